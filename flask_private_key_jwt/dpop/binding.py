@@ -1,0 +1,57 @@
+"""Which key a token is bound to: when a proof is needed (RFC 9449 §5), and what ``cnf`` says (§6.1, RFC 7800 §3)."""
+
+from typing import Any
+
+from ..errors import InvalidRequest, InvalidToken
+from ..keys.jose import Claims
+from ..registered_client import RegisteredClient
+from ..request import FormRequest
+from .proof import DPoPProof, ProofChecker
+
+
+class TokenBinding:
+    """Decides for an authorization server whether a request's tokens are bound, and to which key.
+
+    :param checker: Checks a proof.
+    :param required: ``OAUTH2_DPOP_REQUIRED``: every client's tokens must be bound.
+    """
+
+    def __init__(self, checker: ProofChecker, *, required: bool) -> None:
+        self._checker = checker
+        self._required = required
+
+    def new_nonce(self) -> str | None:
+        """The nonce to hand out with an answer, or ``None`` where none is required (RFC 9449 §8.2)."""
+        return self._checker.new_nonce()
+
+    def check(self, request: FormRequest, client: RegisteredClient) -> DPoPProof | None:
+        """Check the request's proof, if it has one or needs one (RFC 9449 §5, §5.2).
+
+        :raises InvalidRequest: A proof is required and absent.
+        :raises InvalidDPoPProof: The proof is wrong.
+        :raises UseDPoPNonce: The proof lacks a nonce.
+        """
+        if request.proof is not None:
+            return self._checker.check(request.proof, method=request.method, url=request.url)
+        if self._required or client.dpop_bound_access_tokens:
+            raise InvalidRequest("no DPoP proof, though the server or the client requires bound tokens")
+        return None
+
+
+def build_confirmation(proof: DPoPProof | None) -> dict[str, Any]:
+    """The ``cnf`` member of a token, or nothing for a Bearer token (RFC 9449 §6.1)."""
+    return {"cnf": {"jkt": proof.thumbprint}} if proof else {}
+
+
+def load_jkt(claims: Claims) -> str | None:
+    """The thumbprint a token is bound to; ``None`` for a token that is not bound (RFC 7800 §3.1).
+
+    :raises InvalidToken: ``cnf`` is malformed or names only confirmation methods we cannot check.
+    """
+    if "cnf" not in claims:
+        return None
+    confirmation = claims["cnf"]
+    jkt = confirmation.get("jkt") if isinstance(confirmation, dict) else None
+    if not isinstance(jkt, str) or not jkt:
+        raise InvalidToken("token: cnf holds no jkt that can be checked")
+    return jkt

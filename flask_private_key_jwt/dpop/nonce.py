@@ -1,0 +1,39 @@
+"""DPoP nonces (RFC 9449 §8, §9): stateless, shared by all workers, valid for one to two windows, many uses."""
+
+import hmac
+from hashlib import sha256
+
+from ..keys.derived import Secrets
+from ..keys.jose import b64url
+
+
+class Nonces:
+    """Makes and recognises the nonces of one server.
+
+    :param secrets: The application's secrets; every worker must have the same.
+    :param purpose: ``as`` or ``rs``: nonces of the one never pass at the other (RFC 9449 §9).
+    :param lifetime: Length of a window, in seconds.
+    """
+
+    def __init__(self, secrets: Secrets, *, purpose: str, lifetime: int) -> None:
+        self._secrets = secrets
+        self._purpose = f"dpop nonce {purpose}"
+        self.lifetime = lifetime
+
+    def issue(self, *, now: int) -> str:
+        """The nonce of the current window, 32 characters of NQCHAR."""
+        return self._nonce(self._secrets.derive(self._purpose)[0], now // self.lifetime)
+
+    def is_valid(self, nonce: str, *, now: int) -> bool:
+        """Whether *nonce* is ours, of this window or the one before."""
+        window = now // self.lifetime
+        given = nonce.encode("utf-8", "surrogatepass")
+        return any(
+            hmac.compare_digest(self._nonce(key, index).encode(), given)
+            for key in self._secrets.derive(self._purpose)
+            for index in (window, window - 1)
+        )
+
+    @staticmethod
+    def _nonce(key: bytes, window: int) -> str:
+        return b64url(hmac.digest(key, window.to_bytes(8), sha256)[:24])

@@ -1,0 +1,213 @@
+"""Check a DPoP proof (RFC 9449 §4.3), for the authorization server and the resource server alike; build one for a client."""
+
+import hmac
+import math
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
+from hashlib import sha256
+from typing import Any
+from urllib.parse import urlsplit
+
+from .. import clock
+from ..errors import InvalidDPoPProof, UseDPoPNonce
+from ..keys import jose
+from ..settings import SharedSettings
+from ..stores.base import PROOF, Mark
+from .nonce import Nonces
+
+TYP = "dpop+jwt"
+MAX_JTI_CHARACTERS = 256
+KEY_CACHE_SIZE = 2048
+_DEFAULT_PORTS = {"http": 80, "https": 443}
+_UNRESERVED = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")
+_ESCAPE = re.compile(r"%([0-9A-Fa-f]{2})")
+
+
+@dataclass(frozen=True, slots=True)
+class DPoPProof:
+    """A proof that passed every check of RFC 9449 §4.3, but is not spent yet."""
+
+    thumbprint: str
+    """RFC 7638 SHA-256 thumbprint of the proof key, base64url: the ``jkt``."""
+    marks: tuple[Mark, ...]
+    """What the replay store must remember before the proof counts."""
+
+
+class ProofChecker:
+    """Checks proofs for one server.
+
+    :param settings: That server's settings.
+    :param nonces: Its nonces when a proof must carry one, else ``None``.
+    """
+
+    def __init__(self, settings: SharedSettings, nonces: Nonces | None) -> None:
+        self._settings = settings
+        self._nonces = nonces
+        # A client uses one key for many proofs: import it once. The header names the key, so it is the cache key.
+        self._key_of: Callable[[bytes, str], jose.PublicKey] = lru_cache(KEY_CACHE_SIZE)(_import_key)
+
+    def new_nonce(self) -> str | None:
+        """The nonce to hand out with an answer, or ``None`` where none is required (RFC 9449 §8.2)."""
+        return self._nonces.issue(now=clock.now()) if self._nonces else None
+
+    def check(self, proof: str, *, method: str, url: str, access_token: str | None = None) -> DPoPProof:
+        """Check one ``DPoP`` header against the request it came with.
+
+        :param method: The request's HTTP method.
+        :param url: The request's URL by configuration, without query and fragment.
+        :param access_token: At a resource server, the token that came along: ``ath`` must name it.
+        :raises InvalidDPoPProof: The proof is malformed, or made for another request or token.
+        :raises UseDPoPNonce: Everything else is right, the nonce is missing, foreign or old.
+        """
+        now = clock.now()
+        jwt = self._parse(proof)
+        key = self._check_signature(jwt)
+        jti = _check_jti(jwt.claims)
+        _check_target(jwt.claims, method=method, url=url)
+        iat = _check_number(jwt.claims, "iat")
+        if access_token is not None:
+            _check_ath(jwt.claims, access_token)
+        if self._nonces is None:
+            until = self._check_age(iat, now=now)
+        else:  # the nonce tells the age better than the client's clock (RFC 9449 §11.1)
+            until = self._check_nonce(jwt.claims, now=now)
+        return DPoPProof(key.thumbprint, (Mark(PROOF, key.thumbprint, jti, until),))
+
+    def _parse(self, proof: str) -> jose.JWT:
+        if "," in proof:
+            raise InvalidDPoPProof("more than one DPoP header")
+        try:
+            jwt = jose.parse(proof, max_bytes=self._settings.DPOP_PROOF_MAX_BYTES)
+        except jose.JoseProblem as problem:
+            raise InvalidDPoPProof(f"proof: {problem}") from None
+        if jwt.typ != TYP:
+            raise InvalidDPoPProof(f"proof: typ {jwt.typ!r} is not {TYP}")
+        if jwt.alg not in self._settings.DPOP_SIGNING_ALGS:
+            raise InvalidDPoPProof(f"proof: alg {jwt.alg!r} is not accepted")
+        return jwt
+
+    def _check_signature(self, jwt: jose.JWT) -> jose.PublicKey:
+        try:
+            key = self._key_of(jwt.header_segment, jwt.alg)
+        except jose.JoseProblem as problem:
+            raise InvalidDPoPProof(f"proof: jwk: {problem}") from None
+        if not jose.verify(jwt, key):
+            raise InvalidDPoPProof("proof: the signature does not verify with its jwk")
+        return key
+
+    def _check_age(self, iat: float, *, now: int) -> int:
+        oldest = now - self._settings.DPOP_PROOF_LIFETIME_SECONDS
+        if not oldest <= iat <= now + self._settings.CLOCK_SKEW_SECONDS:
+            raise InvalidDPoPProof(f"proof: iat is {_offset(iat, now)} from now")
+        return math.ceil(iat) + self._settings.DPOP_PROOF_LIFETIME_SECONDS + self._settings.CLOCK_SKEW_SECONDS
+
+    def _check_nonce(self, claims: jose.Claims, *, now: int) -> int:
+        assert self._nonces is not None
+        nonce = claims.get("nonce")
+        if nonce is not None and not isinstance(nonce, str):
+            raise InvalidDPoPProof("proof: nonce is not text")
+        if nonce is None or not self._nonces.is_valid(nonce, now=now):
+            reason = "proof: no nonce" if nonce is None else "proof: the nonce is foreign or too old"
+            raise UseDPoPNonce(reason, nonce=self._nonces.issue(now=now))
+        return now + 2 * self._nonces.lifetime + self._settings.CLOCK_SKEW_SECONDS
+
+
+def _import_key(header_segment: bytes, alg: str) -> jose.PublicKey:
+    header = jose.decode_header(header_segment)
+    key = jose.import_public_jwk(header.get("jwk"))
+    if not key.fits(alg):
+        raise jose.JoseProblem(f"alg {alg!r} does not fit the key")
+    return key
+
+
+def _check_jti(claims: jose.Claims) -> str:
+    jti = claims.get("jti")
+    if not isinstance(jti, str) or not 0 < len(jti) <= MAX_JTI_CHARACTERS:
+        raise InvalidDPoPProof(f"proof: jti is not a text of 1 to {MAX_JTI_CHARACTERS} characters")
+    return jti
+
+
+def _check_target(claims: jose.Claims, *, method: str, url: str) -> None:
+    htm, htu = claims.get("htm"), claims.get("htu")
+    if htm != method:
+        raise InvalidDPoPProof(f"proof: htm {htm!r} is not {method!r}" if htm is not None else "proof: missing claim 'htm'")
+    if not isinstance(htu, str):
+        raise InvalidDPoPProof("proof: missing claim 'htu'" if htu is None else "proof: htu is not text")
+    if htu != url and normalize_htu(htu) != normalize_htu(url):
+        raise InvalidDPoPProof(f"proof: htu {htu[:200]!r} is not {url!r}")
+
+
+def _check_number(claims: jose.Claims, name: str) -> float:
+    value = claims.get(name)
+    if value is None:
+        raise InvalidDPoPProof(f"proof: missing claim {name!r}")
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or value in (math.inf, -math.inf):
+        raise InvalidDPoPProof(f"proof: {name} is not a number")
+    return value
+
+
+def _check_ath(claims: jose.Claims, access_token: str) -> None:
+    ath = claims.get("ath")
+    if not isinstance(ath, str):
+        raise InvalidDPoPProof("proof: missing claim 'ath'" if ath is None else "proof: ath is not text")
+    if not hmac.compare_digest(ath.encode("utf-8", "surrogatepass"), access_token_hash(access_token).encode()):
+        raise InvalidDPoPProof("proof: ath names another access token")
+
+
+def _offset(iat: float, now: int) -> str:
+    return f"{iat - now:+.0f} s" if abs(iat) < 1e12 else "absurdly far"
+
+
+def access_token_hash(access_token: str) -> str:
+    """The ``ath`` of an access token (RFC 9449 §4.2)."""
+    return jose.b64url(sha256(access_token.encode("utf-8", "surrogatepass")).digest())
+
+
+def normalize_htu(url: str) -> str | None:
+    """A URL without query and fragment, normalised as RFC 3986 §6.2.2 and §6.2.3 say; ``None`` if it is none.
+
+    Scheme and host in lower case, no default port, escapes in upper case and only where needed, ``/`` for an
+    empty path. The path stays case-sensitive; dot segments are not resolved, so they match nothing of ours.
+    """
+    try:
+        parts = urlsplit(url.partition("#")[0].partition("?")[0])
+        port = parts.port
+    except ValueError:
+        return None
+    if parts.scheme not in _DEFAULT_PORTS or not parts.hostname or "@" in parts.netloc:
+        return None
+    host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
+    shown_port = "" if port in (None, _DEFAULT_PORTS[parts.scheme]) else f":{port}"
+    return f"{parts.scheme}://{host}{shown_port}{_ESCAPE.sub(_unescape, parts.path) or '/'}"
+
+
+def _unescape(match: re.Match[str]) -> str:
+    character = chr(int(match[1], 16))
+    return character if character in _UNRESERVED else match[0].upper()
+
+
+def build_proof(
+    key: jose.PrivateKey,
+    *,
+    jti: str,
+    method: str,
+    url: str,
+    now: int,
+    access_token: str | None = None,
+    nonce: str | None = None,
+) -> str:
+    """Make a proof for one request (RFC 9449 §4.2).
+
+    :param url: The request's URL; query and fragment are cut off.
+    :param now: ``iat``, in seconds since the epoch.
+    :param access_token: The token the request carries, at a resource server.
+    :param nonce: The newest nonce that server gave.
+    """
+    claims: dict[str, Any] = {"jti": jti, "htm": method, "htu": url.partition("#")[0].partition("?")[0], "iat": now}
+    if access_token is not None:
+        claims["ath"] = access_token_hash(access_token)
+    if nonce is not None:
+        claims["nonce"] = nonce
+    return jose.sign({"typ": TYP, "jwk": key.public.jwk}, claims, key)

@@ -1,0 +1,177 @@
+"""Every refusal: its code, its status, the one sentence the caller reads, and the private reason.
+
+The public sentence of a class never changes, whatever the cause (RFC 6749 §5.2); the ``reason`` goes to
+the log and the :data:`~flask_private_key_jwt.signals.request_refused` signal. A reason quotes foreign text with
+``!r`` and never holds a token, an assertion, a proof or a key.
+"""
+
+from authlib.oauth2 import OAuth2Error
+
+
+class ConfigurationError(RuntimeError):
+    """The application is set up wrongly; the message says what to change. Never caused by a caller."""
+
+
+class OAuthError(OAuth2Error):  # type: ignore[misc]  # Authlib has no type hints
+    """A refusal with a public face and a private reason.
+
+    :param reason: What exactly was wrong, for the log; never shown to the caller.
+    :param client_id: The authenticated client, when there is one.
+    """
+
+    code = "invalid_request"
+    status = 400
+    description = "The request is malformed."
+
+    def __init__(self, reason: str = "", *, client_id: str | None = None) -> None:
+        super().__init__(description=self.description, status_code=self.status, error=self.code)
+        self.reason = reason
+        self.client_id = client_id
+
+    def get_headers(self) -> list[tuple[str, str]]:
+        """The headers of the answer (RFC 6749 §5.2); subclasses add their own."""
+        return [("Content-Type", "application/json"), ("Cache-Control", "no-store"), ("Pragma", "no-cache")]
+
+
+class InvalidRequest(OAuthError):
+    """The form or the headers are malformed (RFC 6749 §5.2)."""
+
+
+class PayloadTooLarge(OAuthError):
+    """The body is larger than ``OAUTH2_REQUEST_MAX_BYTES`` (RFC 9110 §15.5.14)."""
+
+    status = 413
+    description = "The request is too large."
+
+
+class MethodNotAllowed(OAuthError):
+    """The endpoint does not serve this HTTP method (RFC 9110 §15.5.6).
+
+    :param allow: The methods it does serve.
+    """
+
+    status = 405
+    description = "The endpoint does not support this HTTP method."
+
+    def __init__(self, reason: str = "", *, allow: tuple[str, ...]) -> None:
+        super().__init__(reason)
+        self.allow = allow
+
+    def get_headers(self) -> list[tuple[str, str]]:
+        """Adds ``Allow``."""
+        return [*super().get_headers(), ("Allow", ", ".join(self.allow))]
+
+
+class InvalidClient(OAuthError):
+    """The caller is not the client it claims to be (RFC 6749 §5.2)."""
+
+    code = "invalid_client"
+    description = "Client authentication failed."
+
+
+class InvalidGrant(OAuthError):
+    """The code or refresh token is wrong, expired, used or another client's (RFC 6749 §5.2)."""
+
+    code = "invalid_grant"
+    description = "The grant is invalid, expired or revoked."
+
+
+class UnauthorizedClient(OAuthError):
+    """The client may not use this grant type (RFC 6749 §5.2)."""
+
+    code = "unauthorized_client"
+    description = "The client is not authorized to make this request."
+
+
+class UnsupportedGrantType(OAuthError):
+    """No registered grant answers this ``grant_type`` (RFC 6749 §5.2)."""
+
+    code = "unsupported_grant_type"
+    description = "The grant type is not supported."
+
+
+class InvalidScope(OAuthError):
+    """The scope is unknown, malformed or not registered for the client (RFC 6749 §5.2)."""
+
+    code = "invalid_scope"
+    description = "The requested scope is invalid."
+
+
+class InvalidTarget(OAuthError):
+    """The ``resource`` is malformed or not one this server issues tokens for (RFC 8707 §2)."""
+
+    code = "invalid_target"
+    description = "The requested resource is invalid or unknown."
+
+
+class InvalidClientMetadata(OAuthError):
+    """A registration is not acceptable (RFC 7591 §3.2.2)."""
+
+    code = "invalid_client_metadata"
+    description = "The client metadata is invalid."
+
+
+class InvalidDPoPProof(OAuthError):
+    """The DPoP proof is malformed or does not fit this request (RFC 9449 §5)."""
+
+    code = "invalid_dpop_proof"
+    description = "The DPoP proof is invalid."
+
+
+class UseDPoPNonce(OAuthError):
+    """The proof is good but lacks a nonce of ours (RFC 9449 §8).
+
+    :param nonce: The nonce to use in the next proof.
+    """
+
+    code = "use_dpop_nonce"
+    description = "The DPoP proof needs the nonce of the DPoP-Nonce header."
+
+    def __init__(self, reason: str = "", *, nonce: str) -> None:
+        super().__init__(reason)
+        self.nonce = nonce
+
+    def get_headers(self) -> list[tuple[str, str]]:
+        """Adds ``DPoP-Nonce``."""
+        return [*super().get_headers(), ("DPoP-Nonce", self.nonce)]
+
+
+class InvalidToken(OAuthError):
+    """The access token is missing a check: expired, foreign, unbound, malformed (RFC 6750 §3.1)."""
+
+    code = "invalid_token"
+    status = 401
+    description = "The access token is invalid."
+
+
+class InsufficientScope(OAuthError):
+    """The access token lacks the scope of this resource (RFC 6750 §3.1)."""
+
+    code = "insufficient_scope"
+    status = 403
+    description = "The access token lacks a required scope."
+
+
+class TemporarilyUnavailable(OAuthError):
+    """Our own store is away; nothing was issued, the caller may try again (RFC 6749 §4.1.2.1)."""
+
+    code = "temporarily_unavailable"
+    status = 503
+    description = "The server cannot answer right now; try again later."
+    retry_after_seconds = 5
+
+    def get_headers(self) -> list[tuple[str, str]]:
+        """Adds ``Retry-After``, in seconds."""
+        return [*super().get_headers(), ("Retry-After", str(self.retry_after_seconds))]
+
+
+class StoreUnavailable(TemporarilyUnavailable):
+    """A database, Redis or other store did not answer."""
+
+
+class ServerError(OAuthError):
+    """A defect of ours (RFC 6749 §4.1.2.1); the log has the traceback under the reference id."""
+
+    code = "server_error"
+    status = 500
+    description = "The server met an unexpected condition."

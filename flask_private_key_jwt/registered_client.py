@@ -1,0 +1,35 @@
+"""RegisteredClient: the frozen value every step speaks about (RFC 7591 §2)."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+AssertionAudience = Literal["issuer", "compatibility"]
+
+
+@dataclass(frozen=True, slots=True)
+class RegisteredClient:
+    """A client as it is registered right now. Never edited: a change makes a new one with a new version."""
+
+    client_id: str
+    version: str
+    """Changes with every change of the registration; never used twice, not even by another client."""
+    enabled: bool
+    jwks: Mapping[str, Any] = field(repr=False)
+    """The registered JWK Set, by value (RFC 7517 §5)."""
+    grant_types: frozenset[str] = frozenset({"client_credentials"})
+    scope: frozenset[str] = frozenset()
+    """Scopes the client may ask for."""
+    default_scope: tuple[str, ...] = ()
+    """Scopes it gets when it asks for none."""
+    token_endpoint_auth_method: str = "private_key_jwt"
+    token_endpoint_auth_signing_alg: str | None = None
+    dpop_bound_access_tokens: bool = False
+    """RFC 9449 §5.2: no token without a proof."""
+    assertion_audience: AssertionAudience = "issuer"
+    """``compatibility`` also takes the endpoint's URL as ``aud``; only the operator can set it."""
+    client_name: str | None = None
+    owner: str | None = None
+    """Who in the application answers for the client; free text or a foreign id."""
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+    """The other registered RFC 7591 members: ``client_uri``, ``contacts``, ``software_id`` …"""

@@ -1,0 +1,64 @@
+"""Step 1: what was asked. A frozen value; parameters from the body only, each once (RFC 6749 §3.2)."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from urllib.parse import parse_qsl
+
+from .errors import InvalidRequest
+
+FORM_TYPE = "application/x-www-form-urlencoded"
+MAX_PARAMETERS = 64
+REPEATABLE = ("resource",)
+"""RFC 8707 §2 lets ``resource`` repeat; nothing else may."""
+
+
+@dataclass(frozen=True, slots=True)
+class FormRequest:
+    """One form post to a machine endpoint, as far as the protocol needs it."""
+
+    endpoint: str
+    """Which endpoint: ``token``, later ``par``, ``introspection``, ``revocation``."""
+    url: str
+    """The endpoint's URL by configuration (never from ``Host``): a proof's ``htu``, an old client's ``aud``."""
+    form: Mapping[str, str]
+    """Every parameter sent, empty ones too, without ``resource``; read it through :meth:`get`."""
+    resources: tuple[str, ...] = ()
+    """The values of ``resource``, in order (RFC 8707 §2)."""
+    proof: str | None = None
+    """The ``DPoP`` header (RFC 9449 §4.1)."""
+    has_authorization: bool = False
+    """Whether an ``Authorization`` header was sent."""
+    method: str = "POST"
+
+    def get(self, name: str) -> str | None:
+        """The value of a parameter; ``None`` when it was not sent or sent empty (RFC 6749 §3.2)."""
+        return self.form.get(name) or None
+
+
+def parse_form(body: bytes, content_type: str) -> tuple[dict[str, str], tuple[str, ...]]:
+    """Parse a form body strictly.
+
+    :param body: The request body.
+    :param content_type: The ``Content-Type`` header.
+    :return: The parameters but ``resource``, and the values of ``resource``.
+    :raises InvalidRequest: Wrong content type, malformed, too many parameters, or one of them twice.
+    """
+    if content_type.partition(";")[0].strip().lower() != FORM_TYPE:
+        raise InvalidRequest(f"content type {content_type[:80]!r} is not {FORM_TYPE}")
+    try:
+        pairs: Sequence[tuple[str, str]] = parse_qsl(
+            body.decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=MAX_PARAMETERS
+        )
+    except ValueError as error:  # not ASCII, not UTF-8 once decoded, or too many fields
+        raise InvalidRequest(f"the form cannot be parsed: {type(error).__name__}") from None
+    form: dict[str, str] = {}
+    resources: list[str] = []
+    for name, value in pairs:
+        if name in REPEATABLE:
+            if value:
+                resources.append(value)
+        elif name in form:
+            raise InvalidRequest(f"parameter {name[:80]!r} is sent more than once")
+        else:
+            form[name] = value
+    return form, tuple(resources)

@@ -1,0 +1,347 @@
+"""Every setting: its name with the unit, its type, its safe default and what it means.
+
+An application sets them in ``app.config`` as ``OAUTH2_<NAME>``, or in the environment as
+``FLASK_OAUTH2_<NAME>`` when it calls ``app.config.from_prefixed_env()``. :func:`read` checks all of
+them once, at ``init_app``, and freezes the result; nothing else reads ``app.config``.
+"""
+
+import difflib
+import logging
+import types
+import typing
+from collections.abc import Callable, Mapping
+from dataclasses import MISSING, dataclass, field, fields
+from typing import Annotated, Any, Literal, TypeVar
+from urllib.parse import urlsplit
+
+from .errors import ConfigurationError
+
+log = logging.getLogger(__name__)
+
+ASYMMETRIC_ALGS = (
+    "ES256",
+    "ES384",
+    "ES512",
+    "PS256",
+    "PS384",
+    "PS512",
+    "RS256",
+    "RS384",
+    "RS512",
+    "EdDSA",
+    "Ed25519",
+)
+"""The signature algorithms this package speaks (RFC 7518 §3.1, RFC 8037 §3.1, RFC 9864 §2.2)."""
+
+_PREFIX = "OAUTH2_"
+_LOOPBACK = ("127.0.0.1", "::1", "localhost")
+
+
+# --- what a value must look like: a check raises ValueError with the end of a sentence ------------------
+def between(low: int, high: int) -> Callable[[int], None]:
+    def check(value: int) -> None:
+        if not low <= value <= high:
+            raise ValueError(f"must lie between {low} and {high}")
+
+    return check
+
+
+def each_of(allowed: tuple[str, ...]) -> Callable[[tuple[str, ...]], None]:
+    def check(value: tuple[str, ...]) -> None:
+        if unknown := [item for item in value if item not in allowed]:
+            raise ValueError(f"does not know {unknown!r}; it knows {', '.join(allowed)}")
+        if not value:
+            raise ValueError("must name at least one")
+
+    return check
+
+
+def is_loopback_host(host: str | None) -> bool:
+    """Whether *host* names this machine only (the one place where plain http is accepted)."""
+    return host in _LOOPBACK
+
+
+def https_url(value: str) -> None:
+    """Accept an absolute https URL without query, fragment or userinfo; http on loopback only (RFC 8414 §2)."""
+    try:
+        parts = urlsplit(value)
+        _ = parts.port
+    except ValueError:
+        raise ValueError("must be a URL") from None
+    if parts.scheme not in ("https", "http") or not parts.hostname:
+        raise ValueError("must be an absolute https URL")
+    if parts.scheme == "http" and not is_loopback_host(parts.hostname):
+        raise ValueError("must use https; http is accepted on 127.0.0.1, [::1] and localhost only")
+    if any(c <= " " or c > "~" or c in '"\\<>' for c in value):
+        raise ValueError("must be plain ASCII without spaces or quotes")
+    if "?" in value or "#" in value or "@" in parts.netloc:
+        raise ValueError("must have no query, fragment or user name")
+
+
+def resource_uri(value: str) -> None:
+    """Accept an absolute URI without a fragment (RFC 8707 §2)."""
+    try:
+        parts = urlsplit(value)
+    except ValueError:
+        raise ValueError("must be a URI") from None
+    if not parts.scheme or not (parts.netloc or parts.path) or "#" in value:
+        raise ValueError("must be an absolute URI without a fragment")
+    if any(c <= " " or c > "~" or c in '"\\<>' for c in value):
+        raise ValueError("must be plain ASCII without spaces or quotes")
+
+
+def resource_uris(value: tuple[str, ...]) -> None:
+    for item in value:
+        resource_uri(item)
+
+
+def scope_tokens(value: tuple[str, ...]) -> None:
+    """Accept scope tokens (RFC 6749 §3.3)."""
+    for item in value:
+        if not item or any(not ("!" <= c <= "~") or c in '"\\' for c in item):
+            raise ValueError(f"holds {item!r}, which is not a scope token")
+
+
+def url_path(value: str) -> None:
+    if not value.startswith("/") or value.endswith("/") or any(c <= " " or c > "~" or c in '"\\<>?#%' for c in value):
+        raise ValueError("must be a path such as /oauth2, without a slash at its end")
+
+
+def replay_store(value: str) -> None:
+    if value not in ("sql", "memory") and "://" not in value:
+        raise ValueError("must be sql, memory, a redis:// URL or a SQLAlchemy URL")
+
+
+def until_complete(value: str) -> None:
+    if value == "fapi2":
+        raise ValueError("'fapi2' is not complete in this release; use 'oauth'")
+
+
+Seconds = Annotated[int, between(1, 3600)]
+Algs = Annotated[tuple[str, ...], each_of(ASYMMETRIC_ALGS)]
+
+
+@dataclass(frozen=True, kw_only=True)
+class SharedSettings:
+    """What the authorization server and a resource server both have; each reads its own."""
+
+    ISSUER: Annotated[str, https_url]
+    """The authorization server's issuer identifier, used literally in ``iss`` and ``aud`` (RFC 8414 §2)."""
+
+    PROFILE: Annotated[Literal["oauth", "fapi2"], until_complete] = "oauth"
+    """The rules in force: ``oauth``, or ``fapi2`` once that is complete."""
+
+    DPOP_NONCE: Literal["off", "required"] = "off"
+    """Whether a DPoP proof must carry a nonce of this server (RFC 9449 §8, §9)."""
+
+    DPOP_NONCE_LIFETIME_SECONDS: Annotated[int, between(60, 3600)] = 300
+    """How long a nonce is handed out, in seconds; it stays valid for as long again. 60 to 3600."""
+
+    DPOP_PROOF_LIFETIME_SECONDS: Annotated[int, between(10, 300)] = 60
+    """Oldest accepted ``iat`` of a DPoP proof, in seconds (RFC 9449 §11.1). 10 to 300."""
+
+    DPOP_SIGNING_ALGS: Algs = ASYMMETRIC_ALGS
+    """Accepted proof algorithms, advertised as ``dpop_signing_alg_values_supported``."""
+
+    DPOP_PROOF_MAX_BYTES: Annotated[int, between(2048, 65536)] = 8192
+    """Largest accepted DPoP header, in bytes. 2048 to 65536."""
+
+    CLOCK_SKEW_SECONDS: Annotated[int, between(0, 60)] = 10
+    """How far another party's clock may be off, in seconds. 0 to 60."""
+
+    SECRETS: tuple[str, ...] = field(default=(), repr=False)
+    """Secrets to derive keys from, newest first; default: ``SECRET_KEY``, then ``SECRET_KEY_FALLBACKS``."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ServerSettings(SharedSettings):
+    """The settings of an authorization server."""
+
+    URL_PREFIX: Annotated[str, url_path] = "/oauth2"
+    """Path of the machine endpoints, below the issuer."""
+
+    RESOURCES: Annotated[tuple[str, ...], resource_uris] = ()
+    """What ``resource`` may name (RFC 8707); the first is the default ``aud``. Default: the issuer."""
+
+    SCOPES: Annotated[tuple[str, ...], scope_tokens] = ()
+    """Scopes that clients may register, advertised as ``scopes_supported``. Empty: any, and none advertised."""
+
+    ASSERTION_LIFETIME_SECONDS: Seconds = 300
+    """Longest accepted client assertion (``exp`` minus now), in seconds. 1 to 3600."""
+
+    ASSERTION_SIGNING_ALGS: Algs = ASYMMETRIC_ALGS
+    """Accepted assertion algorithms, advertised as ``token_endpoint_auth_signing_alg_values_supported``."""
+
+    ASSERTION_MAX_BYTES: Annotated[int, between(1024, 65536)] = 8192
+    """Largest accepted client assertion, in bytes. 1024 to 65536."""
+
+    REQUEST_MAX_BYTES: Annotated[int, between(4096, 1048576)] = 65536
+    """Largest accepted request body, in bytes. 4096 to 1048576."""
+
+    DPOP_REQUIRED: bool = False
+    """Issue DPoP-bound tokens only, to every client (RFC 9449 §5.2)."""
+
+    ACCESS_TOKEN_LIFETIME_SECONDS: Annotated[int, between(10, 86400)] = 600
+    """How long an access token is valid, in seconds. 10 to 86400."""
+
+    SIGNING_ALG: Literal["ES256", "ES384", "ES512", "PS256", "PS384", "PS512", "RS256", "EdDSA"] = "ES256"
+    """Algorithm of the tokens this server signs."""
+
+    KEY_CACHE_SECONDS: Annotated[int, between(1, 300)] = 60
+    """How long a process trusts its copy of the signing keys before it reads them again, in seconds. 1 to 300."""
+
+    REPLAY_STORE: Annotated[str, replay_store] = "sql"
+    """Where used ``jti`` values are remembered: ``sql`` (the app's database), a ``redis://`` or SQLAlchemy URL,
+    or ``memory`` (one process only)."""
+
+    CLIENT_CACHE_SIZE: Annotated[int, between(1, 1000000)] = 16384
+    """Most clients whose parsed keys a process keeps. 1 to 1000000."""
+
+    SQLITE_WAL: bool = True
+    """On SQLite, switch the database to WAL with ``synchronous=NORMAL``; ``False`` leaves it as it is."""
+
+    @property
+    def resources(self) -> tuple[str, ...]:
+        """``OAUTH2_RESOURCES``, or the issuer when it is empty."""
+        return self.RESOURCES or (self.ISSUER,)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ResourceSettings(SharedSettings):
+    """The settings of a resource server (an API)."""
+
+    RESOURCE: Annotated[str, resource_uri]
+    """This API's own identifier, required in a token's ``aud`` (RFC 8707, RFC 9068 §4)."""
+
+    EXTERNAL_URL: Annotated[str, https_url] | None = None
+    """The base that a proof's ``htu`` is held against, mount path included. Default: the origin of ``RESOURCE``."""
+
+    REPLAY_STORE: Annotated[str, replay_store] | None = None
+    """Where used proofs are remembered: a ``redis://`` or SQLAlchemy URL, ``sql`` in an app that is also the
+    authorization server, or ``memory`` (one process only). Without it the API takes Bearer tokens only."""
+
+    TOKEN_SIGNING_ALGS: Algs = ASYMMETRIC_ALGS
+    """Accepted access token algorithms."""
+
+    TOKEN_MAX_BYTES: Annotated[int, between(1024, 65536)] = 8192
+    """Largest accepted access token, in bytes. 1024 to 65536."""
+
+    JWKS_CACHE_SECONDS: Annotated[int, between(30, 86400)] = 300
+    """How long the issuer's keys are trusted before they are fetched again, in seconds. 30 to 86400."""
+
+    JWKS_STALE_SECONDS: Annotated[int, between(0, 86400)] = 3600
+    """How long they go on serving when the issuer is away, in seconds. 0 to 86400."""
+
+    HTTP_TIMEOUT_SECONDS: Annotated[int, between(1, 30)] = 5
+    """Longest wait for the issuer, in seconds. 1 to 30."""
+
+
+READ_BY_AUTHLIB = {
+    "OAUTH2_TOKEN_EXPIRES_IN": "OAUTH2_ACCESS_TOKEN_LIFETIME_SECONDS",
+    "OAUTH2_ACCESS_TOKEN_GENERATOR": "nothing: access tokens are JWTs (RFC 9068); add claims with @oauth.token_policy",
+    "OAUTH2_REFRESH_TOKEN_GENERATOR": "nothing: refresh tokens are made by this package",
+    "OAUTH2_SCOPES_SUPPORTED": "OAUTH2_SCOPES",
+    "OAUTH2_ERROR_URIS": "nothing: errors carry no error_uri",
+}
+"""Names Authlib's Flask server reads itself -> what to use instead."""
+
+S = TypeVar("S", bound=SharedSettings)
+
+
+def read(config: Mapping[str, Any], kind: type[S]) -> S:
+    """Read, check and freeze the settings of *kind* from an application's ``config``.
+
+    :raises ConfigurationError: A name or a value is wrong; the message says which and what to do.
+    """
+    check_names(config)
+    values: dict[str, Any] = {}
+    hints = typing.get_type_hints(kind, include_extras=True)
+    for setting in fields(kind):
+        name = _PREFIX + setting.name
+        if config.get(name) is not None:
+            values[setting.name] = _convert(name, config[name], hints[setting.name])
+        elif setting.default is MISSING:
+            raise ConfigurationError(f"{name} is not set. {_HELP[setting.name]}")
+    return kind(**values)
+
+
+def check_names(config: Mapping[str, Any]) -> None:
+    """Refuse misspelt ``OAUTH2_…`` names, warn about unknown ones.
+
+    :raises ConfigurationError: A name is close to one of ours, or is one that Authlib reads itself.
+    """
+    known = {_PREFIX + setting.name for kind in (ServerSettings, ResourceSettings) for setting in fields(kind)}
+    for name in config:
+        if not name.startswith(_PREFIX) or name in known:
+            continue
+        if name in READ_BY_AUTHLIB:
+            raise ConfigurationError(f"{name} is a setting of Authlib's own server. Use {READ_BY_AUTHLIB[name]}.")
+        if near := difflib.get_close_matches(name, known, n=1, cutoff=0.8):
+            raise ConfigurationError(f"{name} is not a setting. Did you mean {near[0]}?")
+        log.warning("%s is not a setting of flask_private_key_jwt; it is ignored", name)
+
+
+def _convert(name: str, value: Any, hint: Any) -> Any:
+    """Turn *value*, perhaps text from the environment, into what *hint* asks for."""
+    checks: tuple[Callable[[Any], None], ...] = ()
+    while True:
+        if typing.get_origin(hint) is Annotated:
+            checks += tuple(hint.__metadata__)
+            hint = hint.__origin__
+        elif isinstance(hint, types.UnionType) or typing.get_origin(hint) is typing.Union:
+            hint = next(part for part in typing.get_args(hint) if part is not type(None))
+        else:
+            break
+    try:
+        converted = _of_type(value, hint)
+        for check in checks:
+            check(converted)
+    except ValueError as error:
+        shown = "" if name == "OAUTH2_SECRETS" else f" = {value!r}"
+        raise ConfigurationError(f"{name}{shown} is not accepted: it {error}.") from None
+    return converted
+
+
+def _of_type(value: Any, hint: Any) -> Any:
+    if typing.get_origin(hint) is Literal:
+        if value not in typing.get_args(hint):
+            raise ValueError(f"must be one of {', '.join(typing.get_args(hint))}")
+        return value
+    return _CONVERTERS[typing.get_origin(hint) or hint](value)
+
+
+def _bool(value: Any) -> bool:
+    if isinstance(value, str) and value.lower() in ("true", "false"):
+        return value.lower() == "true"
+    if not isinstance(value, bool):
+        raise ValueError("must be true or false")
+    return value
+
+
+def _int(value: Any) -> int:
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise ValueError("must be a whole number")
+    return value
+
+
+def _str(value: Any) -> str:
+    if not isinstance(value, str) or not value:
+        raise ValueError("must be text")
+    return value
+
+
+def _strings(value: Any) -> tuple[str, ...]:
+    if isinstance(value, str):
+        value = [value]
+    if not isinstance(value, (list, tuple, set, frozenset)) or not all(isinstance(item, str) and item for item in value):
+        raise ValueError("must be a list of texts, or one text")
+    return tuple(sorted(value) if isinstance(value, (set, frozenset)) else value)
+
+
+_CONVERTERS: dict[Any, Callable[[Any], Any]] = {bool: _bool, int: _int, str: _str, tuple: _strings}
+
+
+_HELP = {
+    "ISSUER": "Set it to the authorization server's own https URL, e.g. https://as.example.",
+    "RESOURCE": "Set it to this API's own identifier, e.g. https://api.example.",
+}

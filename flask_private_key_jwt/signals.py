@@ -1,0 +1,20 @@
+"""Events an application may listen to (blinker signals, sender: the Flask app)."""
+
+from blinker import Namespace
+
+_signals = Namespace()
+
+request_refused = _signals.signal("request-refused")
+"""A request was answered with an error.
+
+Sent with ``error`` (the public code), ``reason`` (the private sentence), ``reference`` (the id the
+``Error-Reference`` response header carries), ``endpoint`` and ``client_id`` (``None`` until the
+client is authenticated). No argument ever holds a token, an assertion, a proof or a key.
+"""
+
+token_issued = _signals.signal("token-issued")
+"""An access token was issued.
+
+Sent with ``client_id``, ``grant_type``, ``scope``, ``audience``, ``jkt`` (``None`` for a Bearer token)
+and ``jti``.
+"""

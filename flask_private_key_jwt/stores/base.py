@@ -1,0 +1,104 @@
+"""The contracts of the stores. One contract suite (``tests/stores``) runs over every implementation."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import Protocol
+
+from ..registered_client import RegisteredClient
+
+ASSERTION = "client_assertion"
+PROOF = "dpop_proof"
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """Something that may be used once: an assertion's or a proof's ``jti``."""
+
+    purpose: str
+    """:data:`ASSERTION` or :data:`PROOF`; marks of different purposes never collide."""
+    owner: str
+    """Who made the ``jti``: the client_id, or the thumbprint of the proof's key."""
+    jti: str
+    until: int
+    """When the mark may be forgotten, in seconds since the epoch."""
+
+    def digest(self) -> bytes:
+        """32 bytes that stand for the mark; the ``jti`` itself is never stored."""
+        # \x00 keeps owner "a" + jti "bc" apart from owner "ab" + jti "c"; a client_id holds no NUL.
+        text = f"{self.purpose}\x00{self.owner}\x00{self.jti}"
+        return sha256(text.encode("utf-8", "surrogatepass")).digest()
+
+
+class Replayed(Exception):
+    """A mark was there already; nothing was recorded.
+
+    :param mark: The first of the given marks that was there.
+    """
+
+    def __init__(self, mark: Mark) -> None:
+        super().__init__(f"jti of the {mark.purpose} was used before")
+        self.mark = mark
+
+
+class ReplayStore(Protocol):
+    """Remembers marks until they expire, for every process of the application."""
+
+    def remember(self, marks: Sequence[Mark]) -> None:
+        """Record all *marks* or none, in one atomic step.
+
+        A mark whose ``until`` has passed counts as forgotten. No marks is a no-op.
+
+        :raises Replayed: One was there.
+        :raises StoreUnavailable: The store did not answer; nothing may be issued.
+        """
+
+    def purge(self, *, batch: int = 1000) -> int:
+        """Delete expired marks, *batch* rows a transaction, and return how many; safe at any time.
+
+        :raises StoreUnavailable: The store did not answer.
+        """
+
+
+class ClientStore(Protocol):
+    """Finds registered clients."""
+
+    def find(self, client_id: str) -> RegisteredClient | None:
+        """The client's current state, as one frozen snapshot; ``None`` when there is none of exactly this id.
+
+        Unchanged clients give the very same object again, so that callers may cache by identity or version.
+
+        :raises StoreUnavailable: The database did not answer.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class StoredKey:
+    """One of the server's own signing keys, as the database holds it."""
+
+    slot: int
+    """1 for the first key ever, then 2, …: unique, so that of several makers one wins."""
+    kid: str
+    alg: str
+    public_jwk: str
+    """The public JWK, JSON text."""
+    encrypted_private_jwk: str
+    """The private JWK, encrypted (Fernet)."""
+    created_at: int
+    """Seconds since the epoch."""
+
+
+class ServerKeyStore(Protocol):
+    """Keeps the server's own signing keys."""
+
+    def load(self) -> Sequence[StoredKey]:
+        """All keys, by slot.
+
+        :raises StoreUnavailable: The database did not answer.
+        """
+
+    def add(self, key: StoredKey) -> bool:
+        """Insert *key*; ``False`` when another process took its slot first.
+
+        :raises StoreUnavailable: The database did not answer.
+        """
