@@ -1,0 +1,162 @@
+"""X.509 certificates as a client's key: read one, find it in a JWK, write a self-signed one (RFC 5280, RFC 7517 §4.7).
+
+A certificate here is a public key with a lifetime. No chain is built and no authority is trusted: what makes the key
+a client's is that somebody registered it (RFC 7523 §3 leaves that open, as .NET's servers do).
+"""
+
+import base64
+import binascii
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from . import jose
+from .jose import JoseProblem, PrivateKey, PublicKey
+
+MAX_CERTIFICATE_BYTES = 65536
+"""Longest text or ``x5c`` entry that is looked at, in bytes."""
+
+_HASHES: dict[str, hashes.SHA256 | hashes.SHA384 | hashes.SHA512 | None] = {
+    "ES256": hashes.SHA256(),
+    "ES384": hashes.SHA384(),
+    "ES512": hashes.SHA512(),
+    "EdDSA": None,
+    "Ed25519": None,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Certificate:
+    """One X.509 certificate whose public key is one of ours."""
+
+    public_key: PublicKey
+    not_before: int
+    """First second of its lifetime, since the epoch (RFC 5280 §4.1.2.5)."""
+    not_after: int
+    """Last second of its lifetime, since the epoch."""
+    der: str
+    """The certificate, DER in base64: an ``x5c`` entry (RFC 7517 §4.7), .NET's ``X509CertificateBase64``."""
+    sha1_hex: str
+    """The SHA-1 thumbprint in upper-case hex: .NET's ``Thumbprint``, which it sends as ``kid``."""
+    x5t: str
+    """The SHA-1 thumbprint, base64url (RFC 7515 §4.1.7)."""
+    x5t_s256: str
+    """The SHA-256 thumbprint, base64url (RFC 7515 §4.1.8)."""
+
+    def is_current(self, now: int, *, skew: int = 0) -> bool:
+        """Whether *now* lies in its lifetime (RFC 5280 §4.1.2.5).
+
+        :param now: Seconds since the epoch.
+        :param skew: How far the maker's clock may have been ahead, in seconds; the end is never stretched.
+        """
+        return self.not_before - skew <= now <= self.not_after
+
+
+def load_certificate(text: str | bytes) -> Certificate:
+    """Read a certificate: PEM (of several the first), base64 DER as .NET shows it, or DER.
+
+    :raises JoseProblem: None of these, too long, or its public key is not one of ours.
+    """
+    data = text.encode("utf-8", "replace") if isinstance(text, str) else text
+    if len(data) > MAX_CERTIFICATE_BYTES:
+        raise JoseProblem(f"the certificate is longer than {MAX_CERTIFICATE_BYTES} bytes")
+    try:
+        if b"-----BEGIN" in data:
+            return _wrap(x509.load_pem_x509_certificate(data))
+        if not data.startswith(b"\x30"):  # DER opens with a SEQUENCE; base64 of that opens with "M"
+            data = binascii.a2b_base64(b"".join(data.split()), strict_mode=True)
+        return _wrap(x509.load_der_x509_certificate(data))
+    except JoseProblem:
+        raise
+    except (ValueError, TypeError, OverflowError, x509.InvalidVersion, UnsupportedAlgorithm) as error:
+        raise JoseProblem(f"not a certificate in PEM, base64 or DER: {type(error).__name__}") from None
+
+
+def certificate_of_jwk(jwk: Mapping[str, Any]) -> Certificate | None:
+    """The first ``x5c`` certificate of a public JWK, which must hold the very key of the JWK (RFC 7517 §4.7).
+
+    :return: ``None`` for a JWK without ``x5c``.
+    :raises JoseProblem: ``x5c`` is malformed, holds another key, or disagrees with ``x5t`` or ``x5t#S256``.
+    """
+    if "x5c" not in jwk:
+        return None
+    chain = jwk["x5c"]
+    if not isinstance(chain, list) or not chain or not all(isinstance(entry, str) for entry in chain):
+        raise JoseProblem("x5c is not a list of base64 certificates")
+    if "-" in chain[0]:  # neither PEM nor base64url may stand here
+        raise JoseProblem("x5c does not hold base64 DER")
+    certificate = load_certificate(chain[0])
+    if jose.import_public_jwk(jwk).thumbprint != certificate.public_key.thumbprint:
+        raise JoseProblem("the first x5c certificate holds another key than the JWK")
+    for name, thumbprint in (("x5t", certificate.x5t), ("x5t#S256", certificate.x5t_s256)):
+        if jwk.get(name, thumbprint) != thumbprint:
+            raise JoseProblem(f"{name} is not the thumbprint of the first x5c certificate")
+    return certificate
+
+
+def jwk_of(certificate: Certificate) -> dict[str, Any]:
+    """The public JWK to register for a certificate.
+
+    Its ``kid`` is the SHA-1 thumbprint in upper-case hex, because .NET's ``X509SigningCredentials`` sends exactly
+    that. No ``alg``: an RSA certificate does not say with which one its key will sign.
+    """
+    return {
+        **certificate.public_key.jwk,
+        "use": "sig",
+        "kid": certificate.sha1_hex,
+        "x5c": [certificate.der],
+        "x5t": certificate.x5t,
+        "x5t#S256": certificate.x5t_s256,
+    }
+
+
+def build_self_signed(key: PrivateKey, *, common_name: str, days: int, now: int) -> bytes:
+    """Make a self-signed certificate for signing, in PEM.
+
+    :param common_name: Subject and issuer, 1 to 64 characters (RFC 5280 appendix A).
+    :param days: Its lifetime from *now*, in days.
+    :param now: Seconds since the epoch.
+    :raises JoseProblem: The name or the lifetime cannot be written into a certificate.
+    """
+    try:
+        name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, common_name)])
+        begin = datetime.fromtimestamp(now, UTC)
+        builder = (
+            x509.CertificateBuilder(issuer_name=name, subject_name=name, public_key=key.native.public_key)
+            .serial_number(x509.random_serial_number())
+            .not_valid_before(begin)
+            .not_valid_after(begin + timedelta(days=days))
+            .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+            .add_extension(_signatures_only(), critical=True)
+        )
+        certificate = builder.sign(key.native.private_key, _HASHES.get(key.alg, hashes.SHA256()))
+    except (ValueError, OverflowError) as error:
+        raise JoseProblem(f"no certificate for {common_name!r} and {days} days: {error}") from None
+    return certificate.public_bytes(Encoding.PEM)
+
+
+def _signatures_only() -> x509.KeyUsage:
+    off = ("content_commitment", "key_encipherment", "data_encipherment", "key_agreement")
+    more = ("key_cert_sign", "crl_sign", "encipher_only", "decipher_only")
+    return x509.KeyUsage(digital_signature=True, **dict.fromkeys((*off, *more), False))
+
+
+def _wrap(certificate: x509.Certificate) -> Certificate:
+    der = certificate.public_bytes(Encoding.DER)
+    sha1 = hashlib.sha1(der, usedforsecurity=False).digest()  # a name for the certificate, not a proof of anything
+    return Certificate(
+        public_key=jose.public_key_of(certificate.public_key()),
+        not_before=int(certificate.not_valid_before_utc.timestamp()),
+        not_after=int(certificate.not_valid_after_utc.timestamp()),
+        der=base64.b64encode(der).decode(),
+        sha1_hex=sha1.hex().upper(),
+        x5t=jose.b64url(sha1),
+        x5t_s256=jose.b64url(hashlib.sha256(der).digest()),
+    )
