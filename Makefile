@@ -1,0 +1,49 @@
+# Every target does its own set-up. It needs Python 3.11+, git and make; what it makes lies in .venv and .demo.
+#     make demo PYTHON=python3.12         names the Python
+#     make demo AS_PORT=5101 API_PORT=5105    names the demo's ports
+#     make test ARGS="-k proof"           passes words on to pytest
+
+AS_PORT = 5001
+API_PORT = 5005
+ARGS =
+SHELL = /bin/sh
+python = .venv/bin/python
+
+# Nothing outside the checkout: tools that cache in the home folder are told to stay here.
+export PYTHON XDG_CACHE_HOME = $(CURDIR)/.venv/cache
+
+.DEFAULT_GOAL = help
+.PHONY: help demo test check format bench clean set-up-demo set-up-test
+
+help:  ## show this
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' Makefile
+
+demo: set-up-demo  ## both servers, both clients, four attacks
+	@exec $(python) -m demo.run --as-port "$(AS_PORT)" --api-port "$(API_PORT)"
+
+test: check  ## the linters, then every test
+	@exec $(python) -m pytest -n auto $(ARGS)
+
+check: set-up-test  ## only the linters
+	@$(python) -m ruff check --quiet
+	@$(python) -m ruff format --check --quiet || { echo "Some files are not formatted: make format"; exit 1; }
+	@$(python) -m mypy --no-error-summary
+	@.venv/bin/lint-imports --no-timing > .venv/lint-imports.log || { cat .venv/lint-imports.log; exit 1; }
+	@echo "ruff, mypy and import-linter found nothing."
+
+format: set-up-test  ## let ruff format and mend what it can
+	@$(python) -m ruff format
+	@$(python) -m ruff check --fix
+
+bench: set-up-test  ## server CPU per request, beside the bare signatures
+	@exec $(python) -m bench.run $(ARGS)
+
+clean:  ## remove everything these targets made
+	rm -rf .venv .demo .bench .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache build dist *.egg-info
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+set-up-demo:
+	@tools/bootstrap.sh demo
+
+set-up-test:
+	@tools/bootstrap.sh test
