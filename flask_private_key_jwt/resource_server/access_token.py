@@ -1,0 +1,138 @@
+"""Step 2: what the access token says, verified locally (RFC 9068 §4)."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from .. import clock
+from ..dpop.binding import load_jkt
+from ..errors import InvalidToken
+from ..keys import jose
+from ..settings import ResourceSettings
+from .issuer_keys import Keys, KeySource
+from .verified_tokens import VerifiedTokens
+
+TYP = "at+jwt"
+_TEXT_CLAIMS = ("sub", "client_id", "jti")
+
+
+@dataclass(frozen=True, slots=True)
+class AccessToken:
+    """A token of our issuer, made for this API. Only its time is still to be checked, at every use."""
+
+    claims: jose.Claims = field(repr=False)
+    client_id: str
+    scopes: frozenset[str]
+    jkt: str | None
+    """Thumbprint of the key it is bound to; ``None`` for a Bearer token (RFC 9449 §6.1)."""
+    valid_from: float
+    """The later of ``iat`` and ``nbf``, in seconds since the epoch."""
+    valid_until: float
+    """``exp``, in seconds since the epoch."""
+
+
+class TokenVerifier:
+    """Verifies the access tokens of one API.
+
+    :param settings: The API's settings.
+    """
+
+    def __init__(self, settings: ResourceSettings) -> None:
+        self._settings = settings
+        # A client sends one token many times: its signature is checked once for each set of the issuer's keys.
+        self._verified: VerifiedTokens[AccessToken] = VerifiedTokens()
+
+    def verify(self, text: str, keys: KeySource) -> AccessToken:
+        """Verify an access token.
+
+        :param text: The token as it was sent.
+        :param keys: Where the issuer's keys are.
+        :raises InvalidToken: It is malformed, foreign, expired, for another API, or no access token at all.
+        :raises TemporarilyUnavailable: The issuer's keys are not known and cannot be fetched.
+        """
+        if len(text) > self._settings.TOKEN_MAX_BYTES:
+            raise InvalidToken(f"token: longer than {self._settings.TOKEN_MAX_BYTES} bytes")
+        known = keys.load()
+        token = self._verified.find(text, known)
+        if token is None:
+            jwt = self._parse(text)
+            known = self._check_signature(jwt, known, keys)
+            token = self._read_claims(jwt.claims)
+            self._verified.add(text, known, token)
+        self._check_time(token)
+        return token
+
+    def _parse(self, text: str) -> jose.JWT:
+        try:
+            jwt = jose.parse(text, max_bytes=self._settings.TOKEN_MAX_BYTES)
+        except jose.JoseProblem as problem:
+            raise InvalidToken(f"token: {problem}") from None
+        if jwt.typ != TYP:  # keeps ID tokens, assertions and proofs out (RFC 9068 §5, RFC 8725 §3.11)
+            raise InvalidToken(f"token: typ {_shorten(jwt.typ)} is not {TYP}")
+        if jwt.alg not in self._settings.TOKEN_SIGNING_ALGS:
+            raise InvalidToken(f"token: alg {_shorten(jwt.alg)} is not accepted")
+        # Before the keys are asked for: a token of another issuer is no reason to fetch ours again.
+        if jwt.claims.get("iss") != self._settings.ISSUER:
+            raise InvalidToken(f"token: iss {_shorten(jwt.claims.get('iss'))} is not {self._settings.ISSUER!r}")
+        return jwt
+
+    def _check_signature(self, jwt: jose.JWT, known: Keys, keys: KeySource) -> Keys:
+        """Check the signature and return the set of keys it was checked with."""
+        candidates = _candidates(jwt, known)
+        if not candidates and jwt.kid is not None:
+            known = keys.load_newer(known)
+            candidates = _candidates(jwt, known)
+        if not candidates:
+            raise InvalidToken(f"token: the issuer has no key with kid {_shorten(jwt.kid)}")
+        # Of several keys with one kid, or of all where there is none, one that fits must do (RFC 7515 §4.1.4).
+        if not any(key.fits(jwt.alg) and jose.verify(jwt, key) for key in candidates):
+            raise InvalidToken("token: the signature does not verify with the issuer's key")
+        return known
+
+    def _read_claims(self, claims: jose.Claims) -> AccessToken:
+        """Check what does not change with time (RFC 9068 §2.2, §4)."""
+        _check_audience(claims.get("aud"), self._settings.RESOURCE)
+        for name in _TEXT_CLAIMS:
+            if not isinstance(claims.get(name), str) or not claims[name]:
+                raise InvalidToken(f"token: claim {name!r} is missing or not text")
+        scope = claims.get("scope", "")
+        if not isinstance(scope, str):
+            raise InvalidToken("token: scope is not text")
+        return AccessToken(
+            claims=claims,
+            client_id=claims["client_id"],
+            scopes=frozenset(scope.split()),
+            jkt=load_jkt(claims),
+            valid_from=max(_read_time(claims, "iat"), _read_time(claims, "nbf") if "nbf" in claims else 0),
+            valid_until=_read_time(claims, "exp"),
+        )
+
+    def _check_time(self, token: AccessToken) -> None:
+        now, skew = clock.now(), self._settings.CLOCK_SKEW_SECONDS
+        if now >= token.valid_until + skew:
+            raise InvalidToken("token: expired", client_id=token.client_id)
+        if token.valid_from > now + skew:
+            raise InvalidToken("token: iat or nbf lies in the future", client_id=token.client_id)
+
+
+def _candidates(jwt: jose.JWT, keys: Keys) -> Sequence[jose.PublicKey]:
+    return keys if jwt.kid is None else [key for key in keys if key.kid == jwt.kid]
+
+
+def _check_audience(audience: object, resource: str) -> None:
+    audiences = [audience] if isinstance(audience, str) else audience
+    if not isinstance(audiences, list) or not all(isinstance(item, str) for item in audiences):
+        raise InvalidToken("token: aud is neither a text nor a list of texts")
+    if resource not in audiences:
+        raise InvalidToken(f"token: aud {_shorten(audience)} does not name {resource!r}")
+
+
+def _read_time(claims: jose.Claims, name: str) -> float:
+    value = claims.get(name)
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or value in (math.inf, -math.inf):
+        raise InvalidToken(f"token: claim {name!r} is missing or not a number")
+    return value
+
+
+def _shorten(text: object) -> str:
+    return repr(text)[:200]

@@ -1,0 +1,50 @@
+"""``WWW-Authenticate``: how to ask again (RFC 6750 §3, RFC 9449 §7.1, RFC 9728 §5.1).
+
+Every value comes from configuration or is a constant sentence; nothing a caller sent is repeated (RFC 9110 §5.6.4).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ..errors import InsufficientScope, MissingToken, OAuthError
+from .credentials import Scheme
+from .requirement import BoundTokenAsBearer, Requirement
+
+
+@dataclass(frozen=True, slots=True)
+class Challenger:
+    """Builds the challenges of one API.
+
+    :param algs: Accepted proof algorithms.
+    :param metadata_url: Where the API's metadata is (RFC 9728 §3.1), if it has any.
+    """
+
+    algs: Sequence[str]
+    metadata_url: str | None
+
+    def build(
+        self, error: OAuthError, requirement: Requirement, *, served: Sequence[Scheme], used: Scheme | None
+    ) -> list[str]:
+        """The values of ``WWW-Authenticate`` for a refusal: none for a 5xx, else at least one.
+
+        :param served: The schemes the view serves, best first.
+        :param used: The scheme the request used, if it is one of ours.
+        """
+        if error.status >= 500:
+            return []
+        if isinstance(error, MissingToken):  # no error code: the caller may not have known (RFC 6750 §3.1)
+            return [self._write(scheme, {}) for scheme in served]
+        # One challenge only: clients retry on use_dpop_nonce when it stands alone.
+        fits = used in served and not isinstance(error, BoundTokenAsBearer)
+        scheme = used if used and fits else served[0]
+        parameters = {"error": error.code, "error_description": error.description}
+        if isinstance(error, InsufficientScope):
+            parameters["scope"] = " ".join(requirement.alternatives[0])
+        return [self._write(scheme, parameters)]
+
+    def _write(self, scheme: Scheme, parameters: dict[str, str]) -> str:
+        if scheme == "DPoP":
+            parameters = {**parameters, "algs": " ".join(self.algs)}
+        if self.metadata_url:
+            parameters = {**parameters, "resource_metadata": self.metadata_url}
+        return " ".join([scheme, ", ".join(f'{name}="{value}"' for name, value in parameters.items())]).strip()

@@ -1,0 +1,64 @@
+"""Step 1: what a request carries. The ``Authorization`` header, and the proof (RFC 6750 §2.1, RFC 9449 §7.1)."""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from ..errors import InvalidRequest, MissingToken
+
+Environ = Mapping[str, Any]
+"""A WSGI environment (PEP 3333)."""
+
+Scheme = Literal["Bearer", "DPoP"]
+_SCHEMES: dict[str, Scheme] = {"bearer": "Bearer", "dpop": "DPoP"}
+_TOKEN_IN_QUERY = re.compile(r"(?:^|&)access_token(?:[=&]|$)")
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """An access token, how it was sent, and the proof that came along. Nothing is verified yet."""
+
+    scheme: Scheme
+    token: str = field(repr=False)
+    proof: str | None = field(repr=False)
+    """The ``DPoP`` header (RFC 9449 §4.1)."""
+
+
+def find_scheme(environ: Environ) -> Scheme | None:
+    """The scheme of the ``Authorization`` header, in any case (RFC 9110 §11.1); ``None`` for none of ours."""
+    header: str = environ.get("HTTP_AUTHORIZATION", "")
+    return _SCHEMES.get(header.strip().partition(" ")[0].lower())
+
+
+def read_credentials(environ: Environ, *, served: Sequence[Scheme]) -> Credentials:
+    """Read the credentials of a request.
+
+    A token in the query or the body is never read (RFC 9700 §4.3.2).
+
+    :param served: The schemes the view serves. Bearer is read in any case: the token says what was meant.
+    :raises MissingToken: There is no ``Authorization`` header, or one of another scheme.
+    :raises InvalidRequest: The header is malformed, or there is more than one, or a token in the query as well.
+    """
+    header: str | None = environ.get("HTTP_AUTHORIZATION")
+    if header is None:
+        raise MissingToken("no Authorization header")
+    _check_single(header, environ.get("QUERY_STRING", ""))
+    scheme = find_scheme(environ)
+    if scheme is None:
+        raise MissingToken(f"the authorization scheme {header.strip().partition(' ')[0][:40]!r} is not known")
+    if scheme == "DPoP" and scheme not in served:
+        raise MissingToken("the DPoP scheme is not served: OAUTH2_REPLAY_STORE is not set")
+    token = header.strip().partition(" ")[2].strip(" ")
+    if not token or " " in token:
+        raise InvalidRequest("the Authorization header does not hold exactly one token")
+    return Credentials(scheme, token, environ.get("HTTP_DPOP"))
+
+
+def _check_single(header: str, query: str) -> None:
+    # WSGI joins repeated headers with a comma, which no token has (RFC 6750 §2: one method per request).
+    mechanisms = [part.strip().partition(" ")[0].lower() for part in header.split(",")]
+    if len(mechanisms) > 1 and not _SCHEMES.keys().isdisjoint(mechanisms):
+        raise InvalidRequest("more than one Authorization header or mechanism")
+    if _TOKEN_IN_QUERY.search(query):
+        raise InvalidRequest("an access token in the query besides the one in the header")

@@ -1,0 +1,59 @@
+"""``current_token``: what the verified token of the request being handled says."""
+
+from collections.abc import MutableMapping
+from copy import deepcopy
+from typing import Any, cast
+
+from flask import request
+from werkzeug.local import LocalProxy
+
+from ..keys.jose import Claims
+from .access_token import AccessToken
+from .credentials import Scheme
+
+_KEY = "flask_private_key_jwt.admission"
+
+
+class Admission:
+    """A request that was let in, by whom, and with which token.
+
+    :param by: The guard that let it in.
+    """
+
+    def __init__(self, by: object, token: AccessToken, scheme: Scheme) -> None:
+        self.by = by
+        self.token = token
+        self.scheme = scheme
+        self._claims: Claims | None = None
+
+    @property
+    def claims(self) -> Claims:
+        """A copy of the claims for the view: the original serves later requests too."""
+        if self._claims is None:
+            self._claims = deepcopy(dict(self.token.claims))
+        return self._claims
+
+
+def remember_admission(environ: MutableMapping[str, Any], admission: Admission) -> None:
+    """Note on the request that it was let in."""
+    # On the request and not in flask.g: an outer app context, as tests push it, shares g among requests.
+    environ[_KEY] = admission
+
+
+def find_admission(environ: MutableMapping[str, Any], *, by: object) -> Admission | None:
+    """How this request was let in, if it was, and by this very guard: another app has rules of its own."""
+    admission: Admission | None = environ.get(_KEY)
+    return admission if admission is not None and admission.by is by else None
+
+
+def _find_claims() -> Claims | None:
+    admission: Admission | None = request.environ.get(_KEY)
+    return admission.claims if admission else None
+
+
+current_token: Claims = cast(Claims, LocalProxy(_find_claims))
+"""The claims of the verified access token, e.g. ``current_token["client_id"]`` (RFC 9068 §2.2).
+
+False (``if current_token:``) where there is none: in a view that is not protected, for an anonymous caller of an
+``optional`` one, and outside a request.
+"""

@@ -1,0 +1,158 @@
+"""The steps of a request to a protected view; steps 1 to 5 spend nothing."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import flask
+
+from ..dpop.proof import DPoPProof, ProofChecker
+from ..errors import (
+    ConfigurationError,
+    InvalidDPoPProof,
+    InvalidToken,
+    OAuthError,
+    TemporarilyUnavailable,
+    UseDPoPNonce,
+)
+from ..response import error_response
+from ..settings import ResourceSettings
+from ..stores.base import Replayed, ReplayStore
+from .access_token import AccessToken, TokenVerifier
+from .challenge import Challenger
+from .credentials import Credentials, Environ, Scheme, find_scheme, read_credentials
+from .current_token import Admission, find_admission, remember_admission
+from .issuer_keys import KeySource
+from .own_server import SERVER_KEY, OwnKeys, OwnServer
+from .requirement import Requirement
+from .target_uri import TargetURI
+
+UNAUTHORIZED = (InvalidDPoPProof, UseDPoPNonce)
+"""Refusals that are 400 at the token endpoint and 401 at an API (RFC 9449 §7.1, §9)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Guard:
+    """Everything ``init_app`` made for one app's protector."""
+
+    settings: ResourceSettings
+    tokens: TokenVerifier
+    proofs: ProofChecker
+    target: TargetURI
+    fetched_keys: KeySource
+    stored_replay: ReplayStore | None
+    """The store that ``OAUTH2_REPLAY_STORE`` names, unless it is the own server's."""
+    challenger: Challenger
+    extensions: Mapping[str, Any]
+    """The app's extensions; the authorization server may join them after us."""
+
+    # --- the table of contents ------------------------------------------------------------------------------
+    def admit(self, environ: Environ, requirement: Requirement, *, served: Sequence[Scheme]) -> Admission:
+        """Check a request that must have credentials.
+
+        :param served: The schemes the view serves.
+        :raises OAuthError: The request is refused.
+        """
+        credentials = read_credentials(environ, served=served)  # 1 what the request carries
+        token = self.tokens.verify(credentials.token, self._find_keys())  # 2 what the token says
+        try:
+            requirement.check_binding(token, credentials.scheme)  # 3 whether it is used as it was issued
+            proof = self._check_proof(credentials, token, environ)  # 4 who holds its key
+            requirement.check_scope(token)  # 5 what it allows
+            self._remember(proof)  # 6 once only; nothing is spent before this line
+        except OAuthError as error:
+            error.client_id = token.client_id
+            raise
+        return Admission(self, token, credentials.scheme)
+
+    def enter(self, request: flask.Request, requirement: Requirement) -> flask.Response | None:
+        """Let a request in and return ``None``, or return what to answer instead. A caller's input never raises."""
+        environ = request.environ
+        served: Sequence[Scheme] = ()
+        try:
+            served = requirement.schemes(with_dpop=self.find_replay_store() is not None)
+            if earlier := find_admission(environ, by=self):
+                requirement.check_again(earlier.token, earlier.scheme)
+            elif "HTTP_AUTHORIZATION" in environ or not requirement.optional:
+                admission = self.admit(environ, requirement, served=served)
+                remember_admission(environ, admission)
+                self._hand_out_nonce(admission)
+        except OAuthError as error:
+            challenges = self.challenger.build(error, requirement, served=served, used=find_scheme(environ))
+            return _refuse(error, challenges)
+        except ConfigurationError as error:  # ours to mend, not the caller's: the log says how
+            return _refuse(TemporarilyUnavailable(f"set up wrongly: {error}"), [])
+        return None
+
+    # --- the steps --------------------------------------------------------------------------------------------
+    def _check_proof(self, credentials: Credentials, token: AccessToken, environ: Environ) -> DPoPProof | None:
+        if credentials.scheme == "Bearer":
+            return None
+        if credentials.proof is None:
+            raise InvalidDPoPProof("no DPoP proof")
+        proof = self.proofs.check(
+            credentials.proof,
+            method=environ["REQUEST_METHOD"],
+            url=self.target.build(environ),
+            access_token=credentials.token,
+        )
+        if proof.thumbprint != token.jkt:
+            raise InvalidToken("the proof is made with another key than the token's")
+        return proof
+
+    def _remember(self, proof: DPoPProof | None) -> None:
+        if proof is None:
+            return
+        replay = self.find_replay_store()
+        assert replay is not None  # the DPoP scheme is served only where there is one
+        try:
+            replay.remember(proof.marks)
+        except Replayed as replayed:
+            raise InvalidDPoPProof(str(replayed)) from None
+
+    def _hand_out_nonce(self, admission: Admission) -> None:
+        """A fresh nonce with the answer, so that the next request need not be refused first (RFC 9449 §8.2, §9)."""
+        nonce = self.proofs.new_nonce() if admission.scheme == "DPoP" else None
+        if nonce is None:
+            return
+
+        @flask.after_this_request
+        def add_nonce(response: flask.Response) -> flask.Response:
+            response.headers["DPoP-Nonce"] = nonce
+            response.headers["Cache-Control"] = "no-store"  # a cache would hand out old nonces (RFC 9449 §8.2)
+            return response
+
+    # --- what may come from the authorization server in the same app ------------------------------------------
+    def find_own_server(self) -> OwnServer | None:
+        """The authorization server in the same app, if there is one by now."""
+        return self.extensions.get(SERVER_KEY)
+
+    def find_replay_store(self) -> ReplayStore | None:
+        """Where used proofs are remembered; ``None``: nowhere, so that no proof can be accepted.
+
+        :raises ConfigurationError: The setting means a database this app does not have.
+        """
+        if server := self.find_own_server():
+            return server.replay
+        if self.settings.REPLAY_STORE == "sql":
+            raise ConfigurationError(
+                "OAUTH2_REPLAY_STORE is sql, which means the database of the authorization server in the same app, "
+                "and this app is none. Set a redis:// or SQLAlchemy URL."
+            )
+        return self.stored_replay
+
+    def _find_keys(self) -> KeySource:
+        server = self.find_own_server()
+        if server is not None and server.settings.ISSUER == self.settings.ISSUER:
+            return OwnKeys(server)
+        return self.fetched_keys
+
+
+def _refuse(error: OAuthError, challenges: Sequence[str]) -> flask.Response:
+    # A response rather than an exception: the host app's error handlers, made for people, never see it.
+    app = flask.current_app._get_current_object()  # type: ignore[attr-defined]
+    answer = error_response(error, endpoint="resource", sender=app)
+    status = 401 if isinstance(error, UNAUTHORIZED) else answer.status
+    headers = [*answer.headers, *(("WWW-Authenticate", challenge) for challenge in challenges)]
+    return flask.Response(json.dumps(answer.body), status, headers)

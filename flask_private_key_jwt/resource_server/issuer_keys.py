@@ -1,0 +1,122 @@
+"""The issuer's keys: fetched and cached, or those of the authorization server that lives in the same app."""
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from threading import Lock
+from typing import Protocol
+
+from .. import clock
+from ..discovery import DiscoveryError, fetch_jwks, fetch_metadata
+from ..errors import TemporarilyUnavailable
+from ..keys.jose import PublicKey
+from ..settings import ResourceSettings
+
+log = logging.getLogger(__name__)
+
+Keys = tuple[PublicKey, ...]
+
+REFETCH_SECONDS = 30
+"""How long unknown ``kid`` values cause no second fetch, and how long an issuer that is away is left alone."""
+RETRY_SECONDS = 5
+"""How long an issuer that is away is left alone when there are no keys at all."""
+PATIENCE_SECONDS = 1.0
+"""How long a token with an unknown ``kid`` waits for a fetch that is under way."""
+
+
+class KeySource(Protocol):
+    """Where a verifier gets the issuer's keys."""
+
+    def load(self) -> Keys:
+        """The keys; the very same tuple as long as nothing was fetched.
+
+        :raises TemporarilyUnavailable: There are none to be had.
+        """
+
+    def load_newer(self, known: Keys) -> Keys:
+        """The keys after a ``kid`` was not among *known*: newer ones if there are, else *known*."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Snapshot:
+    keys: Keys
+    fetched_at: int
+
+
+class FetchedKeys:
+    """The keys of an issuer elsewhere, by discovery (RFC 8414 §2, RFC 9068 §4); safe for many threads.
+
+    :param settings: The API's settings.
+    :param fetch: Replaces discovery and fetching; raises :class:`DiscoveryError` when the issuer is away.
+    """
+
+    def __init__(self, settings: ResourceSettings, fetch: Callable[[], Keys] | None = None) -> None:
+        self._settings = settings
+        self._fetch = fetch or (lambda: fetch_keys(settings.ISSUER, timeout=settings.HTTP_TIMEOUT_SECONDS))
+        self._snapshot: _Snapshot | None = None
+        self._failure = ""
+        self._pause_until = 0
+        self._refetch_from = 0
+        self._fetching = Lock()
+
+    def load(self) -> Keys:
+        """See :meth:`KeySource.load`. Keys past their time serve on only while the issuer is away."""
+        snapshot, age = self._look()
+        if snapshot is not None and age < self._settings.JWKS_CACHE_SECONDS:
+            return snapshot.keys
+        stale = snapshot is not None and age < self._settings.JWKS_CACHE_SECONDS + self._settings.JWKS_STALE_SECONDS
+        # One thread fetches. The others go on with the old keys; without any they wait for that one.
+        if not self._fetching.acquire(blocking=not stale):
+            assert snapshot is not None
+            return snapshot.keys
+        try:
+            renewed, age = self._look()
+            if renewed is not None and age < self._settings.JWKS_CACHE_SECONDS:
+                return renewed.keys
+            return self._try_fetch(keep=snapshot if stale else None)
+        finally:
+            self._fetching.release()
+
+    def load_newer(self, known: Keys) -> Keys:
+        """See :meth:`KeySource.load_newer`. Anyone can invent a ``kid``: one fetch in :data:`REFETCH_SECONDS`."""
+        if not self._fetching.acquire(timeout=PATIENCE_SECONDS):
+            return known
+        try:
+            snapshot, _ = self._look()
+            if snapshot is None or snapshot.keys is not known or clock.now() < self._refetch_from:
+                return snapshot.keys if snapshot else known
+            self._refetch_from = clock.now() + REFETCH_SECONDS
+            return self._try_fetch(keep=snapshot)
+        finally:
+            self._fetching.release()
+
+    def _look(self) -> tuple[_Snapshot | None, int]:
+        snapshot = self._snapshot
+        return snapshot, clock.now() - snapshot.fetched_at if snapshot else 0
+
+    def _try_fetch(self, *, keep: _Snapshot | None) -> Keys:
+        """Fetch, unless that failed a moment ago. Whoever calls this holds the lock.
+
+        :param keep: What to go on with when the issuer is away.
+        :raises TemporarilyUnavailable: It is, and there is nothing to go on with.
+        """
+        if clock.now() >= self._pause_until:
+            try:
+                self._snapshot = _Snapshot(self._fetch(), clock.now())
+                return self._snapshot.keys
+            except DiscoveryError as error:
+                self._failure = str(error)
+                self._pause_until = clock.now() + (REFETCH_SECONDS if keep else RETRY_SECONDS)
+                log.warning("the keys of %s cannot be fetched: %s", self._settings.ISSUER, error)
+        if keep is None:
+            raise TemporarilyUnavailable(f"the issuer's keys cannot be fetched: {self._failure}")
+        return keep.keys
+
+
+def fetch_keys(issuer: str, *, timeout: float) -> Keys:
+    """Fetch the keys of *issuer*: its metadata first, then what its ``jwks_uri`` names.
+
+    :param timeout: Longest wait for each of the two, in seconds.
+    :raises DiscoveryError: The issuer is away, or its documents are not what they should be.
+    """
+    return fetch_jwks(fetch_metadata(issuer, timeout=timeout).jwks_uri, timeout=timeout)

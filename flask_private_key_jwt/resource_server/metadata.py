@@ -1,0 +1,73 @@
+"""What the API says about itself: protected resource metadata (RFC 9728)."""
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+from urllib.parse import urlsplit
+
+from flask import Flask
+
+from ..settings import ResourceSettings
+from .requirement import Requirement
+from .target_uri import find_origin
+
+WELL_KNOWN = "/.well-known/oauth-protected-resource"
+MARK = "oauth_requirement"
+"""The attribute of a protected view, or of a blueprint's guard, that holds its :class:`Requirement`."""
+
+
+def metadata_path(resource: str) -> str | None:
+    """The path of the metadata of *resource*; ``None`` when that is no URL (RFC 9728 §3.1)."""
+    if find_origin(resource) is None:
+        return None
+    path = urlsplit(resource).path
+    return WELL_KNOWN + ("" if path == "/" else path)
+
+
+def metadata_url(resource: str) -> str | None:
+    """The URL of the metadata of *resource*; ``None`` when that is no URL."""
+    path, query = metadata_path(resource), urlsplit(resource).query
+    return f"{find_origin(resource)}{path}{'?' if query else ''}{query}" if path else None
+
+
+def build_metadata(
+    settings: ResourceSettings, requirements: Iterable[Requirement], *, with_dpop: bool
+) -> dict[str, Any]:
+    """The metadata document (RFC 9728 §2): what is advertised is what the views ask for.
+
+    :param requirements: Those of the application's views.
+    :param with_dpop: Whether the API takes DPoP-bound tokens.
+    """
+    requirements = list(requirements)
+    document: dict[str, Any] = {
+        "resource": settings.RESOURCE,
+        "authorization_servers": [settings.ISSUER],
+        "bearer_methods_supported": ["header"],
+    }
+    scopes = {scope for requirement in requirements for scopes in requirement.alternatives for scope in scopes}
+    if scopes:
+        document["scopes_supported"] = sorted(scopes)
+    if with_dpop:
+        document["dpop_signing_alg_values_supported"] = list(settings.DPOP_SIGNING_ALGS)
+        document["dpop_bound_access_tokens_required"] = bool(requirements) and all(
+            requirement.dpop == "required" for requirement in requirements
+        )
+    return document
+
+
+def find_requirements(app: Flask) -> Iterator[Requirement]:
+    """The requirements of all views and blueprints that *app* has by now."""
+    for view in app.view_functions.values():
+        yield from _marks(view)
+        view_class = getattr(view, "view_class", None)
+        for method in getattr(view_class, "methods", None) or ():
+            yield from _marks(getattr(view_class, method.lower(), None))
+    for blueprint, functions in app.before_request_funcs.items():
+        if blueprint is not None:
+            for function in functions:
+                yield from _marks(function)
+
+
+def _marks(function: object) -> Iterator[Requirement]:
+    requirement = getattr(function, MARK, None)
+    if isinstance(requirement, Requirement):
+        yield requirement

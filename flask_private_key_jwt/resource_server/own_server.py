@@ -1,0 +1,50 @@
+"""The authorization server that lives in the same app as the API, if there is one. Nothing of it is imported."""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from ..keys.derived import Secrets
+from ..keys.jose import PublicKey
+from ..settings import ServerSettings
+from ..stores.base import ReplayStore
+from .issuer_keys import Keys
+
+SERVER_KEY = "private_key_jwt"
+"""Where it is in ``app.extensions``."""
+
+
+class OwnServer(Protocol):
+    """What an API uses of it."""
+
+    @property
+    def settings(self) -> ServerSettings:
+        """Its settings: whether it is our issuer."""
+
+    @property
+    def secrets(self) -> Secrets:
+        """The application's secrets, which may be missing while a set-up command runs."""
+
+    @property
+    def replay(self) -> ReplayStore:
+        """Where it remembers used proofs; ours go there too."""
+
+    def verification_keys(self) -> tuple[PublicKey, ...]:
+        """The public keys of its tokens.
+
+        :raises StoreUnavailable: They cannot be read.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class OwnKeys:
+    """Its keys as a :class:`~flask_private_key_jwt.resource_server.issuer_keys.KeySource`: nothing is fetched."""
+
+    server: OwnServer
+
+    def load(self) -> Keys:
+        """The server's keys."""
+        return self.server.verification_keys()
+
+    def load_newer(self, known: Keys) -> Keys:
+        """The same: the server reads its keys again by itself."""
+        return known

@@ -1,0 +1,170 @@
+"""ResourceProtector: the steps of ``guard.py`` on Flask views, view classes and blueprints."""
+
+import functools
+import json
+import logging
+from collections.abc import Callable
+from typing import Any, TypeVar, cast
+from urllib.parse import unquote
+
+import flask
+
+from ..dpop.nonce import Nonces
+from ..dpop.proof import ProofChecker
+from ..errors import ConfigurationError, MethodNotAllowed
+from ..keys.derived import read_secrets
+from ..response import error_response
+from ..settings import ResourceSettings, read
+from ..stores.base import ReplayStore
+from ..stores.replay import load_replay_store
+from .access_token import TokenVerifier
+from .challenge import Challenger
+from .guard import Guard
+from .issuer_keys import FetchedKeys
+from .metadata import MARK, build_metadata, find_requirements, metadata_path, metadata_url
+from .own_server import SERVER_KEY, OwnServer
+from .requirement import DPoPUse, Scopes, build_requirement
+from .target_uri import TargetURI
+
+log = logging.getLogger("flask_private_key_jwt")
+
+EXTENSION_KEY = "private_key_jwt_resource"
+METADATA_ENDPOINT = f"{EXTENSION_KEY}.metadata"
+METADATA_CACHE_SECONDS = 300
+
+View = TypeVar("View", bound=Callable[..., Any])
+
+
+class ResourceProtector:
+    """Protects the views of Flask apps with access tokens; one object may serve several apps."""
+
+    def init_app(self, app: flask.Flask) -> None:
+        """Read the settings of *app* and add its metadata document (RFC 9728).
+
+        :raises ConfigurationError: A setting is wrong or missing, or *app* was initialised before.
+        """
+        if EXTENSION_KEY in app.extensions:
+            raise ConfigurationError("init_app was called on this app before.")
+        guard = _build_guard(app)
+        for requirement in find_requirements(app):  # views that are there already: better now than at a request
+            requirement.schemes(with_dpop=guard.find_replay_store() is not None)
+        app.extensions[EXTENSION_KEY] = guard
+        _add_metadata(app, guard.settings)
+
+    def __call__(
+        self, scopes: Scopes = None, *, dpop: DPoPUse = "allowed", optional: bool = False
+    ) -> Callable[[View], View]:
+        """Protect a view: ``@require_oauth("read", dpop="required")``; in a view class, put it in ``decorators``.
+
+        :param scopes: A text: all of its scopes are needed; a list: any of its texts is enough; ``None``: no scope.
+        :param dpop: ``allowed`` takes bound tokens with a proof, and Bearer tokens; ``required`` bound tokens only.
+        :param optional: Let callers without credentials in as well; :data:`current_token` is false then. Wrong
+            credentials are refused all the same.
+        :raises ConfigurationError: The arguments make no sense; the message says what to write.
+        """
+        requirement = build_requirement(scopes, dpop=dpop, optional=optional)
+
+        def protect(view: View) -> View:
+            if isinstance(view, type):
+                raise ConfigurationError(f"Put require_oauth(…) in {view.__name__}.decorators, not above the class.")
+
+            @functools.wraps(view)
+            def protected(*args: Any, **kwargs: Any) -> Any:
+                refusal = _current_guard().enter(flask.request, requirement)
+                return flask.current_app.ensure_sync(view)(*args, **kwargs) if refusal is None else refusal
+
+            setattr(protected, MARK, requirement)
+            return cast(View, protected)
+
+        return protect
+
+    def protect(
+        self, blueprint: flask.Blueprint, scopes: Scopes = None, *, dpop: DPoPUse = "allowed", optional: bool = False
+    ) -> None:
+        """Protect every view of a blueprint, those that are added later included. The arguments are ``__call__``'s.
+
+        :raises ConfigurationError: The arguments make no sense; the message says what to write.
+        """
+        requirement = build_requirement(scopes, dpop=dpop, optional=optional)
+
+        def protect_blueprint() -> flask.Response | None:
+            # Flask answers OPTIONS itself, without the view; a browser's CORS preflight carries no token.
+            if flask.request.method == "OPTIONS" and _answers_options(flask.request):
+                return None
+            return _current_guard().enter(flask.request, requirement)
+
+        setattr(protect_blueprint, MARK, requirement)
+        blueprint.before_request(protect_blueprint)
+
+
+def _build_guard(app: flask.Flask) -> Guard:
+    settings = read(app.config, ResourceSettings)
+    target = TargetURI(settings)
+    if settings.REPLAY_STORE is not None:
+        target.base()  # now rather than at the first proof
+    return Guard(
+        settings=settings,
+        tokens=TokenVerifier(settings),
+        proofs=ProofChecker(settings, _build_nonces(settings, app)),
+        target=target,
+        fetched_keys=FetchedKeys(settings),
+        stored_replay=_load_stored_replay(settings),
+        challenger=Challenger(settings.DPOP_SIGNING_ALGS, metadata_url(settings.RESOURCE)),
+        extensions=app.extensions,
+    )
+
+
+def _build_nonces(settings: ResourceSettings, app: flask.Flask) -> Nonces | None:
+    if settings.DPOP_NONCE == "off":
+        return None
+    server: OwnServer | None = app.extensions.get(SERVER_KEY)
+    secrets = server.secrets if server else read_secrets(settings, app.config)
+    # Another purpose than the token server's, so that a nonce of the one never passes at the other (RFC 9449 §9).
+    return Nonces(secrets, purpose="rs", lifetime=settings.DPOP_NONCE_LIFETIME_SECONDS)
+
+
+def _load_stored_replay(settings: ResourceSettings) -> ReplayStore | None:
+    if settings.REPLAY_STORE is None or settings.REPLAY_STORE == "sql":
+        return None
+    if settings.REPLAY_STORE == "memory":
+        log.warning("OAUTH2_REPLAY_STORE is memory: right for one process only, and a restart forgets")
+    return load_replay_store(settings.REPLAY_STORE)
+
+
+def _current_guard() -> Guard:
+    guard = flask.current_app.extensions.get(EXTENSION_KEY)
+    if not isinstance(guard, Guard):
+        raise ConfigurationError("A view is protected, but ResourceProtector().init_app(app) was not called.")
+    return guard
+
+
+def _answers_options(request: flask.Request) -> bool:
+    return bool(getattr(request.url_rule, "provide_automatic_options", False))
+
+
+# --- the metadata document ------------------------------------------------------------------------------
+def _add_metadata(app: flask.Flask, settings: ResourceSettings) -> None:
+    path = metadata_path(settings.RESOURCE)
+    if path is None:  # a resource that is no URL has no place for one (RFC 9728 §3)
+        return
+    methods = ["GET", "POST", "PUT", "PATCH", "DELETE"]
+    app.add_url_rule(unquote(path), METADATA_ENDPOINT, _answer_metadata, methods=methods)
+    # Before any function of the app's own: a login made for people must not hide the document from machines.
+    app.before_request_funcs.setdefault(None, []).insert(0, _answer_metadata_first)
+
+
+def _answer_metadata_first() -> flask.Response | None:
+    return _answer_metadata() if flask.request.endpoint == METADATA_ENDPOINT else None
+
+
+def _answer_metadata() -> flask.Response:
+    app = flask.current_app._get_current_object()  # type: ignore[attr-defined]
+    if flask.request.method not in ("GET", "HEAD", "OPTIONS"):
+        refusal = MethodNotAllowed(f"method {flask.request.method[:20]!r}", allow=("GET", "HEAD", "OPTIONS"))
+        answer = error_response(refusal, endpoint="resource_metadata", sender=app)
+        return flask.Response(json.dumps(answer.body), answer.status, list(answer.headers))
+    guard = _current_guard()
+    with_dpop = guard.find_replay_store() is not None
+    document = build_metadata(guard.settings, find_requirements(app), with_dpop=with_dpop)
+    headers = {"Cache-Control": f"public, max-age={METADATA_CACHE_SECONDS}", "Access-Control-Allow-Origin": "*"}
+    return flask.Response(json.dumps(document), headers=headers, content_type="application/json")

@@ -1,0 +1,103 @@
+"""What a view asks of a request: scopes, DPoP, and whether anonymous callers may enter."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, get_args
+
+from ..errors import ConfigurationError, InsufficientScope, InvalidToken
+from ..settings import scope_tokens
+from .access_token import AccessToken
+from .credentials import Scheme
+
+DPoPUse = Literal["allowed", "required"]
+Scopes = str | Sequence[str] | None
+
+
+class BoundTokenAsBearer(InvalidToken):
+    """A DPoP-bound token was sent under the Bearer scheme, as a thief would send it (RFC 9449 §7.2)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Requirement:
+    """The arguments of one ``@require_oauth(…)``, checked."""
+
+    alternatives: tuple[tuple[str, ...], ...] = ()
+    """Sets of scopes, each of which is enough; empty when any token will do."""
+    dpop: DPoPUse = "allowed"
+    optional: bool = False
+
+    def schemes(self, *, with_dpop: bool) -> tuple[Scheme, ...]:
+        """The authorization schemes the view serves, best first.
+
+        :param with_dpop: Whether this application can check proofs at all.
+        :raises ConfigurationError: The view requires DPoP and the application cannot.
+        """
+        if self.dpop == "required":
+            if not with_dpop:
+                raise ConfigurationError(NO_REPLAY_STORE)
+            return ("DPoP",)
+        return ("DPoP", "Bearer") if with_dpop else ("Bearer",)
+
+    def check_binding(self, token: AccessToken, scheme: Scheme) -> None:
+        """Check that a token is used as it was issued: bound as DPoP, unbound as Bearer (RFC 9449 §7.1, §7.2).
+
+        :raises InvalidToken: It is not, or the view takes bound tokens only.
+        """
+        if scheme == "Bearer":
+            if token.jkt is not None:
+                raise BoundTokenAsBearer("a DPoP-bound token under the Bearer scheme")
+            if self.dpop == "required":
+                raise InvalidToken("a Bearer token where DPoP is required")
+        elif token.jkt is None:
+            raise InvalidToken("a token that is bound to no key under the DPoP scheme")
+
+    def check_scope(self, token: AccessToken) -> None:
+        """Check the token's scope (RFC 6750 §3.1).
+
+        :raises InsufficientScope: None of the sets is covered.
+        """
+        if self.alternatives and not any(token.scopes.issuperset(scopes) for scopes in self.alternatives):
+            wanted = " or ".join(repr(" ".join(scopes)) for scopes in self.alternatives)
+            raise InsufficientScope(f"the token has scope {' '.join(sorted(token.scopes))[:200]!r}, not {wanted}")
+
+    def check_again(self, token: AccessToken, scheme: Scheme) -> None:
+        """Check a request that another requirement let in: a view inside a protected blueprint, say.
+
+        Its proof is spent already, and once is right.
+
+        :raises InvalidToken: As :meth:`check_binding`.
+        :raises InsufficientScope: As :meth:`check_scope`.
+        """
+        self.check_binding(token, scheme)
+        self.check_scope(token)
+
+
+NO_REPLAY_STORE = (
+    'A view requires DPoP (dpop="required"), but this application has no place to remember used proofs. Set '
+    "OAUTH2_REPLAY_STORE to a redis:// or SQLAlchemy URL that all workers share, or to memory for one process. "
+    "In an app that is also the authorization server, call its init_app first."
+)
+
+
+def build_requirement(scopes: Scopes, *, dpop: DPoPUse, optional: bool) -> Requirement:
+    """Check the arguments of ``@require_oauth(…)``.
+
+    :param scopes: A text: all of its scopes are needed; a list: any of its texts is enough; ``None``: no scope.
+    :raises ConfigurationError: They make no sense; the message says what to write.
+    """
+    if callable(scopes):
+        raise ConfigurationError("Write @require_oauth() with parentheses, or @require_oauth('scope').")
+    if dpop not in get_args(DPoPUse):
+        raise ConfigurationError(f"dpop={dpop!r} is not known; write dpop='allowed' or dpop='required'.")
+    if scopes is None:
+        return Requirement((), dpop, bool(optional))
+    texts: Sequence[Any] = [scopes] if isinstance(scopes, str) else list(scopes)
+    alternatives = tuple(tuple(text.split()) if isinstance(text, str) else () for text in texts)
+    if not alternatives or not all(alternatives):
+        raise ConfigurationError(f"Scopes {scopes!r} hold an empty text or none; write @require_oauth() for no scope.")
+    try:
+        for alternative in alternatives:
+            scope_tokens(alternative)
+    except ValueError as error:
+        raise ConfigurationError(f"Scopes {scopes!r} are not accepted: it {error}.") from None
+    return Requirement(alternatives, dpop, bool(optional))
