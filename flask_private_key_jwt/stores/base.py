@@ -41,15 +41,29 @@ class Replayed(Exception):
         self.mark = mark
 
 
+def build_digests(marks: Sequence[Mark]) -> list[bytes]:
+    """The digests of *marks*, in the same order.
+
+    :raises Replayed: One mark is given twice; a store that looks first and writes then would miss that.
+    """
+    digests: list[bytes] = []
+    for mark in marks:
+        digest = mark.digest()
+        if digest in digests:
+            raise Replayed(mark)
+        digests.append(digest)
+    return digests
+
+
 class ReplayStore(Protocol):
     """Remembers marks until they expire, for every process of the application."""
 
     def remember(self, marks: Sequence[Mark]) -> None:
         """Record all *marks* or none, in one atomic step.
 
-        A mark whose ``until`` has passed counts as forgotten. No marks is a no-op.
+        A mark whose ``until`` has passed (``until < now``) counts as forgotten. No marks is a no-op.
 
-        :raises Replayed: One was there.
+        :raises Replayed: One was there, or is given twice.
         :raises StoreUnavailable: The store did not answer; nothing may be issued.
         """
 

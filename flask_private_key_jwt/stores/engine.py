@@ -1,0 +1,77 @@
+"""SQLAlchemy engines: one of the replay store's own, and SQLite in WAL mode."""
+
+import logging
+import sqlite3
+from typing import Any
+
+from sqlalchemy import create_engine, event
+from sqlalchemy.engine import URL, Engine, make_url
+from sqlalchemy.exc import ArgumentError
+
+from ..errors import ConfigurationError
+
+log = logging.getLogger(__name__)
+
+TIMEOUT_SECONDS = 5
+"""Longest wait for a connection, and on SQLite for another writer."""
+
+_TAKES_CONNECT_TIMEOUT = ("psycopg", "psycopg2", "pymysql", "mysqldb", "mariadbconnector")
+
+
+def open_engine(text: str) -> Engine:
+    """Make an engine of our own for a SQLAlchemy URL; nothing is connected yet.
+
+    :raises ConfigurationError: The URL is malformed, its driver is not installed, or it names a database
+        in memory, which each thread would have for itself.
+    """
+    url = _parse(text)
+    options: dict[str, Any] = {"pool_timeout": TIMEOUT_SECONDS}
+    if url.get_backend_name() == "sqlite":
+        if url.database in (None, "", ":memory:") or "memory" in str(url):
+            raise ConfigurationError("OAUTH2_REPLAY_STORE names an SQLite database in memory. Use 'memory' instead.")
+        options["connect_args"] = {"timeout": TIMEOUT_SECONDS}
+    elif url.get_driver_name() in _TAKES_CONNECT_TIMEOUT and "connect_timeout" not in url.query:
+        options["connect_args"] = {"connect_timeout": TIMEOUT_SECONDS}
+    try:
+        engine = create_engine(url, **options)
+    except ModuleNotFoundError as error:
+        raise ConfigurationError(
+            f"OAUTH2_REPLAY_STORE names a {url.drivername} database, whose driver {error.name} is not installed."
+        ) from None
+    use_wal(engine)
+    return engine
+
+
+def _parse(text: str) -> URL:
+    try:
+        url = make_url(text)
+        url.get_dialect()
+    except (ArgumentError, ValueError):
+        # The message and the traceback would quote the URL, password included.
+        raise ConfigurationError("OAUTH2_REPLAY_STORE is neither a kind of store nor a URL SQLAlchemy reads.") from None
+    return url
+
+
+def use_wal(engine: Engine) -> None:
+    """Switch an SQLite database to WAL: writers no longer wait for readers, nor for the disk at each commit.
+
+    A committed mark survives the death of a process; after a power loss the last ones may be missing
+    (``synchronous=NORMAL``). Any other database is left alone, a second call changes nothing, and a
+    database in memory stays as it is.
+    """
+    if engine.dialect.name == "sqlite" and not event.contains(engine, "connect", _set_wal):
+        event.listen(engine, "connect", _set_wal)
+
+
+def _set_wal(connection: sqlite3.Connection, _record: object) -> None:
+    cursor = connection.cursor()
+    try:
+        if cursor.execute("PRAGMA busy_timeout").fetchone()[0] < TIMEOUT_SECONDS * 1000:
+            cursor.execute(f"PRAGMA busy_timeout = {TIMEOUT_SECONDS * 1000}")
+        cursor.execute("PRAGMA journal_mode = WAL")
+        cursor.execute("PRAGMA synchronous = NORMAL")
+    except sqlite3.OperationalError as error:
+        # A read-only file or a network drive: slower, and as safe as before.
+        log.warning("SQLite does not switch to WAL: %s", error)
+    finally:
+        cursor.close()

@@ -1,0 +1,280 @@
+"""The tables, as part of the application's own metadata, and the model of a client.
+
+Every constraint carries its final name, so that the application's naming convention does not change it and
+its migrations can name it. What a constraint refuses must never be, whoever writes: a view, a shell, ``psql``.
+"""
+
+import json
+import logging
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    Integer,
+    LargeBinary,
+    MetaData,
+    PrimaryKeyConstraint,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+)
+from sqlalchemy.dialects import mysql
+from sqlalchemy.orm import Mapped, registry, validates
+from sqlalchemy.sql.elements import conv
+
+from .. import clock
+from ..errors import ConfigurationError
+from ..registered_client import MAX_CLIENT_ID_CHARACTERS, RegisteredClient, is_client_id
+
+if TYPE_CHECKING:
+    from flask_sqlalchemy import SQLAlchemy
+
+log = logging.getLogger(__name__)
+
+# A JWK Set with certificates outgrows the 64 KiB of MySQL's TEXT.
+_JSON = Text().with_variant(mysql.MEDIUMTEXT(), "mysql", "mariadb")
+_DIGEST = LargeBinary(32).with_variant(mysql.BINARY(32), "mysql", "mariadb")
+# MariaDB's own default is latin1 to this day.
+_CHARSET = "utf8mb4"
+
+
+class ClientRow(NamedTuple):
+    """The columns a snapshot is made of, in the order the client store selects them."""
+
+    client_id: str
+    version: str
+    enabled: bool
+    owner: str | None
+    client_name: str | None
+    jwks: str
+    token_endpoint_auth_method: str
+    token_endpoint_auth_signing_alg: str | None
+    grant_types: str
+    scope: str
+    default_scope: str
+    dpop_bound_access_tokens: bool
+    assertion_audience: str
+    client_metadata: str
+
+
+class ClientModel:
+    """A registered client as the database holds it (RFC 7591 §2): lists space separated, JSON as text.
+
+    Mapped once for each ``SQLAlchemy`` object, by :func:`build_tables`. An edit through a session gives
+    the row a new ``version``; of two edits at once the second raises ``StaleDataError``.
+    """
+
+    id: Mapped[int]
+    client_id: Mapped[str]
+    version: Mapped[str]
+    enabled: Mapped[bool]
+    owner: Mapped[str | None]
+    client_name: Mapped[str | None]
+    jwks: Mapped[str]
+    token_endpoint_auth_method: Mapped[str]
+    token_endpoint_auth_signing_alg: Mapped[str | None]
+    grant_types: Mapped[str]
+    scope: Mapped[str]
+    default_scope: Mapped[str]
+    dpop_bound_access_tokens: Mapped[bool]
+    assertion_audience: Mapped[str]
+    client_metadata: Mapped[str]
+    created_at: Mapped[int]
+    updated_at: Mapped[int]
+
+    def __init__(self, **columns: object) -> None:
+        for name, value in columns.items():
+            if name not in type(self).__annotations__ and name not in ClientModel.__annotations__:
+                raise TypeError(f"a client has no column {name!r}")
+            setattr(self, name, value)
+
+    def __repr__(self) -> str:
+        return f"<Client {self.client_id!r}{'' if self.enabled else ', disabled'}>"
+
+    @validates("client_id")
+    def _check_client_id(self, _name: str, value: str) -> str:
+        if not is_client_id(value):
+            raise ValueError(f"a client_id is 1 to {MAX_CLIENT_ID_CHARACTERS} printable ASCII characters")
+        return value
+
+    def snapshot(self) -> RegisteredClient:
+        """The frozen value of this row, as every step of a request sees it."""
+        return snapshot(ClientRow(*(getattr(self, name) for name in ClientRow._fields)))
+
+
+@dataclass(frozen=True, slots=True)
+class Tables:
+    """What :func:`build_tables` made: three Core tables and the mapped client."""
+
+    client: Table
+    server_key: Table
+    replay: Table
+    Client: type[ClientModel]
+
+
+def build_tables(db: "SQLAlchemy") -> Tables:
+    """Add the tables to ``db.metadata``, where the application's own migrations find them.
+
+    :raises ConfigurationError: *db* has a table of one of these names already.
+    """
+    for name in ("oauth2_client", "oauth2_server_key", "oauth2_replay"):
+        if (f"{db.metadata.schema}.{name}" if db.metadata.schema else name) in db.metadata.tables:
+            raise ConfigurationError(
+                f"This SQLAlchemy object has a table {name} already. Make one PrivateKeyJWT(db) for it and call "
+                "its init_app for every app; a table of your own of that name needs another one."
+            )
+    client = _build_client_table(db.metadata)
+    # A registry of its own: a class named Client in the application stays the only one there, and the
+    # application's model_class (a dataclass, say) does not reshape this one.
+    model: type[ClientModel] = type("Client", (ClientModel,), {"__doc__": ClientModel.__doc__})
+    registry(metadata=db.metadata).map_imperatively(
+        model, client, version_id_col=client.c.version, version_id_generator=lambda _old: _new_version()
+    )
+    return Tables(client, _build_server_key_table(db.metadata), build_replay_table(db.metadata), model)
+
+
+def _build_client_table(metadata: MetaData) -> Table:
+    return Table(
+        "oauth2_client",
+        metadata,
+        Column("id", Integer),
+        Column("client_id", String(MAX_CLIENT_ID_CHARACTERS), nullable=False),
+        # onupdate: an UPDATE statement past the session counts as a change too.
+        Column("version", String(32), nullable=False, default=_new_version, onupdate=_new_version),
+        Column("enabled", Boolean, nullable=False, default=True),
+        Column("owner", String(255)),
+        Column("client_name", Text),
+        Column("jwks", _JSON, nullable=False),
+        Column("token_endpoint_auth_method", String(48), nullable=False, default="private_key_jwt"),
+        Column("token_endpoint_auth_signing_alg", String(16)),
+        Column("grant_types", Text, nullable=False, default="client_credentials"),
+        Column("scope", Text, nullable=False, default=""),
+        Column("default_scope", Text, nullable=False, default=""),
+        Column("dpop_bound_access_tokens", Boolean, nullable=False, default=False),
+        Column("assertion_audience", String(16), nullable=False, default="issuer"),
+        Column("client_metadata", _JSON, nullable=False, default="{}"),
+        Column("created_at", BigInteger, nullable=False, default=_now),
+        Column("updated_at", BigInteger, nullable=False, default=_now, onupdate=_now),
+        PrimaryKeyConstraint("id", name=conv("pk_oauth2_client")),
+        UniqueConstraint("client_id", name=conv("uq_oauth2_client_client_id")),
+        _check("oauth2_client", "client_id", "client_id <> ''"),
+        _check("oauth2_client", "version", "version <> ''"),
+        _check("oauth2_client", "jwks", """jwks NOT IN ('', 'null', '[]', '{}', '{"keys":[]}', '{"keys": []}')"""),
+        _check("oauth2_client", "auth_method", "token_endpoint_auth_method = 'private_key_jwt'"),
+        _check("oauth2_client", "assertion_audience", "assertion_audience IN ('issuer', 'compatibility')"),
+        _check("oauth2_client", "metadata", "client_metadata <> ''"),
+        _check("oauth2_client", "times", "created_at >= 0 AND updated_at >= 0"),
+        mysql_charset=_CHARSET,
+        mariadb_charset=_CHARSET,
+    )
+
+
+def _build_server_key_table(metadata: MetaData) -> Table:
+    return Table(
+        "oauth2_server_key",
+        metadata,
+        Column("slot", Integer, autoincrement=False),
+        Column("kid", String(255), nullable=False),
+        Column("alg", String(16), nullable=False),
+        Column("public_jwk", Text, nullable=False),
+        Column("encrypted_private_jwk", Text, nullable=False),
+        Column("created_at", BigInteger, nullable=False),
+        PrimaryKeyConstraint("slot", name=conv("pk_oauth2_server_key")),
+        UniqueConstraint("kid", name=conv("uq_oauth2_server_key_kid")),
+        _check("oauth2_server_key", "slot", "slot >= 1"),
+        _check("oauth2_server_key", "names", "kid <> '' AND alg <> ''"),
+        _check("oauth2_server_key", "jwk", "public_jwk <> '' AND encrypted_private_jwk <> ''"),
+        _check("oauth2_server_key", "created_at", "created_at >= 0"),
+        mysql_charset=_CHARSET,
+        mariadb_charset=_CHARSET,
+    )
+
+
+def build_replay_table(metadata: MetaData) -> Table:
+    """Add the table of used marks to *metadata*: the application's, or a replay database's own.
+
+    One B-tree: a second index, or SQLite's hidden rowid, would double the cost of every request's write.
+    """
+    return Table(
+        "oauth2_replay",
+        metadata,
+        Column("digest", _DIGEST),
+        Column("expires_at", BigInteger, nullable=False),
+        PrimaryKeyConstraint("digest", name=conv("pk_oauth2_replay")),
+        _check("oauth2_replay", "digest", "length(digest) = 32"),
+        _check("oauth2_replay", "expires_at", "expires_at >= 0"),
+        sqlite_with_rowid=False,
+    )
+
+
+def _check(table: str, what: str, condition: str) -> CheckConstraint:
+    return CheckConstraint(condition, name=conv(f"ck_{table}_{what}"))
+
+
+def _new_version() -> str:
+    return secrets.token_hex(16)
+
+
+def _now() -> int:
+    return clock.now()
+
+
+def snapshot(row: ClientRow) -> RegisteredClient:
+    """Turn a row into the frozen value every step speaks about.
+
+    JSON that cannot be read leaves the client without keys: it authenticates nobody, and the log says why.
+    """
+    jwks, metadata = _read_object(row, "jwks"), _read_object(row, "client_metadata")
+    return RegisteredClient(
+        client_id=row.client_id,
+        version=row.version,
+        enabled=bool(row.enabled),
+        jwks=jwks if jwks is not None and metadata is not None else {"keys": []},
+        grant_types=frozenset(row.grant_types.split()),
+        scope=frozenset(row.scope.split()),
+        default_scope=tuple(row.default_scope.split()),
+        token_endpoint_auth_method=row.token_endpoint_auth_method,
+        token_endpoint_auth_signing_alg=row.token_endpoint_auth_signing_alg,
+        dpop_bound_access_tokens=bool(row.dpop_bound_access_tokens),
+        assertion_audience="compatibility" if row.assertion_audience == "compatibility" else "issuer",
+        client_name=row.client_name,
+        owner=row.owner,
+        metadata=metadata or {},
+    )
+
+
+def build_columns(client: RegisteredClient) -> dict[str, Any]:
+    """The column values that :func:`snapshot` reads back as *client*; ``version`` is left to the database side."""
+    return {
+        "client_id": client.client_id,
+        "enabled": client.enabled,
+        "owner": client.owner,
+        "client_name": client.client_name,
+        "jwks": json.dumps(client.jwks),
+        "token_endpoint_auth_method": client.token_endpoint_auth_method,
+        "token_endpoint_auth_signing_alg": client.token_endpoint_auth_signing_alg,
+        "grant_types": " ".join(sorted(client.grant_types)),
+        "scope": " ".join(sorted(client.scope)),
+        "default_scope": " ".join(client.default_scope),
+        "dpop_bound_access_tokens": client.dpop_bound_access_tokens,
+        "assertion_audience": client.assertion_audience,
+        "client_metadata": json.dumps(client.metadata),
+    }
+
+
+def _read_object(row: ClientRow, column: str) -> Mapping[str, Any] | None:
+    try:
+        value = json.loads(getattr(row, column))
+    except (ValueError, RecursionError):
+        value = None
+    if not isinstance(value, dict):
+        log.error("client %r cannot authenticate: its %s is not a JSON object", row.client_id, column)
+        return None
+    return value

@@ -1,0 +1,225 @@
+"""The stores in an SQL database: used marks, registered clients, the server's own keys.
+
+Written for SQLite, PostgreSQL and MariaDB or MySQL. Every step is one short transaction on a connection
+of its own, never ``db.session``: a rollback in the application cannot bring a used ``jti`` back.
+"""
+
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import asdict, fields
+from threading import Lock
+from typing import Self
+
+from sqlalchemy import MetaData, Table, bindparam, delete, insert, inspect, or_, select
+from sqlalchemy.schema import CreateTable
+from sqlalchemy.sql import Insert
+
+from .. import clock
+from ..errors import StoreUnavailable
+from ..registered_client import RegisteredClient, is_client_id
+from .base import Mark, Replayed, StoredKey, build_digests
+from .driver import Database, EngineSource
+from .engine import open_engine
+from .models import ClientRow, Tables, build_replay_table, snapshot
+
+_ATTEMPTS = 3
+
+
+class SQLAlchemyReplayStore:
+    """Remembers marks in one table, for all processes that share the database.
+
+    :param engine_source: Gives the engine at first use. One store serves one engine.
+    :param table: The application's ``oauth2_replay``; when absent, the store makes a table of its own.
+    """
+
+    def __init__(self, engine_source: EngineSource, table: Table | None = None) -> None:
+        self._database = Database(engine_source)
+        self._table = build_replay_table(MetaData()) if table is None else table
+        self._table_exists = table is not None  # the application's own is made by its migrations
+        self._inserts: dict[int, Insert] = {}
+
+    @classmethod
+    def from_url(cls, url: str) -> Self:
+        """A store with a database of its own; its table is made at first use, when it is missing.
+
+        :raises ConfigurationError: The URL does not name a database that processes and threads can share.
+        """
+        engine = open_engine(url)
+        return cls(lambda: engine)
+
+    def remember(self, marks: Sequence[Mark]) -> None:
+        """See :meth:`.base.ReplayStore.remember`."""
+        if not marks:
+            return
+        self._ensure_table()
+        digests = build_digests(marks)
+        # Sorted: two requests with the same marks wait for each other instead of locking each other out.
+        rows: list[tuple[bytes, int]] = sorted(
+            (digest, mark.until) for digest, mark in zip(digests, marks, strict=True)
+        )
+        values: dict[str, object] = {}
+        for number, (digest, until) in enumerate(rows):
+            values[f"digest_{number}"] = digest
+            values[f"until_{number}"] = until
+        statement = self._insert(len(rows))
+        for _ in range(_ATTEMPTS):
+            if self._database.insert(statement, values):
+                return
+            self._make_room(marks, digests)
+        raise StoreUnavailable("database: the replay table refuses a row that is not there")
+
+    def purge(self, *, batch: int = 1000) -> int:
+        """See :meth:`.base.ReplayStore.purge`.
+
+        Walks the primary key in ranges of *batch* rows, so that no transaction holds a lock for long.
+        """
+        self._ensure_table()
+        now, removed = clock.now(), 0
+        digest, expires_at = self._table.c.digest, self._table.c.expires_at
+        start: bytes | None = b""
+        while start is not None:
+            with self._database.begin() as connection:
+                end = connection.scalar(select(digest).where(digest >= start).order_by(digest).offset(batch).limit(1))
+            expired = delete(self._table).where(digest >= start, expires_at < now)
+            with self._database.begin() as connection:
+                removed += connection.execute(expired if end is None else expired.where(digest < end)).rowcount
+            start = end
+        return removed
+
+    def close(self) -> None:
+        """Close the connections of an engine made by :meth:`from_url`."""
+        self._database.engine.dispose()
+
+    def _insert(self, count: int) -> Insert:
+        if count not in self._inserts:
+            rows = [
+                {"digest": bindparam(f"digest_{number}"), "expires_at": bindparam(f"until_{number}")}
+                for number in range(count)
+            ]
+            self._inserts[count] = insert(self._table).values(rows)
+        return self._inserts[count]
+
+    def _make_room(self, marks: Sequence[Mark], digests: Sequence[bytes]) -> None:
+        """After a refused INSERT: name the mark that is there, or delete what has expired.
+
+        :raises Replayed: One of *marks* is there and has not expired.
+        """
+        now, table = clock.now(), self._table
+        ours = or_(*(table.c.digest == digest for digest in digests))
+        with self._database.begin() as connection:
+            there = set(connection.scalars(select(table.c.digest).where(ours, table.c.expires_at >= now)))
+        for mark, digest in zip(marks, digests, strict=True):
+            if digest in there:
+                raise Replayed(mark)
+        with self._database.begin() as connection:
+            connection.execute(delete(table).where(ours, table.c.expires_at < now))
+
+    def _ensure_table(self) -> None:
+        """Make the table of a database of our own; of several processes that try at once, one may."""
+        if self._table_exists:
+            return
+        try:
+            with self._database.begin() as connection:
+                if not inspect(connection).has_table(self._table.name):
+                    connection.execute(CreateTable(self._table))
+        except StoreUnavailable:
+            with self._database.begin() as connection:
+                if not inspect(connection).has_table(self._table.name):
+                    raise
+        self._table_exists = True
+
+
+class SQLAlchemyClientStore:
+    """Finds clients in the application's database; keeps the snapshots of the ones used last.
+
+    :param engine_source: Gives the engine at first use. One store serves one engine.
+    :param tables: The application's tables.
+    :param cache_size: Most snapshots to keep.
+    """
+
+    def __init__(self, engine_source: EngineSource, tables: Tables, cache_size: int) -> None:
+        table = tables.client
+        mine = table.c.client_id == bindparam("client_id")
+        self._database = Database(engine_source)
+        self._snapshots = _Snapshots(cache_size)
+        # enabled, too: disabling a client by hand, in SQL, counts at once even though it leaves the version.
+        self._current = select(table.c.version, table.c.enabled).where(mine)
+        self._whole = select(*(table.c[name] for name in ClientRow._fields)).where(mine)
+
+    def find(self, client_id: str) -> RegisteredClient | None:
+        """See :meth:`.base.ClientStore.find`. One SELECT, unless the client has changed."""
+        if not is_client_id(client_id):
+            return None
+        known = self._snapshots.get(client_id)
+        if known is not None:
+            current = self._database.fetch(self._current, {"client_id": client_id})
+            if current == (known.version, known.enabled):
+                return known
+        return self._load(client_id)
+
+    def _load(self, client_id: str) -> RegisteredClient | None:
+        columns = self._database.fetch(self._whole, {"client_id": client_id})
+        # MariaDB finds "Client" for "client".
+        if columns is None or columns[0] != client_id:
+            self._snapshots.drop(client_id)
+            return None
+        return self._snapshots.keep(snapshot(ClientRow(*columns)))
+
+
+class _Snapshots:
+    """The snapshots used last, by client_id; safe for threads."""
+
+    def __init__(self, size: int) -> None:
+        self._size = size
+        self._kept: OrderedDict[str, RegisteredClient] = OrderedDict()
+        self._lock = Lock()
+
+    def get(self, client_id: str) -> RegisteredClient | None:
+        with self._lock:
+            client = self._kept.get(client_id)
+            if client is not None:
+                self._kept.move_to_end(client_id)
+            return client
+
+    def keep(self, client: RegisteredClient) -> RegisteredClient:
+        """Keep *client*, or give the equal one that another thread kept first: callers cache by identity."""
+        with self._lock:
+            kept = self._kept.get(client.client_id)
+            if kept is None or (kept.version, kept.enabled) != (client.version, client.enabled):
+                kept = self._kept[client.client_id] = client
+            self._kept.move_to_end(client.client_id)
+            if len(self._kept) > self._size:
+                self._kept.popitem(last=False)
+            return kept
+
+    def drop(self, client_id: str) -> None:
+        with self._lock:
+            self._kept.pop(client_id, None)
+
+
+class SQLAlchemyServerKeyStore:
+    """Keeps the server's own signing keys in the application's database.
+
+    :param engine_source: Gives the engine at first use. One store serves one engine.
+    :param tables: The application's tables.
+    """
+
+    def __init__(self, engine_source: EngineSource, tables: Tables) -> None:
+        self._database = Database(engine_source)
+        self._table = tables.server_key
+        self._insert = insert(self._table)
+
+    def load(self) -> Sequence[StoredKey]:
+        """See :meth:`.base.ServerKeyStore.load`."""
+        columns = (self._table.c[field.name] for field in fields(StoredKey))
+        with self._database.begin() as connection:
+            rows = connection.execute(select(*columns).order_by(self._table.c.slot)).all()
+        return [StoredKey(*row) for row in rows]
+
+    def add(self, key: StoredKey) -> bool:
+        """See :meth:`.base.ServerKeyStore.add`."""
+        if self._database.insert(self._insert, asdict(key)):
+            return True
+        if any(other.slot == key.slot for other in self.load()):
+            return False
+        raise StoreUnavailable("database: a constraint refuses the server key")
