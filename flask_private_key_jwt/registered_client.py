@@ -6,10 +6,21 @@ from typing import Any, Literal
 
 AssertionAudience = Literal["issuer", "compatibility"]
 
+MAX_CLIENT_ID_CHARACTERS = 255
 
-@dataclass(frozen=True, slots=True)
+
+def is_client_id(text: str) -> bool:
+    """Whether *text* can be a client_id: 1 to 255 printable ASCII characters (RFC 6749 Appendix A.1)."""
+    return 0 < len(text) <= MAX_CLIENT_ID_CHARACTERS and text.isascii() and text.isprintable()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class RegisteredClient:
-    """A client as it is registered right now. Never edited: a change makes a new one with a new version."""
+    """A client as it is registered right now. Never edited: a change makes a new one with a new version.
+
+    Compared by identity: the store gives the same object until the registration changes, so what is computed from
+    a client (its parsed keys) can be cached under it.
+    """
 
     client_id: str
     version: str
@@ -22,8 +33,9 @@ class RegisteredClient:
     """Scopes the client may ask for."""
     default_scope: tuple[str, ...] = ()
     """Scopes it gets when it asks for none."""
-    token_endpoint_auth_method: str = "private_key_jwt"
+    token_endpoint_auth_method: str = "private_key_jwt"  # noqa: S105 - a method, not a secret
     token_endpoint_auth_signing_alg: str | None = None
+    """The one algorithm its assertions may use; ``None``: any the server accepts."""
     dpop_bound_access_tokens: bool = False
     """RFC 9449 §5.2: no token without a proof."""
     assertion_audience: AssertionAudience = "issuer"

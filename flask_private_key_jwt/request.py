@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any, Protocol
 from urllib.parse import parse_qsl
 
 from .errors import InvalidRequest
@@ -62,3 +63,42 @@ def parse_form(body: bytes, content_type: str) -> tuple[dict[str, str], tuple[st
         else:
             form[name] = value
     return form, tuple(resources)
+
+
+class HTTPRequest(Protocol):
+    """The part of a Werkzeug request that :func:`read_form` reads; spelt out so that no framework is imported."""
+
+    max_content_length: int | None
+
+    @property
+    def method(self) -> str:
+        """The HTTP method."""
+
+    @property
+    def environ(self) -> Mapping[str, Any]:
+        """The WSGI environment (PEP 3333)."""
+
+    def get_data(self) -> bytes:
+        """The whole body."""
+
+
+def read_form(http: HTTPRequest, *, endpoint: str, url: str, max_bytes: int) -> FormRequest:
+    """Read one form post; the query string is never looked at (RFC 6749 §2.3.1).
+
+    :param url: The endpoint's URL by configuration.
+    :param max_bytes: Longest accepted body.
+    :raises InvalidRequest: As :func:`parse_form`.
+    :raises RequestEntityTooLarge: The body is longer (Werkzeug's error; the HTTP layer answers it).
+    """
+    http.max_content_length = max_bytes
+    environ = http.environ
+    form, resources = parse_form(http.get_data(), environ.get("CONTENT_TYPE", ""))
+    return FormRequest(
+        endpoint=endpoint,
+        url=url,
+        form=form,
+        resources=resources,
+        proof=environ.get("HTTP_DPOP"),
+        has_authorization="HTTP_AUTHORIZATION" in environ,
+        method=http.method,
+    )

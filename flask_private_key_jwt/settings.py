@@ -39,6 +39,8 @@ _LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 # --- what a value must look like: a check raises ValueError with the end of a sentence ------------------
 def between(low: int, high: int) -> Callable[[int], None]:
+    """A check that a number lies between *low* and *high*, both included."""
+
     def check(value: int) -> None:
         if not low <= value <= high:
             raise ValueError(f"must lie between {low} and {high}")
@@ -47,6 +49,8 @@ def between(low: int, high: int) -> Callable[[int], None]:
 
 
 def each_of(allowed: tuple[str, ...]) -> Callable[[tuple[str, ...]], None]:
+    """A check that a list is not empty and holds only *allowed* values."""
+
     def check(value: tuple[str, ...]) -> None:
         if unknown := [item for item in value if item not in allowed]:
             raise ValueError(f"does not know {unknown!r}; it knows {', '.join(allowed)}")
@@ -91,6 +95,7 @@ def resource_uri(value: str) -> None:
 
 
 def resource_uris(value: tuple[str, ...]) -> None:
+    """Accept a list of resource identifiers."""
     for item in value:
         resource_uri(item)
 
@@ -103,16 +108,19 @@ def scope_tokens(value: tuple[str, ...]) -> None:
 
 
 def url_path(value: str) -> None:
+    """Accept a path that starts with a slash and does not end with one."""
     if not value.startswith("/") or value.endswith("/") or any(c <= " " or c > "~" or c in '"\\<>?#%' for c in value):
         raise ValueError("must be a path such as /oauth2, without a slash at its end")
 
 
 def replay_store(value: str) -> None:
+    """Accept a kind of replay store or its URL."""
     if value not in ("sql", "memory") and "://" not in value:
         raise ValueError("must be sql, memory, a redis:// URL or a SQLAlchemy URL")
 
 
 def until_complete(value: str) -> None:
+    """Refuse a profile that is not complete yet."""
     if value == "fapi2":
         raise ValueError("'fapi2' is not complete in this release; use 'oauth'")
 
@@ -333,7 +341,9 @@ def _str(value: Any) -> str:
 def _strings(value: Any) -> tuple[str, ...]:
     if isinstance(value, str):
         value = [value]
-    if not isinstance(value, (list, tuple, set, frozenset)) or not all(isinstance(item, str) and item for item in value):
+    if not isinstance(value, (list, tuple, set, frozenset)) or not all(
+        isinstance(item, str) and item for item in value
+    ):
         raise ValueError("must be a list of texts, or one text")
     return tuple(sorted(value) if isinstance(value, (set, frozenset)) else value)
 

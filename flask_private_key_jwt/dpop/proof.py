@@ -1,4 +1,4 @@
-"""Check a DPoP proof (RFC 9449 §4.3), for the authorization server and the resource server alike; build one for a client."""
+"""Check a DPoP proof (RFC 9449 §4.3), for both servers alike; build one for a client (§4.2)."""
 
 import hmac
 import math
@@ -21,7 +21,8 @@ TYP = "dpop+jwt"
 MAX_JTI_CHARACTERS = 256
 KEY_CACHE_SIZE = 2048
 _DEFAULT_PORTS = {"http": 80, "https": 443}
-_UNRESERVED = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")
+# What a path may hold unescaped (RFC 3986 §3.3). WSGI hands the path over decoded, so an app cannot tell "%3A" from ":".
+_LITERAL = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~!$&'()*+,;=:@/")
 _ESCAPE = re.compile(r"%([0-9A-Fa-f]{2})")
 
 
@@ -69,10 +70,8 @@ class ProofChecker:
         iat = _check_number(jwt.claims, "iat")
         if access_token is not None:
             _check_ath(jwt.claims, access_token)
-        if self._nonces is None:
-            until = self._check_age(iat, now=now)
-        else:  # the nonce tells the age better than the client's clock (RFC 9449 §11.1)
-            until = self._check_nonce(jwt.claims, now=now)
+        # A nonce tells the age better than the client's clock does (RFC 9449 §11.1).
+        until = self._check_nonce(jwt.claims, now=now) if self._nonces else self._check_age(iat, now=now)
         return DPoPProof(key.thumbprint, (Mark(PROOF, key.thumbprint, jti, until),))
 
     def _parse(self, proof: str) -> jose.JWT:
@@ -132,7 +131,9 @@ def _check_jti(claims: jose.Claims) -> str:
 def _check_target(claims: jose.Claims, *, method: str, url: str) -> None:
     htm, htu = claims.get("htm"), claims.get("htu")
     if htm != method:
-        raise InvalidDPoPProof(f"proof: htm {htm!r} is not {method!r}" if htm is not None else "proof: missing claim 'htm'")
+        raise InvalidDPoPProof(
+            f"proof: htm {htm!r} is not {method!r}" if htm is not None else "proof: missing claim 'htm'"
+        )
     if not isinstance(htu, str):
         raise InvalidDPoPProof("proof: missing claim 'htu'" if htu is None else "proof: htu is not text")
     if htu != url and normalize_htu(htu) != normalize_htu(url):
@@ -185,7 +186,7 @@ def normalize_htu(url: str) -> str | None:
 
 def _unescape(match: re.Match[str]) -> str:
     character = chr(int(match[1], 16))
-    return character if character in _UNRESERVED else match[0].upper()
+    return character if character in _LITERAL else match[0].upper()
 
 
 def build_proof(

@@ -208,7 +208,7 @@ def import_public_jwk(jwk: object) -> PublicKey:
     if found := PRIVATE_MEMBERS & jwk.keys():
         raise JoseProblem(f"the key holds private members {sorted(found)}")
     kty = jwk.get("kty")
-    if kty not in _PUBLIC_MEMBERS:
+    if not isinstance(kty, str) or kty not in _PUBLIC_MEMBERS:
         raise JoseProblem(f"kty {kty!r} is not EC, OKP or RSA")
     members = {name: jwk.get(name) for name in _PUBLIC_MEMBERS[kty]}
     for name in (*members, "kid", "alg", "use"):
@@ -230,7 +230,9 @@ def check_purpose(jwk: Mapping[str, Any]) -> None:
         raise JoseProblem("the key's key_ops do not hold verify")
 
 
-def import_private_key(source: "str | bytes | Mapping[str, Any]", *, alg: str | None = None, password: str | None = None) -> PrivateKey:
+def import_private_key(
+    source: "str | bytes | Mapping[str, Any]", *, alg: str | None = None, password: str | None = None
+) -> PrivateKey:
     """Import a private key from PEM text or a JWK.
 
     :param source: PEM (PKCS #8, PKCS #1 or SEC 1; encrypted with *password*), a JWK, or a JWK as JSON text.
@@ -253,9 +255,9 @@ def import_private_key(source: "str | bytes | Mapping[str, Any]", *, alg: str | 
     kid = members.get("kid")
     public = _wrap_public(_public_half(native), kid=kid if isinstance(kid, str) else None, alg=None, members=None)
     chosen = alg or members.get("alg") or _usual_alg(native)
-    if chosen not in public.algs:
+    if not isinstance(chosen, str) or chosen not in public.algs:
         raise JoseProblem(f"alg {chosen!r} does not fit the key; it can do {', '.join(sorted(public.algs))}")
-    return PrivateKey(native, str(chosen), public)
+    return PrivateKey(native, chosen, public)
 
 
 def generate_private_key(alg: str, *, rsa_bits: int = RSA_MIN_BITS) -> PrivateKey:
@@ -267,7 +269,7 @@ def generate_private_key(alg: str, *, rsa_bits: int = RSA_MIN_BITS) -> PrivateKe
     if alg in ("EdDSA", "Ed25519"):
         native = OKPKey.generate_key("Ed25519")
     elif alg in _CURVES.values():
-        native = ECKey.generate_key(next(curve for curve, name in _CURVES.items() if name == alg))  # type: ignore[arg-type]
+        native = ECKey.generate_key(next(curve for curve, name in _CURVES.items() if name == alg))
     elif alg in ASYMMETRIC_ALGS:
         native = RSAKey.generate_key(rsa_bits)
     else:
@@ -365,7 +367,7 @@ _CLASSES: dict[str, Any] = {"EC": ECKey, "OKP": OKPKey, "RSA": RSAKey}
 
 def _import(members: Mapping[str, Any]) -> Any:
     kty = members.get("kty")
-    if kty not in _CLASSES:
+    if not isinstance(kty, str) or kty not in _CLASSES:
         raise JoseProblem(f"kty {kty!r} is not EC, OKP or RSA")
     wanted = (*_PUBLIC_MEMBERS[kty], "d", "p", "q", "dp", "dq", "qi")
     try:
@@ -380,9 +382,7 @@ def _import(members: Mapping[str, Any]) -> Any:
 
 def _check_rsa_text(members: Mapping[str, Any]) -> None:
     # Bounded before any big-number arithmetic: a huge modulus or exponent makes one verification very slow.
-    bits = (len(str(members.get("n"))) * 6) & ~7
-    if bits < RSA_MIN_BITS or bits > RSA_MAX_BITS + 16:
-        raise JoseProblem(f"the RSA modulus is not {RSA_MIN_BITS} to {RSA_MAX_BITS} bits long")
+    _check_rsa_bits((len(str(members.get("n"))) * 6) & ~7)
     if len(str(members.get("e"))) > 6:
         raise JoseProblem("the RSA exponent is larger than 32 bits")
 
@@ -391,24 +391,30 @@ def _import_pem(pem: bytes, password: str | None) -> Any:
     try:
         native = load_pem_private_key(pem, password.encode() if password else None)
     except TypeError as error:
-        raise JoseProblem("the PEM is encrypted: give its password" if password is None else "the PEM is not encrypted, but a password was given") from error
+        raise JoseProblem(
+            "the PEM is encrypted: give its password"
+            if password is None
+            else "the PEM is not encrypted, but a password was given"
+        ) from error
     except ValueError as error:
         raise JoseProblem("not a private key in PEM, or the wrong password") from error
     return _from_cryptography(native)
 
 
-def _from_cryptography(native: Any) -> Any:
-    kinds: tuple[tuple[tuple[type, ...], Any], ...] = (
-        ((ec.EllipticCurvePrivateKey, ec.EllipticCurvePublicKey), ECKey),
-        ((ed25519.Ed25519PrivateKey, ed25519.Ed25519PublicKey), OKPKey),
-        ((rsa.RSAPrivateKey, rsa.RSAPublicKey), RSAKey),
-    )
-    for types, kind in kinds:
-        if isinstance(native, types):
-            if kind is RSAKey and not RSA_MIN_BITS <= native.key_size <= RSA_MAX_BITS:
-                raise JoseProblem(f"the RSA key is not {RSA_MIN_BITS} to {RSA_MAX_BITS} bits long")
-            return kind.import_key(native)
-    raise JoseProblem(f"a {type(native).__name__} is not an EC, Ed25519 or RSA key")
+def _from_cryptography(key: object) -> Any:
+    if isinstance(key, (ec.EllipticCurvePrivateKey, ec.EllipticCurvePublicKey)):
+        return ECKey.import_key(key)
+    if isinstance(key, (ed25519.Ed25519PrivateKey, ed25519.Ed25519PublicKey)):
+        return OKPKey.import_key(key)
+    if isinstance(key, (rsa.RSAPrivateKey, rsa.RSAPublicKey)):
+        _check_rsa_bits(key.key_size)
+        return RSAKey.import_key(key)
+    raise JoseProblem(f"a {type(key).__name__} is not an EC, Ed25519 or RSA key")
+
+
+def _check_rsa_bits(bits: int) -> None:
+    if not RSA_MIN_BITS <= bits <= RSA_MAX_BITS:
+        raise JoseProblem(f"the RSA key is not {RSA_MIN_BITS} to {RSA_MAX_BITS} bits long")
 
 
 def _public_half(native: Any) -> Any:
@@ -426,8 +432,7 @@ def _algs_of(native: Any) -> frozenset[str]:
         return frozenset({_CURVES[native.curve_name]} if native.curve_name in _CURVES else ())
     if native.key_type == "OKP":
         return frozenset({"EdDSA", "Ed25519"} if native.curve_name == "Ed25519" else ())
-    if not RSA_MIN_BITS <= native.raw_value.key_size <= RSA_MAX_BITS:
-        raise JoseProblem(f"the RSA key is not {RSA_MIN_BITS} to {RSA_MAX_BITS} bits long")
+    _check_rsa_bits(native.raw_value.key_size)
     return frozenset({"PS256", "PS384", "PS512", "RS256", "RS384", "RS512"})
 
 

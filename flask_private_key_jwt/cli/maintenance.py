@@ -1,0 +1,27 @@
+"""``flask oauth2 secret`` and ``flask oauth2 purge``."""
+
+import secrets
+
+import click
+from flask.cli import with_appcontext
+
+from ..errors import StoreUnavailable
+from ..state import current_state
+
+
+@click.command()
+def secret() -> None:
+    """Make a secret for SECRET_KEY or OAUTH2_SECRETS."""
+    click.echo(secrets.token_urlsafe(48))
+
+
+@click.command()
+@click.option("--batch", default=1000, show_default=True, type=click.IntRange(1, 100000), help="Rows a transaction.")
+@with_appcontext
+def purge(batch: int) -> None:
+    """Delete what has expired: remembered jti values. Safe at any time; run it daily or so."""
+    try:
+        removed = current_state().replay.purge(batch=batch)
+    except StoreUnavailable as error:
+        raise click.ClickException(f"The replay store did not answer: {error.reason}") from None
+    click.echo(f"{removed} expired {'entry' if removed == 1 else 'entries'} deleted.")

@@ -1,0 +1,6 @@
+"""Step 2: who asks. One file per method; the table feeds the metadata document."""
+
+CLIENT_AUTH_METHODS = {
+    "private_key_jwt": "flask_private_key_jwt.client_auth.private_key_jwt:PrivateKeyJWTAuthentication",
+}
+"""Registered name of the method (OpenID Connect Core §9) -> where it is checked."""

@@ -1,0 +1,191 @@
+"""Verify a client assertion (RFC 7521 §4.2, RFC 7523 §3, draft-ietf-oauth-rfc7523bis, OpenID Connect Core §9).
+
+Nothing is spent here: the assertion's ``jti`` is returned as a mark, for the one step that remembers.
+"""
+
+import math
+from dataclasses import dataclass
+
+from .. import clock
+from ..errors import InvalidClient, InvalidRequest
+from ..keys import jose
+from ..keys.client_keys import ClientKeys
+from ..registered_client import RegisteredClient, is_client_id
+from ..request import FormRequest
+from ..settings import ServerSettings
+from ..stores.base import ASSERTION, ClientStore, Mark
+
+METHOD = "private_key_jwt"
+ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
+EXPLICIT_TYPE = "client-authentication+jwt"
+ACCEPTED_TYPES = frozenset({None, "jwt", EXPLICIT_TYPE})
+MAX_JTI_CHARACTERS = 256
+COMPATIBILITY_LIFETIME_SECONDS = 3600
+"""What a ``compatibility`` client may sign for at least; Authlib's own client does."""
+
+
+@dataclass(frozen=True, slots=True)
+class VerifiedAssertion:
+    """An assertion that passed every check, but is not spent yet."""
+
+    client: RegisteredClient
+    marks: tuple[Mark, ...]
+    """What the replay store must remember before the assertion counts."""
+
+
+class PrivateKeyJWTAuthentication:
+    """Authenticates clients by signed JWTs, the same way at every endpoint.
+
+    :param settings: The server's settings.
+    :param clients: Finds the registered client.
+    :param keys: Finds its keys.
+    :param token_url: The token endpoint, for clients registered with ``assertion_audience: compatibility``.
+    """
+
+    def __init__(self, settings: ServerSettings, clients: ClientStore, keys: ClientKeys, *, token_url: str) -> None:
+        self._settings = settings
+        self._clients = clients
+        self._keys = keys
+        self._token_url = token_url
+
+    def verify(self, request: FormRequest) -> VerifiedAssertion:
+        """Find out which client made the request.
+
+        :raises InvalidRequest: More than one way of authenticating was tried (RFC 6749 §2.3).
+        :raises InvalidClient: The assertion is absent or does not prove who the client is.
+        :raises StoreUnavailable: The clients cannot be read.
+        """
+        now = clock.now()
+        jwt = self._parse(_one_assertion(request))
+        client = self._load_client(jwt.claims, request)
+        try:
+            self._check_key(jwt, client, now=now)
+            self._check_audience(jwt, client, request)
+            until = self._check_times(jwt.claims, client, now=now)
+            jti = _check_jti(jwt.claims)
+        except InvalidClient as refusal:
+            refusal.client_id = client.client_id
+            raise
+        return VerifiedAssertion(client, (Mark(ASSERTION, client.client_id, jti, until),))
+
+    def _parse(self, assertion: str) -> jose.JWT:
+        try:
+            jwt = jose.parse(assertion, max_bytes=self._settings.ASSERTION_MAX_BYTES)
+        except jose.JoseProblem as problem:
+            raise InvalidClient(f"assertion: {problem}") from None
+        if jwt.typ not in ACCEPTED_TYPES:
+            raise InvalidClient(f"assertion: typ {jwt.typ!r} is not a client authentication JWT's")
+        if jwt.alg not in self._settings.ASSERTION_SIGNING_ALGS:
+            raise InvalidClient(f"assertion: alg {jwt.alg!r} is not accepted")
+        return jwt
+
+    def _load_client(self, claims: jose.Claims, request: FormRequest) -> RegisteredClient:
+        """RFC 7523 §3, items 1 and 2: ``iss`` and ``sub`` are the client_id of a registered client."""
+        for name in ("iss", "sub"):
+            _require_text(claims, name)
+        if claims["iss"] != claims["sub"]:
+            raise InvalidClient(f"assertion: iss {claims['iss']!r} is not sub {claims['sub']!r}")
+        if (client_id := request.get("client_id")) not in (None, claims["sub"]):
+            raise InvalidClient(f"client_id {client_id!r} is not the assertion's sub {claims['sub']!r}")
+        client = self._clients.find(claims["sub"]) if is_client_id(claims["sub"]) else None
+        if client is None:
+            raise InvalidClient(f"client {claims['sub']!r} is not registered")
+        if not client.enabled:
+            raise InvalidClient(f"client {client.client_id!r} is disabled")
+        return client
+
+    def _check_key(self, jwt: jose.JWT, client: RegisteredClient, *, now: int) -> None:
+        """RFC 7523 §3, item 9; only keys registered for this client count (RFC 8725 §3.10)."""
+        if client.token_endpoint_auth_method != METHOD:
+            raise InvalidClient(f"the client is registered for {client.token_endpoint_auth_method!r}")
+        registered = client.token_endpoint_auth_signing_alg
+        if registered is not None and jwt.alg != registered:
+            raise InvalidClient(f"assertion: alg {jwt.alg!r} is not the registered {registered!r}")
+        candidates = self._keys.candidates(client, jwt)
+        if not candidates:
+            raise InvalidClient(f"assertion: no key of the client fits kid {jwt.kid!r} and alg {jwt.alg!r}")
+        current = [key for key in candidates if key.is_current(now=now)]
+        if not current:
+            raise InvalidClient("assertion: the certificate of the key is expired or not valid yet")
+        if not any(jose.verify(jwt, key.public) for key in current):
+            raise InvalidClient("assertion: the signature does not verify")
+
+    def _check_audience(self, jwt: jose.JWT, client: RegisteredClient, request: FormRequest) -> None:
+        """The issuer as the sole audience (rfc7523bis §4), or what an older client may name, if its operator said so.
+
+        Any further accepted value lets a hostile server pass on an assertion that a client made for it.
+        """
+        given = jwt.claims.get("aud")
+        values = given if isinstance(given, list) else [given]
+        accepted = {self._settings.ISSUER}
+        if client.assertion_audience == "compatibility" and jwt.typ != EXPLICIT_TYPE:
+            accepted |= {self._token_url, request.url}
+        elif len(values) != 1:
+            raise InvalidClient("assertion: aud is not exactly one value")
+        if "aud" not in jwt.claims:
+            raise InvalidClient("assertion: missing claim 'aud'")
+        if not values or any(not isinstance(value, str) or value not in accepted for value in values):
+            raise InvalidClient(f"assertion: aud {str(given)[:200]!r} is not {sorted(accepted)}")
+
+    def _check_times(self, claims: jose.Claims, client: RegisteredClient, *, now: int) -> int:
+        """RFC 7523 §3, items 4 to 6; returns until when the assertion must be remembered."""
+        skew = self._settings.CLOCK_SKEW_SECONDS
+        longest = self._settings.ASSERTION_LIFETIME_SECONDS
+        if client.assertion_audience == "compatibility":
+            longest = max(longest, COMPATIBILITY_LIFETIME_SECONDS)
+        expires = _number(claims, "exp")
+        if expires is None:
+            raise InvalidClient("assertion: missing claim 'exp'")
+        if expires <= now - skew:
+            raise InvalidClient("assertion: expired")
+        if expires > now + longest + skew:
+            raise InvalidClient(f"assertion: exp is more than {longest} s ahead")
+        for name in ("nbf", "iat"):
+            value = _number(claims, name)
+            if value is not None and value > now + skew:
+                raise InvalidClient(f"assertion: {name} is in the future")
+            if name == "iat" and value is not None and expires - value > longest + skew:
+                raise InvalidClient(f"assertion: made to live longer than {longest} s")
+        return math.ceil(expires) + skew
+
+
+def _one_assertion(request: FormRequest) -> str:
+    """RFC 6749 §2.3: exactly one way of authenticating a request; RFC 7521 §4.2: the assertion and its type."""
+    assertion = request.get("client_assertion")
+    if assertion is None:
+        raise InvalidClient("no client_assertion")
+    if request.has_authorization or "client_secret" in request.form:
+        raise InvalidRequest("a client_assertion and another way of authenticating in one request")
+    kind = request.get("client_assertion_type")
+    if kind != ASSERTION_TYPE:
+        raise InvalidClient(f"client_assertion_type {(kind or '')[:100]!r} is not {ASSERTION_TYPE}")
+    return assertion
+
+
+def _require_text(claims: jose.Claims, name: str) -> None:
+    if name not in claims:
+        raise InvalidClient(f"assertion: missing claim {name!r}")
+    if not isinstance(claims[name], str) or not claims[name]:
+        raise InvalidClient(f"assertion: {name} is not a text")
+
+
+def _check_jti(claims: jose.Claims) -> str:
+    _require_text(claims, "jti")
+    jti: str = claims["jti"]
+    if len(jti) > MAX_JTI_CHARACTERS:
+        raise InvalidClient(f"assertion: jti is longer than {MAX_JTI_CHARACTERS} characters")
+    return jti
+
+
+def _number(claims: jose.Claims, name: str) -> float | None:
+    """A NumericDate (RFC 7519 §2), or ``None`` when the claim is absent."""
+    if name not in claims:
+        return None
+    value = claims[name]
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not _is_finite(value):
+        raise InvalidClient(f"assertion: {name} is not a number")
+    return value
+
+
+def _is_finite(value: float) -> bool:
+    return isinstance(value, int) or math.isfinite(value)

@@ -1,0 +1,112 @@
+"""From Flask's request to an endpoint and back. Whatever happens, the answer is JSON and says nothing private."""
+
+import json
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import flask
+from authlib.oauth2 import OAuth2Error
+from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
+
+from ..errors import (
+    ConfigurationError,
+    InvalidRequest,
+    MethodNotAllowed,
+    OAuthError,
+    PayloadTooLarge,
+    ServerError,
+    TemporarilyUnavailable,
+)
+from ..response import error_response, translate
+from ..state import EXTENSION_KEY, State, current_state
+
+log = logging.getLogger("flask_private_key_jwt")
+
+CACHE_SECONDS = 300
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """One machine endpoint."""
+
+    name: str
+    path: str
+    methods: tuple[str, ...]
+    view: Callable[[], flask.Response]
+    metadata_member: str = ""
+    """Its member of the metadata document, if it has one (RFC 8414 §2)."""
+
+    def respond(self) -> flask.Response:
+        """Answer the current request, come what may."""
+        request = flask.request
+        try:
+            if request.method in self.methods:
+                return self.view()
+            if request.method == "OPTIONS":
+                return flask.Response(status=204, headers={"Allow": ", ".join((*self.methods, "OPTIONS"))})
+            raise MethodNotAllowed(f"method {request.method[:20]!r}", allow=self.methods)
+        except Exception as error:
+            refusal = _refusal_for(error)
+        app = flask.current_app._get_current_object()  # type: ignore[attr-defined]
+        return current_state().server.send(error_response(refusal, endpoint=self.name, sender=app))
+
+
+class MachineEndpoints:
+    """Puts the endpoints into an app so that nothing of that app changes what they answer.
+
+    A login-required ``before_request``, ``CSRFProtect`` or HTML error handlers are made for people; a client that sends
+    a signed assertion must not meet them. So the machine endpoints answer in the app's very first ``before_request``
+    function. ``after_request`` functions of the app (headers, metrics) still run.
+    """
+
+    def __init__(self, endpoints: Mapping[str, Endpoint]) -> None:
+        self._endpoints = endpoints
+
+    def install(self, app: flask.Flask) -> None:
+        """Add the routes, for ``flask routes`` and ``url_for``, and the function that answers them."""
+        for path, endpoint in self._endpoints.items():
+            methods = {"GET", "POST", "PUT", "PATCH", "DELETE"}
+            name = f"{EXTENSION_KEY}.{endpoint.name}"
+            if name in app.view_functions:  # the same endpoint at a second path
+                name = f"{name}{path.replace('/', '_').replace('.', '_')}"
+            app.add_url_rule(path, name, endpoint.respond, methods=methods, provide_automatic_options=False)
+        # In front, whenever the app registered its own: Flask offers no other way to come first.
+        app.before_request_funcs.setdefault(None, []).insert(0, self._dispatch)
+
+    def _dispatch(self) -> flask.Response | None:
+        endpoint = self._endpoints.get(flask.request.path)
+        return endpoint.respond() if endpoint else None
+
+
+def _refusal_for(error: Exception) -> OAuthError:
+    """What to answer when an endpoint raises."""
+    if isinstance(error, OAuth2Error):
+        return translate(error)
+    if isinstance(error, RequestEntityTooLarge):
+        return PayloadTooLarge("the body is too large")
+    if isinstance(error, HTTPException):  # Werkzeug's view of the request: bad length, client gone
+        return InvalidRequest(f"{type(error).__name__} while the request was read")
+    if isinstance(error, ConfigurationError):
+        return TemporarilyUnavailable(f"set up wrongly: {error}")
+    app = flask.current_app
+    flask.got_request_exception.send(app._get_current_object(), exception=error)  # type: ignore[attr-defined]
+    if app.testing or app.debug:
+        raise error
+    log.error("a defect in an endpoint", exc_info=error)
+    return ServerError(f"unexpected {type(error).__name__}")
+
+
+def public_json(document: Mapping[str, Any], *, content_type: str = "application/json") -> flask.Response:
+    """A public document: cacheable for five minutes, with an ETag, readable from any origin (RFC 8414 §3.2)."""
+    response = flask.Response(json.dumps(document), content_type=content_type)
+    response.cache_control.public = True
+    response.cache_control.max_age = CACHE_SECONDS
+    response.headers["Access-Control-Allow-Origin"] = "*"
+    response.add_etag()
+    response.make_conditional(flask.request)
+    return response
+
+
+__all__ = ["Endpoint", "MachineEndpoints", "State", "public_json"]

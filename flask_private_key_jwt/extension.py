@@ -1,0 +1,174 @@
+"""PrivateKeyJWT: settings, stores and steps become one State per app."""
+
+import logging
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+import click
+import flask
+from flask_sqlalchemy import SQLAlchemy
+from sqlalchemy import Engine
+
+from .cli import oauth2_group
+from .client_auth.private_key_jwt import PrivateKeyJWTAuthentication
+from .client_registry import ClientRegistry
+from .dpop.binding import TokenBinding
+from .dpop.nonce import Nonces
+from .dpop.proof import ProofChecker
+from .endpoints import MACHINE_ENDPOINTS, WELL_KNOWN, Endpoint, MachineEndpoints
+from .endpoints.metadata import endpoint_base, issuer_path
+from .errors import ConfigurationError
+from .grants.policy import TokenPolicy, check_grant_class
+from .keys.client_keys import ClientKeys
+from .keys.derived import Secrets, read_secrets
+from .keys.server_keys import ServerKeys
+from .server import AuthorizationServer, Declarations
+from .settings import ServerSettings, read
+from .state import EXTENSION_KEY, State, current_state
+from .stores.driver import Database, EngineSource
+from .stores.engine import use_wal
+from .stores.models import build_tables
+from .stores.replay import load_replay_store
+from .stores.sqlalchemy import SQLAlchemyClientStore, SQLAlchemyReplayStore, SQLAlchemyServerKeyStore
+from .tokens.access_token import AccessTokenIssuer
+
+log = logging.getLogger("flask_private_key_jwt")
+
+
+class PrivateKeyJWT:
+    """Makes Flask apps authorization servers whose clients hold no shared secret.
+
+    :param db: The application's Flask-SQLAlchemy object; the tables join its metadata.
+    :param app: An app to initialise at once; factories call :meth:`init_app` instead.
+    """
+
+    def __init__(self, db: SQLAlchemy, app: flask.Flask | None = None) -> None:
+        self._db = db
+        self._tables = build_tables(db)
+        self._declarations = Declarations()
+        self.Client = self._tables.Client
+        """The client model (a Flask-SQLAlchemy model)."""
+        if app is not None:
+            self.init_app(app)
+
+    def init_app(self, app: flask.Flask) -> None:
+        """Read the settings of *app* and add the endpoints and the ``flask oauth2`` commands.
+
+        :raises ConfigurationError: A setting is wrong or missing, or *app* was initialised before.
+        """
+        if EXTENSION_KEY in app.extensions:
+            raise ConfigurationError("init_app was called on this app before.")
+        settings = read(app.config, ServerSettings)
+        secrets = _read_secrets(settings, app.config)
+        engine = _engine_source(self._db, wal=settings.SQLITE_WAL)
+        clients = SQLAlchemyClientStore(engine, self._tables, settings.CLIENT_CACHE_SIZE)
+        server_keys = ServerKeys(
+            SQLAlchemyServerKeyStore(engine, self._tables),
+            secrets,
+            alg=settings.SIGNING_ALG,
+            cache_seconds=settings.KEY_CACHE_SECONDS,
+        )
+        replay = load_replay_store(
+            settings.REPLAY_STORE, build_sql=lambda: SQLAlchemyReplayStore(engine, self._tables.replay)
+        )
+        if settings.REPLAY_STORE == "memory":
+            log.warning("OAUTH2_REPLAY_STORE is memory: right for one process only, and a restart forgets")
+        token_url = endpoint_base(settings.ISSUER) + settings.URL_PREFIX + "/token"
+        nonces = Nonces(secrets, purpose="as", lifetime=settings.DPOP_NONCE_LIFETIME_SECONDS)
+        server = AuthorizationServer(
+            settings,
+            clients=clients,
+            client_auth=PrivateKeyJWTAuthentication(
+                settings, clients, ClientKeys(settings.CLIENT_CACHE_SIZE), token_url=token_url
+            ),
+            dpop=TokenBinding(
+                ProofChecker(settings, nonces if settings.DPOP_NONCE == "required" else None),
+                required=settings.DPOP_REQUIRED,
+            ),
+            replay=replay,
+            access_tokens=AccessTokenIssuer(settings.ISSUER, server_keys),
+            declarations=self._declarations,
+            token_url=token_url,
+        )
+        registry = ClientRegistry(settings, Database(engine), self._tables, grant_types=server.grant_types)
+        endpoints = _paths(settings)
+        app.extensions[EXTENSION_KEY] = State(
+            settings=settings,
+            secrets=secrets,
+            clients=registry,
+            server_keys=server_keys,
+            replay=replay,
+            server=server,
+            endpoints=endpoints,
+        )
+        MachineEndpoints(endpoints).install(app)
+        app.cli.add_command(oauth2_group)
+
+    @property
+    def clients(self) -> ClientRegistry:
+        """The clients of the current app: ``add``, ``update``, ``disable`` …"""
+        return current_state().clients
+
+    def register_grant(self, grant_class: Any, extensions: Any = None) -> None:
+        """Register a grant of the application's own, as with Authlib's server; it goes before ours of the same name.
+
+        :raises ConfigurationError: It does not accept ``private_key_jwt``; the message says what to add.
+        """
+        check_grant_class(grant_class)
+        self._declarations.grants.append((grant_class, extensions))
+
+    def token_policy(self, policy: TokenPolicy) -> TokenPolicy:
+        """Register a function that may add claims to a token, or refuse it by raising an OAuthError.
+
+        It is called with the :class:`RegisteredClient`, the :class:`FormRequest` and the :class:`Grant`, and returns
+        claims or ``None``. Claims the server sets itself are protected.
+        """
+        self._declarations.policies.append(policy)
+        return policy
+
+
+def _paths(settings: ServerSettings) -> dict[str, Endpoint]:
+    """Where each endpoint answers, below the app.
+
+    An issuer with a path names where the app is mounted, so paths start below it. They also answer with the path in
+    front, for an app that is served at the root of its host behind a proxy that passes paths on unchanged.
+    """
+    mount = issuer_path(settings.ISSUER)
+    paths: dict[str, Endpoint] = {}
+    for endpoint in MACHINE_ENDPOINTS:
+        paths[settings.URL_PREFIX + endpoint.path] = endpoint
+        paths[mount + settings.URL_PREFIX + endpoint.path] = endpoint
+    paths[WELL_KNOWN.path + mount] = WELL_KNOWN
+    paths[WELL_KNOWN.path] = WELL_KNOWN
+    return paths
+
+
+def _engine_source(db: SQLAlchemy, *, wal: bool) -> EngineSource:
+    """Gives the app's engine, asked at first use: only an app context has it, and ``db.init_app`` may come later."""
+
+    def engine() -> Engine:
+        found = db.engine
+        if wal:
+            use_wal(found)
+        return found
+
+    return engine
+
+
+def _read_secrets(settings: ServerSettings, config: Mapping[str, Any]) -> Secrets:
+    """The app's secrets; without any, only the commands that come before having one may run."""
+    try:
+        return read_secrets(settings, config)
+    except ConfigurationError:
+        if not _is_setup_command():
+            raise
+        return Secrets(())
+
+
+def _is_setup_command() -> bool:
+    """Whether this is ``flask db …``, ``flask oauth2 secret`` or ``--help``: they need the app, but no secret."""
+    if click.get_current_context(silent=True) is None:
+        return False
+    words = [word for word in sys.argv[1:] if not word.startswith("-")]
+    return "db" in words[:3] or "secret" in words or "--help" in sys.argv

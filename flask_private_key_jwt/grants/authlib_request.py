@@ -1,0 +1,107 @@
+"""What Authlib's grants see: its mutable request, and its client interface over our frozen values."""
+
+from collections import defaultdict
+from typing import Any
+
+from authlib.oauth2.rfc6749 import ClientMixin, OAuth2Payload, OAuth2Request
+
+from ..client_auth.private_key_jwt import METHOD
+from ..dpop.proof import DPoPProof
+from ..registered_client import RegisteredClient
+from ..request import FormRequest
+
+
+class AuthenticatedClient(ClientMixin):  # type: ignore[misc]  # Authlib has no type hints
+    """A client that has proved who it is, in the course of one request.
+
+    Authlib passes nothing but the client to the token generator: this object carries the request and the proof there.
+    """
+
+    def __init__(self, registered: RegisteredClient, request: FormRequest, proof: DPoPProof | None) -> None:
+        self.registered = registered
+        self.request = request
+        self.proof = proof
+
+    @property
+    def client_id(self) -> str:
+        """RFC 6749 §2.2."""
+        return self.registered.client_id
+
+    def get_client_id(self) -> str:
+        """RFC 6749 §2.2."""
+        return self.registered.client_id
+
+    def get_default_redirect_uri(self) -> None:
+        """No redirect URIs without an authorization endpoint."""
+        return
+
+    def get_allowed_scope(self, scope: str) -> str:
+        """The requested scopes that are registered for the client, space separated (RFC 6749 §3.3)."""
+        return " ".join(token for token in (scope or "").split() if token in self.registered.scope)
+
+    def check_redirect_uri(self, redirect_uri: str) -> bool:
+        """No redirect URIs without an authorization endpoint."""
+        return False
+
+    def check_client_secret(self, client_secret: str) -> bool:
+        """These clients have no secret, so none is right."""
+        return False
+
+    def check_endpoint_auth_method(self, method: str, endpoint: str) -> bool:
+        """Whether the client may authenticate by *method*: the registered one, at every endpoint."""
+        return method == self.registered.token_endpoint_auth_method
+
+    def check_response_type(self, response_type: str) -> bool:
+        """No response types without an authorization endpoint."""
+        return False
+
+    def check_grant_type(self, grant_type: str) -> bool:
+        """Whether the client is registered for *grant_type* (RFC 7591 §2)."""
+        return grant_type in self.registered.grant_types
+
+
+class TokenPayload(OAuth2Payload):  # type: ignore[misc]
+    """The form of a token request, in Authlib's shape."""
+
+    def __init__(self, request: FormRequest) -> None:
+        self._data = {name: value for name, value in request.form.items() if value}
+        self._resources = list(request.resources)
+
+    @property
+    def data(self) -> dict[str, str]:
+        """Every parameter once, without empty ones and without ``resource``."""
+        return self._data
+
+    @property
+    def datalist(self) -> "defaultdict[str, list[str]]":
+        """Every parameter as a list; ``resource`` may hold several (RFC 8707 §2)."""
+        values: defaultdict[str, list[str]] = defaultdict(list, {name: [value] for name, value in self._data.items()})
+        if self._resources:
+            values["resource"] = self._resources
+        return values
+
+
+class TokenRequest(OAuth2Request):  # type: ignore[misc]
+    """Authlib's request object for one token request whose client is authenticated already."""
+
+    def __init__(self, request: FormRequest, client: AuthenticatedClient) -> None:
+        # Authlib's own constructor refuses http outright; which URLs may be http is settled with OAUTH2_ISSUER.
+        self.method = request.method
+        self.uri = request.url
+        self.headers: dict[str, Any] = {}
+        self.payload = TokenPayload(request)
+        self.authenticated = client
+        self.client: AuthenticatedClient | None = None
+        self.auth_method = METHOD
+        self.user = self.authorization_code = self.refresh_token = self.credential = None
+        self._body = self._scope = None
+
+    @property
+    def args(self) -> dict[str, str]:
+        """Nothing: the query string of a token request is not read (RFC 6749 §2.3.1)."""
+        return {}
+
+    @property
+    def form(self) -> dict[str, str]:
+        """The form, each parameter once."""
+        return self.payload.data

@@ -1,0 +1,91 @@
+"""A client's public keys: which of them may have signed this JWT (RFC 7517 §4, OpenID Connect Core §10.1.1)."""
+
+import logging
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+from ..registered_client import RegisteredClient
+from . import jose
+from .certificates import Certificate, certificate_of_jwk
+
+log = logging.getLogger("flask_private_key_jwt")
+
+MAX_KEYS = 20
+"""Most keys of one client: without a ``kid``, each of them may have to be tried."""
+
+
+@dataclass(frozen=True, slots=True)
+class ClientKey:
+    """One usable key of a client, with the certificate it came in, if any."""
+
+    public: jose.PublicKey
+    certificate: Certificate | None = None
+
+    def is_named_by(self, jwt: jose.JWT) -> bool:
+        """Whether the JWT's header names this key, or names none (RFC 7515 §4.1.4, §4.1.7, §4.1.8).
+
+        ``kid`` decides when it is there: the key's own, or the certificate's hex SHA-1 thumbprint in any case, as
+        .NET sends it. ``jwk``, ``jku``, ``x5u`` and ``x5c`` of the header are never looked at (RFC 8725 §3.10).
+        """
+        if (kid := jwt.kid) is not None:
+            return kid == self.public.kid or (self.certificate is not None and kid.lower() == self.certificate.sha1_hex)
+        if self.certificate is None:
+            return True
+        sha256, sha1 = jwt.header.get("x5t#S256"), jwt.header.get("x5t")
+        return sha256 in (None, self.certificate.x5t_s256) and sha1 in (None, self.certificate.x5t)
+
+    def is_current(self, *, now: int) -> bool:
+        """Whether the key's certificate is valid now; a key without one always is (RFC 5280 §4.1.2.5)."""
+        return self.certificate is None or self.certificate.not_before <= now <= self.certificate.not_after
+
+
+class ClientKeys:
+    """Finds and keeps the parsed keys of registered clients.
+
+    :param size: Most clients whose keys are kept.
+    """
+
+    def __init__(self, size: int) -> None:
+        self._keys_of: Callable[[RegisteredClient], tuple[ClientKey, ...]] = lru_cache(size)(load_client_keys)
+
+    def candidates(self, client: RegisteredClient, jwt: jose.JWT) -> tuple[ClientKey, ...]:
+        """The client's keys that the JWT's header names and its ``alg`` fits (RFC 7515 §4.1.4).
+
+        Several may share a ``kid``; without a ``kid`` all that fit are returned.
+        """
+        return tuple(k for k in self._keys_of(client) if k.public.fits(jwt.alg) and k.is_named_by(jwt))
+
+
+def load_client_keys(client: RegisteredClient) -> tuple[ClientKey, ...]:
+    """Parse a client's JWKS. An entry that cannot be used is passed over; private material spoils the whole set."""
+    try:
+        return parse_jwks(client.jwks)
+    except jose.JoseProblem as problem:
+        log.error("the keys of client %r are refused: %s", client.client_id, problem)
+        return ()
+
+
+def parse_jwks(jwks: Mapping[str, Any]) -> tuple[ClientKey, ...]:
+    """The usable signature keys of a JWK Set (RFC 7517 §5).
+
+    :raises JoseProblem: Not a JWK Set, too large a set, or one with private or symmetric keys in it.
+    """
+    entries = jwks.get("keys")
+    if not isinstance(entries, list):
+        raise jose.JoseProblem("not a JWK Set: no list of keys")
+    if len(entries) > MAX_KEYS:
+        raise jose.JoseProblem(f"more than {MAX_KEYS} keys")
+    if any(isinstance(entry, Mapping) and jose.PRIVATE_MEMBERS & entry.keys() for entry in entries):
+        raise jose.JoseProblem("the set holds private or symmetric key material")
+    return tuple(_usable(entries))
+
+
+def _usable(entries: list[Any]) -> Iterator[ClientKey]:
+    for entry in entries:
+        try:
+            key = jose.import_public_jwk(entry)
+            yield ClientKey(key, certificate_of_jwk(entry))
+        except jose.JoseProblem as problem:  # RFC 7517 §5: entries that are not understood are ignored
+            log.info("a key of a client's set is passed over: %s", problem)

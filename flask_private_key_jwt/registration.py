@@ -1,0 +1,194 @@
+"""RFC 7591 metadata -> RegisteredClient: one set of rules for the command, for Python and for the endpoint.
+
+Members that are not known are ignored (RFC 7591 §2), never stored. What only the operator may set is listed in
+:data:`OPERATOR_MEMBERS`.
+"""
+
+import secrets
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from .client_auth import CLIENT_AUTH_METHODS
+from .errors import InvalidClientMetadata
+from .keys.client_keys import parse_jwks
+from .keys.jose import JoseProblem
+from .registered_client import RegisteredClient, is_client_id
+from .settings import ServerSettings, scope_tokens
+
+OPERATOR_MEMBERS = ("client_id", "default_scope", "assertion_audience", "owner", "enabled")
+"""Members a client cannot choose for itself."""
+
+TEXT_MEMBERS = ("client_uri", "logo_uri", "tos_uri", "policy_uri", "software_id", "software_version")
+MAX_TEXT_CHARACTERS = 2048
+MAX_CONTACTS = 20
+
+
+def build_client(
+    metadata: Mapping[str, Any], *, settings: ServerSettings, grant_types: Sequence[str], version: str
+) -> RegisteredClient:
+    """Check a registration and make the client of it (RFC 7591 §2, RFC 9449 §5.2).
+
+    :param metadata: The members, as JSON gives them; ``client_id`` is made when it is absent.
+    :param grant_types: What the server's token endpoint answers.
+    :param version: The new client's version.
+    :raises InvalidClientMetadata: A member is not acceptable; the reason says which and why.
+    """
+    alg = _text(metadata, "token_endpoint_auth_signing_alg")
+    jwks = _check_jwks(metadata, alg, settings)
+    scope = _check_scope(metadata, "scope", settings.SCOPES)
+    default_scope = _check_scope(metadata, "default_scope", ())
+    if missing := [token for token in default_scope if token not in scope]:
+        raise InvalidClientMetadata(f"default_scope holds {missing[0]!r}, which is not in scope")
+    return RegisteredClient(
+        client_id=_check_client_id(metadata),
+        version=version,
+        enabled=_flag(metadata, "enabled", default=True),
+        jwks=jwks,
+        grant_types=_check_grant_types(metadata, grant_types),
+        scope=frozenset(scope),
+        default_scope=default_scope,
+        token_endpoint_auth_method=_one_of(metadata, "token_endpoint_auth_method", tuple(CLIENT_AUTH_METHODS)),
+        token_endpoint_auth_signing_alg=alg,
+        dpop_bound_access_tokens=_flag(metadata, "dpop_bound_access_tokens", default=False),
+        assertion_audience=_one_of(metadata, "assertion_audience", ("issuer", "compatibility")),  # type: ignore[arg-type]
+        client_name=_text(metadata, "client_name", longest=255),
+        owner=_text(metadata, "owner", longest=255),
+        metadata=_check_descriptions(metadata),
+    )
+
+
+def describe_client(client: RegisteredClient) -> dict[str, Any]:
+    """The registration as RFC 7591 metadata, with the operator's members; :func:`build_client` takes it back."""
+    members: dict[str, Any] = {
+        "client_id": client.client_id,
+        "client_name": client.client_name,
+        "token_endpoint_auth_method": client.token_endpoint_auth_method,
+        "token_endpoint_auth_signing_alg": client.token_endpoint_auth_signing_alg,
+        "grant_types": sorted(client.grant_types),
+        "scope": " ".join(sorted(client.scope)),
+        "default_scope": " ".join(client.default_scope),
+        "dpop_bound_access_tokens": client.dpop_bound_access_tokens,
+        "jwks": dict(client.jwks),
+        **client.metadata,
+        "assertion_audience": client.assertion_audience,
+        "owner": client.owner,
+        "enabled": client.enabled,
+    }
+    return {name: value for name, value in members.items() if value not in (None, "")}
+
+
+def unknown_members(metadata: Mapping[str, Any]) -> list[str]:
+    """The members of a registration that are ignored, for a warning to the operator."""
+    known = {
+        "client_name",
+        "token_endpoint_auth_method",
+        "token_endpoint_auth_signing_alg",
+        "grant_types",
+        "scope",
+        "dpop_bound_access_tokens",
+        "jwks",
+        "contacts",
+        *TEXT_MEMBERS,
+        *OPERATOR_MEMBERS,
+    }
+    return sorted(set(metadata) - known)
+
+
+def _check_client_id(metadata: Mapping[str, Any]) -> str:
+    client_id = metadata.get("client_id")
+    if client_id is None:
+        return secrets.token_urlsafe(16)
+    if not isinstance(client_id, str) or not is_client_id(client_id):
+        raise InvalidClientMetadata("client_id is not a text of 1 to 255 printable ASCII characters")
+    return client_id
+
+
+def _check_jwks(metadata: Mapping[str, Any], alg: str | None, settings: ServerSettings) -> Mapping[str, Any]:
+    if metadata.get("jwks_uri") is not None:
+        raise InvalidClientMetadata("jwks_uri is not supported by this release; register jwks, the keys by value")
+    jwks = metadata.get("jwks")
+    if not isinstance(jwks, Mapping):
+        raise InvalidClientMetadata("jwks is missing: a private_key_jwt client needs its public keys, as a JWK Set")
+    try:
+        keys = parse_jwks(jwks)
+    except JoseProblem as problem:
+        raise InvalidClientMetadata(f"jwks: {problem}") from None
+    accepted = settings.ASSERTION_SIGNING_ALGS
+    if alg is not None and alg not in accepted:
+        raise InvalidClientMetadata(
+            f"token_endpoint_auth_signing_alg {alg!r} is not accepted here; it may be {', '.join(accepted)}"
+        )
+    wanted = {alg} if alg else set(accepted)
+    if not any(key.public.algs & wanted for key in keys):
+        raise InvalidClientMetadata(f"jwks holds no public key that can verify {' or '.join(sorted(wanted))}")
+    return jwks
+
+
+def _check_scope(metadata: Mapping[str, Any], name: str, allowed: Sequence[str]) -> tuple[str, ...]:
+    text = metadata.get(name)
+    if text is None:
+        return ()
+    if not isinstance(text, str):
+        raise InvalidClientMetadata(f"{name} is not a text of scopes with spaces between")
+    tokens = tuple(dict.fromkeys(text.split()))
+    try:
+        scope_tokens(tokens)
+    except ValueError as error:
+        raise InvalidClientMetadata(f"{name} {error}") from None
+    if allowed and (unknown := [token for token in tokens if token not in allowed]):
+        raise InvalidClientMetadata(f"{name} holds {unknown[0]!r}, which is not in OAUTH2_SCOPES")
+    return tokens
+
+
+def _check_grant_types(metadata: Mapping[str, Any], supported: Sequence[str]) -> frozenset[str]:
+    given = metadata.get("grant_types", ["client_credentials"])
+    if not isinstance(given, list) or not given or not all(isinstance(item, str) for item in given):
+        raise InvalidClientMetadata("grant_types is not a list of grant types")
+    if unknown := [item for item in given if item not in supported]:
+        raise InvalidClientMetadata(f"grant type {unknown[0]!r} is not supported; it may be {', '.join(supported)}")
+    return frozenset(given)
+
+
+def _check_descriptions(metadata: Mapping[str, Any]) -> dict[str, Any]:
+    described = {name: text for name in TEXT_MEMBERS if (text := _text(metadata, name)) is not None}
+    contacts = metadata.get("contacts")
+    if contacts is None:
+        return described
+    if not isinstance(contacts, list) or len(contacts) > MAX_CONTACTS or not all(_is_text(item) for item in contacts):
+        raise InvalidClientMetadata(f"contacts is not a list of at most {MAX_CONTACTS} texts")
+    return {**described, "contacts": contacts}
+
+
+def _is_text(value: object, longest: int = MAX_TEXT_CHARACTERS) -> bool:
+    return isinstance(value, str) and 0 < len(value) <= longest and "\x00" not in value and _is_unicode(value)
+
+
+def _is_unicode(value: str) -> bool:
+    try:
+        value.encode()
+    except UnicodeEncodeError:  # a lone surrogate, which no database takes
+        return False
+    return True
+
+
+def _text(metadata: Mapping[str, Any], name: str, *, longest: int = MAX_TEXT_CHARACTERS) -> str | None:
+    value = metadata.get(name)
+    if value is not None and not _is_text(value, longest):
+        raise InvalidClientMetadata(f"{name} is not a text of 1 to {longest} characters")
+    return value
+
+
+def _flag(metadata: Mapping[str, Any], name: str, *, default: bool) -> bool:
+    value = metadata.get(name)
+    if value is None:
+        return default
+    if not isinstance(value, bool):
+        raise InvalidClientMetadata(f"{name} is not true or false")
+    return value
+
+
+def _one_of(metadata: Mapping[str, Any], name: str, allowed: tuple[str, ...]) -> str:
+    value = metadata.get(name, allowed[0])
+    if value not in allowed:
+        raise InvalidClientMetadata(f"{name} {str(value)[:100]!r} is not supported; it may be {', '.join(allowed)}")
+    return str(value)

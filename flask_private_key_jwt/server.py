@@ -1,0 +1,225 @@
+"""The seven steps of a token request, on Authlib's Flask authorization server (RFC 6749 §3.2)."""
+
+import secrets
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NoReturn
+
+import flask
+from authlib.integrations.flask_oauth2 import AuthorizationServer as _AuthorizationServer
+from werkzeug.utils import import_string
+
+from .client_auth.private_key_jwt import METHOD, PrivateKeyJWTAuthentication
+from .dpop.binding import TokenBinding
+from .dpop.proof import DPoPProof
+from .errors import ConfigurationError, InvalidClient, InvalidDPoPProof, InvalidRequest, UnsupportedGrantType
+from .grants import GRANTS
+from .grants.authlib_request import AuthenticatedClient, TokenRequest
+from .grants.policy import TokenPolicy, check_grant_class
+from .grants.resource import resolve_audience
+from .grants.scope import resolve_scope
+from .registered_client import RegisteredClient
+from .request import FormRequest, HTTPRequest, read_form
+from .response import Answer, token_response
+from .settings import ServerSettings
+from .signals import token_issued
+from .stores.base import ASSERTION, PROOF, ClientStore, Mark, Replayed, ReplayStore
+from .tokens.access_token import AccessTokenIssuer, Grant
+
+REFUSAL_OF_REPLAY = {ASSERTION: InvalidClient, PROOF: InvalidDPoPProof}
+
+
+@dataclass(frozen=True, slots=True)
+class Declarations:
+    """What the application registers on the extension, before or after ``init_app``: shared by its apps' servers."""
+
+    grants: list[tuple[Any, Any]] = field(default_factory=list)
+    policies: list[TokenPolicy] = field(default_factory=list)
+
+
+class AuthorizationServer(_AuthorizationServer):  # type: ignore[misc]  # Authlib has no type hints
+    """One app's authorization server. Whoever knows Authlib's can still register grants and endpoints on it."""
+
+    def __init__(
+        self,
+        settings: ServerSettings,
+        *,
+        clients: ClientStore,
+        client_auth: PrivateKeyJWTAuthentication,
+        dpop: TokenBinding,
+        replay: ReplayStore,
+        access_tokens: AccessTokenIssuer,
+        declarations: Declarations,
+        token_url: str,
+    ) -> None:
+        super().__init__()
+        self.settings = settings
+        self.clients = clients
+        self.client_auth = client_auth
+        self.dpop = dpop
+        self.replay = replay
+        self.access_tokens = access_tokens
+        self.declarations = declarations
+        self.token_url = token_url
+        for path in GRANTS.values():
+            self.register_grant(import_string(path))
+
+    # --- the table of contents --------------------------------------------------------------------------
+    def create_token_response(self, request: FormRequest | None = None) -> flask.Response:
+        """Answer one token request. Steps 1 to 3 spend nothing.
+
+        :param request: The request, if it has been read already.
+        :raises OAuthError: The request is refused; :mod:`~flask_private_key_jwt.endpoints.http` makes the answer.
+        """
+        request = request or self.create_oauth2_request()  # 1 what was asked
+        assertion = self.client_auth.verify(request)  # 2 who asks
+        proof = self.dpop.check(request, assertion.client)  # 3 which key they hold
+        self.remember([*assertion.marks, *(proof.marks if proof else ())])  # 4 once only
+        grant = self.grant_for(request, assertion.client, proof)  # 5 what allows it
+        token = self.issue(grant)  # 6 the token
+        return self.send(token_response(token, nonce=self.dpop.new_nonce()))  # 7 the answer
+
+    def create_oauth2_request(self, request: HTTPRequest | None = None) -> FormRequest:
+        """Step 1: read the form of the current request."""
+        http: HTTPRequest = request or flask.request
+        return read_form(http, endpoint="token", url=self.token_url, max_bytes=self.settings.REQUEST_MAX_BYTES)
+
+    def remember(self, marks: Sequence[Mark]) -> None:
+        """Step 4: spend the assertion and the proof, in one atomic step.
+
+        :raises InvalidClient: The assertion was used before (RFC 7523 §3, item 7).
+        :raises InvalidDPoPProof: The proof was (RFC 9449 §11.1).
+        :raises StoreUnavailable: The replay store is away; nothing is issued.
+        """
+        try:
+            self.replay.remember(marks)
+        except Replayed as replayed:
+            raise REFUSAL_OF_REPLAY[replayed.mark.purpose](str(replayed)) from None
+
+    def grant_for(self, request: FormRequest, client: RegisteredClient, proof: DPoPProof | None) -> Any:
+        """Step 5: the Authlib grant that answers the request's ``grant_type``, validated.
+
+        :raises InvalidRequest: No ``grant_type``.
+        :raises UnsupportedGrantType: No grant of that name is registered.
+        :raises OAuth2Error: The grant refuses the request.
+        """
+        grant_type = request.get("grant_type")
+        if grant_type is None:
+            raise InvalidRequest("no grant_type", client_id=client.client_id)
+        for grant_class, extensions in self.token_grants():
+            authlib_request = TokenRequest(request, AuthenticatedClient(client, request, proof))
+            if grant_class.check_token_endpoint(authlib_request):
+                grant = grant_class(authlib_request, self)
+                for extend in extensions or ():
+                    extend(grant)
+                grant.validate_token_request()
+                return grant
+        raise UnsupportedGrantType(f"grant_type {grant_type[:100]!r} is not registered", client_id=client.client_id)
+
+    def issue(self, grant: Any) -> dict[str, Any]:
+        """Step 6: let the grant make its token; it comes back to :meth:`generate_token`."""
+        _, token, _ = grant.create_token_response()
+        return token  # type: ignore[no-any-return]
+
+    def send(self, answer: Answer) -> flask.Response:
+        """Step 7: an answer as a Flask response."""
+        return self.handle_response(answer.status, dict(answer.body), list(answer.headers))  # type: ignore[no-any-return]
+
+    # --- where Authlib's grants come back -----------------------------------------------------------------
+    def authenticate_client(self, request: TokenRequest, methods: Iterable[str], endpoint: str = "token") -> Any:
+        """The client of the request: step 2 has authenticated it already.
+
+        :raises InvalidClient: The grant does not accept ``private_key_jwt``.
+        """
+        if METHOD not in methods:
+            raise InvalidClient(f"the grant accepts {list(methods)!r} only")
+        return request.authenticated
+
+    def generate_token(
+        self,
+        grant_type: str,
+        client: AuthenticatedClient,
+        user: Any = None,
+        scope: str | None = None,
+        expires_in: int | None = None,
+        include_refresh_token: bool = True,
+    ) -> dict[str, Any]:
+        """The access token of a grant, ours or the application's own (RFC 9068).
+
+        The arguments are Authlib's. Scope, audience and binding follow the same rules for every grant.
+
+        :raises InvalidScope: The scope is not registered for the client.
+        :raises InvalidTarget: ``resource`` is not one of ``OAUTH2_RESOURCES``.
+        """
+        registered, request = client.registered, client.request
+        grant = Grant(
+            grant_type=grant_type,
+            client_id=registered.client_id,
+            subject=registered.client_id if user is None else _subject(user),
+            scope=resolve_scope(registered, scope),
+            audience=resolve_audience(self.settings.resources, request.resources, client_id=registered.client_id),
+            proof=client.proof,
+            grant_id=secrets.token_urlsafe(16),
+            lifetime=expires_in or self.settings.ACCESS_TOKEN_LIFETIME_SECONDS,
+        )
+        extra: dict[str, Any] = {}
+        for policy in self.declarations.policies:
+            extra |= policy(registered, request, grant) or {}
+        token = self.access_tokens.issue(grant, extra)
+        self._announce(grant, token.jti)
+        return token.members()
+
+    def _announce(self, grant: Grant, jti: str) -> None:
+        token_issued.send(
+            flask.current_app._get_current_object(),  # type: ignore[attr-defined]
+            client_id=grant.client_id,
+            grant_type=grant.grant_type,
+            scope=grant.scope,
+            audience=grant.audience,
+            jkt=grant.proof.thumbprint if grant.proof else None,
+            jti=jti,
+        )
+
+    def query_client(self, client_id: str) -> AuthenticatedClient | None:
+        """A registered client in Authlib's shape, without authenticating it."""
+        registered = self.clients.find(client_id)
+        if registered is None or not registered.enabled:
+            return None
+        return AuthenticatedClient(registered, FormRequest(endpoint="", url="", form={}), None)
+
+    def save_token(self, token: dict[str, Any], request: TokenRequest) -> None:
+        """Nothing: JWT access tokens are not stored (RFC 9068)."""
+
+    # --- what is registered --------------------------------------------------------------------------------
+    def register_grant(self, grant_cls: Any, extensions: Any = None) -> None:
+        """Register a grant, as in Authlib.
+
+        :raises ConfigurationError: It does not accept ``private_key_jwt``; the message says what to add.
+        """
+        check_grant_class(grant_cls)
+        super().register_grant(grant_cls, extensions)
+
+    def register_client_auth_method(self, method: str, func: Any) -> NoReturn:
+        """Refuse: ``private_key_jwt`` is the only way in.
+
+        :raises ConfigurationError: Always.
+        """
+        raise ConfigurationError(
+            f"Client authentication method {method!r} cannot be added: clients authenticate with private_key_jwt only."
+        )
+
+    def token_grants(self) -> list[tuple[Any, Any]]:
+        """The grants of the token endpoint, with their extensions; the application's own come first."""
+        return [*self.declarations.grants, *self._token_grants]
+
+    def grant_types(self) -> list[str]:
+        """The ``grant_type`` values the token endpoint answers."""
+        return list(dict.fromkeys(grant.GRANT_TYPE for grant, _ in self.token_grants() if grant.GRANT_TYPE))
+
+
+def _subject(user: Any) -> str:
+    """The ``sub`` of a user: Authlib's ``get_user_id()``, or Flask-Login's ``get_id()``."""
+    for name in ("get_user_id", "get_id"):
+        if callable(method := getattr(user, name, None)):
+            return str(method())
+    raise ConfigurationError(f"{type(user).__name__} has neither get_user_id() nor get_id(): a token needs its sub.")

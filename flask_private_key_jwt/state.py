@@ -1,0 +1,50 @@
+"""What one app owns: one frozen State in ``app.extensions["private_key_jwt"]``."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import flask
+
+from .client_registry import ClientRegistry
+from .errors import ConfigurationError
+from .keys.derived import Secrets
+from .keys.jose import PublicKey
+from .keys.server_keys import ServerKeys
+from .server import AuthorizationServer
+from .settings import ServerSettings
+from .stores.base import ReplayStore
+
+if TYPE_CHECKING:
+    from .endpoints.http import Endpoint
+
+EXTENSION_KEY = "private_key_jwt"
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """Everything ``init_app`` made for one app."""
+
+    settings: ServerSettings
+    secrets: Secrets
+    clients: ClientRegistry
+    server_keys: ServerKeys
+    replay: ReplayStore
+    server: AuthorizationServer
+    endpoints: "Mapping[str, Endpoint]"
+    """Path below the app -> what answers there."""
+
+    def verification_keys(self) -> tuple[PublicKey, ...]:
+        """The public keys of this server's tokens, for an API in the same app."""
+        return self.server_keys.current().public
+
+
+def current_state() -> State:
+    """The State of the current app.
+
+    :raises ConfigurationError: ``init_app`` was not called on it.
+    """
+    state = flask.current_app.extensions.get(EXTENSION_KEY)
+    if not isinstance(state, State):
+        raise ConfigurationError("Call PrivateKeyJWT(db).init_app(app) on this app first.")
+    return state

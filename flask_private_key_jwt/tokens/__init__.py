@@ -1,0 +1,1 @@
+"""Step 6: the token. One file per kind of token."""

@@ -1,0 +1,584 @@
+"""Group A: what a client assertion must be, one thing wrong at a time."""
+
+import base64
+import json
+
+import pytest
+
+from flask_private_key_jwt.keys import jose
+from tests.conftest import ASSERTION_TYPE, CLIENT_ID, INVALID_CLIENT, INVALID_REQUEST, ISSUER, TOKEN_URL
+
+EVIL = "https://evil.example/token"
+
+
+def b64(value):
+    text = value if isinstance(value, bytes) else json.dumps(value).encode()
+    return base64.urlsafe_b64encode(text).rstrip(b"=").decode()
+
+
+def assert_refused(answer, refusals, reason):
+    assert answer.status_code == 400
+    assert answer.json == INVALID_CLIENT
+    assert answer.headers["Cache-Control"] == "no-store"
+    assert answer.headers["Pragma"] == "no-cache"
+    assert answer.content_type == "application/json"
+    assert "WWW-Authenticate" not in answer.headers
+    assert len(refusals) == 1
+    assert reason in refusals[0]
+
+
+def test_valid_assertion_is_accepted(ask_token, refusals):
+    answer = ask_token()
+
+    assert answer.status_code == 200
+    assert answer.json["token_type"] == "Bearer"
+    assert refusals == []
+
+
+@pytest.mark.parametrize("claim", ["iss", "sub", "aud", "exp", "jti"])
+def test_assertion_without_a_required_claim_is_refused(claim, ask_token, build_assertion, refusals):
+    answer = ask_token(assertion=build_assertion(**{claim: None}))
+
+    assert_refused(answer, refusals, f"missing claim {claim!r}")
+
+
+@pytest.mark.parametrize("claim", ["iat", "nbf"])
+def test_assertion_without_an_optional_claim_is_accepted(claim, ask_token, build_assertion):
+    assert ask_token(assertion=build_assertion(**{claim: None})).status_code == 200
+
+
+@pytest.mark.parametrize("claim", ["iss", "sub", "jti"])
+@pytest.mark.parametrize("value", ["", 1, True, ["console"], {"console": 1}, 1.5])
+def test_claim_that_is_not_a_text_is_refused(claim, value, ask_token, build_assertion, refusals):
+    answer = ask_token(assertion=build_assertion(**{claim: value}))
+
+    assert_refused(answer, refusals, f"{claim} is not a text")
+
+
+def test_iss_other_than_sub_is_refused(ask_token, build_assertion, refusals):
+    assert_refused(ask_token(assertion=build_assertion(iss="other")), refusals, "iss 'other' is not sub 'console'")
+
+
+@pytest.mark.parametrize("name", ["nobody", "CONSOLE", "console ", "console\x00", "cönsole", "\ud800", "x" * 300])
+def test_unknown_client_is_refused(name, ask_token, build_assertion, refusals):
+    answer = ask_token(assertion=build_assertion(iss=name, sub=name))
+
+    assert_refused(answer, refusals, "is not registered")
+
+
+def test_client_id_parameter_equal_to_sub_is_accepted(ask_token):
+    assert ask_token(client_id=CLIENT_ID).status_code == 200
+
+
+def test_client_id_parameter_other_than_sub_is_refused(ask_token, refusals):
+    assert_refused(ask_token(client_id="other"), refusals, "client_id 'other' is not the assertion's sub")
+
+
+def test_disabled_client_is_refused(ask_token, app, oauth, refusals):
+    with app.app_context():
+        oauth.clients.disable(CLIENT_ID)
+
+    assert_refused(ask_token(), refusals, "is disabled")
+
+
+def test_client_enabled_again_is_accepted(ask_token, app, oauth):
+    with app.app_context():
+        oauth.clients.disable(CLIENT_ID)
+        oauth.clients.update(CLIENT_ID, {"enabled": True})
+
+    assert ask_token().status_code == 200
+
+
+# --- audience ---------------------------------------------------------------------------------------------
+@pytest.mark.parametrize("aud", [ISSUER, [ISSUER]])
+def test_issuer_as_sole_audience_is_accepted(aud, ask_token, build_assertion):
+    assert ask_token(assertion=build_assertion(aud=aud)).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "aud",
+    [
+        TOKEN_URL,
+        [TOKEN_URL],
+        EVIL,
+        ISSUER + "/",
+        ISSUER.upper(),
+        ISSUER + "/oauth2",
+        ISSUER[:-1],
+        "",
+        5,
+        {"aud": ISSUER},
+        [[ISSUER]],
+    ],
+)
+def test_other_audience_is_refused(aud, ask_token, build_assertion, refusals):
+    assert_refused(ask_token(assertion=build_assertion(aud=aud)), refusals, "assertion: aud")
+
+
+@pytest.mark.parametrize("aud", [[ISSUER, TOKEN_URL], [ISSUER, EVIL], [ISSUER, ISSUER], []])
+def test_audience_that_is_not_exactly_one_value_is_refused(aud, ask_token, build_assertion, refusals):
+    assert_refused(ask_token(assertion=build_assertion(aud=aud)), refusals, "aud is not exactly one value")
+
+
+@pytest.mark.parametrize("aud", [ISSUER, TOKEN_URL, [TOKEN_URL], [ISSUER, TOKEN_URL]])
+def test_compatibility_client_may_name_the_token_endpoint(aud, ask_token, build_assertion, app, oauth):
+    with app.app_context():
+        oauth.clients.update(CLIENT_ID, {"assertion_audience": "compatibility"})
+
+    assert ask_token(assertion=build_assertion(aud=aud)).status_code == 200
+
+
+@pytest.mark.parametrize("aud", [EVIL, [TOKEN_URL, EVIL], [ISSUER, EVIL], [], TOKEN_URL + "/"])
+def test_compatibility_client_may_not_name_others(aud, ask_token, build_assertion, app, oauth, refusals):
+    with app.app_context():
+        oauth.clients.update(CLIENT_ID, {"assertion_audience": "compatibility"})
+
+    assert_refused(ask_token(assertion=build_assertion(aud=aud)), refusals, "assertion: aud")
+
+
+def test_compatibility_client_with_the_explicit_type_must_name_the_issuer(
+    ask_token, build_assertion, app, oauth, refusals
+):
+    with app.app_context():
+        oauth.clients.update(CLIENT_ID, {"assertion_audience": "compatibility"})
+    assertion = build_assertion(aud=TOKEN_URL, header={"typ": "client-authentication+jwt"})
+
+    assert_refused(ask_token(assertion=assertion), refusals, "assertion: aud")
+
+
+# --- times ------------------------------------------------------------------------------------------------
+@pytest.mark.parametrize("seconds", [-9, 1, 300, 310])
+def test_exp_within_the_limits_is_accepted(seconds, ask_token, build_assertion, clock):
+    assert ask_token(assertion=build_assertion(exp=clock.now + seconds, iat=None)).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("seconds", "reason"), [(-10, "expired"), (-300, "expired"), (311, "more than 300 s"), (10**9, "more than 300 s")]
+)
+def test_exp_outside_the_limits_is_refused(seconds, reason, ask_token, build_assertion, clock, refusals):
+    answer = ask_token(assertion=build_assertion(exp=clock.now + seconds, iat=None))
+
+    assert_refused(answer, refusals, reason)
+
+
+@pytest.mark.parametrize("name", ["nbf", "iat"])
+@pytest.mark.parametrize("seconds", [-100, 0, 8, 10])
+def test_nbf_and_iat_up_to_ten_seconds_ahead_are_accepted(name, seconds, ask_token, build_assertion, clock):
+    assert ask_token(assertion=build_assertion(**{name: clock.now + seconds})).status_code == 200
+
+
+@pytest.mark.parametrize("name", ["nbf", "iat"])
+@pytest.mark.parametrize("seconds", [11, 62])
+def test_nbf_and_iat_further_ahead_are_refused(name, seconds, ask_token, build_assertion, clock, refusals):
+    answer = ask_token(assertion=build_assertion(**{name: clock.now + seconds, "exp": clock.now + 120}))
+
+    assert_refused(answer, refusals, f"{name} is in the future")
+
+
+def test_assertion_made_to_live_too_long_is_refused(ask_token, build_assertion, clock, refusals):
+    answer = ask_token(assertion=build_assertion(iat=clock.now - 1000, exp=clock.now + 60))
+
+    assert_refused(answer, refusals, "made to live longer than 300 s")
+
+
+def test_compatibility_client_may_sign_for_an_hour(ask_token, build_assertion, app, oauth, clock):
+    with app.app_context():
+        oauth.clients.update(CLIENT_ID, {"assertion_audience": "compatibility"})
+
+    assert ask_token(assertion=build_assertion(exp=clock.now + 3600)).status_code == 200
+
+
+@pytest.mark.parametrize("name", ["exp", "nbf", "iat"])
+@pytest.mark.parametrize("value", ["soon", True, [], {}])
+def test_time_that_is_not_a_number_is_refused(name, value, ask_token, build_assertion, refusals):
+    assert_refused(ask_token(assertion=build_assertion(**{name: value})), refusals, f"{name} is not a number")
+
+
+def test_time_with_a_fraction_is_accepted(ask_token, build_assertion, clock):
+    assert ask_token(assertion=build_assertion(exp=clock.now + 59.5, iat=clock.now - 0.5)).status_code == 200
+
+
+@pytest.mark.parametrize("number", ["1e999", "-1e999", "Infinity", "NaN", "1" + "0" * 400, "1" + "0" * 5000])
+def test_absurd_number_is_refused(number, ask_token, build_assertion, client_key, refusals):
+    header, payload, _ = build_assertion().split(".")
+    claims = json.loads(base64.urlsafe_b64decode(payload + "=="))
+    text = json.dumps({**claims, "exp": 0}).replace('"exp": 0', f'"exp": {number}')
+    answer = ask_token(assertion=sign_raw(client_key, header, b64(text.encode())))
+
+    assert answer.status_code == 400
+    assert answer.json == INVALID_CLIENT
+    assert len(refusals) == 1
+
+
+def sign_raw(key, header, payload):
+    """Sign whatever the two segments hold."""
+    signing_input = f"{header}.{payload}".encode()
+    signature = jose._ALGORITHMS[key.alg].sign(signing_input, key.native)
+    return f"{header}.{payload}.{b64(signature)}"
+
+
+# --- algorithms and keys ----------------------------------------------------------------------------------
+@pytest.mark.parametrize("alg", jose.ASYMMETRIC_ALGS)
+def test_every_algorithm_is_accepted(alg, ask_token, build_assertion, register, keys):
+    key = (
+        keys(alg, rsa_bits=2048)
+        if alg[:2] not in ("PS", "RS")
+        else jose.PrivateKey(keys("PS256").native, alg, keys("PS256").public)
+    )
+    register(client_id="other", jwks={"keys": [key.public_jwk()]}, scope="read", default_scope="read")
+
+    answer = ask_token(assertion=build_assertion(key=key, iss="other", sub="other"))
+
+    assert answer.status_code == 200
+
+
+@pytest.mark.parametrize("settings", [{"OAUTH2_ASSERTION_SIGNING_ALGS": ["PS256", "ES384"]}])
+def test_algorithm_outside_the_setting_is_refused(settings, app, oauth, ask_other, refusals):
+    assert_refused(ask_other("ES256"), refusals, "alg 'ES256' is not accepted")
+
+
+@pytest.mark.parametrize("settings", [{"OAUTH2_ASSERTION_SIGNING_ALGS": ["PS256", "ES384"]}])
+def test_algorithm_of_the_setting_is_accepted(settings, ask_other):
+    assert ask_other("ES384").status_code == 200
+
+
+@pytest.fixture
+def ask_other(app, register, keys, build_assertion):
+    """A client with an ES384 key and one of another algorithm, asking with the latter."""
+
+    def ask(alg):
+        jwks = {"keys": [keys("ES384", "other").public_jwk(), keys(alg, "other").public_jwk()]}
+        register(client_id="other", jwks=jwks, scope="read", default_scope="read")
+        assertion = build_assertion(key=keys(alg, "other"), iss="other", sub="other")
+        form = {
+            "grant_type": "client_credentials",
+            "client_assertion_type": ASSERTION_TYPE,
+            "client_assertion": assertion,
+        }
+        return app.test_client().post("/oauth2/token", data=form)
+
+    return ask
+
+
+def test_algorithm_other_than_the_registered_one_is_refused(ask_token, app, oauth, keys, build_assertion, refusals):
+    both = {"keys": [keys("RS256").public_jwk(alg=None), keys("ES256", "client").public_jwk()]}
+    del both["keys"][0]["alg"]
+    with app.app_context():
+        oauth.clients.update(CLIENT_ID, {"jwks": both, "token_endpoint_auth_signing_alg": "RS256"})
+
+    assert_refused(ask_token(), refusals, "alg 'ES256' is not the registered 'RS256'")
+
+
+def test_registered_algorithm_is_accepted(ask_token, app, oauth):
+    with app.app_context():
+        oauth.clients.update(CLIENT_ID, {"token_endpoint_auth_signing_alg": "ES256"})
+
+    assert ask_token().status_code == 200
+
+
+@pytest.mark.parametrize(
+    "alg", ["none", "HS256", "NONE", "es256", "RS1", "ES256K", "Ed448", "", 'x"\\\n', "é", "\ud800"]
+)
+def test_foreign_algorithm_is_refused(alg, ask_token, build_assertion, refusals):
+    _, payload, signature = build_assertion().split(".")
+    answer = ask_token(assertion=f"{b64({'alg': alg})}.{payload}.{signature}")
+
+    assert_refused(answer, refusals, "is not accepted")
+
+
+def test_hmac_with_the_public_key_as_secret_is_refused(ask_token, build_assertion, refusals):
+    _, payload, _ = build_assertion().split(".")
+    answer = ask_token(assertion=f"{b64({'alg': 'HS256'})}.{payload}.{b64(b'x' * 32)}")
+
+    assert_refused(answer, refusals, "alg 'HS256' is not accepted")
+
+
+def test_wrong_key_is_refused(ask_token, build_assertion, keys, client_key, refusals):
+    assertion = build_assertion(key=keys("ES256", "thief"), header={"kid": client_key.public.thumbprint})
+
+    assert_refused(ask_token(assertion=assertion), refusals, "the signature does not verify")
+
+
+def test_key_of_another_client_is_refused(ask_token, build_assertion, register, keys, refusals):
+    register(client_id="other", jwks={"keys": [keys("ES256", "other").public_jwk()]}, scope="read")
+
+    answer = ask_token(assertion=build_assertion(key=keys("ES256", "other"), header={"kid": None}))
+
+    assert_refused(answer, refusals, "the signature does not verify")
+
+
+def test_altered_payload_is_refused(ask_token, build_assertion, clock, refusals):
+    header, _, signature = build_assertion().split(".")
+    payload = b64({"iss": CLIENT_ID, "sub": CLIENT_ID, "aud": ISSUER, "exp": clock.now + 60, "jti": "x"})
+
+    assert_refused(ask_token(assertion=f"{header}.{payload}.{signature}"), refusals, "signature does not verify")
+
+
+def test_unknown_kid_is_refused(ask_token, build_assertion, refusals):
+    assert_refused(ask_token(assertion=build_assertion(header={"kid": "nope"})), refusals, "no key of the client fits")
+
+
+def test_assertion_without_kid_tries_every_key(ask_token, app, oauth, keys, client_key, build_assertion):
+    jwks = {"keys": [keys("ES256", "other").public_jwk(), client_key.public_jwk()]}
+    with app.app_context():
+        oauth.clients.update(CLIENT_ID, {"jwks": jwks})
+
+    assert ask_token(assertion=build_assertion(header={"kid": None})).status_code == 200
+
+
+def test_keys_that_share_a_kid_are_all_tried(ask_token, app, oauth, keys, client_key, build_assertion):
+    jwks = {"keys": [keys("ES256", "other").public_jwk(kid="same"), client_key.public_jwk(kid="same")]}
+    with app.app_context():
+        oauth.clients.update(CLIENT_ID, {"jwks": jwks})
+
+    assert ask_token(assertion=build_assertion(header={"kid": "same"})).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "spoilt",
+    [
+        {"kty": "EC", "crv": "P-256", "x": "AAAA", "y": "AAAA"},
+        {"kty": "EC", "crv": "secp256k1", "x": "AA", "y": "AA"},
+        {"kty": "RSA", "n": "AQAB", "e": "AQAB"},
+        {"kty": "RSA", "n": "A" * 4000, "e": "AQAB"},
+        {"kty": "AKP", "alg": "ML-DSA-44", "pub": "AA"},
+        {"kty": 5},
+        {},
+        "key",
+        None,
+    ],
+)
+def test_unusable_key_beside_a_good_one_does_no_harm(spoilt, ask_token, app, oauth, client_key):
+    with app.app_context():
+        oauth.clients.update(CLIENT_ID, {"jwks": {"keys": [spoilt, client_key.public_jwk()]}})
+
+    assert ask_token().status_code == 200
+
+
+@pytest.mark.parametrize("member", [{"use": "enc"}, {"key_ops": ["encrypt"]}, {"alg": "ES384"}, {"alg": "ECDH-ES"}])
+def test_key_for_another_purpose_is_not_used(member, ask_token, app, oauth, keys, client_key, refusals):
+    jwks = {"keys": [client_key.public_jwk(**member), keys("ES256", "other").public_jwk()]}
+    with app.app_context():
+        oauth.clients.update(CLIENT_ID, {"jwks": jwks})
+
+    assert_refused(ask_token(), refusals, "no key of the client fits")
+
+
+@pytest.mark.parametrize("name", ["jwk", "jku", "x5u", "x5c"])
+def test_key_in_the_header_is_not_used(name, ask_token, build_assertion, keys, refusals):
+    thief = keys("ES256", "thief")
+    value = {"jwk": thief.public.jwk, "jku": EVIL, "x5u": EVIL, "x5c": ["AAAA"]}[name]
+
+    answer = ask_token(assertion=build_assertion(key=thief, header={"kid": None, name: value}))
+
+    assert_refused(answer, refusals, "the signature does not verify")
+
+
+# --- header and shape -------------------------------------------------------------------------------------
+@pytest.mark.parametrize(
+    "typ",
+    ["JWT", "jwt", "client-authentication+jwt", "application/client-authentication+jwt", "Client-Authentication+JWT"],
+)
+def test_typ_of_a_client_authentication_is_accepted(typ, ask_token, build_assertion):
+    assert ask_token(assertion=build_assertion(header={"typ": typ})).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "typ",
+    [
+        "dpop+jwt",
+        "at+jwt",
+        "oauth-authz-req+jwt",
+        "logout+jwt",
+        "secevent+jwt",
+        "token-introspection+jwt",
+        "",
+        "x",
+        'a"b\\',
+    ],
+)
+def test_foreign_typ_is_refused(typ, ask_token, build_assertion, refusals):
+    assert_refused(ask_token(assertion=build_assertion(header={"typ": typ})), refusals, "typ")
+
+
+def test_unknown_header_parameters_and_claims_are_ignored(ask_token, build_assertion):
+    assertion = build_assertion(header={"x-mine": {"a": [1]}, "é'\"": 1}, extra={"deep": [[1]]}, scope=5)
+
+    assert ask_token(assertion=assertion).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        {"crit": ["exp"]},
+        {"crit": []},
+        {"crit": 5},
+        {"crit": None},
+        {"crit": [["x"]]},
+        {"crit": [{}]},
+        {"b64": False, "crit": ["b64"]},
+        {"b64": False},
+    ],
+)
+def test_header_that_must_be_understood_is_refused(header, ask_token, build_assertion, client_key, refusals):
+    _, payload, _ = build_assertion().split(".")
+    head = b64({"alg": "ES256", **header})
+
+    assert_refused(ask_token(assertion=sign_raw(client_key, head, payload)), refusals, "crit or b64")
+
+
+def shape(header=None, payload=b"{}", signature="AAAA"):
+    """A compact JWS of any two texts."""
+    return f"{b64({'alg': 'ES256'} if header is None else header)}.{b64(payload)}.{signature}"
+
+
+@pytest.mark.parametrize(
+    ("assertion", "reason"),
+    [
+        ("x", "three base64url parts"),
+        ("..", "three base64url parts"),
+        ("a.b.c.d.e", "three base64url parts"),
+        ("a.b.c", "base64url"),
+        ("é.é.é", "three base64url parts"),
+        ("a b.c.d", "three base64url parts"),
+        (shape(["alg"]), "header is not a JSON object"),
+        (shape("alg"), "header is not a JSON object"),
+        (shape(b"null"), "header is not a JSON object"),
+        (shape({}), "no alg"),
+        (shape({"alg": 5}), "no alg"),
+        (shape({"alg": "ES256", "kid": 5}), "kid is not text"),
+        (shape({"alg": "ES256", "typ": ["JWT"]}), "typ is not text"),
+        (shape(payload=b"[]"), "payload is not a JSON object"),
+        (shape(payload=b"{"), "payload is not JSON"),
+        (shape(payload=bytes([0xFF, 0xFE])), "payload is not JSON"),
+        (shape(payload=b"[" * 4000), "nested deeper"),
+        (shape(payload=b'{"a":' * 1000), "nested deeper"),
+        (shape(b'{"alg":"none","alg":"ES256"}'), "stands twice"),
+        (shape(payload=b'{"iss":"a","iss":"b"}'), "stands twice"),
+        ("A" * 8193, "longer than 8192 bytes"),
+    ],
+)
+def test_malformed_assertion_is_refused(assertion, reason, ask_token, refusals):
+    assert_refused(ask_token(assertion=assertion), refusals, reason)
+
+
+def test_surrogates_and_nul_in_jti_are_no_error(ask_token, build_assertion):
+    assert ask_token(assertion=build_assertion(jti="\ud800\x00")).status_code == 200
+
+
+def test_long_jti_is_accepted_up_to_256_characters(ask_token, build_assertion):
+    assert ask_token(assertion=build_assertion(jti="j" * 256)).status_code == 200
+
+
+def test_longer_jti_is_refused(ask_token, build_assertion, refusals):
+    assert_refused(ask_token(assertion=build_assertion(jti="j" * 257)), refusals, "jti is longer than 256")
+
+
+# --- once only --------------------------------------------------------------------------------------------
+def test_same_assertion_again_is_refused(ask_token, build_assertion, refusals):
+    assertion = build_assertion()
+    assert ask_token(assertion=assertion).status_code == 200
+
+    assert_refused(ask_token(assertion=assertion), refusals, "jti of the client_assertion was used before")
+
+
+def test_same_jti_in_another_assertion_is_refused(ask_token, build_assertion, clock, refusals):
+    assert ask_token(assertion=build_assertion(jti="one")).status_code == 200
+
+    answer = ask_token(assertion=build_assertion(jti="one", exp=clock.now + 100))
+
+    assert_refused(answer, refusals, "was used before")
+
+
+def test_same_jti_of_another_client_is_accepted(ask_token, build_assertion, register, keys):
+    key = keys("ES256", "other")
+    register(client_id="other", jwks={"keys": [key.public_jwk()]}, scope="read", default_scope="read")
+    assert ask_token(assertion=build_assertion(jti="one")).status_code == 200
+
+    assert ask_token(assertion=build_assertion(jti="one", key=key, iss="other", sub="other")).status_code == 200
+
+
+def test_jti_may_come_again_once_its_assertion_is_past(ask_token, build_assertion, clock):
+    assert ask_token(assertion=build_assertion(jti="one")).status_code == 200
+    clock.move(60 + 10 + 1)
+
+    assert ask_token(assertion=build_assertion(jti="one")).status_code == 200
+
+
+def test_replay_is_refused_until_the_assertion_expires(ask_token, build_assertion, clock, refusals):
+    assertion = build_assertion()
+    assert ask_token(assertion=assertion).status_code == 200
+    clock.move(69)
+
+    assert_refused(ask_token(assertion=assertion), refusals, "was used before")
+
+
+@pytest.mark.parametrize(
+    "fault", [{"aud": EVIL}, {"exp": 1}, {"header": {"kid": "nope"}}, {"iss": "x"}, {"header": {"typ": "at+jwt"}}]
+)
+def test_refused_assertion_spends_no_jti(fault, ask_token, build_assertion):
+    assert ask_token(assertion=build_assertion(jti="one", **fault)).status_code == 400
+
+    assert ask_token(assertion=build_assertion(jti="one")).status_code == 200
+
+
+def test_forged_assertion_cannot_burn_a_jti(ask_token, build_assertion, keys, client_key):
+    forged = build_assertion(jti="one", key=keys("ES256", "thief"), header={"kid": client_key.public.thumbprint})
+    assert ask_token(assertion=forged).status_code == 400
+
+    assert ask_token(assertion=build_assertion(jti="one")).status_code == 200
+
+
+# --- the form ---------------------------------------------------------------------------------------------
+@pytest.mark.parametrize("kind", [None, "", "urn:x", ASSERTION_TYPE.upper(), ASSERTION_TYPE + " "])
+def test_wrong_client_assertion_type_is_refused(kind, ask_token, refusals):
+    assert_refused(ask_token(client_assertion_type=kind), refusals, "client_assertion_type")
+
+
+@pytest.mark.parametrize("form", [{"client_assertion": None}, {"client_assertion": ""}])
+def test_no_assertion_is_refused(form, ask_token, refusals):
+    assert_refused(ask_token(**form), refusals, "no client_assertion")
+
+
+@pytest.mark.parametrize(
+    ("headers", "form"),
+    [
+        ({"Authorization": "Basic Y29uc29sZTpzZWNyZXQ="}, {}),
+        ({"Authorization": "Basic "}, {}),
+        ({"Authorization": "Basic /v8="}, {}),
+        ({"Authorization": "Bearer x"}, {}),
+        ({}, {"client_secret": "secret"}),
+        ({}, {"client_secret": ""}),
+    ],
+)
+def test_two_ways_of_authenticating_are_refused(headers, form, ask_token, refusals):
+    answer = ask_token(headers=headers, **form)
+
+    assert answer.status_code == 400
+    assert answer.json == INVALID_REQUEST
+    assert refusals == ["a client_assertion and another way of authenticating in one request"]
+
+
+@pytest.mark.parametrize(
+    ("headers", "form"),
+    [({"Authorization": "Basic Y29uc29sZTpzZWNyZXQ="}, {}), ({}, {"client_id": CLIENT_ID, "client_secret": "x"})],
+)
+def test_a_secret_instead_of_an_assertion_is_refused(headers, form, ask_token, refusals):
+    assert_refused(ask_token(client_assertion=None, headers=headers, **form), refusals, "no client_assertion")
+
+
+def test_unknown_client_wrong_key_and_wrong_audience_look_the_same(ask_token, build_assertion, keys, client_key):
+    answers = [
+        ask_token(assertion=build_assertion(iss="nobody", sub="nobody")),
+        ask_token(assertion=build_assertion(key=keys("ES256", "thief"), header={"kid": client_key.public.thumbprint})),
+        ask_token(assertion=build_assertion(aud=EVIL)),
+    ]
+    faces = {
+        (a.status_code, a.data, tuple(h for h in a.headers if h[0] not in ("Error-Reference", "Date"))) for a in answers
+    }
+
+    assert len(faces) == 1
+
+
+def test_huge_number_of_the_past_is_an_expired_assertion(ask_token, build_assertion, refusals):
+    assert_refused(ask_token(assertion=build_assertion(exp=-(10**300), iat=None)), refusals, "expired")

@@ -1,0 +1,231 @@
+"""The fixtures every test shares: a clock to move, keys made once, an app, valid messages to change one thing of."""
+
+import secrets
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import flask
+import pytest
+from flask_sqlalchemy import SQLAlchemy
+from werkzeug.test import TestResponse
+
+from flask_private_key_jwt import PrivateKeyJWT, clock
+from flask_private_key_jwt.keys import jose
+from flask_private_key_jwt.signals import request_refused
+
+ISSUER = "https://as.example"
+TOKEN_URL = f"{ISSUER}/oauth2/token"
+API = "https://api.example"
+CLIENT_ID = "console"
+ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
+SECRET = "a secret for tests only, long enough"
+START = 1_800_000_000
+
+INVALID_CLIENT = {"error": "invalid_client", "error_description": "Client authentication failed."}
+INVALID_REQUEST = {"error": "invalid_request", "error_description": "The request is malformed."}
+INVALID_PROOF = {"error": "invalid_dpop_proof", "error_description": "The DPoP proof is invalid."}
+
+
+class Clock:
+    """The time of a test; nothing sleeps."""
+
+    def __init__(self) -> None:
+        self.now = START
+
+    def move(self, seconds: int) -> None:
+        self.now += seconds
+
+
+@pytest.fixture(autouse=True)
+def clock_(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    """Stands in for the wall clock in every test of this process."""
+    stopped = Clock()
+    monkeypatch.setattr(clock, "now", lambda: stopped.now)
+    return stopped
+
+
+@pytest.fixture(name="clock")
+def clock_fixture(clock_: Clock) -> Clock:
+    return clock_
+
+
+class Keys:
+    """Private keys by algorithm, made when first asked for; ``name`` tells several of one algorithm apart."""
+
+    def __init__(self) -> None:
+        self._made: dict[tuple[str, str], jose.PrivateKey] = {}
+
+    def __call__(self, alg: str = "ES256", name: str = "", rsa_bits: int = 2048) -> jose.PrivateKey:
+        known = self._made.get((alg, name))
+        if known is None:
+            known = self._made[alg, name] = jose.generate_private_key(alg, rsa_bits=rsa_bits)
+        return known
+
+
+@pytest.fixture(scope="session")
+def keys() -> Keys:
+    return Keys()
+
+
+@pytest.fixture(scope="session")
+def client_key(keys: Keys) -> jose.PrivateKey:
+    return keys("ES256", "client")
+
+
+@pytest.fixture(scope="session")
+def proof_key(keys: Keys) -> jose.PrivateKey:
+    return keys("ES256", "proof")
+
+
+@pytest.fixture
+def settings() -> dict[str, Any]:
+    """Settings of the app under test; a test overrides the fixture by parametrizing ``settings``."""
+    return {}
+
+
+def make_app(database: str, **config: Any) -> tuple[flask.Flask, PrivateKeyJWT, SQLAlchemy]:
+    """An authorization server with its tables, ready for requests."""
+    app = flask.Flask("authorization_server")
+    app.config.from_mapping(
+        SECRET_KEY=SECRET,
+        SQLALCHEMY_DATABASE_URI=database,
+        OAUTH2_ISSUER=ISSUER,
+        OAUTH2_RESOURCES=[API],
+        OAUTH2_REPLAY_STORE="memory",
+    )
+    app.config.from_mapping(config)
+    db = SQLAlchemy()
+    oauth = PrivateKeyJWT(db)
+    db.init_app(app)
+    oauth.init_app(app)
+    with app.app_context():
+        db.create_all()
+    return app, oauth, db
+
+
+def close(app: flask.Flask, db: SQLAlchemy) -> None:
+    with app.app_context():
+        db.engine.dispose()
+
+
+@pytest.fixture
+def server(tmp_path: Any, settings: dict[str, Any]) -> Iterator[tuple[flask.Flask, PrivateKeyJWT, SQLAlchemy]]:
+    app, oauth, db = make_app(f"sqlite:///{tmp_path}/as.sqlite", **settings)
+    yield app, oauth, db
+    close(app, db)
+
+
+@pytest.fixture
+def app(server: tuple[flask.Flask, PrivateKeyJWT, SQLAlchemy]) -> flask.Flask:
+    return server[0]
+
+
+@pytest.fixture
+def oauth(server: tuple[flask.Flask, PrivateKeyJWT, SQLAlchemy]) -> PrivateKeyJWT:
+    return server[1]
+
+
+@pytest.fixture
+def register(app: flask.Flask, oauth: PrivateKeyJWT) -> Callable[..., Any]:
+    """Register a client: ``register(client_id="x", scope="a b", …)``."""
+
+    def register(**metadata: Any) -> Any:
+        with app.app_context():
+            return oauth.clients.add(metadata)
+
+    return register
+
+
+@pytest.fixture
+def client(register: Callable[..., Any], client_key: jose.PrivateKey) -> Any:
+    """The usual client: one ES256 key, scopes ``read`` and ``write``, default ``read``."""
+    return register(
+        client_id=CLIENT_ID,
+        jwks={"keys": [client_key.public_jwk()]},
+        scope="read write",
+        default_scope="read",
+    )
+
+
+def build_claims(now: int, **changes: Any) -> dict[str, Any]:
+    """The claims of a valid assertion, changed; ``None`` leaves a claim out."""
+    claims = {
+        "iss": CLIENT_ID,
+        "sub": CLIENT_ID,
+        "aud": ISSUER,
+        "iat": now,
+        "exp": now + 60,
+        "jti": secrets.token_urlsafe(12),
+    }
+    claims.update(changes)
+    return {name: value for name, value in claims.items() if value is not None}
+
+
+@pytest.fixture
+def build_assertion(clock: Clock, client_key: jose.PrivateKey) -> Callable[..., str]:
+    """``build_assertion(aud=…, exp=None, header={…}, key=…)``: valid but for what is given."""
+
+    def build(*, key: jose.PrivateKey | None = None, header: dict[str, Any] | None = None, **claims: Any) -> str:
+        key = key or client_key
+        full = {"kid": key.public.thumbprint, **(header or {})}
+        chosen = {name: value for name, value in full.items() if value is not None}
+        return jose.sign(chosen, build_claims(clock.now, **claims), key)
+
+    return build
+
+
+@pytest.fixture
+def build_dpop(clock: Clock, proof_key: jose.PrivateKey) -> Callable[..., str]:
+    """A valid proof for the token endpoint; claims and header parameters may be changed, ``None`` removes one."""
+
+    def build(*, key: jose.PrivateKey | None = None, header: dict[str, Any] | None = None, **changes: Any) -> str:
+        key = key or proof_key
+        claims = {"jti": secrets.token_urlsafe(12), "htm": "POST", "htu": TOKEN_URL, "iat": clock.now, **changes}
+        full = {"typ": "dpop+jwt", "jwk": key.public.jwk, **(header or {})}
+        return jose.sign(
+            {name: value for name, value in full.items() if value is not None},
+            {name: value for name, value in claims.items() if value is not None},
+            key,
+        )
+
+    return build
+
+
+@pytest.fixture
+def ask_token(app: flask.Flask, client: Any, build_assertion: Callable[..., str]) -> Callable[..., TestResponse]:
+    """Send a valid token request, changed: ``ask_token(scope="read", proof=…, form={…}, headers={…})``."""
+
+    def ask(
+        *,
+        assertion: str | None = None,
+        proof: str | None = None,
+        headers: dict[str, str] | None = None,
+        path: str = "/oauth2/token",
+        **form: Any,
+    ) -> TestResponse:
+        fields = {
+            "grant_type": "client_credentials",
+            "client_assertion_type": ASSERTION_TYPE,
+            "client_assertion": build_assertion() if assertion is None else assertion,
+            **form,
+        }
+        sent = dict(headers or {})
+        if proof is not None:
+            sent["DPoP"] = proof
+        data = {name: value for name, value in fields.items() if value is not None}
+        return app.test_client().post(path, data=data, headers=sent)
+
+    return ask
+
+
+@pytest.fixture
+def refusals(app: flask.Flask) -> Iterator[list[str]]:
+    """The private reasons of what the app refused, in order."""
+    reasons: list[str] = []
+
+    def note(sender: object, *, reason: str, **_: Any) -> None:
+        if sender is app:
+            reasons.append(reason)
+
+    with request_refused.connected_to(note):
+        yield reasons
