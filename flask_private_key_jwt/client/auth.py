@@ -1,0 +1,177 @@
+"""PrivateKeyJWTAuth: give it to a ``requests`` session, and every call carries a token, and a proof where it must."""
+
+from typing import Any
+
+import requests
+from requests.auth import AuthBase
+from requests.utils import rewind_body
+
+from ..discovery import TIMEOUT_SECONDS
+from ..errors import ConfigurationError
+from ..keys import jose
+from .certificate import CertificateSource
+from .challenge import find_challenge_error
+from .errors import ForeignOrigin
+from .key import KeySource, load_key
+from .origin import find_origin, load_origin
+from .proofs import Prover
+from .token import Token
+from .token_cache import TokenCache
+from .token_client import Audience, TokenClient
+
+NONCE, RENEWAL = "use_dpop_nonce", "invalid_token"
+"""The two errors of a 401 that another send can mend (RFC 9449 §9, RFC 6750 §3.1)."""
+
+
+class PrivateKeyJWTAuth(AuthBase):
+    """Authenticates the calls to one API with tokens got by private_key_jwt; safe to share between threads.
+
+    A request or a redirect to any other origin raises before anything is sent there, also with
+    ``allow_redirects=False``: an auth object is not told of that.
+
+    :param issuer: As in :class:`~flask_private_key_jwt.client.TokenClient`, like the other parameters not named here.
+    :param scope: Scopes to ask for, parted by spaces; default: the server's choice.
+    :param resource: The API's identifier: what the token is asked for (RFC 8707), and where it may go.
+    :param origin: Where the token may go, when *resource* is not the API's URL or the server knows no ``resource``.
+    :param dpop: Ask for tokens bound to a key and send a proof with every request (RFC 9449).
+    :param dpop_key: That key; default: a new ES256 key of this object's own.
+    :raises ConfigurationError: One of these is wrong; the message says which and why.
+    """
+
+    def __init__(
+        self,
+        issuer: str,
+        client_id: str,
+        *,
+        key: KeySource,
+        alg: str | None = None,
+        key_password: str | None = None,
+        kid: str | None = None,
+        certificate: CertificateSource | None = None,
+        audience: Audience = "issuer",
+        scope: str | None = None,
+        resource: str | None = None,
+        origin: str | None = None,
+        dpop: bool = False,
+        dpop_key: KeySource | None = None,
+        timeout: float = TIMEOUT_SECONDS,
+        ca_bundle: str | None = None,
+    ) -> None:
+        bound_key = _choose_dpop_key(dpop, dpop_key)
+        self.origin = load_origin(origin or resource or "")
+        self.token_client = TokenClient(
+            issuer,
+            client_id,
+            key=key,
+            alg=alg,
+            key_password=key_password,
+            kid=kid,
+            certificate=certificate,
+            audience=audience,
+            dpop_key=bound_key,
+            timeout=timeout,
+            ca_bundle=ca_bundle,
+        )
+        self._prover = Prover(bound_key) if bound_key else None
+        self._scheme = self.token_client.token_type
+        self._tokens = TokenCache(lambda: self.token_client.request_token(scope=scope, resource=resource or ()))
+
+    def __repr__(self) -> str:
+        return f"<PrivateKeyJWTAuth {self.token_client.client_id!r} for {self.origin}>"
+
+    def token(self) -> Token:
+        """The current token, got or renewed now if need be.
+
+        :raises DiscoveryError: The server's metadata could not be had.
+        :raises TokenRequestError: The server gave no usable token.
+        """
+        return self._tokens.get()
+
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        """Called by ``requests`` when a request is otherwise ready."""
+        self._check_origin(request.url, "The request")
+        self._authorize(request, request)
+        request.register_hook("response", self._on_answer)  # type: ignore[no-untyped-call]
+        return request
+
+    def _authorize(self, request: requests.PreparedRequest, target: requests.PreparedRequest) -> None:
+        """Give *request* the headers for a send to *target*'s URL with *target*'s method."""
+        token = self._tokens.get()
+        request.headers["Authorization"] = f"{token.token_type} {token.access_token}"
+        if self._prover:
+            method, url = str(target.method), str(target.url)
+            request.headers["DPoP"] = self._prover.prove(method=method, url=url, access_token=token.access_token)
+
+    def _on_answer(self, response: requests.Response, **options: Any) -> requests.Response:
+        """Called by ``requests`` with every answer: learn from it, mend what can be mended, watch redirects."""
+        request = response.request
+        mendable = {NONCE, RENEWAL}
+        while (error := self._learn(response)) in mendable and _is_replayable(response.request):
+            mendable.remove(error)  # each once: a server that asks again gets no further send
+            response = self._send_again(response, options)
+        if response.is_redirect:
+            self._prepare_redirect(request, response)
+        return response
+
+    def _learn(self, response: requests.Response) -> str | None:
+        """Keep the answer's nonce, drop a token it refuses; return the error of a 401 that one more send may mend."""
+        has_nonce = self._prover is not None and self._prover.learn(response.headers)
+        if response.status_code != 401:
+            return None
+        error = find_challenge_error(response.headers.get("WWW-Authenticate"), self._scheme)
+        if error == RENEWAL:
+            self._tokens.forget(response.request.headers["Authorization"].partition(" ")[2])
+        return None if error == NONCE and not has_nonce else error
+
+    def _send_again(self, response: requests.Response, options: dict[str, Any]) -> requests.Response:
+        """Send the request of *response* once more, as ``requests``'s own digest authentication does."""
+        _ = response.content  # read to its end, so that the connection can be used again
+        response.close()
+        request = response.request.copy()
+        if hasattr(request.body, "seek"):
+            rewind_body(request)
+        self._authorize(request, request)
+        answer = response.connection.send(request, **options)
+        answer.history = [*response.history, response]
+        return answer
+
+    def _prepare_redirect(self, request: requests.PreparedRequest, response: requests.Response) -> None:
+        """Check where a redirect leads, and make the next send's proof.
+
+        ``requests`` copies the headers of the *request* it sent first into the next one, without asking an auth object
+        again; so the proof for the next URL and method has to be put there.
+        """
+        with requests.Session() as session:
+            session.trust_env = False
+            upcoming = next(session.resolve_redirects(response, request, yield_requests=True), None)
+        if not isinstance(upcoming, requests.PreparedRequest):
+            return
+        self._check_origin(upcoming.url, f"The redirect ({response.status_code})")
+        if not _is_replayable(upcoming):
+            # requests would send it on with an empty body.
+            raise requests.exceptions.UnrewindableBodyError("A redirect needs the body again, which cannot be rewound.")
+        self._authorize(request, upcoming)
+
+    def _check_origin(self, url: str | None, what: str) -> None:
+        found = find_origin(url)
+        if found != self.origin:
+            raise ForeignOrigin(
+                f"{what} goes to {found or 'an address without a plain origin'}, but this auth object's tokens are "
+                f"for {self.origin} only. Nothing was sent there. Use another PrivateKeyJWTAuth for another API."
+            )
+
+
+def _choose_dpop_key(dpop: bool, dpop_key: KeySource | None) -> jose.PrivateKey | None:
+    if dpop_key is not None and not dpop:
+        raise ConfigurationError("A dpop_key without dpop=True would not be used: say which is meant.")
+    if not dpop:
+        return None
+    return jose.generate_private_key("ES256") if dpop_key is None else load_key(dpop_key)
+
+
+def _is_replayable(request: requests.PreparedRequest) -> bool:
+    """Whether the body can be sent a second time; a generator or a pipe cannot."""
+    if request.body is None or isinstance(request.body, (bytes, str)):
+        return True
+    # What requests itself goes by: where the body stood before the first send.
+    return hasattr(request.body, "seek") and isinstance(request._body_position, int)

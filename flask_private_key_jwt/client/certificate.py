@@ -1,0 +1,40 @@
+"""The certificate of a client's key, for servers that know the client by one (as .NET's do)."""
+
+import os
+from pathlib import Path
+
+from .. import clock
+from ..errors import ConfigurationError
+from ..keys import jose
+from ..keys.certificates import Certificate, load_certificate
+
+CertificateSource = str | bytes | os.PathLike[str] | Certificate
+"""A path of a certificate file; PEM or base64 DER text; DER; or a certificate that is loaded already."""
+
+
+def load_client_certificate(source: CertificateSource, key: jose.PrivateKey) -> Certificate:
+    """Load the certificate of *key*.
+
+    :raises ConfigurationError: There is no such file, it holds no certificate or another key's, or one that has
+        expired or is not valid yet.
+    """
+    try:
+        certificate = source if isinstance(source, Certificate) else load_certificate(_read(source))
+    except jose.JoseProblem as problem:
+        raise ConfigurationError(f"The certificate is not usable: {problem}.") from None
+    if certificate.public_key.thumbprint != key.public.thumbprint:
+        raise ConfigurationError("The certificate is another key's, not the private key's.")
+    if not certificate.is_current(clock.now()):
+        raise ConfigurationError("The certificate is not in its lifetime, so no server accepts it: make a new one.")
+    return certificate
+
+
+def _read(source: str | bytes | os.PathLike[str]) -> str | bytes:
+    # A certificate in base64 always starts so: a SEQUENCE whose length takes two bytes.
+    if isinstance(source, bytes) or (isinstance(source, str) and ("-----BEGIN" in source or source.startswith("MII"))):
+        return source
+    try:
+        return Path(source).read_bytes()
+    except (OSError, ValueError) as error:  # ValueError: a NUL in it
+        cause = (error.strerror if isinstance(error, OSError) else None) or "no path at all"
+        raise ConfigurationError(f"The certificate file {str(source)[:80]!r} cannot be read: {cause}.") from None

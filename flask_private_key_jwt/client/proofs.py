@@ -1,0 +1,48 @@
+"""DPoP proofs for one server (RFC 9449 §4.2), with the newest nonce it gave (§8.2)."""
+
+import re
+import secrets
+from collections.abc import Mapping
+
+from .. import clock
+from ..dpop.proof import build_proof
+from ..keys import jose
+
+# RFC 9449 §8.1: NQCHAR. A header that came twice arrives joined by ", " and is none.
+_NONCE = re.compile(r"[\x21\x23-\x5B\x5D-\x7E]{1,4096}")
+
+
+class Prover:
+    """Makes the proofs for one server; safe to use from several threads.
+
+    A nonce of one server means nothing at another (RFC 9449 §8), so each server has a prover of its own.
+
+    :param key: The DPoP key; every proof shows its public half.
+    """
+
+    def __init__(self, key: jose.PrivateKey) -> None:
+        self._key = key
+        self._nonce: str | None = None
+
+    def prove(self, *, method: str, url: str, access_token: str | None = None) -> str:
+        """A new proof for one send."""
+        return build_proof(
+            self._key,
+            jti=secrets.token_urlsafe(18),
+            method=method,
+            url=url,
+            now=clock.now(),
+            access_token=access_token,
+            nonce=self._nonce,
+        )
+
+    def learn(self, headers: Mapping[str, str]) -> bool:
+        """Keep the nonce of an answer, success or not (RFC 9449 §8.2).
+
+        :return: Whether there was one.
+        """
+        nonce = headers.get("DPoP-Nonce")
+        if nonce is None or not _NONCE.fullmatch(nonce):
+            return False
+        self._nonce = nonce
+        return True

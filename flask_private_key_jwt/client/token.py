@@ -1,0 +1,125 @@
+"""An access token as it came from the token endpoint (RFC 6749 §5.1, RFC 9449 §5), or the reason why it did not."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from ..discovery import Answer
+from ..keys import jose
+from .errors import TokenRequestError
+
+TokenType = Literal["Bearer", "DPoP"]
+
+# RFC 6750 §2.1 b64token: what may follow the scheme in a header, and no line break with it.
+_ACCESS_TOKEN = re.compile(r"[A-Za-z0-9._~+/-]+=*")
+_JWT = re.compile(r"eyJ[\w.-]+")  # any JSON object in base64url begins so
+
+ADVICE = {
+    "invalid_client": "The server does not accept this client's assertion: is the client_id registered there, enabled, "
+    "with the public half of this key? Does the server want the issuer or the token endpoint as audience, "
+    "and is this machine's clock right?",
+    "invalid_request": "The server finds the request malformed; it may require DPoP (dpop=True).",
+    "invalid_scope": "Ask for scopes this client is registered for.",
+    "invalid_target": "The server does not issue tokens for this resource.",
+    "unauthorized_client": "The client is not registered for the client_credentials grant.",
+    "unsupported_grant_type": "The server does not offer the client_credentials grant.",
+    "invalid_dpop_proof": "The server does not accept the DPoP proof: is this machine's clock right, and the key's "
+    "algorithm one of its dpop_signing_alg_values_supported?",
+    "use_dpop_nonce": "The server asked for a DPoP nonce, and did not take the one it gave.",
+    "temporarily_unavailable": "The server is not available right now; try again later.",
+}
+"""Error codes (RFC 6749 §5.2, RFC 8707 §2, RFC 9449 §5, §8) -> what to do about them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """One access token and what is known about it."""
+
+    access_token: str = field(repr=False)
+    token_type: TokenType
+    obtained_at: int
+    """When it was asked for, in seconds since the epoch."""
+    expires_at: int | None
+    """When it ends, in seconds since the epoch; ``None`` when the server does not say."""
+    scope: str | None
+    """What was granted, when the server says so."""
+    raw: Mapping[str, Any] = field(repr=False)
+    """The whole answer."""
+
+    def is_due(self, now: int, *, margin: int) -> bool:
+        """Whether to renew it: *margin* seconds, or half its lifetime if that is less, before it ends."""
+        if self.expires_at is None:
+            return False
+        return now >= self.expires_at - min(margin, (self.expires_at - self.obtained_at) // 2)
+
+
+def read_token(answer: Answer, *, wanted: TokenType, now: int) -> Token:
+    """Take the token out of an answer of the token endpoint.
+
+    :param wanted: The only token type that is accepted: a token that should be bound to a key never becomes a Bearer
+        token, nor one with a proof requirement a Bearer one by mistake.
+    :param now: When the request was sent, in seconds since the epoch.
+    :raises TokenRequestError: It is an error, malformed, or another type of token.
+    """
+    members = _load_members(answer)
+    if answer.status != 200:
+        raise refusal(answer.status, members)
+    access_token, token_type = members.get("access_token"), members.get("token_type")
+    if not isinstance(access_token, str) or not _ACCESS_TOKEN.fullmatch(access_token):
+        raise TokenRequestError("The token endpoint's answer holds no usable access_token.", status=answer.status)
+    if not isinstance(token_type, str) or token_type.lower() != wanted.lower():
+        hint = "it may not support DPoP" if wanted == "DPoP" else "pass dpop=True"
+        raise TokenRequestError(
+            f"The server issued a token of type {str(token_type)[:40]!r}, not {wanted}: {hint}. It is not used.",
+            status=answer.status,
+        )
+    scope = members.get("scope")
+    return Token(
+        access_token,
+        wanted,
+        obtained_at=now,
+        expires_at=_expiry(members.get("expires_in"), now),
+        scope=scope if isinstance(scope, str) else None,
+        raw=members,
+    )
+
+
+def refusal(status: int, members: Mapping[str, Any]) -> TokenRequestError:
+    """The exception for an error answer (RFC 6749 §5.2)."""
+    error, description = _printable(members.get("error")), _printable(members.get("error_description"))
+    if error is None:
+        message = f"The token endpoint answered with status {status} and no OAuth error. Is the issuer right?"
+    else:
+        advice = ADVICE.get(error, "See the server's documentation for this error.")
+        said = f' ("{description}")' if description else ""
+        message = f"The token endpoint refused with {status} {error}{said}. {advice}"
+    return TokenRequestError(message, error=error, description=description, status=status)
+
+
+def find_error(answer: Answer) -> str | None:
+    """The error code of an answer of the token endpoint; ``None`` for a success or what is no OAuth error."""
+    return None if answer.status == 200 else _printable(_load_members(answer).get("error"))
+
+
+def _load_members(answer: Answer) -> dict[str, Any]:
+    try:
+        return jose.load_json_object(answer.body, "answer")
+    except jose.JoseProblem as problem:
+        if answer.status == 200:
+            message = f"The token endpoint's answer is not usable: {problem}."
+            raise TokenRequestError(message, status=answer.status) from None
+        return {}
+
+
+def _expiry(expires_in: object, now: int) -> int | None:
+    if isinstance(expires_in, bool) or not isinstance(expires_in, (int, float)) or not 0 < expires_in < 1e10:
+        return None
+    return now + int(expires_in)
+
+
+def _printable(value: object) -> str | None:
+    """Foreign text for a message: one short line, and nothing in it that could be an assertion sent back to us."""
+    if not isinstance(value, str) or not value:
+        return None
+    return _JWT.sub("[JWT]", "".join(c if " " <= c <= "~" else "?" for c in value[:2000]))[:200]
