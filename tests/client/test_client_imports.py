@@ -1,0 +1,62 @@
+"""The client's side loads neither Flask nor the server; told by fresh interpreters."""
+
+import subprocess
+import sys
+
+import pytest
+
+import flask_private_key_jwt.client as client
+
+HEAVY = (
+    "flask",
+    "werkzeug",
+    "sqlalchemy",
+    "flask_sqlalchemy",
+    "jinja2",
+    "redis",
+    "authlib.integrations",
+    "authlib.jose",
+)
+OURS = (
+    "extension",
+    "state",
+    "server",
+    "registration",
+    "cli",
+    "endpoints",
+    "grants",
+    "client_auth",
+    "tokens",
+    "resource_server",
+)
+
+
+def loaded_by(statement):
+    code = f"import sys; {statement}; print(*sys.modules)"
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    return run.stdout.split()
+
+
+def test_no_public_name_of_the_client_loads_flask_or_the_server():
+    loaded = loaded_by("from flask_private_key_jwt.client import *")
+
+    unwanted = (*HEAVY, *(f"flask_private_key_jwt.{part}" for part in OURS))
+    assert "flask_private_key_jwt.client.auth" in loaded
+    assert [
+        name for name in loaded if name.startswith(tuple(f"{part}." for part in unwanted)) or name in unwanted
+    ] == []
+
+
+def test_the_package_alone_loads_no_requests():
+    assert "requests" not in loaded_by("import flask_private_key_jwt.client")
+
+
+def test_the_public_names_are_there():
+    assert dir(client) == sorted(client.__all__)
+    for name in client.__all__:
+        assert getattr(client, name).__name__ == name
+
+
+def test_a_name_that_is_not_there_is_the_usual_error():
+    with pytest.raises(AttributeError, match="has no attribute 'secret'"):
+        _ = client.secret
