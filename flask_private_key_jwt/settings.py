@@ -122,7 +122,7 @@ def replay_store(value: str) -> None:
 def until_complete(value: str) -> None:
     """Refuse a profile that is not complete yet."""
     if value == "fapi2":
-        raise ValueError("'fapi2' is not complete in this release; use 'oauth'")
+        raise ValueError("is not complete in this release; use 'oauth'")
 
 
 Seconds = Annotated[int, between(1, 3600)]
@@ -198,7 +198,7 @@ class ServerSettings(SharedSettings):
     KEY_CACHE_SECONDS: Annotated[int, between(1, 300)] = 60
     """How long a process trusts its copy of the signing keys before it reads them again, in seconds. 1 to 300."""
 
-    REPLAY_STORE: Annotated[str, replay_store] = "sql"
+    REPLAY_STORE: Annotated[str, replay_store] = field(default="sql", repr=False)  # a URL may hold a password
     """Where used ``jti`` values are remembered: ``sql`` (the app's database), a ``redis://`` or SQLAlchemy URL,
     or ``memory`` (one process only)."""
 
@@ -224,7 +224,7 @@ class ResourceSettings(SharedSettings):
     EXTERNAL_URL: Annotated[str, https_url] | None = None
     """The base that a proof's ``htu`` is held against, mount path included. Default: the origin of ``RESOURCE``."""
 
-    REPLAY_STORE: Annotated[str, replay_store] | None = None
+    REPLAY_STORE: Annotated[str, replay_store] | None = field(default=None, repr=False)
     """Where used proofs are remembered: a ``redis://`` or SQLAlchemy URL, ``sql`` in an app that is also the
     authorization server, or ``memory`` (one process only). Without it the API takes Bearer tokens only."""
 
@@ -267,7 +267,7 @@ def read(config: Mapping[str, Any], kind: type[S]) -> S:
     for setting in fields(kind):
         name = _PREFIX + setting.name
         if config.get(name) is not None:
-            values[setting.name] = _convert(name, config[name], hints[setting.name])
+            values[setting.name] = _convert(name, config[name], hints[setting.name], private=not setting.repr)
         elif setting.default is MISSING:
             raise ConfigurationError(f"{name} is not set. {_HELP[setting.name]}")
     return kind(**values)
@@ -278,18 +278,20 @@ def check_names(config: Mapping[str, Any]) -> None:
 
     :raises ConfigurationError: A name is close to one of ours, or is one that Authlib reads itself.
     """
-    known = {_PREFIX + setting.name for kind in (ServerSettings, ResourceSettings) for setting in fields(kind)}
+    known = {setting.name for kind in (ServerSettings, ResourceSettings) for setting in fields(kind)}
     for name in config:
-        if not name.startswith(_PREFIX) or name in known:
+        ours = name.removeprefix(_PREFIX)
+        if ours == name or ours in known:
             continue
         if name in READ_BY_AUTHLIB:
             raise ConfigurationError(f"{name} is a setting of Authlib's own server. Use {READ_BY_AUTHLIB[name]}.")
-        if near := difflib.get_close_matches(name, known, n=1, cutoff=0.8):
-            raise ConfigurationError(f"{name} is not a setting. Did you mean {near[0]}?")
+        # Without the prefix, which would make OAUTH2_PROVIDERS, a setting of many an app, look like OAUTH2_PROFILE.
+        if near := difflib.get_close_matches(ours, known, n=1, cutoff=0.8):
+            raise ConfigurationError(f"{name} is not a setting. Did you mean {_PREFIX}{near[0]}?")
         log.warning("%s is not a setting of flask_private_key_jwt; it is ignored", name)
 
 
-def _convert(name: str, value: Any, hint: Any) -> Any:
+def _convert(name: str, value: Any, hint: Any, *, private: bool) -> Any:
     """Turn *value*, perhaps text from the environment, into what *hint* asks for."""
     checks: tuple[Callable[[Any], None], ...] = ()
     while True:
@@ -305,7 +307,7 @@ def _convert(name: str, value: Any, hint: Any) -> Any:
         for check in checks:
             check(converted)
     except ValueError as error:
-        shown = "" if name == "OAUTH2_SECRETS" else f" = {value!r}"
+        shown = "" if private else f" = {value!r}"
         raise ConfigurationError(f"{name}{shown} is not accepted: it {error}.") from None
     return converted
 
