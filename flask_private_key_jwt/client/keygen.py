@@ -1,0 +1,88 @@
+"""Make a client's key and write it down: the private half for the client alone, the public half for the server."""
+
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from .. import clock
+from ..errors import ConfigurationError
+from ..keys import jose
+from ..keys.certificates import build_self_signed, jwk_of, load_certificate
+
+
+@dataclass(frozen=True, slots=True)
+class KeyFile:
+    """One file to write."""
+
+    path: Path
+    content: bytes
+    meaning: str
+    mode: int = 0o644
+
+
+@dataclass(frozen=True, slots=True)
+class CertificateWish:
+    """What to write into a self-signed certificate."""
+
+    common_name: str
+    days: int
+
+
+def build_key_files(
+    prefix: str, key: jose.PrivateKey, *, password: str | None = None, certificate: CertificateWish | None = None
+) -> list[KeyFile]:
+    """The files of a new key, not written yet.
+
+    :param prefix: What their names begin with, folder included.
+    :param password: Encrypts the private key.
+    :raises ConfigurationError: The certificate cannot be made as wished.
+    """
+    public_jwk = key.public_jwk()
+    files = [KeyFile(Path(f"{prefix}.pem"), key.as_pem(password), "the private key: keep it secret", mode=0o600)]
+    if certificate:
+        pem = _build_certificate(key, certificate)
+        public_jwk = {**jwk_of(load_certificate(pem)), **public_jwk}  # the kid stays the one that the client sends
+        files.append(KeyFile(Path(f"{prefix}.cert.pem"), pem, f"a self-signed certificate for {certificate.days} days"))
+    jwks = {"keys": [public_jwk]}
+    return [
+        *files,
+        KeyFile(Path(f"{prefix}.jwks.json"), _json(jwks), "the public key, as a JWK Set"),
+        KeyFile(Path(f"{prefix}.registration.json"), _json({"jwks": jwks}), "the same, as client metadata (RFC 7591)"),
+    ]
+
+
+def write_key_files(files: list[KeyFile]) -> None:
+    """Write all *files* or none; a file that exists is never overwritten.
+
+    :raises ConfigurationError: One exists, or cannot be written.
+    """
+    written: list[Path] = []
+    try:
+        for file in files:
+            # The mode is given with the creation: there is no moment at which others could open the private key.
+            descriptor = os.open(file.path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, file.mode)
+            written.append(file.path)
+            with os.fdopen(descriptor, "wb") as stream:
+                stream.write(file.content)
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the path
+        for path in written:
+            path.unlink()
+        if isinstance(error, FileExistsError):
+            raise ConfigurationError(
+                f"{file.path} exists already. Nothing was written; choose another --out."
+            ) from None
+        cause = (error.strerror if isinstance(error, OSError) else None) or "no path at all"
+        raise ConfigurationError(f"{file.path} cannot be written: {cause}. Nothing was written.") from None
+
+
+def _build_certificate(key: jose.PrivateKey, wish: CertificateWish) -> bytes:
+    try:
+        return build_self_signed(key, common_name=wish.common_name, days=wish.days, now=clock.now())
+    except jose.JoseProblem as problem:
+        raise ConfigurationError(f"The certificate cannot be made: {problem}.") from None
+
+
+def _json(value: dict[str, Any]) -> bytes:
+    return json.dumps(value, indent=2).encode() + b"\n"
