@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 from urllib.parse import parse_qsl
 
-from .errors import InvalidRequest
+from .errors import InvalidRequest, PayloadTooLarge
 
 FORM_TYPE = "application/x-www-form-urlencoded"
 MAX_PARAMETERS = 64
@@ -87,12 +87,11 @@ def read_form(http: HTTPRequest, *, endpoint: str, url: str, max_bytes: int) -> 
 
     :param url: The endpoint's URL by configuration.
     :param max_bytes: Longest accepted body.
-    :raises InvalidRequest: As :func:`parse_form`.
-    :raises RequestEntityTooLarge: The body is longer (Werkzeug's error; the HTTP layer answers it).
+    :raises InvalidRequest: As :func:`parse_form`, or the body cannot be read.
+    :raises PayloadTooLarge: The body is longer.
     """
-    http.max_content_length = max_bytes
     environ = http.environ
-    form, resources = parse_form(http.get_data(), environ.get("CONTENT_TYPE", ""))
+    form, resources = parse_form(_read_body(http, max_bytes), environ.get("CONTENT_TYPE", ""))
     return FormRequest(
         endpoint=endpoint,
         url=url,
@@ -102,3 +101,17 @@ def read_form(http: HTTPRequest, *, endpoint: str, url: str, max_bytes: int) -> 
         has_authorization="HTTP_AUTHORIZATION" in environ,
         method=http.method,
     )
+
+
+def _read_body(http: HTTPRequest, max_bytes: int) -> bytes:
+    # One byte more than is accepted: Werkzeug cuts a chunked body off at its limit and does not say so.
+    http.max_content_length = max_bytes + 1
+    try:
+        body = http.get_data()
+    except Exception as error:  # a malformed chunk, a lost connection: every WSGI server has types of its own
+        if getattr(error, "code", None) == PayloadTooLarge.status:
+            raise PayloadTooLarge(f"the body is longer than {max_bytes} bytes") from None
+        raise InvalidRequest(f"the body cannot be read: {type(error).__name__}") from None
+    if len(body) > max_bytes:
+        raise PayloadTooLarge(f"the body is longer than {max_bytes} bytes")
+    return body

@@ -1,6 +1,7 @@
 """Step 7: the answer. JSON, ``no-store``; a refusal's reason goes to the log and the signal (RFC 6749 §5)."""
 
 import logging
+import re
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ log = logging.getLogger("flask_private_key_jwt")
 REFERENCE_HEADER = "Error-Reference"
 NO_STORE = (("Content-Type", "application/json"), ("Cache-Control", "no-store"), ("Pragma", "no-cache"))
 _LONGEST_REASON = 600
+_JWT = re.compile(r"e[wy][\w.-]{20,}")  # base64url of "{" and what follows, as every JOSE header begins
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +55,9 @@ def describe_refusal(error: OAuthError, *, endpoint: str, sender: object) -> str
     :return: The reference id that ties the answer to the log.
     """
     reference = secrets.token_hex(8)
-    # Foreign text in a reason is quoted already; this keeps it on one line and printable whatever it holds.
-    reason = error.reason.encode("ascii", "backslashreplace").decode()[:_LONGEST_REASON]
+    # Foreign text in a reason is quoted already; this keeps it on one line and printable whatever it holds. A caller
+    # may have put its assertion into another parameter, and nobody has spent it yet: it must not be read in a log.
+    reason = _JWT.sub("(a JWT)", error.reason.encode("ascii", "backslashreplace").decode())[:_LONGEST_REASON]
     level = logging.ERROR if error.status >= 500 else logging.WARNING
     log.log(
         level, "%s refused: %s: %s [client %s, reference %s]", endpoint, error.code, reason, error.client_id, reference

@@ -21,7 +21,7 @@ TYP = "dpop+jwt"
 MAX_JTI_CHARACTERS = 256
 KEY_CACHE_SIZE = 2048
 _DEFAULT_PORTS = {"http": 80, "https": 443}
-# What a path may hold unescaped (RFC 3986 §3.3). WSGI hands the path over decoded, so an app cannot tell "%3A" from ":".
+# What a path may hold unescaped (RFC 3986 §3.3). WSGI hands it over decoded, so an app cannot tell "%3A" from ":".
 _LITERAL = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~!$&'()*+,;=:@/")
 _ESCAPE = re.compile(r"%([0-9A-Fa-f]{2})")
 
@@ -136,8 +136,13 @@ def _check_target(claims: jose.Claims, *, method: str, url: str) -> None:
         )
     if not isinstance(htu, str):
         raise InvalidDPoPProof("proof: missing claim 'htu'" if htu is None else "proof: htu is not text")
-    if htu != url and normalize_htu(htu) != normalize_htu(url):
+    if htu != url and not _is_same_target(htu, url):
         raise InvalidDPoPProof(f"proof: htu {htu[:200]!r} is not {url!r}")
+
+
+def _is_same_target(htu: str, url: str) -> bool:
+    normalized = normalize_htu(htu)
+    return normalized is not None and normalized == normalize_htu(url)
 
 
 def _check_number(claims: jose.Claims, name: str) -> float:
@@ -172,8 +177,11 @@ def normalize_htu(url: str) -> str | None:
     Scheme and host in lower case, no default port, escapes in upper case and only where needed, ``/`` for an
     empty path. The path stays case-sensitive; dot segments are not resolved, so they match nothing of ours.
     """
+    target = url.partition("#")[0].partition("?")[0]
+    if not target.isascii() or not target.isprintable() or " " in target:  # urlsplit drops some of these in silence
+        return None
     try:
-        parts = urlsplit(url.partition("#")[0].partition("?")[0])
+        parts = urlsplit(target)
         port = parts.port
     except ValueError:
         return None

@@ -8,14 +8,13 @@ from typing import Any
 
 import flask
 from authlib.oauth2 import OAuth2Error
-from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
+from werkzeug.exceptions import HTTPException
 
 from ..errors import (
     ConfigurationError,
     InvalidRequest,
     MethodNotAllowed,
     OAuthError,
-    PayloadTooLarge,
     ServerError,
     TemporarilyUnavailable,
 )
@@ -71,7 +70,9 @@ class MachineEndpoints:
             name = f"{EXTENSION_KEY}.{endpoint.name}"
             if name in app.view_functions:  # the same endpoint at a second path
                 name = f"{name}{path.replace('/', '_').replace('.', '_')}"
-            app.add_url_rule(path, name, endpoint.respond, methods=methods, provide_automatic_options=False)
+            # No redirect from //oauth2/token: it would send the assertion again, to wherever Host says.
+            rule = {"provide_automatic_options": False, "merge_slashes": False}
+            app.add_url_rule(path, name, endpoint.respond, methods=methods, **rule)
         # In front, whenever the app registered its own: Flask offers no other way to come first.
         app.before_request_funcs.setdefault(None, []).insert(0, self._dispatch)
 
@@ -84,10 +85,8 @@ def _refusal_for(error: Exception) -> OAuthError:
     """What to answer when an endpoint raises."""
     if isinstance(error, OAuth2Error):
         return translate(error)
-    if isinstance(error, RequestEntityTooLarge):
-        return PayloadTooLarge("the body is too large")
-    if isinstance(error, HTTPException):  # Werkzeug's view of the request: bad length, client gone
-        return InvalidRequest(f"{type(error).__name__} while the request was read")
+    if isinstance(error, HTTPException):  # flask.abort in a token policy, say
+        return InvalidRequest(f"{type(error).__name__} while the request was handled")
     if isinstance(error, ConfigurationError):
         return TemporarilyUnavailable(f"set up wrongly: {error}")
     app = flask.current_app
