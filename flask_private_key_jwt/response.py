@@ -18,7 +18,7 @@ log = logging.getLogger("flask_private_key_jwt")
 REFERENCE_HEADER = "Error-Reference"
 NO_STORE = (("Content-Type", "application/json"), ("Cache-Control", "no-store"), ("Pragma", "no-cache"))
 _LONGEST_REASON = 600
-_JWT = re.compile(r"e[wy][\w.-]{20,}")  # base64url of "{" and what follows, as every JOSE header begins
+_JWT = re.compile(r"\be[wy][\w.-]{20,}")  # base64url of "{" and what follows, as every JOSE header begins
 
 
 @dataclass(frozen=True, slots=True)
