@@ -75,7 +75,8 @@ def load_certificate(text: str | bytes) -> Certificate:
         return _wrap(x509.load_der_x509_certificate(data))
     except JoseProblem:
         raise
-    except (ValueError, TypeError, OverflowError, x509.InvalidVersion, UnsupportedAlgorithm) as error:
+    except (ValueError, TypeError, OverflowError, x509.InvalidVersion, UnsupportedAlgorithm, Warning) as error:
+        # Warning: a malformed serial number, where the application turns warnings into errors.
         raise JoseProblem(f"not a certificate in PEM, base64 or DER: {type(error).__name__}") from None
 
 

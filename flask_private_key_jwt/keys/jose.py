@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import load_pem_private_key, load_pem_public_key
 from joserfc.errors import JoseError
@@ -292,7 +293,7 @@ def import_public_pem(pem: bytes) -> PublicKey:
     """
     try:
         native = load_pem_public_key(pem)
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, UnsupportedAlgorithm) as error:
         raise JoseProblem("not a public key in PEM") from error
     return public_key_of(native)
 
@@ -396,13 +397,15 @@ def _import_pem(pem: bytes, password: str | None) -> Any:
             if password is None
             else "the PEM is not encrypted, but a password was given"
         ) from error
-    except ValueError as error:
+    except (ValueError, UnsupportedAlgorithm) as error:
         raise JoseProblem("not a private key in PEM, or the wrong password") from error
     return _from_cryptography(native)
 
 
 def _from_cryptography(key: object) -> Any:
     if isinstance(key, (ec.EllipticCurvePrivateKey, ec.EllipticCurvePublicKey)):
+        if key.curve.name not in ("secp256r1", "secp384r1", "secp521r1"):  # joserfc raises KeyError for some others
+            raise JoseProblem(f"the curve {key.curve.name} is not P-256, P-384 or P-521")
         return ECKey.import_key(key)
     if isinstance(key, (ed25519.Ed25519PrivateKey, ed25519.Ed25519PublicKey)):
         return OKPKey.import_key(key)

@@ -1,8 +1,12 @@
 """client/key.py, client/certificate.py: what a client's key may be kept in; what is none is an error at once."""
 
+import base64
+import contextlib
 import json
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec, x25519
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from flask_private_key_jwt.client import load_key
 from flask_private_key_jwt.client.certificate import load_client_certificate
@@ -91,6 +95,29 @@ def test_a_password_for_a_key_that_has_none_is_refused(key):
 def test_what_is_no_private_key_is_refused(source):
     with pytest.raises(ConfigurationError, match="The private key is not usable"):
         load_key(source)
+
+
+@pytest.mark.parametrize(
+    "native",
+    [
+        ec.generate_private_key(ec.SECP224R1()),
+        ec.generate_private_key(ec.SECP256K1()),
+        x25519.X25519PrivateKey.generate(),
+    ],
+    ids=["P-224", "secp256k1", "X25519"],
+)
+def test_a_key_no_algorithm_of_ours_can_use_is_refused(native):
+    with pytest.raises(ConfigurationError, match=r"The private key is not usable: .* is not"):
+        load_key(native.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+
+
+def test_a_changed_byte_anywhere_is_read_or_refused_but_nothing_else(key):
+    der = key.native.private_key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
+    for index in range(len(der)):
+        changed = der[:index] + bytes([der[index] ^ 0x81]) + der[index + 1 :]
+        text = base64.encodebytes(changed).decode()
+        with contextlib.suppress(ConfigurationError):
+            load_key(f"-----BEGIN PRIVATE KEY-----\n{text}-----END PRIVATE KEY-----\n")
 
 
 def test_a_public_key_is_refused(key):

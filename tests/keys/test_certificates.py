@@ -1,10 +1,14 @@
 """keys/certificates.py: what is read, what is refused, what is written."""
 
 import base64
+import contextlib
 import hashlib
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from flask_private_key_jwt.keys import jose
@@ -94,6 +98,23 @@ def test_a_private_key_is_no_certificate(key):
 def test_bytes_after_the_certificate_are_refused(der):
     with pytest.raises(JoseProblem, match="not a certificate"):
         load_certificate(der + b"\x00")
+
+
+@pytest.mark.parametrize("curve", [ec.SECP224R1(), ec.SECP256K1()], ids=lambda curve: curve.name)
+def test_a_certificate_with_a_foreign_curve_is_refused(curve):
+    native = ec.generate_private_key(curve)
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "billing")])
+    begin = datetime.fromtimestamp(NOW, UTC)
+    builder = x509.CertificateBuilder(name, name, native.public_key(), 1, begin, begin + timedelta(days=1))
+
+    with pytest.raises(JoseProblem, match=f"the curve {curve.name} is not"):
+        load_certificate(builder.sign(native, hashes.SHA256()).public_bytes(Encoding.PEM))
+
+
+def test_a_changed_byte_anywhere_is_read_or_refused_but_nothing_else(der):
+    for index in range(len(der)):
+        with contextlib.suppress(JoseProblem):
+            load_certificate(der[:index] + bytes([der[index] ^ 0x81]) + der[index + 1 :])
 
 
 def test_every_shortened_certificate_is_refused(der):
