@@ -144,6 +144,12 @@ class InvalidToken(OAuthError):
     description = "The access token is invalid."
 
 
+class MissingToken(InvalidToken):
+    """The request carries no access token in a way the API serves; its challenge names no error (RFC 6750 §3.1)."""
+
+    description = "The request needs an access token."
+
+
 class InsufficientScope(OAuthError):
     """The access token lacks the scope of this resource (RFC 6750 §3.1)."""
 

@@ -6,7 +6,7 @@ Reading order: ``guard.py`` is the table of contents of one request, ``protector
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .current_token import current_token as current_token
+    from .admission import current_token as current_token
     from .protector import ResourceProtector as ResourceProtector
 
 __all__ = ["ResourceProtector", "current_token"]
@@ -19,7 +19,7 @@ def __getattr__(name: str) -> Any:
 
         return ResourceProtector
     if name == "current_token":
-        from .current_token import current_token
+        from .admission import current_token
 
         return current_token
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -14,8 +14,8 @@ CAPACITY = 2048
 class VerifiedTokens(Generic[T]):
     """What verified tokens said; least recently used out. Refused tokens are never kept.
 
-    A token counts only together with the very keys it was verified with: when the issuer's keys change, or are
-    merely fetched again, everything is verified anew, and a withdrawn key stops working.
+    A token counts only together with the set of keys it was verified with: when the issuer's keys change, everything
+    is verified anew, and a withdrawn key stops working.
 
     :param capacity: Most tokens that are kept.
     """
@@ -32,7 +32,7 @@ class VerifiedTokens(Generic[T]):
             entry = self._entries.get(name)
             if entry is None:
                 return None
-            if entry[0] is not keys and entry[0] != keys:
+            if entry[0] is not keys and entry[0] != keys:  # usually the same object
                 del self._entries[name]
                 return None
             self._entries.move_to_end(name)

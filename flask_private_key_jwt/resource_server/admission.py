@@ -1,4 +1,4 @@
-"""``current_token``: what the verified token of the request being handled says."""
+"""A request that was let in, and ``current_token``: what its verified token says."""
 
 from collections.abc import MutableMapping
 from copy import deepcopy

@@ -1,0 +1,231 @@
+"""Verification of JWT access tokens (RFC 9068 §4)."""
+
+import pytest
+from api_answers import INVALID_TOKEN, challenges
+
+from flask_private_key_jwt.keys import jose
+
+API = "https://api.example"
+
+
+def check_refused(answer, refusals, reason):
+    assert answer.status_code == 401
+    assert answer.json == INVALID_TOKEN
+    assert refusals == [reason]
+    assert challenges(answer)[0].startswith('Bearer error="invalid_token", error_description="')
+
+
+@pytest.mark.parametrize("alg", ["ES256", "ES384", "ES512", "PS256", "RS256", "EdDSA", "Ed25519"])
+def test_a_token_of_any_accepted_algorithm_passes(call, issuer, build_token, keys, alg):
+    key = keys(alg, "issuer")
+    issuer.publish(key)
+
+    assert call.bearer(build_token(key=key)).status_code == 200
+
+
+@pytest.mark.parametrize("typ", ["at+jwt", "AT+JWT", "application/at+jwt", "Application/AT+jwt"])
+def test_the_media_type_of_access_tokens_is_accepted(call, build_token, typ):
+    assert call.bearer(build_token(header={"typ": typ})).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "typ", [None, "JWT", "dpop+jwt", "client-authentication+jwt", "logout+jwt", "x/at+jwt", "at+jwt "]
+)
+def test_another_typ_is_refused_an_id_token_for_one(call, refusals, build_token, typ):
+    shown = typ and typ.lower()
+
+    check_refused(call.bearer(build_token(header={"typ": typ})), refusals, f"token: typ {shown!r} is not at+jwt")
+
+
+@pytest.mark.parametrize("aud", [API, [API], ["https://other.example", API]])
+def test_an_audience_that_names_the_api_is_accepted(call, build_token, aud):
+    assert call.bearer(build_token(aud=aud)).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("aud", "reason"),
+    [
+        (None, "token: aud is neither a text nor a list of texts"),
+        (5, "token: aud is neither a text nor a list of texts"),
+        ({API: 1}, "token: aud is neither a text nor a list of texts"),
+        ([API, 5], "token: aud is neither a text nor a list of texts"),
+        ([[API]], "token: aud is neither a text nor a list of texts"),
+        ([], f"token: aud [] does not name {API!r}"),
+        ("https://other.example", f"token: aud 'https://other.example' does not name {API!r}"),
+        (API + "/", f"token: aud '{API}/' does not name {API!r}"),
+        ("https://as.example", f"token: aud 'https://as.example' does not name {API!r}"),
+        ("HTTPS://api.example", f"token: aud 'HTTPS://api.example' does not name {API!r}"),
+    ],
+)
+def test_another_audience_is_refused(call, refusals, build_token, aud, reason):
+    check_refused(call.bearer(build_token(aud=aud)), refusals, reason)
+
+
+@pytest.mark.parametrize("iss", [None, "", 5, "https://as.example/", "https://AS.example", "https://evil.example"])
+def test_another_issuer_is_refused(call, refusals, build_token, iss):
+    reason = f"token: iss {iss!r} is not 'https://as.example'"
+
+    check_refused(call.bearer(build_token(iss=iss)), refusals, reason)
+
+
+@pytest.mark.parametrize("claim", ["sub", "client_id", "jti"])
+@pytest.mark.parametrize("value", [None, "", 5, ["x"]])
+def test_a_required_text_that_is_none_is_refused(call, refusals, build_token, claim, value):
+    check_refused(
+        call.bearer(build_token(**{claim: value})), refusals, f"token: claim {claim!r} is missing or not text"
+    )
+
+
+@pytest.mark.parametrize("claim", ["exp", "iat", "nbf"])
+@pytest.mark.parametrize("value", ["1800000000", True, [], {}])
+def test_a_time_that_is_no_number_is_refused(call, refusals, build_token, claim, value):
+    reason = f"token: claim {claim!r} is missing or not a number"
+
+    check_refused(call.bearer(build_token(**{claim: value})), refusals, reason)
+
+
+@pytest.mark.parametrize("claim", ["exp", "iat"])
+def test_a_token_without_a_time_is_refused(call, refusals, build_token, claim):
+    reason = f"token: claim {claim!r} is missing or not a number"
+
+    check_refused(call.bearer(build_token(**{claim: None})), refusals, reason)
+
+
+@pytest.mark.parametrize("constant", ["Infinity", "-Infinity", "NaN"])
+def test_a_constant_json_does_not_know_is_refused(call, refusals, build_token, constant):
+    reason = f"token: the payload is not acceptable: {constant} is not JSON"
+
+    check_refused(call.bearer(build_token(exp=float(constant))), refusals, reason)
+
+
+@pytest.mark.parametrize("number", ["1e999", "-1e999"])
+def test_a_time_that_overflows_is_refused(call, refusals, build_token, monkeypatch, number):
+    # JSON has such numbers, Python reads them as infinity; its encoder cannot write them.
+    write = jose._encode_json
+    monkeypatch.setattr(jose, "_encode_json", lambda members: write(members).replace('"huge"', number))
+
+    check_refused(call.bearer(build_token(exp="huge")), refusals, "token: claim 'exp' is missing or not a number")
+
+
+@pytest.mark.parametrize(("changes", "status"), [({"exp": -9}, 200), ({"exp": -10}, 401), ({"exp": 1.5}, 200)])
+def test_a_token_lives_until_exp_and_the_skew(call, build_token, clock, changes, status):
+    assert call.bearer(build_token(exp=clock.now + changes["exp"])).status_code == status
+
+
+def test_an_expired_token_is_refused(call, refusals, build_token, clock):
+    token = build_token()
+    assert call.bearer(token).status_code == 200
+    clock.move(700)
+
+    check_refused(call.bearer(token), refusals, "token: expired")
+
+
+@pytest.mark.parametrize("claim", ["iat", "nbf"])
+@pytest.mark.parametrize(("seconds", "status"), [(10, 200), (11, 401)])
+def test_a_token_from_the_future_is_refused_beyond_the_skew(call, refusals, build_token, clock, claim, seconds, status):
+    answer = call.bearer(build_token(**{claim: clock.now + seconds}))
+
+    assert answer.status_code == status
+    assert refusals == ([] if status == 200 else ["token: iat or nbf lies in the future"])
+
+
+def test_huge_numbers_are_numbers(call, build_token):
+    assert call.bearer(build_token(exp=10**400)).status_code == 200
+
+
+def test_unknown_claims_and_header_parameters_are_ignored(call, build_token):
+    assert call.bearer(build_token(extra={"a": [1]}, header={"x-extra": 1})).status_code == 200
+
+
+def test_a_token_of_another_key_with_the_issuers_kid_is_refused(call, refusals, build_token, issuer_key, keys):
+    token = build_token(key=keys("ES256", "thief"), header={"kid": issuer_key.public.thumbprint})
+
+    check_refused(call.bearer(token), refusals, "token: the signature does not verify with the issuer's key")
+
+
+def test_an_altered_token_is_refused(call, refusals, build_token):
+    head, _, signature = build_token().split(".")
+    payload = build_token(scope="admin").split(".")[1]
+
+    answer = call.bearer(f"{head}.{payload}.{signature}")
+
+    check_refused(answer, refusals, "token: the signature does not verify with the issuer's key")
+
+
+@pytest.mark.parametrize("alg", ["none", "HS256", "ES256K", "é", 'ES256"'])
+def test_an_algorithm_that_is_none_of_ours_is_refused(call, refusals, build_token, alg):
+    reason = f"token: alg {alg!r} is not accepted".encode("ascii", "backslashreplace").decode()
+
+    check_refused(call.bearer(build_token(header={"alg": alg})), refusals, reason)
+
+
+def test_an_algorithm_the_api_does_not_accept_is_refused(make_caller, build_token, issuer, keys):
+    issuer.publish(keys("RS256", "issuer"))
+    strict = make_caller(OAUTH2_TOKEN_SIGNING_ALGS=["ES256"])
+
+    check_refused(
+        strict.bearer(build_token(key=keys("RS256", "issuer"))), strict.refusals, "token: alg 'RS256' is not accepted"
+    )
+
+
+def test_an_algorithm_the_key_is_not_for_is_refused(call, refusals, build_token, issuer, keys):
+    key = keys("PS256", "issuer")
+    issuer.publish(key)
+    token = build_token(key=jose.PrivateKey(key.native, "RS256", key.public))
+
+    check_refused(call.bearer(token), refusals, "token: the signature does not verify with the issuer's key")
+
+
+@pytest.mark.parametrize("header", [{"crit": ["exp"]}, {"crit": 5}, {"b64": False}])
+def test_critical_header_parameters_are_refused(call, refusals, build_token, header):
+    reason = "token: header has crit or b64, of which nothing is supported"
+
+    check_refused(call.bearer(build_token(header=header)), refusals, reason)
+
+
+@pytest.mark.parametrize("kid", [5, ["x"], {}])
+def test_a_kid_that_is_no_text_is_refused(call, refusals, build_token, kid):
+    check_refused(call.bearer(build_token(header={"kid": kid})), refusals, "token: header parameter kid is not text")
+
+
+def test_a_token_without_kid_is_tried_with_every_key(call, build_token, issuer, issuer_key, keys):
+    issuer.publish(keys("RS256", "old"), keys("ES256", "old"), issuer_key)
+
+    assert call.bearer(build_token(header={"kid": None})).status_code == 200
+
+
+def test_a_token_without_kid_of_no_key_is_refused(call, refusals, build_token, keys):
+    token = build_token(key=keys("ES256", "thief"), header={"kid": None})
+
+    check_refused(call.bearer(token), refusals, "token: the signature does not verify with the issuer's key")
+
+
+def test_of_several_keys_with_one_kid_the_right_one_is_found(call, build_token, issuer, issuer_key, keys):
+    same = issuer_key.public.thumbprint
+    issuer.jwks = [key.public_jwk(kid=same) for key in (keys("RS256", "x"), keys("ES256", "x"), issuer_key)]
+
+    assert call.bearer(build_token()).status_code == 200
+
+
+@pytest.mark.parametrize("name", ["jwk", "jku", "x5u", "x5c"])
+def test_keys_in_the_header_are_not_used(call, refusals, build_token, keys, name):
+    thief = keys("ES256", "thief")
+
+    answer = call.bearer(build_token(key=thief, header={name: thief.public.jwk, "kid": None}))
+
+    check_refused(answer, refusals, "token: the signature does not verify with the issuer's key")
+
+
+def test_a_token_over_the_limit_is_refused(make_caller, build_token):
+    strict = make_caller(OAUTH2_TOKEN_MAX_BYTES=1024)
+    assert strict.bearer(build_token()).status_code == 200
+
+    check_refused(strict.bearer(build_token(extra="x" * 1000)), strict.refusals, "token: longer than 1024 bytes")
+
+
+def test_a_scope_that_is_no_text_is_refused(call, refusals, build_token):
+    check_refused(call.bearer(build_token(scope=["read"])), refusals, "token: scope is not text")
+
+
+def test_a_token_without_scope_is_accepted_where_none_is_asked_for(call, build_token):
+    assert call.bearer(build_token(scope=None)).status_code == 200

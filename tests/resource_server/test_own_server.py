@@ -1,0 +1,85 @@
+"""An API in the same app as its authorization server: no fetching, one replay store, one set of secrets."""
+
+import pytest
+from api_answers import INVALID_PROOF
+
+from flask_private_key_jwt import ResourceProtector, current_token
+from flask_private_key_jwt.dpop.proof import access_token_hash
+from tests.conftest import API, make_app
+
+
+@pytest.fixture
+def nothing_is_fetched(issuer):
+    yield
+    assert issuer.fetches == 0
+
+
+@pytest.fixture
+def combined(tmp_path, settings, nothing_is_fetched):
+    app, oauth, db = make_app(f"sqlite:///{tmp_path}/both.sqlite", OAUTH2_RESOURCE=API, **settings)
+    require_oauth = ResourceProtector()
+    require_oauth.init_app(app)
+    app.get("/any")(require_oauth("read")(lambda: {"client": current_token["client_id"]}))
+    yield app, oauth
+    with app.app_context():
+        db.engine.dispose()
+
+
+@pytest.fixture
+def app(combined):
+    return combined[0]
+
+
+@pytest.fixture
+def oauth(combined):
+    return combined[1]
+
+
+def test_a_bearer_token_of_the_own_server_is_accepted(app, ask_token):
+    token = ask_token().json["access_token"]
+
+    answer = app.test_client().get("/any", headers={"Authorization": f"Bearer {token}"})
+
+    assert answer.json == {"client": "console"}
+
+
+def test_a_bound_token_of_the_own_server_is_accepted_once_per_proof(app, ask_token, build_dpop, refusals):
+    token = ask_token(proof=build_dpop()).json["access_token"]
+    proof = build_dpop(htm="GET", htu=f"{API}/any", ath=access_token_hash(token))
+    headers = {"Authorization": f"DPoP {token}", "DPoP": proof}
+
+    assert app.test_client().get("/any", headers=headers).status_code == 200
+    assert app.test_client().get("/any", headers=headers).json == INVALID_PROOF
+    assert refusals == ["jti of the dpop_proof was used before"]
+
+
+@pytest.mark.parametrize("settings", [{"OAUTH2_REPLAY_STORE": "sql"}])
+def test_the_servers_own_database_remembers_the_proofs(app, ask_token, build_dpop):
+    token = ask_token(proof=build_dpop()).json["access_token"]
+    proof = build_dpop(htm="GET", htu=f"{API}/any", ath=access_token_hash(token))
+    headers = {"Authorization": f"DPoP {token}", "DPoP": proof}
+
+    statuses = [app.test_client().get("/any", headers=headers).status_code for _ in range(2)]
+
+    assert statuses == [200, 401]
+
+
+def test_a_token_of_another_key_is_refused(app, ask_token, build_token, keys):
+    ask_token()
+    token = build_token(key=keys("ES256", "thief"))
+
+    assert app.test_client().get("/any", headers={"Authorization": f"Bearer {token}"}).status_code == 401
+
+
+@pytest.mark.parametrize("settings", [{"OAUTH2_DPOP_NONCE": "required"}])
+def test_nonces_of_the_token_endpoint_do_not_pass_at_the_api(app, ask_token, build_dpop):
+    as_nonce = ask_token(proof=build_dpop()).headers["DPoP-Nonce"]
+    token = ask_token(proof=build_dpop(nonce=as_nonce)).json["access_token"]
+
+    def ask(nonce):
+        proof = build_dpop(htm="GET", htu=f"{API}/any", ath=access_token_hash(token), nonce=nonce)
+        return app.test_client().get("/any", headers={"Authorization": f"DPoP {token}", "DPoP": proof})
+
+    refused = ask(as_nonce)
+    assert refused.json["error"] == "use_dpop_nonce"
+    assert ask(refused.headers["DPoP-Nonce"]).status_code == 200
