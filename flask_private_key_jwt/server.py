@@ -94,7 +94,8 @@ class AuthorizationServer(_AuthorizationServer):  # type: ignore[misc]  # Authli
         try:
             self.replay.remember(marks)
         except Replayed as replayed:
-            raise REFUSAL_OF_REPLAY[replayed.mark.purpose](str(replayed)) from None
+            client_id = next((mark.owner for mark in marks if mark.purpose == ASSERTION), None)
+            raise REFUSAL_OF_REPLAY[replayed.mark.purpose](str(replayed), client_id=client_id) from None
 
     def grant_for(self, request: FormRequest, client: RegisteredClient, proof: DPoPProof | None) -> Any:
         """Step 5: the Authlib grant that answers the request's ``grant_type``, validated.

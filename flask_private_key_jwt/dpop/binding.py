@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from ..errors import InvalidRequest, InvalidToken
+from ..errors import InvalidRequest, InvalidToken, OAuthError
 from ..keys.jose import Claims
 from ..registered_client import RegisteredClient
 from ..request import FormRequest
@@ -31,10 +31,14 @@ class TokenBinding:
         :raises InvalidDPoPProof: The proof is wrong.
         :raises UseDPoPNonce: The proof lacks a nonce.
         """
-        if request.proof is not None:
-            return self._checker.check(request.proof, method=request.method, url=request.url)
-        if self._required or client.dpop_bound_access_tokens:
-            raise InvalidRequest("no DPoP proof, though the server or the client requires bound tokens")
+        try:
+            if request.proof is not None:
+                return self._checker.check(request.proof, method=request.method, url=request.url)
+            if self._required or client.dpop_bound_access_tokens:
+                raise InvalidRequest("no DPoP proof, though the server or the client requires bound tokens")
+        except OAuthError as refusal:
+            refusal.client_id = client.client_id
+            raise
         return None
 
 
