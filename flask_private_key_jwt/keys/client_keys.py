@@ -38,7 +38,7 @@ class ClientKey:
 
     def is_current(self, *, now: int) -> bool:
         """Whether the key's certificate is valid now; a key without one always is (RFC 5280 §4.1.2.5)."""
-        return self.certificate is None or self.certificate.not_before <= now <= self.certificate.not_after
+        return self.certificate is None or self.certificate.is_current(now)
 
 
 class ClientKeys:

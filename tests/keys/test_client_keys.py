@@ -1,0 +1,223 @@
+"""A client's keys at the token endpoint: which one an assertion names, and X.509 certificates among them."""
+
+import json
+import logging
+
+import pytest
+
+from flask_private_key_jwt.keys.certificates import build_self_signed, jwk_of, load_certificate
+from flask_private_key_jwt.keys.client_keys import MAX_KEYS, parse_jwks
+from flask_private_key_jwt.keys.jose import JoseProblem
+from tests.conftest import CLIENT_ID, INVALID_CLIENT, START
+
+DAY = 86400
+NO_KEY_FITS = "assertion: no key of the client fits kid"
+NOT_CURRENT = "assertion: the certificate of the key is expired or not valid yet"
+WRONG_SIGNATURE = "assertion: the signature does not verify"
+
+
+def assert_refused(answer, refusals, reason):
+    assert (answer.status_code, answer.json) == (400, INVALID_CLIENT)
+    assert len(refusals) == 1
+    assert refusals[0].startswith(reason)
+
+
+# --- X.509 ------------------------------------------------------------------------------------------------
+@pytest.fixture(scope="module")
+def certificate(client_key):
+    """The client's, valid for thirty days."""
+    return load_certificate(build_self_signed(client_key, common_name="console", days=30, now=START))
+
+
+@pytest.fixture(scope="module")
+def other_certificate(keys):
+    return load_certificate(build_self_signed(keys("ES256", "other"), common_name="other", days=30, now=START))
+
+
+@pytest.fixture
+def client(register, certificate):
+    """The usual client, known by its certificate; its key has a name of its own."""
+    jwk = {**jwk_of(certificate), "kid": "own-name"}
+    return register(client_id=CLIENT_ID, jwks={"keys": [jwk]}, scope="read", default_scope="read")
+
+
+NAMES = {
+    "own kid": lambda c: {"kid": "own-name"},
+    "SHA-1 in upper case": lambda c: {"kid": c.sha1_hex.upper()},
+    "SHA-1 in lower case": lambda c: {"kid": c.sha1_hex.lower()},
+    "SHA-1 in mixed case": lambda c: {"kid": c.sha1_hex[:20].lower() + c.sha1_hex[20:].upper()},
+    "x5t": lambda c: {"x5t": c.x5t},
+    "x5t#S256": lambda c: {"x5t#S256": c.x5t_s256},
+    "both thumbprints": lambda c: {"x5t": c.x5t, "x5t#S256": c.x5t_s256},
+    ".NET's": lambda c: {"kid": c.sha1_hex.upper(), "x5t": c.x5t, "typ": "JWT"},
+}
+
+
+@pytest.mark.parametrize("names", NAMES.values(), ids=NAMES.keys())
+def test_assertion_may_name_the_certificate_in_each_way(names, ask_token, build_assertion, certificate):
+    answer = ask_token(assertion=build_assertion(header={"kid": None, **names(certificate)}))
+
+    assert answer.status_code == 200
+
+
+@pytest.mark.parametrize("names", list(NAMES.values())[1:], ids=list(NAMES)[1:])
+def test_assertion_that_names_another_certificate_is_refused(
+    names, ask_token, build_assertion, other_certificate, refusals
+):
+    answer = ask_token(assertion=build_assertion(header={"kid": None, **names(other_certificate)}))
+
+    assert_refused(answer, refusals, NO_KEY_FITS)
+
+
+@pytest.mark.parametrize("name", ["x5t", "x5t#S256"])
+@pytest.mark.parametrize("change", [lambda text: "", lambda text: text + "=", str.lower, lambda text: text[:-1]])
+def test_thumbprint_in_another_form_is_refused(name, change, ask_token, build_assertion, certificate, refusals):
+    value = NAMES[name](certificate)[name]
+
+    answer = ask_token(assertion=build_assertion(header={"kid": None, name: change(value)}))
+
+    assert_refused(answer, refusals, NO_KEY_FITS)
+
+
+def test_one_thumbprint_of_another_certificate_is_refused(
+    ask_token, build_assertion, certificate, other_certificate, refusals
+):
+    header = {"kid": None, "x5t": certificate.x5t, "x5t#S256": other_certificate.x5t_s256}
+
+    assert_refused(ask_token(assertion=build_assertion(header=header)), refusals, NO_KEY_FITS)
+
+
+def test_kid_decides_whatever_the_thumbprint_says(ask_token, build_assertion, other_certificate):
+    # A renewed certificate of the same key changes its thumbprint, not its key.
+    header = {"kid": "own-name", "x5t": other_certificate.x5t}
+
+    assert ask_token(assertion=build_assertion(header=header)).status_code == 200
+
+
+def test_assertion_that_names_nothing_is_accepted(ask_token, build_assertion):
+    assert ask_token(assertion=build_assertion(header={"kid": None})).status_code == 200
+
+
+@pytest.mark.parametrize("names", NAMES.values(), ids=NAMES.keys())
+def test_right_name_with_another_key_is_refused(names, ask_token, build_assertion, certificate, keys, refusals):
+    header = {"kid": None, **names(certificate)}
+
+    answer = ask_token(assertion=build_assertion(key=keys("ES256", "other"), header=header))
+
+    assert_refused(answer, refusals, WRONG_SIGNATURE)
+
+
+@pytest.mark.parametrize("member", ["x5c", "x5u", "jku", "jwk"])
+def test_key_brought_along_in_the_header_is_never_used(
+    member, ask_token, build_assertion, other_certificate, keys, refusals
+):
+    key = keys("ES256", "other")
+    brought = {
+        "x5c": [other_certificate.der],
+        "x5u": "https://evil.example/certificate.pem",
+        "jku": "https://evil.example/jwks",
+        "jwk": dict(key.public.jwk),
+    }
+
+    answer = ask_token(assertion=build_assertion(key=key, header={"kid": None, member: brought[member]}))
+
+    assert_refused(answer, refusals, WRONG_SIGNATURE)
+
+
+@pytest.mark.parametrize("seconds", [0, 30 * DAY])
+def test_certificate_counts_from_its_first_second_to_its_last(seconds, clock, ask_token, build_assertion):
+    clock.now = START + seconds
+
+    assert ask_token(assertion=build_assertion(header={"kid": "own-name"})).status_code == 200
+
+
+@pytest.mark.parametrize("seconds", [-1, 30 * DAY + 1, 10000 * DAY])
+@pytest.mark.parametrize("header", [{"kid": "own-name"}, {"kid": None}])
+def test_certificate_out_of_its_lifetime_authenticates_nobody(
+    seconds, header, clock, ask_token, build_assertion, refusals
+):
+    clock.now = START + seconds
+
+    assert_refused(ask_token(assertion=build_assertion(header=header)), refusals, NOT_CURRENT)
+
+
+def test_expired_certificate_does_not_hold_up_the_key_beside_it(
+    clock, app, oauth, ask_token, build_assertion, certificate, keys, refusals
+):
+    new = keys("ES256", "new")
+    with app.app_context():
+        oauth.clients.update(CLIENT_ID, {"jwks": {"keys": [jwk_of(certificate), new.public_jwk()]}})
+    clock.move(31 * DAY)
+
+    assert ask_token(assertion=build_assertion(key=new, header={"kid": None})).status_code == 200
+    assert_refused(ask_token(assertion=build_assertion(header={"kid": None})), refusals, WRONG_SIGNATURE)
+
+
+def test_rsa_certificate_as_dotnet_uses_it(app, oauth, ask_token, build_assertion, client, keys):
+    key = keys("RS256", "dotnet")
+    certificate = load_certificate(build_self_signed(key, common_name="mobile", days=3650, now=START))
+    with app.app_context():
+        oauth.clients.update(CLIENT_ID, {"jwks": {"keys": [jwk_of(certificate)]}})
+
+    header = {"kid": certificate.sha1_hex, "x5t": certificate.x5t, "typ": "JWT"}
+    assert ask_token(assertion=build_assertion(key=key, header=header)).status_code == 200
+
+
+# --- key sets ---------------------------------------------------------------------------------------------
+@pytest.mark.parametrize("jwks", [{}, {"keys": None}, {"keys": "abc"}, {"keys": {}}, {"Keys": []}])
+def test_what_is_no_key_set_is_refused(jwks):
+    with pytest.raises(JoseProblem, match=r"^not a JWK Set: no list of keys$"):
+        parse_jwks(jwks)
+
+
+def test_as_many_keys_as_allowed_are_kept_and_one_more_is_refused(client_key):
+    jwk = client_key.public_jwk()
+
+    assert len(parse_jwks({"keys": [jwk] * MAX_KEYS})) == MAX_KEYS
+    with pytest.raises(JoseProblem, match=f"^more than {MAX_KEYS} keys$"):
+        parse_jwks({"keys": [jwk] * (MAX_KEYS + 1)})
+
+
+@pytest.mark.parametrize("private", [{"kty": "oct", "k": "AAAA"}, {"kty": "XYZ", "d": "AAAA"}, {"k": None}])
+def test_private_or_symmetric_material_spoils_the_whole_set(private, client_key):
+    with pytest.raises(JoseProblem, match=r"^the set holds private or symmetric key material$"):
+        parse_jwks({"keys": [client_key.public_jwk(), private]})
+
+
+def test_entries_that_cannot_be_used_are_passed_over(client_key):
+    odd = [None, 5, "key", [], {}, {"kty": "EC"}, {**client_key.public_jwk(), "use": "enc"}, {"kty": "XYZ"}]
+
+    usable = parse_jwks({"keys": [*odd, client_key.public_jwk(), *odd]})
+
+    assert [key.public.thumbprint for key in usable] == [client_key.public.thumbprint]
+
+
+def test_entry_whose_certificate_is_another_keys_is_passed_over(client_key, other_certificate):
+    assert parse_jwks({"keys": [{**client_key.public_jwk(), "x5c": [other_certificate.der]}]}) == ()
+
+
+def test_private_material_that_got_into_the_database_authenticates_nobody(
+    server, ask_token, client, client_key, refusals, caplog
+):
+    app, oauth, db = server
+    with app.app_context():
+        db.session.query(oauth.Client).one().jwks = json.dumps({"keys": [client_key.as_jwk()]})
+        db.session.commit()
+
+    with caplog.at_level(logging.ERROR):
+        assert_refused(ask_token(), refusals, NO_KEY_FITS)
+
+    assert (
+        "the keys of client 'console' are refused: the set holds private or symmetric key material" in caplog.messages
+    )
+    assert client_key.as_jwk()["d"] not in caplog.text
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "null", '{"keys": 5}', '{"keys": [5]}', "[" * 100000])
+def test_key_set_damaged_in_the_database_authenticates_nobody(text, server, ask_token, client, refusals):
+    app, _, db = server
+    with app.app_context(), db.engine.begin() as connection:
+        connection.exec_driver_sql("PRAGMA ignore_check_constraints = ON")
+        connection.exec_driver_sql("UPDATE oauth2_client SET jwks = ?, version = 'by hand'", (text,))
+
+    assert_refused(ask_token(), refusals, NO_KEY_FITS)
