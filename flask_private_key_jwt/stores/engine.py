@@ -65,13 +65,14 @@ def use_wal(engine: Engine) -> None:
 
 def _set_wal(connection: sqlite3.Connection, _record: object) -> None:
     cursor = connection.cursor()
+    if cursor.execute("PRAGMA busy_timeout").fetchone()[0] < TIMEOUT_SECONDS * 1000:
+        cursor.execute(f"PRAGMA busy_timeout = {TIMEOUT_SECONDS * 1000}")
     try:
-        if cursor.execute("PRAGMA busy_timeout").fetchone()[0] < TIMEOUT_SECONDS * 1000:
-            cursor.execute(f"PRAGMA busy_timeout = {TIMEOUT_SECONDS * 1000}")
         cursor.execute("PRAGMA journal_mode = WAL")
-        cursor.execute("PRAGMA synchronous = NORMAL")
     except sqlite3.OperationalError as error:
-        # A read-only file or a network drive: slower, and as safe as before.
-        log.warning("SQLite does not switch to WAL: %s", error)
-    finally:
-        cursor.close()
+        # A read-only file, or another process is switching it right now: SQLite does not wait for that.
+        log.info("SQLite does not switch to WAL: %s", error)
+    # Only in WAL is NORMAL safe for the file itself.
+    if cursor.execute("PRAGMA journal_mode").fetchone()[0] == "wal":
+        cursor.execute("PRAGMA synchronous = NORMAL")
+    cursor.close()

@@ -92,7 +92,7 @@ class SQLAlchemyReplayStore:
 
     def _insert(self, count: int) -> Insert:
         if count not in self._inserts:
-            rows = [
+            rows: list[dict[str, object]] = [
                 {"digest": bindparam(f"digest_{number}"), "expires_at": bindparam(f"until_{number}")}
                 for number in range(count)
             ]

@@ -1,0 +1,215 @@
+"""Throwaway PostgreSQL and Redis servers for the tests: one of each per test run, shared by xdist's workers.
+
+A server is named by ``TEST_POSTGRES_URL``, ``TEST_REDIS_URL`` or ``TEST_MARIADB_URL``, or else started from
+the machine's own binaries: on loopback, in a folder that goes away with it. The machine's own cluster is
+never touched. What is missing skips, and fails where ``CI`` is ``true``.
+
+Each server has a keeper, this file run as a program. Every user holds a shared lock on a file of the
+folder; the keeper waits to have that lock alone, which it gets when the last user has ended, however it
+ended. Then it stops the server and removes the folder.
+"""
+
+import fcntl
+import os
+import pwd
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+import redis
+
+START_SECONDS = 60
+
+
+@dataclass(frozen=True)
+class Program:
+    """How to run one kind of server."""
+
+    find: Callable[[], Path | None]
+    command: Callable[[Path, Path, int], list[str]]
+    """Builds the command line from the binary, the folder and the port; prepares the folder."""
+    url: str
+    check: Callable[[str], None]
+    """Raises while the server does not answer yet."""
+    stop_signal: int
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of server: the variable that names one, and the program when we can start it ourselves."""
+
+    title: str
+    variable: str
+    program: Program | None = None
+
+
+def _find_postgres() -> Path | None:
+    if in_path := shutil.which("postgres"):
+        return Path(in_path).resolve()  # the real one has initdb beside it
+    return max(Path("/usr/lib/postgresql").glob("*/bin/postgres"), key=lambda path: int(path.parts[-3]), default=None)
+
+
+def _postgres_command(binary: Path, folder: Path, port: int) -> list[str]:
+    data = str(folder / "data")
+    initdb = [str(binary.with_name("initdb")), "-D", data, "-U", "postgres", "-A", "trust", "-E", "UTF8"]
+    subprocess.run([*initdb, "--locale=C", "--no-sync"], check=True, **_unprivileged())
+    settings = ["listen_addresses=127.0.0.1", "unix_socket_directories=", "shared_buffers=16MB", "fsync=off"]
+    return [str(binary), "-D", data, "-p", str(port), *(f"--{setting}" for setting in settings)]
+
+
+def _check_postgres(url: str) -> None:
+    psycopg.connect(url.replace("+psycopg", "")).close()
+
+
+def _find_redis() -> Path | None:
+    in_path = shutil.which("redis-server")
+    return Path(in_path) if in_path else None
+
+
+def _redis_command(binary: Path, folder: Path, port: int) -> list[str]:
+    return [str(binary), "--port", str(port), "--bind", "127.0.0.1", "--dir", str(folder), "--save", ""]
+
+
+def _check_redis(url: str) -> None:
+    with redis.Redis.from_url(url) as client:
+        client.ping()
+
+
+KINDS = {
+    "postgres": Kind(
+        "PostgreSQL",
+        "TEST_POSTGRES_URL",
+        Program(
+            _find_postgres,
+            _postgres_command,
+            "postgresql+psycopg://postgres@127.0.0.1:{port}/postgres",
+            _check_postgres,
+            signal.SIGQUIT,  # at once: nobody needs this data
+        ),
+    ),
+    "redis": Kind(
+        "Redis",
+        "TEST_REDIS_URL",
+        Program(_find_redis, _redis_command, "redis://127.0.0.1:{port}/0", _check_redis, signal.SIGKILL),
+    ),
+    "mariadb": Kind("MariaDB", "TEST_MARIADB_URL"),
+}
+
+
+@contextmanager
+def server_url(name: str) -> Iterator[str]:
+    """The URL of a server that stays up at least as long as the block; skips where there is none.
+
+    :param name: ``postgres``, ``redis`` or ``mariadb``.
+    """
+    kind = KINDS[name]
+    if given := os.environ.get(kind.variable):
+        yield given
+        return
+    binary = kind.program.find() if kind.program else None
+    if binary is None:
+        # CI owes us the servers we can start.
+        miss = pytest.fail if kind.program and os.environ.get("CI") == "true" else pytest.skip
+        miss(f"no {kind.title}: {kind.variable} is not set" + (", nor is it installed" if kind.program else ""))
+    folder = _folder(name)
+    folder.mkdir(exist_ok=True)
+    with (folder / "users").open("a") as users:
+        fcntl.flock(users, fcntl.LOCK_SH)
+        with (folder / "start").open("a") as start:
+            fcntl.flock(start, fcntl.LOCK_EX)  # the first comer starts it, the others wait here
+            if not (folder / "url").exists():
+                _start_keeper(name, folder, binary)
+        yield (folder / "url").read_text()
+
+
+def _folder(name: str) -> Path:
+    """One folder per test run, where an unprivileged server may enter."""
+    run = os.environ.get("PYTEST_XDIST_TESTRUNUID", str(os.getpid()))[:8]
+    return Path("/tmp" if os.getuid() == 0 else tempfile.gettempdir()) / f"pkjwt-{run}-{name}"
+
+
+_keepers: list[subprocess.Popen[bytes]] = []  # so that none is collected while it runs
+
+
+def _start_keeper(name: str, folder: Path, binary: Path) -> None:
+    with tempfile.TemporaryFile() as log:
+        keeper = subprocess.Popen(
+            [sys.executable, __file__, name, folder, binary],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,  # Ctrl-C is pytest's; the keeper ends when pytest has ended
+        )
+        _keepers.append(keeper)
+        while not (folder / "url").exists():
+            if keeper.poll() is not None:
+                log.seek(0)
+                pytest.fail(f"{KINDS[name].title} does not start:\n{log.read().decode(errors='replace')}")
+            time.sleep(0.02)
+
+
+def keep(name: str, folder: Path, binary: Path) -> None:
+    """Start a server, publish its URL, and stop it when nobody uses it any more."""
+    program = KINDS[name].program
+    assert program is not None
+    port = _free_port()
+    url = program.url.format(port=port)
+    try:
+        if as_user := _unprivileged():
+            shutil.chown(folder, **as_user)
+        server = subprocess.Popen(program.command(binary, folder, port), cwd=folder, **as_user)
+        try:
+            _wait_until_up(lambda: program.check(url), server)
+            (folder / "url.new").write_text(url)
+            (folder / "url.new").rename(folder / "url")
+            with (folder / "users").open("a") as users:
+                fcntl.flock(users, fcntl.LOCK_EX)
+        finally:
+            server.send_signal(program.stop_signal)
+            server.wait()
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _unprivileged() -> dict[str, Any]:
+    """The account for a server when we are root: PostgreSQL refuses to run as root."""
+    if os.getuid() != 0:
+        return {}
+    names = {account.pw_name for account in pwd.getpwall()}
+    account = pwd.getpwnam("postgres" if "postgres" in names else "nobody")
+    return {"user": account.pw_uid, "group": account.pw_gid}
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def _wait_until_up(check: Callable[[], None], server: subprocess.Popen[bytes]) -> None:
+    deadline = time.monotonic() + START_SECONDS
+    while True:
+        try:
+            check()
+        except (psycopg.Error, redis.RedisError):
+            if server.poll() is not None or time.monotonic() > deadline:
+                raise
+            time.sleep(0.05)
+        else:
+            return
+
+
+if __name__ == "__main__":
+    keep(sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3]))

@@ -1,0 +1,32 @@
+"""One of two processes that use the same marks: ``racer.py STORE OWNER forwards|backwards``.
+
+Each pair of marks is used by both processes at about the same time, in opposite orders, so that a store
+that locks one mark after the other would lock the two processes out.
+"""
+
+import sys
+
+from flask_private_key_jwt.stores.base import ASSERTION, PROOF, Mark, Replayed
+from flask_private_key_jwt.stores.replay import load_replay_store
+
+COUNT = 200
+FAR_FUTURE = 4_000_000_000
+
+
+def main(url: str, owner: str, order: str) -> None:
+    store = load_replay_store(url)
+    print("ready", flush=True)
+    sys.stdin.readline()
+    for number in range(COUNT):
+        marks = [Mark(purpose, owner, f"race {number}", FAR_FUTURE) for purpose in (ASSERTION, PROOF)]
+        try:
+            store.remember(marks if order == "forwards" else marks[::-1])
+        except Replayed:
+            print("replayed")
+        else:
+            print("used")
+    store.close()  # type: ignore[attr-defined]
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,210 @@
+"""SQLite in WAL mode, and an engine of the replay store's own."""
+
+import logging
+import sqlite3
+import threading
+from pathlib import Path
+from unittest.mock import Mock
+
+import psycopg
+import pytest
+from sqlalchemy import create_engine, event
+from sqlalchemy.pool import StaticPool
+
+from flask_private_key_jwt.errors import ConfigurationError, StoreUnavailable
+from flask_private_key_jwt.stores.base import Replayed
+from flask_private_key_jwt.stores.engine import open_engine, use_wal
+from flask_private_key_jwt.stores.sqlalchemy import SQLAlchemyReplayStore
+
+
+def pragmas(engine) -> dict[str, object]:
+    with engine.connect() as connection:
+        names = ("journal_mode", "synchronous", "busy_timeout")
+        return {name: connection.exec_driver_sql(f"PRAGMA {name}").scalar() for name in names}
+
+
+def test_sqlite_goes_to_wal(sqlite_url):
+    engine = create_engine(sqlite_url, connect_args={"timeout": 0})
+    use_wal(engine)
+
+    assert pragmas(engine) == {"journal_mode": "wal", "synchronous": 1, "busy_timeout": 5000}
+    engine.dispose()
+
+
+def test_sqlite_stays_as_it_is_when_nobody_asks_for_wal(sqlite_url):
+    engine = create_engine(sqlite_url, connect_args={"timeout": 0})
+
+    assert pragmas(engine) == {"journal_mode": "delete", "synchronous": 2, "busy_timeout": 0}
+    engine.dispose()
+
+
+def test_a_longer_timeout_of_the_application_is_kept(sqlite_url):
+    engine = create_engine(sqlite_url, connect_args={"timeout": 30})
+    use_wal(engine)
+
+    assert pragmas(engine)["busy_timeout"] == 30000
+    engine.dispose()
+
+
+def test_wal_is_set_up_once_for_an_engine(sqlite_url):
+    engine = create_engine(sqlite_url)
+    seen: list[str] = []
+    event.listen(engine, "connect", lambda connection, _: connection.set_trace_callback(seen.append))
+    use_wal(engine)
+    use_wal(engine)
+
+    engine.connect().close()
+
+    assert seen.count("PRAGMA journal_mode = WAL") == 1
+    engine.dispose()
+
+
+def test_a_database_in_memory_is_left_alone():
+    engine = create_engine("sqlite://", poolclass=StaticPool)
+    use_wal(engine)
+
+    assert pragmas(engine)["journal_mode"] == "memory"
+    engine.dispose()
+
+
+def test_another_kind_of_database_is_left_alone(postgres_url):
+    engine = create_engine(postgres_url)
+    use_wal(engine)
+
+    engine.connect().close()
+    engine.dispose()
+
+
+def test_a_read_only_database_is_read_as_it_is_and_the_log_says_so(tmp_path, caplog):
+    writer = sqlite3.connect(tmp_path / "test.sqlite")
+    writer.execute("CREATE TABLE t (x)")
+    writer.close()
+    engine = create_engine(f"sqlite:///file:{tmp_path}/test.sqlite?mode=ro&uri=true")
+    use_wal(engine)
+
+    with caplog.at_level(logging.INFO, logger="flask_private_key_jwt.stores.engine"):
+        assert pragmas(engine) == {"journal_mode": "delete", "synchronous": 2, "busy_timeout": 5000}
+    assert caplog.messages == ["SQLite does not switch to WAL: attempt to write a readonly database"]
+    engine.dispose()
+
+
+def test_many_that_switch_to_wal_at_once_all_get_there(sqlite_url):
+    gate, modes = threading.Barrier(8), []
+
+    def switch() -> None:
+        engine = open_engine(sqlite_url)
+        gate.wait()
+        modes.append(pragmas(engine))
+        engine.dispose()
+
+    threads = [threading.Thread(target=switch) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert modes == [{"journal_mode": "wal", "synchronous": 1, "busy_timeout": 5000}] * 8
+
+
+@pytest.mark.parametrize(
+    ("url", "sentence"),
+    [
+        ("sqlite://", "names an SQLite database in memory. Use 'memory' instead."),
+        ("sqlite:///:memory:", "names an SQLite database in memory. Use 'memory' instead."),
+        ("sqlite:///file:x?mode=memory&cache=shared&uri=true", "names an SQLite database in memory."),
+        ("hunter2", "is neither a kind of store nor a URL SQLAlchemy reads."),
+        ("://hunter2", "is neither a kind of store nor a URL SQLAlchemy reads."),
+        ("postgresql://user:hunter2@host:port/x", "is neither a kind of store nor a URL SQLAlchemy reads."),
+        ("nosuchthing://user:hunter2@host/x", "is neither a kind of store nor a URL SQLAlchemy reads."),
+        ("mysql+oursql://user:hunter2@host/x", "is neither a kind of store nor a URL SQLAlchemy reads."),
+        ("postgresql+pg8000://user:hunter2@host/x", "database, whose driver pg8000 is not installed."),
+    ],
+)
+def test_a_url_that_cannot_serve_is_an_error_that_keeps_the_password(url, sentence):
+    with pytest.raises(ConfigurationError) as refused:
+        open_engine(url)
+
+    assert sentence in str(refused.value)
+    assert "hunter2" not in str(refused.value)
+    assert refused.value.__suppress_context__ or refused.value.__context__ is None
+
+
+@pytest.mark.parametrize(("query", "timeout"), [("", 5), ("?connect_timeout=2", "2")])
+def test_a_connection_is_waited_for_five_seconds_unless_the_url_says_otherwise(monkeypatch, query, timeout):
+    connect = Mock(side_effect=psycopg.OperationalError)
+    monkeypatch.setattr(psycopg, "connect", connect)
+    store = SQLAlchemyReplayStore.from_url(f"postgresql+psycopg://127.0.0.1/x{query}")
+
+    with pytest.raises(StoreUnavailable):
+        store.purge()
+    assert connect.call_args.kwargs["connect_timeout"] == timeout
+
+
+def test_of_many_processes_that_make_the_table_at_once_none_fails(sql_url, mark):
+    """Threads with an engine each stand in for processes: the race is in the database."""
+    gate, answers = threading.Barrier(8), []
+
+    def start(number: int) -> None:
+        store = SQLAlchemyReplayStore.from_url(sql_url)
+        gate.wait()
+        try:
+            store.remember([mark(f"own {number}")])
+            answers.append("used")
+        except (StoreUnavailable, Replayed) as error:
+            answers.append(repr(error))
+        store.close()
+
+    engine = open_engine(sql_url)
+    with engine.begin() as connection:
+        connection.exec_driver_sql("DROP TABLE IF EXISTS oauth2_replay")
+    engine.dispose()
+    threads = [threading.Thread(target=start, args=(number,)) for number in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert answers == ["used"] * 8
+
+
+def test_a_locked_database_is_unavailable_and_comes_back(sqlite_url, mark):
+    engine = create_engine(sqlite_url, connect_args={"timeout": 0})
+    store = SQLAlchemyReplayStore(lambda: engine)
+    store.remember([mark("first")])
+    other = sqlite3.connect(engine.url.database, isolation_level=None)
+    other.execute("BEGIN EXCLUSIVE")
+
+    with pytest.raises(StoreUnavailable) as refused:
+        store.remember([mark()])
+    assert refused.value.reason == "database: OperationalError 'database is locked'"
+    other.execute("COMMIT")
+    other.close()
+
+    store.remember([mark()])
+    engine.dispose()
+
+
+def test_a_mark_survives_a_rollback_and_the_death_of_its_process(tmp_path: Path, mark):
+    url = f"sqlite:///{tmp_path}/test.sqlite"
+    first = SQLAlchemyReplayStore.from_url(url)
+    first.remember([mark()])
+    (tmp_path / "copy").mkdir()
+    for file in tmp_path.glob("test.sqlite*"):  # what another process finds when this one dies right now
+        (tmp_path / "copy" / file.name).write_bytes(file.read_bytes())
+    second = SQLAlchemyReplayStore.from_url(f"sqlite:///{tmp_path}/copy/test.sqlite")
+
+    with pytest.raises(Replayed):
+        second.remember([mark()])
+    first.close()
+    second.close()
+
+
+def test_a_pool_without_a_free_connection_is_unavailable(sqlite_url, mark):
+    engine = create_engine(sqlite_url, pool_size=1, max_overflow=0, pool_timeout=0.01)
+    store = SQLAlchemyReplayStore(lambda: engine)
+    store.remember([mark("first")])
+
+    with engine.connect(), pytest.raises(StoreUnavailable) as refused:
+        store.remember([mark()])
+    assert refused.value.reason.startswith("database: TimeoutError 'QueuePool limit")
+
+    store.remember([mark()])
+    engine.dispose()
