@@ -1,6 +1,7 @@
 """DPoP nonces (RFC 9449 §8, §9): stateless, shared by all workers, valid for one to two windows, many uses."""
 
 import hmac
+from functools import cached_property
 from hashlib import sha256
 
 from ..keys.derived import Secrets
@@ -22,7 +23,7 @@ class Nonces:
 
     def issue(self, *, now: int) -> str:
         """The nonce of the current window, 32 characters of NQCHAR."""
-        return self._nonce(self._secrets.derive(self._purpose)[0], now // self.lifetime)
+        return self._nonce(self._keys[0], now // self.lifetime)
 
     def is_valid(self, nonce: str, *, now: int) -> bool:
         """Whether *nonce* is ours, of this window or the one before."""
@@ -30,9 +31,14 @@ class Nonces:
         given = nonce.encode("utf-8", "surrogatepass")
         return any(
             hmac.compare_digest(self._nonce(key, index).encode(), given)
-            for key in self._secrets.derive(self._purpose)
+            for key in self._keys
             for index in (window, window - 1)
         )
+
+    @cached_property
+    def _keys(self) -> tuple[bytes, ...]:
+        # At first use, because a set-up command needs no secret; once, because deriving costs as much as checking.
+        return self._secrets.derive(self._purpose)
 
     @staticmethod
     def _nonce(key: bytes, window: int) -> str:

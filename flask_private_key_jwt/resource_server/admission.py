@@ -30,7 +30,10 @@ class Admission:
     def claims(self) -> Claims:
         """A copy of the claims for the view: the original serves later requests too."""
         if self._claims is None:
-            self._claims = deepcopy(dict(self.token.claims))
+            self._claims = {
+                name: deepcopy(value) if isinstance(value, (dict, list)) else value
+                for name, value in self.token.claims.items()
+            }
         return self._claims
 
 
