@@ -43,15 +43,27 @@ MISSING = (
 def read_secrets(settings: SharedSettings, config: Mapping[str, Any]) -> Secrets:
     """Take ``OAUTH2_SECRETS``, or else Flask's ``SECRET_KEY`` and ``SECRET_KEY_FALLBACKS``.
 
+    A short fallback is passed over: it may sign old sessions of the application, but never made a key of ours.
+
     :raises ConfigurationError: None is set, or one is too short.
     """
-    values = settings.SECRETS
-    if not values:
-        values = tuple(v for v in (config.get("SECRET_KEY"), *(config.get("SECRET_KEY_FALLBACKS") or ())) if v)
-    texts = tuple(v.decode("latin-1") if isinstance(v, bytes) else v for v in values)
-    if not texts or any(not isinstance(v, str) or len(v) < MIN_SECRET_CHARACTERS for v in texts):
+    secrets = settings.SECRETS
+    if not secrets:
+        fallbacks = config.get("SECRET_KEY_FALLBACKS") or ()
+        if isinstance(fallbacks, (str, bytes)):  # a list of one, as the environment gives it
+            fallbacks = (fallbacks,)
+        usable = (text for text in map(_text, fallbacks) if len(text) >= MIN_SECRET_CHARACTERS)
+        secrets = (_text(config.get("SECRET_KEY")), *usable)
+    if min(map(len, secrets)) < MIN_SECRET_CHARACTERS:
         raise ConfigurationError(MISSING)
-    return Secrets(texts)
+    return Secrets(secrets)
+
+
+def _text(secret: object) -> str:
+    """A secret as text; what is none is empty, and so too short."""
+    if isinstance(secret, bytes):
+        return secret.decode("latin-1")
+    return secret if isinstance(secret, str) else ""
 
 
 def _hkdf(secret: str, purpose: str) -> bytes:
