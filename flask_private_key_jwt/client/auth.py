@@ -26,8 +26,9 @@ NONCE, RENEWAL = "use_dpop_nonce", "invalid_token"
 class PrivateKeyJWTAuth(AuthBase):
     """Authenticates the calls to one API with tokens got by private_key_jwt; safe to share between threads.
 
-    A request or a redirect to any other origin raises before anything is sent there, also with
-    ``allow_redirects=False``: an auth object is not told of that.
+    A request or a redirect to any other origin raises :class:`ForeignOrigin` before anything is sent there, also with
+    ``allow_redirects=False``: an auth object is not told of that. Retries that an adapter of the session makes by
+    itself (urllib3's ``Retry``) repeat the proof, which servers refuse; with DPoP, retry the call instead.
 
     :param issuer: As in :class:`~flask_private_key_jwt.client.TokenClient`, like the other parameters not named here.
     :param scope: Scopes to ask for, parted by spaces; default: the server's choice.

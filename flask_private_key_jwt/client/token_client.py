@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Literal
 
 from .. import clock
@@ -54,6 +55,7 @@ class TokenClient:
         ca_bundle: str | None = None,
     ) -> None:
         _check_names(issuer, client_id, audience)
+        _check_connection(timeout, ca_bundle)
         self.issuer = issuer
         self.client_id = client_id
         self.key = load_key(key, alg=alg, password=key_password)
@@ -145,3 +147,10 @@ def _check_names(issuer: str, client_id: str, audience: str) -> None:
         raise ConfigurationError("The client_id is empty.")
     if audience not in ("issuer", "token_endpoint"):
         raise ConfigurationError(f"The audience {audience!r} is neither 'issuer' nor 'token_endpoint'.")
+
+
+def _check_connection(timeout: float, ca_bundle: str | None) -> None:
+    if not timeout > 0:
+        raise ConfigurationError(f"The timeout must be more than 0 seconds, not {timeout!r}.")
+    if ca_bundle is not None and not Path(ca_bundle).exists():
+        raise ConfigurationError(f"The ca_bundle {ca_bundle!r} does not exist.")

@@ -343,11 +343,11 @@ def test_a_server_that_is_away_is_a_sentence(make_client, key):
 
 
 def test_a_token_endpoint_that_does_not_answer_is_left(make_client, token_server):
-    client = make_client(timeout=0.2)
+    client = make_client(timeout=0.5)
     client.metadata()
     token_server.gate = threading.Event()
 
-    with pytest.raises(TokenRequestError, match=r"No token: .*/token did not answer within 0\.2 seconds") as caught:
+    with pytest.raises(TokenRequestError, match=r"No token: .*/token did not answer within 0\.5 seconds") as caught:
         client.request_token()
     token_server.gate.set()
     assert caught.value.status is None
@@ -370,7 +370,7 @@ def test_all_that_goes_wrong_on_the_way_is_an_exception_of_requests(make_client,
 
 
 def test_no_exception_leads_to_an_assertion(make_client, token_server):
-    client = make_client(timeout=0.2)
+    client = make_client(timeout=0.5)
     client.metadata()
     token_server.gate = threading.Event()
 
@@ -414,3 +414,16 @@ def test_a_missing_client_id_is_an_error_at_construction(client_id, key):
 def test_a_wrong_audience_is_an_error_at_construction(audience, make_client):
     with pytest.raises(ConfigurationError, match="neither 'issuer' nor 'token_endpoint'"):
         make_client(audience=audience)
+
+
+@pytest.mark.parametrize("timeout", [0, -1])
+def test_a_timeout_that_is_none_is_an_error_at_construction(timeout, make_client, make_auth):
+    with pytest.raises(ConfigurationError, match="The timeout must be more than 0 seconds"):
+        make_client(timeout=timeout)
+    with pytest.raises(ConfigurationError, match="The timeout must be more than 0 seconds"):
+        make_auth(timeout=timeout)
+
+
+def test_a_ca_bundle_that_is_missing_is_an_error_at_construction(make_client):
+    with pytest.raises(ConfigurationError, match=r"The ca_bundle 'missing\.pem' does not exist"):
+        make_client(ca_bundle="missing.pem")
