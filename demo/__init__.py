@@ -1,0 +1,10 @@
+"""The demo: one of everything, each short enough to learn from.
+
+token_server/     an authorization server
+resource_server/  an API that takes its tokens
+one_app/          both in one Flask app
+console_client/   a client that shows every step, and four attacks
+clients.py        the two clients
+prepare.py        keys, database, registrations
+run.py            all of it in one go: ``make demo``
+"""

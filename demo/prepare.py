@@ -1,0 +1,104 @@
+"""Make what the demo needs and does not have yet: a secret, the database, key pairs, registered clients.
+
+    python -m demo.prepare
+
+It may run again at any time, and prints the commands it runs: each can be typed as well.
+"""
+
+import json
+import os
+import secrets
+import sys
+from contextlib import redirect_stdout, suppress
+from io import StringIO
+
+from flask import Flask
+
+from flask_private_key_jwt.client.__main__ import main as key_maker
+from flask_private_key_jwt.client_registry import UnknownClient
+from flask_private_key_jwt.errors import ConfigurationError
+from flask_private_key_jwt.registration import describe_client
+
+from .clients import CLIENTS, DemoClient
+from .folder import FOLDER, secret_file
+from .token_server import create_app, oauth
+
+
+class CommandFailed(Exception):
+    """A command ended badly; the message is what it printed."""
+
+
+def main() -> int:
+    """Prepare everything; the exit code."""
+    FOLDER.mkdir(mode=0o700, parents=True, exist_ok=True)
+    try:
+        for server in ("token_server", "resource_server"):
+            make_secret_key(server)
+        app = create_app()
+        run_flask(app, "db", "upgrade")
+        for client in CLIENTS.values():
+            make_key(client)
+            register(app, client)
+    except (CommandFailed, ConfigurationError) as error:
+        print(error, file=sys.stderr)
+        return 1
+    return 0
+
+
+def make_secret_key(server: str) -> None:
+    """Keep a ``SECRET_KEY`` for *server* in the demo's folder, for its owner's eyes only."""
+    with suppress(FileExistsError):
+        descriptor = os.open(secret_file(server), os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "w") as file:
+            file.write(secrets.token_urlsafe(48))
+
+
+def make_key(client: DemoClient) -> None:
+    """Make the client's key pair, as its owner would; the server gets the public half only.
+
+    :raises CommandFailed: The key maker could not write it.
+    """
+    if client.key_file.exists():
+        return
+    folder = client.key_file.parent
+    folder.mkdir(exist_ok=True)
+    for leftover in folder.glob(f"{client.client_id}.*"):  # the public half of a key that is gone
+        leftover.unlink()
+    words = ["keygen", "--alg", client.alg, "--out", str(client.key_prefix)]
+    print("$ python -m flask_private_key_jwt.client", *words, flush=True)
+    with redirect_stdout(StringIO()) as said:
+        if key_maker(words):
+            raise CommandFailed(said.getvalue())
+
+
+def register(app: Flask, client: DemoClient) -> None:
+    """Register the client at the token server, or bring its registration up to date."""
+    wanted = client.build_registration()
+    with app.app_context():
+        try:
+            known = describe_client(oauth.clients.get(client.client_id))
+        except UnknownClient:
+            known = None
+    if known is not None and wanted.items() <= known.items():
+        return
+    client.registration_file.parent.mkdir(exist_ok=True)
+    client.registration_file.write_text(json.dumps(wanted, indent=2) + "\n")
+    if known is None:
+        run_flask(app, "oauth2", "client", "add", str(client.registration_file))
+    else:
+        run_flask(app, "oauth2", "client", "update", client.client_id, str(client.registration_file))
+
+
+def run_flask(app: Flask, *words: str) -> None:
+    """Run a ``flask`` command in this process, which is much quicker than in one of its own.
+
+    :raises CommandFailed: Its exit code is not 0.
+    """
+    print("$ flask", *words, flush=True)
+    result = app.test_cli_runner().invoke(args=words)
+    if result.exit_code:
+        raise CommandFailed(result.output or repr(result.exception))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

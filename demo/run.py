@@ -1,0 +1,107 @@
+"""``make demo``: prepare, start both servers, run the console client against them, stop the servers.
+
+    python -m demo.run [--as-port 5001] [--api-port 5005]
+
+The exit code is 0 only if every call was answered and every attack refused.
+"""
+
+import argparse
+import os
+import signal
+import subprocess
+import sys
+from types import FrameType
+
+from .clients import MOBILE, MOBILE_DPOP
+from .console_client.__main__ import main as console_client
+from .servers import DemoFailed, Running, Server
+
+INTERRUPTED = 130
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the whole demo; the exit code."""
+    options = read_options(arguments)
+    token_server = Server("token server", "demo.token_server", options.as_port, "AS_PORT")
+    api = Server("resource server", "demo.resource_server", options.api_port, "API_PORT")
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, interrupt)
+    try:
+        return run(token_server, api)
+    except DemoFailed as error:
+        print(error, file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("\nInterrupted; both servers are stopped.", file=sys.stderr)
+        return INTERRUPTED
+
+
+def run(token_server: Server, api: Server) -> int:
+    """The demo itself.
+
+    :raises DemoFailed: A port is taken, the preparation failed, or a server did not start.
+    """
+    servers = (token_server, api)
+    for server in servers:
+        server.check_port()
+    environment = {
+        "FLASK_OAUTH2_ISSUER": token_server.url,
+        "FLASK_OAUTH2_RESOURCES": api.url,
+        "FLASK_OAUTH2_RESOURCE": api.url,
+    }
+    prepare(environment)
+    with Running(servers, environment):
+        for server in servers:
+            print(f"The {server.name} answers on {server.url}", flush=True)
+        code = show(token_server, api)
+    if code == 0:
+        print("\nBoth clients were served, all attacks refused, both servers are stopped.")
+    else:
+        print(*(f"\n{server.end_of_log()}" for server in servers), sep="\n", file=sys.stderr)
+    return code
+
+
+def prepare(environment: dict[str, str]) -> None:
+    """Make what is missing, in a process of its own: it needs the server's settings, this one does not."""
+    command = [sys.executable, "-m", "demo.prepare"]
+    if subprocess.run(command, env={**os.environ, **environment}, check=False).returncode:
+        raise DemoFailed("The demo could not be prepared; see above.")
+
+
+def show(token_server: Server, api: Server) -> int:
+    """Both clients, then the attacks; the first exit code that is not 0."""
+    where = ["--issuer", token_server.url, "--api", api.url]
+    for words in (["--client", MOBILE.client_id], ["--client", MOBILE_DPOP.client_id], ["--attack", "all"]):
+        if code := console_client([*words, *where]):
+            return code
+    return 0
+
+
+def read_options(arguments: list[str] | None) -> argparse.Namespace:
+    """The two ports."""
+    parser = argparse.ArgumentParser(prog="demo", description="The whole demo in one go.")
+    parser.add_argument("--as-port", type=port, default=5001, metavar="AS_PORT", help="port of the token server")
+    parser.add_argument("--api-port", type=port, default=5005, metavar="API_PORT", help="port of the resource server")
+    options = parser.parse_args(arguments)
+    if options.as_port == options.api_port:
+        parser.error("AS_PORT and API_PORT must differ")
+    return options
+
+
+def port(text: str) -> int:
+    """A TCP port.
+
+    :raises argparse.ArgumentTypeError: It is none.
+    """
+    if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= 65535:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a port from 1 to 65535")
+    return int(text)
+
+
+def interrupt(number: int, frame: FrameType | None) -> None:
+    """Treat a request to end like Ctrl-C."""
+    raise KeyboardInterrupt
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,90 @@
+"""The demo for real: programs of their own, on free ports, in a temporary folder instead of ``.demo``."""
+
+import os
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+CHECKOUT = Path(__file__).parent.parent.parent
+SECONDS = 60
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+class Demo:
+    """One demo: its folder, its ports, and the programs a person would start."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.as_port = free_port()
+        self.api_port = free_port()
+        self.issuer = f"http://127.0.0.1:{self.as_port}"
+        self.api = f"http://127.0.0.1:{self.api_port}"
+        self.environment = {name: value for name, value in os.environ.items() if not name.startswith("FLASK_")}
+        self.environment |= {
+            "DEMO_FOLDER": str(folder),
+            "PYTHONDONTWRITEBYTECODE": "1",
+            "FLASK_OAUTH2_ISSUER": self.issuer,
+            "FLASK_OAUTH2_RESOURCES": self.api,
+            "FLASK_OAUTH2_RESOURCE": self.api,
+        }
+
+    def start(self, *words: str, **environment: str) -> "subprocess.Popen[str]":
+        """A Python module as a program of its own: ``start("demo.run", …)``."""
+        return subprocess.Popen(
+            [sys.executable, "-m", *words],
+            cwd=CHECKOUT,
+            env={**self.environment, **environment},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def run(self, *words: str, **environment: str) -> "subprocess.CompletedProcess[str]":
+        process = self.start(*words, **environment)
+        out, err = process.communicate(timeout=SECONDS)
+        return subprocess.CompletedProcess(words, process.returncode, out, err)
+
+    @property
+    def ports(self) -> list[str]:
+        return ["--as-port", str(self.as_port), "--api-port", str(self.api_port)]
+
+    @property
+    def where(self) -> list[str]:
+        return ["--issuer", self.issuer, "--api", self.api]
+
+    def is_listening(self) -> bool:
+        return any(accepts(port) for port in (self.as_port, self.api_port))
+
+    def processes(self) -> list[str]:
+        """The command lines of all processes of this demo that still run: they carry its folder's name."""
+        mark = f"DEMO_FOLDER={self.folder}\0".encode()
+        found = []
+        for process in Path("/proc").glob("[0-9]*"):
+            try:
+                if mark in (process / "environ").read_bytes():
+                    found.append((process / "cmdline").read_bytes().replace(b"\0", b" ").decode())
+            except OSError:  # ended meanwhile, or another user's
+                continue
+        return found
+
+    def is_gone(self, seconds: float = 10) -> bool:
+        """Whether all of it has ended, soon."""
+        give_up = time.monotonic() + seconds
+        while self.processes() or self.is_listening():
+            if time.monotonic() > give_up:
+                return False
+            time.sleep(0.05)
+        return True
+
+
+def accepts(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.settimeout(1)
+        return probe.connect_ex(("127.0.0.1", port)) == 0
