@@ -28,6 +28,8 @@ from .own_server import SERVER_KEY, OwnKeys, OwnServer
 from .requirement import Requirement
 from .target_uri import TargetURI
 
+EXTENSION_KEY = "private_key_jwt_resource"
+
 UNAUTHORIZED = (InvalidDPoPProof, UseDPoPNonce)
 """Refusals that are 400 at the token endpoint and 401 at an API (RFC 9449 §7.1, §9)."""
 
@@ -80,9 +82,9 @@ class Guard:
                 self._hand_out_nonce(admission)
         except OAuthError as error:
             challenges = self.challenger.build(error, requirement, served=served, used=find_scheme(environ))
-            return _refuse(error, challenges)
+            return refuse(error, challenges)
         except ConfigurationError as error:  # ours to mend, not the caller's: the log says how
-            return _refuse(TemporarilyUnavailable(f"set up wrongly: {error}"), [])
+            return refuse(TemporarilyUnavailable(f"set up wrongly: {error}"))
         return None
 
     # --- the steps --------------------------------------------------------------------------------------------
@@ -149,10 +151,24 @@ class Guard:
         return self.fetched_keys
 
 
-def _refuse(error: OAuthError, challenges: Sequence[str]) -> flask.Response:
-    # A response rather than an exception: the host app's error handlers, made for people, never see it.
+def current_guard() -> Guard:
+    """The Guard of the current app.
+
+    :raises ConfigurationError: ``init_app`` was not called on it.
+    """
+    guard = flask.current_app.extensions.get(EXTENSION_KEY)
+    if not isinstance(guard, Guard):
+        raise ConfigurationError("A view is protected, but ResourceProtector().init_app(app) was not called.")
+    return guard
+
+
+def refuse(error: OAuthError, challenges: Sequence[str] = (), *, endpoint: str = "resource") -> flask.Response:
+    """The answer to a refused request, after its reason went to the log and the signal.
+
+    A response rather than an exception: the host app's error handlers, made for people, never see it.
+    """
     app = flask.current_app._get_current_object()  # type: ignore[attr-defined]
-    answer = error_response(error, endpoint="resource", sender=app)
+    answer = error_response(error, endpoint=endpoint, sender=app)
     status = 401 if isinstance(error, UNAUTHORIZED) else answer.status
     headers = [*answer.headers, *(("WWW-Authenticate", challenge) for challenge in challenges)]
     return flask.Response(json.dumps(answer.body), status, headers)

@@ -1,36 +1,30 @@
 """ResourceProtector: the steps of ``guard.py`` on Flask views, view classes and blueprints."""
 
 import functools
-import json
 import logging
 from collections.abc import Callable
 from typing import Any, TypeVar, cast
-from urllib.parse import unquote
 
 import flask
 
 from ..dpop.nonce import Nonces
 from ..dpop.proof import ProofChecker
-from ..errors import ConfigurationError, MethodNotAllowed
+from ..errors import ConfigurationError
 from ..keys.derived import read_secrets
-from ..response import error_response
 from ..settings import ResourceSettings, read
 from ..stores.base import ReplayStore
 from ..stores.replay import load_replay_store
 from .access_token import TokenVerifier
 from .challenge import Challenger
-from .guard import Guard
+from .guard import EXTENSION_KEY, Guard, current_guard
 from .issuer_keys import FetchedKeys
-from .metadata import MARK, build_metadata, find_requirements, metadata_path, metadata_url
+from .metadata import MARK, find_requirements, metadata_url
+from .metadata_endpoint import add_metadata_endpoint
 from .own_server import SERVER_KEY, OwnServer
 from .requirement import DPoPUse, Scopes, build_requirement
 from .target_uri import TargetURI
 
 log = logging.getLogger("flask_private_key_jwt")
-
-EXTENSION_KEY = "private_key_jwt_resource"
-METADATA_ENDPOINT = f"{EXTENSION_KEY}.metadata"
-METADATA_CACHE_SECONDS = 300
 
 View = TypeVar("View", bound=Callable[..., Any])
 
@@ -49,7 +43,7 @@ class ResourceProtector:
         for requirement in find_requirements(app):  # views that are there already: better now than at a request
             requirement.schemes(with_dpop=guard.find_replay_store() is not None)
         app.extensions[EXTENSION_KEY] = guard
-        _add_metadata(app, guard.settings)
+        add_metadata_endpoint(app, guard.settings)
 
     def __call__(
         self, scopes: Scopes = None, *, dpop: DPoPUse = "allowed", optional: bool = False
@@ -70,7 +64,7 @@ class ResourceProtector:
 
             @functools.wraps(view)
             def protected(*args: Any, **kwargs: Any) -> Any:
-                refusal = _current_guard().enter(flask.request, requirement)
+                refusal = current_guard().enter(flask.request, requirement)
                 return flask.current_app.ensure_sync(view)(*args, **kwargs) if refusal is None else refusal
 
             setattr(protected, MARK, requirement)
@@ -91,7 +85,7 @@ class ResourceProtector:
             # Flask answers OPTIONS itself, without the view; a browser's CORS preflight carries no token.
             if flask.request.method == "OPTIONS" and _answers_options(flask.request):
                 return None
-            return _current_guard().enter(flask.request, requirement)
+            return current_guard().enter(flask.request, requirement)
 
         setattr(protect_blueprint, MARK, requirement)
         blueprint.before_request(protect_blueprint)
@@ -131,40 +125,5 @@ def _load_stored_replay(settings: ResourceSettings) -> ReplayStore | None:
     return load_replay_store(settings.REPLAY_STORE)
 
 
-def _current_guard() -> Guard:
-    guard = flask.current_app.extensions.get(EXTENSION_KEY)
-    if not isinstance(guard, Guard):
-        raise ConfigurationError("A view is protected, but ResourceProtector().init_app(app) was not called.")
-    return guard
-
-
 def _answers_options(request: flask.Request) -> bool:
     return bool(getattr(request.url_rule, "provide_automatic_options", False))
-
-
-# --- the metadata document ------------------------------------------------------------------------------
-def _add_metadata(app: flask.Flask, settings: ResourceSettings) -> None:
-    path = metadata_path(settings.RESOURCE)
-    if path is None:  # a resource that is no URL has no place for one (RFC 9728 §3)
-        return
-    methods = ["GET", "POST", "PUT", "PATCH", "DELETE"]
-    app.add_url_rule(unquote(path), METADATA_ENDPOINT, _answer_metadata, methods=methods)
-    # Before any function of the app's own: a login made for people must not hide the document from machines.
-    app.before_request_funcs.setdefault(None, []).insert(0, _answer_metadata_first)
-
-
-def _answer_metadata_first() -> flask.Response | None:
-    return _answer_metadata() if flask.request.endpoint == METADATA_ENDPOINT else None
-
-
-def _answer_metadata() -> flask.Response:
-    app = flask.current_app._get_current_object()  # type: ignore[attr-defined]
-    if flask.request.method not in ("GET", "HEAD", "OPTIONS"):
-        refusal = MethodNotAllowed(f"method {flask.request.method[:20]!r}", allow=("GET", "HEAD", "OPTIONS"))
-        answer = error_response(refusal, endpoint="resource_metadata", sender=app)
-        return flask.Response(json.dumps(answer.body), answer.status, list(answer.headers))
-    guard = _current_guard()
-    with_dpop = guard.find_replay_store() is not None
-    document = build_metadata(guard.settings, find_requirements(app), with_dpop=with_dpop)
-    headers = {"Cache-Control": f"public, max-age={METADATA_CACHE_SECONDS}", "Access-Control-Allow-Origin": "*"}
-    return flask.Response(json.dumps(document), headers=headers, content_type="application/json")

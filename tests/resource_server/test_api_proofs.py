@@ -258,6 +258,14 @@ def test_of_twenty_threads_with_one_proof_exactly_one_gets_in(call, token, build
     assert statuses == [200] + [401] * 19
 
 
+def test_two_workers_with_one_database_let_a_proof_in_once(make_caller, token, build_proof, tmp_path):
+    store = f"sqlite:///{tmp_path}/proofs.sqlite"
+    proof = build_proof(token)
+    statuses = [make_caller(OAUTH2_REPLAY_STORE=store).dpop(token, proof=proof).status_code for _ in range(2)]
+
+    assert statuses == [200, 401]
+
+
 @pytest.mark.parametrize(
     "spoil",
     [

@@ -4,11 +4,13 @@ import json
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
+import flask
 import pytest
 from api_answers import INVALID_TOKEN, UNAVAILABLE, challenges
 from werkzeug.serving import make_server
 from werkzeug.wrappers import Response
 
+from flask_private_key_jwt import ResourceProtector
 from flask_private_key_jwt.discovery import DiscoveryError
 from flask_private_key_jwt.resource_server.issuer_keys import FetchedKeys, fetch_keys
 
@@ -277,6 +279,23 @@ def test_keys_are_discovered_over_http(site, documents, keys):
     [found] = fetch_keys(site, timeout=5)
 
     assert found.thumbprint == key.public.thumbprint
+
+
+def test_an_api_checks_tokens_by_the_keys_it_discovered(site, documents, keys, build_token):
+    key = keys("ES256", "issuer")
+    documents["/.well-known/oauth-authorization-server"] = {"issuer": site, "jwks_uri": f"{site}/jwks"}
+    documents["/jwks"] = {"keys": [{"kty": "oct", "k": "c2VjcmV0"}, key.public_jwk()]}
+    api = flask.Flask("api")
+    api.config.from_mapping(OAUTH2_ISSUER=site, OAUTH2_RESOURCE="https://api.example")
+    require_oauth = ResourceProtector()
+    require_oauth.init_app(api)
+    api.get("/")(require_oauth()(lambda: "in"))
+
+    def ask(**changes):
+        return api.test_client().get("/", headers={"Authorization": f"Bearer {build_token(iss=site, **changes)}"})
+
+    assert ask().status_code == 200
+    assert ask(key=keys("ES256", "thief")).status_code == 401
 
 
 @pytest.mark.parametrize("jwks_uri", [None, "http://evil.example/jwks", "file:///etc/passwd"])

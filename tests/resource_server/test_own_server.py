@@ -1,10 +1,12 @@
 """An API in the same app as its authorization server: no fetching, one replay store, one set of secrets."""
 
 import pytest
-from api_answers import INVALID_PROOF
+from api_answers import INVALID_PROOF, UNAVAILABLE
 
 from flask_private_key_jwt import ResourceProtector, current_token
 from flask_private_key_jwt.dpop.proof import access_token_hash
+from flask_private_key_jwt.errors import StoreUnavailable
+from flask_private_key_jwt.state import State
 from tests.conftest import API, make_app
 
 
@@ -69,6 +71,19 @@ def test_a_token_of_another_key_is_refused(app, ask_token, build_token, keys):
     token = build_token(key=keys("ES256", "thief"))
 
     assert app.test_client().get("/any", headers={"Authorization": f"Bearer {token}"}).status_code == 401
+
+
+def test_keys_that_cannot_be_read_are_unavailable(app, ask_token, monkeypatch, refusals):
+    def away(self):
+        raise StoreUnavailable("the database is away")
+
+    token = ask_token().json["access_token"]
+    monkeypatch.setattr(State, "verification_keys", away)
+
+    answer = app.test_client().get("/any", headers={"Authorization": f"Bearer {token}"})
+
+    assert answer.json == UNAVAILABLE
+    assert refusals == ["the database is away"]
 
 
 @pytest.mark.parametrize("settings", [{"OAUTH2_DPOP_NONCE": "required"}])

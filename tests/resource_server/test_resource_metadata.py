@@ -106,6 +106,13 @@ def test_other_methods_are_refused_as_json(call, method):
     assert answer.headers["Allow"] == "GET, HEAD, OPTIONS"
 
 
+def test_a_replay_store_that_cannot_be_is_unavailable(caplog):
+    app, _ = make_api(OAUTH2_REPLAY_STORE="sql")
+
+    assert app.test_client().get(PATH).status_code == 503
+    assert "OAUTH2_REPLAY_STORE is sql" in caplog.text
+
+
 def test_head_is_answered_without_a_body(call):
     answer = call.send(PATH, method="HEAD")
 

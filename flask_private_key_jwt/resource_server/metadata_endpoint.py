@@ -1,0 +1,43 @@
+"""Where the metadata document answers (RFC 9728 §3)."""
+
+import json
+from urllib.parse import unquote
+
+import flask
+
+from ..errors import ConfigurationError, MethodNotAllowed, TemporarilyUnavailable
+from ..settings import ResourceSettings
+from .guard import EXTENSION_KEY, current_guard, refuse
+from .metadata import build_metadata, find_requirements, metadata_path
+
+NAME = f"{EXTENSION_KEY}.metadata"
+CACHE_SECONDS = 300
+_ALLOW = ("GET", "HEAD", "OPTIONS")
+
+
+def add_metadata_endpoint(app: flask.Flask, settings: ResourceSettings) -> None:
+    """Add the document to *app*, unless its resource is no URL, which leaves no place for one."""
+    path = metadata_path(settings.RESOURCE)
+    if path is None:
+        return
+    app.add_url_rule(unquote(path), NAME, _answer, methods=["GET", "POST", "PUT", "PATCH", "DELETE"])
+    # Before any function of the app's own: a login made for people must not hide the document from machines.
+    app.before_request_funcs.setdefault(None, []).insert(0, _answer_first)
+
+
+def _answer_first() -> flask.Response | None:
+    return _answer() if flask.request.endpoint == NAME else None
+
+
+def _answer() -> flask.Response:
+    if flask.request.method not in _ALLOW:
+        refusal = MethodNotAllowed(f"method {flask.request.method[:20]!r}", allow=_ALLOW)
+        return refuse(refusal, endpoint="resource_metadata")
+    guard = current_guard()
+    try:
+        with_dpop = guard.find_replay_store() is not None
+    except ConfigurationError as error:
+        return refuse(TemporarilyUnavailable(f"set up wrongly: {error}"), endpoint="resource_metadata")
+    document = build_metadata(guard.settings, find_requirements(flask.current_app), with_dpop=with_dpop)
+    headers = {"Cache-Control": f"public, max-age={CACHE_SECONDS}", "Access-Control-Allow-Origin": "*"}
+    return flask.Response(json.dumps(document), headers=headers, content_type="application/json")
