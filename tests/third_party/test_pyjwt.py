@@ -1,0 +1,115 @@
+"""PyJWT verifies our access tokens with nothing but the published documents, and signs assertions (RFC 9068 §4)."""
+
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import jwt
+import pytest
+import requests
+
+from flask_private_key_jwt.keys import jose
+from flask_private_key_jwt.settings import ASYMMETRIC_ALGS
+from tests.third_party.conftest import Site, serving_site
+
+SIGNING_ALGS = ["ES256", "PS256", "RS256", "EdDSA"]
+ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
+
+
+@pytest.fixture(scope="module", params=SIGNING_ALGS)
+def signing_site(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """A site that signs its tokens with each algorithm in turn."""
+    with serving_site(tmp_path_factory.mktemp("signing"), OAUTH2_SIGNING_ALG=request.param) as site:
+        yield site
+
+
+def sign_assertion(client_id: str, key: jose.PrivateKey, **changes: Any) -> str:
+    now = int(time.time())
+    claims = {"iss": client_id, "sub": client_id, "iat": now, "exp": now + 60, "jti": f"{time.time_ns()}", **changes}
+    return jwt.encode(claims, key.as_pem(), algorithm=key.alg, headers={"kid": key.public.thumbprint})
+
+
+def ask_token(site: Site, assertion: str) -> requests.Response:
+    form = {"client_assertion_type": ASSERTION_TYPE, "client_assertion": assertion}
+    return requests.post(site.token_url, data={"grant_type": "client_credentials", **form}, timeout=5)
+
+
+def verify(site: Site, token: str, **changes: Any) -> dict[str, Any]:
+    metadata = requests.get(site.metadata_url, timeout=5).json()
+    key = jwt.PyJWKClient(metadata["jwks_uri"]).get_signing_key_from_jwt(token)
+    options: dict[str, Any] = {"audience": site.api, "issuer": metadata["issuer"], **changes}
+    claims: dict[str, Any] = jwt.decode(token, key, algorithms=[key.algorithm_name], **options)
+    return claims
+
+
+@pytest.fixture
+def client_id(signing_site: Site, keys: Any) -> str:
+    return signing_site.register(keys("ES256"))
+
+
+@pytest.fixture
+def token(signing_site: Site, client_id: str, keys: Any) -> str:
+    answer = ask_token(signing_site, sign_assertion(client_id, keys("ES256"), aud=signing_site.issuer))
+    return str(answer.json()["access_token"])
+
+
+def test_access_token_verifies_with_the_published_keys(signing_site, token, client_id):
+    claims = verify(signing_site, token)
+
+    header = jwt.get_unverified_header(token)
+    assert header["typ"] == "at+jwt"
+    assert header["alg"] == signing_site.app.config["OAUTH2_SIGNING_ALG"]
+    assert (claims["sub"], claims["client_id"], claims["scope"]) == (client_id, client_id, "read")
+
+
+@pytest.mark.parametrize(
+    ("changes", "refusal"),
+    [
+        ({"audience": "https://other.example"}, jwt.InvalidAudienceError),
+        ({"issuer": "https://other.example"}, jwt.InvalidIssuerError),
+        ({"leeway": -601, "options": {"verify_iat": False}}, jwt.ExpiredSignatureError),
+    ],
+)
+def test_access_token_is_for_this_api_and_this_time_only(changes, refusal, signing_site, token):
+    with pytest.raises(refusal):
+        verify(signing_site, token, **changes)
+
+
+def test_access_token_with_other_claims_does_not_verify(signing_site, token):
+    header, _, signature = token.split(".")
+    claims = verify(signing_site, token)
+    forged = jwt.encode({**claims, "scope": "read write"}, None, algorithm="none").split(".")[1]
+
+    with pytest.raises(jwt.InvalidSignatureError):
+        verify(signing_site, f"{header}.{forged}.{signature}")
+
+
+@pytest.mark.parametrize("alg", [alg for alg in ASYMMETRIC_ALGS if alg != "Ed25519"])  # which PyJWT calls EdDSA
+def test_assertion_signed_by_pyjwt_is_accepted(alg, site, keys):
+    client_id = site.register(keys(alg))
+
+    answer = ask_token(site, sign_assertion(client_id, keys(alg), aud=site.issuer))
+
+    assert answer.json()["token_type"] == "Bearer"
+
+
+def test_assertion_signed_with_something_public_as_a_secret_is_refused(site, keys):
+    key = keys("RS256")
+    client_id = site.register(key)
+    claims = {"iss": client_id, "sub": client_id, "aud": site.issuer, "exp": int(time.time()) + 60, "jti": "1"}
+    headers = {"kid": key.public.thumbprint}
+
+    answer = ask_token(site, jwt.encode(claims, key.public.jwk["n"], "HS256", headers=headers))
+
+    assert answer.json()["error"] == "invalid_client"
+    assert site.refusals == ["assertion: alg 'HS256' is not accepted"]
+
+
+def test_assertion_with_alg_none_is_refused(site, keys):
+    client_id = site.register(keys("ES256"))
+    claims = {"iss": client_id, "sub": client_id, "aud": site.issuer, "exp": int(time.time()) + 60, "jti": "1"}
+
+    answer = ask_token(site, jwt.encode(claims, None, algorithm="none"))
+
+    assert answer.json()["error"] == "invalid_client"
+    assert site.refusals == ["assertion: not a compact JWS of three base64url parts"]
