@@ -5,7 +5,7 @@ import json
 import logging
 import threading
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
@@ -20,6 +20,7 @@ log = logging.getLogger("flask_private_key_jwt")
 
 _PURPOSE = "server signing keys"
 _TRIES = 5
+_RETRY_SECONDS = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +30,10 @@ class KeyRing:
     signing: jose.PrivateKey
     public: tuple[jose.PublicKey, ...]
     jwks: Mapping[str, Any]
-    read_at: int
+    stored: tuple[StoredKey, ...] = field(repr=False)
+    """What the above was parsed from."""
+    fresh_until: int
+    """When to read them again, in seconds since the epoch."""
 
 
 class ServerKeys:
@@ -56,27 +60,29 @@ class ServerKeys:
         :raises ConfigurationError: A stored key cannot be decrypted with the application's secrets.
         """
         ring = self._ring
-        if ring is not None and clock.now() - ring.read_at < self._cache_seconds:
+        if ring is not None and clock.now() < ring.fresh_until:
             return ring
         with self._lock:  # one reader; who waited finds the copy fresh
-            if self._ring is ring:
+            if self._ring is None or self._ring is ring:
                 self._ring = self._read(ring)
-            assert self._ring is not None
             return self._ring
 
     def _read(self, old: KeyRing | None) -> KeyRing:
         try:
             for _ in range(_TRIES):
-                stored = self._store.load()
+                stored = tuple(self._store.load())
                 if any(key.alg == self._alg for key in stored):
-                    return self._open(stored)
+                    fresh_until = clock.now() + self._cache_seconds
+                    if old is not None and old.stored == stored:  # parsed once: an RSA key takes 30 ms
+                        return replace(old, fresh_until=fresh_until)
+                    return self._open(stored, fresh_until)
                 # Several processes may come here at once: the slot is unique, the losers read the winner's key.
                 self._store.add(self._make(slot=max((key.slot for key in stored), default=0) + 1))
         except StoreUnavailable:
             if old is None:
                 raise
             log.warning("the signing keys cannot be read again; the copy in memory goes on serving")
-            return old
+            return replace(old, fresh_until=clock.now() + _RETRY_SECONDS)
         raise StoreUnavailable("a signing key was added but cannot be read back")
 
     def _make(self, *, slot: int) -> StoredKey:
@@ -88,16 +94,18 @@ class ServerKeys:
             public_jwk=json.dumps(key.public_jwk()),
             encrypted_private_jwk=self._cipher().encrypt(json.dumps(key.as_jwk()).encode()).decode(),
             created_at=clock.now(),
+            signs_from=clock.now(),
         )
 
-    def _open(self, stored: "list[StoredKey] | tuple[StoredKey, ...] | Any") -> KeyRing:
+    def _open(self, stored: tuple[StoredKey, ...], fresh_until: int) -> KeyRing:
         newest = max((key for key in stored if key.alg == self._alg), key=lambda key: key.slot)
         published = [json.loads(key.public_jwk) for key in stored]
         return KeyRing(
             signing=self._decrypt(newest),
             public=tuple(jose.import_public_jwk(jwk) for jwk in published),
             jwks={"keys": published},
-            read_at=clock.now(),
+            stored=stored,
+            fresh_until=fresh_until,
         )
 
     def _decrypt(self, key: StoredKey) -> jose.PrivateKey:

@@ -1,0 +1,45 @@
+"""Twenty processes that need the signing key at the same moment: ``key_racer.py DATABASE_URL``.
+
+Each is a worker of its own, forked before anything is connected; they wait for one another, then print the ``kid``
+they would sign with.
+"""
+
+import os
+import sys
+
+from flask_sqlalchemy import SQLAlchemy
+from sqlalchemy import create_engine
+
+from flask_private_key_jwt.keys.derived import Secrets
+from flask_private_key_jwt.keys.server_keys import ServerKeys
+from flask_private_key_jwt.stores.engine import use_wal
+from flask_private_key_jwt.stores.models import build_tables
+from flask_private_key_jwt.stores.sqlalchemy import SQLAlchemyServerKeyStore
+
+COUNT = 20
+
+
+def main(url: str) -> None:
+    tables = build_tables(SQLAlchemy())
+    start, go = os.pipe()
+    children = [fork_racer(url, tables, start, go) for _ in range(COUNT)]
+    os.close(go)  # the end of the file is the starting shot
+    sys.exit(any(os.waitpid(child, 0)[1] for child in children))
+
+
+def fork_racer(url, tables, start, go):
+    child = os.fork()
+    if child:
+        return child
+    os.close(go)
+    engine = create_engine(url)
+    use_wal(engine)
+    store = SQLAlchemyServerKeyStore(lambda: engine, tables)
+    keys = ServerKeys(store, Secrets(("a secret for tests only, long enough",)), alg="ES256", cache_seconds=60)
+    os.read(start, 1)
+    os.write(1, f"{keys.current().signing.public.kid}\n".encode())  # a whole line at once
+    os._exit(0)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])
