@@ -18,6 +18,7 @@ log = logging.getLogger("flask_private_key_jwt")
 REFERENCE_HEADER = "Error-Reference"
 NO_STORE = (("Content-Type", "application/json"), ("Cache-Control", "no-store"), ("Pragma", "no-cache"))
 _LONGEST_REASON = 600
+_UNPRINTABLE = re.compile(r"[^ -~]")
 _JWT = re.compile(r"\be[wy][\w.-]{20,}")  # base64url of "{" and what follows, as every JOSE header begins
 
 
@@ -57,7 +58,7 @@ def describe_refusal(error: OAuthError, *, endpoint: str, sender: object) -> str
     reference = secrets.token_hex(8)
     # Foreign text in a reason is quoted already; this keeps it on one line and printable whatever it holds. A caller
     # may have put its assertion into another parameter, and nobody has spent it yet: it must not be read in a log.
-    reason = _JWT.sub("(a JWT)", error.reason.encode("ascii", "backslashreplace").decode())[:_LONGEST_REASON]
+    reason = _JWT.sub("(a JWT)", _UNPRINTABLE.sub(_escape, error.reason))[:_LONGEST_REASON]
     level = logging.ERROR if error.status >= 500 else logging.WARNING
     log.log(
         level, "%s refused: %s: %s [client %s, reference %s]", endpoint, error.code, reason, error.client_id, reference
@@ -66,6 +67,10 @@ def describe_refusal(error: OAuthError, *, endpoint: str, sender: object) -> str
         sender, error=error.code, reason=reason, reference=reference, endpoint=endpoint, client_id=error.client_id
     )
     return reference
+
+
+def _escape(match: re.Match[str]) -> str:
+    return ascii(match[0])[1:-1]
 
 
 def translate(error: OAuth2Error) -> OAuthError:
