@@ -26,8 +26,10 @@ class RegisteredClient:
     version: str
     """Changes with every change of the registration; never used twice, not even by another client."""
     enabled: bool
-    jwks: Mapping[str, Any] = field(repr=False)
-    """The registered JWK Set, by value (RFC 7517 §5)."""
+    jwks: Mapping[str, Any] | None = field(repr=False)
+    """The registered JWK Set, by value (RFC 7517 §5); ``None``: see ``jwks_uri``."""
+    jwks_uri: str | None = None
+    """Where the client publishes its JWK Set instead (RFC 7591 §2)."""
     grant_types: frozenset[str] = frozenset({"client_credentials"})
     scope: frozenset[str] = frozenset()
     """Scopes the client may ask for."""

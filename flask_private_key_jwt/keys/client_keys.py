@@ -61,7 +61,7 @@ class ClientKeys:
 def load_client_keys(client: RegisteredClient) -> tuple[ClientKey, ...]:
     """Parse a client's JWKS. An entry that cannot be used is passed over; private material spoils the whole set."""
     try:
-        return parse_jwks(client.jwks)
+        return parse_jwks(client.jwks or {})
     except jose.JoseProblem as problem:
         log.error("the keys of client %r are refused: %s", client.client_id, problem)
         return ()

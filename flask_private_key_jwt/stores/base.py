@@ -1,7 +1,7 @@
 """The contracts of the stores. One contract suite (``tests/stores``) runs over every implementation."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Protocol
 
@@ -99,7 +99,11 @@ class StoredKey:
     encrypted_private_jwk: str
     """The private JWK, encrypted (Fernet)."""
     created_at: int
-    """Seconds since the epoch."""
+    """When it was made and announced in the JWKS, in seconds since the epoch."""
+    signs_from: int
+    """When it starts to sign, in seconds since the epoch."""
+    retired_at: int | None = None
+    """When the operator took it out of use, if ever."""
 
 
 class ServerKeyStore(Protocol):
@@ -113,6 +117,49 @@ class ServerKeyStore(Protocol):
 
     def add(self, key: StoredKey) -> bool:
         """Insert *key*; ``False`` when another process took its slot first.
+
+        :raises StoreUnavailable: The database did not answer.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class StoredDocument:
+    """A document that a client publishes, as some worker last fetched it; all times in seconds since the epoch."""
+
+    url: str
+    body: str | None = field(repr=False)
+    """The JSON text; ``None`` until a first fetch succeeds."""
+    fetched_at: int
+    fresh_until: int
+    attempted_at: int
+    """When a worker last claimed the right to fetch it, whatever came of that."""
+
+
+class FetchedDocumentStore(Protocol):
+    """Keeps the documents that were fetched, and lets one worker at a time fetch."""
+
+    def load(self, url: str) -> StoredDocument | None:
+        """What is known of exactly this *url*.
+
+        :raises StoreUnavailable: The database did not answer.
+        """
+
+    def claim(self, url: str, *, now: int, not_before: int) -> bool:
+        """Take the right to fetch *url*, in one atomic step; ``False`` when someone took it after *not_before*.
+
+        Of several callers at once one gets ``True``; then ``attempted_at`` is *now*.
+
+        :raises StoreUnavailable: The database did not answer.
+        """
+
+    def save(self, url: str, body: str, *, fetched_at: int, fresh_until: int) -> None:
+        """Replace the document of a *url* that was claimed; nothing happens when it was forgotten meanwhile.
+
+        :raises StoreUnavailable: The database did not answer.
+        """
+
+    def forget(self, url: str) -> None:
+        """Drop the document and its cool-down: the next request for it fetches anew, on every worker.
 
         :raises StoreUnavailable: The database did not answer.
         """

@@ -45,6 +45,16 @@ _DIGEST = LargeBinary(32).with_variant(mysql.BINARY(32), "mysql", "mariadb")
 _CHARSET = "utf8mb4"
 
 
+TABLE_NAMES = (
+    "oauth2_client",
+    "oauth2_client_key",
+    "oauth2_fetched_document",
+    "oauth2_registration_token",
+    "oauth2_server_key",
+    "oauth2_replay",
+)
+
+
 class ClientRow(NamedTuple):
     """The columns a snapshot is made of, in the order the client store selects them."""
 
@@ -53,7 +63,8 @@ class ClientRow(NamedTuple):
     enabled: bool
     owner: str | None
     client_name: str | None
-    jwks: str
+    jwks: str | None
+    jwks_uri: str | None
     token_endpoint_auth_method: str
     token_endpoint_auth_signing_alg: str | None
     grant_types: str
@@ -62,6 +73,9 @@ class ClientRow(NamedTuple):
     dpop_bound_access_tokens: bool
     assertion_audience: str
     client_metadata: str
+
+
+_ONE_KEY_SOURCE = "(jwks IS NULL AND jwks_uri IS NOT NULL) OR (jwks IS NOT NULL AND jwks_uri IS NULL)"
 
 
 class ClientModel:
@@ -77,7 +91,8 @@ class ClientModel:
     enabled: Mapped[bool]
     owner: Mapped[str | None]
     client_name: Mapped[str | None]
-    jwks: Mapped[str]
+    jwks: Mapped[str | None]
+    jwks_uri: Mapped[str | None]
     token_endpoint_auth_method: Mapped[str]
     token_endpoint_auth_signing_alg: Mapped[str | None]
     grant_types: Mapped[str]
@@ -86,6 +101,7 @@ class ClientModel:
     dpop_bound_access_tokens: Mapped[bool]
     assertion_audience: Mapped[str]
     client_metadata: Mapped[str]
+    registration_access_token_digest: Mapped[bytes | None]
     created_at: Mapped[int]
     updated_at: Mapped[int]
 
@@ -111,9 +127,12 @@ class ClientModel:
 
 @dataclass(frozen=True, slots=True)
 class Tables:
-    """What :func:`build_tables` made: three Core tables and the mapped client."""
+    """What :func:`build_tables` made: the Core tables and the mapped client."""
 
     client: Table
+    client_key: Table
+    fetched_document: Table
+    registration_token: Table
     server_key: Table
     replay: Table
     Client: type[ClientModel]
@@ -124,7 +143,7 @@ def build_tables(db: "SQLAlchemy") -> Tables:
 
     :raises ConfigurationError: *db* has a table of one of these names already.
     """
-    for name in ("oauth2_client", "oauth2_server_key", "oauth2_replay"):
+    for name in TABLE_NAMES:
         if (f"{db.metadata.schema}.{name}" if db.metadata.schema else name) in db.metadata.tables:
             raise ConfigurationError(
                 f"This SQLAlchemy object has a table {name} already. Make one PrivateKeyJWT(db) for it and call "
@@ -137,7 +156,15 @@ def build_tables(db: "SQLAlchemy") -> Tables:
     registry(metadata=db.metadata).map_imperatively(
         model, client, version_id_col=client.c.version, version_id_generator=lambda _old: _new_version()
     )
-    return Tables(client, _build_server_key_table(db.metadata), build_replay_table(db.metadata), model)
+    return Tables(
+        client=client,
+        client_key=_build_client_key_table(db.metadata),
+        fetched_document=_build_fetched_document_table(db.metadata),
+        registration_token=_build_registration_token_table(db.metadata),
+        server_key=_build_server_key_table(db.metadata),
+        replay=build_replay_table(db.metadata),
+        Client=model,
+    )
 
 
 def _build_client_table(metadata: MetaData) -> Table:
@@ -151,7 +178,8 @@ def _build_client_table(metadata: MetaData) -> Table:
         Column("enabled", Boolean, nullable=False, default=True),
         Column("owner", String(255)),
         Column("client_name", Text),
-        Column("jwks", _JSON, nullable=False),
+        Column("jwks", _JSON),
+        Column("jwks_uri", Text),
         Column("token_endpoint_auth_method", String(48), nullable=False, default="private_key_jwt"),
         Column("token_endpoint_auth_signing_alg", String(16)),
         Column("grant_types", Text, nullable=False, default="client_credentials"),
@@ -160,6 +188,7 @@ def _build_client_table(metadata: MetaData) -> Table:
         Column("dpop_bound_access_tokens", Boolean, nullable=False, default=False),
         Column("assertion_audience", String(16), nullable=False, default="issuer"),
         Column("client_metadata", _JSON, nullable=False, default="{}"),
+        Column("registration_access_token_digest", _DIGEST),
         Column("created_at", BigInteger, nullable=False, default=_now),
         Column("updated_at", BigInteger, nullable=False, default=_now, onupdate=_now),
         PrimaryKeyConstraint("id", name=conv("pk_oauth2_client")),
@@ -167,10 +196,67 @@ def _build_client_table(metadata: MetaData) -> Table:
         _check("oauth2_client", "client_id", "client_id <> ''"),
         _check("oauth2_client", "version", "version <> ''"),
         _check("oauth2_client", "jwks", """jwks NOT IN ('', 'null', '[]', '{}', '{"keys":[]}', '{"keys": []}')"""),
+        _check("oauth2_client", "one_key_source", _ONE_KEY_SOURCE),
+        _check("oauth2_client", "jwks_uri", "jwks_uri <> ''"),
         _check("oauth2_client", "auth_method", "token_endpoint_auth_method = 'private_key_jwt'"),
         _check("oauth2_client", "assertion_audience", "assertion_audience IN ('issuer', 'compatibility')"),
         _check("oauth2_client", "metadata", "client_metadata <> ''"),
         _check("oauth2_client", "times", "created_at >= 0 AND updated_at >= 0"),
+        mysql_charset=_CHARSET,
+        mariadb_charset=_CHARSET,
+    )
+
+
+def _build_client_key_table(metadata: MetaData) -> Table:
+    """When each key of a client came and when it last signed something: for people, not for verification."""
+    return Table(
+        "oauth2_client_key",
+        metadata,
+        Column("client_id", String(MAX_CLIENT_ID_CHARACTERS)),
+        Column("thumbprint", String(64)),
+        Column("added_at", BigInteger, nullable=False),
+        Column("last_used_at", BigInteger),
+        PrimaryKeyConstraint("client_id", "thumbprint", name=conv("pk_oauth2_client_key")),
+        _check("oauth2_client_key", "names", "client_id <> '' AND thumbprint <> ''"),
+        _check("oauth2_client_key", "times", "added_at >= 0 AND last_used_at >= 0"),
+        mysql_charset=_CHARSET,
+        mariadb_charset=_CHARSET,
+    )
+
+
+def _build_fetched_document_table(metadata: MetaData) -> Table:
+    """Documents that clients publish (``jwks_uri``), as last fetched by any worker."""
+    return Table(
+        "oauth2_fetched_document",
+        metadata,
+        Column("url_digest", _DIGEST),
+        Column("url", Text, nullable=False),
+        Column("body", _JSON),
+        Column("fetched_at", BigInteger, nullable=False, default=0),
+        Column("fresh_until", BigInteger, nullable=False, default=0),
+        Column("attempted_at", BigInteger, nullable=False, default=0),
+        PrimaryKeyConstraint("url_digest", name=conv("pk_oauth2_fetched_document")),
+        _check("oauth2_fetched_document", "url", "url <> ''"),
+        _check("oauth2_fetched_document", "times", "fetched_at >= 0 AND fresh_until >= 0 AND attempted_at >= 0"),
+        mysql_charset=_CHARSET,
+        mariadb_charset=_CHARSET,
+    )
+
+
+def _build_registration_token_table(metadata: MetaData) -> Table:
+    """Initial access tokens of dynamic registration (RFC 7591 §3), hashed."""
+    return Table(
+        "oauth2_registration_token",
+        metadata,
+        Column("digest", _DIGEST),
+        Column("label", String(255), nullable=False, default=""),
+        Column("uses_left", Integer, nullable=False),
+        Column("may_choose_client_id", Boolean, nullable=False, default=False),
+        Column("created_at", BigInteger, nullable=False),
+        Column("expires_at", BigInteger, nullable=False),
+        PrimaryKeyConstraint("digest", name=conv("pk_oauth2_registration_token")),
+        _check("oauth2_registration_token", "uses_left", "uses_left >= 0"),
+        _check("oauth2_registration_token", "times", "created_at >= 0 AND expires_at >= created_at"),
         mysql_charset=_CHARSET,
         mariadb_charset=_CHARSET,
     )
@@ -186,12 +272,14 @@ def _build_server_key_table(metadata: MetaData) -> Table:
         Column("public_jwk", Text, nullable=False),
         Column("encrypted_private_jwk", Text, nullable=False),
         Column("created_at", BigInteger, nullable=False),
+        Column("signs_from", BigInteger, nullable=False),
+        Column("retired_at", BigInteger),
         PrimaryKeyConstraint("slot", name=conv("pk_oauth2_server_key")),
         UniqueConstraint("kid", name=conv("uq_oauth2_server_key_kid")),
         _check("oauth2_server_key", "slot", "slot >= 1"),
         _check("oauth2_server_key", "names", "kid <> '' AND alg <> ''"),
         _check("oauth2_server_key", "jwk", "public_jwk <> '' AND encrypted_private_jwk <> ''"),
-        _check("oauth2_server_key", "created_at", "created_at >= 0"),
+        _check("oauth2_server_key", "times", "created_at >= 0 AND signs_from >= created_at AND retired_at >= 0"),
         mysql_charset=_CHARSET,
         mariadb_charset=_CHARSET,
     )
@@ -231,12 +319,16 @@ def snapshot(row: ClientRow) -> RegisteredClient:
 
     JSON that cannot be read leaves the client without keys: it authenticates nobody, and the log says why.
     """
-    jwks, metadata = _read_object(row, "jwks"), _read_object(row, "client_metadata")
+    jwks = _read_object(row, "jwks") if row.jwks_uri is None else None
+    metadata = _read_object(row, "client_metadata")
+    if row.jwks_uri is None and (jwks is None or metadata is None):
+        jwks = {"keys": []}
     return RegisteredClient(
         client_id=row.client_id,
         version=row.version,
         enabled=bool(row.enabled),
-        jwks=jwks if jwks is not None and metadata is not None else {"keys": []},
+        jwks=jwks,
+        jwks_uri=row.jwks_uri if metadata is not None else None,
         grant_types=frozenset(row.grant_types.split()),
         scope=frozenset(row.scope.split()),
         default_scope=tuple(row.default_scope.split()),
@@ -257,7 +349,8 @@ def build_columns(client: RegisteredClient) -> dict[str, Any]:
         "enabled": client.enabled,
         "owner": client.owner,
         "client_name": client.client_name,
-        "jwks": json.dumps(client.jwks),
+        "jwks": None if client.jwks is None else json.dumps(client.jwks),
+        "jwks_uri": client.jwks_uri,
         "token_endpoint_auth_method": client.token_endpoint_auth_method,
         "token_endpoint_auth_signing_alg": client.token_endpoint_auth_signing_alg,
         "grant_types": " ".join(sorted(client.grant_types)),

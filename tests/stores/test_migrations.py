@@ -16,10 +16,10 @@ from flask_sqlalchemy import SQLAlchemy
 from sqlalchemy import MetaData, inspect, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from flask_private_key_jwt.stores.models import build_tables
+from flask_private_key_jwt.stores.models import TABLE_NAMES, build_tables
 
 MIGRATIONS = Path(__file__).parents[2] / "migrations"
-TABLES = {"oauth2_client", "oauth2_server_key", "oauth2_replay"}
+TABLES = set(TABLE_NAMES)
 
 
 @pytest.fixture(autouse=True)

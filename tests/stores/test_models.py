@@ -33,7 +33,15 @@ CONVENTIONS = [
 ]
 
 CLIENT_SAMPLES = {"client_id": "console", "version": "v", "jwks": '{"keys": [{"kty": "OKP"}]}'}
-KEY_SAMPLES = {"slot": 1, "kid": "k", "alg": "ES256", "public_jwk": "{}", "encrypted_private_jwk": "x", "created_at": 1}
+KEY_SAMPLES = {
+    "slot": 1,
+    "kid": "k",
+    "alg": "ES256",
+    "public_jwk": "{}",
+    "encrypted_private_jwk": "x",
+    "created_at": 1,
+    "signs_from": 1,
+}
 
 
 class Plain(DeclarativeBase):
@@ -184,7 +192,16 @@ def test_the_database_refuses_a_second_client_of_the_same_id(sql_database):
 
 @pytest.mark.parametrize(
     "change",
-    [{"slot": 0}, {"kid": ""}, {"alg": ""}, {"public_jwk": ""}, {"encrypted_private_jwk": ""}, {"created_at": -1}],
+    [
+        {"slot": 0},
+        {"kid": ""},
+        {"alg": ""},
+        {"public_jwk": ""},
+        {"encrypted_private_jwk": ""},
+        {"created_at": -1},
+        {"signs_from": 0},
+        {"retired_at": -1},
+    ],
 )
 def test_the_database_refuses_a_server_key_that_must_never_be(sql_database, change):
     statement = insert(sql_database.tables.server_key)

@@ -11,7 +11,13 @@ from flask_private_key_jwt.stores.base import StoredKey
 from flask_private_key_jwt.stores.sqlalchemy import SQLAlchemyServerKeyStore
 
 KEY = StoredKey(
-    slot=1, kid="k1", alg="ES256", public_jwk='{"kty": "EC"}', encrypted_private_jwk="gAAAA" * 4000, created_at=1
+    slot=1,
+    kid="k1",
+    alg="ES256",
+    public_jwk='{"kty": "EC"}',
+    encrypted_private_jwk="gAAAA" * 4000,
+    created_at=1,
+    signs_from=1,
 )
 
 
