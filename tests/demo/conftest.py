@@ -1,11 +1,18 @@
 """Fixtures of the demo's tests."""
 
 import shutil
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from demo_program import Demo
+
+
+@pytest.fixture(autouse=True)
+def real_time(clock, monkeypatch):
+    """The servers are programs of their own and know nothing of the clock that other tests move."""
+    monkeypatch.setattr("flask_private_key_jwt.clock.now", lambda: int(time.time()))
 
 
 @pytest.fixture(scope="session")

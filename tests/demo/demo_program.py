@@ -1,14 +1,28 @@
 """The demo for real: programs of their own, on free ports, in a temporary folder instead of ``.demo``."""
 
 import os
+import signal
 import socket
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+
+from flask_private_key_jwt.discovery import NoAnswer, exchange
 
 CHECKOUT = Path(__file__).parent.parent.parent
 SECONDS = 60
+SERVERS = {
+    kind: command.split()
+    for kind, command in {
+        "granian": "granian --interface wsgi --factory {module}:create_app --port {port} --workers 2",
+        "gunicorn": "gunicorn {module}:create_app() --bind 127.0.0.1:{port} --workers 2",
+        "flask": "flask --app {module} run -p {port}",
+    }.items()
+}
+"""How the README starts a server."""
 
 
 def free_port() -> int:
@@ -51,6 +65,29 @@ class Demo:
         out, err = process.communicate(timeout=SECONDS)
         return subprocess.CompletedProcess(words, process.returncode, out, err)
 
+    @contextmanager
+    def serving(self, kind: str, module: str, port: int) -> Iterator[None]:
+        """A server as the README starts it, for the length of a ``with`` block."""
+        command = [word.format(module=module, port=port) for word in SERVERS[kind]]
+        with (self.folder / f"{module}.log").open("w") as log:
+            process = subprocess.Popen(
+                [sys.executable, "-m", *command],
+                cwd=CHECKOUT,
+                env=self.environment,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+        try:
+            while not answers(port):
+                assert process.poll() is None, (self.folder / f"{module}.log").read_text()
+                time.sleep(0.05)
+            yield
+        finally:
+            while process.poll() is None:
+                os.killpg(process.pid, signal.SIGTERM)
+                time.sleep(0.1)
+
     @property
     def ports(self) -> list[str]:
         return ["--as-port", str(self.as_port), "--api-port", str(self.api_port)]
@@ -82,6 +119,14 @@ class Demo:
                 return False
             time.sleep(0.05)
         return True
+
+
+def answers(port: int) -> bool:
+    try:
+        exchange("GET", f"http://127.0.0.1:{port}/", timeout=2)
+    except NoAnswer:
+        return False
+    return True
 
 
 def accepts(port: int) -> bool:
