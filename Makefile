@@ -28,7 +28,7 @@ check: set-up-test  ## only the linters
 	@$(python) -m ruff check --quiet
 	@$(python) -m ruff format --check --quiet || { echo "Some files are not formatted: make format"; exit 1; }
 	@$(python) -m mypy --no-error-summary
-	@.venv/bin/lint-imports --no-timing > .venv/lint-imports.log || { cat .venv/lint-imports.log; exit 1; }
+	@.venv/bin/lint-imports --no-logo > .venv/lint-imports.log || { cat .venv/lint-imports.log; exit 1; }
 	@echo "ruff, mypy and import-linter found nothing."
 
 format: set-up-test  ## let ruff format and mend what it can

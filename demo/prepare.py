@@ -8,9 +8,11 @@ It may run again at any time, and prints the commands it runs: each can be typed
 import json
 import os
 import secrets
+import shlex
 import sys
 from contextlib import redirect_stdout, suppress
 from io import StringIO
+from pathlib import Path
 
 from flask import Flask
 
@@ -64,8 +66,8 @@ def make_key(client: DemoClient) -> None:
     folder.mkdir(exist_ok=True)
     for leftover in folder.glob(f"{client.client_id}.*"):  # the public half of a key that is gone
         leftover.unlink()
-    words = ["keygen", "--alg", client.alg, "--out", str(client.key_prefix)]
-    print("$ python -m flask_private_key_jwt.client", *words, flush=True)
+    words = ["keygen", "--alg", client.alg, "--out", near(client.key_prefix)]
+    print("$", shlex.join(["python", "-m", "flask_private_key_jwt.client", *words]), flush=True)
     with redirect_stdout(StringIO()) as said:
         if key_maker(words):
             raise CommandFailed(said.getvalue())
@@ -84,9 +86,9 @@ def register(app: Flask, client: DemoClient) -> None:
     client.registration_file.parent.mkdir(exist_ok=True)
     client.registration_file.write_text(json.dumps(wanted, indent=2) + "\n")
     if known is None:
-        run_flask(app, "oauth2", "client", "add", str(client.registration_file))
+        run_flask(app, "oauth2", "client", "add", near(client.registration_file))
     else:
-        run_flask(app, "oauth2", "client", "update", client.client_id, str(client.registration_file))
+        run_flask(app, "oauth2", "client", "update", client.client_id, near(client.registration_file))
 
 
 def run_flask(app: Flask, *words: str) -> None:
@@ -94,10 +96,16 @@ def run_flask(app: Flask, *words: str) -> None:
 
     :raises CommandFailed: Its exit code is not 0.
     """
-    print("$ flask", *words, flush=True)
+    print("$", shlex.join(["flask", *words]), flush=True)
     result = app.test_cli_runner().invoke(args=words)
     if result.exit_code:
         raise CommandFailed(result.output or repr(result.exception))
+
+
+def near(path: Path) -> str:
+    """A path as a person in this folder would type it."""
+    here = Path.cwd()
+    return str(path.relative_to(here) if path.is_relative_to(here) else path)
 
 
 if __name__ == "__main__":

@@ -65,6 +65,7 @@ def main(group: str) -> int:
 
 
 def end(sentence: str, *, code: int = 2) -> int:
+    """Say why the set-up ends here; the exit code."""
     print(f"{CLEAR}{sentence}", file=sys.stderr)
     return code
 
@@ -94,28 +95,33 @@ def is_usable() -> bool:
 
     :raises SetUpFailed: There is a ``.venv`` that is not ours to replace.
     """
-    if not VENV.exists() or Path(sys.prefix) == VENV and read(MADE_FOR) is None:
-        return VENV.exists()
-    if read(MADE_FOR) is None:
+    if not VENV.exists():
+        return False
+    if (made := read(MADE_FOR)) is not None:
+        return VENV_PYTHON.exists() and made == made_for()
+    if Path(sys.prefix) != VENV:  # the user's own is what runs this, if it works at all
         raise SetUpFailed(f".venv is there, but is no working Python {VERSION} environment. Remove or rename it.")
-    return VENV_PYTHON.exists() and read(MADE_FOR) == made_for()
+    return True
 
 
 def stamp(group: str) -> Path:
+    """The file that says for which state *group* was installed."""
     return VENV / f"ready-{group}"
 
 
 def made_for() -> str:
-    # A virtual environment survives neither being moved nor another Python version.
+    """What a virtual environment is tied to: it survives neither another Python version nor being moved."""
     return f"Python {VERSION} in {CHECKOUT}"
 
 
 def state() -> str:
+    """Changes when something else would be installed."""
     files = b"\0".join((CHECKOUT / name).read_bytes() for name in ("setup.cfg", "pyproject.toml"))
     return f"{made_for()}, {hashlib.sha256(files).hexdigest()}"
 
 
 def read(path: Path) -> str | None:
+    """The text of a file, ``None`` when there is none."""
     return path.read_text() if path.is_file() else None
 
 
@@ -170,6 +176,7 @@ def pip(title: str, *arguments: str) -> None:
 
 
 def why_pip_failed() -> str:
+    """The likely cause, from what pip printed."""
     said = LOG.read_text(errors="replace")
     log = LOG.relative_to(CHECKOUT)
     if any(sign in said for sign in NETWORK_SIGNS):
@@ -207,7 +214,7 @@ class Step:
         environment = {**os.environ, "PIP_CACHE_DIR": str(CACHE / "pip"), "XDG_CACHE_HOME": str(CACHE)}
         with LOG.open("w") as log:
             try:
-                process = subprocess.Popen(
+                process = subprocess.Popen(  # noqa: S603  # our own commands
                     command, cwd=CHECKOUT, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log
                 )
             except FileNotFoundError:  # no virtualenv
@@ -233,6 +240,7 @@ class Step:
 
 
 def last_line(path: Path) -> str:
+    """The last line that holds something."""
     lines = (read(path) or "").split("\n")
     return next((line.strip() for line in reversed(lines) if line.strip()), "")
 
