@@ -1,0 +1,74 @@
+"""When a proof is needed, and what ``cnf`` says (RFC 9449 §5, §6.1; RFC 7800 §3)."""
+
+import dataclasses
+
+import pytest
+
+from flask_private_key_jwt.dpop.binding import TokenBinding, build_confirmation, load_jkt
+from flask_private_key_jwt.dpop.proof import DPoPProof
+from flask_private_key_jwt.errors import InvalidDPoPProof, InvalidRequest, InvalidToken
+from flask_private_key_jwt.request import FormRequest
+from tests.conftest import CLIENT_ID, TOKEN_URL
+
+REQUEST = FormRequest(endpoint="token", url=TOKEN_URL, form={})
+
+
+@pytest.fixture
+def bind(make_checker, app, client):
+    """``bind(proof, required=…, bound=…)`` for the server's and the client's wish."""
+    with app.app_context():
+        registered = app.extensions["private_key_jwt"].server.clients.find(CLIENT_ID)
+
+    def bind(proof, *, required=False, bound=False):
+        binding = TokenBinding(make_checker(), required=required)
+        wanting = dataclasses.replace(registered, dpop_bound_access_tokens=bound)
+        return binding.check(dataclasses.replace(REQUEST, proof=proof), wanting)
+
+    return bind
+
+
+@pytest.mark.parametrize("required", [True, False])
+@pytest.mark.parametrize("bound", [True, False])
+def test_proof_is_checked_whether_it_is_required_or_not(required, bound, bind, build_dpop, proof_key):
+    assert bind(build_dpop(), required=required, bound=bound).thumbprint == proof_key.public.thumbprint
+    with pytest.raises(InvalidDPoPProof) as refused:
+        bind(build_dpop(htm="GET"), required=required, bound=bound)
+    assert refused.value.client_id == CLIENT_ID
+
+
+def test_nothing_is_bound_where_nobody_asks_for_it(bind):
+    assert bind(None) is None
+
+
+@pytest.mark.parametrize("wish", [{"required": True}, {"bound": True}])
+def test_missing_proof_is_refused_where_one_is_required(wish, bind):
+    with pytest.raises(InvalidRequest) as refused:
+        bind(None, **wish)
+
+    assert refused.value.reason == "no DPoP proof, though the server or the client requires bound tokens"
+    assert refused.value.client_id == CLIENT_ID
+
+
+def test_empty_proof_is_a_wrong_one_rather_than_none(bind):
+    with pytest.raises(InvalidDPoPProof):
+        bind("")
+
+
+def test_confirmation_names_the_key():
+    assert build_confirmation(DPoPProof("thumbprint", ())) == {"cnf": {"jkt": "thumbprint"}}
+    assert build_confirmation(None) == {}
+
+
+def test_confirmation_is_read_back():
+    assert load_jkt(build_confirmation(DPoPProof("thumbprint", ()))) == "thumbprint"
+    assert load_jkt({}) is None
+
+
+@pytest.mark.parametrize(
+    "confirmation", [None, "x", 5, [], {}, {"x5t#S256": "x"}, {"jkt": None}, {"jkt": ""}, {"jkt": 5}, {"jkt": ["x"]}]
+)
+def test_confirmation_that_cannot_be_checked_is_refused(confirmation):
+    with pytest.raises(InvalidToken) as refused:
+        load_jkt({"cnf": confirmation})
+
+    assert refused.value.reason == "token: cnf holds no jkt that can be checked"

@@ -1,0 +1,194 @@
+"""Group B: what a DPoP proof must be, one thing wrong at a time (RFC 9449 §4.3)."""
+
+import pytest
+
+from flask_private_key_jwt.dpop.proof import access_token_hash, build_proof
+from flask_private_key_jwt.errors import InvalidDPoPProof
+from flask_private_key_jwt.keys import jose
+from tests.conftest import START, TOKEN_URL
+from tests.dpop.proofs import assert_refused, b64
+
+
+def test_valid_proof_names_its_key_and_spends_nothing(check, build_dpop, proof_key):
+    proof = build_dpop(jti="one")
+
+    assert check(proof) == check(proof)
+    assert check(proof).thumbprint == proof_key.public.thumbprint
+
+
+def test_mark_is_the_jti_under_the_key_and_outlives_the_proof(check, build_dpop, proof_key, clock):
+    (mark,) = check(build_dpop(jti="one")).marks
+
+    assert (mark.purpose, mark.owner, mark.jti) == ("dpop_proof", proof_key.public.thumbprint, "one")
+    clock.move(mark.until - START)
+    assert_refused(check, build_dpop(jti="one", iat=START), "proof: iat is")
+
+
+# --- form and header --------------------------------------------------------------------------------------
+@pytest.mark.parametrize(
+    "proof",
+    ["", " ", "x", "a.b", "a.b.c.d", "a.b.c.d.e", "..", "é.é.é", "a.b.c\n", "\x00", "{}", "=.=.=", "a b.c.d", "\ud800"],
+)
+def test_text_that_is_no_compact_jws_is_refused(proof, check):
+    assert_refused(check, proof, "proof: ")
+
+
+def test_two_proofs_joined_by_a_comma_are_refused(check, build_dpop):
+    assert_refused(check, f"{build_dpop()},{build_dpop()}", "more than one DPoP header")
+
+
+@pytest.mark.parametrize("typ", ["dpop+jwt", "DPoP+JWT", "application/dpop+jwt", "Application/DPoP+jwt"])
+def test_media_type_is_compared_without_case_and_prefix(typ, check, build_dpop):
+    assert check(build_dpop(header={"typ": typ}))
+
+
+@pytest.mark.parametrize(
+    "typ", [None, "JWT", "at+jwt", "dpop+jwt+wrong", "dpop", "application/application/dpop+jwt", ""]
+)
+def test_other_media_type_is_refused(typ, check, build_dpop):
+    shown = typ if typ is None else typ.lower().removeprefix("application/")
+
+    assert_refused(check, build_dpop(header={"typ": typ}), f"proof: typ {shown!r} is not dpop+jwt")
+
+
+@pytest.mark.parametrize("name", ["crit", "b64"])
+@pytest.mark.parametrize("value", [["b64"], [], True, False, "x", 5])
+def test_header_that_must_be_understood_is_refused(name, value, check, build_dpop):
+    assert_refused(check, build_dpop(header={name: value}), "proof: header has crit or b64")
+
+
+@pytest.mark.parametrize(
+    "header", [{"x": 1}, {"kid": "k"}, {"x5u": "https://evil.example"}, {"jku": "https://evil.example"}]
+)
+def test_other_header_parameters_are_ignored(header, check, build_dpop):
+    assert check(build_dpop(header=header))
+
+
+@pytest.mark.parametrize("header", [{"kid": 5}, {"typ": ["dpop+jwt"]}, {"cty": {}}])
+def test_header_parameter_that_is_not_text_is_refused(header, check, build_dpop):
+    assert_refused(check, build_dpop(header=header), f"proof: header parameter {next(iter(header))} is not text")
+
+
+def test_proof_up_to_the_limit_is_accepted(check, build_dpop):
+    proof = pad(build_dpop, 8192)
+
+    assert len(proof) > 8188
+    assert check(proof)
+
+
+def test_longer_proof_is_refused(check, build_dpop):
+    assert_refused(check, pad(build_dpop, 8200), "proof: longer than 8192 bytes")
+
+
+def pad(build_dpop, length):
+    bare = len(build_dpop(pad=""))
+    return build_dpop(pad="x" * ((length - bare) * 3 // 4 - 1))
+
+
+# --- claims -----------------------------------------------------------------------------------------------
+@pytest.mark.parametrize("claim", ["htm", "htu", "iat"])
+def test_proof_without_a_required_claim_is_refused(claim, check, build_dpop):
+    assert_refused(check, build_dpop(**{claim: None}), f"proof: missing claim {claim!r}")
+
+
+@pytest.mark.parametrize("jti", [None, "", 5, True, ["x"], {}, "x" * 257])
+def test_jti_must_be_a_text_of_bounded_length(jti, check, build_dpop):
+    assert_refused(check, build_dpop(jti=jti), "proof: jti is not a text of 1 to 256 characters")
+
+
+@pytest.mark.parametrize("jti", ["x", "x" * 256, " ", "\x00", "é", "\ud800"])
+def test_any_other_jti_is_accepted(jti, check, build_dpop):
+    assert check(build_dpop(jti=jti)).marks[0].digest()
+
+
+@pytest.mark.parametrize("htm", ["GET", "post", "POST ", "", 5, ["POST"], True])
+def test_other_method_is_refused(htm, check, build_dpop):
+    assert_refused(check, build_dpop(htm=htm), f"proof: htm {htm!r} is not 'POST'")
+
+
+@pytest.mark.parametrize("htu", [5, [TOKEN_URL], {}, True])
+def test_htu_that_is_not_text_is_refused(htu, check, build_dpop):
+    assert_refused(check, build_dpop(htu=htu), "proof: htu is not text")
+
+
+@pytest.mark.parametrize(
+    "claims", [{"nbf": START}, {"exp": START + 300}, {"exp": START - 9}, {"nonce": "n"}, {"nonce": 5}, {"ath": "x"}]
+)
+def test_claims_that_are_not_asked_for_are_ignored(claims, check, build_dpop):
+    """B11, B13, B22, E14: nbf, exp, a nonce nobody required, an ath without a token."""
+    assert check(build_dpop(**claims))
+
+
+# --- age --------------------------------------------------------------------------------------------------
+@pytest.mark.parametrize("age", [-60, -59.5, -10, 0, 0.5, 8, 10])
+def test_iat_within_the_window_is_accepted(age, check, build_dpop):
+    assert check(build_dpop(iat=START + age))
+
+
+@pytest.mark.parametrize("age", [-3600, -61, -60.5, 10.5, 11, 3600, 1e15, -1e15])
+def test_iat_outside_the_window_is_refused(age, check, build_dpop):
+    assert_refused(check, build_dpop(iat=START + age), "proof: iat is")
+
+
+@pytest.mark.parametrize("iat", ["now", True, [], {}, str(START)])
+def test_iat_that_is_not_a_number_is_refused(iat, check, build_dpop):
+    assert_refused(check, build_dpop(iat=iat), "proof: iat is not a number")
+
+
+@pytest.mark.parametrize(
+    ("iat", "reason"), [("1e999", "iat is not a number"), ("NaN", "the payload is not"), ("9" * 300, "iat is")]
+)
+def test_iat_that_is_no_time_is_refused(iat, reason, check, proof_key):
+    head = b64({"typ": "dpop+jwt", "alg": "ES256", "jwk": proof_key.public.jwk})
+    claims = f'{{"jti": "x", "htm": "POST", "htu": "{TOKEN_URL}", "iat": {iat}}}'
+    signed = f"{head}.{b64(claims.encode())}"
+    signature = jose._ALGORITHMS["ES256"].sign(signed.encode(), proof_key.native)
+
+    assert_refused(check, f"{signed}.{b64(signature)}", f"proof: {reason}")
+
+
+@pytest.mark.parametrize(("lifetime", "skew"), [(10, 0), (300, 60)])
+def test_window_is_a_setting(lifetime, skew, make_checker, build_dpop):
+    checker = make_checker(DPOP_PROOF_LIFETIME_SECONDS=lifetime, CLOCK_SKEW_SECONDS=skew)
+
+    for age in (-lifetime, skew):
+        assert checker.check(build_dpop(iat=START + age), method="POST", url=TOKEN_URL)
+    for age in (-lifetime - 1, skew + 1):
+        with pytest.raises(InvalidDPoPProof):
+            checker.check(build_dpop(iat=START + age), method="POST", url=TOKEN_URL)
+
+
+# --- the access token, at an API ----------------------------------------------------------------------------
+def test_ath_of_the_token_is_accepted(check, build_dpop):
+    assert check(build_dpop(ath=access_token_hash("token")), access_token="token")
+
+
+@pytest.mark.parametrize(
+    ("ath", "reason"),
+    [
+        (None, "proof: missing claim 'ath'"),
+        (5, "proof: ath is not text"),
+        ("", "proof: ath names another access token"),
+        (access_token_hash("other"), "proof: ath names another access token"),
+        (access_token_hash("token") + "=", "proof: ath names another access token"),
+        ("é\ud800", "proof: ath names another access token"),
+    ],
+)
+def test_other_ath_is_refused(ath, reason, check, build_dpop):
+    assert_refused(check, build_dpop(ath=ath), reason, access_token="token")
+
+
+# --- what a client builds -----------------------------------------------------------------------------------
+def test_built_proof_is_accepted(check, proof_key):
+    proof = build_proof(
+        proof_key,
+        jti="one",
+        method="POST",
+        url=f"{TOKEN_URL}?query#fragment",
+        now=START,
+        access_token="token",
+        nonce="n",
+    )
+
+    assert check(proof, access_token="token").thumbprint == proof_key.public.thumbprint
+    assert jose.decode_unverified(proof)[1]["htu"] == TOKEN_URL
