@@ -10,7 +10,10 @@ SHELL = /bin/sh
 python = .venv/bin/python
 
 # Nothing outside the checkout: tools that cache in the home folder are told to stay here.
-export PYTHON XDG_CACHE_HOME = $(CURDIR)/.venv/cache
+export XDG_CACHE_HOME = $(CURDIR)/.venv/cache
+# A terminal that knows no check mark shows a question mark.
+export PYTHONIOENCODING = :replace
+export PYTHON
 
 .DEFAULT_GOAL = help
 .PHONY: help demo test check format bench clean set-up-demo set-up-test

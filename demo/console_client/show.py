@@ -56,7 +56,7 @@ class Show:
         """Names and values, one a line."""
         width = max([NARROWEST_NAME, *map(len, members)])
         for name, value in members.items():
-            self._console.print(Text(f"  {name:{width}}  ", style="blue") + self._text_of(value))
+            self._console.print(Text.assemble((f"  {name:{width}}  ", "blue"), self._text_of(value)))
 
     def jwt(self, what: str, token: str) -> None:
         """A JWT as it is sent, and what stands in it."""
