@@ -13,11 +13,13 @@ import pytest
 from flask_sqlalchemy import SQLAlchemy
 from line import Line
 from servers import server_url
-from sqlalchemy import Engine, create_engine, text
+from sqlalchemy import Engine, MetaData, Table, create_engine, inspect, text
 from sqlalchemy.engine import make_url
+from sqlalchemy.pool import NullPool
+from sqlalchemy.schema import DropTable
 
 from flask_private_key_jwt.stores.base import ASSERTION, Mark, ReplayStore
-from flask_private_key_jwt.stores.engine import open_engine, use_wal
+from flask_private_key_jwt.stores.engine import use_wal
 from flask_private_key_jwt.stores.models import Tables, build_tables
 from flask_private_key_jwt.stores.replay import load_replay_store
 
@@ -39,16 +41,37 @@ def _own_database(url: str) -> Iterator[str]:
     server.dispose()
 
 
+def _drop_tables(url: str) -> None:
+    engine = create_engine(url, poolclass=NullPool)
+    with engine.begin() as connection:
+        for name in inspect(connection).get_table_names():
+            connection.execute(DropTable(Table(name, MetaData())))
+
+
 @pytest.fixture(scope="session")
-def postgres_url() -> Iterator[str]:
+def _postgres() -> Iterator[str]:
     with server_url("postgres") as url, _own_database(url) as own:
         yield own
 
 
 @pytest.fixture(scope="session")
-def mariadb_url() -> Iterator[str]:
+def _mariadb() -> Iterator[str]:
     with server_url("mariadb") as url, _own_database(url) as own:
         yield own
+
+
+@pytest.fixture
+def postgres_url(_postgres: str) -> str:
+    """The URL of an empty PostgreSQL database."""
+    _drop_tables(_postgres)
+    return _postgres
+
+
+@pytest.fixture
+def mariadb_url(_mariadb: str) -> str:
+    """The URL of an empty MariaDB database."""
+    _drop_tables(_mariadb)
+    return _mariadb
 
 
 @pytest.fixture(scope="session")
@@ -76,7 +99,7 @@ def store_url(request: pytest.FixtureRequest) -> Any:
 
 @pytest.fixture
 def open_store() -> Iterator[Callable[[str], Any]]:
-    """Opens replay stores; closes them, and their tables are gone, when the test is over."""
+    """Opens replay stores, and closes them when the test is over."""
     opened: list[ReplayStore] = []
 
     def open_store(url: str) -> ReplayStore:
@@ -92,19 +115,8 @@ def open_store() -> Iterator[Callable[[str], Any]]:
 
 @pytest.fixture
 def store(store_url: str, open_store: Callable[[str], Any]) -> ReplayStore:
-    _empty(store_url)
     replay_store: ReplayStore = open_store(store_url)
     return replay_store
-
-
-def _empty(url: str) -> None:
-    """Drop the replay table of the worker's database. Redis needs nothing: every test has an owner of its own."""
-    if url == "memory" or url.startswith("redis"):
-        return
-    engine = open_engine(url)
-    with engine.begin() as connection:
-        connection.execute(text("DROP TABLE IF EXISTS oauth2_replay"))
-    engine.dispose()
 
 
 @pytest.fixture
@@ -131,10 +143,8 @@ def _open_database(url: str) -> Iterator[Database]:
     tables = build_tables(db)
     engine = create_engine(url)
     use_wal(engine)
-    db.metadata.drop_all(engine)
     db.metadata.create_all(engine)
     yield Database(engine, tables)
-    db.metadata.drop_all(engine)
     engine.dispose()
 
 

@@ -1,15 +1,16 @@
 """One of two processes that use the same marks: ``racer.py STORE OWNER forwards|backwards``.
 
-Each pair of marks is used by both processes at about the same time, in opposite orders, so that a store
+Each bundle of marks is used by both processes at about the same time, in opposite orders, so that a store
 that locks one mark after the other would lock the two processes out.
 """
 
 import sys
 
-from flask_private_key_jwt.stores.base import ASSERTION, PROOF, Mark, Replayed
+from flask_private_key_jwt.stores.base import ASSERTION, Mark, Replayed
 from flask_private_key_jwt.stores.replay import load_replay_store
 
-COUNT = 200
+COUNT = 100
+MARKS = 20
 FAR_FUTURE = 4_000_000_000
 
 
@@ -18,7 +19,7 @@ def main(url: str, owner: str, order: str) -> None:
     print("ready", flush=True)
     sys.stdin.readline()
     for number in range(COUNT):
-        marks = [Mark(purpose, owner, f"race {number}", FAR_FUTURE) for purpose in (ASSERTION, PROOF)]
+        marks = [Mark(ASSERTION, owner, f"race {number} {part}", FAR_FUTURE) for part in range(MARKS)]
         try:
             store.remember(marks if order == "forwards" else marks[::-1])
         except Replayed:

@@ -153,10 +153,6 @@ def test_of_many_processes_that_make_the_table_at_once_none_fails(sql_url, mark)
             answers.append(repr(error))
         store.close()
 
-    engine = open_engine(sql_url)
-    with engine.begin() as connection:
-        connection.exec_driver_sql("DROP TABLE IF EXISTS oauth2_replay")
-    engine.dispose()
     threads = [threading.Thread(target=start, args=(number,)) for number in range(8)]
     for thread in threads:
         thread.start()

@@ -150,7 +150,7 @@ def test_of_two_processes_one_uses_a_mark(store_url, mark):
         racer.stdin.flush()
     answers = [racer.communicate()[0].split() for racer in racers]
 
-    assert [sorted(pair) for pair in zip(*answers, strict=True)] == [["replayed", "used"]] * 200
+    assert [sorted(pair) for pair in zip(*answers, strict=True)] == [["replayed", "used"]] * 100
 
 
 def test_purge_deletes_what_has_expired_in_batches_and_nothing_else(store, store_url, mark, clock):
