@@ -56,7 +56,7 @@ class ClientRegistry:
             try:
                 connection.execute(insert(self._table), row)
             except IntegrityError:
-                raise InvalidClientMetadata(f"client_id {client.client_id!r} is registered already") from None
+                raise _refusal(f"client_id {client.client_id!r} is registered already") from None
         return client
 
     def update(self, client_id: str, changes: Mapping[str, Any]) -> RegisteredClient:
@@ -69,7 +69,7 @@ class ClientRegistry:
         :raises StoreUnavailable: The database did not answer.
         """
         if changes.get("client_id", client_id) != client_id:
-            raise InvalidClientMetadata("client_id cannot be changed")
+            raise _refusal("client_id cannot be changed")
         for _ in range(_TRIES):
             before = self.get(client_id)
             merged = {**describe_client(before), **changes}
@@ -79,14 +79,21 @@ class ClientRegistry:
                 row = {**build_columns(after), "version": after.version, "updated_at": clock.now()}
                 if connection.execute(update(self._table).where(same).values(row)).rowcount == 1:
                     return after
-        raise InvalidClientMetadata(f"client {client_id!r} is being changed by others; try again")
+        raise _refusal(f"client {client_id!r} is being changed by others; try again")
 
     def disable(self, client_id: str) -> RegisteredClient:
         """Stop a client from authenticating, from its next request on; ``update(id, {"enabled": True})`` undoes it.
 
+        Unlike :meth:`update` it works whatever else the registration holds, which settings may have outlawed since.
+
         :raises UnknownClient: There is none.
+        :raises StoreUnavailable: The database did not answer.
         """
-        return self.update(client_id, {"enabled": False})
+        client = self.get(client_id)
+        stopped = {"enabled": False, "version": _new_version(), "updated_at": clock.now()}
+        with self._database.begin() as connection:
+            connection.execute(update(self._table).where(self._table.c.client_id == client.client_id).values(stopped))
+        return self.get(client_id)
 
     def remove(self, client_id: str) -> None:
         """Delete a client.
@@ -116,9 +123,23 @@ class ClientRegistry:
         return [snapshot(ClientRow(*row)) for row in rows]
 
     def _build(self, metadata: Mapping[str, Any]) -> RegisteredClient:
-        return build_client(
-            metadata,
-            settings=self._settings,
-            grant_types=self._grant_types(),
-            version=secrets.token_hex(16),
-        )
+        try:
+            return build_client(
+                metadata,
+                settings=self._settings,
+                grant_types=self._grant_types(),
+                version=_new_version(),
+            )
+        except InvalidClientMetadata as error:
+            raise _refusal(error.reason) from None
+
+
+def _refusal(reason: str) -> InvalidClientMetadata:
+    """A refusal whose traceback shows the private reason: who calls the registry is the operator, not a client."""
+    error = InvalidClientMetadata(reason)
+    error.add_note(reason)
+    return error
+
+
+def _new_version() -> str:
+    return secrets.token_hex(16)

@@ -10,7 +10,8 @@ from typing import Any
 
 from .client_auth import CLIENT_AUTH_METHODS
 from .errors import InvalidClientMetadata
-from .keys.client_keys import parse_jwks
+from .grants.scope import MAX_SCOPE_CHARACTERS
+from .keys.client_keys import WrongCertificate, read_jwks
 from .keys.jose import JoseProblem
 from .registered_client import RegisteredClient, is_client_id
 from .settings import ServerSettings, scope_tokens
@@ -28,11 +29,12 @@ def build_client(
 ) -> RegisteredClient:
     """Check a registration and make the client of it (RFC 7591 §2, RFC 9449 §5.2).
 
-    :param metadata: The members, as JSON gives them; ``client_id`` is made when it is absent.
+    :param metadata: The members, as JSON gives them; ``None`` counts as absent, and an absent ``client_id`` is made.
     :param grant_types: What the server's token endpoint answers.
     :param version: The new client's version.
     :raises InvalidClientMetadata: A member is not acceptable; the reason says which and why.
     """
+    metadata = {name: value for name, value in metadata.items() if value is not None}
     alg = _text(metadata, "token_endpoint_auth_signing_alg")
     jwks = _check_jwks(metadata, alg, settings)
     scope = _check_scope(metadata, "scope", settings.SCOPES)
@@ -98,7 +100,7 @@ def unknown_members(metadata: Mapping[str, Any]) -> list[str]:
 def _check_client_id(metadata: Mapping[str, Any]) -> str:
     client_id = metadata.get("client_id")
     if client_id is None:
-        return secrets.token_urlsafe(16)
+        return secrets.token_hex(16)  # never opens with "-", which a command line takes for an option
     if not isinstance(client_id, str) or not is_client_id(client_id):
         raise InvalidClientMetadata("client_id is not a text of 1 to 255 printable ASCII characters")
     return client_id
@@ -111,9 +113,11 @@ def _check_jwks(metadata: Mapping[str, Any], alg: str | None, settings: ServerSe
     if not isinstance(jwks, Mapping):
         raise InvalidClientMetadata("jwks is missing: a private_key_jwt client needs its public keys, as a JWK Set")
     try:
-        keys = parse_jwks(jwks)
+        keys, passed_over = read_jwks(jwks)
     except JoseProblem as problem:
         raise InvalidClientMetadata(f"jwks: {problem}") from None
+    if wrong := [problem for problem in passed_over if isinstance(problem, WrongCertificate)]:
+        raise InvalidClientMetadata(f"jwks: {wrong[0]}")
     accepted = settings.ASSERTION_SIGNING_ALGS
     if alg is not None and alg not in accepted:
         raise InvalidClientMetadata(
@@ -121,7 +125,8 @@ def _check_jwks(metadata: Mapping[str, Any], alg: str | None, settings: ServerSe
         )
     wanted = {alg} if alg else set(accepted)
     if not any(key.public.algs & wanted for key in keys):
-        raise InvalidClientMetadata(f"jwks holds no public key that can verify {' or '.join(sorted(wanted))}")
+        why = f" ({'; '.join(map(str, passed_over))})" if passed_over else ""
+        raise InvalidClientMetadata(f"jwks holds no public key that can verify {' or '.join(sorted(wanted))}{why}")
     return jwks
 
 
@@ -131,6 +136,8 @@ def _check_scope(metadata: Mapping[str, Any], name: str, allowed: Sequence[str])
         return ()
     if not isinstance(text, str):
         raise InvalidClientMetadata(f"{name} is not a text of scopes with spaces between")
+    if len(text) > MAX_SCOPE_CHARACTERS:
+        raise InvalidClientMetadata(f"{name} is longer than {MAX_SCOPE_CHARACTERS} characters")
     tokens = tuple(dict.fromkeys(text.split()))
     try:
         scope_tokens(tokens)

@@ -1,7 +1,7 @@
 """A client's public keys: which of them may have signed this JWT (RFC 7517 §4, OpenID Connect Core §10.1.1)."""
 
 import logging
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -14,6 +14,10 @@ log = logging.getLogger("flask_private_key_jwt")
 
 MAX_KEYS = 20
 """Most keys of one client: without a ``kid``, each of them may have to be tried."""
+
+
+class WrongCertificate(jose.JoseProblem):
+    """A good key came with a certificate (``x5c``) that is not its own, or is none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +74,17 @@ def load_client_keys(client: RegisteredClient) -> tuple[ClientKey, ...]:
 def parse_jwks(jwks: Mapping[str, Any]) -> tuple[ClientKey, ...]:
     """The usable signature keys of a JWK Set (RFC 7517 §5).
 
+    :raises JoseProblem: As :func:`read_jwks`.
+    """
+    keys, passed_over = read_jwks(jwks)
+    for problem in passed_over:
+        log.info("a key of a client's set is passed over: %s", problem)
+    return keys
+
+
+def read_jwks(jwks: Mapping[str, Any]) -> tuple[tuple[ClientKey, ...], tuple[jose.JoseProblem, ...]]:
+    """The usable signature keys of a JWK Set, and why the other entries are passed over (RFC 7517 §5).
+
     :raises JoseProblem: Not a JWK Set, too large a set, or one with private or symmetric keys in it.
     """
     entries = jwks.get("keys")
@@ -79,13 +94,18 @@ def parse_jwks(jwks: Mapping[str, Any]) -> tuple[ClientKey, ...]:
         raise jose.JoseProblem(f"more than {MAX_KEYS} keys")
     if any(isinstance(entry, Mapping) and jose.PRIVATE_MEMBERS & entry.keys() for entry in entries):
         raise jose.JoseProblem("the set holds private or symmetric key material")
-    return tuple(_usable(entries))
-
-
-def _usable(entries: list[Any]) -> Iterator[ClientKey]:
+    keys, passed_over = [], []
     for entry in entries:
         try:
-            key = jose.import_public_jwk(entry)
-            yield ClientKey(key, certificate_of_jwk(entry))
-        except jose.JoseProblem as problem:  # RFC 7517 §5: entries that are not understood are ignored
-            log.info("a key of a client's set is passed over: %s", problem)
+            keys.append(_read_key(entry))
+        except jose.JoseProblem as problem:
+            passed_over.append(problem)
+    return tuple(keys), tuple(passed_over)
+
+
+def _read_key(entry: Any) -> ClientKey:
+    key = jose.import_public_jwk(entry)
+    try:
+        return ClientKey(key, certificate_of_jwk(entry))
+    except jose.JoseProblem as problem:
+        raise WrongCertificate(str(problem)) from None
