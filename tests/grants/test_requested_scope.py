@@ -1,0 +1,102 @@
+"""Which scopes a token gets (RFC 6749 §3.3): all that was asked for, or a refusal; never a part of it in silence."""
+
+import pytest
+
+from flask_private_key_jwt.grants.scope import MAX_SCOPE_CHARACTERS
+from flask_private_key_jwt.keys import jose
+from tests.conftest import CLIENT_ID
+
+INVALID_SCOPE = {"error": "invalid_scope", "error_description": "The requested scope is invalid."}
+
+
+def refusal(scope):
+    return f"scope {scope!a} is not registered for the client"
+
+
+def assert_refused(answer, refusals, reason):
+    assert (answer.status_code, answer.json) == (400, INVALID_SCOPE)
+    assert refusals == [reason]
+
+
+@pytest.mark.parametrize(
+    ("requested", "granted"),
+    [
+        ("read", "read"),
+        ("write", "write"),
+        ("write read", "write read"),
+        ("read read", "read"),
+        ("write read write", "write read"),
+    ],
+)
+def test_registered_scopes_are_granted_in_the_order_asked_for(requested, granted, ask_token):
+    answer = ask_token(scope=requested)
+
+    assert answer.json["scope"] == granted
+    assert jose.decode_unverified(answer.json["access_token"])[1]["scope"] == granted
+
+
+@pytest.mark.parametrize("requested", [None, ""])
+def test_request_without_a_scope_gets_the_default(requested, ask_token):
+    assert ask_token(scope=requested).json["scope"] == "read"
+
+
+def test_default_keeps_its_order(ask_token, app, oauth):
+    with app.app_context():
+        oauth.clients.update(CLIENT_ID, {"default_scope": "write read"})
+
+    assert ask_token().json["scope"] == "write read"
+
+
+def test_client_without_a_default_must_ask(ask_token, app, oauth, refusals):
+    with app.app_context():
+        oauth.clients.update(CLIENT_ID, {"default_scope": None})
+
+    assert_refused(ask_token(), refusals, "no scope requested and the client has no default_scope")
+    assert ask_token(scope="read").status_code == 200
+
+
+@pytest.mark.parametrize("other", ["admin", "READ", "rea", "reads", "read,write", "*", '"read"', "r\u00e9ad", "\x00"])
+def test_one_scope_that_is_not_registered_refuses_the_whole(other, ask_token, refusals):
+    assert_refused(ask_token(scope=f"read {other}"), refusals, refusal(other))
+
+
+@pytest.mark.parametrize("requested", [" ", " read", "read ", "read  write"])
+def test_needless_space_is_refused(requested, ask_token, refusals):
+    assert_refused(ask_token(scope=requested), refusals, refusal(""))
+
+
+@pytest.mark.parametrize("separator", ["\t", "\n", "\r\n", "\u00a0", "\u2003", "+", ","])
+def test_only_a_space_separates(separator, ask_token, refusals):
+    requested = f"read{separator}write"
+
+    assert_refused(ask_token(scope=requested), refusals, refusal(requested))
+
+
+def test_scope_up_to_the_longest_is_looked_at_and_a_longer_one_refused(ask_token, app, oauth, refusals):
+    longest = "r" * MAX_SCOPE_CHARACTERS
+    with app.app_context():
+        oauth.clients.update(CLIENT_ID, {"scope": f"{longest}", "default_scope": None})
+
+    assert ask_token(scope=longest).status_code == 200
+    assert_refused(ask_token(scope=longest + "r"), refusals, f"scope is longer than {MAX_SCOPE_CHARACTERS} characters")
+
+
+@pytest.mark.parametrize("settings", [{"OAUTH2_SCOPES": ["read", "write", "admin"]}])
+def test_scope_of_the_server_that_is_not_the_clients_is_refused(ask_token, refusals):
+    assert_refused(ask_token(scope="admin"), refusals, refusal("admin"))
+
+
+def test_narrowed_registration_counts_at_once(ask_token, app, oauth, refusals):
+    assert ask_token(scope="write").status_code == 200
+    with app.app_context():
+        oauth.clients.update(CLIENT_ID, {"scope": "read"})
+
+    assert_refused(ask_token(scope="write"), refusals, refusal("write"))
+
+
+def test_refused_scope_has_spent_the_assertion(ask_token, build_assertion, refusals):
+    assertion = build_assertion()
+    ask_token(assertion=assertion, scope="admin")
+
+    assert ask_token(assertion=assertion, scope="read").json["error"] == "invalid_client"
+    assert refusals == [refusal("admin"), "jti of the client_assertion was used before"]
