@@ -1,0 +1,39 @@
+"""Of the threads that want the same thing at the same time, one gets it for all."""
+
+from collections.abc import Callable
+from concurrent.futures import Future
+from threading import Lock
+from typing import Generic, TypeVar
+
+T = TypeVar("T")
+
+
+class SingleFlight(Generic[T]):
+    """Runs one action for each key at a time."""
+
+    def __init__(self) -> None:
+        self._under_way: dict[str, Future[T]] = {}
+        self._lock = Lock()
+
+    def run(self, key: str, action: Callable[[], T]) -> T:
+        """The result of *action*, or of the equal one that another thread is running; its exception too."""
+        with self._lock:
+            flight = self._under_way.get(key)
+            leads = flight is None
+            if flight is None:
+                flight = self._under_way[key] = Future()
+        if leads:
+            self._fly(key, flight, action)
+        return flight.result()
+
+    def _fly(self, key: str, flight: Future[T], action: Callable[[], T]) -> None:
+        try:
+            flight.set_result(action())
+        except Exception as error:
+            flight.set_exception(error)
+        except BaseException:
+            flight.set_exception(RuntimeError("the thread that did it was ended"))
+            raise
+        finally:
+            with self._lock:
+                del self._under_way[key]
