@@ -22,6 +22,7 @@ from .errors import ConfigurationError
 from .grants.policy import TokenPolicy, check_grant_class
 from .keys.client_keys import ClientKeys
 from .keys.derived import Secrets, read_secrets
+from .keys.rotation import load_schedule
 from .keys.server_keys import ServerKeys
 from .server import AuthorizationServer, Declarations
 from .settings import ServerSettings, read
@@ -61,16 +62,18 @@ class PrivateKeyJWT:
             raise ConfigurationError("init_app was called on this app before.")
         settings = read(app.config, ServerSettings)
         secrets = _read_secrets(settings, app.config)
-        engine = _engine_source(self._db, wal=settings.SQLITE_WAL)
-        clients = SQLAlchemyClientStore(engine, self._tables, settings.CLIENT_CACHE_SIZE)
+        # One for all stores: what they do in a row then uses one connection, whose caches stay warm.
+        database = Database(_engine_source(self._db, wal=settings.SQLITE_WAL))
+        clients = SQLAlchemyClientStore(database, self._tables, settings.CLIENT_CACHE_SIZE)
         server_keys = ServerKeys(
-            SQLAlchemyServerKeyStore(engine, self._tables),
+            SQLAlchemyServerKeyStore(database, self._tables),
             secrets,
             alg=settings.SIGNING_ALG,
+            schedule=load_schedule(settings),
             cache_seconds=settings.KEY_CACHE_SECONDS,
         )
         replay = load_replay_store(
-            settings.REPLAY_STORE, build_sql=lambda: SQLAlchemyReplayStore(engine, self._tables.replay)
+            settings.REPLAY_STORE, build_sql=lambda: SQLAlchemyReplayStore(database, self._tables.replay)
         )
         if settings.REPLAY_STORE == "memory":
             log.warning("OAUTH2_REPLAY_STORE is memory: right for one process only, and a restart forgets")
@@ -91,7 +94,7 @@ class PrivateKeyJWT:
             declarations=self._declarations,
             token_url=token_url,
         )
-        registry = ClientRegistry(settings, Database(engine), self._tables, grant_types=server.grant_types)
+        registry = ClientRegistry(settings, database, self._tables, grant_types=server.grant_types)
         endpoints = _paths(settings)
         app.extensions[EXTENSION_KEY] = State(
             settings=settings,

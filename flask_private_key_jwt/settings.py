@@ -198,6 +198,16 @@ class ServerSettings(SharedSettings):
     KEY_CACHE_SECONDS: Annotated[int, between(1, 300)] = 60
     """How long a process trusts its copy of the signing keys before it reads them again, in seconds. 1 to 300."""
 
+    KEY_ANNOUNCE_SECONDS: Annotated[int, between(900, 90 * 86400)] = 14 * 86400
+    """How long a new signing key is published before it signs, in seconds. 900 to 7776000."""
+
+    KEY_SIGN_SECONDS: Annotated[int, between(1800, 730 * 86400)] = 90 * 86400
+    """How long a signing key signs, in seconds; more than ``KEY_ANNOUNCE_SECONDS``. 1800 to 63072000."""
+
+    KEY_RETIRE_SECONDS: Annotated[int, between(900, 365 * 86400)] = 14 * 86400
+    """How long it stays published after that, in seconds, and never less than the longest token lives.
+    900 to 31536000."""
+
     REPLAY_STORE: Annotated[str, replay_store] = field(default="sql", repr=False)  # a URL may hold a password
     """Where used ``jti`` values are remembered: ``sql`` (the app's database), a ``redis://`` or SQLAlchemy URL,
     or ``memory`` (one process only)."""
@@ -207,6 +217,13 @@ class ServerSettings(SharedSettings):
 
     SQLITE_WAL: bool = True
     """On SQLite, switch the database to WAL with ``synchronous=NORMAL``; ``False`` leaves it as it is."""
+
+    def __post_init__(self) -> None:
+        if self.KEY_ANNOUNCE_SECONDS >= self.KEY_SIGN_SECONDS:
+            raise ConfigurationError(
+                "OAUTH2_KEY_ANNOUNCE_SECONDS must be less than OAUTH2_KEY_SIGN_SECONDS: "
+                "the next key is announced while the current one signs."
+            )
 
     @property
     def resources(self) -> tuple[str, ...]:

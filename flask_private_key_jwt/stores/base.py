@@ -121,6 +121,18 @@ class ServerKeyStore(Protocol):
         :raises StoreUnavailable: The database did not answer.
         """
 
+    def change(self, key: StoredKey) -> None:
+        """Write the times and the ciphertext of *key* to the row of its slot; what it is stays as it is.
+
+        :raises StoreUnavailable: The database did not answer.
+        """
+
+    def remove(self, slot: int) -> None:
+        """Delete the key of *slot*.
+
+        :raises StoreUnavailable: The database did not answer.
+        """
+
 
 @dataclass(frozen=True, slots=True)
 class StoredDocument:

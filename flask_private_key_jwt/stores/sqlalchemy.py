@@ -10,7 +10,7 @@ from dataclasses import asdict, fields
 from threading import Lock
 from typing import Self
 
-from sqlalchemy import MetaData, Table, bindparam, delete, insert, inspect, or_, select
+from sqlalchemy import MetaData, Table, bindparam, delete, insert, inspect, or_, select, update
 from sqlalchemy.schema import CreateTable
 from sqlalchemy.sql import Insert
 
@@ -18,7 +18,7 @@ from .. import clock
 from ..errors import StoreUnavailable
 from ..registered_client import RegisteredClient, is_client_id
 from .base import Mark, Replayed, StoredKey, build_digests
-from .driver import Database, EngineSource
+from .driver import Database
 from .engine import open_engine
 from .models import ClientRow, Tables, build_replay_table, snapshot
 
@@ -28,12 +28,12 @@ _ATTEMPTS = 3
 class SQLAlchemyReplayStore:
     """Remembers marks in one table, for all processes that share the database.
 
-    :param engine_source: Gives the engine at first use. One store serves one engine.
+    :param database: Where it remembers them.
     :param table: The application's ``oauth2_replay``; when absent, the store makes a table of its own.
     """
 
-    def __init__(self, engine_source: EngineSource, table: Table | None = None) -> None:
-        self._database = Database(engine_source)
+    def __init__(self, database: Database, table: Table | None = None) -> None:
+        self._database = database
         self._table = build_replay_table(MetaData()) if table is None else table
         self._table_exists = table is not None  # the application's own is made by its migrations
         self._inserts: dict[int, Insert] = {}
@@ -45,7 +45,7 @@ class SQLAlchemyReplayStore:
         :raises ConfigurationError: The URL does not name a database that processes and threads can share.
         """
         engine = open_engine(url)
-        return cls(lambda: engine)
+        return cls(Database(lambda: engine))
 
     def remember(self, marks: Sequence[Mark]) -> None:
         """See :meth:`.base.ReplayStore.remember`."""
@@ -132,15 +132,15 @@ class SQLAlchemyReplayStore:
 class SQLAlchemyClientStore:
     """Finds clients in the application's database; keeps the snapshots of the ones used last.
 
-    :param engine_source: Gives the engine at first use. One store serves one engine.
+    :param database: The application's.
     :param tables: The application's tables.
     :param cache_size: Most snapshots to keep.
     """
 
-    def __init__(self, engine_source: EngineSource, tables: Tables, cache_size: int) -> None:
+    def __init__(self, database: Database, tables: Tables, cache_size: int) -> None:
         table = tables.client
         mine = table.c.client_id == bindparam("client_id")
-        self._database = Database(engine_source)
+        self._database = database
         self._snapshots = _Snapshots(cache_size)
         # enabled, too: disabling a client by hand, in SQL, counts at once even though it leaves the version.
         self._current = select(table.c.version, table.c.enabled).where(mine)
@@ -200,12 +200,12 @@ class _Snapshots:
 class SQLAlchemyServerKeyStore:
     """Keeps the server's own signing keys in the application's database.
 
-    :param engine_source: Gives the engine at first use. One store serves one engine.
+    :param database: The application's.
     :param tables: The application's tables.
     """
 
-    def __init__(self, engine_source: EngineSource, tables: Tables) -> None:
-        self._database = Database(engine_source)
+    def __init__(self, database: Database, tables: Tables) -> None:
+        self._database = database
         self._table = tables.server_key
         self._insert = insert(self._table)
 
@@ -223,3 +223,18 @@ class SQLAlchemyServerKeyStore:
         if any(other.slot == key.slot for other in self.load()):
             return False
         raise StoreUnavailable("database: a constraint refuses the server key")
+
+    def change(self, key: StoredKey) -> None:
+        """See :meth:`.base.ServerKeyStore.change`."""
+        values = {
+            "signs_from": key.signs_from,
+            "retired_at": key.retired_at,
+            "encrypted_private_jwk": key.encrypted_private_jwk,
+        }
+        with self._database.begin() as connection:
+            connection.execute(update(self._table).where(self._table.c.slot == key.slot).values(values))
+
+    def remove(self, slot: int) -> None:
+        """See :meth:`.base.ServerKeyStore.remove`."""
+        with self._database.begin() as connection:
+            connection.execute(delete(self._table).where(self._table.c.slot == slot))

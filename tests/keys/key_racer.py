@@ -11,7 +11,9 @@ from flask_sqlalchemy import SQLAlchemy
 from sqlalchemy import create_engine
 
 from flask_private_key_jwt.keys.derived import Secrets
+from flask_private_key_jwt.keys.rotation import Schedule
 from flask_private_key_jwt.keys.server_keys import ServerKeys
+from flask_private_key_jwt.stores.driver import Database
 from flask_private_key_jwt.stores.engine import use_wal
 from flask_private_key_jwt.stores.models import build_tables
 from flask_private_key_jwt.stores.sqlalchemy import SQLAlchemyServerKeyStore
@@ -34,8 +36,10 @@ def fork_racer(url, tables, start, go):
     os.close(go)
     engine = create_engine(url)
     use_wal(engine)
-    store = SQLAlchemyServerKeyStore(lambda: engine, tables)
-    keys = ServerKeys(store, Secrets(("a secret for tests only, long enough",)), alg="ES256", cache_seconds=60)
+    store = SQLAlchemyServerKeyStore(Database(lambda: engine), tables)
+    schedule = Schedule(announce=1000, sign=10000, retire=1000)
+    secrets = Secrets(("a secret for tests only, long enough",))
+    keys = ServerKeys(store, secrets, alg="ES256", schedule=schedule, cache_seconds=60)
     os.read(start, 1)
     os.write(1, f"{keys.current().signing.public.kid}\n".encode())  # a whole line at once
     os._exit(0)

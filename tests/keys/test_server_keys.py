@@ -152,13 +152,14 @@ def test_secret_is_changed_by_keeping_the_old_one_as_a_fallback(app, make_server
     assert jwks_of(changed).json == jwks_of(app).json
 
 
-def test_new_key_is_encrypted_with_the_newest_secret(app, make_server, rows, ask_token, ask_server):
+def test_new_key_is_encrypted_with_the_newest_secret(app, make_server, ask_token, ask_server, clock):
     ask_token()
     changed, _, _ = make_server(SECRET_KEY=OTHER_SECRET, SECRET_KEY_FALLBACKS=[SECRET], OAUTH2_SIGNING_ALG="ES384")
-    assert ask_server(changed).status_code == 200
+    assert ask_server(changed).status_code == 200  # the next key is made, and announced
 
-    assert ask_server(make_server(SECRET_KEY=OTHER_SECRET, OAUTH2_SIGNING_ALG="ES384")[0]).status_code == 200
-    assert ask_server(make_server(SECRET_KEY=OTHER_SECRET, OAUTH2_SIGNING_ALG="ES256")[0]).status_code == 503
+    assert ask_server(make_server(SECRET_KEY=OTHER_SECRET)[0]).status_code == 503
+    clock.move(14 * 86400)
+    assert ask_server(make_server(SECRET_KEY=OTHER_SECRET)[0]).status_code == 200
 
 
 @pytest.mark.parametrize("send", [lambda app, ask: ask(app), lambda app, ask: jwks_of(app)], ids=["token", "jwks"])
@@ -199,9 +200,10 @@ def test_every_signing_algorithm_issues_tokens_that_verify(alg, client, make_ser
     assert claims["client_id"] == CLIENT_ID
 
 
-def test_jwks_holds_public_members_a_purpose_and_unique_names(make_server):
+def test_jwks_holds_public_members_a_purpose_and_unique_names(make_server, clock):
     for alg in ("ES256", "RS256", "EdDSA"):
-        answer = jwks_of(make_server(OAUTH2_SIGNING_ALG=alg)[0])
+        answer = jwks_of(make_server(OAUTH2_SIGNING_ALG=alg, OAUTH2_KEY_ANNOUNCE_SECONDS=900)[0])
+        clock.move(901)
     published = answer.json["keys"]
 
     assert answer.content_type == "application/jwk-set+json"
@@ -214,9 +216,19 @@ def test_jwks_holds_public_members_a_purpose_and_unique_names(make_server):
     assert len(published[1]["n"]) == 342  # 2048 bits
 
 
-def test_tokens_of_the_old_algorithm_stay_verifiable(app, make_server, ask_token, ask_server):
+def kid_of_token(token):
+    return pyjwt.get_unverified_header(token)["kid"]
+
+
+def kid_of(answer):
+    return kid_of_token(answer.json["access_token"])
+
+
+def test_tokens_of_the_old_algorithm_stay_verifiable(app, make_server, ask_token, ask_server, clock):
     old = ask_token().json["access_token"]
     changed, _, _ = make_server(OAUTH2_SIGNING_ALG="EdDSA")
+    assert kid_of(ask_server(changed)) == kid_of_token(old)  # announced before it signs
+    clock.move(14 * 86400)
     new = ask_server(changed).json["access_token"]
 
     published = {key["kid"]: key for key in jwks_of(changed).json["keys"]}
@@ -317,5 +329,5 @@ def test_repr_of_the_keys_shows_nothing_private(app):
 
     for shown in (repr(ring), repr(state.server_keys), repr(state)):
         assert ring.signing.as_jwk()["d"] not in shown
-        assert ring.stored[0].encrypted_private_jwk not in shown
+        assert ring.signer.encrypted_private_jwk not in shown
         assert SECRET not in shown

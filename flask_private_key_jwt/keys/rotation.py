@@ -1,0 +1,86 @@
+"""When the server's keys are announced, sign and go: pure rules over what is stored (OpenID Connect Core §10.1.1).
+
+A key is published from the moment it is made, signs some time later, until its successor signs, and stays published
+until every token it signed has expired and every cached JWKS was read again. So nobody who verifies ever meets a key
+that is not in the JWKS yet, or no longer.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ..settings import ServerSettings
+from ..stores.base import StoredKey
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """How long each part of a key's life lasts, in seconds."""
+
+    announce: int
+    """From its publication to its first signature."""
+    sign: int
+    """From its first signature to its successor's."""
+    retire: int
+    """From its successor's first signature to the end of its publication."""
+
+
+def load_schedule(settings: ServerSettings) -> Schedule:
+    """The schedule of a server; no key goes before the longest-lived token it signed has expired."""
+    longest = settings.ACCESS_TOKEN_LIFETIME_SECONDS + settings.CLOCK_SKEW_SECONDS + settings.KEY_CACHE_SECONDS
+    return Schedule(
+        announce=settings.KEY_ANNOUNCE_SECONDS,
+        sign=settings.KEY_SIGN_SECONDS,
+        retire=max(settings.KEY_RETIRE_SECONDS, longest),
+    )
+
+
+def find_signer(keys: Sequence[StoredKey], *, now: int) -> StoredKey | None:
+    """The key that signs now: the newest of those whose time has come."""
+    started = [key for key in _in_use(keys) if key.signs_from <= now]
+    return max(started, key=lambda key: key.slot, default=None)
+
+
+def find_announced(keys: Sequence[StoredKey], *, now: int) -> StoredKey | None:
+    """The key that is published but does not sign yet."""
+    coming = [key for key in _in_use(keys) if key.signs_from > now]
+    return max(coming, key=lambda key: key.slot, default=None)
+
+
+def find_next_start(keys: Sequence[StoredKey], schedule: Schedule, *, alg: str, now: int) -> int | None:
+    """When a key that has to be made now will start to sign; ``None`` when none is due.
+
+    :param alg: ``OAUTH2_SIGNING_ALG``: after a change, the next key is due at once, announced as any other.
+    """
+    if find_signer(keys, now=now) is None:
+        return now
+    newest = max(_in_use(keys), key=lambda key: key.slot)
+    if newest.signs_from > now:  # the next one is made already; workers whose settings differ do not outbid it
+        return None
+    if newest.alg != alg:
+        return now + schedule.announce
+    if now < newest.signs_from + schedule.sign - schedule.announce:
+        return None
+    # A server that slept through its time still announces first.
+    return max(newest.signs_from + schedule.sign, now + schedule.announce)
+
+
+def find_end(key: StoredKey, keys: Sequence[StoredKey], schedule: Schedule) -> int | None:
+    """When a key's publication ends; ``None`` as long as it has no successor."""
+    if key.retired_at is not None:
+        return key.retired_at
+    successors = [
+        other.signs_from
+        for other in keys
+        if other.slot > key.slot and (other.retired_at is None or other.retired_at > other.signs_from)
+    ]
+    return min(successors) + schedule.retire if successors else None
+
+
+def find_published(keys: Sequence[StoredKey], schedule: Schedule, *, now: int) -> tuple[StoredKey, ...]:
+    """The keys that belong into the JWKS now, by slot."""
+    ends = ((key, find_end(key, keys, schedule)) for key in keys)
+    return tuple(key for key, end in ends if end is None or now < end)
+
+
+def _in_use(keys: Sequence[StoredKey]) -> list[StoredKey]:
+    return [key for key in keys if key.retired_at is None]
