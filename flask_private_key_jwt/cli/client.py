@@ -9,6 +9,7 @@ from typing import Any, NoReturn, TextIO
 import click
 from flask.cli import AppGroup
 
+from .. import clock
 from ..client_registry import UnknownClient
 from ..errors import InvalidClientMetadata, StoreUnavailable
 from ..keys.certificates import jwk_of, load_certificate
@@ -20,6 +21,8 @@ from ..state import current_state
 client_group = AppGroup("client", help="Register, look at and stop clients.")
 
 _MAX_FILE_BYTES = 1 << 20
+# Windows tools open a text with a byte order mark.
+_FILE = click.File("r", encoding="utf-8-sig")
 
 
 def _give_up(message: str) -> NoReturn:
@@ -61,12 +64,14 @@ def _with_certificate(metadata: Mapping[str, Any], certificate: str | None) -> d
         return dict(metadata)
     try:
         with open(certificate, "rb") as file:
-            jwk = jwk_of(load_certificate(file.read(_MAX_FILE_BYTES)))
+            loaded = load_certificate(file.read(_MAX_FILE_BYTES))
     except OSError as error:
         _give_up(f"{certificate} cannot be read: {error.strerror}.")
     except JoseProblem as problem:
         _give_up(f"{certificate}: {problem}. It must be one certificate, as PEM or base64 DER.")
-    return {**metadata, "jwks": {"keys": [jwk]}}
+    if not loaded.is_current(clock.now()):
+        click.echo(f"Note: {certificate} is expired or not valid yet; it authenticates nobody now.", err=True)
+    return {**metadata, "jwks": {"keys": [jwk_of(loaded)]}}
 
 
 def _tell(client: RegisteredClient, *, as_json: bool, done: str) -> None:
@@ -104,7 +109,7 @@ def _collect(file: TextIO | None, certificate: str | None, options: Mapping[str,
 
 
 @client_group.command("add")
-@click.argument("file", type=click.File("r", encoding="utf-8"), required=False)
+@click.argument("file", type=_FILE, required=False)
 @click.option("--client-id", help="client_id; made when absent.")
 @_metadata_options
 def add(file: TextIO | None, certificate: str | None, as_json: bool, **options: Any) -> None:
@@ -118,7 +123,7 @@ def add(file: TextIO | None, certificate: str | None, as_json: bool, **options: 
 
 @client_group.command("update")
 @click.argument("client_id")
-@click.argument("file", type=click.File("r", encoding="utf-8"), required=False)
+@click.argument("file", type=_FILE, required=False)
 @click.option("--enable", "enabled", flag_value=True, default=None, type=bool, help="Let a disabled client in again.")
 @_metadata_options
 def update(client_id: str, file: TextIO | None, certificate: str | None, as_json: bool, **options: Any) -> None:
