@@ -28,8 +28,15 @@ SHARED, SERVER, RESOURCE = (
 )
 
 
+# Where one setting bounds another, the other one's widest value.
+BESIDE = {
+    "KEY_ANNOUNCE_SECONDS": {"OAUTH2_KEY_SIGN_SECONDS": 63072000},
+    "KEY_SIGN_SECONDS": {"OAUTH2_KEY_ANNOUNCE_SECONDS": 900},
+}
+
+
 def read_one(kind, name, value):
-    return getattr(read({**REQUIRED, f"OAUTH2_{name}": value}, kind), name)
+    return getattr(read({**REQUIRED, **BESIDE.get(name, {}), f"OAUTH2_{name}": value}, kind), name)
 
 
 def refusal_of(kind, name, value):
@@ -267,6 +274,16 @@ def test_other_replay_store_is_refused(kind, store):
 def test_fapi2_is_refused_until_it_is_complete():
     sentence = "OAUTH2_PROFILE = 'fapi2' is not accepted: it is not complete in this release; use 'oauth'."
     assert refusal_of(ServerSettings, "PROFILE", "fapi2") == sentence
+
+
+def test_next_key_must_be_announced_while_the_current_one_signs():
+    times = {"OAUTH2_KEY_ANNOUNCE_SECONDS": 3599, "OAUTH2_KEY_SIGN_SECONDS": 3600}
+
+    assert read({**REQUIRED, **times}, ServerSettings).KEY_ANNOUNCE_SECONDS == 3599
+    with pytest.raises(
+        ConfigurationError, match="OAUTH2_KEY_ANNOUNCE_SECONDS must be less than OAUTH2_KEY_SIGN_SECONDS"
+    ):
+        read({**REQUIRED, **times, "OAUTH2_KEY_ANNOUNCE_SECONDS": 3600}, ServerSettings)
 
 
 # --- names ------------------------------------------------------------------------------------------------
