@@ -2,11 +2,12 @@
 
 A token request waits for two statements, and SQLAlchemy's ``Connection`` and ``Result`` cost more than the
 database does. So the hot path writes its statements in Core, compiles each once, and runs them on a DBAPI
-connection from the engine's own pool. Pool events see them; ``echo`` and other engine events do not.
+connection, which ``connections.py`` lends. ``echo`` and other events of the engine's do not see them.
 """
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from types import TracebackType
 from typing import Any
 
 from sqlalchemy.engine import Connection, Engine
@@ -16,6 +17,7 @@ from sqlalchemy.sql import ClauseElement
 from sqlalchemy.sql.compiler import SQLCompiler
 
 from ..errors import StoreUnavailable
+from .connections import Connections, drop_if_dead, lend_connections
 
 EngineSource = Callable[[], Engine]
 """Gives the engine; asked once, at first use, so it may need an application context that exists only then."""
@@ -32,18 +34,14 @@ class Database:
     def __init__(self, engine_source: EngineSource) -> None:
         self._engine_source = engine_source
         self._engine: Engine | None = None
+        self._connections: Connections | None = None
         self._compiled: dict[ClauseElement, tuple[str, list[str] | None]] = {}
-        self._one_round_trip = False
 
     @property
     def engine(self) -> Engine:
         """The application's engine."""
         if self._engine is None:
-            engine = self._engine_source()
-            # A single statement is atomic by itself. PostgreSQL then skips BEGIN and COMMIT, two of three
-            # round trips; SQLite would gain nothing and MySQL has to ask the server for the switch.
-            self._one_round_trip = engine.dialect.name == "postgresql"
-            self._engine = engine
+            self._engine = self._engine_source()
         return self._engine
 
     def fetch(self, statement: ClauseElement, values: Mapping[str, object]) -> tuple[Any, ...] | None:
@@ -52,7 +50,7 @@ class Database:
         :param values: The statement's parameters, by name.
         :raises StoreUnavailable: The database did not answer.
         """
-        with self._checked_out() as connection:
+        with self._borrow() as connection:
             cursor = connection.cursor()
             cursor.execute(*self._prepare(statement, values))
             row: tuple[Any, ...] | None = cursor.fetchone()
@@ -64,14 +62,15 @@ class Database:
 
         :raises StoreUnavailable: The database did not answer.
         """
-        with self._checked_out() as connection:
+        borrowed = self._borrow()
+        with borrowed as connection:
             cursor = connection.cursor()
             try:
                 cursor.execute(*self._prepare(statement, values))
             except self.engine.dialect.loaded_dbapi.IntegrityError:
                 return False  # leaving the block rolls back
             cursor.close()
-            if not self._one_round_trip:
+            if borrowed.connections.needs_commit:
                 connection.commit()
         return True
 
@@ -99,49 +98,44 @@ class Database:
         sql, order = known
         return sql, values if order is None else [values[name] for name in order]
 
-    @contextmanager
-    def _checked_out(self) -> Iterator[PoolProxiedConnection]:
-        engine = self.engine
-        connection = None
+    def _borrow(self) -> "_Borrowed":
+        if self._connections is None:
+            self._connections = lend_connections(self.engine)
+        return _Borrowed(self._connections, self.engine)
+
+
+class _Borrowed:
+    """A connection for the length of a ``with`` block, and what an error in the block means for it.
+
+    Not a generator with ``@contextmanager``: that costs as much as taking the connection.
+    """
+
+    __slots__ = ("_connection", "_engine", "connections")
+
+    def __init__(self, connections: Connections, engine: Engine) -> None:
+        self.connections = connections
+        self._engine = engine
+        self._connection: PoolProxiedConnection | None = None
+
+    def __enter__(self) -> PoolProxiedConnection:
         try:
-            connection = engine.raw_connection()
-            if self._one_round_trip:
-                assert connection.dbapi_connection is not None
-                connection.commit()  # what a "connect" listener of the application may have begun
-                engine.dialect.set_isolation_level(connection.dbapi_connection, "AUTOCOMMIT")
-            yield connection
-        except (engine.dialect.loaded_dbapi.Error, SQLAlchemyError) as error:
-            if connection is not None:
-                _drop_if_dead(error, connection, engine)
-            raise _unavailable(error, engine) from None
-        except BaseException:
+            self._connection = self.connections.take()
+        except (self._engine.dialect.loaded_dbapi.Error, SQLAlchemyError) as error:
+            raise _unavailable(error, self._engine) from None
+        return self._connection
+
+    def __exit__(self, _: type[BaseException] | None, error: BaseException | None, __: TracebackType | None) -> None:
+        assert self._connection is not None
+        refusal: StoreUnavailable | None = None
+        if isinstance(error, (self._engine.dialect.loaded_dbapi.Error, SQLAlchemyError)):
+            drop_if_dead(error, self._connection, self._engine)
+            refusal = _unavailable(error, self._engine)
+        elif error is not None:
             # Stopped in mid-conversation (a worker's timeout): nobody may read the rest of the answer.
-            if connection is not None:
-                connection.invalidate()
-            raise
-        finally:
-            if connection is not None:
-                self._give_back(connection, engine)
-
-    def _give_back(self, connection: PoolProxiedConnection, engine: Engine) -> None:
-        """Return *connection* to the pool, which rolls back whatever it still holds."""
-        if self._one_round_trip and connection.is_valid:
-            assert connection.dbapi_connection is not None
-            try:
-                engine.dialect.reset_isolation_level(connection.dbapi_connection)
-            except engine.dialect.loaded_dbapi.Error:
-                connection.invalidate()
-        connection.close()
-
-
-def _drop_if_dead(error: Exception, connection: PoolProxiedConnection, engine: Engine) -> None:
-    """After a lost connection, drop the pool's other ones too: they are lost as well, and each costs a 503."""
-    driver_connection = connection.dbapi_connection
-    if isinstance(error, engine.dialect.loaded_dbapi.Error) and engine.dialect.is_disconnect(
-        error, driver_connection, None
-    ):
-        connection.invalidate(error)
-        engine.dispose()
+            self._connection.invalidate()
+        self.connections.give_back(self._connection)
+        if refusal is not None:
+            raise refusal from None
 
 
 def _unavailable(error: Exception, engine: Engine) -> StoreUnavailable:

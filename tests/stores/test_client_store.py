@@ -11,6 +11,7 @@ from sqlalchemy import create_engine, delete, event, insert, text, update
 
 from flask_private_key_jwt.errors import StoreUnavailable
 from flask_private_key_jwt.registered_client import RegisteredClient
+from flask_private_key_jwt.stores.driver import Database
 from flask_private_key_jwt.stores.models import build_columns
 from flask_private_key_jwt.stores.sqlalchemy import SQLAlchemyClientStore
 
@@ -22,7 +23,7 @@ def add(database: Any, *clients: RegisteredClient) -> None:
 
 
 def open_store(database: Any, cache_size: int = 100) -> SQLAlchemyClientStore:
-    return SQLAlchemyClientStore(lambda: database.engine, database.tables, cache_size)
+    return SQLAlchemyClientStore(Database(lambda: database.engine), database.tables, cache_size)
 
 
 @pytest.fixture
@@ -218,7 +219,7 @@ def test_a_database_without_the_tables_is_unavailable(sqlite_database):
 def test_a_refused_login_is_unavailable_and_the_password_is_not_told(postgres_database):
     url = postgres_database.engine.url.set(username="hunter2", password="hunter2", database="hunter2")
     engine = create_engine(url)
-    store = SQLAlchemyClientStore(lambda: engine, postgres_database.tables, 10)
+    store = SQLAlchemyClientStore(Database(lambda: engine), postgres_database.tables, 10)
 
     with pytest.raises(StoreUnavailable) as refused:
         store.find("console")
@@ -230,7 +231,7 @@ def test_a_refused_login_is_unavailable_and_the_password_is_not_told(postgres_da
 def test_the_engine_is_asked_for_at_first_use_and_once(sqlite_database):
     add(sqlite_database, build_client())
     engine_source = Mock(return_value=sqlite_database.engine)
-    store = SQLAlchemyClientStore(engine_source, sqlite_database.tables, 10)
+    store = SQLAlchemyClientStore(Database(engine_source), sqlite_database.tables, 10)
     engine_source.assert_not_called()
 
     store.find("console")

@@ -14,6 +14,7 @@ from sqlalchemy.schema import CreateTable
 
 from flask_private_key_jwt.errors import ConfigurationError
 from flask_private_key_jwt.stores.base import Mark, Replayed
+from flask_private_key_jwt.stores.driver import Database
 from flask_private_key_jwt.stores.models import build_columns, build_tables
 from flask_private_key_jwt.stores.sqlalchemy import SQLAlchemyReplayStore
 
@@ -141,9 +142,9 @@ def test_the_replay_store_uses_the_schema_of_the_application(postgres_url, mark)
         connection.exec_driver_sql("CREATE SCHEMA auth")
     db.metadata.create_all(engine)
 
-    SQLAlchemyReplayStore(lambda: engine, tables.replay).remember([mark()])
+    SQLAlchemyReplayStore(Database(lambda: engine), tables.replay).remember([mark()])
     with pytest.raises(Replayed):
-        SQLAlchemyReplayStore(lambda: engine, tables.replay).remember([mark()])
+        SQLAlchemyReplayStore(Database(lambda: engine), tables.replay).remember([mark()])
 
     with engine.begin() as connection:
         assert len(connection.execute(select(tables.replay)).all()) == 1

@@ -8,6 +8,7 @@ import pytest
 
 from flask_private_key_jwt.errors import StoreUnavailable
 from flask_private_key_jwt.stores.base import StoredKey
+from flask_private_key_jwt.stores.driver import Database
 from flask_private_key_jwt.stores.sqlalchemy import SQLAlchemyServerKeyStore
 
 KEY = StoredKey(
@@ -22,7 +23,7 @@ KEY = StoredKey(
 
 
 def open_store(database: Any) -> SQLAlchemyServerKeyStore:
-    return SQLAlchemyServerKeyStore(lambda: database.engine, database.tables)
+    return SQLAlchemyServerKeyStore(Database(lambda: database.engine), database.tables)
 
 
 def test_keys_are_loaded_as_they_were_added_by_slot(sql_database):

@@ -1,0 +1,140 @@
+"""Where a statement gets its connection: from the engine's pool, or one of its own on an SQLite file."""
+
+import os
+from typing import Protocol
+
+from sqlalchemy import event
+from sqlalchemy.engine import Engine
+from sqlalchemy.pool import PoolProxiedConnection, QueuePool
+
+
+class Connections(Protocol):
+    """Lends connections of one engine, each to one thread at a time. Errors are the driver's and SQLAlchemy's."""
+
+    needs_commit: bool
+    """Whether a statement that writes must be followed by COMMIT."""
+
+    def take(self) -> PoolProxiedConnection:
+        """A connection without an open transaction."""
+
+    def give_back(self, connection: PoolProxiedConnection) -> None:
+        """Take *connection* back, valid or not, and roll back whatever it still holds."""
+
+
+def lend_connections(engine: Engine) -> Connections:
+    """The cheapest way to a connection that *engine* allows."""
+    if engine.dialect.name == "postgresql":
+        return AutocommitConnections(engine)
+    # An SQLite database in memory lives in its one connection; NullPool asks for a fresh one each time.
+    if engine.dialect.name == "sqlite" and isinstance(engine.pool, QueuePool):
+        return KeptConnections(engine)
+    return PooledConnections(engine)
+
+
+class PooledConnections:
+    """Connections from the engine's own pool, for each statement anew.
+
+    :param engine: The application's engine.
+    """
+
+    needs_commit = True
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def take(self) -> PoolProxiedConnection:
+        """See :meth:`Connections.take`."""
+        return self._engine.raw_connection()
+
+    def give_back(self, connection: PoolProxiedConnection) -> None:
+        """See :meth:`Connections.give_back`."""
+        connection.close()
+
+
+class AutocommitConnections(PooledConnections):
+    """Pooled connections to PostgreSQL, where one statement is a transaction by itself.
+
+    That spares BEGIN and COMMIT, two of three round trips. SQLite would gain nothing, and MySQL has to ask the
+    server for the switch.
+    """
+
+    needs_commit = False
+
+    def take(self) -> PoolProxiedConnection:
+        """See :meth:`Connections.take`."""
+        connection = super().take()
+        assert connection.dbapi_connection is not None
+        try:
+            connection.commit()  # what a "connect" listener of the application may have begun
+            self._engine.dialect.set_isolation_level(connection.dbapi_connection, "AUTOCOMMIT")
+        except self._engine.dialect.loaded_dbapi.Error as error:
+            drop_if_dead(error, connection, self._engine)
+            super().give_back(connection)
+            raise
+        return connection
+
+    def give_back(self, connection: PoolProxiedConnection) -> None:
+        """See :meth:`Connections.give_back`."""
+        if connection.is_valid:
+            assert connection.dbapi_connection is not None
+            try:
+                self._engine.dialect.reset_isolation_level(connection.dbapi_connection)
+            except self._engine.dialect.loaded_dbapi.Error:
+                connection.invalidate()
+        super().give_back(connection)
+
+
+class KeptConnections:
+    """Connections to an SQLite file that never go back to the pool, which costs as much as the statement does.
+
+    The one used last is lent first: it still has its prepared statements, and its pages unless another one wrote.
+    There are at most as many as threads have asked at once, each an open file.
+
+    :param engine: The application's engine; its ``dispose()`` closes them.
+    """
+
+    needs_commit = True
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._idle: list[PoolProxiedConnection] = []
+        self._process = os.getpid()
+        event.listen(engine, "engine_disposed", self._close_idle)
+
+    def take(self) -> PoolProxiedConnection:
+        """See :meth:`Connections.take`."""
+        if self._process != os.getpid():  # SQLite forbids using a connection on the other side of a fork
+            self._idle, self._process = [], os.getpid()
+        try:
+            return self._idle.pop()  # one step, so that two threads never get the same
+        except IndexError:
+            connection = self._engine.raw_connection()
+            connection.detach()
+            return connection
+
+    def give_back(self, connection: PoolProxiedConnection) -> None:
+        """See :meth:`Connections.give_back`."""
+        if not connection.is_valid:
+            return
+        try:
+            connection.rollback()
+        except self._engine.dialect.loaded_dbapi.Error:
+            connection.invalidate()
+        else:
+            self._idle.append(connection)
+
+    def _close_idle(self, _engine: Engine) -> None:
+        idle, self._idle = self._idle, []
+        if self._process == os.getpid():
+            for connection in idle:
+                connection.close()
+
+
+def drop_if_dead(error: BaseException, connection: PoolProxiedConnection, engine: Engine) -> None:
+    """After a lost connection, drop the engine's idle ones too: they are lost as well, and each costs a 503."""
+    driver_connection = connection.dbapi_connection
+    if isinstance(error, engine.dialect.loaded_dbapi.Error) and engine.dialect.is_disconnect(
+        error, driver_connection, None
+    ):
+        connection.invalidate(error)
+        engine.dispose()

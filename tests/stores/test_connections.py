@@ -1,0 +1,143 @@
+"""Which connection a statement runs on, and what becomes of it."""
+
+import os
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from sqlalchemy import Engine, bindparam, create_engine, event, select, text
+from sqlalchemy.pool import NullPool, StaticPool
+
+from flask_private_key_jwt.errors import StoreUnavailable
+from flask_private_key_jwt.stores.connections import KeptConnections, PooledConnections, lend_connections
+from flask_private_key_jwt.stores.driver import Database
+
+ONE = select(text("1"))
+
+
+@pytest.fixture
+def engine(sqlite_url: str) -> Iterator[Engine]:
+    engine = create_engine(sqlite_url)
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture
+def opened(engine: Engine) -> list[Any]:
+    """Every connection that was opened."""
+    opened: list[Any] = []
+    event.listen(engine, "connect", lambda connection, _: opened.append(connection))
+    return opened
+
+
+def is_open(connection: Any) -> bool:
+    try:
+        connection.execute("SELECT 1")
+    except connection.ProgrammingError:
+        return False
+    return True
+
+
+def test_a_connection_to_a_file_serves_one_statement_after_the_other(engine, opened):
+    database = Database(lambda: engine)
+
+    assert [database.fetch(ONE, {}), database.fetch(ONE, {})] == [(1,), (1,)]
+    assert len(opened) == 1
+
+
+def test_two_at_once_get_a_connection_each_and_the_last_given_back_goes_first(engine, opened):
+    connections = KeptConnections(engine)
+    first, second = connections.take(), connections.take()
+    assert first.dbapi_connection is not second.dbapi_connection
+
+    connections.give_back(first)
+    connections.give_back(second)
+    assert connections.take() is second
+    assert len(opened) == 2
+
+
+def test_more_than_the_pool_holds_are_kept_too(engine, opened):
+    connections = KeptConnections(engine)
+    for _ in range(2):
+        taken = [connections.take() for _ in range(20)]
+        for connection in taken:
+            connections.give_back(connection)
+
+    assert len(opened) == 20
+
+
+def test_a_connection_is_given_back_without_what_it_wrote(engine):
+    connections = KeptConnections(engine)
+    connection = connections.take()
+    connection.cursor().execute("CREATE TABLE note (word TEXT)")
+    connection.cursor().execute("INSERT INTO note VALUES ('lost')")
+    connections.give_back(connection)
+
+    with engine.connect() as other:
+        assert other.exec_driver_sql("SELECT count(*) FROM note").scalar() == 0
+
+
+def test_the_next_statement_sees_what_others_have_written(engine):
+    database = Database(lambda: engine)
+    count = select(text("count(*)")).select_from(text("note"))
+    with engine.begin() as other:
+        other.exec_driver_sql("CREATE TABLE note (word TEXT)")
+    assert database.fetch(count, {}) == (0,)
+
+    with engine.begin() as other:
+        other.exec_driver_sql("INSERT INTO note VALUES ('seen')")
+    assert database.fetch(count, {}) == (1,)
+
+
+def test_the_other_side_of_a_fork_opens_connections_of_its_own(engine, opened, monkeypatch):
+    connections = KeptConnections(engine)
+    connections.give_back(connections.take())
+    parent = os.getpid()
+
+    monkeypatch.setattr(os, "getpid", lambda: parent + 1)
+    connections.take()
+    assert len(opened) == 2
+
+
+def test_a_stopped_worker_leaves_no_half_read_connection(engine, opened):
+    class Stopped(BaseException):
+        """What a server raises in a worker that took too long."""
+
+    class Values(dict[str, object]):
+        def __getitem__(self, name: str) -> object:
+            raise Stopped
+
+    database = Database(lambda: engine)
+    with pytest.raises(Stopped):
+        database.fetch(select(bindparam("word")), Values())
+
+    database.fetch(ONE, {})
+    assert len(opened) == 2
+
+
+def test_an_error_gives_the_connection_back(engine, opened):
+    database = Database(lambda: engine)
+    with pytest.raises(StoreUnavailable):
+        database.fetch(select(text("nothing")).select_from(text("nowhere")), {})
+
+    database.fetch(ONE, {})
+    assert len(opened) == 1
+
+
+def test_disposing_of_the_engine_closes_what_is_idle(engine, opened):
+    database = Database(lambda: engine)
+    database.fetch(ONE, {})
+    assert is_open(opened[0])
+
+    engine.dispose()
+    assert not is_open(opened[0])
+    assert database.fetch(ONE, {}) == (1,)
+
+
+@pytest.mark.parametrize("options", [{"poolclass": NullPool}, {"poolclass": StaticPool}])
+def test_another_pool_than_the_usual_is_the_hosts_own_choice(sqlite_url, options):
+    assert type(lend_connections(create_engine(sqlite_url, **options))) is PooledConnections
+
+
+def test_a_database_in_memory_stays_in_its_one_connection():
+    assert type(lend_connections(create_engine("sqlite://"))) is PooledConnections
