@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from .. import clock
 from ..errors import InvalidClient, InvalidRequest
 from ..keys import jose
-from ..keys.client_keys import ClientKeys
+from ..keys.client_keys import ClientKey, ClientKeys
 from ..registered_client import RegisteredClient, is_client_id
 from ..request import FormRequest
 from ..settings import ServerSettings
@@ -31,6 +31,8 @@ class VerifiedAssertion:
     client: RegisteredClient
     marks: tuple[Mark, ...]
     """What the replay store must remember before the assertion counts."""
+    thumbprint: str
+    """RFC 7638 SHA-256 thumbprint of the client's key that signed, base64url."""
 
 
 class PrivateKeyJWTAuthentication:
@@ -59,14 +61,14 @@ class PrivateKeyJWTAuthentication:
         jwt = self._parse(_one_assertion(request))
         client = self._load_client(jwt.claims, request)
         try:
-            self._check_key(jwt, client, now=now)
+            key = self._check_key(jwt, client, now=now)
             self._check_audience(jwt, client, request)
             until = self._check_times(jwt.claims, client, now=now)
             jti = _check_jti(jwt.claims)
         except InvalidClient as refusal:
             refusal.client_id = client.client_id
             raise
-        return VerifiedAssertion(client, (Mark(ASSERTION, client.client_id, jti, until),))
+        return VerifiedAssertion(client, (Mark(ASSERTION, client.client_id, jti, until),), key.public.thumbprint)
 
     def _parse(self, assertion: str) -> jose.JWT:
         try:
@@ -94,7 +96,7 @@ class PrivateKeyJWTAuthentication:
             raise InvalidClient(f"client {client.client_id!r} is disabled")
         return client
 
-    def _check_key(self, jwt: jose.JWT, client: RegisteredClient, *, now: int) -> None:
+    def _check_key(self, jwt: jose.JWT, client: RegisteredClient, *, now: int) -> ClientKey:
         """RFC 7523 §3, item 9; only keys registered for this client count (RFC 8725 §3.10)."""
         if client.token_endpoint_auth_method != METHOD:
             raise InvalidClient(f"the client is registered for {client.token_endpoint_auth_method!r}")
@@ -107,8 +109,10 @@ class PrivateKeyJWTAuthentication:
         current = [key for key in candidates if key.is_current(now=now)]
         if not current:
             raise InvalidClient("assertion: the certificate of the key is expired or not valid yet")
-        if not any(jose.verify(jwt, key.public) for key in current):
-            raise InvalidClient("assertion: the signature does not verify")
+        for key in current:
+            if jose.verify(jwt, key.public):
+                return key
+        raise InvalidClient("assertion: the signature does not verify")
 
     def _check_audience(self, jwt: jose.JWT, client: RegisteredClient, request: FormRequest) -> None:
         """The issuer as the sole audience (rfc7523bis §4), or what an older client may name, if its operator said so.

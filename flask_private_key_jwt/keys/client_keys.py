@@ -54,6 +54,10 @@ class ClientKeys:
     def __init__(self, size: int) -> None:
         self._keys_of: Callable[[RegisteredClient], tuple[ClientKey, ...]] = lru_cache(size)(load_client_keys)
 
+    def all(self, client: RegisteredClient) -> tuple[ClientKey, ...]:
+        """Every key of the client that can be used; its certificate may have expired."""
+        return self._keys_of(client)
+
     def candidates(self, client: RegisteredClient, jwt: jose.JWT) -> tuple[ClientKey, ...]:
         """The client's keys that the JWT's header names and its ``alg`` fits (RFC 7515 §4.1.4).
 
