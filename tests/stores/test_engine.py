@@ -3,7 +3,6 @@
 import logging
 import sqlite3
 import threading
-from pathlib import Path
 from unittest.mock import Mock
 
 import psycopg
@@ -12,7 +11,6 @@ from sqlalchemy import create_engine, event
 from sqlalchemy.pool import StaticPool
 
 from flask_private_key_jwt.errors import ConfigurationError, StoreUnavailable
-from flask_private_key_jwt.stores.base import Replayed
 from flask_private_key_jwt.stores.engine import open_engine, use_wal
 from flask_private_key_jwt.stores.sqlalchemy import SQLAlchemyReplayStore
 
@@ -137,70 +135,3 @@ def test_a_connection_is_waited_for_five_seconds_unless_the_url_says_otherwise(m
     with pytest.raises(StoreUnavailable):
         store.purge()
     assert connect.call_args.kwargs["connect_timeout"] == timeout
-
-
-def test_of_many_processes_that_make_the_table_at_once_none_fails(sql_url, mark):
-    """Threads with an engine each stand in for processes: the race is in the database."""
-    gate, answers = threading.Barrier(8), []
-
-    def start(number: int) -> None:
-        store = SQLAlchemyReplayStore.from_url(sql_url)
-        gate.wait()
-        try:
-            store.remember([mark(f"own {number}")])
-            answers.append("used")
-        except (StoreUnavailable, Replayed) as error:
-            answers.append(repr(error))
-        store.close()
-
-    threads = [threading.Thread(target=start, args=(number,)) for number in range(8)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert answers == ["used"] * 8
-
-
-def test_a_locked_database_is_unavailable_and_comes_back(sqlite_url, mark):
-    engine = create_engine(sqlite_url, connect_args={"timeout": 0})
-    store = SQLAlchemyReplayStore(lambda: engine)
-    store.remember([mark("first")])
-    other = sqlite3.connect(engine.url.database, isolation_level=None)
-    other.execute("BEGIN EXCLUSIVE")
-
-    with pytest.raises(StoreUnavailable) as refused:
-        store.remember([mark()])
-    assert refused.value.reason == "database: OperationalError 'database is locked'"
-    other.execute("COMMIT")
-    other.close()
-
-    store.remember([mark()])
-    engine.dispose()
-
-
-def test_a_mark_survives_a_rollback_and_the_death_of_its_process(tmp_path: Path, mark):
-    url = f"sqlite:///{tmp_path}/test.sqlite"
-    first = SQLAlchemyReplayStore.from_url(url)
-    first.remember([mark()])
-    (tmp_path / "copy").mkdir()
-    for file in tmp_path.glob("test.sqlite*"):  # what another process finds when this one dies right now
-        (tmp_path / "copy" / file.name).write_bytes(file.read_bytes())
-    second = SQLAlchemyReplayStore.from_url(f"sqlite:///{tmp_path}/copy/test.sqlite")
-
-    with pytest.raises(Replayed):
-        second.remember([mark()])
-    first.close()
-    second.close()
-
-
-def test_a_pool_without_a_free_connection_is_unavailable(sqlite_url, mark):
-    engine = create_engine(sqlite_url, pool_size=1, max_overflow=0, pool_timeout=0.01)
-    store = SQLAlchemyReplayStore(lambda: engine)
-    store.remember([mark("first")])
-
-    with engine.connect(), pytest.raises(StoreUnavailable) as refused:
-        store.remember([mark()])
-    assert refused.value.reason.startswith("database: TimeoutError 'QueuePool limit")
-
-    store.remember([mark()])
-    engine.dispose()

@@ -5,8 +5,7 @@ import sys
 
 import pytest
 
-from flask_private_key_jwt.errors import ConfigurationError, StoreUnavailable
-from flask_private_key_jwt.stores.base import Replayed
+from flask_private_key_jwt.errors import ConfigurationError
 from flask_private_key_jwt.stores.memory import MemoryReplayStore
 from flask_private_key_jwt.stores.redis import RedisReplayStore
 from flask_private_key_jwt.stores.replay import load_replay_store
@@ -72,56 +71,3 @@ def test_a_redis_url_that_cannot_be_read_is_an_error_that_keeps_the_password(url
 
     assert str(refused.value) == "OAUTH2_REPLAY_STORE is not a URL that redis-py reads."
     assert refused.value.__suppress_context__
-
-
-def test_a_redis_that_does_not_answer_in_time_is_unavailable(remote_silence, mark):
-    store = load_replay_store(f"redis://:hunter2@127.0.0.1:{remote_silence}?socket_timeout=0.05")
-
-    with pytest.raises(StoreUnavailable) as refused:
-        store.remember([mark()])
-    assert refused.value.reason == "redis: TimeoutError"
-    assert isinstance(store, RedisReplayStore)
-    store.close()
-
-
-def test_redis_keeps_a_mark_no_longer_than_it_must(redis_url, mark):
-    store = RedisReplayStore(redis_url)
-    spent = mark(lifetime=60)
-    store.remember([spent])
-
-    key = b"{flask_private_key_jwt}:replay:" + spent.digest()
-    assert 60 <= store._redis.ttl(key) <= 61
-    store.close()
-
-
-def test_redis_remembers_after_its_scripts_were_flushed(redis_url, mark):
-    store = RedisReplayStore(redis_url)
-    store.remember([mark()])
-    store._redis.script_flush()
-
-    with pytest.raises(Replayed):
-        store.remember([mark()])
-    store.close()
-
-
-def test_memory_forgets_expired_marks_as_it_goes(mark, clock):
-    store = MemoryReplayStore()
-    for number in range(50):
-        store.remember([mark(str(number), lifetime=10)])
-        clock.move(1)
-
-    assert len(store._remembered) == len(store._by_expiry) <= 12
-
-
-def test_a_full_memory_refuses_rather_than_forgets(mark, clock):
-    store = MemoryReplayStore(max_marks=3)
-    store.remember([mark("1"), mark("2")])
-
-    with pytest.raises(StoreUnavailable) as refused:
-        store.remember([mark("3"), mark("4")])
-    assert refused.value.reason == "memory: 3 marks are held already"
-    with pytest.raises(Replayed):
-        store.remember([mark("1")])
-    store.remember([mark("3")])
-    clock.move(301)
-    store.remember([mark("5"), mark("6"), mark("7")])
