@@ -9,8 +9,6 @@ ARGS =
 SHELL = /bin/sh
 python = .venv/bin/python
 
-# Nothing outside the checkout: tools that cache in the home folder are told to stay here.
-export XDG_CACHE_HOME = $(CURDIR)/.venv/cache
 # A terminal that knows no check mark shows a question mark.
 export PYTHONIOENCODING = :replace
 export PYTHON
@@ -24,8 +22,10 @@ help:  ## show this
 demo: set-up-demo  ## both servers, both clients, four attacks
 	@exec $(python) -m demo.run --as-port "$(AS_PORT)" --api-port "$(API_PORT)"
 
+# Nothing outside the checkout is changed, whatever a tool likes to keep in its user's home.
 test: check  ## the linters, then every test
-	@exec $(python) -m pytest -n auto $(ARGS)
+	@mkdir -p .venv/home .venv/tmp
+	@HOME="$(CURDIR)/.venv/home" PYTEST_DEBUG_TEMPROOT="$(CURDIR)/.venv/tmp" exec $(python) -m pytest -n auto $(ARGS)
 
 check: set-up-test  ## only the linters
 	@$(python) -m ruff check --quiet

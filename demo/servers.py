@@ -1,6 +1,5 @@
 """Start the demo's two servers, wait until they answer, and stop them whatever happens."""
 
-import ctypes
 import importlib.util
 import os
 import signal
@@ -23,7 +22,6 @@ START_SECONDS = 30.0
 STOP_SECONDS = 5.0
 STOP_EVERY_SECONDS = 0.1
 LOG_LINES = 30
-_PR_SET_PDEATHSIG = 1
 
 
 class DemoFailed(Exception):
@@ -121,7 +119,6 @@ class Running:
                 stdout=log,
                 stderr=log,
                 start_new_session=True,  # Ctrl-C reaches us alone; we stop them in order
-                preexec_fn=_end_with_parent if sys.platform == "linux" else None,
             )
 
     def _wait_for(self, server: Server) -> None:
@@ -156,8 +153,3 @@ class Running:
 def _signal_group(process: "subprocess.Popen[bytes]", number: signal.Signals) -> None:
     with suppress(ProcessLookupError, PermissionError):  # all gone; macOS says so by the second
         os.killpg(process.pid, number)
-
-
-def _end_with_parent() -> None:
-    """Ask Linux for a SIGTERM when our parent dies, however it dies (prctl(2))."""
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
