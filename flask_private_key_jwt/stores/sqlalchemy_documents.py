@@ -1,0 +1,57 @@
+"""The documents that clients publish, in the application's database; see :class:`.base.FetchedDocumentStore`."""
+
+from dataclasses import asdict, fields
+from hashlib import sha256
+
+from sqlalchemy import bindparam, delete, insert, select, update
+
+from .base import StoredDocument
+from .driver import Database
+from .models import Tables
+
+
+class SQLAlchemyFetchedDocumentStore:
+    """Keeps fetched documents for all processes that share the database.
+
+    :param database: The application's.
+    :param tables: The application's tables.
+    """
+
+    def __init__(self, database: Database, tables: Tables) -> None:
+        self._database = database
+        self._table = table = tables.fetched_document
+        columns = (table.c[field.name] for field in fields(StoredDocument))
+        self._select = select(*columns).where(table.c.url_digest == bindparam("digest"))
+        self._insert = insert(table)
+
+    def load(self, url: str) -> StoredDocument | None:
+        """See :meth:`.base.FetchedDocumentStore.load`. One SELECT."""
+        row = self._database.fetch(self._select, {"digest": _digest(url)})
+        return None if row is None else StoredDocument(*row)
+
+    def claim(self, url: str, *, now: int, not_before: int) -> bool:
+        """See :meth:`.base.FetchedDocumentStore.claim`. Of several UPDATEs, or INSERTs, one does something."""
+        digest, table = _digest(url), self._table
+        if_free = (table.c.url_digest == digest) & (table.c.attempted_at <= not_before)
+        with self._database.begin() as connection:
+            if connection.execute(update(table).where(if_free).values(attempted_at=now)).rowcount == 1:
+                return True
+        new = StoredDocument(url, None, fetched_at=0, fresh_until=0, attempted_at=now)
+        return self._database.insert(self._insert, {"url_digest": digest, **asdict(new)})
+
+    def save(self, url: str, body: str, *, fetched_at: int, fresh_until: int) -> None:
+        """See :meth:`.base.FetchedDocumentStore.save`."""
+        mine = self._table.c.url_digest == _digest(url)
+        new = {"body": body, "fetched_at": fetched_at, "fresh_until": fresh_until}
+        with self._database.begin() as connection:
+            connection.execute(update(self._table).where(mine).values(new))
+
+    def forget(self, url: str) -> None:
+        """See :meth:`.base.FetchedDocumentStore.forget`."""
+        with self._database.begin() as connection:
+            connection.execute(delete(self._table).where(self._table.c.url_digest == _digest(url)))
+
+
+def _digest(url: str) -> bytes:
+    """A URL is too long for a key of a table, and the digest is compared byte by byte on every database."""
+    return sha256(url.encode("utf-8", "surrogatepass")).digest()

@@ -1,0 +1,144 @@
+"""The store of fetched documents: what every implementation promises, the one the tests use in memory included."""
+
+import threading
+
+import pytest
+from flask_sqlalchemy import SQLAlchemy
+from sqlalchemy import create_engine
+
+from flask_private_key_jwt.errors import StoreUnavailable
+from flask_private_key_jwt.stores.base import StoredDocument
+from flask_private_key_jwt.stores.driver import Database
+from flask_private_key_jwt.stores.engine import use_wal
+from flask_private_key_jwt.stores.models import build_tables
+from flask_private_key_jwt.stores.sqlalchemy_documents import SQLAlchemyFetchedDocumentStore
+from tests.keys.memory_documents import MemoryDocumentStore
+
+URL = "https://keys.client.example/jwks"
+NOW = 1_800_000_000
+
+
+@pytest.fixture(params=["memory", "sqlite", "postgres", "mariadb"])
+def open_document_store(request):
+    """Opens stores that share one database, as several processes do."""
+    if request.param == "memory":
+        shared = MemoryDocumentStore()
+        yield lambda: shared
+        return
+    db = SQLAlchemy()
+    tables = build_tables(db)
+    engine = create_engine(request.getfixturevalue(f"{request.param}_url"))
+    use_wal(engine)
+    db.metadata.create_all(engine)
+    yield lambda: SQLAlchemyFetchedDocumentStore(Database(lambda: engine), tables)
+    engine.dispose()
+
+
+@pytest.fixture
+def document_store(open_document_store):
+    return open_document_store()
+
+
+def test_nothing_is_known_of_a_new_url(document_store):
+    assert document_store.load(URL) is None
+
+
+def test_a_claimed_url_has_no_document_yet(document_store):
+    assert document_store.claim(URL, now=NOW, not_before=NOW - 30)
+
+    assert document_store.load(URL) == StoredDocument(URL, None, 0, 0, NOW)
+
+
+def test_a_saved_document_is_loaded_by_every_process(open_document_store):
+    one, other = open_document_store(), open_document_store()
+    one.claim(URL, now=NOW, not_before=NOW - 30)
+    one.save(URL, '{"a": "é😀"}', fetched_at=NOW + 1, fresh_until=NOW + 601)
+
+    assert other.load(URL) == StoredDocument(URL, '{"a": "é😀"}', NOW + 1, NOW + 601, NOW)
+
+
+def test_a_large_document_is_kept_whole(document_store):
+    body = '{"a": "' + "x" * (1 << 18) + '"}'
+    document_store.claim(URL, now=NOW, not_before=NOW - 30)
+    document_store.save(URL, body, fetched_at=NOW, fresh_until=NOW)
+
+    assert document_store.load(URL).body == body
+
+
+@pytest.mark.parametrize(("after", "is_free"), [(0, False), (29, False), (30, True), (31, True)])
+def test_a_url_is_free_again_when_the_cooldown_is_over(after, is_free, document_store):
+    document_store.claim(URL, now=NOW, not_before=NOW - 30)
+
+    assert document_store.claim(URL, now=NOW + after, not_before=NOW + after - 30) is is_free
+    assert document_store.load(URL).attempted_at == NOW + (after if is_free else 0)
+
+
+def test_a_claim_leaves_the_document_as_it_is(document_store):
+    document_store.claim(URL, now=NOW, not_before=NOW - 30)
+    document_store.save(URL, "{}", fetched_at=NOW, fresh_until=NOW + 600)
+    document_store.claim(URL, now=NOW + 30, not_before=NOW)
+
+    assert document_store.load(URL) == StoredDocument(URL, "{}", NOW, NOW + 600, NOW + 30)
+
+
+def test_a_url_that_was_never_claimed_is_not_saved(document_store):
+    document_store.save(URL, "{}", fetched_at=NOW, fresh_until=NOW)
+
+    assert document_store.load(URL) is None
+
+
+def test_a_forgotten_url_is_free_at_once(document_store):
+    document_store.claim(URL, now=NOW, not_before=NOW - 30)
+    document_store.save(URL, "{}", fetched_at=NOW, fresh_until=NOW + 600)
+
+    document_store.forget(URL)
+
+    assert document_store.load(URL) is None
+    assert document_store.claim(URL, now=NOW, not_before=NOW - 30)
+
+
+def test_forgetting_what_is_not_known_is_no_error(document_store):
+    document_store.forget(URL)
+
+
+@pytest.mark.parametrize("other", [URL + "/", URL.upper(), URL + " ", "", URL + "é", URL + "e\u0301"])
+def test_urls_that_differ_are_kept_apart(other, document_store):
+    document_store.claim(URL, now=NOW, not_before=NOW - 30)
+
+    assert document_store.load(other) is None
+    document_store.forget(other)
+    assert document_store.load(URL) is not None
+
+
+@pytest.mark.parametrize("is_known", [False, True])
+def test_of_many_workers_one_gets_the_claim(is_known, open_document_store):
+    if is_known:
+        open_document_store().claim(URL, now=NOW - 30, not_before=NOW - 60)
+    gate, answers = threading.Barrier(8), []
+
+    def claim():
+        store = open_document_store()
+        gate.wait()
+        answers.append(store.claim(URL, now=NOW, not_before=NOW - 30))
+
+    threads = [threading.Thread(target=claim) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert sorted(answers) == [False] * 7 + [True]
+
+
+def test_a_database_without_the_tables_is_unavailable(sqlite_database):
+    store = SQLAlchemyFetchedDocumentStore(Database(lambda: sqlite_database.engine), sqlite_database.tables)
+    sqlite_database.tables.fetched_document.drop(sqlite_database.engine)
+
+    for use in (
+        lambda: store.load(URL),
+        lambda: store.claim(URL, now=NOW, not_before=NOW - 30),
+        lambda: store.save(URL, "{}", fetched_at=NOW, fresh_until=NOW),
+        lambda: store.forget(URL),
+    ):
+        with pytest.raises(StoreUnavailable):
+            use()
