@@ -102,7 +102,7 @@ class ServerKeys:
             now, stored = clock.now(), self.all()
             coming = find_announced(stored, now=now)
             if coming is None:
-                coming = self._make(stored, signs_from=now if at_once else now + self._schedule.announce)
+                coming = self._make(stored, now=now, signs_from=now if at_once else now + self._schedule.announce)
                 if dry_run or self._store.add(coming):
                     return self._changed(coming)
                 continue
@@ -163,7 +163,7 @@ class ServerKeys:
                 if start is None:
                     return self._open(stored, old, now=now)
                 # Several processes may come here at once: the slot is unique, the losers read the winner's key.
-                if self._store.add(made := self._make(stored, signs_from=start)):
+                if self._store.add(made := self._make(stored, now=now, signs_from=start)):
                     log.info("signing key %s is made; it signs from %s", made.kid, start)
         except StoreUnavailable:
             if old is None:
@@ -172,7 +172,7 @@ class ServerKeys:
             return replace(old, fresh_until=clock.now() + _RETRY_SECONDS)
         raise StoreUnavailable("a signing key was added but cannot be read back")
 
-    def _make(self, stored: tuple[StoredKey, ...], *, signs_from: int) -> StoredKey:
+    def _make(self, stored: tuple[StoredKey, ...], *, now: int, signs_from: int) -> StoredKey:
         key = jose.generate_private_key(self._alg)
         return StoredKey(
             slot=max((other.slot for other in stored), default=0) + 1,
@@ -180,7 +180,7 @@ class ServerKeys:
             alg=self._alg,
             public_jwk=json.dumps(key.public_jwk()),
             encrypted_private_jwk=self._cipher().encrypt(json.dumps(key.as_jwk()).encode()).decode(),
-            created_at=clock.now(),
+            created_at=now,
             signs_from=signs_from,
         )
 

@@ -263,3 +263,14 @@ def test_purge_deletes_private_keys_that_are_no_longer_published(app, clock, ask
         slots = [row[0] for row in database.execute("SELECT slot FROM oauth2_server_key ORDER BY slot")]
     database.close()
     assert slots == [2]
+
+
+def test_key_that_takes_long_to_make_is_dated_by_one_look_at_the_clock(app, clock, monkeypatch):
+    def make_slowly(alg):
+        clock.move(2)
+        return generate(alg)
+
+    generate = jose.generate_private_key
+    monkeypatch.setattr(jose, "generate_private_key", make_slowly)
+
+    assert len(fetch_jwks(app)) == 1
