@@ -1,6 +1,6 @@
 """The contracts of the stores. One contract suite (``tests/stores``) runs over every implementation."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Protocol
@@ -130,6 +130,43 @@ class ServerKeyStore(Protocol):
     def remove(self, slot: int) -> None:
         """Delete the key of *slot*.
 
+        :raises StoreUnavailable: The database did not answer.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class KeyUse:
+    """The life of one key of a client, as far as this server saw it; times in seconds since the epoch."""
+
+    thumbprint: str
+    """RFC 7638 SHA-256 thumbprint, base64url."""
+    added_at: int
+    """When it was registered, or first seen where nobody registers it here (``jwks_uri``)."""
+    last_used_at: int | None = None
+    """When it last signed an assertion that was accepted, to the hour; ``None``: never."""
+
+
+class ClientKeyUseStore(Protocol):
+    """Knows when each key of a client came and when it last signed something; nothing is decided by it."""
+
+    def load(self, client_id: str) -> Mapping[str, KeyUse]:
+        """What is known of the keys of exactly this client, by thumbprint.
+
+        :raises StoreUnavailable: The database did not answer.
+        """
+
+    def replace(self, client_id: str, thumbprints: Set[str], *, now: int) -> None:
+        """Know of exactly these keys: one that stays keeps its times, a new one was added *now*.
+
+        :raises StoreUnavailable: The database did not answer.
+        """
+
+    def mark_used(self, client_id: str, thumbprint: str, *, now: int, not_after: int) -> bool:
+        """Record that a known key signed *now*, in one atomic step.
+
+        Of several callers at once one gets ``True``.
+
+        :return: ``False`` when the key is not known, or its last recorded use is later than *not_after*.
         :raises StoreUnavailable: The database did not answer.
         """
 
