@@ -205,15 +205,16 @@ def test_form_that_is_not_utf_8_is_refused(part, http, fields, refusals):
 @pytest.mark.parametrize(
     "name", ["grant_type", "client_assertion", "client_assertion_type", "client_id", "scope", "resource"]
 )
-@pytest.mark.parametrize("value", ["\x00", "a\x00b", "\n", "é", "\U0001f511", "'\"\\", "[" * 5000, "x" * 60000])
-def test_odd_text_in_any_parameter_is_refused(name, value, http, fields, refusals):
-    answer = http.post(PATH, data={**fields, name: value})
+def test_odd_text_in_any_parameter_is_refused(name, http, fields, refusals):
+    for value in ("\x00", "a\x00b", "\n", "é", "\U0001f511", "'\"\\", "[" * 5000, "x" * 60000):
+        refusals.clear()
+        answer = http.post(PATH, data={**fields, name: value})
 
-    assert answer.status_code == 400
-    assert_json_never_stored(answer)
-    assert len(refusals) == 1
-    assert len(refusals[0]) <= 600
-    assert refusals[0].isprintable()
+        assert answer.status_code == 400
+        assert_json_never_stored(answer)
+        assert len(refusals) == 1
+        assert len(refusals[0]) <= 600
+        assert refusals[0].isprintable()
 
 
 # --- whatever else comes along ------------------------------------------------------------------------------
