@@ -12,16 +12,25 @@ TokenPolicy = Callable[[RegisteredClient, FormRequest, Grant], Mapping[str, Any]
 """Client, request and grant -> further claims; raise an :class:`~flask_private_key_jwt.errors.OAuthError` to refuse."""
 
 
-def check_grant_class(grant_class: Any) -> None:
-    """Refuse a grant that could never authenticate a client here.
+FORBIDDEN_GRANTS = {"password": "it hands a user's password to the client (RFC 9700 §2.4)"}
+"""``grant_type`` -> why no application may bring it."""
 
-    :raises ConfigurationError: ``private_key_jwt`` is not among its methods (Authlib's default is
-        ``client_secret_basic``).
+
+def check_grant_class(grant_class: Any) -> None:
+    """Refuse a grant that could never answer a token request here, or never should.
+
+    :raises ConfigurationError: It has no part in the token endpoint, ``private_key_jwt`` is not among its methods
+        (Authlib's default is ``client_secret_basic``), or its type is forbidden.
     """
+    name = grant_class.__name__
+    if not hasattr(grant_class, "check_token_endpoint"):
+        raise ConfigurationError(f"{name} does not answer token requests: derive it from Authlib's TokenEndpointMixin.")
+    if (why := FORBIDDEN_GRANTS.get(grant_class.GRANT_TYPE)) is not None:
+        raise ConfigurationError(f"{name} is for grant_type {grant_class.GRANT_TYPE}, which is never served: {why}.")
     methods = getattr(grant_class, "TOKEN_ENDPOINT_AUTH_METHODS", None)
-    if hasattr(grant_class, "check_token_endpoint") and "private_key_jwt" not in (methods or ()):
+    if "private_key_jwt" not in (methods or ()):
         raise ConfigurationError(
-            f"{grant_class.__name__} does not accept private_key_jwt, the way clients authenticate here. Add\n"
+            f"{name} does not accept private_key_jwt, the way clients authenticate here. Add\n"
             f'    TOKEN_ENDPOINT_AUTH_METHODS = ["private_key_jwt"]\n'
             f"to the class. It has {methods!r}."
         )
