@@ -20,6 +20,7 @@ from .endpoints import MACHINE_ENDPOINTS, WELL_KNOWN, Endpoint, MachineEndpoints
 from .endpoints.metadata import endpoint_base, issuer_path
 from .errors import ConfigurationError
 from .grants.policy import TokenPolicy, check_grant_class
+from .keys.client_key_use import ClientKeyUse
 from .keys.client_keys import ClientKeys
 from .keys.derived import Secrets, read_secrets
 from .keys.rotation import load_schedule
@@ -27,6 +28,7 @@ from .keys.server_keys import ServerKeys
 from .server import AuthorizationServer, Declarations
 from .settings import ServerSettings, read
 from .state import EXTENSION_KEY, State, current_state
+from .stores.client_key_use import SQLAlchemyClientKeyUseStore
 from .stores.driver import Database, EngineSource
 from .stores.engine import use_wal
 from .stores.models import build_tables
@@ -77,19 +79,20 @@ class PrivateKeyJWT:
         )
         if settings.REPLAY_STORE == "memory":
             log.warning("OAUTH2_REPLAY_STORE is memory: right for one process only, and a restart forgets")
+        client_keys = ClientKeys(settings.CLIENT_CACHE_SIZE)
+        key_use_store = SQLAlchemyClientKeyUseStore(database, self._tables)
         token_url = endpoint_base(settings.ISSUER) + settings.URL_PREFIX + "/token"
         nonces = Nonces(secrets, purpose="as", lifetime=settings.DPOP_NONCE_LIFETIME_SECONDS)
         server = AuthorizationServer(
             settings,
             clients=clients,
-            client_auth=PrivateKeyJWTAuthentication(
-                settings, clients, ClientKeys(settings.CLIENT_CACHE_SIZE), token_url=token_url
-            ),
+            client_auth=PrivateKeyJWTAuthentication(settings, clients, client_keys, token_url=token_url),
             dpop=TokenBinding(
                 ProofChecker(settings, nonces if settings.DPOP_NONCE == "required" else None),
                 required=settings.DPOP_REQUIRED,
             ),
             replay=replay,
+            key_use=ClientKeyUse(key_use_store, client_keys, size=settings.CLIENT_CACHE_SIZE),
             access_tokens=AccessTokenIssuer(settings.ISSUER, server_keys),
             declarations=self._declarations,
             token_url=token_url,

@@ -18,6 +18,7 @@ from .grants.authlib_request import AuthenticatedClient, TokenRequest
 from .grants.policy import TokenPolicy, check_grant_class
 from .grants.resource import resolve_audience
 from .grants.scope import resolve_scope
+from .keys.client_key_use import ClientKeyUse
 from .registered_client import RegisteredClient
 from .request import FormRequest, HTTPRequest, read_form
 from .response import Answer, token_response
@@ -48,6 +49,7 @@ class AuthorizationServer(_AuthorizationServer):  # type: ignore[misc]  # Authli
         client_auth: PrivateKeyJWTAuthentication,
         dpop: TokenBinding,
         replay: ReplayStore,
+        key_use: ClientKeyUse,
         access_tokens: AccessTokenIssuer,
         declarations: Declarations,
         token_url: str,
@@ -58,6 +60,7 @@ class AuthorizationServer(_AuthorizationServer):  # type: ignore[misc]  # Authli
         self.client_auth = client_auth
         self.dpop = dpop
         self.replay = replay
+        self.key_use = key_use
         self.access_tokens = access_tokens
         self.declarations = declarations
         self.token_url = token_url
@@ -75,6 +78,7 @@ class AuthorizationServer(_AuthorizationServer):  # type: ignore[misc]  # Authli
         assertion = self.client_auth.verify(request)  # 2 who asks
         proof = self.dpop.check(request, assertion.client)  # 3 which key they hold
         self.remember([*assertion.marks, *(proof.marks if proof else ())])  # 4 once only
+        self.key_use.note(assertion.client, assertion.thumbprint)  # which key signs, once an hour; decides nothing
         grant = self.grant_for(request, assertion.client, proof)  # 5 what allows it
         token = self.issue(grant)  # 6 the token
         return self.send(token_response(token, nonce=self.dpop.new_nonce()))  # 7 the answer
