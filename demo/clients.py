@@ -29,7 +29,12 @@ class DemoClient:
     @property
     def key_file(self) -> Path:
         """Its private key, PEM, mode 0600."""
-        return self.key_prefix.with_name(f"{self.client_id}.pem")
+        return FOLDER / "keys" / f"{self.client_id}.pem"
+
+    @property
+    def jwks_file(self) -> Path:
+        """The public half, as a JWK Set."""
+        return FOLDER / "keys" / f"{self.client_id}.jwks.json"
 
     @property
     def registration_file(self) -> Path:
@@ -46,7 +51,7 @@ class DemoClient:
             "token_endpoint_auth_method": "private_key_jwt",
             "token_endpoint_auth_signing_alg": self.alg,
             "dpop_bound_access_tokens": self.dpop,
-            "jwks": json.loads(self.key_prefix.with_name(f"{self.client_id}.jwks.json").read_text()),
+            "jwks": json.loads(self.jwks_file.read_text()),
         }
 
 

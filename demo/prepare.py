@@ -10,7 +10,7 @@ import os
 import secrets
 import shlex
 import sys
-from contextlib import redirect_stdout, suppress
+from contextlib import redirect_stdout
 from io import StringIO
 from pathlib import Path
 
@@ -18,11 +18,11 @@ from flask import Flask
 
 from flask_private_key_jwt.client.__main__ import main as key_maker
 from flask_private_key_jwt.client_registry import UnknownClient
-from flask_private_key_jwt.errors import ConfigurationError
+from flask_private_key_jwt.errors import ConfigurationError, StoreUnavailable
 from flask_private_key_jwt.registration import describe_client
 
 from .clients import CLIENTS, DemoClient
-from .folder import FOLDER, secret_file
+from .folder import FOLDER, read_secret_key, secret_file
 from .token_server import create_app, oauth
 
 
@@ -32,8 +32,8 @@ class CommandFailed(Exception):
 
 def main() -> int:
     """Prepare everything; the exit code."""
-    FOLDER.mkdir(mode=0o700, parents=True, exist_ok=True)
     try:
+        FOLDER.mkdir(mode=0o700, parents=True, exist_ok=True)
         for server in ("token_server", "resource_server"):
             make_secret_key(server)
         app = create_app()
@@ -44,33 +44,43 @@ def main() -> int:
     except (CommandFailed, ConfigurationError) as error:
         print(error, file=sys.stderr)
         return 1
+    except StoreUnavailable as error:
+        print(f"The database did not answer: {error.reason}", file=sys.stderr)
+        return 1
+    except OSError as error:
+        print(f"The demo cannot write what it needs: {error}.", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:  # the next run makes what is missing
+        return 130
     return 0
 
 
 def make_secret_key(server: str) -> None:
     """Keep a ``SECRET_KEY`` for *server* in the demo's folder, for its owner's eyes only."""
-    with suppress(FileExistsError):
-        descriptor = os.open(secret_file(server), os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "w") as file:
-            file.write(secrets.token_urlsafe(48))
+    if read_secret_key(server):
+        return
+    descriptor = os.open(secret_file(server), os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "w") as file:
+        file.write(secrets.token_urlsafe(48))
 
 
 def make_key(client: DemoClient) -> None:
     """Make the client's key pair, as its owner would; the server gets the public half only.
 
-    :raises CommandFailed: The key maker could not write it.
+    :raises CommandFailed: The key maker could not write it, and has said why.
     """
-    if client.key_file.exists():
+    if client.key_file.exists() and client.jwks_file.exists():
         return
     folder = client.key_file.parent
     folder.mkdir(exist_ok=True)
-    for leftover in folder.glob(f"{client.client_id}.*"):  # the public half of a key that is gone
+    for leftover in folder.glob(f"{client.client_id}.*"):  # half of a pair
         leftover.unlink()
     words = ["keygen", "--alg", client.alg, "--out", near(client.key_prefix)]
     print("$", shlex.join(["python", "-m", "flask_private_key_jwt.client", *words]), flush=True)
-    with redirect_stdout(StringIO()) as said:
-        if key_maker(words):
-            raise CommandFailed(said.getvalue())
+    with redirect_stdout(StringIO()):  # its advice is for those who type it
+        code = key_maker(words)
+    if code:
+        raise CommandFailed("The key pair could not be made.")
 
 
 def register(app: Flask, client: DemoClient) -> None:

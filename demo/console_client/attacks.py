@@ -39,8 +39,8 @@ def run_attacks(names: Sequence[str], caller: Caller, show: Show) -> None:
 
 def attack(name: str, caller: Caller, show: Show) -> bool:
     """Run one attack and show it; whether everything went as it must."""
-    run = ATTACKS[name]
-    show.title(f"Attack {name}: {run.__doc__}")
+    title, run = ATTACKS[name]
+    show.title(f"Attack {name}: {title}")
     as_it_must = True
     for attempt in run(caller):
         show.step(attempt.story)
@@ -54,9 +54,9 @@ def attack(name: str, caller: Caller, show: Show) -> bool:
     return as_it_must
 
 
-# --- the attacks; the docstring is the title ------------------------------------------------------------
+# --- the attacks ----------------------------------------------------------------------------------------
 def stolen_token(caller: Caller) -> Iterator[Attempt]:
-    """a thief has the access token, but not the key it is bound to"""
+    """Send a DPoP token without a proof, under both schemes (RFC 9449 §7.1)."""
     token = honest_token(caller)
     yield Attempt("The owner calls the API with the token and a proof.", caller.call_api(token), 200)
     for scheme in ("Bearer", "DPoP"):
@@ -65,7 +65,7 @@ def stolen_token(caller: Caller) -> Iterator[Attempt]:
 
 
 def other_key(caller: Caller) -> Iterator[Attempt]:
-    """the thief proves a key of their own"""
+    """Send a DPoP token with a proof that is right in all but its key (RFC 9449 §6)."""
     token = honest_token(caller)
     owners = caller.call_api(token)
     yield Attempt("The owner calls the API with the token and a proof.", owners, 200)
@@ -76,7 +76,7 @@ def other_key(caller: Caller) -> Iterator[Attempt]:
 
 
 def replayed_proof(caller: Caller) -> Iterator[Attempt]:
-    """a whole request, proof included, is sent a second time"""
+    """Send a request again, proof included (RFC 9449 §11.1)."""
     token = honest_token(caller)
     first = caller.call_api(token)
     yield Attempt("The owner calls the API.", first, 200)
@@ -86,7 +86,7 @@ def replayed_proof(caller: Caller) -> Iterator[Attempt]:
 
 
 def replayed_assertion(caller: Caller) -> Iterator[Attempt]:
-    """a client assertion is sent a second time, with a fresh proof"""
+    """Send a client assertion again, with a fresh proof (RFC 7523 §3, item 7)."""
     token_endpoint = caller.discover().token_endpoint
     assertion = caller.build_assertion()
     yield Attempt("The owner asks for a token.", caller.ask_token(token_endpoint, assertion), 200)
@@ -97,12 +97,13 @@ def replayed_assertion(caller: Caller) -> Iterator[Attempt]:
 
 
 REFUSED_BY_API = ("invalid_token", "invalid_dpop_proof")
-ATTACKS: dict[str, Callable[[Caller], Iterator[Attempt]]] = {
-    "stolen-token": stolen_token,
-    "other-key": other_key,
-    "replayed-proof": replayed_proof,
-    "replayed-assertion": replayed_assertion,
+ATTACKS: dict[str, tuple[str, Callable[[Caller], Iterator[Attempt]]]] = {
+    "stolen-token": ("a thief has the access token, but not the key it is bound to", stolen_token),
+    "other-key": ("the thief proves a key of their own", other_key),
+    "replayed-proof": ("a whole request, proof included, is sent a second time", replayed_proof),
+    "replayed-assertion": ("a client assertion is sent a second time, with a fresh proof", replayed_assertion),
 }
+"""Name -> what it is, and how it is done."""
 
 
 def honest_token(caller: Caller) -> str:

@@ -156,6 +156,15 @@ def test_a_setting_that_is_not_accepted_is_a_sentence(demo):
     assert "Traceback" not in done.stderr
 
 
+def test_a_folder_that_cannot_be_made_is_a_sentence(demo, tmp_path):
+    (tmp_path / "a file").touch()
+
+    done = demo.run("demo.prepare", DEMO_FOLDER=str(tmp_path / "a file" / "demo"))
+
+    assert done.returncode == 1
+    assert done.stderr.startswith("The demo cannot write what it needs: [Errno 20] Not a directory")
+
+
 def test_a_server_that_does_not_start_shows_its_log_and_stops_the_other(demo):
     # Only the resource server knows this setting.
     done = demo.run("demo.run", *demo.ports, FLASK_OAUTH2_JWKS_CACHE_SECONDS="1")
