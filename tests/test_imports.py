@@ -1,0 +1,75 @@
+"""Imports go one way: import-linter reads the source, fresh interpreters look at what is really loaded."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from importlinter.cli import lint_imports
+
+import flask_private_key_jwt
+
+ROOT = Path(__file__).parents[1]
+DATABASE = {"sqlalchemy", "flask_sqlalchemy", "alembic", "flask_migrate"}
+FLASK = {"flask", "werkzeug", "jinja2"}
+
+
+def load(*modules):
+    """What importing *modules* loads into a fresh interpreter."""
+    program = f"import sys, {', '.join(modules)}; print(*sys.modules)"
+    finished = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    return set(finished.stdout.split())
+
+
+def test_contracts_of_pyproject_are_kept(monkeypatch, capsys):
+    monkeypatch.chdir(ROOT)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+
+    status = lint_imports(config_filename="pyproject.toml", no_cache=True, no_logo=True)
+
+    assert status == 0, capsys.readouterr().out
+
+
+def test_client_loads_neither_flask_nor_sqlalchemy():
+    loaded = load("flask_private_key_jwt.client", "flask_private_key_jwt.client.auth")
+
+    assert "requests" in loaded
+    assert loaded.isdisjoint(FLASK | DATABASE)
+
+
+def test_api_loads_no_sqlalchemy():
+    loaded = load("flask_private_key_jwt.resource_server.protector", "flask_private_key_jwt.stores.replay")
+
+    assert "flask" in loaded
+    assert loaded.isdisjoint(DATABASE)
+    assert "flask_private_key_jwt.server" not in loaded
+
+
+def test_protocol_code_loads_neither_flask_nor_sqlalchemy():
+    packages = ["client_auth", "dpop", "grants", "keys", "tokens"]
+    files = [
+        f"flask_private_key_jwt.{package}.{file.stem}"
+        for package in packages
+        for file in (ROOT / "flask_private_key_jwt" / package).glob("*.py")
+        if file.stem != "__init__"
+    ]
+
+    assert load(*files, "flask_private_key_jwt.stores.base").isdisjoint(FLASK | DATABASE)
+
+
+def test_package_by_itself_loads_nothing_but_its_version():
+    loaded = load("flask_private_key_jwt")
+
+    ours = {name for name in loaded if name.startswith("flask_private_key_jwt")}
+    assert ours == {"flask_private_key_jwt", "flask_private_key_jwt._version"}
+
+
+@pytest.mark.parametrize("name", ["PrivateKeyJWT", "ResourceProtector", "current_token", "__version__"])
+def test_public_names_are_there(name):
+    assert name in flask_private_key_jwt.__all__
+    assert getattr(flask_private_key_jwt, name) is not None
+
+
+def test_other_names_are_not():
+    with pytest.raises(AttributeError, match="module 'flask_private_key_jwt' has no attribute 'AuthorizationServer'"):
+        _ = flask_private_key_jwt.AuthorizationServer
