@@ -4,16 +4,12 @@ import secrets
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import delete, insert, select, update
-from sqlalchemy.exc import IntegrityError
-
-from . import clock
 from .errors import InvalidClientMetadata
+from .merge_patch import merge_metadata
 from .registered_client import RegisteredClient
 from .registration import build_client, describe_client
 from .settings import ServerSettings
-from .stores.driver import Database
-from .stores.models import ClientRow, Tables, build_columns, snapshot
+from .stores.sqlalchemy_registrations import ClientIdTaken, SQLAlchemyRegistrations
 
 _TRIES = 5
 
@@ -32,15 +28,12 @@ class ClientRegistry:
     def __init__(
         self,
         settings: ServerSettings,
-        database: Database,
-        tables: Tables,
+        registrations: SQLAlchemyRegistrations,
         *,
         grant_types: Callable[[], Sequence[str]],
     ) -> None:
         self._settings = settings
-        self._database = database
-        self._table = tables.client
-        self._columns = [tables.client.c[name] for name in ClientRow._fields]
+        self._registrations = registrations
         self._grant_types = grant_types
 
     def add(self, metadata: Mapping[str, Any]) -> RegisteredClient:
@@ -49,20 +42,17 @@ class ClientRegistry:
         :raises InvalidClientMetadata: A member is not acceptable, or the ``client_id`` is taken.
         :raises StoreUnavailable: The database did not answer.
         """
-        client = self._build(metadata)
-        now = clock.now()
-        row = {**build_columns(client), "version": client.version, "created_at": now, "updated_at": now}
-        with self._database.begin() as connection:
-            try:
-                connection.execute(insert(self._table), row)
-            except IntegrityError:
-                raise _refusal(f"client_id {client.client_id!r} is registered already") from None
+        client = self.build(metadata)
+        try:
+            self._registrations.add(client)
+        except ClientIdTaken:
+            raise _refusal(f"client_id {client.client_id!r} is registered already") from None
         return client
 
     def update(self, client_id: str, changes: Mapping[str, Any]) -> RegisteredClient:
         """Change a client: *changes* is merged into its metadata, ``None`` removes a member (RFC 7396).
 
-        A list, ``jwks`` included, is replaced whole.
+        A list is replaced whole. A new ``jwks`` takes the place of ``jwks_uri``, and the other way round.
 
         :raises UnknownClient: There is none.
         :raises InvalidClientMetadata: The result is not acceptable; the client stays as it was.
@@ -72,13 +62,9 @@ class ClientRegistry:
             raise _refusal("client_id cannot be changed")
         for _ in range(_TRIES):
             before = self.get(client_id)
-            merged = {**describe_client(before), **changes}
-            after = self._build({name: value for name, value in merged.items() if value is not None})
-            same = (self._table.c.client_id == client_id) & (self._table.c.version == before.version)
-            with self._database.begin() as connection:
-                row = {**build_columns(after), "version": after.version, "updated_at": clock.now()}
-                if connection.execute(update(self._table).where(same).values(row)).rowcount == 1:
-                    return after
+            after = self.build(merge_metadata(describe_client(before), changes))
+            if self._registrations.replace(before, after):
+                return after
         raise _refusal(f"client {client_id!r} is being changed by others; try again")
 
     def disable(self, client_id: str) -> RegisteredClient:
@@ -89,49 +75,45 @@ class ClientRegistry:
         :raises UnknownClient: There is none.
         :raises StoreUnavailable: The database did not answer.
         """
-        client = self.get(client_id)
-        stopped = {"enabled": False, "version": _new_version(), "updated_at": clock.now()}
-        with self._database.begin() as connection:
-            connection.execute(update(self._table).where(self._table.c.client_id == client.client_id).values(stopped))
+        self._registrations.disable(self.get(client_id), version=new_version())
         return self.get(client_id)
 
     def remove(self, client_id: str) -> None:
         """Delete a client.
 
         :raises UnknownClient: There is none.
+        :raises StoreUnavailable: The database did not answer.
         """
-        client = self.get(client_id)
-        with self._database.begin() as connection:
-            connection.execute(delete(self._table).where(self._table.c.client_id == client.client_id))
+        while not self._registrations.remove(self.get(client_id)):
+            pass  # changed in between: look again
 
     def get(self, client_id: str) -> RegisteredClient:
         """One client as it is registered now.
 
         :raises UnknownClient: There is none.
+        :raises StoreUnavailable: The database did not answer.
         """
-        with self._database.begin() as connection:
-            rows = connection.execute(select(*self._columns).where(self._table.c.client_id == client_id)).all()
-        for row in rows:
-            if row.client_id == client_id:  # MariaDB folds case
-                return snapshot(ClientRow(*row))
-        raise UnknownClient(f"No client {client_id!r} is registered.")
+        found = self._registrations.find(client_id)
+        if found is None:
+            raise UnknownClient(f"No client {client_id!r} is registered.")
+        return found.client
 
     def all(self) -> list[RegisteredClient]:
         """Every client, by ``client_id``."""
-        with self._database.begin() as connection:
-            rows = connection.execute(select(*self._columns).order_by(self._table.c.client_id)).all()
-        return [snapshot(ClientRow(*row)) for row in rows]
+        return [registration.client for registration in self._registrations.all()]
 
-    def _build(self, metadata: Mapping[str, Any]) -> RegisteredClient:
+    def build(self, metadata: Mapping[str, Any]) -> RegisteredClient:
+        """The client that *metadata* makes, with a new version; nothing is saved.
+
+        :raises InvalidClientMetadata: A member is not acceptable.
+        """
         try:
             return build_client(
-                metadata,
-                settings=self._settings,
-                grant_types=self._grant_types(),
-                version=_new_version(),
+                metadata, settings=self._settings, grant_types=self._grant_types(), version=new_version()
             )
         except InvalidClientMetadata as error:
-            raise _refusal(error.reason) from None
+            error.add_note(error.reason)
+            raise
 
 
 def _refusal(reason: str) -> InvalidClientMetadata:
@@ -141,5 +123,6 @@ def _refusal(reason: str) -> InvalidClientMetadata:
     return error
 
 
-def _new_version() -> str:
+def new_version() -> str:
+    """A version that no client ever had."""
     return secrets.token_hex(16)

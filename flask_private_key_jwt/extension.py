@@ -21,19 +21,25 @@ from .endpoints.metadata import endpoint_base, issuer_path
 from .errors import ConfigurationError
 from .grants.policy import TokenPolicy, check_grant_class
 from .keys.client_key_use import ClientKeyUse
-from .keys.client_keys import ClientKeys
+from .keys.client_keys import ClientKey, ClientKeys, read_key_set
 from .keys.derived import Secrets, read_secrets
+from .keys.fetch_target import fetch_policy
+from .keys.remote_documents import RemoteDocuments, cache_policy
 from .keys.rotation import load_schedule
+from .keys.safe_fetch import SafeFetcher
 from .keys.server_keys import ServerKeys
 from .server import AuthorizationServer, Declarations
 from .settings import ServerSettings, read
 from .state import EXTENSION_KEY, State, current_state
 from .stores.client_key_use import SQLAlchemyClientKeyUseStore
+from .stores.base import FetchedDocumentStore
 from .stores.driver import Database, EngineSource
 from .stores.engine import use_wal
 from .stores.models import build_tables
 from .stores.replay import load_replay_store
 from .stores.sqlalchemy import SQLAlchemyClientStore, SQLAlchemyReplayStore, SQLAlchemyServerKeyStore
+from .stores.sqlalchemy_documents import SQLAlchemyFetchedDocumentStore
+from .stores.sqlalchemy_registrations import SQLAlchemyRegistrations
 from .tokens.access_token import AccessTokenIssuer
 
 log = logging.getLogger("flask_private_key_jwt")
@@ -79,7 +85,8 @@ class PrivateKeyJWT:
         )
         if settings.REPLAY_STORE == "memory":
             log.warning("OAUTH2_REPLAY_STORE is memory: right for one process only, and a restart forgets")
-        client_keys = ClientKeys(settings.CLIENT_CACHE_SIZE)
+        documents = SQLAlchemyFetchedDocumentStore(database, self._tables)
+        client_keys = ClientKeys(settings.CLIENT_CACHE_SIZE, _published_key_sets(settings, documents))
         key_use_store = SQLAlchemyClientKeyUseStore(database, self._tables)
         token_url = endpoint_base(settings.ISSUER) + settings.URL_PREFIX + "/token"
         nonces = Nonces(secrets, purpose="as", lifetime=settings.DPOP_NONCE_LIFETIME_SECONDS)
@@ -97,7 +104,8 @@ class PrivateKeyJWT:
             declarations=self._declarations,
             token_url=token_url,
         )
-        registry = ClientRegistry(settings, database, self._tables, grant_types=server.grant_types)
+        registrations = SQLAlchemyRegistrations(database, self._tables)
+        registry = ClientRegistry(settings, registrations, grant_types=server.grant_types)
         endpoints = _paths(settings)
         app.extensions[EXTENSION_KEY] = State(
             settings=settings,
@@ -132,6 +140,14 @@ class PrivateKeyJWT:
         """
         self._declarations.policies.append(policy)
         return policy
+
+
+def _published_key_sets(
+    settings: ServerSettings, documents: FetchedDocumentStore
+) -> RemoteDocuments[tuple[ClientKey, ...]]:
+    """What clients publish at their ``jwks_uri``."""
+    fetcher = SafeFetcher(fetch_policy(settings, hosts=settings.JWKS_HOSTS))
+    return RemoteDocuments(documents, fetcher, cache_policy(settings), read_key_set, size=settings.CLIENT_CACHE_SIZE)
 
 
 def _paths(settings: ServerSettings) -> dict[str, Endpoint]:

@@ -1,0 +1,128 @@
+"""The registrations of clients, in the application's database. The hot path reads them through the client store."""
+
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, delete, insert, select, update
+from sqlalchemy.exc import IntegrityError
+
+from .. import clock
+from ..registered_client import RegisteredClient
+from .driver import Database
+from .models import ClientRow, Tables, build_columns, snapshot
+
+
+@dataclass(frozen=True, slots=True)
+class Registration:
+    """A client, and what else the database knows of its registration."""
+
+    client: RegisteredClient
+    created_at: int
+    """In seconds since the epoch: ``client_id_issued_at`` (RFC 7591 §3.2.1)."""
+    access_token_digest: bytes | None = field(repr=False)
+    """SHA-256 of the token the client manages itself with (RFC 7592 §3); ``None``: only the operator changes it."""
+
+
+class ClientIdTaken(Exception):
+    """A client of this id is registered already."""
+
+
+class SQLAlchemyRegistrations:
+    """Adds, changes and deletes clients. Every step is one short transaction, and counts at once on every worker.
+
+    :param database: The application's.
+    :param tables: The application's tables.
+    """
+
+    def __init__(self, database: Database, tables: Tables) -> None:
+        self._database = database
+        self._table = table = tables.client
+        snapshot_columns = [table.c[name] for name in ClientRow._fields]
+        self._select = select(*snapshot_columns, table.c.created_at, table.c.registration_access_token_digest)
+
+    def find(self, client_id: str) -> Registration | None:
+        """The registration of exactly this *client_id*.
+
+        :raises StoreUnavailable: The database did not answer.
+        """
+        with self._database.begin() as connection:
+            rows = connection.execute(self._select.where(self._table.c.client_id == client_id)).all()
+        for row in rows:
+            if row.client_id == client_id:  # MariaDB folds case
+                return _registration(tuple(row))
+        return None
+
+    def all(self) -> list[Registration]:
+        """Every registration, by ``client_id``.
+
+        :raises StoreUnavailable: The database did not answer.
+        """
+        with self._database.begin() as connection:
+            rows = connection.execute(self._select.order_by(self._table.c.client_id)).all()
+        return [_registration(tuple(row)) for row in rows]
+
+    def add(
+        self,
+        client: RegisteredClient,
+        *,
+        access_token_digest: bytes | None = None,
+        spend: Callable[[Connection], None] = lambda _connection: None,
+    ) -> Registration:
+        """Save a new client.
+
+        :param access_token_digest: SHA-256 of the token it manages itself with, if it does.
+        :param spend: Called first, in the same transaction: what it raises, or a refusal here, undoes both.
+        :raises ClientIdTaken: A client has this id already.
+        :raises StoreUnavailable: The database did not answer.
+        """
+        now = clock.now()
+        row = {**build_columns(client), "version": client.version, "created_at": now, "updated_at": now}
+        with self._database.begin() as connection:
+            spend(connection)
+            try:
+                connection.execute(
+                    insert(self._table), {**row, "registration_access_token_digest": access_token_digest}
+                )
+            except IntegrityError:
+                raise ClientIdTaken(client.client_id) from None
+        return Registration(client, now, access_token_digest)
+
+    def replace(self, before: RegisteredClient, after: RegisteredClient, *, keep: Collection[str] = ()) -> bool:
+        """Save *after* in the place of *before*, in one UPDATE; ``False`` when the client has changed meanwhile.
+
+        :param keep: Columns that stay as they are.
+        :raises StoreUnavailable: The database did not answer.
+        """
+        row = {name: value for name, value in build_columns(after).items() if name not in keep}
+        statement = update(self._table).where(self._is_still(before))
+        with self._database.begin() as connection:
+            changed = connection.execute(statement.values(**row, version=after.version, updated_at=clock.now()))
+        return changed.rowcount == 1
+
+    def disable(self, client: RegisteredClient, *, version: str) -> None:
+        """Let a client in no longer, whatever its registration holds by now.
+
+        :param version: Its new version.
+        :raises StoreUnavailable: The database did not answer.
+        """
+        disabled = {"enabled": False, "version": version, "updated_at": clock.now()}
+        its_own = self._table.c.client_id == client.client_id
+        with self._database.begin() as connection:
+            connection.execute(update(self._table).where(its_own).values(disabled))
+
+    def remove(self, before: RegisteredClient) -> bool:
+        """Delete a client; ``False`` when it has changed meanwhile.
+
+        :raises StoreUnavailable: The database did not answer.
+        """
+        with self._database.begin() as connection:
+            return connection.execute(delete(self._table).where(self._is_still(before))).rowcount == 1
+
+    def _is_still(self, before: RegisteredClient) -> ColumnElement[bool]:
+        return (self._table.c.client_id == before.client_id) & (self._table.c.version == before.version)
+
+
+def _registration(row: tuple[Any, ...]) -> Registration:
+    *columns, created_at, digest = row
+    return Registration(snapshot(ClientRow(*columns)), created_at, digest)
