@@ -111,6 +111,20 @@ class InvalidClientMetadata(OAuthError):
     description = "The client metadata is invalid."
 
 
+class InvalidRedirectURI(InvalidClientMetadata):
+    """A redirect URI is not one that may be registered (RFC 7591 §3.2.2)."""
+
+    code = "invalid_redirect_uri"
+    description = "A redirect URI is invalid."
+
+
+class UnapprovedSoftwareStatement(InvalidClientMetadata):
+    """A software statement came along, and this server trusts no issuer of any (RFC 7591 §3.2.2)."""
+
+    code = "unapproved_software_statement"
+    description = "The software statement is not approved for use here."
+
+
 class InvalidDPoPProof(OAuthError):
     """The DPoP proof is malformed or does not fit this request (RFC 9449 §5)."""
 
@@ -148,6 +162,29 @@ class MissingToken(InvalidToken):
     """The request carries no access token in a way the API serves; its challenge names no error (RFC 6750 §3.1)."""
 
     description = "The request needs an access token."
+
+
+class InvalidRegistrationToken(OAuthError):
+    """The token of a registration or of its management is unknown, used up, expired or another client's (RFC 7592 §2).
+
+    One answer for all of them: nobody learns which clients there are.
+    """
+
+    code = "invalid_token"
+    status = 401
+    description = "The registration token is invalid."
+    challenge = 'Bearer realm="registration", error="invalid_token"'
+
+    def get_headers(self) -> list[tuple[str, str]]:
+        """Adds ``WWW-Authenticate`` (RFC 6750 §3)."""
+        return [*super().get_headers(), ("WWW-Authenticate", self.challenge)]
+
+
+class MissingRegistrationToken(InvalidRegistrationToken):
+    """The request carries no token in its Authorization header; its challenge names no error (RFC 6750 §3.1)."""
+
+    description = "The request needs a registration token."
+    challenge = 'Bearer realm="registration"'
 
 
 class InsufficientScope(OAuthError):
