@@ -38,3 +38,10 @@ def assert_refused(
     assert len(refusals) == 1
     assert refusals[0].startswith(reason), refusals
     return answer
+
+
+def assert_unavailable(answer: TestResponse, refusals: list[str], reason: str) -> None:
+    """Row I20: a store is away. The refusal is taken off the list."""
+    assert_refused(answer, "temporarily_unavailable", refusals, reason, status=503)
+    assert answer.headers["Retry-After"] == "5"
+    refusals.clear()

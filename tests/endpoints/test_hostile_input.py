@@ -1,4 +1,4 @@
-"""Whatever a caller sends: never a 5xx, always JSON that is not stored, one constant sentence, and a log without secrets.
+"""Whatever a caller sends: never a 5xx, always JSON that is not stored, a constant sentence, and a log without secrets.
 
 Most of what is sent here is properly signed, so that it gets past the signature and as deep as it can.
 """
