@@ -6,5 +6,7 @@ one_app/          both in one Flask app
 console_client/   a client that shows every step, and four attacks
 clients.py        the two clients
 prepare.py        keys, database, registrations
+servers.py        starting and stopping both servers
 run.py            all of it in one go: ``make demo``
+folder.py         where all that is made lies
 """
