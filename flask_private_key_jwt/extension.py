@@ -3,6 +3,7 @@
 import logging
 import sys
 from collections.abc import Mapping
+from itertools import pairwise
 from typing import Any
 
 import click
@@ -31,8 +32,8 @@ from .keys.server_keys import ServerKeys
 from .server import AuthorizationServer, Declarations
 from .settings import ServerSettings, read
 from .state import EXTENSION_KEY, State, current_state
-from .stores.client_key_use import SQLAlchemyClientKeyUseStore
 from .stores.base import FetchedDocumentStore
+from .stores.client_key_use import SQLAlchemyClientKeyUseStore
 from .stores.driver import Database, EngineSource
 from .stores.engine import use_wal
 from .stores.models import build_tables
@@ -190,7 +191,12 @@ def _read_secrets(settings: ServerSettings, config: Mapping[str, Any]) -> Secret
 
 def _is_setup_command() -> bool:
     """Whether this is ``flask db …``, ``flask oauth2 secret`` or ``--help``: they need the app, but no secret."""
-    if click.get_current_context(silent=True) is None:
+    context = click.get_current_context(silent=True)
+    if context is None:
         return False
-    words = [word for word in sys.argv[1:] if not word.startswith("-")]
-    return "db" in words[:3] or "secret" in words or "--help" in sys.argv
+    # Commands of the app itself are looked up in it, so click has not got as far as "oauth2" when the app is made.
+    if "--help" in sys.argv or ("oauth2", "secret") in pairwise(sys.argv):
+        return True
+    while context.parent is not None and context.info_name != "db":
+        context = context.parent
+    return context.parent is not None

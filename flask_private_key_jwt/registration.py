@@ -11,8 +11,7 @@ from typing import Any
 from .client_auth import CLIENT_AUTH_METHODS
 from .errors import InvalidClientMetadata
 from .grants.scope import MAX_SCOPE_CHARACTERS
-from .keys.client_keys import WrongCertificate, read_jwks
-from .keys.jose import JoseProblem
+from .keys.key_source import check_key_source
 from .registered_client import RegisteredClient, is_client_id
 from .settings import ServerSettings, scope_tokens
 
@@ -36,7 +35,7 @@ def build_client(
     """
     metadata = {name: value for name, value in metadata.items() if value is not None}
     alg = _text(metadata, "token_endpoint_auth_signing_alg")
-    jwks = _check_jwks(metadata, alg, settings)
+    jwks, jwks_uri = check_key_source(metadata, alg, settings)
     scope = _check_scope(metadata, "scope", settings.SCOPES)
     default_scope = _check_scope(metadata, "default_scope", ())
     if missing := [token for token in default_scope if token not in scope]:
@@ -46,6 +45,7 @@ def build_client(
         version=version,
         enabled=_flag(metadata, "enabled", default=True),
         jwks=jwks,
+        jwks_uri=jwks_uri,
         grant_types=_check_grant_types(metadata, grant_types),
         scope=frozenset(scope),
         default_scope=default_scope,
@@ -90,6 +90,7 @@ def unknown_members(metadata: Mapping[str, Any]) -> list[str]:
         "scope",
         "dpop_bound_access_tokens",
         "jwks",
+        "jwks_uri",
         "contacts",
         *TEXT_MEMBERS,
         *OPERATOR_MEMBERS,
@@ -104,30 +105,6 @@ def _check_client_id(metadata: Mapping[str, Any]) -> str:
     if not isinstance(client_id, str) or not is_client_id(client_id):
         raise InvalidClientMetadata("client_id is not a text of 1 to 255 printable ASCII characters")
     return client_id
-
-
-def _check_jwks(metadata: Mapping[str, Any], alg: str | None, settings: ServerSettings) -> Mapping[str, Any]:
-    if metadata.get("jwks_uri") is not None:
-        raise InvalidClientMetadata("jwks_uri is not supported by this release; register jwks, the keys by value")
-    jwks = metadata.get("jwks")
-    if not isinstance(jwks, Mapping):
-        raise InvalidClientMetadata("jwks is missing: a private_key_jwt client needs its public keys, as a JWK Set")
-    try:
-        keys, passed_over = read_jwks(jwks)
-    except JoseProblem as problem:
-        raise InvalidClientMetadata(f"jwks: {problem}") from None
-    if wrong := [problem for problem in passed_over if isinstance(problem, WrongCertificate)]:
-        raise InvalidClientMetadata(f"jwks: {wrong[0]}")
-    accepted = settings.ASSERTION_SIGNING_ALGS
-    if alg is not None and alg not in accepted:
-        raise InvalidClientMetadata(
-            f"token_endpoint_auth_signing_alg {alg!r} is not accepted here; it may be {', '.join(accepted)}"
-        )
-    wanted = {alg} if alg else set(accepted)
-    if not any(key.public.algs & wanted for key in keys):
-        why = f" ({'; '.join(map(str, passed_over))})" if passed_over else ""
-        raise InvalidClientMetadata(f"jwks holds no public key that can verify {' or '.join(sorted(wanted))}{why}")
-    return jwks
 
 
 def _check_scope(metadata: Mapping[str, Any], name: str, allowed: Sequence[str]) -> tuple[str, ...]:

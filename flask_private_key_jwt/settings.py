@@ -7,6 +7,7 @@ them once, at ``init_app``, and freezes the result; nothing else reads ``app.con
 
 import difflib
 import logging
+import re
 import types
 import typing
 from collections.abc import Callable, Mapping
@@ -34,6 +35,8 @@ ASYMMETRIC_ALGS = (
 """The signature algorithms this package speaks (RFC 7518 §3.1, RFC 8037 §3.1, RFC 9864 §2.2)."""
 
 _PREFIX = "OAUTH2_"
+_HOST_NAME = re.compile(r"[a-z0-9-]+(\.[a-z0-9-]+)*")
+_DIGITS = re.compile(r"[0-9]{1,5}")
 _LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 
@@ -105,6 +108,20 @@ def scope_tokens(value: tuple[str, ...]) -> None:
     for item in value:
         if not item or any(not ("!" <= c <= "~") or c in '"\\' for c in item):
             raise ValueError(f"holds {item!r}, which is not a scope token")
+
+
+def host_names(value: tuple[str, ...]) -> None:
+    """Accept a list of lower-case host names, as A-labels (RFC 5890), without port."""
+    for item in value:
+        if not _HOST_NAME.fullmatch(item):
+            raise ValueError(f"holds {item!r}, which is not a lower-case host name")
+
+
+def port_numbers(value: tuple[str, ...]) -> None:
+    """Accept a list of port numbers, as texts."""
+    for item in value:
+        if not _DIGITS.fullmatch(item) or not 0 < int(item) < 65536:
+            raise ValueError(f"holds {item!r}, which is not a port number")
 
 
 def url_path(value: str) -> None:
@@ -215,6 +232,35 @@ class ServerSettings(SharedSettings):
     CLIENT_CACHE_SIZE: Annotated[int, between(1, 1000000)] = 16384
     """Most clients whose parsed keys a process keeps. 1 to 1000000."""
 
+    JWKS_MIN_CACHE_SECONDS: Annotated[int, between(10, 600)] = 60
+    """How long the keys at a client's ``jwks_uri`` are used before they are fetched again, whatever the answer's
+    own ``Cache-Control`` says, in seconds. 10 to 600."""
+
+    JWKS_MAX_CACHE_SECONDS: Annotated[int, between(60, 900)] = 600
+    """When they are fetched again at the latest, in seconds: a key that its owner took away works no longer than
+    this. 60 to 900."""
+
+    JWKS_COOLDOWN_SECONDS: Annotated[int, between(10, 60)] = 30
+    """Least time between two fetches of one ``jwks_uri``, and how soon a new key is found, in seconds. 10 to 60."""
+
+    JWKS_STALE_SECONDS: Annotated[int, between(0, 86400)] = 3600
+    """How long keys go on serving when they can no longer be fetched, in seconds. 0 to 86400."""
+
+    JWKS_HOSTS: Annotated[tuple[str, ...], host_names] = ()
+    """The only hosts a ``jwks_uri`` may name. Empty: any, at a public address."""
+
+    FETCH_TIMEOUT_SECONDS: Annotated[int, between(2, 5)] = 3
+    """Longest wait for a document that a client publishes, all of it included, in seconds. 2 to 5."""
+
+    FETCH_PORTS: Annotated[tuple[str, ...], port_numbers] = ()
+    """Ports besides 443 that a client's URL may name."""
+
+    FETCH_CA_BUNDLE: str | None = None
+    """Path of the certificate authorities (PEM) that clients' servers are held to. Default: certifi's."""
+
+    FETCH_FROM_LOOPBACK: bool = False
+    """For development: also fetch from 127.0.0.1, [::1] and localhost, there with any port and without TLS."""
+
     SQLITE_WAL: bool = True
     """On SQLite, switch the database to WAL with ``synchronous=NORMAL``; ``False`` leaves it as it is."""
 
@@ -224,6 +270,12 @@ class ServerSettings(SharedSettings):
                 "OAUTH2_KEY_ANNOUNCE_SECONDS must be less than OAUTH2_KEY_SIGN_SECONDS: "
                 "the next key is announced while the current one signs."
             )
+        if self.JWKS_MIN_CACHE_SECONDS > self.JWKS_MAX_CACHE_SECONDS:
+            raise ConfigurationError(
+                "OAUTH2_JWKS_MIN_CACHE_SECONDS must not be more than OAUTH2_JWKS_MAX_CACHE_SECONDS."
+            )
+        if self.FETCH_FROM_LOOPBACK and self.PROFILE == "fapi2":
+            raise ConfigurationError("OAUTH2_FETCH_FROM_LOOPBACK is for development; the profile fapi2 refuses it.")
 
     @property
     def resources(self) -> tuple[str, ...]:

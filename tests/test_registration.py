@@ -120,8 +120,61 @@ def test_registration_without_a_key_set_is_refused(jwks, refusal_of):
     assert refusal_of(jwks=jwks) == sentence
 
 
-def test_jwks_uri_is_refused_even_beside_keys(refusal_of):
-    assert refusal_of(jwks_uri="https://console.example/jwks").startswith("jwks_uri is not supported by this release")
+@pytest.mark.parametrize("url", ["https://keys.console.example/jwks?tenant=1", "https://keys.console.example:443"])
+def test_keys_at_a_url_are_accepted_and_described(url, build):
+    client = build(jwks=None, jwks_uri=url)
+
+    assert (client.jwks, client.jwks_uri) == (None, url)
+    assert describe_client(client)["jwks_uri"] == url
+    assert "jwks" not in describe_client(client)
+    assert unknown_members({"jwks_uri": url}) == []
+
+
+def test_keys_in_two_places_are_refused(jwk, refusal_of):
+    reason = refusal_of(jwks={"keys": [jwk]}, jwks_uri="https://keys.console.example/jwks")
+
+    assert reason == "jwks and jwks_uri are both there; a client has its keys in one place"
+
+
+@pytest.mark.parametrize(
+    ("url", "reason"),
+    [
+        (5, "jwks_uri is not a text"),
+        (["https://keys.console.example"], "jwks_uri is not a text"),
+        ("", "jwks_uri: the URL's host is not a host name"),
+        ("http://keys.console.example/jwks", "jwks_uri: the URL is not https"),
+        ("ftp://keys.console.example/jwks", "jwks_uri: the URL is not https"),
+        ("https://keys.console.example:8443/jwks", "jwks_uri: port 8443 is not one of 443"),
+        ("https://user@keys.console.example/jwks", "jwks_uri: the URL has a fragment or a user name"),
+        ("https://keys.console.example/jwks#a", "jwks_uri: the URL has a fragment or a user name"),
+        ("https://localhost/jwks", "jwks_uri: the URL names this machine"),
+        ("https://0x7f.1/jwks", "jwks_uri: address 127.0.0.1 is not public: loopback"),
+        ("https://169.254.169.254/latest", "jwks_uri: address 169.254.169.254 is not public: link-local"),
+        ("https://keys.console.example/".ljust(2049, "a"), "jwks_uri: the URL is longer than 2048 characters"),
+        ("https://keys.console.example/\ud800", "jwks_uri: the URL's path or query is not ASCII"),
+    ],
+)
+def test_url_that_is_never_fetched_cannot_be_registered(url, reason, refusal_of):
+    assert refusal_of(jwks=None, jwks_uri=url) == reason
+
+
+def test_settings_say_which_urls_may_be_registered(build, refusal_of):
+    settings = {"OAUTH2_FETCH_PORTS": ["8443"], "OAUTH2_JWKS_HOSTS": ["keys.console.example"]}
+
+    assert build(settings, jwks=None, jwks_uri="https://KEYS.console.example:8443/jwks")
+    assert refusal_of(settings, jwks=None, jwks_uri="https://evil.example/jwks") == (
+        "jwks_uri: host 'evil.example' is not one that may be named"
+    )
+    assert build({"OAUTH2_FETCH_FROM_LOOPBACK": True}, jwks=None, jwks_uri="http://127.0.0.1:5003/jwks")
+
+
+def test_signing_algorithm_beside_a_url_must_be_accepted_here(build, refusal_of):
+    url = "https://keys.console.example/jwks"
+
+    assert build(jwks=None, jwks_uri=url, token_endpoint_auth_signing_alg="PS256")
+    assert "'HS256' is not accepted here" in refusal_of(
+        jwks=None, jwks_uri=url, token_endpoint_auth_signing_alg="HS256"
+    )
 
 
 @pytest.mark.parametrize("value", [None, "abc", {}, 5])

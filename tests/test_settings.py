@@ -286,6 +286,45 @@ def test_next_key_must_be_announced_while_the_current_one_signs():
         read({**REQUIRED, **times, "OAUTH2_KEY_ANNOUNCE_SECONDS": 3600}, ServerSettings)
 
 
+@pytest.mark.parametrize("host", ["keys.example", "xn--bcher-kva.example", "93.184.215.14", "localhost"])
+def test_host_name_is_accepted(host):
+    assert read_one(ServerSettings, "JWKS_HOSTS", host) == (host,)
+
+
+@pytest.mark.parametrize(
+    "host", ["Keys.example", "bücher.example", "keys.example.", ".example", "*.example", "a:443", "https://a", "a b"]
+)
+def test_other_host_name_is_refused(host):
+    assert f"it holds {host!r}, which is not a lower-case host name." in refusal_of(
+        ServerSettings, "JWKS_HOSTS", ["keys.example", host]
+    )
+
+
+def test_port_number_is_accepted_as_text():
+    assert read_one(ServerSettings, "FETCH_PORTS", ["1", "65535"]) == ("1", "65535")
+
+
+@pytest.mark.parametrize("port", ["0", "65536", "-1", "https", "8443 ", "٨٤", "9" * 5000])
+def test_other_port_number_is_refused(port):
+    assert "which is not a port number." in refusal_of(ServerSettings, "FETCH_PORTS", ["443", port])
+
+
+def test_keys_are_not_kept_for_longer_than_at_most():
+    times = {"OAUTH2_JWKS_MIN_CACHE_SECONDS": 300, "OAUTH2_JWKS_MAX_CACHE_SECONDS": 300}
+
+    assert read({**REQUIRED, **times}, ServerSettings).JWKS_MIN_CACHE_SECONDS == 300
+    with pytest.raises(ConfigurationError, match="OAUTH2_JWKS_MIN_CACHE_SECONDS must not be more than"):
+        read({**REQUIRED, **times, "OAUTH2_JWKS_MAX_CACHE_SECONDS": 299}, ServerSettings)
+
+
+def test_fapi2_does_not_fetch_from_loopback():
+    settings = {"ISSUER": ISSUER, "PROFILE": "fapi2"}
+
+    assert ServerSettings(**settings)
+    with pytest.raises(ConfigurationError, match="OAUTH2_FETCH_FROM_LOOPBACK is for development"):
+        ServerSettings(**settings, FETCH_FROM_LOOPBACK=True)
+
+
 # --- names ------------------------------------------------------------------------------------------------
 @pytest.mark.parametrize(("kind", "name"), [(ServerSettings, "ISSUER"), (ResourceSettings, "RESOURCE")])
 def test_required_setting_that_is_missing_is_named_with_an_example(kind, name):

@@ -10,6 +10,7 @@ from .. import clock
 from ..errors import InvalidClient, InvalidRequest
 from ..keys import jose
 from ..keys.client_keys import ClientKey, ClientKeys
+from ..keys.remote_documents import DocumentUnavailable
 from ..registered_client import RegisteredClient, is_client_id
 from ..request import FormRequest
 from ..settings import ServerSettings
@@ -103,7 +104,10 @@ class PrivateKeyJWTAuthentication:
         registered = client.token_endpoint_auth_signing_alg
         if registered is not None and jwt.alg != registered:
             raise InvalidClient(f"assertion: alg {jwt.alg!r} is not the registered {registered!r}")
-        candidates = self._keys.candidates(client, jwt)
+        try:
+            candidates = self._keys.candidates(client, jwt)
+        except DocumentUnavailable as problem:
+            raise InvalidClient(f"the client's keys at {problem.reason}") from None
         if not candidates:
             raise InvalidClient(f"assertion: no key of the client fits kid {jwt.kid!r} and alg {jwt.alg!r}")
         current = [key for key in candidates if key.is_current(now=now)]

@@ -16,6 +16,7 @@ from ..registered_client import RegisteredClient
 from ..stores.base import ClientKeyUseStore
 from .client_key_state import DAY_SECONDS, ClientKeyState, find_states, find_warnings
 from .client_keys import ClientKeys
+from .remote_documents import DocumentUnavailable
 
 log = logging.getLogger("flask_private_key_jwt")
 
@@ -50,7 +51,7 @@ class ClientKeyUse:
             return
         try:
             due_at = self._record(client, thumbprint, now=now)
-        except StoreUnavailable as problem:
+        except (StoreUnavailable, DocumentUnavailable) as problem:
             # The token does not depend on it.
             log.warning("the use of a key of client %r is not recorded: %s", client.client_id, problem.reason)
             due_at = now + RETRY_SECONDS
@@ -60,6 +61,7 @@ class ClientKeyUse:
         """Every usable key of *client*, with what is known of it.
 
         :raises StoreUnavailable: The store did not answer.
+        :raises DocumentUnavailable: Its ``jwks_uri`` cannot be had.
         """
         return find_states(self._keys.all(client), self._store.load(client.client_id))
 

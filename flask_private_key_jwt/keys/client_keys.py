@@ -9,6 +9,7 @@ from typing import Any
 from ..registered_client import RegisteredClient
 from . import jose
 from .certificates import Certificate, certificate_of_jwk
+from .remote_documents import RemoteDocuments
 
 log = logging.getLogger("flask_private_key_jwt")
 
@@ -49,25 +50,59 @@ class ClientKeys:
     """Finds and keeps the parsed keys of registered clients.
 
     :param size: Most clients whose keys are kept.
+    :param key_sets: The sets that clients publish at their ``jwks_uri``, made by :func:`read_key_set`.
     """
 
-    def __init__(self, size: int) -> None:
-        self._keys_of: Callable[[RegisteredClient], tuple[ClientKey, ...]] = lru_cache(size)(load_client_keys)
+    def __init__(self, size: int, key_sets: RemoteDocuments[tuple[ClientKey, ...]]) -> None:
+        self._registered: Callable[[RegisteredClient], tuple[ClientKey, ...]] = lru_cache(size)(load_client_keys)
+        self._key_sets = key_sets
 
     def all(self, client: RegisteredClient) -> tuple[ClientKey, ...]:
-        """Every key of the client that can be used; its certificate may have expired."""
-        return self._keys_of(client)
+        """Every key of the client that can be used; its certificate may have expired.
+
+        :raises DocumentUnavailable: The client's ``jwks_uri`` cannot be had.
+        :raises StoreUnavailable: The store of fetched sets did not answer.
+        """
+        return self._registered(client) if client.jwks_uri is None else self._key_sets.load(client.jwks_uri).value
 
     def candidates(self, client: RegisteredClient, jwt: jose.JWT) -> tuple[ClientKey, ...]:
         """The client's keys that the JWT's header names and its ``alg`` fits (RFC 7515 §4.1.4).
 
-        Several may share a ``kid``; without a ``kid`` all that fit are returned.
+        Several may share a ``kid``; without a ``kid`` all that fit are returned. When none does, the client may have
+        changed its keys: its ``jwks_uri`` is fetched again, once (OpenID Connect Core §10.1.1).
+
+        :raises DocumentUnavailable: As :meth:`all`.
+        :raises StoreUnavailable: As :meth:`all`.
         """
-        return tuple(k for k in self._keys_of(client) if k.public.fits(jwt.alg) and k.is_named_by(jwt))
+        if client.jwks_uri is None:
+            return _fitting(self._registered(client), jwt)
+        key_set = self._key_sets.load(client.jwks_uri)
+        found = _fitting(key_set.value, jwt)
+        if not found and (newer := self._key_sets.newer(key_set)) is not None:
+            found = _fitting(newer.value, jwt)
+        return found
+
+
+def _fitting(keys: tuple[ClientKey, ...], jwt: jose.JWT) -> tuple[ClientKey, ...]:
+    return tuple(key for key in keys if key.public.fits(jwt.alg) and key.is_named_by(jwt))
+
+
+def read_key_set(url: str, members: Mapping[str, Any]) -> tuple[ClientKey, ...]:
+    """The keys of a set that a client publishes. Private material in it refuses them all, old ones included.
+
+    :raises JoseProblem: Not a JWK Set (RFC 7517 §5).
+    """
+    if not isinstance(members.get("keys"), list):
+        raise jose.JoseProblem("not a JWK Set: no list of keys")
+    try:
+        return parse_jwks(members)
+    except jose.JoseProblem as problem:
+        log.error("the keys at %r are refused: %s", url[:200], problem)
+        return ()
 
 
 def load_client_keys(client: RegisteredClient) -> tuple[ClientKey, ...]:
-    """Parse a client's JWKS. An entry that cannot be used is passed over; private material spoils the whole set."""
+    """Parse a client's ``jwks``. An entry that cannot be used is passed over; private material spoils the whole set."""
     try:
         return parse_jwks(client.jwks or {})
     except jose.JoseProblem as problem:

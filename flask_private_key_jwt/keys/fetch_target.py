@@ -6,13 +6,14 @@ fetch, on the addresses it resolves to.
 
 import re
 import socket
+from collections.abc import Sequence
 from dataclasses import dataclass
 from ipaddress import IPv6Address
 from urllib.parse import SplitResult, urlsplit
 
 import idna
 
-from ..settings import is_loopback_host
+from ..settings import ServerSettings, is_loopback_host
 from .public_address import why_not_public
 
 MAX_URL_CHARACTERS = 2048
@@ -49,6 +50,17 @@ class FetchPolicy:
     """Path of the certificate authorities to trust; default: certifi's, as with requests."""
     allow_loopback: bool = False
     """For development: also fetch from 127.0.0.1, [::1] and localhost, there with any port and without TLS."""
+
+
+def fetch_policy(settings: ServerSettings, *, hosts: Sequence[str]) -> FetchPolicy:
+    """What *settings* let be fetched; *hosts* are the only ones that may be named, empty: any."""
+    return FetchPolicy(
+        timeout_seconds=settings.FETCH_TIMEOUT_SECONDS,
+        ports=frozenset({443, *map(int, settings.FETCH_PORTS)}),
+        hosts=frozenset(hosts),
+        ca_bundle=settings.FETCH_CA_BUNDLE,
+        allow_loopback=settings.FETCH_FROM_LOOPBACK,
+    )
 
 
 @dataclass(frozen=True, slots=True)

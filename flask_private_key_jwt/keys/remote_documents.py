@@ -13,6 +13,7 @@ from threading import Lock
 from typing import Any, Generic, Protocol, TypeVar
 
 from .. import clock
+from ..settings import ServerSettings
 from ..stores.base import FetchedDocumentStore, StoredDocument
 from . import jose
 from .fetch_target import FetchProblem
@@ -25,8 +26,9 @@ _WAIT_SECONDS = 5
 """Longest wait for a fetch that another worker makes: the longest time a fetch may take."""
 _POLLS_A_SECOND = 10
 
-Members = Mapping[str, Any]
 T = TypeVar("T")
+Read = Callable[[str, Mapping[str, Any]], T]
+"""Makes something of a URL and the JSON object at it; raises ``ValueError`` when that is no document of the kind."""
 
 
 class Fetcher(Protocol):
@@ -53,12 +55,23 @@ class CachePolicy:
     """How long it goes on serving when it can no longer be fetched."""
 
 
+def cache_policy(settings: ServerSettings) -> CachePolicy:
+    """The policy that *settings* ask for."""
+    return CachePolicy(
+        min_seconds=settings.JWKS_MIN_CACHE_SECONDS,
+        max_seconds=settings.JWKS_MAX_CACHE_SECONDS,
+        cooldown_seconds=settings.JWKS_COOLDOWN_SECONDS,
+        stale_seconds=settings.JWKS_STALE_SECONDS,
+    )
+
+
 @dataclass(frozen=True, slots=True, eq=False)
-class Document:
-    """A document as it was at one moment. The same object until it is fetched again: callers may cache by identity."""
+class Document(Generic[T]):
+    """A document as it was at one moment."""
 
     url: str
-    members: Members = field(repr=False)
+    value: T = field(repr=False)
+    """What was made of it; the same object for as long as its text stays the same."""
     text: str = field(repr=False)
     fetched_at: int
     fresh_until: int
@@ -72,11 +85,10 @@ class DocumentUnavailable(Exception):
         self.reason = reason
 
 
-class RemoteDocuments:
-    """Gives documents by URL; safe for threads.
+class RemoteDocuments(Generic[T]):
+    """Gives documents of one kind by URL; safe for threads.
 
-    :param check: Raises ``ValueError`` for a JSON object that is no document of the kind; it then counts as a failure
-        to fetch, and never replaces a good one.
+    :param read: What it refuses counts as a failure to fetch, and never replaces a good document.
     :param size: Most documents to keep parsed in this process.
     :param wait: Pauses for so many seconds.
     """
@@ -86,21 +98,21 @@ class RemoteDocuments:
         store: FetchedDocumentStore,
         fetcher: Fetcher,
         policy: CachePolicy,
+        read: Read[T],
         *,
-        check: Callable[[Members], None] = lambda _members: None,
-        size: int = 1024,
+        size: int,
         wait: Callable[[float], None] = time.sleep,
     ) -> None:
         self._store = store
         self._fetcher = fetcher
         self._policy = policy
-        self._check = check
+        self._read = read
         self._wait = wait
-        self._flights: SingleFlight[Document | None] = SingleFlight()
-        self._parsed = _Recent[Document](size)
+        self._flights: SingleFlight[Document[T] | None] = SingleFlight()
+        self._parsed = _Recent[Document[T]](size)
         self._failed_at = _Recent[int](size)
 
-    def load(self, url: str) -> Document:
+    def load(self, url: str) -> Document[T]:
         """The document at *url*: the kept one while it is fresh, else a new one, else the kept one for a while.
 
         :raises DocumentUnavailable: There is none, and it cannot be fetched now.
@@ -118,17 +130,17 @@ class RemoteDocuments:
             raise DocumentUnavailable(f"{url[:200]!r} cannot be had")
         return document
 
-    def newer(self, document: Document) -> Document | None:
+    def newer(self, document: Document[T]) -> Document[T] | None:
         """A newer one than *document*, in which something is missing; ``None`` in its cool-down, or without success.
 
         :raises StoreUnavailable: The store did not answer.
         """
         return self._renew(document.url, document, patient=True)
 
-    def _fresh_until(self, document: Document) -> int:
+    def _fresh_until(self, document: Document[T]) -> int:
         return min(document.fresh_until, document.fetched_at + self._policy.max_seconds)
 
-    def _renew(self, url: str, seen: Document | None, *, patient: bool) -> Document | None:
+    def _renew(self, url: str, seen: Document[T] | None, *, patient: bool) -> Document[T] | None:
         """Get a document other than *seen*; of this process's threads, one fetches it for all.
 
         :param patient: Also wait for another worker that is fetching it.
@@ -136,7 +148,7 @@ class RemoteDocuments:
         newer = self._flights.run(url, lambda: self._claim_and_fetch(url, seen))
         return self._await_other_worker(url, seen) if newer is None and patient else newer
 
-    def _claim_and_fetch(self, url: str, seen: Document | None) -> Document | None:
+    def _claim_and_fetch(self, url: str, seen: Document[T] | None) -> Document[T] | None:
         stored, now = self._store.load(url), clock.now()
         if (other := self._other_than(seen, stored)) is not None:
             return other
@@ -146,10 +158,10 @@ class RemoteDocuments:
             return None
         return self._fetch(url, claimed_at=now) if self._store.claim(url, now=now, not_before=not_before) else None
 
-    def _fetch(self, url: str, *, claimed_at: int) -> Document | None:
+    def _fetch(self, url: str, *, claimed_at: int) -> Document[T] | None:
         try:
             fetched = self._fetcher.fetch(url)
-            self._check(fetched.members)
+            value = self._value_of(url, fetched.text, fetched.members)
         except (FetchProblem, ValueError) as problem:
             log.warning("%r is not used: %s", url[:200], problem)
             self._failed_at.keep(url, claimed_at)
@@ -158,9 +170,9 @@ class RemoteDocuments:
         wished = policy.max_seconds if fetched.fresh_for is None else fetched.fresh_for
         fresh_until = now + min(max(wished, policy.min_seconds), policy.max_seconds)
         self._store.save(url, fetched.text, fetched_at=now, fresh_until=fresh_until)
-        return self._parsed.keep(url, Document(url, fetched.members, fetched.text, now, fresh_until))
+        return self._parsed.keep(url, Document(url, value, fetched.text, now, fresh_until))
 
-    def _await_other_worker(self, url: str, seen: Document | None) -> Document | None:
+    def _await_other_worker(self, url: str, seen: Document[T] | None) -> Document[T] | None:
         """Without this, of the first requests of a new client only one worker's would succeed."""
         for _ in range(_WAIT_SECONDS * _POLLS_A_SECOND):
             stored = self._store.load(url)
@@ -175,27 +187,32 @@ class RemoteDocuments:
         has_ended = stored.fetched_at >= stored.attempted_at or self._failed_at.get(stored.url) == stored.attempted_at
         return not has_ended and clock.now() <= stored.attempted_at + _WAIT_SECONDS
 
-    def _other_than(self, seen: Document | None, stored: StoredDocument | None) -> Document | None:
+    def _other_than(self, seen: Document[T] | None, stored: StoredDocument | None) -> Document[T] | None:
         document = self._parse(stored)
         if document is None or seen is None:
             return document
         is_same = document.fetched_at == seen.fetched_at and document.text == seen.text
         return None if is_same else document
 
-    def _parse(self, stored: StoredDocument | None) -> Document | None:
-        """The kept object for what is stored, or a new one; each version is parsed once."""
+    def _parse(self, stored: StoredDocument | None) -> Document[T] | None:
         if stored is None or stored.body is None:
             return None
         known = self._parsed.get(stored.url)
         if known is not None and known.fetched_at == stored.fetched_at and known.text == stored.body:
             return known
         try:
-            members = jose.load_json_object(stored.body, "stored document")
-        except jose.JoseProblem as problem:
+            value = self._value_of(stored.url, stored.body)
+        except ValueError as problem:
             log.error("%r is fetched anew: %s", stored.url[:200], problem)
             return None
-        document = Document(stored.url, members, stored.body, stored.fetched_at, stored.fresh_until)
+        document = Document(stored.url, value, stored.body, stored.fetched_at, stored.fresh_until)
         return self._parsed.keep(stored.url, document)
+
+    def _value_of(self, url: str, text: str, members: Mapping[str, Any] | None = None) -> T:
+        known = self._parsed.get(url)
+        if known is not None and known.text == text:
+            return known.value
+        return self._read(url, jose.load_json_object(text, "document") if members is None else members)
 
 
 class _Recent(Generic[T]):
