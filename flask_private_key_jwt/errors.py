@@ -104,6 +104,70 @@ class InvalidTarget(OAuthError):
     description = "The requested resource is invalid or unknown."
 
 
+class UnsupportedResponseType(OAuthError):
+    """The authorization endpoint answers with a code and nothing else (RFC 6749 §4.1.2.1)."""
+
+    code = "unsupported_response_type"
+    description = "The response type is not supported."
+
+
+class InvalidRequestURI(OAuthError):
+    """The ``request_uri`` is unknown, expired, used or another client's (RFC 9101 §7, RFC 9126 §4)."""
+
+    code = "invalid_request_uri"
+    description = "The request_uri is invalid, expired or used."
+
+
+class RequestNotSupported(OAuthError):
+    """Request objects are not read (OpenID Connect Core §3.1.2.6)."""
+
+    code = "request_not_supported"
+    description = "The request parameter is not supported."
+
+
+class RegistrationNotSupported(OAuthError):
+    """Clients do not register in an authorization request (OpenID Connect Core §3.1.2.6)."""
+
+    code = "registration_not_supported"
+    description = "The registration parameter is not supported."
+
+
+class AccessDenied(OAuthError):
+    """The person said no (RFC 6749 §4.1.2.1)."""
+
+    code = "access_denied"
+    status = 403
+    description = "The request was denied."
+
+
+class LoginRequired(OAuthError):
+    """``prompt=none``, and nobody is signed in, or not recently enough (OpenID Connect Core §3.1.2.6)."""
+
+    code = "login_required"
+    description = "The person has to sign in."
+
+
+class ConsentRequired(OAuthError):
+    """``prompt=none``, and the person has not consented yet (OpenID Connect Core §3.1.2.6)."""
+
+    code = "consent_required"
+    description = "The person has to consent."
+
+
+class InteractionRefused(OAuthError):
+    """A decision came from another browser session, or for another request, than it was shown to (RFC 6749 §10.12)."""
+
+    status = 403
+    description = "This page is out of date. Go back to the application and start again."
+
+
+class NotOffered(OAuthError):
+    """The application has no people to ask, so that this endpoint is not there."""
+
+    status = 404
+    description = "There is no such endpoint here."
+
+
 class InvalidClientMetadata(OAuthError):
     """A registration is not acceptable (RFC 7591 §3.2.2)."""
 

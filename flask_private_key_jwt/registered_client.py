@@ -4,7 +4,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from .redirect_uri import is_registered
+
 AssertionAudience = Literal["issuer", "compatibility"]
+ApplicationType = Literal["web", "native"]
+
+PUBLIC = "none"
+"""The ``token_endpoint_auth_method`` of a client that holds no key to authenticate with (RFC 7591 §2)."""
 
 MAX_CLIENT_ID_CHARACTERS = 255
 
@@ -45,5 +51,20 @@ class RegisteredClient:
     client_name: str | None = None
     owner: str | None = None
     """Who in the application answers for the client; free text or a foreign id."""
+    redirect_uris: tuple[str, ...] = ()
+    """Where authorization responses may go, compared character by character."""
+    application_type: ApplicationType = "web"
+    """``native``: a program on a person's own device (RFC 8252)."""
+    require_pushed_authorization_requests: bool = False
+    """RFC 9126 §6: no authorization request but a pushed one."""
     metadata: Mapping[str, Any] = field(default_factory=dict)
     """The other registered RFC 7591 members: ``client_uri``, ``contacts``, ``software_id`` …"""
+
+    @property
+    def is_public(self) -> bool:
+        """Whether the client cannot authenticate (RFC 6749 §2.1): its tokens are bound to its DPoP key instead."""
+        return self.token_endpoint_auth_method == PUBLIC
+
+    def has_redirect_uri(self, uri: str) -> bool:
+        """Whether an authorization response may go to *uri*."""
+        return is_registered(uri, self.redirect_uris, native=self.application_type == "native")

@@ -209,6 +209,33 @@ class ServerSettings(SharedSettings):
     ACCESS_TOKEN_LIFETIME_SECONDS: Annotated[int, between(10, 86400)] = 600
     """How long an access token is valid, in seconds. 10 to 86400."""
 
+    REQUIRE_PUSHED_AUTHORIZATION_REQUESTS: bool = False
+    """Take authorization requests from every client through the PAR endpoint only (RFC 9126 §5)."""
+
+    PUSHED_REQUEST_LIFETIME_SECONDS: Annotated[int, between(5, 599)] = 90
+    """How long a pushed request waits to be opened in a browser, in seconds (RFC 9126 §2.2). 5 to 599."""
+
+    INTERACTION_LIFETIME_SECONDS: Annotated[int, between(60, 86400)] = 1800
+    """How long a person may take to sign in and to consent, once the request is opened, in seconds. 60 to 86400."""
+
+    CODE_LIFETIME_SECONDS: Annotated[int, between(10, 600)] = 60
+    """How long an authorization code is valid, in seconds (RFC 6749 §4.1.2). 10 to 600."""
+
+    REFRESH_TOKEN_LIFETIME_SECONDS: Annotated[int, between(60, 730 * 86400)] = 90 * 86400
+    """How long a person's consent lasts without asking again: all refresh tokens that come of it end then, in
+    seconds. 60 to 63072000."""
+
+    REFRESH_TOKEN_IDLE_SECONDS: Annotated[int, between(60, 730 * 86400)] = 30 * 86400
+    """When a refresh token that nobody uses ends, in seconds. 60 to 63072000."""
+
+    REFRESH_TOKEN_ROTATION: Literal["public", "all", "off"] = "public"
+    """Whose refresh tokens are replaced at each use (RFC 9700 §4.14.2). A confidential client's are bound to its own
+    keys already."""
+
+    REFRESH_TOKEN_RETRY_SECONDS: Annotated[int, between(30, 600)] = 60
+    """How long a replaced refresh token still works, for a client that did not get the answer, in seconds.
+    30 to 600."""
+
     SIGNING_ALG: Literal["ES256", "ES384", "ES512", "PS256", "PS384", "PS512", "RS256", "EdDSA"] = "ES256"
     """Algorithm of the tokens this server signs."""
 

@@ -31,7 +31,8 @@ from sqlalchemy.sql.elements import conv
 
 from .. import clock
 from ..errors import ConfigurationError
-from ..registered_client import MAX_CLIENT_ID_CHARACTERS, RegisteredClient, is_client_id
+from ..registered_client import MAX_CLIENT_ID_CHARACTERS, PUBLIC, RegisteredClient, is_client_id
+from .grant_tables import GRANT_TABLE_NAMES, GrantTables, build_grant_tables
 
 if TYPE_CHECKING:
     from flask_sqlalchemy import SQLAlchemy
@@ -52,6 +53,7 @@ TABLE_NAMES = (
     "oauth2_registration_token",
     "oauth2_server_key",
     "oauth2_replay",
+    *GRANT_TABLE_NAMES,
 )
 
 
@@ -72,10 +74,17 @@ class ClientRow(NamedTuple):
     default_scope: str
     dpop_bound_access_tokens: bool
     assertion_audience: str
+    redirect_uris: str
+    application_type: str
+    require_pushed_authorization_requests: bool
     client_metadata: str
 
 
-_ONE_KEY_SOURCE = "(jwks IS NULL AND jwks_uri IS NOT NULL) OR (jwks IS NOT NULL AND jwks_uri IS NULL)"
+_ONE_KEY_SOURCE = (
+    "(jwks IS NULL AND jwks_uri IS NOT NULL AND token_endpoint_auth_method <> 'none')"
+    " OR (jwks IS NOT NULL AND jwks_uri IS NULL AND token_endpoint_auth_method <> 'none')"
+    " OR (jwks IS NULL AND jwks_uri IS NULL AND token_endpoint_auth_method = 'none')"
+)
 
 
 class ClientModel:
@@ -100,6 +109,9 @@ class ClientModel:
     default_scope: Mapped[str]
     dpop_bound_access_tokens: Mapped[bool]
     assertion_audience: Mapped[str]
+    redirect_uris: Mapped[str]
+    application_type: Mapped[str]
+    require_pushed_authorization_requests: Mapped[bool]
     client_metadata: Mapped[str]
     registration_access_token_digest: Mapped[bytes | None]
     created_at: Mapped[int]
@@ -135,6 +147,7 @@ class Tables:
     registration_token: Table
     server_key: Table
     replay: Table
+    granted: GrantTables
     Client: type[ClientModel]
 
 
@@ -163,6 +176,7 @@ def build_tables(db: "SQLAlchemy") -> Tables:
         registration_token=_build_registration_token_table(db.metadata),
         server_key=_build_server_key_table(db.metadata),
         replay=build_replay_table(db.metadata),
+        granted=build_grant_tables(db.metadata),
         Client=model,
     )
 
@@ -187,6 +201,9 @@ def _build_client_table(metadata: MetaData) -> Table:
         Column("default_scope", Text, nullable=False, default=""),
         Column("dpop_bound_access_tokens", Boolean, nullable=False, default=False),
         Column("assertion_audience", String(16), nullable=False, default="issuer"),
+        Column("redirect_uris", _JSON, nullable=False, default=""),
+        Column("application_type", String(16), nullable=False, default="web"),
+        Column("require_pushed_authorization_requests", Boolean, nullable=False, default=False),
         Column("client_metadata", _JSON, nullable=False, default="{}"),
         Column("registration_access_token_digest", _DIGEST),
         Column("created_at", BigInteger, nullable=False, default=_now),
@@ -198,7 +215,10 @@ def _build_client_table(metadata: MetaData) -> Table:
         _check("oauth2_client", "jwks", """jwks NOT IN ('', 'null', '[]', '{}', '{"keys":[]}', '{"keys": []}')"""),
         _check("oauth2_client", "one_key_source", _ONE_KEY_SOURCE),
         _check("oauth2_client", "jwks_uri", "jwks_uri <> ''"),
-        _check("oauth2_client", "auth_method", "token_endpoint_auth_method = 'private_key_jwt'"),
+        _check("oauth2_client", "auth_method", "token_endpoint_auth_method IN ('private_key_jwt', 'none')"),
+        # Nothing but the key tells whether a public client's token is in the right hands (RFC 9700 §2.2).
+        _check("oauth2_client", "public_is_bound", "token_endpoint_auth_method <> 'none' OR dpop_bound_access_tokens"),
+        _check("oauth2_client", "application_type", "application_type IN ('web', 'native')"),
         _check("oauth2_client", "assertion_audience", "assertion_audience IN ('issuer', 'compatibility')"),
         _check("oauth2_client", "metadata", "client_metadata <> ''"),
         _check("oauth2_client", "times", "created_at >= 0 AND updated_at >= 0"),
@@ -319,9 +339,10 @@ def snapshot(row: ClientRow) -> RegisteredClient:
 
     JSON that cannot be read leaves the client without keys: it authenticates nobody, and the log says why.
     """
-    jwks = _read_object(row, "jwks") if row.jwks_uri is None else None
+    public = row.token_endpoint_auth_method == PUBLIC
+    jwks = _read_object(row, "jwks") if row.jwks_uri is None and not public else None
     metadata = _read_object(row, "client_metadata")
-    if row.jwks_uri is None and (jwks is None or metadata is None):
+    if row.jwks_uri is None and not public and (jwks is None or metadata is None):
         jwks = {"keys": []}
     return RegisteredClient(
         client_id=row.client_id,
@@ -338,6 +359,9 @@ def snapshot(row: ClientRow) -> RegisteredClient:
         assertion_audience="compatibility" if row.assertion_audience == "compatibility" else "issuer",
         client_name=row.client_name,
         owner=row.owner,
+        redirect_uris=tuple(row.redirect_uris.split()),
+        application_type="native" if row.application_type == "native" else "web",
+        require_pushed_authorization_requests=bool(row.require_pushed_authorization_requests),
         metadata=metadata or {},
     )
 
@@ -358,6 +382,9 @@ def build_columns(client: RegisteredClient) -> dict[str, Any]:
         "default_scope": " ".join(client.default_scope),
         "dpop_bound_access_tokens": client.dpop_bound_access_tokens,
         "assertion_audience": client.assertion_audience,
+        "redirect_uris": " ".join(client.redirect_uris),
+        "application_type": client.application_type,
+        "require_pushed_authorization_requests": client.require_pushed_authorization_requests,
         "client_metadata": json.dumps(client.metadata),
     }
 

@@ -35,6 +35,9 @@ def upgrade():
         sa.Column("default_scope", sa.Text(), nullable=False),
         sa.Column("dpop_bound_access_tokens", sa.Boolean(), nullable=False),
         sa.Column("assertion_audience", sa.String(16), nullable=False),
+        sa.Column("redirect_uris", long_json, nullable=False),
+        sa.Column("application_type", sa.String(16), nullable=False),
+        sa.Column("require_pushed_authorization_requests", sa.Boolean(), nullable=False),
         sa.Column("client_metadata", long_json, nullable=False),
         sa.Column("registration_access_token_digest", digest),
         sa.Column("created_at", sa.BigInteger(), nullable=False),
@@ -48,11 +51,22 @@ def upgrade():
             name=op.f("ck_oauth2_client_jwks"),
         ),
         sa.CheckConstraint(
-            "(jwks IS NULL AND jwks_uri IS NOT NULL) OR (jwks IS NOT NULL AND jwks_uri IS NULL)",
+            "(jwks IS NULL AND jwks_uri IS NOT NULL AND token_endpoint_auth_method <> 'none')"
+            " OR (jwks IS NOT NULL AND jwks_uri IS NULL AND token_endpoint_auth_method <> 'none')"
+            " OR (jwks IS NULL AND jwks_uri IS NULL AND token_endpoint_auth_method = 'none')",
             name=op.f("ck_oauth2_client_one_key_source"),
         ),
         sa.CheckConstraint("jwks_uri <> ''", name=op.f("ck_oauth2_client_jwks_uri")),
-        sa.CheckConstraint("token_endpoint_auth_method = 'private_key_jwt'", name=op.f("ck_oauth2_client_auth_method")),
+        sa.CheckConstraint(
+            "token_endpoint_auth_method IN ('private_key_jwt', 'none')", name=op.f("ck_oauth2_client_auth_method")
+        ),
+        sa.CheckConstraint(
+            "token_endpoint_auth_method <> 'none' OR dpop_bound_access_tokens",
+            name=op.f("ck_oauth2_client_public_is_bound"),
+        ),
+        sa.CheckConstraint(
+            "application_type IN ('web', 'native')", name=op.f("ck_oauth2_client_application_type")
+        ),
         sa.CheckConstraint(
             "assertion_audience IN ('issuer', 'compatibility')", name=op.f("ck_oauth2_client_assertion_audience")
         ),

@@ -1,0 +1,68 @@
+"""Where an authorization response may go: what a client may register, and what then matches (RFC 9700 §2.1)."""
+
+import re
+from collections.abc import Collection
+from urllib.parse import urlsplit
+
+MAX_REDIRECT_URI_CHARACTERS = 2048
+# What a URI may hold at all (RFC 3986 §2); no space, quote, backslash, "<", nor "*", which some take for a wildcard.
+_URI = re.compile(r"[A-Za-z0-9\-._~:/?\[\]@!$&'()+,;=%]+")
+_LOOPBACK = re.compile(r"(http://(?:127\.0\.0\.1|\[::1\]))(?::[0-9]{1,5})?((?:[/?].*)?)")
+"""RFC 8252 §7.3: an address, not ``localhost``, which a resolver may send elsewhere (§8.3)."""
+
+
+def check_redirect_uri(uri: str, *, native: bool) -> None:
+    """Refuse what no client may register (RFC 6749 §3.1.2, RFC 8252 §7, RFC 9700 §2.1).
+
+    :param native: Whether it is an application on a person's own device: loopback http and private schemes are its.
+    :raises ValueError: The end of a sentence that says why.
+    """
+    if len(uri) > MAX_REDIRECT_URI_CHARACTERS:
+        raise ValueError(f"is longer than {MAX_REDIRECT_URI_CHARACTERS} characters")
+    if not _URI.fullmatch(uri):
+        raise ValueError("is not a URI without a fragment and without a wildcard")
+    try:
+        parts = urlsplit(uri)
+        _ = parts.port
+    except ValueError:
+        raise ValueError("is not a URI") from None
+    if "@" in parts.netloc:
+        raise ValueError("holds a user name")
+    if parts.scheme == "https":
+        if not parts.hostname:
+            raise ValueError("names no host")
+    elif not native:
+        raise ValueError("is not https; application_type native may use http on 127.0.0.1 or [::1], or its own scheme")
+    elif parts.scheme == "http":
+        if not _LOOPBACK.fullmatch(uri):
+            raise ValueError("is http, but not on 127.0.0.1 or [::1]")
+    elif "." not in parts.scheme or parts.netloc:
+        # RFC 8252 §7.1: a domain the author holds, reversed. It also keeps javascript:, data: and file: out.
+        raise ValueError("has a scheme that is not a reversed domain name, such as com.example.app:/callback")
+
+
+def is_registered(uri: str, registered: Collection[str], *, native: bool) -> bool:
+    """Whether *uri* is, character by character, one of *registered* (RFC 9700 §2.1).
+
+    Of a native application's loopback address the port may differ: the system gives it out (RFC 8252 §7.3).
+    """
+    if uri in registered:
+        return True
+    return native and (bare := _without_port(uri)) is not None and bare in {_without_port(item) for item in registered}
+
+
+def is_claimed(uri: str) -> bool:
+    """Whether a redirect URI belongs to one party on every device: what arrives there is not some other program's."""
+    return uri.startswith("https://")
+
+
+def _without_port(uri: str) -> str | None:
+    """A loopback address without its port; ``None`` for any other URI, or a port that there is none of."""
+    match = _LOOPBACK.fullmatch(uri)
+    if match is None:
+        return None
+    try:
+        _ = urlsplit(uri).port
+    except ValueError:
+        return None
+    return match[1] + match[2]

@@ -1,0 +1,161 @@
+"""The tables of what people allow: pushed requests, codes, refresh tokens, consents, revocations.
+
+Whatever a caller shows us is stored as its SHA-256: who reads the database can use none of it.
+"""
+
+from dataclasses import dataclass
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Index,
+    LargeBinary,
+    MetaData,
+    PrimaryKeyConstraint,
+    String,
+    Table,
+    Text,
+)
+from sqlalchemy.dialects import mysql
+from sqlalchemy.schema import CheckConstraint
+from sqlalchemy.sql.elements import conv
+
+from ..registered_client import MAX_CLIENT_ID_CHARACTERS
+
+_LONG = Text().with_variant(mysql.MEDIUMTEXT(), "mysql", "mariadb")
+_DIGEST = LargeBinary(32).with_variant(mysql.BINARY(32), "mysql", "mariadb")
+_UTF8 = {"mysql_charset": "utf8mb4", "mariadb_charset": "utf8mb4"}
+
+GRANT_TABLE_NAMES = (
+    "oauth2_pushed_request",
+    "oauth2_authorization_code",
+    "oauth2_refresh_token",
+    "oauth2_consent",
+    "oauth2_revocation",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class GrantTables:
+    """What :func:`build_grant_tables` made."""
+
+    pushed_request: Table
+    authorization_code: Table
+    refresh_token: Table
+    consent: Table
+    revocation: Table
+
+
+def build_grant_tables(metadata: MetaData) -> GrantTables:
+    """Add the tables to *metadata*."""
+    return GrantTables(
+        pushed_request=_build_pushed_request(metadata),
+        authorization_code=_build_authorization_code(metadata),
+        refresh_token=_build_refresh_token(metadata),
+        consent=_build_consent(metadata),
+        revocation=_build_revocation(metadata),
+    )
+
+
+def _build_pushed_request(metadata: MetaData) -> Table:
+    """Authorization requests that clients pushed (RFC 9126)."""
+    name = "oauth2_pushed_request"
+    return Table(
+        name,
+        metadata,
+        Column("digest", _DIGEST),
+        Column("client_id", String(MAX_CLIENT_ID_CHARACTERS), nullable=False),
+        Column("parameters", _LONG, nullable=False),
+        Column("expires_at", BigInteger, nullable=False),
+        Column("used_at", BigInteger),
+        PrimaryKeyConstraint("digest", name=conv(f"pk_{name}")),
+        _check(name, "times", "expires_at >= 0 AND used_at >= 0"),
+        **_UTF8,
+    )
+
+
+def _build_authorization_code(metadata: MetaData) -> Table:
+    """Authorization codes, and all they are bound to (RFC 6749 §4.1.2)."""
+    name = "oauth2_authorization_code"
+    return Table(
+        name,
+        metadata,
+        Column("digest", _DIGEST),
+        *_granted(),
+        Column("redirect_uri", Text, nullable=False),
+        Column("code_challenge", String(128), nullable=False),
+        Column("dpop_jkt", String(64)),
+        Column("expires_at", BigInteger, nullable=False),
+        Column("used_at", BigInteger),
+        PrimaryKeyConstraint("digest", name=conv(f"pk_{name}")),
+        _check(name, "code_challenge", "code_challenge <> ''"),
+        _check(name, "times", "expires_at >= 0 AND used_at >= 0"),
+        **_UTF8,
+    )
+
+
+def _build_refresh_token(metadata: MetaData) -> Table:
+    name = "oauth2_refresh_token"
+    return Table(
+        name,
+        metadata,
+        Column("digest", _DIGEST),
+        *_granted(),
+        Column("dpop_jkt", String(64)),
+        Column("dpop_bound", Boolean, nullable=False),
+        Column("idle_until", BigInteger, nullable=False),
+        Column("expires_at", BigInteger, nullable=False),
+        Column("used_at", BigInteger),
+        PrimaryKeyConstraint("digest", name=conv(f"pk_{name}")),
+        _check(name, "times", "idle_until >= 0 AND expires_at >= 0 AND used_at >= 0"),
+        Index(conv(f"ix_{name}_grant_id"), "grant_id"),
+        Index(conv(f"ix_{name}_subject"), "subject"),
+        **_UTF8,
+    )
+
+
+def _build_consent(metadata: MetaData) -> Table:
+    """What a person has allowed a client, so that they are asked once."""
+    name = "oauth2_consent"
+    return Table(
+        name,
+        metadata,
+        Column("digest", _DIGEST),
+        Column("client_id", String(MAX_CLIENT_ID_CHARACTERS), nullable=False),
+        Column("subject", String(255), nullable=False),
+        Column("scope", Text, nullable=False),
+        Column("resources", Text, nullable=False),
+        Column("given_at", BigInteger, nullable=False),
+        PrimaryKeyConstraint("digest", name=conv(f"pk_{name}")),
+        _check(name, "given_at", "given_at >= 0"),
+        **_UTF8,
+    )
+
+
+def _build_revocation(metadata: MetaData) -> Table:
+    """What was revoked before its time: access tokens are not stored (RFC 9068), so this is."""
+    name = "oauth2_revocation"
+    return Table(
+        name,
+        metadata,
+        Column("digest", _DIGEST),
+        Column("expires_at", BigInteger, nullable=False),
+        PrimaryKeyConstraint("digest", name=conv(f"pk_{name}")),
+        _check(name, "expires_at", "expires_at >= 0"),
+    )
+
+
+def _granted() -> list[Column[str] | Column[int]]:
+    return [
+        Column("grant_id", String(64), nullable=False),
+        Column("client_id", String(MAX_CLIENT_ID_CHARACTERS), nullable=False),
+        Column("subject", String(255), nullable=False),
+        Column("scope", Text, nullable=False),
+        Column("resources", Text, nullable=False),
+        Column("auth_time", BigInteger),
+    ]
+
+
+def _check(table: str, what: str, condition: str) -> CheckConstraint:
+    return CheckConstraint(condition, name=conv(f"ck_{table}_{what}"))

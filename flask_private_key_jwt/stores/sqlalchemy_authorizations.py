@@ -1,0 +1,151 @@
+"""Pushed requests, codes and consents in the application's database; see :class:`.granted.AuthorizationStore`."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from sqlalchemy import Connection, Row, Table, delete, insert, select, update
+
+from .. import clock
+from .driver import Database
+from .grant_tables import GrantTables
+from .granted import KEEP_USED_SECONDS, Consent, Granted, PushedRequest, StoredCode, digest
+
+_GRANTED = ("grant_id", "client_id", "subject", "scope", "resources", "auth_time")
+
+
+class SQLAlchemyAuthorizationStore:
+    """Keeps what happens between a client's request and the redemption of its code.
+
+    :param database: The application's.
+    :param tables: The application's tables.
+    :param keep_seconds: How long a pushed request may be in use after it expired.
+    """
+
+    def __init__(self, database: Database, tables: GrantTables, *, keep_seconds: int) -> None:
+        self._database = database
+        self._pushed = tables.pushed_request
+        self._code = tables.authorization_code
+        self._consent = tables.consent
+        self._keep_seconds = keep_seconds
+
+    def push(self, reference: str, request: PushedRequest) -> None:
+        """See :meth:`.granted.AuthorizationStore.push`."""
+        row = {
+            "digest": digest(reference),
+            "client_id": request.client_id,
+            "parameters": json.dumps(request.parameters),
+            "expires_at": request.expires_at,
+        }
+        with self._database.begin() as connection:
+            connection.execute(insert(self._pushed), row)
+
+    def find_pushed(self, reference: str) -> PushedRequest | None:
+        """See :meth:`.granted.AuthorizationStore.find_pushed`."""
+        row = self._find(self._pushed, reference)
+        if row is None:
+            return None
+        return PushedRequest(row.client_id, json.loads(row.parameters), row.expires_at, row.used_at is not None)
+
+    def use_pushed(self, reference: str) -> bool:
+        """See :meth:`.granted.AuthorizationStore.use_pushed`."""
+        with self._database.begin() as connection:
+            return _use(connection, self._pushed, reference)
+
+    def add_code(self, code: str, stored: StoredCode, *, reference: str | None) -> bool:
+        """See :meth:`.granted.AuthorizationStore.add_code`."""
+        row = {
+            "digest": digest(code),
+            **granted_columns(stored.granted),
+            "redirect_uri": stored.redirect_uri,
+            "code_challenge": stored.code_challenge,
+            "dpop_jkt": stored.dpop_jkt,
+            "expires_at": stored.expires_at,
+        }
+        with self._database.begin() as connection:
+            if reference is not None and not _use(connection, self._pushed, reference):
+                return False
+            connection.execute(insert(self._code), row)
+        return True
+
+    def find_code(self, code: str) -> StoredCode | None:
+        """See :meth:`.granted.AuthorizationStore.find_code`."""
+        row = self._find(self._code, code)
+        if row is None:
+            return None
+        return StoredCode(
+            granted=read_granted(row),
+            redirect_uri=row.redirect_uri,
+            code_challenge=row.code_challenge,
+            dpop_jkt=row.dpop_jkt,
+            expires_at=row.expires_at,
+            used=row.used_at is not None,
+        )
+
+    def use_code(self, code: str) -> bool:
+        """See :meth:`.granted.AuthorizationStore.use_code`."""
+        with self._database.begin() as connection:
+            return _use(connection, self._code, code)
+
+    def find_consent(self, client_id: str, subject: str) -> Consent | None:
+        """See :meth:`.granted.AuthorizationStore.find_consent`."""
+        row = self._find(self._consent, _pair(client_id, subject))
+        return None if row is None else Consent(frozenset(row.scope.split()), frozenset(row.resources.split()))
+
+    def save_consent(self, client_id: str, subject: str, consent: Consent) -> None:
+        """See :meth:`.granted.AuthorizationStore.save_consent`."""
+        allowed = {
+            "scope": " ".join(sorted(consent.scope)),
+            "resources": " ".join(sorted(consent.resources)),
+            "given_at": clock.now(),
+        }
+        key = digest(_pair(client_id, subject))
+        row = {"digest": key, "client_id": client_id, "subject": subject, **allowed}
+        if not self._database.insert(insert(self._consent), row):
+            with self._database.begin() as connection:
+                connection.execute(update(self._consent).where(self._consent.c.digest == key).values(allowed))
+
+    def purge(self) -> int:
+        """Delete what has expired, and return how much.
+
+        :raises StoreUnavailable: The database did not answer.
+        """
+        now = clock.now()
+        pushed, code = self._pushed.c.expires_at, self._code.c.expires_at
+        with self._database.begin() as connection:
+            removed = connection.execute(delete(self._pushed).where(pushed < now - self._keep_seconds)).rowcount
+        with self._database.begin() as connection:
+            return removed + connection.execute(delete(self._code).where(code < now - KEEP_USED_SECONDS)).rowcount
+
+    def _find(self, table: Table, text: str) -> Row[Any] | None:
+        with self._database.begin() as connection:
+            return connection.execute(select(table).where(table.c.digest == digest(text))).one_or_none()
+
+
+def granted_columns(granted: Granted) -> dict[str, object]:
+    """The columns that :func:`read_granted` reads back."""
+    return {
+        "grant_id": granted.grant_id,
+        "client_id": granted.client_id,
+        "subject": granted.subject,
+        "scope": " ".join(granted.scope),
+        "resources": " ".join(granted.resources),
+        "auth_time": granted.auth_time,
+    }
+
+
+def read_granted(row: Row[Any]) -> Granted:
+    """What a row says was granted."""
+    columns: Mapping[str, Any] = row._mapping
+    values = {name: columns[name] for name in _GRANTED}
+    return Granted(**{**values, "scope": tuple(row.scope.split()), "resources": tuple(row.resources.split())})
+
+
+def _use(connection: Connection, table: Table, text: str) -> bool:
+    """Use up what *text* stands for: of several transactions at once, one changes a row."""
+    unused = (table.c.digest == digest(text)) & table.c.used_at.is_(None)
+    return connection.execute(update(table).where(unused).values(used_at=clock.now())).rowcount == 1
+
+
+def _pair(client_id: str, subject: str) -> str:
+    return f"{client_id}\x00{subject}"  # a client_id holds no NUL
