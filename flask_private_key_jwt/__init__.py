@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 from ._version import __version__
 
 if TYPE_CHECKING:
+    from .authorization.interaction import ConsentPage, SignIn
+    from .endpoints.browser_session import note_sign_in
     from .extension import PrivateKeyJWT
     from .resource_server import ResourceProtector, current_token
 
@@ -17,9 +19,20 @@ _EXPORTS = {
     "PrivateKeyJWT": ".extension",
     "ResourceProtector": ".resource_server",
     "current_token": ".resource_server",
+    "ConsentPage": ".authorization.interaction",
+    "SignIn": ".authorization.interaction",
+    "note_sign_in": ".endpoints.browser_session",
 }
 
-__all__ = ["PrivateKeyJWT", "ResourceProtector", "__version__", "current_token"]
+__all__ = [
+    "ConsentPage",
+    "PrivateKeyJWT",
+    "ResourceProtector",
+    "SignIn",
+    "__version__",
+    "current_token",
+    "note_sign_in",
+]
 
 
 def __getattr__(name: str) -> Any:

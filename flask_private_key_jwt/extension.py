@@ -12,13 +12,16 @@ from flask_sqlalchemy import SQLAlchemy
 from sqlalchemy import Engine
 
 from .cli import oauth2_group
+from .client_auth.base import ClientAuthentication
 from .client_auth.private_key_jwt import PrivateKeyJWTAuthentication
+from .client_auth.public import PublicClients
 from .client_registry import ClientRegistry
 from .dpop.binding import TokenBinding
 from .dpop.nonce import Nonces
 from .dpop.proof import ProofChecker
 from .endpoints import MACHINE_ENDPOINTS, WELL_KNOWN, Endpoint, MachineEndpoints
 from .endpoints.metadata import endpoint_base, issuer_path
+from .endpoints.people import ConsentView, People, SignInPage, UserLoader, listen_to_flask_login
 from .errors import ConfigurationError
 from .grants.policy import TokenPolicy, check_grant_class
 from .keys.client_key_use import ClientKeyUse
@@ -39,9 +42,12 @@ from .stores.engine import use_wal
 from .stores.models import build_tables
 from .stores.replay import load_replay_store
 from .stores.sqlalchemy import SQLAlchemyClientStore, SQLAlchemyReplayStore, SQLAlchemyServerKeyStore
+from .stores.sqlalchemy_authorizations import SQLAlchemyAuthorizationStore
 from .stores.sqlalchemy_documents import SQLAlchemyFetchedDocumentStore
+from .stores.sqlalchemy_refresh_tokens import SQLAlchemyRefreshTokenStore
 from .stores.sqlalchemy_registrations import SQLAlchemyRegistrations
 from .tokens.access_token import AccessTokenIssuer
+from .tokens.refresh_token import RefreshTokens
 
 log = logging.getLogger("flask_private_key_jwt")
 
@@ -57,6 +63,7 @@ class PrivateKeyJWT:
         self._db = db
         self._tables = build_tables(db)
         self._declarations = Declarations()
+        self._people = People()
         self.Client = self._tables.Client
         """The client model (a Flask-SQLAlchemy model)."""
         if app is not None:
@@ -89,12 +96,19 @@ class PrivateKeyJWT:
         documents = SQLAlchemyFetchedDocumentStore(database, self._tables)
         client_keys = ClientKeys(settings.CLIENT_CACHE_SIZE, _published_key_sets(settings, documents))
         key_use_store = SQLAlchemyClientKeyUseStore(database, self._tables)
+        authorizations = SQLAlchemyAuthorizationStore(
+            database, self._tables.granted, keep_seconds=settings.INTERACTION_LIFETIME_SECONDS
+        )
+        refresh_tokens = SQLAlchemyRefreshTokenStore(database, self._tables.granted)
         token_url = endpoint_base(settings.ISSUER) + settings.URL_PREFIX + "/token"
         nonces = Nonces(secrets, purpose="as", lifetime=settings.DPOP_NONCE_LIFETIME_SECONDS)
         server = AuthorizationServer(
             settings,
             clients=clients,
-            client_auth=PrivateKeyJWTAuthentication(settings, clients, client_keys, token_url=token_url),
+            client_auth=ClientAuthentication(
+                PrivateKeyJWTAuthentication(settings, clients, client_keys, token_url=token_url),
+                PublicClients(clients),
+            ),
             dpop=TokenBinding(
                 ProofChecker(settings, nonces if settings.DPOP_NONCE == "required" else None),
                 required=settings.DPOP_REQUIRED,
@@ -102,8 +116,12 @@ class PrivateKeyJWT:
             replay=replay,
             key_use=ClientKeyUse(key_use_store, client_keys, size=settings.CLIENT_CACHE_SIZE),
             access_tokens=AccessTokenIssuer(settings.ISSUER, server_keys),
+            authorizations=authorizations,
+            refresh_tokens=RefreshTokens(settings, refresh_tokens),
             declarations=self._declarations,
             token_url=token_url,
+            par_url=endpoint_base(settings.ISSUER) + settings.URL_PREFIX + "/par",
+            has_people=lambda: self._people.are_known(app),
         )
         registrations = SQLAlchemyRegistrations(database, self._tables)
         registry = ClientRegistry(settings, registrations, grant_types=server.grant_types)
@@ -115,9 +133,15 @@ class PrivateKeyJWT:
             server_keys=server_keys,
             replay=replay,
             server=server,
+            people=self._people,
+            authorizations=authorizations,
+            refresh_tokens=refresh_tokens,
             endpoints=endpoints,
         )
         MachineEndpoints(endpoints).install(app)
+        # Its templates come after the app's own of the same name.
+        app.register_blueprint(flask.Blueprint(EXTENSION_KEY, __name__, template_folder="templates"))
+        listen_to_flask_login(app)
         app.cli.add_command(oauth2_group)
 
     @property
@@ -132,6 +156,43 @@ class PrivateKeyJWT:
         """
         check_grant_class(grant_class)
         self._declarations.grants.append((grant_class, extensions))
+
+    def user(self, load_user: UserLoader) -> UserLoader:
+        """Register the function that says who is signed in at the current browser: a user, or ``None``.
+
+        A user has ``get_id()``, as Flask-Login's do, or ``get_user_id()``, as Authlib's: the ``sub`` of their tokens.
+        Without this function the user is Flask-Login's ``current_user``. An application with neither has no
+        authorization endpoint.
+        """
+        self._people.load_user = load_user
+        return load_user
+
+    def sign_in(self, page: SignInPage) -> SignInPage:
+        """Register the function that sends the browser to where people sign in; it gets a :class:`SignIn`.
+
+        Without it that is Flask-Login's ``login_manager.login_view``. The page sends the browser to
+        :attr:`SignIn.return_url` afterwards, and calls :func:`note_sign_in` unless it signs in with Flask-Login.
+        """
+        self._people.sign_in = page
+        return page
+
+    def consent(self, view: ConsentView) -> ConsentView:
+        """Register a function that shows the consent page in place of ours; it gets a :class:`ConsentPage`.
+
+        To change only its looks, give the app a template ``private_key_jwt/consent.html``.
+        """
+        self._people.consent = view
+        return view
+
+    def revoke(self, *, subject: str | None = None, client_id: str | None = None) -> int:
+        """Revoke what a person has granted, or a client holds, or that person to that client; forget the consents.
+
+        Refresh tokens and unredeemed codes end at once, access tokens where revocation is looked up.
+
+        :return: How many grants there were.
+        :raises StoreUnavailable: The database did not answer.
+        """
+        return current_state().server.refresh_tokens.revoke_all(subject=subject, client_id=client_id)
 
     def token_policy(self, policy: TokenPolicy) -> TokenPolicy:
         """Register a function that may add claims to a token, or refuse it by raising an OAuthError.

@@ -33,7 +33,13 @@ def check_redirect_uri(uri: str, *, native: bool) -> None:
             raise ValueError("names no host")
     elif not native:
         raise ValueError("is not https; application_type native may use http on 127.0.0.1 or [::1], or its own scheme")
-    elif parts.scheme == "http":
+    else:
+        _check_native(uri)
+
+
+def _check_native(uri: str) -> None:
+    parts = urlsplit(uri)
+    if parts.scheme == "http":
         if not _LOOPBACK.fullmatch(uri):
             raise ValueError("is http, but not on 127.0.0.1 or [::1]")
     elif "." not in parts.scheme or parts.netloc:

@@ -12,7 +12,8 @@ from .client_auth import CLIENT_AUTH_METHODS
 from .errors import InvalidClientMetadata
 from .grants.scope import MAX_SCOPE_CHARACTERS
 from .keys.key_source import check_key_source
-from .registered_client import RegisteredClient, is_client_id
+from .redirect_registration import CODE_GRANT, check_public_client, check_redirects
+from .registered_client import PUBLIC, RegisteredClient, is_client_id
 from .settings import ServerSettings, scope_tokens
 
 OPERATOR_MEMBERS = ("client_id", "default_scope", "assertion_audience", "owner", "enabled")
@@ -35,7 +36,13 @@ def build_client(
     """
     metadata = {name: value for name, value in metadata.items() if value is not None}
     alg = _text(metadata, "token_endpoint_auth_signing_alg")
-    jwks, jwks_uri = check_key_source(metadata, alg, settings)
+    method = _one_of(metadata, "token_endpoint_auth_method", tuple(CLIENT_AUTH_METHODS))
+    public = method == PUBLIC
+    if public:
+        check_public_client(metadata, settings)
+    jwks, jwks_uri = (None, None) if public else check_key_source(metadata, alg, settings)
+    granted_types = _check_grant_types(metadata, grant_types)
+    application_type = _one_of(metadata, "application_type", ("web", "native"))
     scope = _check_scope(metadata, "scope", settings.SCOPES)
     default_scope = _check_scope(metadata, "default_scope", ())
     if missing := [token for token in default_scope if token not in scope]:
@@ -46,15 +53,18 @@ def build_client(
         enabled=_flag(metadata, "enabled", default=True),
         jwks=jwks,
         jwks_uri=jwks_uri,
-        grant_types=_check_grant_types(metadata, grant_types),
+        grant_types=granted_types,
         scope=frozenset(scope),
         default_scope=default_scope,
-        token_endpoint_auth_method=_one_of(metadata, "token_endpoint_auth_method", tuple(CLIENT_AUTH_METHODS)),
+        token_endpoint_auth_method=method,
         token_endpoint_auth_signing_alg=alg,
-        dpop_bound_access_tokens=_flag(metadata, "dpop_bound_access_tokens", default=False),
+        dpop_bound_access_tokens=_flag(metadata, "dpop_bound_access_tokens", default=public),
         assertion_audience=_one_of(metadata, "assertion_audience", ("issuer", "compatibility")),  # type: ignore[arg-type]
         client_name=_text(metadata, "client_name", longest=255),
         owner=_text(metadata, "owner", longest=255),
+        redirect_uris=check_redirects(metadata, granted_types, native=application_type == "native"),
+        application_type=application_type,  # type: ignore[arg-type]
+        require_pushed_authorization_requests=_flag(metadata, "require_pushed_authorization_requests", default=False),
         metadata=_check_descriptions(metadata),
     )
 
@@ -72,12 +82,25 @@ def describe_client(client: RegisteredClient) -> dict[str, Any]:
         "dpop_bound_access_tokens": client.dpop_bound_access_tokens,
         "jwks": client.jwks,
         "jwks_uri": client.jwks_uri,
+        **_describe_redirects(client),
         **client.metadata,
         "assertion_audience": client.assertion_audience,
         "owner": client.owner,
         "enabled": client.enabled,
     }
     return {name: value for name, value in members.items() if value not in (None, "")}
+
+
+def _describe_redirects(client: RegisteredClient) -> dict[str, Any]:
+    """The members of a client that acts for people; none for one that does not."""
+    if CODE_GRANT not in client.grant_types:
+        return {}
+    return {
+        "redirect_uris": list(client.redirect_uris),
+        "response_types": ["code"],
+        "application_type": client.application_type,
+        "require_pushed_authorization_requests": client.require_pushed_authorization_requests,
+    }
 
 
 def unknown_members(metadata: Mapping[str, Any]) -> list[str]:
@@ -91,6 +114,10 @@ def unknown_members(metadata: Mapping[str, Any]) -> list[str]:
         "dpop_bound_access_tokens",
         "jwks",
         "jwks_uri",
+        "redirect_uris",
+        "response_types",
+        "application_type",
+        "require_pushed_authorization_requests",
         "contacts",
         *TEXT_MEMBERS,
         *OPERATOR_MEMBERS,

@@ -39,6 +39,17 @@ def token_response(token: Mapping[str, Any], *, nonce: str | None = None) -> Ans
     return Answer(200, token, (*NO_STORE, ("DPoP-Nonce", nonce)) if nonce else NO_STORE)
 
 
+def pushed_response(request_uri: str, *, expires_in: int, nonce: str | None = None) -> Answer:
+    """The successful answer of the pushed authorization request endpoint (RFC 9126 §2.2).
+
+    :param expires_in: How long the ``request_uri`` waits, in seconds.
+    :param nonce: The nonce for the client's next proof, if one is required.
+    """
+    headers = tuple((name, "no-cache, no-store" if name == "Cache-Control" else value) for name, value in NO_STORE)
+    body = {"request_uri": request_uri, "expires_in": expires_in}
+    return Answer(201, body, (*headers, ("DPoP-Nonce", nonce)) if nonce else headers)
+
+
 def error_response(error: OAuthError, *, endpoint: str, sender: object) -> Answer:
     """The answer to a refused request (RFC 6749 §5.2), after its private reason went to the log and the signal.
 

@@ -1,7 +1,7 @@
 """The seven steps of a token request, on Authlib's Flask authorization server (RFC 6749 §3.2)."""
 
 import secrets
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
@@ -9,23 +9,35 @@ import flask
 from authlib.integrations.flask_oauth2 import AuthorizationServer as _AuthorizationServer
 from werkzeug.utils import import_string
 
-from .client_auth.private_key_jwt import METHOD, PrivateKeyJWTAuthentication
+from .authorization.authorizer import Authorizer
+from .authorization.interaction import find_subject
+from .authorization.parameters import Parameters
+from .client_auth.base import ClientAuthenticationMethod, VerifiedClient
 from .dpop.binding import TokenBinding
 from .dpop.proof import DPoPProof
-from .errors import ConfigurationError, InvalidClient, InvalidDPoPProof, InvalidRequest, UnsupportedGrantType
-from .grants import GRANTS
+from .errors import (
+    ConfigurationError,
+    InvalidClient,
+    InvalidDPoPProof,
+    InvalidRequest,
+    UnauthorizedClient,
+    UnsupportedGrantType,
+)
+from .grants import GRANTS, PEOPLES_GRANTS
 from .grants.authlib_request import AuthenticatedClient, TokenRequest
 from .grants.policy import TokenPolicy, check_grant_class
-from .grants.resource import resolve_audience
+from .grants.resource import resolve_audience, resolve_granted_audience
 from .grants.scope import resolve_scope
 from .keys.client_key_use import ClientKeyUse
 from .registered_client import RegisteredClient
 from .request import FormRequest, HTTPRequest, read_form
-from .response import Answer, token_response
+from .response import Answer, pushed_response, token_response
 from .settings import ServerSettings
 from .signals import token_issued
 from .stores.base import ASSERTION, PROOF, ClientStore, Mark, Replayed, ReplayStore
+from .stores.granted import AuthorizationStore
 from .tokens.access_token import AccessTokenIssuer, Grant
+from .tokens.refresh_token import RefreshTokens
 
 REFUSAL_OF_REPLAY = {ASSERTION: InvalidClient, PROOF: InvalidDPoPProof}
 
@@ -46,13 +58,17 @@ class AuthorizationServer(_AuthorizationServer):  # type: ignore[misc]  # Authli
         settings: ServerSettings,
         *,
         clients: ClientStore,
-        client_auth: PrivateKeyJWTAuthentication,
+        client_auth: ClientAuthenticationMethod,
         dpop: TokenBinding,
         replay: ReplayStore,
         key_use: ClientKeyUse,
         access_tokens: AccessTokenIssuer,
+        authorizations: AuthorizationStore,
+        refresh_tokens: RefreshTokens,
         declarations: Declarations,
         token_url: str,
+        par_url: str,
+        has_people: Callable[[], bool],
     ) -> None:
         super().__init__()
         self.settings = settings
@@ -64,6 +80,12 @@ class AuthorizationServer(_AuthorizationServer):  # type: ignore[misc]  # Authli
         self.access_tokens = access_tokens
         self.declarations = declarations
         self.token_url = token_url
+        self.par_url = par_url
+        self.has_people = has_people
+        """Whether the application has people to ask; without, there is no authorization endpoint."""
+        self.authorizations = authorizations
+        self.refresh_tokens = refresh_tokens
+        self.authorizer = Authorizer(settings, clients, authorizations)
         for path in GRANTS.values():
             self.register_grant(import_string(path))
 
@@ -75,18 +97,37 @@ class AuthorizationServer(_AuthorizationServer):  # type: ignore[misc]  # Authli
         :raises OAuthError: The request is refused; :mod:`~flask_private_key_jwt.endpoints.http` makes the answer.
         """
         request = request or self.create_oauth2_request()  # 1 what was asked
-        assertion = self.client_auth.verify(request)  # 2 who asks
-        proof = self.dpop.check(request, assertion.client)  # 3 which key they hold
-        self.remember([*assertion.marks, *(proof.marks if proof else ())])  # 4 once only
-        self.key_use.note(assertion.client, assertion.thumbprint)  # which key signs, once an hour; decides nothing
-        grant = self.grant_for(request, assertion.client, proof)  # 5 what allows it
+        caller = self.client_auth.verify(request)  # 2 who asks
+        proof = self.dpop.check(request, caller.client)  # 3 which key they hold
+        self.remember([*caller.marks, *(proof.marks if proof else ())])  # 4 once only
+        self.note_key_use(caller)  # which key signs, once an hour; decides nothing
+        grant = self.grant_for(request, caller.client, proof)  # 5 what allows it
         token = self.issue(grant)  # 6 the token
         return self.send(token_response(token, nonce=self.dpop.new_nonce()))  # 7 the answer
 
+    def create_pushed_authorization_response(self) -> flask.Response:
+        """Answer one pushed authorization request (RFC 9126 §2): the same steps, but what comes of it is a request.
+
+        :raises OAuthError: The request is refused.
+        """
+        request = self.read_form("par", self.par_url)  # 1 what was asked
+        caller = self.client_auth.verify(request)  # 2 who asks
+        proof = self.dpop.check(request, caller.client, optional=True)  # 3 which key they hold
+        self.remember([*caller.marks, *(proof.marks if proof else ())])  # 4 once only
+        self.note_key_use(caller)
+        pushed = Parameters(request.form, request.resources)
+        request_uri = self.authorizer.push(pushed, caller.client, proof)  # 5 and 6 what they want, checked and kept
+        lifetime = self.settings.PUSHED_REQUEST_LIFETIME_SECONDS
+        return self.send(pushed_response(request_uri, expires_in=lifetime, nonce=self.dpop.new_nonce()))  # 7 the answer
+
     def create_oauth2_request(self, request: HTTPRequest | None = None) -> FormRequest:
-        """Step 1: read the form of the current request."""
+        """Step 1: read the form of the current token request."""
+        return self.read_form("token", self.token_url, request)
+
+    def read_form(self, endpoint: str, url: str, request: HTTPRequest | None = None) -> FormRequest:
+        """Read the form of a request to the machine endpoint at *url*."""
         http: HTTPRequest = request or flask.request
-        return read_form(http, endpoint="token", url=self.token_url, max_bytes=self.settings.REQUEST_MAX_BYTES)
+        return read_form(http, endpoint=endpoint, url=url, max_bytes=self.settings.REQUEST_MAX_BYTES)
 
     def remember(self, marks: Sequence[Mark]) -> None:
         """Step 4: spend the assertion and the proof, in one atomic step.
@@ -100,6 +141,11 @@ class AuthorizationServer(_AuthorizationServer):  # type: ignore[misc]  # Authli
         except Replayed as replayed:
             client_id = next((mark.owner for mark in marks if mark.purpose == ASSERTION), None)
             raise REFUSAL_OF_REPLAY[replayed.mark.purpose](str(replayed), client_id=client_id) from None
+
+    def note_key_use(self, caller: VerifiedClient) -> None:
+        """Note which key signed, once an hour; decides nothing."""
+        if caller.thumbprint is not None:
+            self.key_use.note(caller.client, caller.thumbprint)
 
     def grant_for(self, request: FormRequest, client: RegisteredClient, proof: DPoPProof | None) -> Any:
         """Step 5: the Authlib grant that answers the request's ``grant_type``, validated.
@@ -134,10 +180,13 @@ class AuthorizationServer(_AuthorizationServer):  # type: ignore[misc]  # Authli
     def authenticate_client(self, request: TokenRequest, methods: Iterable[str], endpoint: str = "token") -> Any:
         """The client of the request: step 2 has authenticated it already.
 
-        :raises InvalidClient: The grant does not accept ``private_key_jwt``.
+        :raises UnauthorizedClient: The grant does not accept clients that authenticate like this one.
         """
-        if METHOD not in methods:
-            raise InvalidClient(f"the grant accepts {list(methods)!r} only")
+        method = request.authenticated.registered.token_endpoint_auth_method
+        if method not in methods:
+            raise UnauthorizedClient(
+                f"the grant accepts {list(methods)!r} only", client_id=request.authenticated.client_id
+            )
         return request.authenticated
 
     def generate_token(
@@ -156,16 +205,17 @@ class AuthorizationServer(_AuthorizationServer):  # type: ignore[misc]  # Authli
         :raises InvalidScope: The scope is not registered for the client.
         :raises InvalidTarget: ``resource`` is not one of ``OAUTH2_RESOURCES``.
         """
-        registered, request = client.registered, client.request
+        registered, request, granted = client.registered, client.request, client.granted
         grant = Grant(
             grant_type=grant_type,
             client_id=registered.client_id,
-            subject=registered.client_id if user is None else _subject(user),
+            subject=granted.subject if granted else registered.client_id if user is None else find_subject(user),
             scope=resolve_scope(registered, scope),
-            audience=resolve_audience(self.settings.resources, request.resources, client_id=registered.client_id),
+            audience=self._resolve_audience(client),
             proof=client.proof,
-            grant_id=secrets.token_urlsafe(16),
+            grant_id=granted.grant_id if granted else secrets.token_urlsafe(16),
             lifetime=expires_in or self.settings.ACCESS_TOKEN_LIFETIME_SECONDS,
+            auth_time=granted.auth_time if granted else None,
         )
         extra: dict[str, Any] = {}
         for policy in self.declarations.policies:
@@ -173,6 +223,12 @@ class AuthorizationServer(_AuthorizationServer):  # type: ignore[misc]  # Authli
         token = self.access_tokens.issue(grant, extra)
         self._announce(grant, token.jti)
         return token.members()
+
+    def _resolve_audience(self, client: AuthenticatedClient) -> tuple[str, ...]:
+        allowed, requested = self.settings.resources, client.request.resources
+        if client.granted is None:
+            return resolve_audience(allowed, requested, client_id=client.client_id)
+        return resolve_granted_audience(client.granted.resources, allowed, requested, client_id=client.client_id)
 
     def _announce(self, grant: Grant, jti: str) -> None:
         token_issued.send(
@@ -215,16 +271,11 @@ class AuthorizationServer(_AuthorizationServer):  # type: ignore[misc]  # Authli
 
     def token_grants(self) -> list[tuple[Any, Any]]:
         """The grants of the token endpoint, with their extensions; the application's own come first."""
-        return [*self.declarations.grants, *self._token_grants]
+        ours = self._token_grants
+        if not self.has_people():
+            ours = [pair for pair in ours if pair[0].GRANT_TYPE not in PEOPLES_GRANTS]
+        return [*self.declarations.grants, *ours]
 
     def grant_types(self) -> list[str]:
         """The ``grant_type`` values the token endpoint answers."""
         return list(dict.fromkeys(grant.GRANT_TYPE for grant, _ in self.token_grants() if grant.GRANT_TYPE))
-
-
-def _subject(user: Any) -> str:
-    """The ``sub`` of a user: Authlib's ``get_user_id()``, or Flask-Login's ``get_id()``."""
-    for name in ("get_user_id", "get_id"):
-        if callable(method := getattr(user, name, None)):
-            return str(method())
-    raise ConfigurationError(f"{type(user).__name__} has neither get_user_id() nor get_id(): a token needs its sub.")

@@ -228,7 +228,7 @@ class ServerSettings(SharedSettings):
     REFRESH_TOKEN_IDLE_SECONDS: Annotated[int, between(60, 730 * 86400)] = 30 * 86400
     """When a refresh token that nobody uses ends, in seconds. 60 to 63072000."""
 
-    REFRESH_TOKEN_ROTATION: Literal["public", "all", "off"] = "public"
+    REFRESH_TOKEN_ROTATION: Literal["public", "all", "off"] = "public"  # noqa: S105 - whose, not a secret
     """Whose refresh tokens are replaced at each use (RFC 9700 §4.14.2). A confidential client's are bound to its own
     keys already."""
 

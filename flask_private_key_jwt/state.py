@@ -14,9 +14,12 @@ from .keys.server_keys import ServerKeys
 from .server import AuthorizationServer
 from .settings import ServerSettings
 from .stores.base import ReplayStore
+from .stores.sqlalchemy_authorizations import SQLAlchemyAuthorizationStore
+from .stores.sqlalchemy_refresh_tokens import SQLAlchemyRefreshTokenStore
 
 if TYPE_CHECKING:
     from .endpoints.http import Endpoint
+    from .endpoints.people import People
 
 EXTENSION_KEY = "private_key_jwt"
 
@@ -31,6 +34,9 @@ class State:
     server_keys: ServerKeys
     replay: ReplayStore
     server: AuthorizationServer
+    people: "People"
+    authorizations: SQLAlchemyAuthorizationStore
+    refresh_tokens: SQLAlchemyRefreshTokenStore
     endpoints: "Mapping[str, Endpoint]"
     """Path below the app -> what answers there."""
 

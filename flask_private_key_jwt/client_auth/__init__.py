@@ -2,5 +2,6 @@
 
 CLIENT_AUTH_METHODS = {
     "private_key_jwt": "flask_private_key_jwt.client_auth.private_key_jwt:PrivateKeyJWTAuthentication",
+    "none": "flask_private_key_jwt.client_auth.public:PublicClients",
 }
 """Registered name of the method (OpenID Connect Core §9) -> where it is checked."""

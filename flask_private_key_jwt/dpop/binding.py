@@ -24,9 +24,10 @@ class TokenBinding:
         """The nonce to hand out with an answer, or ``None`` where none is required (RFC 9449 §8.2)."""
         return self._checker.new_nonce()
 
-    def check(self, request: FormRequest, client: RegisteredClient) -> DPoPProof | None:
+    def check(self, request: FormRequest, client: RegisteredClient, *, optional: bool = False) -> DPoPProof | None:
         """Check the request's proof, if it has one or needs one (RFC 9449 §5, §5.2).
 
+        :param optional: No token is asked for yet, so that none needs to be bound (RFC 9449 §10.1).
         :raises InvalidRequest: A proof is required and absent.
         :raises InvalidDPoPProof: The proof is wrong.
         :raises UseDPoPNonce: The proof lacks a nonce.
@@ -34,7 +35,7 @@ class TokenBinding:
         try:
             if request.proof is not None:
                 return self._checker.check(request.proof, method=request.method, url=request.url)
-            if self._required or client.dpop_bound_access_tokens:
+            if not optional and (self._required or client.dpop_bound_access_tokens or client.is_public):
                 raise InvalidRequest("no DPoP proof, though the server or the client requires bound tokens")
         except OAuthError as refusal:
             refusal.client_id = client.client_id

@@ -8,12 +8,14 @@ from typing import Any
 
 import flask
 from authlib.oauth2 import OAuth2Error
+from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import HTTPException
 
 from ..errors import (
     ConfigurationError,
     InvalidRequest,
     MethodNotAllowed,
+    NotOffered,
     OAuthError,
     ServerError,
     TemporarilyUnavailable,
@@ -33,14 +35,20 @@ class Endpoint:
     name: str
     path: str
     methods: tuple[str, ...]
-    view: Callable[[], flask.Response]
+    view: Callable[[], ResponseReturnValue]
     metadata_member: str = ""
     """Its member of the metadata document, if it has one (RFC 8414 §2)."""
+    for_people: bool = False
+    """Whether it is only there when the application has people to ask."""
+    in_browser: bool = False
+    """Whether it is an ordinary view: pages for people, after the app's own hooks."""
 
-    def respond(self) -> flask.Response:
+    def respond(self) -> ResponseReturnValue:
         """Answer the current request, come what may."""
         request = flask.request
         try:
+            if self.for_people and not current_state().server.has_people():
+                raise NotOffered("the application says nothing of its people")
             if request.method in self.methods:
                 return self.view()
             if request.method == "OPTIONS":
@@ -72,13 +80,21 @@ class MachineEndpoints:
                 name = f"{name}{path.replace('/', '_').replace('.', '_')}"
             # No redirect from //oauth2/token: it would send the assertion again, to wherever Host says.
             rule = {"provide_automatic_options": False, "merge_slashes": False}
-            app.add_url_rule(path, name, endpoint.respond, methods=methods, **rule)
+            view = endpoint.view if endpoint.in_browser else endpoint.respond
+            app.add_url_rule(path, name, view, methods=methods, **rule)
         # In front, whenever the app registered its own: Flask offers no other way to come first.
         app.before_request_funcs.setdefault(None, []).insert(0, self._dispatch)
 
-    def _dispatch(self) -> flask.Response | None:
+    def _dispatch(self) -> ResponseReturnValue | None:
         endpoint = self._endpoints.get(flask.request.path)
-        return endpoint.respond() if endpoint else None
+        if endpoint is None:
+            return None
+        if endpoint.in_browser:
+            # It has a token of its own, and a client's form (OpenID Connect Core §3.1.2.1) can have none.
+            if csrf := flask.current_app.extensions.get("csrf"):
+                csrf.exempt(endpoint.view)
+            return None
+        return endpoint.respond()
 
 
 def _refusal_for(error: Exception) -> OAuthError:

@@ -5,7 +5,12 @@ from urllib.parse import urlsplit
 
 import flask
 
+from ..authorization.parameters import RESPONSE_TYPE
+from ..authorization.response import RESPONSE_MODES
 from ..client_auth import CLIENT_AUTH_METHODS
+from ..grants.pkce import METHODS
+from ..registered_client import PUBLIC
+from ..settings import ServerSettings
 from ..state import State, current_state
 from .http import public_json
 
@@ -19,26 +24,47 @@ def metadata() -> flask.Response:
 
 def build_metadata(state: State) -> dict[str, Any]:
     """The metadata document (RFC 8414 §2, RFC 9449 §5.1)."""
-    settings = state.settings
+    settings, people = state.settings, state.server.has_people()
     base = endpoint_base(settings.ISSUER)
     document: dict[str, Any] = {
         "issuer": settings.ISSUER,
         **{
             endpoint.metadata_member: base + settings.URL_PREFIX + endpoint.path
             for endpoint in state.endpoints.values()
-            if endpoint.metadata_member
+            if endpoint.metadata_member and (people or not endpoint.for_people)
         },
         # RFC 8414 §2 requires the member; without an authorization endpoint there is no type to list.
-        "response_types_supported": [],
+        "response_types_supported": [RESPONSE_TYPE] if people else [],
+        **(_describe_authorization(settings) if people else {}),
         "grant_types_supported": state.server.grant_types(),
-        "token_endpoint_auth_methods_supported": list(CLIENT_AUTH_METHODS),
+        "token_endpoint_auth_methods_supported": _auth_methods(settings, people=people),
         "token_endpoint_auth_signing_alg_values_supported": list(settings.ASSERTION_SIGNING_ALGS),
         "dpop_signing_alg_values_supported": list(settings.DPOP_SIGNING_ALGS),
         "scopes_supported": list(settings.SCOPES),
         "protected_resources": list(settings.RESOURCES),
     }
     # RFC 8414 §3.2: members without values are left out, the required one excepted.
-    return {name: value for name, value in document.items() if value or name == "response_types_supported"}
+    return {
+        name: value for name, value in document.items() if value not in ([], None) or name == "response_types_supported"
+    }
+
+
+def _describe_authorization(settings: ServerSettings) -> dict[str, Any]:
+    """What there is to say of the authorization endpoint (RFC 9126 §5, RFC 7636 §6.2, RFC 9207 §3)."""
+    return {
+        "response_modes_supported": list(RESPONSE_MODES),
+        "code_challenge_methods_supported": list(METHODS),
+        "authorization_response_iss_parameter_supported": True,
+        "require_pushed_authorization_requests": settings.REQUIRE_PUSHED_AUTHORIZATION_REQUESTS,
+        "request_parameter_supported": False,
+        "request_uri_parameter_supported": False,  # absent, that would be true (OpenID Connect Discovery §3)
+    }
+
+
+def _auth_methods(settings: ServerSettings, *, people: bool) -> list[str]:
+    """How clients authenticate: a public one acts for people only, and never under ``fapi2``."""
+    public = people and settings.PROFILE != "fapi2"
+    return [method for method in CLIENT_AUTH_METHODS if public or method != PUBLIC]
 
 
 def endpoint_base(issuer: str) -> str:

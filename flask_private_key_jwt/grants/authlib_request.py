@@ -1,14 +1,14 @@
 """What Authlib's grants see: its mutable request, and its client interface over our frozen values."""
 
 from collections import defaultdict
-from typing import Any
+from typing import Any, Self
 
 from authlib.oauth2.rfc6749 import ClientMixin, OAuth2Payload, OAuth2Request
 
-from ..client_auth.private_key_jwt import METHOD
 from ..dpop.proof import DPoPProof
 from ..registered_client import RegisteredClient
 from ..request import FormRequest
+from ..stores.granted import Granted
 
 
 class AuthenticatedClient(ClientMixin):  # type: ignore[misc]  # Authlib has no type hints
@@ -17,10 +17,22 @@ class AuthenticatedClient(ClientMixin):  # type: ignore[misc]  # Authlib has no 
     Authlib passes nothing but the client to the token generator: this object carries the request and the proof there.
     """
 
-    def __init__(self, registered: RegisteredClient, request: FormRequest, proof: DPoPProof | None) -> None:
+    def __init__(
+        self,
+        registered: RegisteredClient,
+        request: FormRequest,
+        proof: DPoPProof | None,
+        granted: Granted | None = None,
+    ) -> None:
         self.registered = registered
         self.request = request
         self.proof = proof
+        self.granted = granted
+        """What a person allowed; ``None``: the client acts for itself, or the application's own grant knows."""
+
+    def acting_for(self, granted: Granted) -> Self:
+        """This client, with what a person allowed it."""
+        return type(self)(self.registered, self.request, self.proof, granted)
 
     @property
     def client_id(self) -> str:
@@ -32,7 +44,7 @@ class AuthenticatedClient(ClientMixin):  # type: ignore[misc]  # Authlib has no 
         return self.registered.client_id
 
     def get_default_redirect_uri(self) -> None:
-        """No redirect URIs without an authorization endpoint."""
+        """None: a request names its redirect URI."""
         return
 
     def get_allowed_scope(self, scope: str) -> str:
@@ -40,8 +52,8 @@ class AuthenticatedClient(ClientMixin):  # type: ignore[misc]  # Authlib has no 
         return " ".join(token for token in (scope or "").split() if token in self.registered.scope)
 
     def check_redirect_uri(self, redirect_uri: str) -> bool:
-        """No redirect URIs without an authorization endpoint."""
-        return False
+        """Whether *redirect_uri* is registered for the client (RFC 9700 §2.1)."""
+        return self.registered.has_redirect_uri(redirect_uri)
 
     def check_client_secret(self, client_secret: str) -> bool:
         """These clients have no secret, so none is right."""
@@ -52,8 +64,8 @@ class AuthenticatedClient(ClientMixin):  # type: ignore[misc]  # Authlib has no 
         return method == self.registered.token_endpoint_auth_method
 
     def check_response_type(self, response_type: str) -> bool:
-        """No response types without an authorization endpoint."""
-        return False
+        """Whether the client may ask for *response_type*: ``code``, or nothing (RFC 7591 §2.1)."""
+        return response_type == "code" and self.check_grant_type("authorization_code")
 
     def check_grant_type(self, grant_type: str) -> bool:
         """Whether the client is registered for *grant_type* (RFC 7591 §2)."""
@@ -92,7 +104,7 @@ class TokenRequest(OAuth2Request):  # type: ignore[misc]
         self.payload = TokenPayload(request)
         self.authenticated = client
         self.client: AuthenticatedClient | None = None
-        self.auth_method = METHOD
+        self.auth_method = client.registered.token_endpoint_auth_method
         self.user = self.authorization_code = self.refresh_token = self.credential = None
         self._body = self._scope = None
 

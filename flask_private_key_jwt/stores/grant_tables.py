@@ -4,6 +4,7 @@ Whatever a caller shows us is stored as its SHA-256: who reads the database can 
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 from sqlalchemy import (
     BigInteger,
@@ -25,7 +26,8 @@ from ..registered_client import MAX_CLIENT_ID_CHARACTERS
 
 _LONG = Text().with_variant(mysql.MEDIUMTEXT(), "mysql", "mariadb")
 _DIGEST = LargeBinary(32).with_variant(mysql.BINARY(32), "mysql", "mariadb")
-_UTF8 = {"mysql_charset": "utf8mb4", "mariadb_charset": "utf8mb4"}
+# MariaDB's own default is latin1 to this day.
+_CHARSET = "utf8mb4"
 
 GRANT_TABLE_NAMES = (
     "oauth2_pushed_request",
@@ -71,7 +73,8 @@ def _build_pushed_request(metadata: MetaData) -> Table:
         Column("used_at", BigInteger),
         PrimaryKeyConstraint("digest", name=conv(f"pk_{name}")),
         _check(name, "times", "expires_at >= 0 AND used_at >= 0"),
-        **_UTF8,
+        mysql_charset=_CHARSET,
+        mariadb_charset=_CHARSET,
     )
 
 
@@ -91,7 +94,8 @@ def _build_authorization_code(metadata: MetaData) -> Table:
         PrimaryKeyConstraint("digest", name=conv(f"pk_{name}")),
         _check(name, "code_challenge", "code_challenge <> ''"),
         _check(name, "times", "expires_at >= 0 AND used_at >= 0"),
-        **_UTF8,
+        mysql_charset=_CHARSET,
+        mariadb_charset=_CHARSET,
     )
 
 
@@ -111,7 +115,8 @@ def _build_refresh_token(metadata: MetaData) -> Table:
         _check(name, "times", "idle_until >= 0 AND expires_at >= 0 AND used_at >= 0"),
         Index(conv(f"ix_{name}_grant_id"), "grant_id"),
         Index(conv(f"ix_{name}_subject"), "subject"),
-        **_UTF8,
+        mysql_charset=_CHARSET,
+        mariadb_charset=_CHARSET,
     )
 
 
@@ -129,7 +134,8 @@ def _build_consent(metadata: MetaData) -> Table:
         Column("given_at", BigInteger, nullable=False),
         PrimaryKeyConstraint("digest", name=conv(f"pk_{name}")),
         _check(name, "given_at", "given_at >= 0"),
-        **_UTF8,
+        mysql_charset=_CHARSET,
+        mariadb_charset=_CHARSET,
     )
 
 
@@ -146,7 +152,7 @@ def _build_revocation(metadata: MetaData) -> Table:
     )
 
 
-def _granted() -> list[Column[str] | Column[int]]:
+def _granted() -> list[Column[Any]]:
     return [
         Column("grant_id", String(64), nullable=False),
         Column("client_id", String(MAX_CLIENT_ID_CHARACTERS), nullable=False),

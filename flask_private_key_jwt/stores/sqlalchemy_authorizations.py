@@ -1,7 +1,6 @@
 """Pushed requests, codes and consents in the application's database; see :class:`.granted.AuthorizationStore`."""
 
 import json
-from collections.abc import Mapping
 from typing import Any
 
 from sqlalchemy import Connection, Row, Table, delete, insert, select, update
@@ -136,8 +135,7 @@ def granted_columns(granted: Granted) -> dict[str, object]:
 
 def read_granted(row: Row[Any]) -> Granted:
     """What a row says was granted."""
-    columns: Mapping[str, Any] = row._mapping
-    values = {name: columns[name] for name in _GRANTED}
+    values = {name: getattr(row, name) for name in _GRANTED}
     return Granted(**{**values, "scope": tuple(row.scope.split()), "resources": tuple(row.resources.split())})
 
 

@@ -14,7 +14,22 @@ from ..keys.server_keys import ServerKeys
 
 TYP = "at+jwt"
 RESERVED_CLAIMS = frozenset(
-    {"iss", "sub", "aud", "exp", "nbf", "iat", "jti", "client_id", "scope", "cnf", "grant_id", "act", "may_act"}
+    [
+        "iss",
+        "sub",
+        "aud",
+        "exp",
+        "nbf",
+        "iat",
+        "jti",
+        "client_id",
+        "scope",
+        "cnf",
+        "grant_id",
+        "auth_time",
+        "act",
+        "may_act",
+    ],
 )
 """Claims that only the server sets; a token policy that returns one is a defect of the application."""
 
@@ -35,6 +50,8 @@ class Grant:
     """Ties together all that came of one act of granting, so that it can be revoked as one."""
     lifetime: int
     """How long the access token is valid, in seconds."""
+    auth_time: int | None = None
+    """When the user signed in, in seconds since the epoch (RFC 9068 §2.2.1)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +115,7 @@ class AccessTokenIssuer:
             "jti": jti,
             "grant_id": grant.grant_id,
             "scope": " ".join(grant.scope),
+            **({} if grant.auth_time is None else {"auth_time": grant.auth_time}),
             **build_confirmation(grant.proof),
             **extra,
         }

@@ -1,0 +1,172 @@
+"""From an authorization request to a code: push, open, check, issue."""
+
+import secrets
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+from .. import clock
+from ..dpop.proof import DPoPProof
+from ..errors import InvalidRequest, InvalidRequestURI, OAuthError
+from ..registered_client import RegisteredClient, is_client_id
+from ..settings import ServerSettings
+from ..stores.base import ClientStore
+from ..stores.granted import AuthorizationStore, Consent, Granted, PushedRequest, StoredCode
+from .interaction import Person
+from .parameters import AuthorizationRequest, Parameters, check_request, check_target, collect
+from .pushed_request import bind_to_proof, check_no_request_uri, is_request_uri, new_request_uri
+from .response import ResponseTarget
+
+
+@dataclass(frozen=True, slots=True)
+class OpenedRequest:
+    """A request that a browser brought, with the place for its answer; the rest is not checked yet."""
+
+    client: RegisteredClient
+    parameters: Parameters
+    target: ResponseTarget
+    request_uri: str | None
+    """The pushed request it is; ``None``: its parameters are in the URL."""
+
+
+class Authorizer:
+    """What the authorization endpoint and PAR do, without HTTP.
+
+    :param settings: The server's settings.
+    :param clients: Finds the registered client.
+    :param store: Keeps pushed requests, codes and consents.
+    """
+
+    def __init__(self, settings: ServerSettings, clients: ClientStore, store: AuthorizationStore) -> None:
+        self._settings = settings
+        self._clients = clients
+        self._store = store
+
+    def push(self, parameters: Parameters, client: RegisteredClient, proof: DPoPProof | None) -> str:
+        """Check a request in full and keep it; its ``request_uri`` (RFC 9126 §2).
+
+        :param proof: The proof it came with: the code will be bound to that key (RFC 9449 §10.1).
+        :raises OAuthError: The request is not acceptable.
+        :raises StoreUnavailable: The database did not answer.
+        """
+        try:
+            check_no_request_uri(parameters.get("request_uri"))
+            checked = self._check(parameters, client, check_target(parameters, client))
+            jkt = bind_to_proof(checked.dpop_jkt, proof.thumbprint if proof else None)
+        except OAuthError as refusal:
+            refusal.client_id = client.client_id
+            raise
+        bound = replace(parameters, values={**parameters.values, **({"dpop_jkt": jkt} if jkt else {})})
+        request_uri = new_request_uri()
+        expires_at = clock.now() + self._settings.PUSHED_REQUEST_LIFETIME_SECONDS
+        self._store.push(request_uri, PushedRequest(client.client_id, bound.to_json(), expires_at))
+        return request_uri
+
+    def open(self, pairs: Sequence[tuple[str, str]], *, is_open: Callable[[str], bool]) -> OpenedRequest:
+        """Find out which request a browser brings, and where its answer may go.
+
+        :param pairs: The parameters of the URL, or of the form.
+        :param is_open: Whether this browser session opened the ``request_uri`` before it expired.
+        :raises OAuthError: There is no place that may learn of it: the person is told, on a page (RFC 9700 §4.11).
+        :raises StoreUnavailable: The database did not answer.
+        """
+        names = collect(pairs, only=("client_id", "request_uri"))
+        client = self._load_client(names.get("client_id"))
+        request_uri = names.get("request_uri")
+        try:
+            if request_uri is not None:
+                parameters = self._load_pushed(request_uri, client, is_open=is_open)
+            elif self._settings.REQUIRE_PUSHED_AUTHORIZATION_REQUESTS or client.require_pushed_authorization_requests:
+                raise InvalidRequest("the request was not pushed")
+            else:
+                parameters = collect(pairs)
+            # Checked once more for a pushed request: the client may have changed since (RFC 9126 §2.4).
+            return OpenedRequest(client, parameters, check_target(parameters, client), request_uri)
+        except OAuthError as refusal:
+            refusal.client_id = client.client_id
+            raise
+
+    def check(self, opened: OpenedRequest) -> AuthorizationRequest:
+        """Check the rest of a request.
+
+        :raises OAuthError: It is refused; the client is told, at the request's target.
+        """
+        try:
+            return self._check(opened.parameters, opened.client, opened.target)
+        except OAuthError as refusal:
+            refusal.client_id = opened.client.client_id
+            raise
+
+    def find_consent(self, request: AuthorizationRequest, person: Person) -> Consent | None:
+        """What the person has allowed the client before.
+
+        :raises StoreUnavailable: The database did not answer.
+        """
+        return self._store.find_consent(request.client.client_id, person.subject)
+
+    def remember_consent(self, request: AuthorizationRequest, person: Person) -> None:
+        """Add what the person allows now to what they allowed before.
+
+        :raises StoreUnavailable: The database did not answer.
+        """
+        before = self.find_consent(request, person) or Consent(frozenset(), frozenset())
+        after = Consent(before.scope.union(request.scope), before.resources.union(request.resources))
+        self._store.save_consent(request.client.client_id, person.subject, after)
+
+    def issue_code(self, request: AuthorizationRequest, person: Person, *, request_uri: str | None) -> str:
+        """A code for what the person allowed; a pushed request is used by it (RFC 9126 §4).
+
+        :raises InvalidRequestURI: The pushed request was used before.
+        :raises StoreUnavailable: The database did not answer.
+        """
+        granted = Granted(
+            grant_id=secrets.token_urlsafe(16),
+            client_id=request.client.client_id,
+            subject=person.subject,
+            scope=request.scope,
+            resources=request.resources,
+            auth_time=person.auth_time,
+        )
+        code = secrets.token_urlsafe(32)
+        stored = StoredCode(
+            granted=granted,
+            redirect_uri=request.target.redirect_uri,
+            code_challenge=request.code_challenge,
+            dpop_jkt=request.dpop_jkt,
+            expires_at=clock.now() + self._settings.CODE_LIFETIME_SECONDS,
+        )
+        if not self._store.add_code(code, stored, reference=request_uri):
+            raise InvalidRequestURI("the request_uri was used before", client_id=request.client.client_id)
+        return code
+
+    def refuse(self, opened: OpenedRequest) -> None:
+        """Use a pushed request without a code: its client is told of an error.
+
+        :raises InvalidRequestURI: It was used before.
+        :raises StoreUnavailable: The database did not answer.
+        """
+        if opened.request_uri is not None and not self._store.use_pushed(opened.request_uri):
+            raise InvalidRequestURI("the request_uri was used before", client_id=opened.client.client_id)
+
+    def _check(self, parameters: Parameters, client: RegisteredClient, target: ResponseTarget) -> AuthorizationRequest:
+        return check_request(parameters, client, target, resources=self._settings.resources)
+
+    def _load_client(self, client_id: str | None) -> RegisteredClient:
+        client = self._clients.find(client_id) if client_id and is_client_id(client_id) else None
+        if client is None:
+            raise InvalidRequest(f"client {(client_id or '')[:100]!r} is not registered")
+        if not client.enabled:
+            raise InvalidRequest("the client is disabled", client_id=client.client_id)
+        return client
+
+    def _load_pushed(self, request_uri: str, client: RegisteredClient, *, is_open: Callable[[str], bool]) -> Parameters:
+        if not is_request_uri(request_uri):
+            raise InvalidRequestURI(f"request_uri {request_uri[:100]!r} is not one of ours")
+        pushed = self._store.find_pushed(request_uri)
+        if pushed is None or pushed.client_id != client.client_id:
+            raise InvalidRequestURI("the request_uri is unknown" if pushed is None else "the request_uri is another's")
+        if pushed.used:
+            raise InvalidRequestURI("the request_uri was used before")
+        # It has to be opened in time; the person may take longer to sign in (RFC 9126 §2.2).
+        if clock.now() > pushed.expires_at and not is_open(request_uri):
+            raise InvalidRequestURI("the request_uri is expired")
+        return Parameters.from_json(pushed.parameters)

@@ -1,0 +1,122 @@
+"""What a person has to do before a code is issued (OpenID Connect Core §3.1.2.3, §3.1.2.4). The decision only."""
+
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any
+
+from ..errors import ConfigurationError, ConsentRequired, LoginRequired
+from ..redirect_uri import is_claimed
+from ..registered_client import RegisteredClient
+from ..stores.granted import Consent
+from .parameters import AuthorizationRequest
+
+MAX_SUBJECT_CHARACTERS = 255
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """Who is signed in."""
+
+    subject: str
+    """The ``sub`` of their tokens: never given to anybody else (RFC 9068 §2.2)."""
+    user: Any = field(repr=False)
+    """The application's own object."""
+    auth_time: int | None
+    """When they signed in, in seconds since the epoch; ``None``: the application did not tell."""
+
+
+@dataclass(frozen=True, slots=True)
+class SignIn:
+    """What the application's sign-in page needs to know."""
+
+    return_url: str
+    """Where to send the browser afterwards: a path of this app, with the query."""
+    client: RegisteredClient
+    login_hint: str | None
+    """Who the client thinks it is; foreign text."""
+    reauthenticate: bool
+    """Whoever is signed in now has to sign in again, or somebody else."""
+
+
+@dataclass(frozen=True, slots=True)
+class ConsentPage:
+    """What a consent page shows, and what its form sends back.
+
+    The form posts ``decision_token`` and ``decision``, which is ``allow`` or anything else, to :attr:`action`.
+    """
+
+    client: RegisteredClient
+    user: Any = field(repr=False)
+    scopes: tuple[str, ...]
+    resources: tuple[str, ...]
+    redirect_uri: str
+    """Where the answer goes."""
+    action: str
+    decision_token: str = field(repr=False)
+    """Ties the decision to this request, this person and this browser session."""
+
+
+class Step(Enum):
+    """What comes next."""
+
+    SIGN_IN = "sign in"
+    SIGN_IN_AGAIN = "sign in again"
+    CONSENT = "consent"
+    ISSUE = "issue"
+
+
+def next_step(
+    request: AuthorizationRequest, person: Person | None, *, signed_in_since: bool, consent: Consent | None, now: int
+) -> Step:
+    """What a person has to do next.
+
+    :param signed_in_since: Whether they signed in after this request was first opened.
+    :param consent: What they have allowed this client before.
+    :raises LoginRequired: They would have to sign in, and ``prompt`` is ``none``.
+    :raises ConsentRequired: They would have to consent, and ``prompt`` is ``none``.
+    """
+    silent = "none" in request.prompt
+    if person is None or (not signed_in_since and _is_too_old(request, person, now=now)):
+        if silent:
+            raise LoginRequired("nobody is signed in" if person is None else "signed in longer ago than max_age")
+        return Step.SIGN_IN if person is None else Step.SIGN_IN_AGAIN
+    if not _is_allowed(request, consent):
+        if silent:
+            raise ConsentRequired("the person has not consented to this yet")
+        return Step.CONSENT
+    return Step.ISSUE
+
+
+def _is_too_old(request: AuthorizationRequest, person: Person, *, now: int) -> bool:
+    if request.prompt & {"login", "select_account"} or request.max_age == 0:
+        return True
+    if request.max_age is None:
+        return False
+    return person.auth_time is None or now - person.auth_time > request.max_age
+
+
+def _is_allowed(request: AuthorizationRequest, consent: Consent | None) -> bool:
+    """Whether an earlier consent counts.
+
+    Not for a public client whose answer any program on the device could catch: it may be an impostor who asks
+    (RFC 6749 §10.2, RFC 8252 §8.6).
+    """
+    if consent is None or "consent" in request.prompt:
+        return False
+    if request.client.is_public and not is_claimed(request.target.redirect_uri):
+        return False
+    return consent.covers(request.scope, request.resources)
+
+
+def find_subject(user: Any) -> str:
+    """The ``sub`` of a user: Authlib's ``get_user_id()``, or Flask-Login's ``get_id()``.
+
+    :raises ConfigurationError: It has neither, or the id is not a text of 1 to 255 characters.
+    """
+    for name in ("get_user_id", "get_id"):
+        if callable(method := getattr(user, name, None)):
+            subject = str(method())
+            if not 0 < len(subject) <= MAX_SUBJECT_CHARACTERS:
+                raise ConfigurationError(f"{name}() of a user gives a text of {len(subject)} characters, not 1 to 255.")
+            return subject
+    raise ConfigurationError(f"{type(user).__name__} has neither get_user_id() nor get_id(): a token needs its sub.")

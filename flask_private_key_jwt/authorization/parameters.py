@@ -1,0 +1,209 @@
+"""The parameters of an authorization request, checked: the same for the browser's and for the pushed one.
+
+First where a response may go (:func:`check_target`): until that is known a refusal is a page, never a redirect
+(RFC 9700 §4.11). Then everything else (:func:`check_request`).
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import parse_qsl
+
+from ..errors import (
+    InvalidRequest,
+    InvalidTarget,
+    RegistrationNotSupported,
+    RequestNotSupported,
+    UnauthorizedClient,
+    UnsupportedResponseType,
+)
+from ..grants.pkce import check_code_challenge
+from ..grants.scope import resolve_scope
+from ..registered_client import RegisteredClient
+from ..request import MAX_PARAMETERS, REPEATABLE
+from .response import RESPONSE_MODES, ResponseTarget
+
+RESPONSE_TYPE = "code"
+PROMPTS = frozenset({"none", "login", "consent", "select_account"})
+MAX_STATE_CHARACTERS = 8192
+MAX_LOGIN_HINT_CHARACTERS = 255
+KNOWN = (
+    "response_type",
+    "response_mode",
+    "redirect_uri",
+    "scope",
+    "state",
+    "code_challenge",
+    "code_challenge_method",
+    "dpop_jkt",
+    "prompt",
+    "max_age",
+    "login_hint",
+    "request",
+    "registration",
+)
+"""The parameters that are read; whatever else comes along is neither read nor kept (RFC 6749 §3.1)."""
+_JKT = re.compile(r"[A-Za-z0-9_-]{43}")
+
+
+@dataclass(frozen=True, slots=True)
+class Parameters:
+    """The parameters of an authorization request as they came, each once."""
+
+    values: Mapping[str, str] = field(repr=False)
+    resources: tuple[str, ...] = ()
+
+    def get(self, name: str) -> str | None:
+        """The value of a parameter; ``None`` when it was not sent or sent empty (RFC 6749 §3.1)."""
+        return self.values.get(name) or None
+
+    def to_json(self) -> dict[str, Any]:
+        """What a store keeps: what is known, and no client authentication (RFC 9126 §2.1)."""
+        return {
+            "values": {name: self.values[name] for name in KNOWN if name in self.values},
+            "resources": [*self.resources],
+        }
+
+    @classmethod
+    def from_json(cls, kept: Mapping[str, Any]) -> "Parameters":
+        """What :meth:`to_json` gave."""
+        return cls(kept["values"], tuple(kept["resources"]))
+
+
+@dataclass(frozen=True, slots=True)
+class AuthorizationRequest:
+    """An authorization request that passed every check."""
+
+    client: RegisteredClient
+    target: ResponseTarget
+    scope: tuple[str, ...]
+    resources: tuple[str, ...]
+    """The resource servers it is for, never empty (RFC 8707 §2.1)."""
+    code_challenge: str
+    dpop_jkt: str | None
+    """Thumbprint of the only key that may redeem the code (RFC 9449 §10); ``None``: any."""
+    prompt: frozenset[str]
+    max_age: int | None
+    login_hint: str | None
+
+
+def read_query(query: bytes) -> list[tuple[str, str]]:
+    """The parameters of a query string, as pairs.
+
+    :raises InvalidRequest: It is not ASCII, not UTF-8 once decoded, or has too many.
+    """
+    try:
+        return parse_qsl(query.decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=MAX_PARAMETERS)
+    except ValueError as error:
+        raise InvalidRequest(f"the query cannot be parsed: {type(error).__name__}") from None
+
+
+def collect(pairs: Sequence[tuple[str, str]], *, only: Sequence[str] = ()) -> Parameters:
+    """Parameters from pairs, each once but ``resource`` (RFC 6749 §3.1, RFC 8707 §2).
+
+    :param only: Read these and ignore the others, doubled ones too (RFC 9126 §4); empty: read all.
+    :raises InvalidRequest: One was sent more than once.
+    """
+    values: dict[str, str] = {}
+    resources: list[str] = []
+    for name, value in pairs:
+        if only and name not in only:
+            continue
+        if name in REPEATABLE:
+            resources += [value] if value else []
+        elif name in values:
+            raise InvalidRequest(f"parameter {name[:80]!r} is sent more than once")
+        else:
+            values[name] = value
+    return Parameters(values, tuple(resources))
+
+
+def check_target(parameters: Parameters, client: RegisteredClient) -> ResponseTarget:
+    """Where the response to a request goes (RFC 6749 §3.1.2.3, RFC 9700 §2.1).
+
+    :raises InvalidRequest: ``redirect_uri`` is absent or not registered, or the ``response_mode`` is not served.
+    """
+    redirect_uri = parameters.get("redirect_uri")
+    if redirect_uri is None:
+        raise InvalidRequest("no redirect_uri", client_id=client.client_id)
+    if not client.has_redirect_uri(redirect_uri):
+        raise InvalidRequest(f"redirect_uri {redirect_uri[:200]!r} is not registered", client_id=client.client_id)
+    mode = parameters.get("response_mode") or "query"
+    if mode not in RESPONSE_MODES:
+        raise InvalidRequest(f"response_mode {mode[:40]!r} is not supported", client_id=client.client_id)
+    if mode == "form_post" and not redirect_uri.startswith("http"):
+        raise InvalidRequest("response_mode form_post needs an http redirect_uri", client_id=client.client_id)
+    return ResponseTarget(redirect_uri, mode, parameters.get("state"))
+
+
+def check_request(
+    parameters: Parameters, client: RegisteredClient, target: ResponseTarget, *, resources: Sequence[str]
+) -> AuthorizationRequest:
+    """Everything else about a request (RFC 6749 §4.1.1, OpenID Connect Core §3.1.2.1).
+
+    :param resources: ``OAUTH2_RESOURCES``.
+    :raises OAuthError: A parameter is not acceptable; the class says which error that is.
+    """
+    for name, refusal in (("request", RequestNotSupported), ("registration", RegistrationNotSupported)):
+        if parameters.get(name) is not None:
+            raise refusal(f"the parameter {name!r} was sent")
+    _check_response_type(parameters.get("response_type"), client)
+    if target.state is not None and len(target.state) > MAX_STATE_CHARACTERS:
+        raise InvalidRequest(f"state is longer than {MAX_STATE_CHARACTERS} characters")
+    return AuthorizationRequest(
+        client=client,
+        target=target,
+        scope=resolve_scope(client, parameters.get("scope")),
+        resources=_check_resources(parameters.resources, resources),
+        code_challenge=check_code_challenge(parameters.get("code_challenge"), parameters.get("code_challenge_method")),
+        dpop_jkt=_check_jkt(parameters.get("dpop_jkt")),
+        prompt=_check_prompt(parameters.get("prompt")),
+        max_age=_check_max_age(parameters.get("max_age")),
+        login_hint=_check_login_hint(parameters.get("login_hint")),
+    )
+
+
+def _check_response_type(response_type: str | None, client: RegisteredClient) -> None:
+    if response_type is None:
+        raise InvalidRequest("no response_type")
+    if response_type != RESPONSE_TYPE:
+        raise UnsupportedResponseType(f"response_type {response_type[:80]!r} is not code")
+    if "authorization_code" not in client.grant_types:
+        raise UnauthorizedClient("the client is not registered for authorization_code")
+
+
+def _check_resources(requested: Sequence[str], allowed: Sequence[str]) -> tuple[str, ...]:
+    for resource in requested:
+        if resource not in allowed:
+            raise InvalidTarget(f"resource {resource[:200]!r} is not in OAUTH2_RESOURCES")
+    return tuple(dict.fromkeys(requested)) or (allowed[0],)
+
+
+def _check_jkt(jkt: str | None) -> str | None:
+    if jkt is not None and not _JKT.fullmatch(jkt):
+        raise InvalidRequest("dpop_jkt is not the base64url of a SHA-256 thumbprint")
+    return jkt
+
+
+def _check_prompt(text: str | None) -> frozenset[str]:
+    prompt = frozenset((text or "").split())
+    if unknown := prompt - PROMPTS:
+        raise InvalidRequest(f"prompt {min(unknown)[:40]!r} is not known")
+    if "none" in prompt and len(prompt) > 1:
+        raise InvalidRequest("prompt none goes with no other")
+    return prompt
+
+
+def _check_max_age(text: str | None) -> int | None:
+    if text is None:
+        return None
+    if not (text.isascii() and text.isdigit() and len(text) <= 10):
+        raise InvalidRequest("max_age is not a number of seconds")
+    return int(text)
+
+
+def _check_login_hint(text: str | None) -> str | None:
+    if text is not None and (len(text) > MAX_LOGIN_HINT_CHARACTERS or not text.isprintable()):
+        raise InvalidRequest(f"login_hint is not a text of at most {MAX_LOGIN_HINT_CHARACTERS} characters")
+    return text

@@ -1,0 +1,36 @@
+"""The ``request_uri`` of a pushed request (RFC 9126 §2.2)."""
+
+import secrets
+
+from ..errors import InvalidDPoPProof, InvalidRequest
+
+PREFIX = "urn:ietf:params:oauth:request_uri:"
+
+
+def new_request_uri() -> str:
+    """A ``request_uri`` that nobody can guess: 256 bits (RFC 9126 §7.1)."""
+    return PREFIX + secrets.token_urlsafe(32)
+
+
+def is_request_uri(text: str) -> bool:
+    """Whether *text* has the form of ours; any other is never fetched (RFC 9126 §5)."""
+    return text.startswith(PREFIX) and len(text) == len(PREFIX) + 43
+
+
+def bind_to_proof(dpop_jkt: str | None, thumbprint: str | None) -> str | None:
+    """The key a code is bound to: ``dpop_jkt``, or that of the proof the request was pushed with (RFC 9449 §10.1).
+
+    :raises InvalidDPoPProof: Both are there and differ.
+    """
+    if dpop_jkt is not None and thumbprint is not None and dpop_jkt != thumbprint:
+        raise InvalidDPoPProof("dpop_jkt is not the thumbprint of the proof's key")
+    return dpop_jkt or thumbprint
+
+
+def check_no_request_uri(request_uri: str | None) -> None:
+    """A pushed request names no other (RFC 9126 §2.1).
+
+    :raises InvalidRequest: It does.
+    """
+    if request_uri is not None:
+        raise InvalidRequest("a request_uri in a pushed request")

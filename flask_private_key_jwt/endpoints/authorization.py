@@ -1,0 +1,197 @@
+"""The authorization endpoint (RFC 6749 §3.1), for browsers: an ordinary view of the app, with the app's own hooks.
+
+A refusal is a page until it is clear where the client may hear of it, and an answer to the client from then on.
+"""
+
+from dataclasses import dataclass
+from urllib.parse import urlencode
+
+import flask
+from flask.typing import ResponseReturnValue
+
+from .. import clock
+from ..authorization.authorizer import OpenedRequest
+from ..authorization.interaction import ConsentPage, Person, SignIn, Step, next_step
+from ..authorization.parameters import AuthorizationRequest, read_query
+from ..authorization.response import (
+    SUBMIT_SCRIPT_HASH,
+    ResponseTarget,
+    build_form_page,
+    build_location,
+)
+from ..errors import (
+    AccessDenied,
+    ConfigurationError,
+    InteractionRefused,
+    InvalidRequestURI,
+    MethodNotAllowed,
+    NotOffered,
+    OAuthError,
+    ServerError,
+    TemporarilyUnavailable,
+)
+from ..response import REFERENCE_HEADER, describe_refusal
+from ..state import State, current_state
+from .browser_session import BrowserSession
+
+METHODS = ("GET", "POST")
+NAME = "authorization"
+_ALONE = "object-src 'none'; base-uri 'none'; frame-ancestors 'none'"
+PAGE_POLICY = f"default-src 'self'; style-src 'self' 'unsafe-inline'; {_ALONE}"
+FORM_POST_POLICY = f"default-src 'none'; script-src '{SUBMIT_SCRIPT_HASH}'; {_ALONE}"
+# No form-action: browsers hold it against the redirects that follow a form, which lead to the client.
+
+FOR_THE_PERSON_ONLY = (TemporarilyUnavailable, ServerError, InvalidRequestURI, InteractionRefused)
+"""Refusals that do not go to the client: its request is not over, or not there."""
+
+
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """One request of a browser to the endpoint."""
+
+    state: State
+    session: BrowserSession
+    opened: OpenedRequest
+    name: str
+    """What the session knows the authorization request by."""
+    url: str
+    """The authorization request as a path with query: where sign-in returns to, where the decision goes."""
+
+
+def authorization() -> ResponseReturnValue:
+    """``GET`` and ``POST /oauth2/authorize``."""
+    try:
+        return _protect(flask.make_response(_respond()))
+    except OAuthError as error:
+        refusal = error
+    except ConfigurationError as error:
+        refusal = TemporarilyUnavailable(f"set up wrongly: {error}")
+    return _protect(_refusal_page(refusal))
+
+
+def _respond() -> ResponseReturnValue:
+    state, http = current_state(), flask.request
+    if not state.server.has_people():
+        raise NotOffered("the application says nothing of its people")
+    if http.method not in METHODS:
+        raise MethodNotAllowed(f"method {http.method[:20]!r}", allow=METHODS)
+    here = http.script_root + http.path
+    if http.method == "POST" and "decision_token" not in http.form:
+        # OpenID Connect Core §3.1.2.1. From here on it is in the URL: sign-in has to find the way back.
+        return flask.redirect(f"{here}?{urlencode(list(http.form.items(multi=True)))}", 303)
+    session = BrowserSession(state.secrets, lifetime=state.settings.INTERACTION_LIFETIME_SECONDS)
+    opened = state.server.authorizer.open(read_query(http.query_string), is_open=session.is_open)
+    query = http.query_string.decode("ascii")
+    if opened.request_uri is not None:
+        # What else stands beside it was ignored, and goes no further.
+        query = urlencode({"client_id": opened.client.client_id, "request_uri": opened.request_uri})
+    visit = Visit(state, session, opened, opened.request_uri or query, f"{here}?{query}")
+    try:
+        request = state.server.authorizer.check(opened)
+        person = state.people.find_person(session)
+        return _decide(visit, request, person) if http.method == "POST" else _proceed(visit, request, person)
+    except FOR_THE_PERSON_ONLY:
+        raise
+    except OAuthError as refusal:
+        return _refuse(visit, refusal)
+
+
+def _proceed(visit: Visit, request: AuthorizationRequest, person: Person | None) -> ResponseReturnValue:
+    """Send the person to whatever comes next."""
+    authorizer, session = visit.state.server.authorizer, visit.session
+    step = next_step(
+        request,
+        person,
+        signed_in_since=session.signed_in_since(visit.name),
+        consent=authorizer.find_consent(request, person) if person else None,
+        now=clock.now(),
+    )
+    if step is Step.ISSUE and person:
+        return _issue(visit, request, person)
+    session.open(visit.name)
+    if step is Step.CONSENT and person:
+        return visit.state.people.ask_for_consent(
+            ConsentPage(
+                client=request.client,
+                user=person.user,
+                scopes=request.scope,
+                resources=request.resources,
+                redirect_uri=request.target.redirect_uri,
+                action=visit.url,
+                decision_token=session.issue_decision_token(visit.name, person.subject),
+            )
+        )
+    return visit.state.people.send_to_sign_in(
+        SignIn(visit.url, request.client, request.login_hint, reauthenticate=step is Step.SIGN_IN_AGAIN)
+    )
+
+
+def _decide(visit: Visit, request: AuthorizationRequest, person: Person | None) -> ResponseReturnValue:
+    """Do what the person decided, if it was this person, in this session, about this request."""
+    token = flask.request.form["decision_token"]
+    if person is None or not visit.session.is_decision_token(token, visit.name, person.subject):
+        raise InteractionRefused("the decision is not from this session, person and request")
+    if flask.request.form.get("decision") != "allow":
+        raise AccessDenied("the person said no")
+    visit.state.server.authorizer.remember_consent(request, person)
+    return _issue(visit, request, person)
+
+
+def _issue(visit: Visit, request: AuthorizationRequest, person: Person) -> flask.Response:
+    code = visit.state.server.authorizer.issue_code(request, person, request_uri=visit.opened.request_uri)
+    visit.session.close(visit.name)
+    return _send(request.target, request.target.build_members(visit.state.settings.ISSUER, code=code))
+
+
+def _refuse(visit: Visit, refusal: OAuthError) -> flask.Response:
+    """Tell the client; its request is over."""
+    visit.state.server.authorizer.refuse(visit.opened)
+    visit.session.close(visit.name)
+    reference = _describe(refusal)
+    target = visit.opened.target
+    members = target.build_members(
+        visit.state.settings.ISSUER, error=refusal.code, error_description=refusal.description
+    )
+    response = _send(target, members)
+    response.headers[REFERENCE_HEADER] = reference
+    return response
+
+
+def _send(target: ResponseTarget, members: dict[str, str]) -> flask.Response:
+    """Send the browser to the client. Never 307, which would repeat a form there (RFC 9700 §4.12)."""
+    if target.response_mode == "form_post":
+        response = flask.Response(build_form_page(target.redirect_uri, members))
+        response.headers["Content-Security-Policy"] = FORM_POST_POLICY
+        return response
+    response = flask.Response(status=303)
+    # As it is: Werkzeug's redirect() would rewrite what was registered.
+    response.autocorrect_location_header = False
+    response.headers["Location"] = build_location(target.redirect_uri, members)
+    return response
+
+
+def _refusal_page(refusal: OAuthError) -> flask.Response:
+    reference = _describe(refusal)
+    page = flask.render_template(
+        "private_key_jwt/refusal.html", description=refusal.description, reference=reference, error=refusal.code
+    )
+    response = flask.Response(page, status=refusal.status)
+    response.headers[REFERENCE_HEADER] = reference
+    if isinstance(refusal, MethodNotAllowed):
+        response.headers["Allow"] = ", ".join(refusal.allow)
+    return response
+
+
+def _describe(refusal: OAuthError) -> str:
+    app = flask.current_app._get_current_object()  # type: ignore[attr-defined]
+    return describe_refusal(refusal, endpoint=NAME, sender=app)
+
+
+def _protect(response: flask.Response) -> flask.Response:
+    """No framing, no referrer, no copies (RFC 9700 §4.2.4, §4.16), and a policy unless the application has its own."""
+    response.headers.setdefault("Content-Security-Policy", PAGE_POLICY)
+    response.headers["X-Frame-Options"] = "DENY"
+    response.headers["X-Content-Type-Options"] = "nosniff"
+    response.headers["Referrer-Policy"] = "no-referrer"
+    response.headers["Cache-Control"] = "no-store"
+    return response

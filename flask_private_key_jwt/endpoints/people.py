@@ -1,0 +1,90 @@
+"""Who is signed in, where they sign in, and what they are asked: the application's say, or Flask-Login's."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.util import find_spec
+from typing import Any
+
+import flask
+from flask.typing import ResponseReturnValue
+
+from ..authorization.interaction import ConsentPage, Person, SignIn, find_subject
+from ..errors import ConfigurationError
+from .browser_session import BrowserSession, note_sign_in
+
+UserLoader = Callable[[], Any]
+"""The user of the current browser session, or ``None``."""
+SignInPage = Callable[[SignIn], ResponseReturnValue]
+"""Sends the browser to where people sign in."""
+ConsentView = Callable[[ConsentPage], ResponseReturnValue]
+"""Shows a page whose form sends the decision back."""
+
+
+@dataclass(slots=True)
+class People:
+    """What the application declares about its people; shared by its apps."""
+
+    load_user: UserLoader | None = None
+    sign_in: SignInPage | None = None
+    consent: ConsentView | None = None
+
+    def are_known(self, app: flask.Flask) -> bool:
+        """Whether *app* has people at all: it says who they are, or Flask-Login does."""
+        return self.load_user is not None or hasattr(app, "login_manager")
+
+    def find_person(self, session: BrowserSession) -> Person | None:
+        """Who is signed in at this browser, if anybody is.
+
+        :raises ConfigurationError: The user has no id.
+        """
+        user = (self.load_user or _load_user_of_flask_login)()
+        # Flask-Login's anonymous user, and proxies for "nobody", are objects too.
+        if user is None or not getattr(user, "is_authenticated", True):
+            return None
+        return Person(find_subject(user), user, session.auth_time)
+
+    def send_to_sign_in(self, sign_in: SignIn) -> ResponseReturnValue:
+        """Send the browser to where people sign in.
+
+        :raises ConfigurationError: Nobody said where that is.
+        """
+        return (self.sign_in or _send_to_login_view)(sign_in)
+
+    def ask_for_consent(self, page: ConsentPage) -> ResponseReturnValue:
+        """Ask the person; the application may have a page of its own, or only a template."""
+        if self.consent is not None:
+            return self.consent(page)
+        return flask.render_template("private_key_jwt/consent.html", page=page)
+
+
+def listen_to_flask_login(app: flask.Flask) -> None:
+    """Note when people sign in, where Flask-Login tells."""
+    if find_spec("flask_login") is None:
+        return
+    from flask_login import user_logged_in, user_login_confirmed
+
+    for signal in (user_logged_in, user_login_confirmed):
+        signal.connect(_note_sign_in, app, weak=False)
+
+
+def _note_sign_in(_app: flask.Flask, **_: Any) -> None:
+    note_sign_in()
+
+
+def _load_user_of_flask_login() -> Any:
+    from flask_login import current_user
+
+    return current_user
+
+
+def _send_to_login_view(sign_in: SignIn) -> ResponseReturnValue:
+    manager = getattr(flask.current_app, "login_manager", None)
+    if manager is None or manager.login_view is None:
+        raise ConfigurationError(
+            "Nobody said where people sign in: set login_manager.login_view, or use @oauth.sign_in."
+        )
+    from flask_login import login_url, logout_user
+
+    if sign_in.reauthenticate:
+        logout_user()  # a login view sends on whoever is signed in
+    return flask.redirect(login_url(manager.login_view, sign_in.return_url), 303)

@@ -1,0 +1,61 @@
+"""What a client that acts for people registers besides: where responses go, and what it does without a key."""
+
+from collections.abc import Mapping, Set
+from typing import Any
+
+from .errors import InvalidClientMetadata, InvalidRedirectURI
+from .redirect_uri import check_redirect_uri
+from .settings import ServerSettings
+
+CODE_GRANT = "authorization_code"
+MAX_REDIRECT_URIS = 20
+
+
+def check_redirects(metadata: Mapping[str, Any], grant_types: Set[str], *, native: bool) -> tuple[str, ...]:
+    """Check ``redirect_uris`` and ``response_types`` against the grant types (RFC 7591 §2.1), and return the former.
+
+    :param metadata: The registration, without members that are ``None``.
+    :param native: Whether ``application_type`` is ``native``.
+    :raises InvalidRedirectURI: A redirect URI is not acceptable, or there is none.
+    :raises InvalidClientMetadata: The response types do not fit the grant types.
+    """
+    uses_code = CODE_GRANT in grant_types
+    response_types = metadata.get("response_types", ["code"] if uses_code else [])
+    if response_types != (["code"] if uses_code else []):
+        raise InvalidClientMetadata(
+            f"response_types {str(response_types)[:100]!r} do not fit the grant types: it is ['code'] with "
+            "authorization_code, and empty without"
+        )
+    if "refresh_token" in grant_types and not uses_code:
+        raise InvalidClientMetadata("grant type 'refresh_token' goes with authorization_code only")
+    given = metadata.get("redirect_uris", [])
+    if not isinstance(given, list) or len(given) > MAX_REDIRECT_URIS or not all(isinstance(uri, str) for uri in given):
+        raise InvalidRedirectURI(f"redirect_uris is not a list of at most {MAX_REDIRECT_URIS} texts")
+    if uses_code and not given:
+        raise InvalidRedirectURI("redirect_uris is missing: authorization_code needs at least one")
+    if given and not uses_code:
+        raise InvalidClientMetadata("redirect_uris is there, but the client is not registered for authorization_code")
+    for uri in given:
+        try:
+            check_redirect_uri(uri, native=native)
+        except ValueError as error:
+            raise InvalidRedirectURI(f"redirect_uri {uri[:200]!r} {error}") from None
+    return tuple(dict.fromkeys(given))
+
+
+def check_public_client(metadata: Mapping[str, Any], settings: ServerSettings) -> None:
+    """Refuse what a client that cannot authenticate must not have (RFC 6749 §4.4, RFC 9700 §2.2).
+
+    :param metadata: The registration, without members that are ``None``.
+    :raises InvalidClientMetadata: It has keys, or asks for unbound tokens or for tokens of its own; or no client may
+        be public here.
+    """
+    if settings.PROFILE == "fapi2":
+        raise InvalidClientMetadata("token_endpoint_auth_method 'none' contradicts OAUTH2_PROFILE = 'fapi2'")
+    for name in ("jwks", "jwks_uri", "token_endpoint_auth_signing_alg"):
+        if name in metadata:
+            raise InvalidClientMetadata(f"{name} is there, but token_endpoint_auth_method is 'none'")
+    if metadata.get("dpop_bound_access_tokens") is False:
+        raise InvalidClientMetadata("dpop_bound_access_tokens is false, but a public client's tokens are always bound")
+    if "client_credentials" in metadata.get("grant_types", ["client_credentials"]):
+        raise InvalidClientMetadata("grant type 'client_credentials' is not for a public client; name its grant_types")

@@ -1,0 +1,121 @@
+"""Refresh tokens (RFC 6749 §6): opaque, hashed at rest, held by whoever they were given to (RFC 9700 §4.14.2).
+
+A confidential client's are bound to its keys by client authentication and stay the same; a public client's are bound
+to its DPoP key and are replaced at each use. One that was replaced still works for a while, for a client that did not
+get the answer; after that it has been stolen from one of two holders, and all that came of the grant ends.
+"""
+
+import secrets
+
+from .. import clock
+from ..dpop.proof import DPoPProof
+from ..errors import InvalidGrant, InvalidRequest
+from ..registered_client import RegisteredClient
+from ..settings import ServerSettings
+from ..stores.granted import Granted, RefreshTokenStore, StoredRefreshToken
+
+OFFLINE_ACCESS = "offline_access"
+
+
+class RefreshTokens:
+    """Makes, checks, replaces and revokes refresh tokens.
+
+    :param settings: The server's settings.
+    :param store: Where they are kept.
+    """
+
+    def __init__(self, settings: ServerSettings, store: RefreshTokenStore) -> None:
+        self._settings = settings
+        self._store = store
+
+    def issue(self, granted: Granted, client: RegisteredClient, proof: DPoPProof | None) -> str | None:
+        """A first refresh token for what was granted, or ``None`` where the client is to have none.
+
+        A client gets one when it is registered for ``refresh_token``; one that is registered for the scope
+        ``offline_access`` gets it only with that scope (OpenID Connect Core §11).
+
+        :param proof: The proof of the request: a public client's key from now on.
+        :raises StoreUnavailable: The database did not answer.
+        """
+        if "refresh_token" not in client.grant_types:
+            return None
+        if OFFLINE_ACCESS in client.scope and OFFLINE_ACCESS not in granted.scope:
+            return None
+        jkt = proof.thumbprint if proof and client.is_public else None
+        expires_at = clock.now() + self._settings.REFRESH_TOKEN_LIFETIME_SECONDS
+        return self._add(granted, dpop_jkt=jkt, dpop_bound=proof is not None, expires_at=expires_at)
+
+    def load(self, token: str, client: RegisteredClient, proof: DPoPProof | None) -> StoredRefreshToken:
+        """What a refresh token stands for, once it is clear that this client may use it now.
+
+        :raises InvalidGrant: It is unknown, another client's, expired, revoked, bound to another key, or was replaced
+            too long ago; that last one revokes the grant.
+        :raises InvalidRequest: Its access tokens are bound to a key, and the request proves none.
+        :raises StoreUnavailable: The database did not answer.
+        """
+        stored = self._store.find(token)
+        if stored is None:
+            raise InvalidGrant("the refresh token is unknown or revoked")
+        if stored.granted.client_id != client.client_id:
+            raise InvalidGrant("the refresh token is another client's")
+        if (now := clock.now()) > min(stored.idle_until, stored.expires_at):
+            raise InvalidGrant("the refresh token is expired")
+        if stored.dpop_bound and proof is None:
+            # Never a Bearer token from a grant whose tokens were bound (RFC 9700 §2.2).
+            raise InvalidRequest("no DPoP proof, though the grant's tokens are bound")
+        if stored.dpop_jkt is not None and (proof is None or proof.thumbprint != stored.dpop_jkt):
+            raise InvalidGrant("the refresh token is bound to another key")
+        if stored.used_at is not None and now > stored.used_at + self._settings.REFRESH_TOKEN_RETRY_SECONDS:
+            self.revoke(stored.granted.grant_id)
+            raise InvalidGrant("the refresh token was replaced before; the grant is revoked")
+        return stored
+
+    def use(self, token: str, stored: StoredRefreshToken, client: RegisteredClient) -> str | None:
+        """Note the use of a loaded token; the one that takes its place, or ``None`` when it stays.
+
+        :raises StoreUnavailable: The database did not answer.
+        """
+        if not self._is_rotated(client):
+            self._store.keep_alive(token, idle_until=clock.now() + self._settings.REFRESH_TOKEN_IDLE_SECONDS)
+            return None
+        self._store.replace(token)  # False: a retry, or two requests at once; each gets one that works
+        return self._add(
+            stored.granted, dpop_jkt=stored.dpop_jkt, dpop_bound=stored.dpop_bound, expires_at=stored.expires_at
+        )
+
+    def revoke(self, grant_id: str) -> None:
+        """Revoke all that came of one grant, access tokens included, until the last of them has expired.
+
+        :raises StoreUnavailable: The database did not answer.
+        """
+        self._store.revoke(grant_id, until=self.longest_life())
+
+    def revoke_all(self, *, subject: str | None = None, client_id: str | None = None) -> int:
+        """Revoke what a person has granted, or a client holds, or one person to one client; consents are forgotten.
+
+        :return: How many grants there were.
+        :raises StoreUnavailable: The database did not answer.
+        """
+        return self._store.revoke_all(subject=subject, client_id=client_id, until=self.longest_life())
+
+    def is_revoked(self, grant_id: str) -> bool:
+        """Whether a grant was revoked: its access tokens count no longer.
+
+        :raises StoreUnavailable: The database did not answer.
+        """
+        return self._store.is_revoked(grant_id)
+
+    def longest_life(self) -> int:
+        """When everything issued by now has expired by itself, in seconds since the epoch."""
+        settings = self._settings
+        return clock.now() + max(settings.REFRESH_TOKEN_LIFETIME_SECONDS, settings.ACCESS_TOKEN_LIFETIME_SECONDS)
+
+    def _is_rotated(self, client: RegisteredClient) -> bool:
+        rotation = self._settings.REFRESH_TOKEN_ROTATION
+        return rotation == "all" or (rotation == "public" and client.is_public)
+
+    def _add(self, granted: Granted, *, dpop_jkt: str | None, dpop_bound: bool, expires_at: int) -> str:
+        token = secrets.token_urlsafe(32)
+        idle_until = clock.now() + self._settings.REFRESH_TOKEN_IDLE_SECONDS
+        self._store.add(token, StoredRefreshToken(granted, dpop_jkt, dpop_bound, idle_until, expires_at))
+        return token
