@@ -3,7 +3,6 @@
 import logging
 import sys
 from collections.abc import Mapping
-from itertools import pairwise
 from typing import Any
 
 import click
@@ -194,9 +193,10 @@ def _is_setup_command() -> bool:
     context = click.get_current_context(silent=True)
     if context is None:
         return False
-    # Commands of the app itself are looked up in it, so click has not got as far as "oauth2" when the app is made.
-    if "--help" in sys.argv or ("oauth2", "secret") in pairwise(sys.argv):
-        return True
-    while context.parent is not None and context.info_name != "db":
-        context = context.parent
-    return context.parent is not None
+    root = context.find_root()
+    try:
+        # Both are commands the app brings along, so click does not know yet, while the app is made, which one it runs.
+        _, words, _ = root.command.make_parser(root).parse_args(sys.argv[1:])
+    except click.UsageError:
+        return False
+    return not words or words[0] == "db" or words[:2] == ["oauth2", "secret"] or "--help" in words
