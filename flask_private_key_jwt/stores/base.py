@@ -9,16 +9,17 @@ from ..registered_client import RegisteredClient
 
 ASSERTION = "client_assertion"
 PROOF = "dpop_proof"
+KEY_POSSESSION = "key_possession"
 
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """Something that may be used once: an assertion's or a proof's ``jti``."""
+    """Something that may be used once: the ``jti`` of an assertion, a DPoP proof or a proof of key possession."""
 
     purpose: str
-    """:data:`ASSERTION` or :data:`PROOF`; marks of different purposes never collide."""
+    """:data:`ASSERTION`, :data:`PROOF` or :data:`KEY_POSSESSION`; marks of different purposes never collide."""
     owner: str
-    """Who made the ``jti``: the client_id, or the thumbprint of the proof's key."""
+    """Who made the ``jti``: the client_id, or the thumbprint of the key that signed."""
     jti: str
     until: int
     """When the mark may be forgotten, in seconds since the epoch."""
@@ -171,6 +172,10 @@ class ClientKeyUseStore(Protocol):
         """
 
 
+UNUSED_SECONDS = 7 * 86400
+"""When a document that is not fetched any more can be deleted: it has not served for days then."""
+
+
 @dataclass(frozen=True, slots=True)
 class StoredDocument:
     """A document that a client publishes, as some worker last fetched it; all times in seconds since the epoch."""
@@ -209,6 +214,12 @@ class FetchedDocumentStore(Protocol):
 
     def forget(self, url: str) -> None:
         """Drop the document and its cool-down: the next request for it fetches anew, on every worker.
+
+        :raises StoreUnavailable: The database did not answer.
+        """
+
+    def purge(self) -> int:
+        """Delete what nobody has tried to fetch for :data:`UNUSED_SECONDS`, and return how many; safe at any time.
 
         :raises StoreUnavailable: The database did not answer.
         """

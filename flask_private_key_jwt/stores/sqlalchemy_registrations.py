@@ -11,6 +11,7 @@ from .. import clock
 from ..registered_client import RegisteredClient
 from .driver import Database
 from .models import ClientRow, Tables, build_columns, snapshot
+from .sqlalchemy_documents import delete_document
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +39,7 @@ class SQLAlchemyRegistrations:
     def __init__(self, database: Database, tables: Tables) -> None:
         self._database = database
         self._table = table = tables.client
+        self._documents = tables.fetched_document
         snapshot_columns = [table.c[name] for name in ClientRow._fields]
         self._select = select(*snapshot_columns, table.c.created_at, table.c.registration_access_token_digest)
 
@@ -91,6 +93,8 @@ class SQLAlchemyRegistrations:
     def replace(self, before: RegisteredClient, after: RegisteredClient, *, keep: Collection[str] = ()) -> bool:
         """Save *after* in the place of *before*, in one UPDATE; ``False`` when the client has changed meanwhile.
 
+        A new ``jwks_uri`` is fetched at the client's next request, whatever is known of it from elsewhere.
+
         :param keep: Columns that stay as they are.
         :raises StoreUnavailable: The database did not answer.
         """
@@ -98,6 +102,8 @@ class SQLAlchemyRegistrations:
         statement = update(self._table).where(self._is_still(before))
         with self._database.begin() as connection:
             changed = connection.execute(statement.values(**row, version=after.version, updated_at=clock.now()))
+            if after.jwks_uri is not None and after.jwks_uri != before.jwks_uri:
+                connection.execute(delete_document(self._documents, after.jwks_uri))
         return changed.rowcount == 1
 
     def disable(self, client: RegisteredClient, *, version: str) -> None:

@@ -3,7 +3,8 @@
 from dataclasses import replace
 from threading import Lock
 
-from flask_private_key_jwt.stores.base import StoredDocument
+from flask_private_key_jwt import clock
+from flask_private_key_jwt.stores.base import UNUSED_SECONDS, StoredDocument
 
 
 class MemoryDocumentStore:
@@ -32,3 +33,10 @@ class MemoryDocumentStore:
     def forget(self, url: str) -> None:
         with self._lock:
             self.rows.pop(url, None)
+
+    def purge(self) -> int:
+        with self._lock:
+            unused = [url for url, row in self.rows.items() if row.attempted_at < clock.now() - UNUSED_SECONDS]
+            for url in unused:
+                del self.rows[url]
+            return len(unused)

@@ -7,7 +7,7 @@ from flask_sqlalchemy import SQLAlchemy
 from sqlalchemy import create_engine
 
 from flask_private_key_jwt.errors import StoreUnavailable
-from flask_private_key_jwt.stores.base import StoredDocument
+from flask_private_key_jwt.stores.base import UNUSED_SECONDS, StoredDocument
 from flask_private_key_jwt.stores.driver import Database
 from flask_private_key_jwt.stores.engine import use_wal
 from flask_private_key_jwt.stores.models import build_tables
@@ -101,6 +101,19 @@ def test_forgetting_what_is_not_known_is_no_error(document_store):
     document_store.forget(URL)
 
 
+def test_what_nobody_fetches_any_more_is_purged(document_store, clock):
+    document_store.claim(URL, now=clock.now, not_before=0)
+    document_store.claim(URL + "/used", now=clock.now + 1, not_before=0)
+
+    clock.move(UNUSED_SECONDS)
+    assert document_store.purge() == 0
+    clock.move(1)
+    assert document_store.purge() == 1
+
+    assert document_store.load(URL) is None
+    assert document_store.load(URL + "/used") is not None
+
+
 @pytest.mark.parametrize("other", [URL + "/", URL.upper(), URL + " ", "", URL + "é", URL + "e\u0301"])
 def test_urls_that_differ_are_kept_apart(other, document_store):
     document_store.claim(URL, now=NOW, not_before=NOW - 30)
@@ -139,6 +152,7 @@ def test_a_database_without_the_tables_is_unavailable(sqlite_database):
         lambda: store.claim(URL, now=NOW, not_before=NOW - 30),
         lambda: store.save(URL, "{}", fetched_at=NOW, fresh_until=NOW),
         lambda: store.forget(URL),
+        store.purge,
     ):
         with pytest.raises(StoreUnavailable):
             use()
