@@ -78,6 +78,19 @@ class ClientRegistry:
         self._registrations.disable(self.get(client_id), version=new_version())
         return self.get(client_id)
 
+    def refetch_keys(self, client_id: str) -> RegisteredClient:
+        """Use none of the keys fetched from a client's ``jwks_uri`` again; its next request fetches them anew.
+
+        For a key that was stolen: once the client has taken it out of its set, it stops working at once, not only when
+        the kept set is due.
+
+        :raises UnknownClient: There is none.
+        :raises StoreUnavailable: The database did not answer.
+        """
+        client = self.get(client_id)
+        self._registrations.forget_keys(client)
+        return client
+
     def remove(self, client_id: str) -> None:
         """Delete a client.
 

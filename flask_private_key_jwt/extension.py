@@ -16,7 +16,7 @@ from .client_registry import ClientRegistry
 from .dpop.binding import TokenBinding
 from .dpop.nonce import Nonces
 from .dpop.proof import ProofChecker
-from .endpoints import MACHINE_ENDPOINTS, WELL_KNOWN, Endpoint, MachineEndpoints
+from .endpoints import CONFIGURATION_PATH, MACHINE_ENDPOINTS, WELL_KNOWN, Endpoint, MachineEndpoints
 from .endpoints.metadata import endpoint_base, issuer_path
 from .errors import ConfigurationError
 from .grants.policy import TokenPolicy, check_grant_class
@@ -28,6 +28,7 @@ from .keys.remote_documents import RemoteDocuments, cache_policy
 from .keys.rotation import load_schedule
 from .keys.safe_fetch import SafeFetcher
 from .keys.server_keys import ServerKeys
+from .self_registration import SelfRegistration
 from .server import AuthorizationServer, Declarations
 from .settings import ServerSettings, read
 from .state import EXTENSION_KEY, State, current_state
@@ -36,6 +37,7 @@ from .stores.client_key_use import SQLAlchemyClientKeyUseStore
 from .stores.driver import Database, EngineSource
 from .stores.engine import use_wal
 from .stores.models import build_tables
+from .stores.registration_tokens import RegistrationTokens
 from .stores.replay import load_replay_store
 from .stores.sqlalchemy import SQLAlchemyClientStore, SQLAlchemyReplayStore, SQLAlchemyServerKeyStore
 from .stores.sqlalchemy_documents import SQLAlchemyFetchedDocumentStore
@@ -106,13 +108,26 @@ class PrivateKeyJWT:
         )
         registrations = SQLAlchemyRegistrations(database, self._tables)
         registry = ClientRegistry(settings, registrations, grant_types=server.grant_types)
+        tokens = RegistrationTokens(database, self._tables)
+        self_registration = SelfRegistration(
+            settings,
+            registry=registry,
+            registrations=registrations,
+            tokens=tokens,
+            replay=replay,
+            documents=documents,
+            configuration_url=endpoint_base(settings.ISSUER) + settings.URL_PREFIX + CONFIGURATION_PATH,
+        )
         endpoints = _paths(settings)
         app.extensions[EXTENSION_KEY] = State(
             settings=settings,
             secrets=secrets,
             clients=registry,
+            registration_tokens=tokens,
+            self_registration=self_registration,
             server_keys=server_keys,
             replay=replay,
+            documents=documents,
             server=server,
             endpoints=endpoints,
         )
@@ -159,6 +174,8 @@ def _paths(settings: ServerSettings) -> dict[str, Endpoint]:
     mount = issuer_path(settings.ISSUER)
     paths: dict[str, Endpoint] = {}
     for endpoint in MACHINE_ENDPOINTS:
+        if not endpoint.is_served(settings):
+            continue
         paths[settings.URL_PREFIX + endpoint.path] = endpoint
         paths[mount + settings.URL_PREFIX + endpoint.path] = endpoint
     paths[WELL_KNOWN.path + mount] = WELL_KNOWN

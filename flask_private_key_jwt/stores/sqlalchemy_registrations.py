@@ -117,6 +117,15 @@ class SQLAlchemyRegistrations:
         with self._database.begin() as connection:
             connection.execute(update(self._table).where(its_own).values(disabled))
 
+    def forget_keys(self, client: RegisteredClient) -> None:
+        """Drop what was fetched from the client's ``jwks_uri``: its next request fetches it anew, on every worker.
+
+        :raises StoreUnavailable: The database did not answer.
+        """
+        if client.jwks_uri is not None:
+            with self._database.begin() as connection:
+                connection.execute(delete_document(self._documents, client.jwks_uri))
+
     def remove(self, before: RegisteredClient) -> bool:
         """Delete a client; ``False`` when it has changed meanwhile.
 
