@@ -261,6 +261,16 @@ class ServerSettings(SharedSettings):
     FETCH_FROM_LOOPBACK: bool = False
     """For development: also fetch from 127.0.0.1, [::1] and localhost, there with any port and without TLS."""
 
+    REGISTRATION: Literal["closed", "token", "open"] = "closed"
+    """Who may register a client over HTTP (RFC 7591): nobody, who holds a registration token, or anybody."""
+
+    REGISTRATION_SCOPES: Annotated[tuple[str, ...], scope_tokens] | None = None
+    """Scopes that clients may give themselves. Not set: what they register with a registration token, and none in
+    open registration or in a later update. What goes beyond is left out, and the answer says so."""
+
+    REGISTRATION_KEY_POSSESSION: Literal["off", "required"] = "off"
+    """Whether a client that changes its keys over HTTP must prove that it holds the new ones."""
+
     SQLITE_WAL: bool = True
     """On SQLite, switch the database to WAL with ``synchronous=NORMAL``; ``False`` leaves it as it is."""
 

@@ -19,6 +19,7 @@ from ..errors import (
     TemporarilyUnavailable,
 )
 from ..response import error_response, translate
+from ..settings import ServerSettings
 from ..state import EXTENSION_KEY, State, current_state
 
 log = logging.getLogger("flask_private_key_jwt")
@@ -36,6 +37,8 @@ class Endpoint:
     view: Callable[[], flask.Response]
     metadata_member: str = ""
     """Its member of the metadata document, if it has one (RFC 8414 §2)."""
+    is_served: Callable[[ServerSettings], bool] = lambda _settings: True
+    """Whether an app with these settings has it at all."""
 
     def respond(self) -> flask.Response:
         """Answer the current request, come what may."""
