@@ -210,6 +210,7 @@ def test_what_another_worker_fetched_since_is_newer(start_worker, site, clock):
     clock.move(30)
     up(site, keys=[2])
     one.newer(one.load(URL))
+    clock.move(30)
 
     assert other.newer(old).value == [2]
     assert len(site.fetched) == 2
