@@ -20,6 +20,7 @@ from .endpoints import CONFIGURATION_PATH, MACHINE_ENDPOINTS, WELL_KNOWN, Endpoi
 from .endpoints.metadata import endpoint_base, issuer_path
 from .errors import ConfigurationError
 from .grants.policy import TokenPolicy, check_grant_class
+from .keys.client_key_state import find_thumbprints
 from .keys.client_key_use import ClientKeyUse
 from .keys.client_keys import ClientKey, ClientKeys, read_key_set
 from .keys.derived import Secrets, read_secrets
@@ -106,7 +107,7 @@ class PrivateKeyJWT:
             declarations=self._declarations,
             token_url=token_url,
         )
-        registrations = SQLAlchemyRegistrations(database, self._tables)
+        registrations = SQLAlchemyRegistrations(database, self._tables, find_thumbprints=find_thumbprints)
         registry = ClientRegistry(settings, registrations, grant_types=server.grant_types)
         tokens = RegistrationTokens(database, self._tables)
         self_registration = SelfRegistration(
