@@ -116,7 +116,6 @@ class PrivateKeyJWT:
             registrations=registrations,
             tokens=tokens,
             replay=replay,
-            documents=documents,
             configuration_url=endpoint_base(settings.ISSUER) + settings.URL_PREFIX + CONFIGURATION_PATH,
         )
         endpoints = _paths(settings)

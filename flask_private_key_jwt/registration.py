@@ -9,16 +9,18 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from .client_auth import CLIENT_AUTH_METHODS
-from .errors import InvalidClientMetadata
+from .errors import InvalidClientMetadata, UnapprovedSoftwareStatement
 from .grants.scope import MAX_SCOPE_CHARACTERS
 from .keys.key_source import check_key_source
 from .registered_client import RegisteredClient, is_client_id
+from .registered_uris import check_page, check_redirect_uris
 from .settings import ServerSettings, scope_tokens
 
 OPERATOR_MEMBERS = ("client_id", "default_scope", "assertion_audience", "owner", "enabled")
 """Members a client cannot choose for itself."""
 
-TEXT_MEMBERS = ("client_uri", "logo_uri", "tos_uri", "policy_uri", "software_id", "software_version")
+PAGE_MEMBERS = ("client_uri", "logo_uri", "tos_uri", "policy_uri")
+TEXT_MEMBERS = (*PAGE_MEMBERS, "software_id", "software_version")
 MAX_TEXT_CHARACTERS = 2048
 MAX_CONTACTS = 20
 
@@ -34,6 +36,8 @@ def build_client(
     :raises InvalidClientMetadata: A member is not acceptable; the reason says which and why.
     """
     metadata = {name: value for name, value in metadata.items() if value is not None}
+    if "software_statement" in metadata:
+        raise UnapprovedSoftwareStatement("a software_statement, whoever signed it: this server trusts no issuer")
     alg = _text(metadata, "token_endpoint_auth_signing_alg")
     jwks, jwks_uri = check_key_source(metadata, alg, settings)
     scope = _check_scope(metadata, "scope", settings.SCOPES)
@@ -87,6 +91,8 @@ def unknown_members(metadata: Mapping[str, Any]) -> list[str]:
         "token_endpoint_auth_method",
         "token_endpoint_auth_signing_alg",
         "grant_types",
+        "response_types",
+        "redirect_uris",
         "scope",
         "dpop_bound_access_tokens",
         "jwks",
@@ -131,11 +137,18 @@ def _check_grant_types(metadata: Mapping[str, Any], supported: Sequence[str]) ->
         raise InvalidClientMetadata("grant_types is not a list of grant types")
     if unknown := [item for item in given if item not in supported]:
         raise InvalidClientMetadata(f"grant type {unknown[0]!r} is not supported; it may be {', '.join(supported)}")
+    if metadata.get("response_types", []) != []:
+        raise InvalidClientMetadata("response_types is not empty, and no grant type here has one (RFC 7591 §2.1)")
     return frozenset(given)
 
 
 def _check_descriptions(metadata: Mapping[str, Any]) -> dict[str, Any]:
-    described = {name: text for name in TEXT_MEMBERS if (text := _text(metadata, name)) is not None}
+    described: dict[str, Any] = {name: text for name in TEXT_MEMBERS if (text := _text(metadata, name)) is not None}
+    for name in PAGE_MEMBERS:
+        if name in described:
+            check_page(name, described[name])
+    if "redirect_uris" in metadata:
+        described["redirect_uris"] = check_redirect_uris(metadata["redirect_uris"])
     contacts = metadata.get("contacts")
     if contacts is None:
         return described

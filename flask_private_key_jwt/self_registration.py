@@ -29,7 +29,7 @@ from .merge_patch import merge_metadata
 from .registered_client import RegisteredClient, is_client_id
 from .registration import OPERATOR_MEMBERS, describe_client
 from .settings import ServerSettings
-from .stores.base import FetchedDocumentStore, Mark, Replayed, ReplayStore
+from .stores.base import Mark, Replayed, ReplayStore
 from .stores.registration_tokens import RegistrationToken, RegistrationTokens, make_token, token_digest
 from .stores.sqlalchemy_registrations import ClientIdTaken, SQLAlchemyRegistrations
 
@@ -65,7 +65,6 @@ class SelfRegistration:
     :param registrations: Where clients are kept.
     :param tokens: The registration tokens that the operator gave out.
     :param replay: Remembers proofs of key possession.
-    :param documents: Keeps what clients publish at their ``jwks_uri``.
     :param configuration_url: The client configuration endpoint, without query.
     """
 
@@ -77,7 +76,6 @@ class SelfRegistration:
         registrations: SQLAlchemyRegistrations,
         tokens: RegistrationTokens,
         replay: ReplayStore,
-        documents: FetchedDocumentStore,
         configuration_url: str,
     ) -> None:
         self._settings = settings
@@ -85,7 +83,6 @@ class SelfRegistration:
         self._registrations = registrations
         self._tokens = tokens
         self._replay = replay
-        self._documents = documents
         self._configuration_url = configuration_url
 
     # --- registration (RFC 7591 §3) ------------------------------------------------------------------------
@@ -201,6 +198,7 @@ class SelfRegistration:
             **_without(describe_client(client), OPERATOR_MEMBERS),
             # Even when nothing is left of it: the client has to see what became of its request.
             "scope": " ".join(sorted(client.scope)),
+            "response_types": [],  # left out, it would mean "code" (RFC 7591 §2)
         }
 
     # --- inside --------------------------------------------------------------------------------------------
@@ -219,8 +217,8 @@ class SelfRegistration:
                 before = managed.client
                 after = self._build_update(before, build_metadata(before))
                 self._check_possession(sent, before, after, spent)
-                if after.jwks_uri is not None and "jwks_uri" in sent:
-                    self._documents.forget(after.jwks_uri)  # what its owner took away works no longer, at once
+                if "jwks_uri" in sent:
+                    self._registrations.forget_keys(after)  # a key taken away from there works no longer, at once
                 if self._registrations.replace(before, after, keep=_OPERATOR_COLUMNS):
                     log.info("client %r changed its registration", client_id)
                     return dataclasses.replace(managed, client=after)
