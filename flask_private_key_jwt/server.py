@@ -1,27 +1,36 @@
 """The seven steps of a token request, on Authlib's Flask authorization server (RFC 6749 §3.2)."""
 
 import secrets
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
 import flask
 from authlib.integrations.flask_oauth2 import AuthorizationServer as _AuthorizationServer
+from authlib.oauth2 import OAuth2Error
 from werkzeug.utils import import_string
 
 from .client_auth.private_key_jwt import METHOD, PrivateKeyJWTAuthentication
 from .dpop.binding import TokenBinding
 from .dpop.proof import DPoPProof
-from .errors import ConfigurationError, InvalidClient, InvalidDPoPProof, InvalidRequest, UnsupportedGrantType
+from .errors import (
+    ConfigurationError,
+    InvalidClient,
+    InvalidDPoPProof,
+    InvalidRequest,
+    OAuthError,
+    UnauthorizedClient,
+    UnsupportedGrantType,
+)
 from .grants import GRANTS
 from .grants.authlib_request import AuthenticatedClient, TokenRequest
-from .grants.policy import TokenPolicy, check_grant_class
+from .grants.policy import TokenPolicy, check_endpoint_class, check_grant_class
 from .grants.resource import resolve_audience
 from .grants.scope import resolve_scope
 from .keys.client_key_use import ClientKeyUse
 from .registered_client import RegisteredClient
 from .request import FormRequest, HTTPRequest, read_form
-from .response import Answer, token_response
+from .response import Answer, error_response, token_response, translate
 from .settings import ServerSettings
 from .signals import token_issued
 from .stores.base import ASSERTION, PROOF, ClientStore, Mark, Replayed, ReplayStore
@@ -74,7 +83,7 @@ class AuthorizationServer(_AuthorizationServer):  # type: ignore[misc]  # Authli
         :param request: The request, if it has been read already.
         :raises OAuthError: The request is refused; :mod:`~flask_private_key_jwt.endpoints.http` makes the answer.
         """
-        request = request or self.create_oauth2_request()  # 1 what was asked
+        request = request or self.read_request()  # 1 what was asked
         assertion = self.client_auth.verify(request)  # 2 who asks
         proof = self.dpop.check(request, assertion.client)  # 3 which key they hold
         self.remember([*assertion.marks, *(proof.marks if proof else ())])  # 4 once only
@@ -83,7 +92,7 @@ class AuthorizationServer(_AuthorizationServer):  # type: ignore[misc]  # Authli
         token = self.issue(grant)  # 6 the token
         return self.send(token_response(token, nonce=self.dpop.new_nonce()))  # 7 the answer
 
-    def create_oauth2_request(self, request: HTTPRequest | None = None) -> FormRequest:
+    def read_request(self, request: HTTPRequest | None = None) -> FormRequest:
         """Step 1: read the form of the current request."""
         http: HTTPRequest = request or flask.request
         return read_form(http, endpoint="token", url=self.token_url, max_bytes=self.settings.REQUEST_MAX_BYTES)
@@ -106,6 +115,7 @@ class AuthorizationServer(_AuthorizationServer):  # type: ignore[misc]  # Authli
 
         :raises InvalidRequest: No ``grant_type``.
         :raises UnsupportedGrantType: No grant of that name is registered.
+        :raises UnauthorizedClient: The client is not registered for it (RFC 7591 §2).
         :raises OAuth2Error: The grant refuses the request.
         """
         grant_type = request.get("grant_type")
@@ -114,6 +124,8 @@ class AuthorizationServer(_AuthorizationServer):  # type: ignore[misc]  # Authli
         for grant_class, extensions in self.token_grants():
             authlib_request = TokenRequest(request, AuthenticatedClient(client, request, proof))
             if grant_class.check_token_endpoint(authlib_request):
+                if grant_type not in client.grant_types:  # whether or not an application's grant looks
+                    raise UnauthorizedClient(f"not registered for {grant_type!r}", client_id=client.client_id)
                 grant = grant_class(authlib_request, self)
                 for extend in extensions or ():
                     extend(grant)
@@ -132,13 +144,33 @@ class AuthorizationServer(_AuthorizationServer):  # type: ignore[misc]  # Authli
 
     # --- where Authlib's grants come back -----------------------------------------------------------------
     def authenticate_client(self, request: TokenRequest, methods: Iterable[str], endpoint: str = "token") -> Any:
-        """The client of the request: step 2 has authenticated it already.
+        """The client of the request: authenticated already at the token endpoint, else now, and its assertion spent.
 
-        :raises InvalidClient: The grant does not accept ``private_key_jwt``.
+        :raises InvalidClient: The caller does not prove who it is, or the grant does not accept ``private_key_jwt``.
         """
         if METHOD not in methods:
             raise InvalidClient(f"the grant accepts {list(methods)!r} only")
+        if request.authenticated is None:
+            assertion = self.client_auth.verify(request.read)
+            self.remember(assertion.marks)
+            request.authenticated = AuthenticatedClient(assertion.client, request.read, None)
         return request.authenticated
+
+    def create_oauth2_request(self, request: HTTPRequest | None = None) -> TokenRequest:
+        """The current request in Authlib's shape, for an endpoint of the application's own."""
+        return TokenRequest(self.read_request(request), None)
+
+    def create_endpoint_response(self, name: str, request: Any = None) -> Any:
+        """Answer at an endpoint registered with :meth:`register_endpoint`, as in Authlib."""
+        try:
+            return super().create_endpoint_response(name, request)
+        except OAuth2Error as error:  # Authlib reads the request before it starts to catch
+            return self.handle_error_response(request, error)
+
+    def handle_error_response(self, request: Any, error: OAuth2Error) -> flask.Response:
+        """A refusal at an endpoint of the application's own, with the same two faces as everywhere."""
+        sender = flask.current_app._get_current_object()  # type: ignore[attr-defined]
+        return self.send(error_response(translate(error), endpoint="application", sender=sender))
 
     def generate_token(
         self,
@@ -169,10 +201,18 @@ class AuthorizationServer(_AuthorizationServer):  # type: ignore[misc]  # Authli
         )
         extra: dict[str, Any] = {}
         for policy in self.declarations.policies:
-            extra |= policy(registered, request, grant) or {}
+            extra |= self._ask(policy, registered, request, grant)
         token = self.access_tokens.issue(grant, extra)
         self._announce(grant, token.jti)
         return token.members()
+
+    @staticmethod
+    def _ask(policy: TokenPolicy, client: RegisteredClient, request: FormRequest, grant: Grant) -> Mapping[str, Any]:
+        try:
+            return policy(client, request, grant) or {}
+        except OAuthError as refusal:
+            refusal.client_id = client.client_id
+            raise
 
     def _announce(self, grant: Grant, jti: str) -> None:
         token_issued.send(
@@ -203,6 +243,14 @@ class AuthorizationServer(_AuthorizationServer):  # type: ignore[misc]  # Authli
         """
         check_grant_class(grant_cls)
         super().register_grant(grant_cls, extensions)
+
+    def register_endpoint(self, endpoint: Any) -> None:
+        """Register an endpoint of the application's own, as in Authlib; a view calls ``create_endpoint_response``.
+
+        :raises ConfigurationError: It does not accept ``private_key_jwt``; the message says what to add.
+        """
+        check_endpoint_class(endpoint)
+        super().register_endpoint(endpoint)
 
     def register_client_auth_method(self, method: str, func: Any) -> NoReturn:
         """Refuse: ``private_key_jwt`` is the only way in.

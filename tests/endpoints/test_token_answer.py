@@ -112,7 +112,7 @@ def test_client_that_is_not_registered_for_the_grant_is_refused(
 
     answer = ask_token(assertion=build_assertion(key=keys(), iss="other", sub="other"))
 
-    assert_refused(answer, "unauthorized_client", refusals, "the client is not registered for client_credentials")
+    assert_refused(answer, "unauthorized_client", refusals, "not registered for 'client_credentials'")
 
 
 class OtherGrant(BaseGrant, TokenEndpointMixin):
