@@ -2,7 +2,9 @@
 
 import logging
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import click
@@ -12,6 +14,7 @@ from sqlalchemy import Engine
 
 from .cli import oauth2_group
 from .client_auth.private_key_jwt import PrivateKeyJWTAuthentication
+from .client_id_document import MAX_BYTES, ClientIdDocuments, NewcomerLimit, read_client
 from .client_registry import ClientRegistry
 from .dpop.binding import TokenBinding
 from .dpop.nonce import Nonces
@@ -33,7 +36,7 @@ from .self_registration import SelfRegistration
 from .server import AuthorizationServer, Declarations
 from .settings import ServerSettings, read
 from .state import EXTENSION_KEY, State, current_state
-from .stores.base import FetchedDocumentStore
+from .stores.base import ClientStore, FetchedDocumentStore
 from .stores.client_key_use import SQLAlchemyClientKeyUseStore
 from .stores.driver import Database, EngineSource
 from .stores.engine import use_wal
@@ -75,7 +78,10 @@ class PrivateKeyJWT:
         secrets = _read_secrets(settings, app.config)
         # One for all stores: what they do in a row then uses one connection, whose caches stay warm.
         database = Database(_engine_source(self._db, wal=settings.SQLITE_WAL))
-        clients = SQLAlchemyClientStore(database, self._tables, settings.CLIENT_CACHE_SIZE)
+        documents = SQLAlchemyFetchedDocumentStore(database, self._tables)
+        clients: ClientStore = SQLAlchemyClientStore(database, self._tables, settings.CLIENT_CACHE_SIZE)
+        if settings.CLIENT_ID_METADATA_DOCUMENTS:
+            clients = _with_documents(clients, settings, documents, grant_types=lambda: server.grant_types())
         server_keys = ServerKeys(
             SQLAlchemyServerKeyStore(database, self._tables),
             secrets,
@@ -88,7 +94,6 @@ class PrivateKeyJWT:
         )
         if settings.REPLAY_STORE == "memory":
             log.warning("OAUTH2_REPLAY_STORE is memory: right for one process only, and a restart forgets")
-        documents = SQLAlchemyFetchedDocumentStore(database, self._tables)
         client_keys = ClientKeys(settings.CLIENT_CACHE_SIZE, _published_key_sets(settings, documents))
         key_use_store = SQLAlchemyClientKeyUseStore(database, self._tables)
         token_url = endpoint_base(settings.ISSUER) + settings.URL_PREFIX + "/token"
@@ -163,6 +168,27 @@ def _published_key_sets(
     """What clients publish at their ``jwks_uri``."""
     fetcher = SafeFetcher(fetch_policy(settings, hosts=settings.JWKS_HOSTS))
     return RemoteDocuments(documents, fetcher, cache_policy(settings), read_key_set, size=settings.CLIENT_CACHE_SIZE)
+
+
+def _with_documents(
+    registered: ClientStore,
+    settings: ServerSettings,
+    documents: FetchedDocumentStore,
+    *,
+    grant_types: Callable[[], Sequence[str]],
+) -> ClientStore:
+    """The registered clients, and those whose ``client_id`` is the URL of their registration."""
+    policy = replace(fetch_policy(settings, hosts=settings.CLIENT_ID_HOSTS), max_bytes=MAX_BYTES)
+    fetcher = SafeFetcher(policy)
+    published = RemoteDocuments(
+        documents,
+        fetcher,
+        cache_policy(settings),
+        partial(read_client, settings=settings, grant_types=grant_types),
+        size=settings.CLIENT_CACHE_SIZE,
+        admit=NewcomerLimit().admit,
+    )
+    return ClientIdDocuments(registered, published, fetcher.check_url)
 
 
 def _paths(settings: ServerSettings) -> dict[str, Endpoint]:

@@ -249,6 +249,16 @@ class ServerSettings(SharedSettings):
     JWKS_HOSTS: Annotated[tuple[str, ...], host_names] = ()
     """The only hosts a ``jwks_uri`` may name. Empty: any, at a public address."""
 
+    CLIENT_ID_METADATA_DOCUMENTS: bool = False
+    """Accept clients whose ``client_id`` is the https URL of their registration
+    (draft-ietf-oauth-client-id-metadata-document)."""
+
+    CLIENT_ID_HOSTS: Annotated[tuple[str, ...], host_names] = ()
+    """The hosts such a ``client_id`` may name; there must be one. Whoever publishes there makes clients here."""
+
+    CLIENT_ID_SCOPES: Annotated[tuple[str, ...], scope_tokens] = ()
+    """Scopes that such clients may ask for; of these, what their document names."""
+
     FETCH_TIMEOUT_SECONDS: Annotated[int, between(2, 5)] = 3
     """Longest wait for a document that a client publishes, all of it included, in seconds. 2 to 5."""
 
@@ -284,6 +294,12 @@ class ServerSettings(SharedSettings):
             raise ConfigurationError(
                 "OAUTH2_JWKS_MIN_CACHE_SECONDS must not be more than OAUTH2_JWKS_MAX_CACHE_SECONDS."
             )
+        if self.CLIENT_ID_METADATA_DOCUMENTS and not self.CLIENT_ID_HOSTS:
+            raise ConfigurationError(
+                "OAUTH2_CLIENT_ID_METADATA_DOCUMENTS needs OAUTH2_CLIENT_ID_HOSTS: whose documents are clients here."
+            )
+        if self.SCOPES and (unknown := set(self.CLIENT_ID_SCOPES) - set(self.SCOPES)):
+            raise ConfigurationError(f"OAUTH2_CLIENT_ID_SCOPES holds {min(unknown)!r}, which is not in OAUTH2_SCOPES.")
         if self.FETCH_FROM_LOOPBACK and self.PROFILE == "fapi2":
             raise ConfigurationError("OAUTH2_FETCH_FROM_LOOPBACK is for development; the profile fapi2 refuses it.")
 

@@ -86,6 +86,12 @@ class ClientStore(Protocol):
         :raises StoreUnavailable: The database did not answer.
         """
 
+    def newer(self, client: RegisteredClient) -> RegisteredClient | None:
+        """A newer state of *client*, whose keys may have changed; ``None`` when its registration is not a document.
+
+        :raises StoreUnavailable: The database did not answer.
+        """
+
 
 @dataclass(frozen=True, slots=True)
 class StoredKey:
@@ -174,6 +180,7 @@ class ClientKeyUseStore(Protocol):
 
 UNUSED_SECONDS = 7 * 86400
 """When a document that is not fetched any more can be deleted: it has not served for days then."""
+NEVER_HAD_SECONDS = 3600
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,7 +226,9 @@ class FetchedDocumentStore(Protocol):
         """
 
     def purge(self) -> int:
-        """Delete what nobody has tried to fetch for :data:`UNUSED_SECONDS`, and return how many; safe at any time.
+        """Delete what nobody has tried to fetch for long, and return how many; safe at any time.
+
+        For long: :data:`UNUSED_SECONDS`, or :data:`NEVER_HAD_SECONDS` for what was never fetched with success.
 
         :raises StoreUnavailable: The database did not answer.
         """

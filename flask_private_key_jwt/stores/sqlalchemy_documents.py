@@ -6,7 +6,7 @@ from hashlib import sha256
 from sqlalchemy import Delete, Table, bindparam, delete, insert, select, update
 
 from .. import clock
-from .base import UNUSED_SECONDS, StoredDocument
+from .base import NEVER_HAD_SECONDS, UNUSED_SECONDS, StoredDocument
 from .driver import Database
 from .models import Tables
 
@@ -54,10 +54,11 @@ class SQLAlchemyFetchedDocumentStore:
 
     def purge(self) -> int:
         """See :meth:`.base.FetchedDocumentStore.purge`."""
+        now, table = clock.now(), self._table
+        unused = table.c.attempted_at < now - UNUSED_SECONDS
+        never_had = table.c.body.is_(None) & (table.c.attempted_at < now - NEVER_HAD_SECONDS)
         with self._database.begin() as connection:
-            return connection.execute(
-                delete(self._table).where(self._table.c.attempted_at < clock.now() - UNUSED_SECONDS)
-            ).rowcount
+            return connection.execute(delete(table).where(unused | never_had)).rowcount
 
 
 def delete_document(table: Table, url: str) -> Delete:

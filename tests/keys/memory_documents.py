@@ -4,7 +4,7 @@ from dataclasses import replace
 from threading import Lock
 
 from flask_private_key_jwt import clock
-from flask_private_key_jwt.stores.base import UNUSED_SECONDS, StoredDocument
+from flask_private_key_jwt.stores.base import NEVER_HAD_SECONDS, UNUSED_SECONDS, StoredDocument
 
 
 class MemoryDocumentStore:
@@ -36,7 +36,10 @@ class MemoryDocumentStore:
 
     def purge(self) -> int:
         with self._lock:
-            unused = [url for url, row in self.rows.items() if row.attempted_at < clock.now() - UNUSED_SECONDS]
-            for url in unused:
+            for url in (unused := [url for url, row in self.rows.items() if _is_unused(row)]):
                 del self.rows[url]
             return len(unused)
+
+
+def _is_unused(row: StoredDocument) -> bool:
+    return row.attempted_at < clock.now() - (NEVER_HAD_SECONDS if row.body is None else UNUSED_SECONDS)
