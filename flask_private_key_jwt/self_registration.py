@@ -16,7 +16,7 @@ from urllib.parse import quote
 
 from sqlalchemy import Connection
 
-from .client_registry import ClientRegistry
+from .client_registry import ClientRegistry, new_version
 from .errors import (
     InvalidClientMetadata,
     InvalidRegistrationToken,
@@ -186,6 +186,20 @@ class SelfRegistration:
         while not self._registrations.remove(self.authenticate(client_id, managed.access_token).client):
             pass  # changed in between: look again
         log.info("client %r deleted its registration", client_id)
+
+    def reissue(self, client_id: str) -> dict[str, str]:
+        """Give a client a new registration access token, on the operator's word; the old one ends.
+
+        :return: Its ``registration_client_uri`` and ``registration_access_token``.
+        :raises UnknownClient: There is no such client.
+        :raises StoreUnavailable: The database did not answer.
+        """
+        access_token = make_token()
+        digest = token_digest(access_token)
+        while not self._registrations.set_access_token(self._registry.get(client_id), digest, version=new_version()):
+            pass  # changed in between: look again
+        log.info("client %r was given a new registration access token", client_id)
+        return {"registration_client_uri": self._uri_of(client_id), "registration_access_token": access_token}
 
     def describe(self, managed: ManagedClient) -> dict[str, Any]:
         """The client information response (RFC 7591 §3.2.1, RFC 7592 §3): what is registered, and how to manage it."""

@@ -116,6 +116,16 @@ class SQLAlchemyRegistrations:
                 connection.execute(delete_document(self._documents, after.jwks_uri))
         return changed
 
+    def set_access_token(self, before: RegisteredClient, digest: bytes, *, version: str) -> bool:
+        """Let the client manage itself with a token of this SHA-256; ``False`` when it has changed meanwhile.
+
+        :param version: Its new version.
+        :raises StoreUnavailable: The database did not answer.
+        """
+        changed = {"registration_access_token_digest": digest, "version": version, "updated_at": clock.now()}
+        with self._database.begin() as connection:
+            return connection.execute(update(self._table).where(self._is_still(before)).values(changed)).rowcount == 1
+
     def disable(self, client: RegisteredClient, *, version: str) -> None:
         """Let a client in no longer, whatever its registration holds by now.
 
