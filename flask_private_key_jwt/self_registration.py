@@ -84,6 +84,10 @@ class SelfRegistration:
         self._tokens = tokens
         self._replay = replay
         self._configuration_url = configuration_url
+        if settings.REGISTRATION == "open" and settings.REGISTRATION_SCOPES is None:
+            log.warning(
+                "OAUTH2_REGISTRATION is open and OAUTH2_REGISTRATION_SCOPES is not set: clients get no scope, so no token"
+            )
 
     # --- registration (RFC 7591 §3) ------------------------------------------------------------------------
     def find_permit(self, token: str | None) -> RegistrationToken | None:

@@ -298,8 +298,9 @@ class ServerSettings(SharedSettings):
             raise ConfigurationError(
                 "OAUTH2_CLIENT_ID_METADATA_DOCUMENTS needs OAUTH2_CLIENT_ID_HOSTS: whose documents are clients here."
             )
-        if self.SCOPES and (unknown := set(self.CLIENT_ID_SCOPES) - set(self.SCOPES)):
-            raise ConfigurationError(f"OAUTH2_CLIENT_ID_SCOPES holds {min(unknown)!r}, which is not in OAUTH2_SCOPES.")
+        for name in ("CLIENT_ID_SCOPES", "REGISTRATION_SCOPES"):
+            if self.SCOPES and (unknown := set(getattr(self, name) or ()) - set(self.SCOPES)):
+                raise ConfigurationError(f"OAUTH2_{name} holds {min(unknown)!r}, which is not in OAUTH2_SCOPES.")
         if self.FETCH_FROM_LOOPBACK and self.PROFILE == "fapi2":
             raise ConfigurationError("OAUTH2_FETCH_FROM_LOOPBACK is for development; the profile fapi2 refuses it.")
 
