@@ -86,7 +86,7 @@ class SelfRegistration:
         self._configuration_url = configuration_url
         if settings.REGISTRATION == "open" and settings.REGISTRATION_SCOPES is None:
             log.warning(
-                "OAUTH2_REGISTRATION is open and OAUTH2_REGISTRATION_SCOPES is not set: clients get no scope, so no token"
+                "OAUTH2_REGISTRATION is open and OAUTH2_REGISTRATION_SCOPES is not set: clients get no scope, no token"
             )
 
     # --- registration (RFC 7591 §3) ------------------------------------------------------------------------
