@@ -1,7 +1,7 @@
 """The seven steps of a token request, on Authlib's Flask authorization server (RFC 6749 §3.2)."""
 
 import secrets
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
@@ -10,7 +10,7 @@ from authlib.integrations.flask_oauth2 import AuthorizationServer as _Authorizat
 from authlib.oauth2 import OAuth2Error
 from werkzeug.utils import import_string
 
-from .client_auth.private_key_jwt import METHOD, PrivateKeyJWTAuthentication
+from .client_auth.private_key_jwt import METHOD, PrivateKeyJWTAuthentication, VerifiedAssertion
 from .dpop.binding import TokenBinding
 from .dpop.proof import DPoPProof
 from .errors import (
@@ -33,7 +33,7 @@ from .request import FormRequest, HTTPRequest, read_form
 from .response import Answer, error_response, token_response, translate
 from .settings import ServerSettings
 from .signals import token_issued
-from .stores.base import ASSERTION, PROOF, ClientStore, Mark, Replayed, ReplayStore
+from .stores.base import ASSERTION, PROOF, ClientStore, Replayed, ReplayStore
 from .tokens.access_token import AccessTokenIssuer, Grant
 
 REFUSAL_OF_REPLAY = {ASSERTION: InvalidClient, PROOF: InvalidDPoPProof}
@@ -86,8 +86,7 @@ class AuthorizationServer(_AuthorizationServer):  # type: ignore[misc]  # Authli
         request = request or self.read_request()  # 1 what was asked
         assertion = self.client_auth.verify(request)  # 2 who asks
         proof = self.dpop.check(request, assertion.client)  # 3 which key they hold
-        self.remember([*assertion.marks, *(proof.marks if proof else ())])  # 4 once only
-        self.key_use.note(assertion.client, assertion.thumbprint)  # which key signs, once an hour; decides nothing
+        self.remember(assertion, proof)  # 4 once only
         grant = self.grant_for(request, assertion.client, proof)  # 5 what allows it
         token = self.issue(grant)  # 6 the token
         return self.send(token_response(token, nonce=self.dpop.new_nonce()))  # 7 the answer
@@ -97,18 +96,19 @@ class AuthorizationServer(_AuthorizationServer):  # type: ignore[misc]  # Authli
         http: HTTPRequest = request or flask.request
         return read_form(http, endpoint="token", url=self.token_url, max_bytes=self.settings.REQUEST_MAX_BYTES)
 
-    def remember(self, marks: Sequence[Mark]) -> None:
-        """Step 4: spend the assertion and the proof, in one atomic step.
+    def remember(self, assertion: VerifiedAssertion, proof: DPoPProof | None) -> None:
+        """Step 4: spend the assertion and the proof, in one atomic step. Only then has the client's key been used.
 
         :raises InvalidClient: The assertion was used before (RFC 7523 §3, item 7).
         :raises InvalidDPoPProof: The proof was (RFC 9449 §11.1).
         :raises StoreUnavailable: The replay store is away; nothing is issued.
         """
+        client = assertion.client
         try:
-            self.replay.remember(marks)
+            self.replay.remember([*assertion.marks, *(proof.marks if proof else ())])
         except Replayed as replayed:
-            client_id = next((mark.owner for mark in marks if mark.purpose == ASSERTION), None)
-            raise REFUSAL_OF_REPLAY[replayed.mark.purpose](str(replayed), client_id=client_id) from None
+            raise REFUSAL_OF_REPLAY[replayed.mark.purpose](str(replayed), client_id=client.client_id) from None
+        self.key_use.note(client, assertion.thumbprint)
 
     def grant_for(self, request: FormRequest, client: RegisteredClient, proof: DPoPProof | None) -> Any:
         """Step 5: the Authlib grant that answers the request's ``grant_type``, validated.
@@ -152,7 +152,7 @@ class AuthorizationServer(_AuthorizationServer):  # type: ignore[misc]  # Authli
             raise InvalidClient(f"the grant accepts {list(methods)!r} only")
         if request.authenticated is None:
             assertion = self.client_auth.verify(request.read)
-            self.remember(assertion.marks)
+            self.remember(assertion, None)
             request.authenticated = AuthenticatedClient(assertion.client, request.read, None)
         return request.authenticated
 

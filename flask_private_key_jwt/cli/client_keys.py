@@ -9,6 +9,7 @@ import click
 from flask.cli import with_appcontext
 
 from .. import clock
+from ..client_registry import UnknownClient
 from ..keys.client_key_state import DAY_SECONDS, ClientKeyState, find_warnings
 from ..keys.jose import JoseProblem, import_public_pem, load_json_object
 from ..keys.remote_documents import DocumentUnavailable
@@ -68,10 +69,13 @@ def retire_key(client_id: str, kid: str, as_json: bool) -> None:
 
 
 def _load_states(client_id: str) -> tuple[ClientKeyState, ...]:
+    server = current_state().server
     with readable_errors():
-        client = current_state().clients.get(client_id)
+        client = server.clients.find(client_id)  # as a token request finds it: its client_id may be a URL
+        if client is None:
+            raise UnknownClient(f"No client {client_id!r} is registered.")
         try:
-            return current_state().server.key_use.describe(client)
+            return server.key_use.describe(client)
         except DocumentUnavailable as problem:
             give_up(f"The client's keys cannot be had: {problem.reason}.")
 

@@ -89,21 +89,21 @@ def _is_same_key(one: ClientKey, other: ClientKey) -> bool:
 def _find(entries: Sequence[Any], name: str) -> int:
     """The number of the one entry that *name* names."""
     by_kid = [number for number, entry in enumerate(entries) if isinstance(entry, dict) and entry.get("kid") == name]
-    found = (
-        by_kid
-        if len(by_kid) == 1
-        else [number for number, entry in enumerate(entries) if (key := _read(entry)) and name in _other_names(key)]
-    )
-    if len(found) == 1:
-        return found[0]
-    if by_kid or found:
-        raise InvalidClientMetadata(f"{name[:100]!r} names several keys; give the SHA-1 thumbprint of a certificate")
+    by_thumbprint = [number for number, entry in enumerate(entries) if name in _thumbprints(entry)]
+    for found in (by_kid, by_thumbprint):
+        if len(found) == 1:
+            return found[0]
+    if by_kid or by_thumbprint:
+        raise InvalidClientMetadata(f"{name[:100]!r} names several keys; give its thumbprint, or its certificate's")
     raise InvalidClientMetadata(f"the client has no key {name[:100]!r}")
 
 
-def _other_names(key: ClientKey) -> set[str]:
-    names = {key.public.thumbprint}
-    return names | {key.certificate.sha1_hex, key.certificate.sha1_hex.lower()} if key.certificate else names
+def _thumbprints(entry: Any) -> set[str]:
+    key = _read(entry)
+    if key is None:
+        return set()
+    sha1 = {key.certificate.sha1_hex, key.certificate.sha1_hex.lower()} if key.certificate else set()
+    return {key.public.thumbprint, *sha1}
 
 
 def _is_usable(entry: Any, algs: Collection[str], now: int) -> bool:

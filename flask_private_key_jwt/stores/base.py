@@ -177,6 +177,14 @@ class ClientKeyUseStore(Protocol):
         :raises StoreUnavailable: The database did not answer.
         """
 
+    def purge(self, *, not_after: int) -> int:
+        """Forget the keys of clients that are not registered and signed nothing later than *not_after*; how many.
+
+        Clients that are documents come here without ever being removed.
+
+        :raises StoreUnavailable: The database did not answer.
+        """
+
 
 UNUSED_SECONDS = 7 * 86400
 """When a document that is not fetched any more can be deleted: it has not served for days then."""

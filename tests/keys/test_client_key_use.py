@@ -1,14 +1,20 @@
 """Which key a client signs with is noted once an hour, costs nothing else, and decides nothing."""
 
+import json
 import logging
 import threading
 
 import pytest
+from authlib.consts import default_json_headers
+from authlib.oauth2.rfc6749 import TokenEndpoint
 from sqlalchemy import event, text
 
+from flask_private_key_jwt.errors import InvalidClientMetadata, StoreUnavailable
 from flask_private_key_jwt.keys.certificates import build_self_signed, jwk_of, load_certificate
-from flask_private_key_jwt.keys.client_key_use import RETRY_SECONDS, ClientKeyUse
-from tests.conftest import CLIENT_ID, START, close, make_app
+from flask_private_key_jwt.keys.client_key_use import AWAY_SECONDS, RETRY_SECONDS, ClientKeyUse
+from flask_private_key_jwt.keys.fetch_target import FetchProblem
+from flask_private_key_jwt.keys.safe_fetch import FetchedDocument, SafeFetcher
+from tests.conftest import ASSERTION_TYPE, CLIENT_ID, START, close, make_app
 
 HOUR = 3600
 DAY = 86400
@@ -112,7 +118,7 @@ def test_change_of_something_else_keeps_what_is_known(ask, change, clock, client
 
 
 def test_change_that_is_refused_changes_nothing_here_either(client, change, client_key, next_key, rows):
-    with pytest.raises(Exception, match="grant"):
+    with pytest.raises(InvalidClientMetadata):
         change(jwks={"keys": [next_key.public_jwk()]}, grant_types=["teleport"])
 
     assert rows() == {client_key.public.thumbprint: (0, None)}
@@ -130,7 +136,7 @@ def test_client_whose_keys_cannot_be_recorded_is_not_registered(app, oauth, conn
         connection.execute(text("DROP TABLE oauth2_client_key"))
 
     with app.app_context():
-        with pytest.raises(Exception, match="unavailable"):
+        with pytest.raises(StoreUnavailable):
             oauth.clients.add({"jwks": {"keys": [client_key.public_jwk()]}})
         assert oauth.clients.all() == []
 
@@ -234,6 +240,27 @@ def test_use_in_the_future_is_asked_for_once_an_hour_only(ask, clock, client_key
     assert about_keys(statements) == []
 
 
+class GreetingEndpoint(TokenEndpoint):
+    """An endpoint of an application's own."""
+
+    ENDPOINT_NAME = "greeting"
+    CLIENT_AUTH_METHODS = ["private_key_jwt"]
+
+    def create_endpoint_response(self, request):
+        return 200, {"hello": self.authenticate_endpoint_client(request).client_id}, default_json_headers
+
+
+def test_use_at_an_endpoint_of_the_applications_own_counts(app, client, build_assertion, client_key, clock, rows):
+    server = app.extensions["private_key_jwt"].server
+    server.register_endpoint(GreetingEndpoint)
+    clock.move(90)
+    form = {"client_assertion_type": ASSERTION_TYPE, "client_assertion": build_assertion()}
+    with app.test_request_context("/", method="POST", data=form):
+        assert server.create_endpoint_response("greeting").json == {"hello": CLIENT_ID}
+
+    assert rows() == {client_key.public.thumbprint: (0, 90)}
+
+
 # --- keys nobody registers here ---------------------------------------------------------------------------
 def test_key_written_past_the_registry_is_known_from_its_first_use(server, ask, clock, client_key, rows, connect):
     with connect() as connection:
@@ -260,6 +287,133 @@ def test_key_that_left_behind_the_registrys_back_is_forgotten_when_its_sibling_i
     with connect() as connection:
         connection.execute(text(f"INSERT INTO oauth2_client_key VALUES ('{CLIENT_ID}', 'gone', {START}, NULL)"))
     ask()
+
+    assert rows() == {client_key.public.thumbprint: (0, 0)}
+
+
+# --- keys behind a jwks_uri -------------------------------------------------------------------------------
+REMOTE = "remote"
+
+
+@pytest.fixture
+def publish(monkeypatch):
+    """Put keys at the client's URL, without a network; without any, the URL is away."""
+
+    def publish(*keys):
+        document = {"keys": [key.public_jwk() for key in keys]}
+
+        def fetch(_self, _url):
+            if not keys:
+                raise FetchProblem("away")
+            return FetchedDocument(document, json.dumps(document), fresh_for=60)
+
+        monkeypatch.setattr(SafeFetcher, "fetch", fetch)
+
+    return publish
+
+
+@pytest.fixture
+def ask_as_remote(ask, register, publish, client_key):
+    """A token request of a client that publishes its keys; at first, the usual one."""
+    publish(client_key)
+    register(client_id=REMOTE, jwks_uri="https://client.example/jwks.json", scope="read", default_scope="read")
+    return lambda key=None: ask(key, iss=REMOTE, sub=REMOTE)
+
+
+@pytest.fixture
+def remote_rows(rows, client_key, app, oauth):
+    """As ``rows``, without the usual client's."""
+    with app.app_context():
+        oauth.clients.remove(CLIENT_ID)
+    return rows
+
+
+def test_published_key_is_known_from_its_first_use(ask_as_remote, remote_rows, clock, client_key):
+    assert remote_rows() == {}
+    clock.move(90)
+    ask_as_remote()
+
+    assert remote_rows() == {client_key.public.thumbprint: (90, 90)}
+
+
+def test_next_published_key_is_known_within_an_hour_and_warned_about(
+    ask_as_remote, remote_rows, publish, clock, client_key, next_key, warnings
+):
+    ask_as_remote()
+    publish(client_key, next_key)
+    clock.move(HOUR)
+    ask_as_remote()
+    assert remote_rows() == {client_key.public.thumbprint: (0, HOUR), next_key.public.thumbprint: (HOUR, None)}
+
+    clock.move(2 * DAY)
+    ask_as_remote()
+    assert warnings() == [
+        f"client 'remote': key '{next_key.public.thumbprint}', added 2 days ago, has signed nothing yet, "
+        f"while '{client_key.public.thumbprint}' goes on signing"
+    ]
+
+
+def test_published_key_that_left_is_forgotten(ask_as_remote, remote_rows, publish, clock, next_key):
+    ask_as_remote()
+    publish(next_key)
+    clock.move(DAY)
+    ask_as_remote(next_key)
+
+    assert remote_rows() == {next_key.public.thumbprint: (DAY, DAY)}
+
+
+def test_published_keys_are_forgotten_with_their_client(ask_as_remote, remote_rows, app, oauth):
+    ask_as_remote()
+    with app.app_context():
+        oauth.clients.remove(REMOTE)
+
+    assert remote_rows() == {}
+
+
+def test_key_keeps_its_age_when_its_client_begins_to_publish_it(ask, client, change, publish, clock, client_key, rows):
+    publish(client_key)
+    clock.move(HOUR)
+    change(jwks_uri="https://client.example/jwks.json")
+    ask()
+
+    assert rows() == {client_key.public.thumbprint: (0, HOUR)}
+
+
+def test_url_that_is_away_when_the_use_is_noted_fails_nothing(client, app, publish, register, warnings):
+    publish()
+    remote = register(client_id=REMOTE, jwks_uri="https://client.example/jwks.json")
+    warnings()
+
+    with app.app_context():
+        app.extensions["private_key_jwt"].server.key_use.note(remote, "a thumbprint")
+
+    assert warnings()[-1] == (
+        "the use of a key of client 'remote' is not recorded: 'https://client.example/jwks.json' cannot be had"
+    )
+
+
+# --- purging ----------------------------------------------------------------------------------------------
+@pytest.mark.parametrize(("away", "left"), [(AWAY_SECONDS - 1, {"used", "unused"}), (AWAY_SECONDS, {"used"})])
+def test_keys_of_clients_that_were_never_registered_are_purged(
+    app, client, clock, connect, rows, client_key, away, left
+):
+    """A client that is a document is never removed: it stays away."""
+    with connect() as connection:
+        for name, used in (("unused", "NULL"), ("used", START + 60)):
+            values = f"('https://client.example/{name}', '{name}', {START}, {used})"
+            connection.execute(text(f"INSERT INTO oauth2_client_key VALUES {values}"))
+    clock.move(away)
+
+    purged = app.test_cli_runner().invoke(args=["oauth2", "purge"]).stdout
+
+    assert rows().keys() == {client_key.public.thumbprint, *left}
+    assert purged == ("0 expired entries deleted.\n" if len(left) == 2 else "1 expired entry deleted.\n")
+
+
+def test_keys_of_a_registered_client_are_never_purged(ask, app, client, clock, client_key, rows):
+    ask()
+    clock.move(100 * AWAY_SECONDS)
+    app.test_cli_runner().invoke(args=["oauth2", "purge"])
 
     assert rows() == {client_key.public.thumbprint: (0, 0)}
 

@@ -7,11 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from example_client import build_client
+from sqlalchemy import insert
 
 from flask_private_key_jwt.errors import StoreUnavailable
 from flask_private_key_jwt.stores.base import KeyUse
 from flask_private_key_jwt.stores.client_key_use import SQLAlchemyClientKeyUseStore
 from flask_private_key_jwt.stores.driver import Database
+from flask_private_key_jwt.stores.models import build_columns
 from tests.conftest import START
 
 HOUR = 3600
@@ -111,6 +114,27 @@ def test_use_of_an_unknown_key_is_not_recorded(sql_database):
     assert not store.mark_used("nobody", "old", now=START, not_after=START - HOUR)
 
     assert store.load("console") == {"old": KeyUse("old", START)}
+
+
+@pytest.mark.parametrize(("added", "used", "stays"), [(5, None, False), (6, None, True), (4, 5, False), (4, 6, True)])
+def test_old_keys_of_unregistered_clients_are_purged(sql_database, added, used, stays):
+    store = open_store(sql_database)
+    store.replace("https://client.example", {"key"}, now=added)
+    if used:
+        store.mark_used("https://client.example", "key", now=used, not_after=used)
+
+    assert store.purge(not_after=5) == (not stays)
+
+    assert bool(store.load("https://client.example")) is stays
+
+
+def test_keys_of_registered_clients_are_not_purged(sql_database):
+    store = open_store(sql_database)
+    with sql_database.engine.begin() as connection:
+        connection.execute(insert(sql_database.tables.client).values(build_columns(build_client())))
+    store.replace("console", {"key"}, now=1)
+
+    assert store.purge(not_after=START) == 0
 
 
 def test_of_ten_threads_one_records_the_use(sql_database):
