@@ -1,10 +1,12 @@
 """The clients of one app: add, change, disable, remove. A change is one transaction and counts at once, everywhere."""
 
 import secrets
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
+from . import clock
 from .errors import InvalidClientMetadata
+from .keys.client_key_set import with_keys, without_key
 from .merge_patch import merge_metadata
 from .registered_client import RegisteredClient
 from .registration import build_client, describe_client
@@ -60,12 +62,32 @@ class ClientRegistry:
         """
         if changes.get("client_id", client_id) != client_id:
             raise _refusal("client_id cannot be changed")
-        for _ in range(_TRIES):
-            before = self.get(client_id)
-            after = self.build(merge_metadata(describe_client(before), changes))
-            if self._registrations.replace(before, after):
-                return after
-        raise _refusal(f"client {client_id!r} is being changed by others; try again")
+        return self._change(client_id, lambda _before: changes)
+
+    def add_keys(self, client_id: str, jwks: Mapping[str, Any]) -> RegisteredClient:
+        """Add the keys of a JWK Set to the client's own. The old ones stay until :meth:`retire_key`.
+
+        :raises UnknownClient: There is none.
+        :raises InvalidClientMetadata: A key is unusable or there already, or the keys are at a ``jwks_uri``.
+        :raises StoreUnavailable: The database did not answer.
+        """
+        return self._change(
+            client_id,
+            lambda before: {"jwks": with_keys(before, jwks, algs=self._signing_algs(before), now=clock.now())},
+        )
+
+    def retire_key(self, client_id: str, name: str) -> RegisteredClient:
+        """Take one key from a client, from its next request on.
+
+        :param name: The key's ``kid``, its RFC 7638 thumbprint, or the hex SHA-1 thumbprint of its certificate.
+        :raises UnknownClient: There is none.
+        :raises InvalidClientMetadata: There is no such key, or it is the last one the client can sign with.
+        :raises StoreUnavailable: The database did not answer.
+        """
+        return self._change(
+            client_id,
+            lambda before: {"jwks": without_key(before, name, algs=self._signing_algs(before), now=clock.now())},
+        )
 
     def disable(self, client_id: str) -> RegisteredClient:
         """Stop a client from authenticating, from its next request on; ``update(id, {"enabled": True})`` undoes it.
@@ -77,6 +99,19 @@ class ClientRegistry:
         """
         self._registrations.disable(self.get(client_id), version=new_version())
         return self.get(client_id)
+
+    def refetch_keys(self, client_id: str) -> RegisteredClient:
+        """Use none of the keys fetched from a client's ``jwks_uri`` again; its next request fetches them anew.
+
+        For a key that was stolen: once the client has taken it out of its set, it stops working at once, not only when
+        the kept set is due.
+
+        :raises UnknownClient: There is none.
+        :raises StoreUnavailable: The database did not answer.
+        """
+        client = self.get(client_id)
+        self._registrations.forget_keys(client)
+        return client
 
     def remove(self, client_id: str) -> None:
         """Delete a client.
@@ -114,6 +149,26 @@ class ClientRegistry:
         except InvalidClientMetadata as error:
             error.add_note(error.reason)
             raise
+
+    def _change(
+        self, client_id: str, find_changes: Callable[[RegisteredClient], Mapping[str, Any]]
+    ) -> RegisteredClient:
+        """Merge what *find_changes* makes of the client as it is now; asked again when somebody else was faster."""
+        for _ in range(_TRIES):
+            before = self.get(client_id)
+            try:
+                changes = find_changes(before)
+            except InvalidClientMetadata as error:
+                error.add_note(error.reason)
+                raise
+            after = self.build(merge_metadata(describe_client(before), changes))
+            if self._registrations.replace(before, after):
+                return after
+        raise _refusal(f"client {client_id!r} is being changed by others; try again")
+
+    def _signing_algs(self, client: RegisteredClient) -> Collection[str]:
+        alg = client.token_endpoint_auth_signing_alg
+        return self._settings.ASSERTION_SIGNING_ALGS if alg is None else (alg,)
 
 
 def _refusal(reason: str) -> InvalidClientMetadata:

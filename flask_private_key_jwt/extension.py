@@ -2,8 +2,9 @@
 
 import logging
 import sys
-from collections.abc import Mapping
-from itertools import pairwise
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import click
@@ -15,15 +16,17 @@ from .cli import oauth2_group
 from .client_auth.base import ClientAuthentication
 from .client_auth.private_key_jwt import PrivateKeyJWTAuthentication
 from .client_auth.public import PublicClients
+from .client_id_document import MAX_BYTES, ClientIdDocuments, NewcomerLimit, read_client
 from .client_registry import ClientRegistry
 from .dpop.binding import TokenBinding
 from .dpop.nonce import Nonces
 from .dpop.proof import ProofChecker
-from .endpoints import MACHINE_ENDPOINTS, WELL_KNOWN, Endpoint, MachineEndpoints
+from .endpoints import CONFIGURATION_PATH, MACHINE_ENDPOINTS, WELL_KNOWN, Endpoint, MachineEndpoints
 from .endpoints.metadata import endpoint_base, issuer_path
 from .endpoints.people import ConsentView, People, SignInPage, UserLoader, listen_to_flask_login
 from .errors import ConfigurationError
 from .grants.policy import TokenPolicy, check_grant_class
+from .keys.client_key_state import find_thumbprints
 from .keys.client_key_use import ClientKeyUse
 from .keys.client_keys import ClientKey, ClientKeys, read_key_set
 from .keys.derived import Secrets, read_secrets
@@ -32,14 +35,16 @@ from .keys.remote_documents import RemoteDocuments, cache_policy
 from .keys.rotation import load_schedule
 from .keys.safe_fetch import SafeFetcher
 from .keys.server_keys import ServerKeys
+from .self_registration import SelfRegistration
 from .server import AuthorizationServer, Declarations
 from .settings import ServerSettings, read
 from .state import EXTENSION_KEY, State, current_state
-from .stores.base import FetchedDocumentStore
+from .stores.base import ClientStore, FetchedDocumentStore
 from .stores.client_key_use import SQLAlchemyClientKeyUseStore
 from .stores.driver import Database, EngineSource
 from .stores.engine import use_wal
 from .stores.models import build_tables
+from .stores.registration_tokens import RegistrationTokens
 from .stores.replay import load_replay_store
 from .stores.sqlalchemy import SQLAlchemyClientStore, SQLAlchemyReplayStore, SQLAlchemyServerKeyStore
 from .stores.sqlalchemy_authorizations import SQLAlchemyAuthorizationStore
@@ -80,7 +85,10 @@ class PrivateKeyJWT:
         secrets = _read_secrets(settings, app.config)
         # One for all stores: what they do in a row then uses one connection, whose caches stay warm.
         database = Database(_engine_source(self._db, wal=settings.SQLITE_WAL))
-        clients = SQLAlchemyClientStore(database, self._tables, settings.CLIENT_CACHE_SIZE)
+        documents = SQLAlchemyFetchedDocumentStore(database, self._tables)
+        clients: ClientStore = SQLAlchemyClientStore(database, self._tables, settings.CLIENT_CACHE_SIZE)
+        if settings.CLIENT_ID_METADATA_DOCUMENTS:
+            clients = _with_documents(clients, settings, documents, grant_types=lambda: server.grant_types())
         server_keys = ServerKeys(
             SQLAlchemyServerKeyStore(database, self._tables),
             secrets,
@@ -93,7 +101,6 @@ class PrivateKeyJWT:
         )
         if settings.REPLAY_STORE == "memory":
             log.warning("OAUTH2_REPLAY_STORE is memory: right for one process only, and a restart forgets")
-        documents = SQLAlchemyFetchedDocumentStore(database, self._tables)
         client_keys = ClientKeys(settings.CLIENT_CACHE_SIZE, _published_key_sets(settings, documents))
         key_use_store = SQLAlchemyClientKeyUseStore(database, self._tables)
         authorizations = SQLAlchemyAuthorizationStore(
@@ -123,15 +130,27 @@ class PrivateKeyJWT:
             par_url=endpoint_base(settings.ISSUER) + settings.URL_PREFIX + "/par",
             has_people=lambda: self._people.are_known(app),
         )
-        registrations = SQLAlchemyRegistrations(database, self._tables)
+        registrations = SQLAlchemyRegistrations(database, self._tables, find_thumbprints=find_thumbprints)
         registry = ClientRegistry(settings, registrations, grant_types=server.grant_types)
+        tokens = RegistrationTokens(database, self._tables)
+        self_registration = SelfRegistration(
+            settings,
+            registry=registry,
+            registrations=registrations,
+            tokens=tokens,
+            replay=replay,
+            configuration_url=endpoint_base(settings.ISSUER) + settings.URL_PREFIX + CONFIGURATION_PATH,
+        )
         endpoints = _paths(settings)
         app.extensions[EXTENSION_KEY] = State(
             settings=settings,
             secrets=secrets,
             clients=registry,
+            registration_tokens=tokens,
+            self_registration=self_registration,
             server_keys=server_keys,
             replay=replay,
+            documents=documents,
             server=server,
             people=self._people,
             authorizations=authorizations,
@@ -212,6 +231,27 @@ def _published_key_sets(
     return RemoteDocuments(documents, fetcher, cache_policy(settings), read_key_set, size=settings.CLIENT_CACHE_SIZE)
 
 
+def _with_documents(
+    registered: ClientStore,
+    settings: ServerSettings,
+    documents: FetchedDocumentStore,
+    *,
+    grant_types: Callable[[], Sequence[str]],
+) -> ClientStore:
+    """The registered clients, and those whose ``client_id`` is the URL of their registration."""
+    policy = replace(fetch_policy(settings, hosts=settings.CLIENT_ID_HOSTS), max_bytes=MAX_BYTES)
+    fetcher = SafeFetcher(policy)
+    published = RemoteDocuments(
+        documents,
+        fetcher,
+        cache_policy(settings),
+        partial(read_client, settings=settings, grant_types=grant_types),
+        size=settings.CLIENT_CACHE_SIZE,
+        admit=NewcomerLimit().admit,
+    )
+    return ClientIdDocuments(registered, published, fetcher.check_url)
+
+
 def _paths(settings: ServerSettings) -> dict[str, Endpoint]:
     """Where each endpoint answers, below the app.
 
@@ -221,6 +261,8 @@ def _paths(settings: ServerSettings) -> dict[str, Endpoint]:
     mount = issuer_path(settings.ISSUER)
     paths: dict[str, Endpoint] = {}
     for endpoint in MACHINE_ENDPOINTS:
+        if not endpoint.is_served(settings):
+            continue
         paths[settings.URL_PREFIX + endpoint.path] = endpoint
         paths[mount + settings.URL_PREFIX + endpoint.path] = endpoint
     paths[WELL_KNOWN.path + mount] = WELL_KNOWN
@@ -255,9 +297,10 @@ def _is_setup_command() -> bool:
     context = click.get_current_context(silent=True)
     if context is None:
         return False
-    # Commands of the app itself are looked up in it, so click has not got as far as "oauth2" when the app is made.
-    if "--help" in sys.argv or ("oauth2", "secret") in pairwise(sys.argv):
-        return True
-    while context.parent is not None and context.info_name != "db":
-        context = context.parent
-    return context.parent is not None
+    root = context.find_root()
+    try:
+        # Both are commands the app brings along, so click does not know yet, while the app is made, which one it runs.
+        _, words, _ = root.command.make_parser(root).parse_args(sys.argv[1:])
+    except click.UsageError:
+        return False
+    return not words or words[0] == "db" or words[:2] == ["oauth2", "secret"] or "--help" in words

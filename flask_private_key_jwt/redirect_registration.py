@@ -33,8 +33,6 @@ def check_redirects(metadata: Mapping[str, Any], grant_types: Set[str], *, nativ
         raise InvalidRedirectURI(f"redirect_uris is not a list of at most {MAX_REDIRECT_URIS} texts")
     if uses_code and not given:
         raise InvalidRedirectURI("redirect_uris is missing: authorization_code needs at least one")
-    if given and not uses_code:
-        raise InvalidClientMetadata("redirect_uris is there, but the client is not registered for authorization_code")
     for uri in given:
         try:
             check_redirect_uri(uri, native=native)

@@ -9,17 +9,19 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from .client_auth import CLIENT_AUTH_METHODS
-from .errors import InvalidClientMetadata
+from .errors import InvalidClientMetadata, UnapprovedSoftwareStatement
 from .grants.scope import MAX_SCOPE_CHARACTERS
 from .keys.key_source import check_key_source
 from .redirect_registration import CODE_GRANT, check_public_client, check_redirects
 from .registered_client import PUBLIC, RegisteredClient, is_client_id
+from .registered_uris import check_page
 from .settings import ServerSettings, scope_tokens
 
 OPERATOR_MEMBERS = ("client_id", "default_scope", "assertion_audience", "owner", "enabled")
 """Members a client cannot choose for itself."""
 
-TEXT_MEMBERS = ("client_uri", "logo_uri", "tos_uri", "policy_uri", "software_id", "software_version")
+PAGE_MEMBERS = ("client_uri", "logo_uri", "tos_uri", "policy_uri")
+TEXT_MEMBERS = (*PAGE_MEMBERS, "software_id", "software_version")
 MAX_TEXT_CHARACTERS = 2048
 MAX_CONTACTS = 20
 
@@ -35,6 +37,8 @@ def build_client(
     :raises InvalidClientMetadata: A member is not acceptable; the reason says which and why.
     """
     metadata = {name: value for name, value in metadata.items() if value is not None}
+    if "software_statement" in metadata:
+        raise UnapprovedSoftwareStatement("a software_statement, whoever signed it: this server trusts no issuer")
     alg = _text(metadata, "token_endpoint_auth_signing_alg")
     method = _one_of(metadata, "token_endpoint_auth_method", tuple(CLIENT_AUTH_METHODS))
     public = method == PUBLIC
@@ -92,11 +96,12 @@ def describe_client(client: RegisteredClient) -> dict[str, Any]:
 
 
 def _describe_redirects(client: RegisteredClient) -> dict[str, Any]:
-    """The members of a client that acts for people; none for one that does not."""
+    """The members of a client that acts for people, as far as it does."""
+    redirect_uris = {"redirect_uris": list(client.redirect_uris)} if client.redirect_uris else {}
     if CODE_GRANT not in client.grant_types:
-        return {}
+        return redirect_uris
     return {
-        "redirect_uris": list(client.redirect_uris),
+        **redirect_uris,
         "response_types": ["code"],
         "application_type": client.application_type,
         "require_pushed_authorization_requests": client.require_pushed_authorization_requests,
@@ -162,7 +167,10 @@ def _check_grant_types(metadata: Mapping[str, Any], supported: Sequence[str]) ->
 
 
 def _check_descriptions(metadata: Mapping[str, Any]) -> dict[str, Any]:
-    described = {name: text for name in TEXT_MEMBERS if (text := _text(metadata, name)) is not None}
+    described: dict[str, Any] = {name: text for name in TEXT_MEMBERS if (text := _text(metadata, name)) is not None}
+    for name in PAGE_MEMBERS:
+        if name in described:
+            check_page(name, described[name])
     contacts = metadata.get("contacts")
     if contacts is None:
         return described

@@ -91,7 +91,7 @@ def read_form(http: HTTPRequest, *, endpoint: str, url: str, max_bytes: int) -> 
     :raises PayloadTooLarge: The body is longer.
     """
     environ = http.environ
-    form, resources = parse_form(_read_body(http, max_bytes), environ.get("CONTENT_TYPE", ""))
+    form, resources = parse_form(read_body(http, max_bytes), environ.get("CONTENT_TYPE", ""))
     return FormRequest(
         endpoint=endpoint,
         url=url,
@@ -103,7 +103,13 @@ def read_form(http: HTTPRequest, *, endpoint: str, url: str, max_bytes: int) -> 
     )
 
 
-def _read_body(http: HTTPRequest, max_bytes: int) -> bytes:
+def read_body(http: HTTPRequest, max_bytes: int) -> bytes:
+    """The whole body of a request.
+
+    :param max_bytes: Longest accepted body.
+    :raises InvalidRequest: It cannot be read.
+    :raises PayloadTooLarge: It is longer.
+    """
     # One byte more than is accepted: Werkzeug cuts a chunked body off at its limit and does not say so.
     http.max_content_length = max_bytes + 1
     try:

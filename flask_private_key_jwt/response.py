@@ -18,6 +18,8 @@ log = logging.getLogger("flask_private_key_jwt")
 REFERENCE_HEADER = "Error-Reference"
 NO_STORE = (("Content-Type", "application/json"), ("Cache-Control", "no-store"), ("Pragma", "no-cache"))
 _LONGEST_REASON = 600
+_EXPECTED = (errors.UseDPoPNonce, errors.MissingToken)
+"""Every client's first request may be answered so (RFC 9449 §8, RFC 6750 §3.1): nothing to look into."""
 _UNPRINTABLE = re.compile(r"[^ -~]")
 _JWT = re.compile(r"\be[wy][\w.-]{20,}")  # base64url of "{" and what follows, as every JOSE header begins
 
@@ -70,7 +72,7 @@ def describe_refusal(error: OAuthError, *, endpoint: str, sender: object) -> str
     # Foreign text in a reason is quoted already; this keeps it on one line and printable whatever it holds. A caller
     # may have put its assertion into another parameter, and nobody has spent it yet: it must not be read in a log.
     reason = _JWT.sub("(a JWT)", _UNPRINTABLE.sub(_escape, error.reason))[:_LONGEST_REASON]
-    level = logging.ERROR if error.status >= 500 else logging.WARNING
+    level = logging.ERROR if error.status >= 500 else logging.INFO if isinstance(error, _EXPECTED) else logging.WARNING
     log.log(
         level, "%s refused: %s: %s [client %s, reference %s]", endpoint, error.code, reason, error.client_id, reference
     )

@@ -1,12 +1,14 @@
 """The seven steps of a token request, on Authlib's Flask authorization server (RFC 6749 §3.2)."""
 
+import json
 import secrets
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
 import flask
 from authlib.integrations.flask_oauth2 import AuthorizationServer as _AuthorizationServer
+from authlib.oauth2 import OAuth2Error
 from werkzeug.utils import import_string
 
 from .authorization.authorizer import Authorizer
@@ -20,21 +22,22 @@ from .errors import (
     InvalidClient,
     InvalidDPoPProof,
     InvalidRequest,
+    OAuthError,
     UnauthorizedClient,
     UnsupportedGrantType,
 )
 from .grants import GRANTS, PEOPLES_GRANTS
 from .grants.authlib_request import AuthenticatedClient, TokenRequest
-from .grants.policy import TokenPolicy, check_grant_class
+from .grants.policy import TokenPolicy, check_endpoint_class, check_grant_class
 from .grants.resource import resolve_audience, resolve_granted_audience
 from .grants.scope import resolve_scope
 from .keys.client_key_use import ClientKeyUse
 from .registered_client import RegisteredClient
 from .request import FormRequest, HTTPRequest, read_form
-from .response import Answer, pushed_response, token_response
+from .response import Answer, error_response, pushed_response, token_response, translate
 from .settings import ServerSettings
 from .signals import token_issued
-from .stores.base import ASSERTION, PROOF, ClientStore, Mark, Replayed, ReplayStore
+from .stores.base import ASSERTION, PROOF, ClientStore, Replayed, ReplayStore
 from .stores.granted import AuthorizationStore
 from .tokens.access_token import AccessTokenIssuer, Grant
 from .tokens.refresh_token import RefreshTokens
@@ -96,11 +99,10 @@ class AuthorizationServer(_AuthorizationServer):  # type: ignore[misc]  # Authli
         :param request: The request, if it has been read already.
         :raises OAuthError: The request is refused; :mod:`~flask_private_key_jwt.endpoints.http` makes the answer.
         """
-        request = request or self.create_oauth2_request()  # 1 what was asked
+        request = request or self.read_request()  # 1 what was asked
         caller = self.client_auth.verify(request)  # 2 who asks
         proof = self.dpop.check(request, caller.client)  # 3 which key they hold
-        self.remember([*caller.marks, *(proof.marks if proof else ())])  # 4 once only
-        self.note_key_use(caller)  # which key signs, once an hour; decides nothing
+        self.remember(caller, proof)  # 4 once only
         grant = self.grant_for(request, caller.client, proof)  # 5 what allows it
         token = self.issue(grant)  # 6 the token
         return self.send(token_response(token, nonce=self.dpop.new_nonce()))  # 7 the answer
@@ -113,14 +115,13 @@ class AuthorizationServer(_AuthorizationServer):  # type: ignore[misc]  # Authli
         request = self.read_form("par", self.par_url)  # 1 what was asked
         caller = self.client_auth.verify(request)  # 2 who asks
         proof = self.dpop.check(request, caller.client, optional=True)  # 3 which key they hold
-        self.remember([*caller.marks, *(proof.marks if proof else ())])  # 4 once only
-        self.note_key_use(caller)
-        pushed = Parameters(request.form, request.resources)
-        request_uri = self.authorizer.push(pushed, caller.client, proof)  # 5 and 6 what they want, checked and kept
+        self.remember(caller, proof)  # 4 once only
+        parameters = Parameters(request.form, request.resources)
+        request_uri = self.authorizer.push(parameters, caller.client, proof)  # 5 and 6 what they want, checked and kept
         lifetime = self.settings.PUSHED_REQUEST_LIFETIME_SECONDS
         return self.send(pushed_response(request_uri, expires_in=lifetime, nonce=self.dpop.new_nonce()))  # 7 the answer
 
-    def create_oauth2_request(self, request: HTTPRequest | None = None) -> FormRequest:
+    def read_request(self, request: HTTPRequest | None = None) -> FormRequest:
         """Step 1: read the form of the current token request."""
         return self.read_form("token", self.token_url, request)
 
@@ -129,29 +130,27 @@ class AuthorizationServer(_AuthorizationServer):  # type: ignore[misc]  # Authli
         http: HTTPRequest = request or flask.request
         return read_form(http, endpoint=endpoint, url=url, max_bytes=self.settings.REQUEST_MAX_BYTES)
 
-    def remember(self, marks: Sequence[Mark]) -> None:
-        """Step 4: spend the assertion and the proof, in one atomic step.
+    def remember(self, caller: VerifiedClient, proof: DPoPProof | None) -> None:
+        """Step 4: spend the assertion and the proof, in one atomic step. Only then has the client's key been used.
 
         :raises InvalidClient: The assertion was used before (RFC 7523 §3, item 7).
         :raises InvalidDPoPProof: The proof was (RFC 9449 §11.1).
         :raises StoreUnavailable: The replay store is away; nothing is issued.
         """
+        client = caller.client
         try:
-            self.replay.remember(marks)
+            self.replay.remember([*caller.marks, *(proof.marks if proof else ())])
         except Replayed as replayed:
-            client_id = next((mark.owner for mark in marks if mark.purpose == ASSERTION), None)
-            raise REFUSAL_OF_REPLAY[replayed.mark.purpose](str(replayed), client_id=client_id) from None
-
-    def note_key_use(self, caller: VerifiedClient) -> None:
-        """Note which key signed, once an hour; decides nothing."""
+            raise REFUSAL_OF_REPLAY[replayed.mark.purpose](str(replayed), client_id=client.client_id) from None
         if caller.thumbprint is not None:
-            self.key_use.note(caller.client, caller.thumbprint)
+            self.key_use.note(client, caller.thumbprint)
 
     def grant_for(self, request: FormRequest, client: RegisteredClient, proof: DPoPProof | None) -> Any:
         """Step 5: the Authlib grant that answers the request's ``grant_type``, validated.
 
         :raises InvalidRequest: No ``grant_type``.
         :raises UnsupportedGrantType: No grant of that name is registered.
+        :raises UnauthorizedClient: The client is not registered for it (RFC 7591 §2).
         :raises OAuth2Error: The grant refuses the request.
         """
         grant_type = request.get("grant_type")
@@ -160,6 +159,8 @@ class AuthorizationServer(_AuthorizationServer):  # type: ignore[misc]  # Authli
         for grant_class, extensions in self.token_grants():
             authlib_request = TokenRequest(request, AuthenticatedClient(client, request, proof))
             if grant_class.check_token_endpoint(authlib_request):
+                if grant_type not in client.grant_types:  # whether or not an application's grant looks
+                    raise UnauthorizedClient(f"not registered for {grant_type!r}", client_id=client.client_id)
                 grant = grant_class(authlib_request, self)
                 for extend in extensions or ():
                     extend(grant)
@@ -174,20 +175,42 @@ class AuthorizationServer(_AuthorizationServer):  # type: ignore[misc]  # Authli
 
     def send(self, answer: Answer) -> flask.Response:
         """Step 7: an answer as a Flask response."""
-        return self.handle_response(answer.status, dict(answer.body), list(answer.headers))  # type: ignore[no-any-return]
+        # As text: left to itself, Authlib takes Flask's JSON, which sorts members and knows dates, at thrice the cost.
+        body = json.dumps(dict(answer.body))
+        return self.handle_response(answer.status, body, list(answer.headers))  # type: ignore[no-any-return]
 
     # --- where Authlib's grants come back -----------------------------------------------------------------
     def authenticate_client(self, request: TokenRequest, methods: Iterable[str], endpoint: str = "token") -> Any:
-        """The client of the request: step 2 has authenticated it already.
+        """The client of the request: authenticated already at the token endpoint, else now, and its assertion spent.
 
+        :raises InvalidClient: The caller does not prove who it is.
         :raises UnauthorizedClient: The grant does not accept clients that authenticate like this one.
         """
-        method = request.authenticated.registered.token_endpoint_auth_method
-        if method not in methods:
+        if request.authenticated is None:
+            caller = self.client_auth.verify(request.read)
+            self.remember(caller, None)
+            request.authenticated = AuthenticatedClient(caller.client, request.read, None)
+        if request.authenticated.registered.token_endpoint_auth_method not in methods:
             raise UnauthorizedClient(
                 f"the grant accepts {list(methods)!r} only", client_id=request.authenticated.client_id
             )
         return request.authenticated
+
+    def create_oauth2_request(self, request: HTTPRequest | None = None) -> TokenRequest:
+        """The current request in Authlib's shape, for an endpoint of the application's own."""
+        return TokenRequest(self.read_request(request), None)
+
+    def create_endpoint_response(self, name: str, request: Any = None) -> Any:
+        """Answer at an endpoint registered with :meth:`register_endpoint`, as in Authlib."""
+        try:
+            return super().create_endpoint_response(name, request)
+        except OAuth2Error as error:  # Authlib reads the request before it starts to catch
+            return self.handle_error_response(request, error)
+
+    def handle_error_response(self, request: Any, error: OAuth2Error) -> flask.Response:
+        """A refusal at an endpoint of the application's own, with the same two faces as everywhere."""
+        sender = flask.current_app._get_current_object()  # type: ignore[attr-defined]
+        return self.send(error_response(translate(error), endpoint="application", sender=sender))
 
     def generate_token(
         self,
@@ -219,7 +242,7 @@ class AuthorizationServer(_AuthorizationServer):  # type: ignore[misc]  # Authli
         )
         extra: dict[str, Any] = {}
         for policy in self.declarations.policies:
-            extra |= policy(registered, request, grant) or {}
+            extra |= self._ask(policy, registered, request, grant)
         token = self.access_tokens.issue(grant, extra)
         self._announce(grant, token.jti)
         return token.members()
@@ -229,6 +252,14 @@ class AuthorizationServer(_AuthorizationServer):  # type: ignore[misc]  # Authli
         if client.granted is None:
             return resolve_audience(allowed, requested, client_id=client.client_id)
         return resolve_granted_audience(client.granted.resources, allowed, requested, client_id=client.client_id)
+
+    @staticmethod
+    def _ask(policy: TokenPolicy, client: RegisteredClient, request: FormRequest, grant: Grant) -> Mapping[str, Any]:
+        try:
+            return policy(client, request, grant) or {}
+        except OAuthError as refusal:
+            refusal.client_id = client.client_id
+            raise
 
     def _announce(self, grant: Grant, jti: str) -> None:
         token_issued.send(
@@ -259,6 +290,14 @@ class AuthorizationServer(_AuthorizationServer):  # type: ignore[misc]  # Authli
         """
         check_grant_class(grant_cls)
         super().register_grant(grant_cls, extensions)
+
+    def register_endpoint(self, endpoint: Any) -> None:
+        """Register an endpoint of the application's own, as in Authlib; a view calls ``create_endpoint_response``.
+
+        :raises ConfigurationError: It does not accept ``private_key_jwt``; the message says what to add.
+        """
+        check_endpoint_class(endpoint)
+        super().register_endpoint(endpoint)
 
     def register_client_auth_method(self, method: str, func: Any) -> NoReturn:
         """Refuse: ``private_key_jwt`` is the only way in.

@@ -276,6 +276,16 @@ class ServerSettings(SharedSettings):
     JWKS_HOSTS: Annotated[tuple[str, ...], host_names] = ()
     """The only hosts a ``jwks_uri`` may name. Empty: any, at a public address."""
 
+    CLIENT_ID_METADATA_DOCUMENTS: bool = False
+    """Accept clients whose ``client_id`` is the https URL of their registration
+    (draft-ietf-oauth-client-id-metadata-document)."""
+
+    CLIENT_ID_HOSTS: Annotated[tuple[str, ...], host_names] = ()
+    """The hosts such a ``client_id`` may name; there must be one. Whoever publishes there makes clients here."""
+
+    CLIENT_ID_SCOPES: Annotated[tuple[str, ...], scope_tokens] = ()
+    """Scopes that such clients may ask for; of these, what their document names."""
+
     FETCH_TIMEOUT_SECONDS: Annotated[int, between(2, 5)] = 3
     """Longest wait for a document that a client publishes, all of it included, in seconds. 2 to 5."""
 
@@ -287,6 +297,16 @@ class ServerSettings(SharedSettings):
 
     FETCH_FROM_LOOPBACK: bool = False
     """For development: also fetch from 127.0.0.1, [::1] and localhost, there with any port and without TLS."""
+
+    REGISTRATION: Literal["closed", "token", "open"] = "closed"
+    """Who may register a client over HTTP (RFC 7591): nobody, who holds a registration token, or anybody."""
+
+    REGISTRATION_SCOPES: Annotated[tuple[str, ...], scope_tokens] | None = None
+    """Scopes that clients may give themselves. Not set: what they register with a registration token, and none in
+    open registration or in a later update. What goes beyond is left out, and the answer says so."""
+
+    REGISTRATION_KEY_POSSESSION: Literal["off", "required"] = "off"
+    """Whether a client that changes its keys over HTTP must prove that it holds the new ones."""
 
     SQLITE_WAL: bool = True
     """On SQLite, switch the database to WAL with ``synchronous=NORMAL``; ``False`` leaves it as it is."""
@@ -301,6 +321,13 @@ class ServerSettings(SharedSettings):
             raise ConfigurationError(
                 "OAUTH2_JWKS_MIN_CACHE_SECONDS must not be more than OAUTH2_JWKS_MAX_CACHE_SECONDS."
             )
+        if self.CLIENT_ID_METADATA_DOCUMENTS and not self.CLIENT_ID_HOSTS:
+            raise ConfigurationError(
+                "OAUTH2_CLIENT_ID_METADATA_DOCUMENTS needs OAUTH2_CLIENT_ID_HOSTS: whose documents are clients here."
+            )
+        for name in ("CLIENT_ID_SCOPES", "REGISTRATION_SCOPES"):
+            if self.SCOPES and (unknown := set(getattr(self, name) or ()) - set(self.SCOPES)):
+                raise ConfigurationError(f"OAUTH2_{name} holds {min(unknown)!r}, which is not in OAUTH2_SCOPES.")
         if self.FETCH_FROM_LOOPBACK and self.PROFILE == "fapi2":
             raise ConfigurationError("OAUTH2_FETCH_FROM_LOOPBACK is for development; the profile fapi2 refuses it.")
 

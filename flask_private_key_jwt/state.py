@@ -11,9 +11,11 @@ from .errors import ConfigurationError
 from .keys.derived import Secrets
 from .keys.jose import PublicKey
 from .keys.server_keys import ServerKeys
+from .self_registration import SelfRegistration
 from .server import AuthorizationServer
 from .settings import ServerSettings
-from .stores.base import ReplayStore
+from .stores.base import FetchedDocumentStore, ReplayStore
+from .stores.registration_tokens import RegistrationTokens
 from .stores.sqlalchemy_authorizations import SQLAlchemyAuthorizationStore
 from .stores.sqlalchemy_refresh_tokens import SQLAlchemyRefreshTokenStore
 
@@ -31,8 +33,11 @@ class State:
     settings: ServerSettings
     secrets: Secrets
     clients: ClientRegistry
+    registration_tokens: RegistrationTokens
+    self_registration: SelfRegistration
     server_keys: ServerKeys
     replay: ReplayStore
+    documents: FetchedDocumentStore
     server: AuthorizationServer
     people: "People"
     authorizations: SQLAlchemyAuthorizationStore

@@ -3,7 +3,9 @@
 import logging
 
 import pytest
+from authlib.consts import default_json_headers
 from authlib.oauth2 import OAuth2Error
+from authlib.oauth2.rfc6749 import TokenEndpoint
 from authlib.oauth2.rfc6749.errors import InvalidGrantError, InvalidRequestError, UnauthorizedClientError
 from authlib.oauth2.rfc6749.grants import (
     BaseGrant,
@@ -15,7 +17,18 @@ from authlib.oauth2.rfc8628.errors import AuthorizationPendingError
 
 from flask_private_key_jwt.errors import ConfigurationError
 from flask_private_key_jwt.keys import jose
-from tests.conftest import API, CLIENT_ID, INVALID_PROOF, INVALID_REQUEST, ISSUER, START, close, make_app
+from tests.conftest import (
+    API,
+    ASSERTION_TYPE,
+    CLIENT_ID,
+    INVALID_CLIENT,
+    INVALID_PROOF,
+    INVALID_REQUEST,
+    ISSUER,
+    START,
+    close,
+    make_app,
+)
 
 BADGE = "urn:example:badge"
 
@@ -213,7 +226,7 @@ def test_client_that_is_not_registered_for_it_is_refused(oauth, client, ask_toke
         "error": "unauthorized_client",
         "error_description": "The client is not authorized to make this request.",
     }
-    assert refusals == ["UnauthorizedClientError: This client has no badge reader."]
+    assert refusals == [f"not registered for {BADGE!r}"]
 
 
 def test_token_policy_sees_it_too(ask_badge, oauth):
@@ -256,6 +269,8 @@ def test_error_without_a_code_is_an_invalid_request(oauth, app, client, ask_toke
             raise OAuth2Error("Something is wrong.")
 
     oauth.register_grant(Vague)
+    with app.app_context():
+        oauth.clients.update(CLIENT_ID, {"grant_types": [BADGE]})
 
     assert ask_token(grant_type=BADGE).json["error"] == "invalid_request"
     assert refusals == ["OAuth2Error: Something is wrong."]
@@ -329,3 +344,80 @@ def test_debug_log_never_shows_a_token_an_assertion_or_a_proof(
             assert part not in caplog.text
     if grant_type == "client_credentials":
         assert "Issue token <TokenMembers access_token, token_type, expires_in, scope>" in caplog.text
+
+
+# --- an endpoint of the application's own ------------------------------------------------------------------
+class EchoEndpoint(TokenEndpoint):
+    """Answers with the caller's name."""
+
+    ENDPOINT_NAME = "echo"
+    CLIENT_AUTH_METHODS = ["private_key_jwt"]
+
+    def create_endpoint_response(self, request):
+        client = self.authenticate_endpoint_client(request)
+        return 200, {"hello": client.client_id, "word": request.form.get("word")}, default_json_headers
+
+
+@pytest.fixture
+def ask_echo(app, client, build_assertion):
+    server = app.extensions["private_key_jwt"].server
+    server.register_endpoint(EchoEndpoint)
+    app.add_url_rule("/echo", "echo", lambda: server.create_endpoint_response("echo"), methods=["POST"])
+
+    def ask(assertion=None, **form):
+        fields = {"client_assertion_type": ASSERTION_TYPE, "client_assertion": assertion or build_assertion(), **form}
+        return app.test_client().post("/echo", data=fields)
+
+    return ask
+
+
+def test_endpoint_of_the_application_authenticates_its_clients(ask_echo):
+    answer = ask_echo(word="moo")
+
+    assert (answer.status_code, answer.json) == (200, {"hello": CLIENT_ID, "word": "moo"})
+
+
+def test_endpoint_of_the_application_takes_an_assertion_once(ask_echo, build_assertion, refusals):
+    assertion = build_assertion()
+    assert ask_echo(assertion).status_code == 200
+
+    assert ask_echo(assertion).json == INVALID_CLIENT
+    assert refusals == ["jti of the client_assertion was used before"]
+
+
+def test_endpoint_of_the_application_refuses_as_ours_do(ask_echo, build_assertion, refusals):
+    answer = ask_echo(build_assertion(aud="https://evil.example"))
+
+    assert (answer.status_code, answer.json) == (400, INVALID_CLIENT)
+    assert "Error-Reference" in answer.headers
+    assert "assertion: aud" in refusals[0]
+
+
+def test_endpoint_of_the_application_reads_forms_as_strictly(ask_echo, refusals):
+    assert ask_echo(word=["one", "two"]).json == INVALID_REQUEST
+    assert refusals == ["parameter 'word' is sent more than once"]
+
+
+def test_endpoint_that_forgets_the_method_is_told_what_to_add(app):
+    class Forgetful(TokenEndpoint):
+        ENDPOINT_NAME = "forgetful"
+
+    with pytest.raises(ConfigurationError, match=r'CLIENT_AUTH_METHODS = \["private_key_jwt"\]'):
+        app.extensions["private_key_jwt"].server.register_endpoint(Forgetful)
+
+
+def test_grant_that_forgets_to_look_is_not_open_to_every_client(oauth, ask_token, refusals):
+    class Careless(BaseGrant, TokenEndpointMixin):
+        GRANT_TYPE = "urn:example:careless"
+        TOKEN_ENDPOINT_AUTH_METHODS = ["private_key_jwt"]
+
+        def validate_token_request(self):
+            self.request.client = self.authenticate_token_endpoint_client()
+
+        def create_token_response(self):
+            return 200, self.generate_token(scope="read"), self.TOKEN_RESPONSE_HEADER
+
+    oauth.register_grant(Careless)
+
+    assert ask_token(grant_type="urn:example:careless").json["error"] == "unauthorized_client"
+    assert refusals == ["not registered for 'urn:example:careless'"]

@@ -129,14 +129,14 @@ def test_same_client_id_in_an_update_is_no_change(clients):
 
 
 def test_update_does_not_undo_one_that_came_between(clients, monkeypatch):
-    build = clients._build
+    build = clients.build
 
     def build_late(metadata):
-        monkeypatch.setattr(clients, "_build", build)
+        monkeypatch.setattr(clients, "build", build)
         clients.update(CLIENT_ID, {"owner": "team 5"})
         return build(metadata)
 
-    monkeypatch.setattr(clients, "_build", build_late)
+    monkeypatch.setattr(clients, "build", build_late)
     after = clients.update(CLIENT_ID, {"client_name": "Console"})
 
     assert (after.owner, after.client_name) == ("team 5", "Console")
@@ -144,26 +144,26 @@ def test_update_does_not_undo_one_that_came_between(clients, monkeypatch):
 
 
 def test_update_does_not_enable_a_client_that_was_disabled_meanwhile(clients, monkeypatch):
-    build = clients._build
+    build = clients.build
 
     def build_late(metadata):
-        monkeypatch.setattr(clients, "_build", build)
+        monkeypatch.setattr(clients, "build", build)
         clients.disable(CLIENT_ID)
         return build(metadata)
 
-    monkeypatch.setattr(clients, "_build", build_late)
+    monkeypatch.setattr(clients, "build", build_late)
 
     assert clients.update(CLIENT_ID, {"client_name": "Console"}).enabled is False
 
 
 def test_update_that_others_always_forestall_gives_up(clients, monkeypatch):
-    build = clients._build
+    build = clients.build
 
     def build_late(metadata):
         clients.disable(CLIENT_ID)
         return build(metadata)
 
-    monkeypatch.setattr(clients, "_build", build_late)
+    monkeypatch.setattr(clients, "build", build_late)
     with pytest.raises(InvalidClientMetadata) as caught:
         clients.update(CLIENT_ID, {"client_name": "Console"})
 

@@ -308,7 +308,7 @@ def test_flag_that_is_no_boolean_is_refused(name, value, refusal_of):
 
 
 @pytest.mark.parametrize(
-    ("name", "longest"), [("client_name", 255), ("owner", 255), ("client_uri", 2048), ("software_version", 2048)]
+    ("name", "longest"), [("client_name", 255), ("owner", 255), ("software_id", 2048), ("software_version", 2048)]
 )
 def test_text_is_accepted_up_to_its_longest_and_refused_beyond(name, longest, build, refusal_of):
     assert build(**{name: "é" * longest})

@@ -6,7 +6,14 @@ import pytest
 from authlib.oauth2.rfc6749.errors import OAuth2Error
 
 from flask_private_key_jwt import errors
-from flask_private_key_jwt.errors import InvalidClient, InvalidScope, MethodNotAllowed, StoreUnavailable, UseDPoPNonce
+from flask_private_key_jwt.errors import (
+    InvalidClient,
+    InvalidScope,
+    MethodNotAllowed,
+    MissingToken,
+    StoreUnavailable,
+    UseDPoPNonce,
+)
 from flask_private_key_jwt.response import NO_STORE, error_response, token_response, translate
 from flask_private_key_jwt.signals import request_refused
 
@@ -99,10 +106,17 @@ def test_reference_ties_the_answer_to_log_and_signal(signals, caplog):
 
 
 @pytest.mark.parametrize(
-    ("error", "level"), [(InvalidClient("x"), logging.WARNING), (StoreUnavailable("x"), logging.ERROR)]
+    ("error", "level"),
+    [
+        (UseDPoPNonce("x", nonce="n"), logging.INFO),
+        (MissingToken("x"), logging.INFO),
+        (InvalidClient("x"), logging.WARNING),
+        (StoreUnavailable("x"), logging.ERROR),
+    ],
 )
-def test_only_our_own_trouble_is_logged_as_an_error(error, level, caplog):
-    answer_to(error)
+def test_level_of_the_log_says_who_should_look(error, level, caplog):
+    with caplog.at_level(logging.INFO):
+        answer_to(error)
 
     assert [record.levelno for record in caplog.records] == [level]
 

@@ -111,6 +111,18 @@ def disable(client_id: str, as_json: bool) -> None:
     tell(client, as_json=as_json, done="is disabled")
 
 
+@client_group.command("refetch")
+@click.argument("client_id")
+@click.option("--json", "as_json", is_flag=True, help="Print the registration as JSON.")
+def refetch(client_id: str, as_json: bool) -> None:
+    """Fetch a client's jwks_uri anew at its next request, e.g. once it has taken out a stolen key."""
+    with readable_errors():
+        client = current_state().clients.refetch_keys(client_id)
+    if client.jwks_uri is None:
+        give_up(f"Client {client_id} has no jwks_uri: its keys are in its registration.")
+    tell(client, as_json=as_json, done="has its keys fetched at its next request")
+
+
 @client_group.command("remove")
 @click.argument("client_id")
 @click.option("--json", "as_json", is_flag=True, help="Print what was removed as JSON.")

@@ -19,20 +19,14 @@ def secret() -> None:
 @click.option("--batch", default=1000, show_default=True, type=click.IntRange(1, 100000), help="Rows a transaction.")
 @with_appcontext
 def purge(batch: int) -> None:
-    """Delete what has expired: used jti values, old signing keys, codes, refresh tokens.
+    """Delete what has expired: used jti values, old keys, documents, registration tokens, codes, refresh tokens.
 
     Safe at any time; run it daily or so.
     """
     state = current_state()
     try:
-        removed = sum(
-            (
-                state.replay.purge(batch=batch),
-                state.server_keys.purge(),
-                state.authorizations.purge(),
-                state.refresh_tokens.purge(),
-            )
-        )
+        removed = state.replay.purge(batch=batch) + state.server_keys.purge() + state.documents.purge()
+        removed += state.registration_tokens.purge() + state.authorizations.purge() + state.refresh_tokens.purge()
     except StoreUnavailable as error:
         raise click.ClickException(f"The replay store did not answer: {error.reason}") from None
     click.echo(f"{removed} expired {'entry' if removed == 1 else 'entries'} deleted.")

@@ -104,10 +104,7 @@ class PrivateKeyJWTAuthentication:
         registered = client.token_endpoint_auth_signing_alg
         if registered is not None and jwt.alg != registered:
             raise InvalidClient(f"assertion: alg {jwt.alg!r} is not the registered {registered!r}")
-        try:
-            candidates = self._keys.candidates(client, jwt)
-        except DocumentUnavailable as problem:
-            raise InvalidClient(f"the client's keys at {problem.reason}") from None
+        candidates = self._find_candidates(jwt, client)
         if not candidates:
             raise InvalidClient(f"assertion: no key of the client fits kid {jwt.kid!r} and alg {jwt.alg!r}")
         current = [key for key in candidates if key.is_current(now=now)]
@@ -117,6 +114,15 @@ class PrivateKeyJWTAuthentication:
             if jose.verify(jwt, key.public):
                 return key
         raise InvalidClient("assertion: the signature does not verify")
+
+    def _find_candidates(self, jwt: jose.JWT, client: RegisteredClient) -> tuple[ClientKey, ...]:
+        try:
+            found = self._keys.candidates(client, jwt)
+            if not found and (newer := self._clients.newer(client)) is not None:
+                found = self._keys.candidates(newer, jwt)
+        except DocumentUnavailable as problem:
+            raise InvalidClient(f"the client's keys at {problem.reason}") from None
+        return found
 
     def _check_audience(self, jwt: jose.JWT, client: RegisteredClient, request: FormRequest) -> None:
         """The issuer as the sole audience (rfc7523bis §4), or what an older client may name, if its operator said so.

@@ -1,11 +1,21 @@
 """HTTP only: read a form, call the steps, send an answer. The table says what is served where."""
 
+from ..settings import ServerSettings
 from .authorization import authorization
+from .client_configuration import client_configuration
 from .http import Endpoint, MachineEndpoints
 from .jwks import jwks
 from .metadata import METADATA_PATH, metadata
 from .pushed_authorization import pushed_authorization
+from .registration import registration
 from .token import token
+
+CONFIGURATION_PATH = "/register/client"
+
+
+def _has_registration(settings: ServerSettings) -> bool:
+    return settings.REGISTRATION != "closed"
+
 
 MACHINE_ENDPOINTS = (
     Endpoint("token", "/token", ("POST",), token, metadata_member="token_endpoint"),
@@ -27,9 +37,25 @@ MACHINE_ENDPOINTS = (
         for_people=True,
     ),
     Endpoint("jwks", "/jwks", ("GET", "HEAD"), jwks, metadata_member="jwks_uri"),
+    Endpoint(
+        "registration",
+        "/register",
+        ("POST",),
+        registration,
+        metadata_member="registration_endpoint",
+        is_served=_has_registration,
+    ),
+    # Not below /register?client_id=…: each of the two has its own methods, and says so in Allow.
+    Endpoint(
+        "client_configuration",
+        CONFIGURATION_PATH,
+        ("GET", "HEAD", "PUT", "PATCH", "DELETE"),
+        client_configuration,
+        is_served=_has_registration,
+    ),
 )
 """The endpoints below ``OAUTH2_URL_PREFIX``, in the order of the metadata document."""
 
 WELL_KNOWN = Endpoint("metadata", METADATA_PATH, ("GET", "HEAD"), metadata)
 
-__all__ = ["MACHINE_ENDPOINTS", "WELL_KNOWN", "Endpoint", "MachineEndpoints"]
+__all__ = ["CONFIGURATION_PATH", "MACHINE_ENDPOINTS", "WELL_KNOWN", "Endpoint", "MachineEndpoints"]

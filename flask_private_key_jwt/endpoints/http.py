@@ -21,6 +21,7 @@ from ..errors import (
     TemporarilyUnavailable,
 )
 from ..response import error_response, translate
+from ..settings import ServerSettings
 from ..state import EXTENSION_KEY, State, current_state
 
 log = logging.getLogger("flask_private_key_jwt")
@@ -42,6 +43,8 @@ class Endpoint:
     """Whether it is only there when the application has people to ask."""
     in_browser: bool = False
     """Whether it is an ordinary view: pages for people, after the app's own hooks."""
+    is_served: Callable[[ServerSettings], bool] = lambda _settings: True
+    """Whether an app with these settings has it at all."""
 
     def respond(self) -> ResponseReturnValue:
         """Answer the current request, come what may."""

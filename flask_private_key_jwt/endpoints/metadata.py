@@ -40,6 +40,7 @@ def build_metadata(state: State) -> dict[str, Any]:
         "token_endpoint_auth_methods_supported": _auth_methods(settings, people=people),
         "token_endpoint_auth_signing_alg_values_supported": list(settings.ASSERTION_SIGNING_ALGS),
         "dpop_signing_alg_values_supported": list(settings.DPOP_SIGNING_ALGS),
+        "client_id_metadata_document_supported": settings.CLIENT_ID_METADATA_DOCUMENTS,
         "scopes_supported": list(settings.SCOPES),
         "protected_resources": list(settings.RESOURCES),
     }

@@ -94,17 +94,22 @@ class TokenPayload(OAuth2Payload):  # type: ignore[misc]
 
 
 class TokenRequest(OAuth2Request):  # type: ignore[misc]
-    """Authlib's request object for one token request whose client is authenticated already."""
+    """Authlib's request object over ours.
 
-    def __init__(self, request: FormRequest, client: AuthenticatedClient) -> None:
+    :param request: What was read.
+    :param client: The client, when it is authenticated already.
+    """
+
+    def __init__(self, request: FormRequest, client: AuthenticatedClient | None) -> None:
         # Authlib's own constructor refuses http outright; which URLs may be http is settled with OAUTH2_ISSUER.
         self.method = request.method
         self.uri = request.url
         self.headers: dict[str, Any] = {}
         self.payload = TokenPayload(request)
+        self.read = request
         self.authenticated = client
         self.client: AuthenticatedClient | None = None
-        self.auth_method = client.registered.token_endpoint_auth_method
+        self.auth_method = client.registered.token_endpoint_auth_method if client else None
         self.user = self.authorization_code = self.refresh_token = self.credential = None
         self._body = self._scope = None
 

@@ -5,7 +5,7 @@ from typing import Any
 from authlib.oauth2.rfc6749.grants import AuthorizationCodeGrant as _AuthorizationCodeGrant
 
 from .. import clock
-from ..errors import InvalidGrant, InvalidRequest, OAuthError, UnauthorizedClient
+from ..errors import InvalidGrant, InvalidRequest, OAuthError
 from ..stores.granted import StoredCode
 from .authlib_request import AuthenticatedClient
 from .pkce import check_code_verifier
@@ -23,14 +23,11 @@ class AuthorizationCodeGrant(_AuthorizationCodeGrant):  # type: ignore[misc]  # 
     def validate_token_request(self) -> None:
         """Check the code and all it is bound to, and use it.
 
-        :raises UnauthorizedClient: The client is not registered for this grant.
         :raises InvalidRequest: There is no code.
         :raises InvalidGrant: The code, or what it is bound to, is not right.
         """
         client: AuthenticatedClient = self.authenticate_token_endpoint_client()
         try:
-            if not client.check_grant_type(self.GRANT_TYPE):
-                raise UnauthorizedClient("the client is not registered for authorization_code")
             if (code := client.request.get("code")) is None:
                 raise InvalidRequest("no code")
             stored = self._load(code, client)

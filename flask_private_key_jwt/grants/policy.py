@@ -34,3 +34,18 @@ def check_grant_class(grant_class: Any) -> None:
             f'    TOKEN_ENDPOINT_AUTH_METHODS = ["private_key_jwt"]\n'
             f"to the class. It has {methods!r}."
         )
+
+
+def check_endpoint_class(endpoint: Any) -> None:
+    """Refuse an endpoint that could never authenticate a client here.
+
+    :raises ConfigurationError: It authenticates clients, but not by ``private_key_jwt``.
+    """
+    methods = getattr(endpoint, "CLIENT_AUTH_METHODS", None)
+    if methods is not None and "private_key_jwt" not in methods:
+        name = endpoint.__name__ if isinstance(endpoint, type) else type(endpoint).__name__
+        raise ConfigurationError(
+            f"{name} does not accept private_key_jwt, the way clients authenticate here. Add\n"
+            f'    CLIENT_AUTH_METHODS = ["private_key_jwt"]\n'
+            f"to the class. It has {methods!r}."
+        )

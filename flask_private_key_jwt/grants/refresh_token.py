@@ -4,7 +4,7 @@ from typing import Any
 
 from authlib.oauth2.rfc6749.grants import RefreshTokenGrant as _RefreshTokenGrant
 
-from ..errors import InvalidRequest, InvalidScope, OAuthError, UnauthorizedClient
+from ..errors import InvalidRequest, InvalidScope, OAuthError
 from ..stores.granted import StoredRefreshToken
 from .authlib_request import AuthenticatedClient
 
@@ -17,15 +17,12 @@ class RefreshTokenGrant(_RefreshTokenGrant):  # type: ignore[misc]  # Authlib ha
     def validate_token_request(self) -> None:
         """Check the refresh token and that the request asks for no more than was granted.
 
-        :raises UnauthorizedClient: The client is not registered for this grant.
         :raises InvalidRequest: There is no refresh token, or no proof where one is needed.
         :raises InvalidGrant: The refresh token is not right.
         :raises InvalidScope: The scope was not granted.
         """
         client: AuthenticatedClient = self.authenticate_token_endpoint_client()
         try:
-            if not client.check_grant_type(self.GRANT_TYPE):
-                raise UnauthorizedClient("the client is not registered for refresh_token")
             if (token := client.request.get("refresh_token")) is None:
                 raise InvalidRequest("no refresh_token")
             stored = self.server.refresh_tokens.load(token, client.registered, client.proof)

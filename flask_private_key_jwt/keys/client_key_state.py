@@ -4,8 +4,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from ..registered_client import RegisteredClient
 from ..stores.base import KeyUse
-from .client_keys import ClientKey
+from .client_keys import ClientKey, load_client_keys
 
 DAY_SECONDS = 86400
 EXPIRY_NOTICE_SECONDS = 30 * DAY_SECONDS
@@ -28,6 +29,11 @@ class ClientKeyState:
     def name(self) -> str:
         """What people call it: its ``kid``, or its thumbprint when it has none."""
         return self.key.public.kid or self.key.public.thumbprint
+
+
+def find_thumbprints(client: RegisteredClient) -> frozenset[str]:
+    """The RFC 7638 SHA-256 thumbprints, base64url, of the usable keys in a client's ``jwks``."""
+    return frozenset(key.public.thumbprint for key in load_client_keys(client))
 
 
 def find_states(keys: Iterable[ClientKey], uses: Mapping[str, KeyUse]) -> tuple[ClientKeyState, ...]:

@@ -23,6 +23,8 @@ log = logging.getLogger("flask_private_key_jwt")
 HOUR_SECONDS = 3600
 RETRY_SECONDS = 60
 """How long a process leaves a store alone that has failed: it must not slow down every request."""
+AWAY_SECONDS = 90 * DAY_SECONDS
+"""After what time a client that is not registered here is taken to have gone."""
 
 Signer = tuple[str, str]
 """A client's version and a key's thumbprint: a changed registration is looked at anew."""
@@ -64,6 +66,13 @@ class ClientKeyUse:
         :raises DocumentUnavailable: Its ``jwks_uri`` cannot be had.
         """
         return find_states(self._keys.all(client), self._store.load(client.client_id))
+
+    def purge(self) -> int:
+        """Forget the keys of clients that were never registered and have stayed away; returns how many.
+
+        :raises StoreUnavailable: The store did not answer.
+        """
+        return self._store.purge(not_after=clock.now() - AWAY_SECONDS)
 
     def _record(self, client: RegisteredClient, thumbprint: str, *, now: int) -> int:
         """Write the use down, unless another process has within the hour; returns when it is due again."""

@@ -1,15 +1,11 @@
-"""The only caller of joserfc: parse, verify and sign compact JWTs, import and export keys (RFC 7515, 7517, 7519).
+"""The only caller of joserfc: verify and sign compact JWTs, import and export keys (RFC 7515, RFC 7517).
 
-Parsing is strict and cheap, and happens before any cryptography: size, alphabet, depth, duplicate members and
-number ranges are checked here, once, for every JWT this package reads.
+Taking a JWT apart is done in ``compact.py``; its names are offered here too, so that ``jose`` is all one imports.
 """
 
-import base64
-import binascii
 import json
-import re
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -21,92 +17,31 @@ from joserfc.jwk import ECKey, OKPKey, RSAKey
 from joserfc.jws import JWSRegistry
 
 from ..settings import ASYMMETRIC_ALGS
+from .compact import (
+    JWT,
+    Claims,
+    JoseProblem,
+    b64,
+    b64url,
+    check_header,
+    decode_header,
+    decode_unverified,
+    load_json_object,
+    parse,
+)
 
-Claims = Mapping[str, Any]
-
-MAX_DEPTH = 16
 RSA_MIN_BITS = 2048
 RSA_MAX_BITS = 8192
 PRIVATE_MEMBERS = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth", "k"})
 """Members only a private or symmetric JWK has (RFC 7518 §6)."""
 
-_COMPACT = re.compile(rb"([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]+)")
 _PUBLIC_MEMBERS = {"EC": ("crv", "kty", "x", "y"), "OKP": ("crv", "kty", "x"), "RSA": ("e", "kty", "n")}
 _CURVES = {"P-256": "ES256", "P-384": "ES384", "P-521": "ES512"}
-_URLSAFE = bytes.maketrans(b"-_", b"+/")
 _encode_json = json.JSONEncoder(separators=(",", ":"), ensure_ascii=True).encode
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # "EdDSA" is deprecated in favour of "Ed25519" (RFC 9864); we take both
     _ALGORITHMS = {alg: JWSRegistry.algorithms["Ed25519" if alg == "EdDSA" else alg] for alg in ASYMMETRIC_ALGS}
-
-
-class JoseProblem(ValueError):
-    """A JWT or key is unusable; the message is a private reason that quotes foreign text with ``!r``."""
-
-
-# --- JWT ------------------------------------------------------------------------------------------------
-@dataclass(frozen=True, slots=True)
-class JWT:
-    """A parsed compact JWS whose signature is **not** verified yet (RFC 7515 §7.1)."""
-
-    header: Claims
-    header_segment: bytes
-    claims: Claims
-    signing_input: bytes
-    signature: bytes
-
-    @property
-    def alg(self) -> str:
-        """The ``alg`` header parameter; checked to be text."""
-        return self.header["alg"]  # type: ignore[no-any-return]
-
-    @property
-    def kid(self) -> str | None:
-        """The ``kid`` header parameter; checked to be text when present."""
-        return self.header.get("kid")
-
-    @property
-    def typ(self) -> str | None:
-        """The media type of ``typ``, lower case, without ``application/`` (RFC 7515 §4.1.9)."""
-        typ: str | None = self.header.get("typ")
-        return typ if typ is None else typ.lower().removeprefix("application/")
-
-
-def parse(token: str, *, max_bytes: int) -> JWT:
-    """Take a compact JWS apart without trusting any of it.
-
-    :param max_bytes: Longest accepted token, in bytes.
-    :raises JoseProblem: Not a single, well-formed compact JWS with a JSON object as payload.
-    """
-    if len(token) > max_bytes:
-        raise JoseProblem(f"longer than {max_bytes} bytes")
-    try:
-        match = _COMPACT.fullmatch(token.encode("ascii"))
-    except UnicodeEncodeError:
-        match = None
-    if match is None:
-        raise JoseProblem("not a compact JWS of three base64url parts")
-    head, payload, signature = match.groups()
-    header = _load_object(_unb64(head, "header"), "header")
-    check_header(header)
-    claims = _load_object(_unb64(payload, "payload"), "payload")
-    signing_input = token[: match.end(2)].encode("ascii")
-    return JWT(header, head, claims, signing_input, _unb64(signature, "signature"))
-
-
-def check_header(header: Claims) -> None:
-    """Check the JOSE header: text where text belongs, no ``crit``, no ``b64`` (RFC 7515 §4.1, RFC 7797 §6).
-
-    :raises JoseProblem: A header parameter is missing or of the wrong type, or must be understood and is not.
-    """
-    if not isinstance(header.get("alg"), str):
-        raise JoseProblem("header has no alg, or it is not text")
-    for name in ("kid", "typ", "cty", "x5t", "x5t#S256"):
-        if name in header and not isinstance(header[name], str):
-            raise JoseProblem(f"header parameter {name} is not text")
-    if "crit" in header or "b64" in header:
-        raise JoseProblem("header has crit or b64, of which nothing is supported")
 
 
 def verify(jwt: JWT, key: "PublicKey") -> bool:
@@ -122,38 +57,12 @@ def verify(jwt: JWT, key: "PublicKey") -> bool:
 
 def sign(header: Claims, claims: Claims, key: "PrivateKey") -> str:
     """Make a compact JWS with *key* and its algorithm (RFC 7515 §3.1)."""
-    head = _b64(_encode_json({"alg": key.alg, **header}).encode())
-    signing_input = head + b"." + _b64(_encode_json(claims).encode())
+    head = b64(_encode_json({"alg": key.alg, **header}).encode())
+    signing_input = head + b"." + b64(_encode_json(claims).encode())
     signature = _ALGORITHMS[key.alg].sign(signing_input, key.native)
-    return (signing_input + b"." + _b64(signature)).decode()
+    return (signing_input + b"." + b64(signature)).decode()
 
 
-def decode_unverified(token: str) -> tuple[Claims, Claims]:
-    """Header and payload of a JWT, for display only.
-
-    :raises JoseProblem: As :func:`parse`.
-    """
-    jwt = parse(token, max_bytes=1 << 20)
-    return jwt.header, jwt.claims
-
-
-def decode_header(segment: bytes) -> Claims:
-    """The header of a JWT that :func:`parse` accepted, from its first part.
-
-    :raises JoseProblem: As :func:`parse`.
-    """
-    return _load_object(_unb64(segment, "header"), "header")
-
-
-def load_json_object(text: str | bytes, what: str) -> dict[str, Any]:
-    """Parse JSON that must be an object, as strictly as a JWT's parts.
-
-    :raises JoseProblem: Not JSON, not an object, too deep, or a member twice.
-    """
-    return _load_object(text.encode() if isinstance(text, str) else text, what)
-
-
-# --- keys -----------------------------------------------------------------------------------------------
 @dataclass(frozen=True, slots=True)
 class PublicKey:
     """A public key, imported once and checked (RFC 7517)."""
@@ -298,71 +207,6 @@ def import_public_pem(pem: bytes) -> PublicKey:
     return public_key_of(native)
 
 
-# --- inside ---------------------------------------------------------------------------------------------
-def _b64(data: bytes) -> bytes:
-    return base64.urlsafe_b64encode(data).rstrip(b"=")
-
-
-def b64url(data: bytes) -> str:
-    """base64url without padding (RFC 7515 §2)."""
-    return _b64(data).decode()
-
-
-def _unb64(data: bytes, what: str) -> bytes:
-    try:
-        return binascii.a2b_base64(data.translate(_URLSAFE) + b"=" * (-len(data) % 4), strict_mode=True)
-    except binascii.Error:
-        raise JoseProblem(f"the {what} is not base64url") from None
-
-
-def _once(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
-    members = dict(pairs)
-    if len(members) != len(pairs):
-        raise JoseProblem("a JSON member stands twice")
-    return members
-
-
-def _no_constant(name: str) -> None:
-    raise JoseProblem(f"{name} is not JSON")
-
-
-_decoder = json.JSONDecoder(object_pairs_hook=_once, parse_constant=_no_constant)
-
-
-def _load_object(data: bytes, what: str) -> dict[str, Any]:
-    # Counting openers is a cheap upper bound of the depth; only a suspicious text is walked.
-    if data.count(b"[") + data.count(b"{") > MAX_DEPTH and _depth(data) > MAX_DEPTH:
-        raise JoseProblem(f"the {what} is nested deeper than {MAX_DEPTH}")
-    try:
-        value = _decoder.decode(data.decode("utf-8"))
-    except JoseProblem as error:
-        raise JoseProblem(f"the {what} is not acceptable: {error}") from None
-    except (ValueError, RecursionError):
-        raise JoseProblem(f"the {what} is not JSON") from None
-    if not isinstance(value, dict):
-        raise JoseProblem(f"the {what} is not a JSON object")
-    return value
-
-
-def _depth(data: bytes) -> int:
-    depth = deepest = 0
-    in_text = escaped = False
-    for byte in data:
-        if escaped:
-            escaped = False
-        elif in_text:
-            escaped = byte == 0x5C
-            in_text = byte != 0x22
-        elif byte == 0x22:
-            in_text = True
-        elif byte in b"[{":
-            depth += 1
-            deepest = max(deepest, depth)
-        elif byte in b"]}":
-            depth -= 1
-    return deepest
-
-
 _CLASSES: dict[str, Any] = {"EC": ECKey, "OKP": OKPKey, "RSA": RSAKey}
 
 
@@ -450,3 +294,29 @@ def _wrap_public(native: Any, *, kid: str | None, alg: str | None, members: Mapp
     dictionary = native.as_dict(private=False) if members is None else members
     canonical = {name: dictionary[name] for name in _PUBLIC_MEMBERS[native.key_type]}
     return PublicKey(native, native.key_type, algs, kid, native.thumbprint(), canonical)
+
+
+__all__ = [
+    "JWT",
+    "PRIVATE_MEMBERS",
+    "RSA_MAX_BITS",
+    "RSA_MIN_BITS",
+    "Claims",
+    "JoseProblem",
+    "PrivateKey",
+    "PublicKey",
+    "b64url",
+    "check_header",
+    "check_purpose",
+    "decode_header",
+    "decode_unverified",
+    "generate_private_key",
+    "import_private_key",
+    "import_public_jwk",
+    "import_public_pem",
+    "load_json_object",
+    "parse",
+    "public_key_of",
+    "sign",
+    "verify",
+]

@@ -90,6 +90,7 @@ class RemoteDocuments(Generic[T]):
 
     :param read: What it refuses counts as a failure to fetch, and never replaces a good document.
     :param size: Most documents to keep parsed in this process.
+    :param admit: Whether a document that nobody had before may be fetched now.
     :param wait: Pauses for so many seconds.
     """
 
@@ -101,12 +102,14 @@ class RemoteDocuments(Generic[T]):
         read: Read[T],
         *,
         size: int,
+        admit: Callable[[], bool] = lambda: True,
         wait: Callable[[float], None] = time.sleep,
     ) -> None:
         self._store = store
         self._fetcher = fetcher
         self._policy = policy
         self._read = read
+        self._admit = admit
         self._wait = wait
         self._flights: SingleFlight[Document[T] | None] = SingleFlight()
         self._parsed = _Recent[Document[T]](size)
@@ -155,6 +158,8 @@ class RemoteDocuments(Generic[T]):
         not_before = now - self._policy.cooldown_seconds
         # Looked at first: a claim is a write, even one that comes too early.
         if stored is not None and stored.attempted_at > not_before:
+            return None
+        if (stored is None or stored.body is None) and not self._admit():
             return None
         return self._fetch(url, claimed_at=now) if self._store.claim(url, now=now, not_before=not_before) else None
 

@@ -9,16 +9,17 @@ from ..registered_client import RegisteredClient
 
 ASSERTION = "client_assertion"
 PROOF = "dpop_proof"
+KEY_POSSESSION = "key_possession"
 
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """Something that may be used once: an assertion's or a proof's ``jti``."""
+    """Something that may be used once: the ``jti`` of an assertion, a DPoP proof or a proof of key possession."""
 
     purpose: str
-    """:data:`ASSERTION` or :data:`PROOF`; marks of different purposes never collide."""
+    """:data:`ASSERTION`, :data:`PROOF` or :data:`KEY_POSSESSION`; marks of different purposes never collide."""
     owner: str
-    """Who made the ``jti``: the client_id, or the thumbprint of the proof's key."""
+    """Who made the ``jti``: the client_id, or the thumbprint of the key that signed."""
     jti: str
     until: int
     """When the mark may be forgotten, in seconds since the epoch."""
@@ -81,6 +82,12 @@ class ClientStore(Protocol):
         """The client's current state, as one frozen snapshot; ``None`` when there is none of exactly this id.
 
         Unchanged clients give the very same object again, so that callers may cache by identity or version.
+
+        :raises StoreUnavailable: The database did not answer.
+        """
+
+    def newer(self, client: RegisteredClient) -> RegisteredClient | None:
+        """A newer state of *client*, whose keys may have changed; ``None`` when its registration is not a document.
 
         :raises StoreUnavailable: The database did not answer.
         """
@@ -170,6 +177,19 @@ class ClientKeyUseStore(Protocol):
         :raises StoreUnavailable: The database did not answer.
         """
 
+    def purge(self, *, not_after: int) -> int:
+        """Forget the keys of clients that are not registered and signed nothing later than *not_after*; how many.
+
+        Clients that are documents come here without ever being removed.
+
+        :raises StoreUnavailable: The database did not answer.
+        """
+
+
+UNUSED_SECONDS = 7 * 86400
+"""When a document that is not fetched any more can be deleted: it has not served for days then."""
+NEVER_HAD_SECONDS = 3600
+
 
 @dataclass(frozen=True, slots=True)
 class StoredDocument:
@@ -209,6 +229,14 @@ class FetchedDocumentStore(Protocol):
 
     def forget(self, url: str) -> None:
         """Drop the document and its cool-down: the next request for it fetches anew, on every worker.
+
+        :raises StoreUnavailable: The database did not answer.
+        """
+
+    def purge(self) -> int:
+        """Delete what nobody has tried to fetch for long, and return how many; safe at any time.
+
+        For long: :data:`UNUSED_SECONDS`, or :data:`NEVER_HAD_SECONDS` for what was never fetched with success.
 
         :raises StoreUnavailable: The database did not answer.
         """

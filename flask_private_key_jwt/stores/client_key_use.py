@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Set
 
-from sqlalchemy import Connection, Table, delete, insert, or_, select, update
+from sqlalchemy import Connection, Table, delete, func, insert, or_, select, update
 
 from .base import KeyUse
 from .driver import Database
@@ -19,6 +19,7 @@ class SQLAlchemyClientKeyUseStore:
     def __init__(self, database: Database, tables: Tables) -> None:
         self._database = database
         self._table = tables.client_key
+        self._clients = tables.client
         self._insert = insert(self._table)
 
     def load(self, client_id: str) -> Mapping[str, KeyUse]:
@@ -44,6 +45,14 @@ class SQLAlchemyClientKeyUseStore:
         change = update(self._table).where(is_this_key, is_due).values(last_used_at=now)
         with self._database.begin() as connection:
             return connection.execute(change).rowcount == 1
+
+    def purge(self, *, not_after: int) -> int:
+        """See :meth:`.base.ClientKeyUseStore.purge`."""
+        columns = self._table.c
+        is_registered = columns.client_id.in_(select(self._clients.c.client_id))
+        is_old = func.coalesce(columns.last_used_at, columns.added_at) <= not_after
+        with self._database.begin() as connection:
+            return connection.execute(delete(self._table).where(~is_registered, is_old)).rowcount
 
 
 def load_key_uses(connection: Connection, table: Table, client_id: str) -> dict[str, KeyUse]:

@@ -98,13 +98,14 @@ class KeptConnections:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._idle: list[PoolProxiedConnection] = []
+        self._inherited: list[PoolProxiedConnection] = []
         self._process = os.getpid()
         event.listen(engine, "engine_disposed", self._close_idle)
 
     def take(self) -> PoolProxiedConnection:
         """See :meth:`Connections.take`."""
-        if self._process != os.getpid():  # SQLite forbids using a connection on the other side of a fork
-            self._idle, self._process = [], os.getpid()
+        if self._process != os.getpid():  # SQLite forbids using a connection on the other side of a fork, or closing it
+            self._inherited, self._idle, self._process = self._idle, [], os.getpid()
         try:
             return self._idle.pop()  # one step, so that two threads never get the same
         except IndexError:

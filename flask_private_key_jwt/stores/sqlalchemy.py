@@ -157,6 +157,9 @@ class SQLAlchemyClientStore:
                 return known
         return self._load(client_id)
 
+    def newer(self, client: RegisteredClient) -> None:
+        """See :meth:`.base.ClientStore.newer`: what :meth:`find` gave is the newest there is."""
+
     def _load(self, client_id: str) -> RegisteredClient | None:
         columns = self._database.fetch(self._whole, {"client_id": client_id})
         # MariaDB finds "Client" for "client".

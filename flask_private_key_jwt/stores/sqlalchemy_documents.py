@@ -3,9 +3,10 @@
 from dataclasses import asdict, fields
 from hashlib import sha256
 
-from sqlalchemy import bindparam, delete, insert, select, update
+from sqlalchemy import Delete, Table, bindparam, delete, insert, select, update
 
-from .base import StoredDocument
+from .. import clock
+from .base import NEVER_HAD_SECONDS, UNUSED_SECONDS, StoredDocument
 from .driver import Database
 from .models import Tables
 
@@ -49,7 +50,20 @@ class SQLAlchemyFetchedDocumentStore:
     def forget(self, url: str) -> None:
         """See :meth:`.base.FetchedDocumentStore.forget`."""
         with self._database.begin() as connection:
-            connection.execute(delete(self._table).where(self._table.c.url_digest == _digest(url)))
+            connection.execute(delete_document(self._table, url))
+
+    def purge(self) -> int:
+        """See :meth:`.base.FetchedDocumentStore.purge`."""
+        now, table = clock.now(), self._table
+        unused = table.c.attempted_at < now - UNUSED_SECONDS
+        never_had = table.c.body.is_(None) & (table.c.attempted_at < now - NEVER_HAD_SECONDS)
+        with self._database.begin() as connection:
+            return connection.execute(delete(table).where(unused | never_had)).rowcount
+
+
+def delete_document(table: Table, url: str) -> Delete:
+    """The statement that forgets *url*, for a transaction that also changes what names it."""
+    return delete(table).where(table.c.url_digest == _digest(url))
 
 
 def _digest(url: str) -> bytes:

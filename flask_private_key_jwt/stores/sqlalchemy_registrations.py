@@ -1,6 +1,6 @@
 """The registrations of clients, in the application's database. The hot path reads them through the client store."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Set
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -9,8 +9,10 @@ from sqlalchemy.exc import IntegrityError
 
 from .. import clock
 from ..registered_client import RegisteredClient
+from .client_key_use import replace_key_uses
 from .driver import Database
 from .models import ClientRow, Tables, build_columns, snapshot
+from .sqlalchemy_documents import delete_document
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,11 +35,17 @@ class SQLAlchemyRegistrations:
 
     :param database: The application's.
     :param tables: The application's tables.
+    :param find_thumbprints: Gives the thumbprints of the keys in a client's ``jwks``: when each came is recorded too.
     """
 
-    def __init__(self, database: Database, tables: Tables) -> None:
+    def __init__(
+        self, database: Database, tables: Tables, *, find_thumbprints: Callable[[RegisteredClient], Set[str]]
+    ) -> None:
         self._database = database
+        self._keys = tables.client_key
+        self._find_thumbprints = find_thumbprints
         self._table = table = tables.client
+        self._documents = tables.fetched_document
         snapshot_columns = [table.c[name] for name in ClientRow._fields]
         self._select = select(*snapshot_columns, table.c.created_at, table.c.registration_access_token_digest)
 
@@ -86,19 +94,37 @@ class SQLAlchemyRegistrations:
                 )
             except IntegrityError:
                 raise ClientIdTaken(client.client_id) from None
+            self._record_keys(connection, client, now=now)
         return Registration(client, now, access_token_digest)
 
     def replace(self, before: RegisteredClient, after: RegisteredClient, *, keep: Collection[str] = ()) -> bool:
         """Save *after* in the place of *before*, in one UPDATE; ``False`` when the client has changed meanwhile.
 
+        A new ``jwks_uri`` is fetched at the client's next request, whatever is known of it from elsewhere.
+
         :param keep: Columns that stay as they are.
         :raises StoreUnavailable: The database did not answer.
         """
         row = {name: value for name, value in build_columns(after).items() if name not in keep}
+        now = clock.now()
         statement = update(self._table).where(self._is_still(before))
         with self._database.begin() as connection:
-            changed = connection.execute(statement.values(**row, version=after.version, updated_at=clock.now()))
-        return changed.rowcount == 1
+            changed = connection.execute(statement.values(**row, version=after.version, updated_at=now)).rowcount == 1
+            if changed:
+                self._record_keys(connection, after, now=now)
+            if after.jwks_uri is not None and after.jwks_uri != before.jwks_uri:
+                connection.execute(delete_document(self._documents, after.jwks_uri))
+        return changed
+
+    def set_access_token(self, before: RegisteredClient, digest: bytes, *, version: str) -> bool:
+        """Let the client manage itself with a token of this SHA-256; ``False`` when it has changed meanwhile.
+
+        :param version: Its new version.
+        :raises StoreUnavailable: The database did not answer.
+        """
+        changed = {"registration_access_token_digest": digest, "version": version, "updated_at": clock.now()}
+        with self._database.begin() as connection:
+            return connection.execute(update(self._table).where(self._is_still(before)).values(changed)).rowcount == 1
 
     def disable(self, client: RegisteredClient, *, version: str) -> None:
         """Let a client in no longer, whatever its registration holds by now.
@@ -111,16 +137,34 @@ class SQLAlchemyRegistrations:
         with self._database.begin() as connection:
             connection.execute(update(self._table).where(its_own).values(disabled))
 
+    def forget_keys(self, client: RegisteredClient) -> None:
+        """Drop what was fetched from the client's ``jwks_uri``: its next request fetches it anew, on every worker.
+
+        :raises StoreUnavailable: The database did not answer.
+        """
+        if client.jwks_uri is not None:
+            with self._database.begin() as connection:
+                connection.execute(delete_document(self._documents, client.jwks_uri))
+
     def remove(self, before: RegisteredClient) -> bool:
         """Delete a client; ``False`` when it has changed meanwhile.
 
         :raises StoreUnavailable: The database did not answer.
         """
         with self._database.begin() as connection:
-            return connection.execute(delete(self._table).where(self._is_still(before))).rowcount == 1
+            removed = connection.execute(delete(self._table).where(self._is_still(before))).rowcount == 1
+            if removed:
+                replace_key_uses(connection, self._keys, before.client_id, frozenset(), now=clock.now())
+        return removed
 
     def _is_still(self, before: RegisteredClient) -> ColumnElement[bool]:
         return (self._table.c.client_id == before.client_id) & (self._table.c.version == before.version)
+
+    def _record_keys(self, connection: Connection, client: RegisteredClient, *, now: int) -> None:
+        """Those behind a ``jwks_uri`` come and go without us: they are recorded when they are seen."""
+        if client.jwks is not None:
+            thumbprints = self._find_thumbprints(client)
+            replace_key_uses(connection, self._keys, client.client_id, thumbprints, now=now)
 
 
 def _registration(row: tuple[Any, ...]) -> Registration:

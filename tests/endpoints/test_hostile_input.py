@@ -155,10 +155,13 @@ def target(request: pytest.FixtureRequest, targets: list[Target]) -> Iterator[Ta
     handler = logging.Handler()
     handler.emit = lambda record: chosen.said.append(record.getMessage())  # type: ignore[method-assign]
     log = logging.getLogger("flask_private_key_jwt")
+    level = log.level
+    log.setLevel(logging.INFO)
     log.addHandler(handler)
     with request_refused.connected_to(lambda sender, **event: chosen.said.append(event["reason"]), sender=chosen.app):
         yield chosen
     log.removeHandler(handler)
+    log.setLevel(level)
 
 
 def test_what_is_built_here_is_accepted_as_long_as_nothing_is_changed(target):

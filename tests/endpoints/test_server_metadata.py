@@ -1,6 +1,7 @@
 """Group K: what is advertised is what is served, to everybody alike (RFC 8414)."""
 
 import pytest
+from authlib.oauth2.rfc6749 import BaseGrant, TokenEndpointMixin
 
 from flask_private_key_jwt.settings import ASYMMETRIC_ALGS
 from tests.conftest import API, CLIENT_ID, ISSUER, TOKEN_URL, close, make_app
@@ -52,8 +53,12 @@ def test_endpoints_are_where_the_prefix_says(document, http):
 
 
 def test_grant_of_the_application_is_advertised(oauth, http):
-    class Own:
+    class Own(BaseGrant, TokenEndpointMixin):
         GRANT_TYPE = "urn:example:own"
+        TOKEN_ENDPOINT_AUTH_METHODS = ["private_key_jwt"]
+
+        def validate_token_request(self):
+            self.request.client = self.authenticate_token_endpoint_client()
 
     oauth.register_grant(Own)
 

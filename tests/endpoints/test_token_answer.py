@@ -1,4 +1,4 @@
-"""Rows I2, I3, I9, I16 to I18, J1 to J3: what is granted, and how it is answered."""
+"""Rows I2, I3, I9, I16, I17, J1 to J3: how a token is answered. Scope and resource are tested in tests/grants."""
 
 import json
 
@@ -112,7 +112,7 @@ def test_client_that_is_not_registered_for_the_grant_is_refused(
 
     answer = ask_token(assertion=build_assertion(key=keys(), iss="other", sub="other"))
 
-    assert_refused(answer, "unauthorized_client", refusals, "the client is not registered for client_credentials")
+    assert_refused(answer, "unauthorized_client", refusals, "not registered for 'client_credentials'")
 
 
 class OtherGrant(BaseGrant, TokenEndpointMixin):
@@ -122,59 +122,6 @@ class OtherGrant(BaseGrant, TokenEndpointMixin):
 
 def test_client_credentials_give_no_refresh_token(ask_token):
     assert not {"refresh_token", "id_token"} & ask_token(scope="read write").json.keys()
-
-
-# --- scope ------------------------------------------------------------------------------------------------
-@pytest.mark.parametrize(
-    ("asked", "granted"),
-    [(None, "read"), ("", "read"), ("read", "read"), ("write read", "write read"), ("read read", "read")],
-)
-def test_registered_scopes_are_granted(asked, granted, ask_token):
-    answer = ask_token(scope=asked)
-
-    assert answer.json["scope"] == claims_of(answer)["scope"] == granted
-
-
-@pytest.mark.parametrize(
-    "asked", ["admin", "read admin", "READ", " read", "read ", "read  write", "read\twrite", "é", "\x00"]
-)
-def test_any_other_scope_is_refused(asked, ask_token, refusals):
-    assert_refused(ask_token(scope=asked), "invalid_scope", refusals, "scope ")
-
-
-def test_no_scope_without_a_default_is_refused(register, keys, ask_token, build_assertion, refusals):
-    register(client_id="other", jwks={"keys": [keys().public_jwk()]}, scope="read")
-
-    answer = ask_token(assertion=build_assertion(key=keys(), iss="other", sub="other"))
-
-    assert_refused(answer, "invalid_scope", refusals, "no scope requested and the client has no default_scope")
-
-
-# --- resource (RFC 8707) ------------------------------------------------------------------------------------
-SECOND = "https://second.example/api"
-
-
-@pytest.mark.parametrize("settings", [{"OAUTH2_RESOURCES": [API, SECOND]}])
-@pytest.mark.parametrize(
-    ("asked", "aud"), [([], API), ([API], API), ([SECOND], SECOND), ([SECOND, API], [SECOND, API]), ([API, API], API)]
-)
-def test_token_is_for_the_resource_asked_for(asked, aud, ask_token):
-    assert claims_of(ask_token(resource=asked))["aud"] == aud
-
-
-@pytest.mark.parametrize(
-    "resource", [ISSUER, CLIENT_ID, f"{API}/", API.upper(), f"{API}#x", f"{API}?x", "x", "\x00", "é", f"{API} {API}"]
-)
-@pytest.mark.parametrize("beside", [[], [API]])
-def test_other_resource_is_refused(resource, beside, ask_token, refusals):
-    answer = ask_token(resource=[*beside, resource])
-
-    assert_refused(answer, "invalid_target", refusals, "resource ")
-
-
-@pytest.mark.parametrize("settings", [{"OAUTH2_RESOURCES": None}])
-def test_without_resources_the_issuer_is_the_audience(ask_token):
-    assert claims_of(ask_token())["aud"] == ISSUER
 
 
 def test_audience_parameter_of_other_servers_is_not_read(ask_token):

@@ -3,7 +3,8 @@
 from dataclasses import replace
 from threading import Lock
 
-from flask_private_key_jwt.stores.base import StoredDocument
+from flask_private_key_jwt import clock
+from flask_private_key_jwt.stores.base import NEVER_HAD_SECONDS, UNUSED_SECONDS, StoredDocument
 
 
 class MemoryDocumentStore:
@@ -32,3 +33,13 @@ class MemoryDocumentStore:
     def forget(self, url: str) -> None:
         with self._lock:
             self.rows.pop(url, None)
+
+    def purge(self) -> int:
+        with self._lock:
+            for url in (unused := [url for url, row in self.rows.items() if _is_unused(row)]):
+                del self.rows[url]
+            return len(unused)
+
+
+def _is_unused(row: StoredDocument) -> bool:
+    return row.attempted_at < clock.now() - (NEVER_HAD_SECONDS if row.body is None else UNUSED_SECONDS)

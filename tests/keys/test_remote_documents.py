@@ -54,8 +54,8 @@ def start_worker(site, store, waits):
     def wait(seconds):
         waits.append(seconds)
 
-    def start(fetcher=site, wait=wait, read=read, size=10, **policy):
-        return RemoteDocuments(store, fetcher, CachePolicy(**policy), read, wait=wait, size=size)
+    def start(fetcher=site, wait=wait, read=read, size=10, admit=lambda: True, **policy):
+        return RemoteDocuments(store, fetcher, CachePolicy(**policy), read, wait=wait, size=size, admit=admit)
 
     return start
 
@@ -210,6 +210,7 @@ def test_what_another_worker_fetched_since_is_newer(start_worker, site, clock):
     clock.move(30)
     up(site, keys=[2])
     one.newer(one.load(URL))
+    clock.move(30)
 
     assert other.newer(old).value == [2]
     assert len(site.fetched) == 2
@@ -349,6 +350,39 @@ def test_a_store_that_is_away_is_said_so(start_worker, store, monkeypatch):
     monkeypatch.setattr(store, "load", away)
     with pytest.raises(StoreUnavailable):
         documents.load(URL)
+
+
+# --- new ones are let in at a pace ------------------------------------------------------------------------
+def test_a_document_nobody_had_is_fetched_only_when_it_is_let_in(start_worker, store, site, waits):
+    documents = start_worker(admit=lambda: False)
+
+    with pytest.raises(DocumentUnavailable):
+        documents.load(URL)
+
+    assert store.load(URL) is None
+    assert site.fetched == []
+    assert waits == []
+
+
+def test_a_document_that_was_never_had_is_let_in_each_time(start_worker, site, clock):
+    admitted = iter([True, False])
+    documents = start_worker(admit=lambda: next(admitted))
+    down(site)
+    for _ in range(2):
+        with pytest.raises(DocumentUnavailable):
+            documents.load(URL)
+        clock.move(30)
+
+    assert len(site.fetched) == 1
+
+
+def test_a_document_that_was_had_needs_no_letting_in(start_worker, site, clock):
+    start_worker().load(URL)
+    clock.move(600)
+
+    start_worker(admit=lambda: False).load(URL)
+
+    assert len(site.fetched) == 2
 
 
 # --- forgotten ------------------------------------------------------------------------------------------

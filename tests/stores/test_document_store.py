@@ -7,7 +7,7 @@ from flask_sqlalchemy import SQLAlchemy
 from sqlalchemy import create_engine
 
 from flask_private_key_jwt.errors import StoreUnavailable
-from flask_private_key_jwt.stores.base import StoredDocument
+from flask_private_key_jwt.stores.base import NEVER_HAD_SECONDS, UNUSED_SECONDS, StoredDocument
 from flask_private_key_jwt.stores.driver import Database
 from flask_private_key_jwt.stores.engine import use_wal
 from flask_private_key_jwt.stores.models import build_tables
@@ -101,6 +101,22 @@ def test_forgetting_what_is_not_known_is_no_error(document_store):
     document_store.forget(URL)
 
 
+@pytest.mark.parametrize(("body", "kept_for"), [("{}", UNUSED_SECONDS), (None, NEVER_HAD_SECONDS)])
+def test_what_nobody_fetches_any_more_is_purged(body, kept_for, document_store, clock):
+    for url, now in ((URL, clock.now), (URL + "/used", clock.now + 1)):
+        document_store.claim(url, now=now, not_before=0)
+        if body is not None:
+            document_store.save(url, body, fetched_at=now, fresh_until=now + 600)
+
+    clock.move(kept_for)
+    assert document_store.purge() == 0
+    clock.move(1)
+    assert document_store.purge() == 1
+
+    assert document_store.load(URL) is None
+    assert document_store.load(URL + "/used") is not None
+
+
 @pytest.mark.parametrize("other", [URL + "/", URL.upper(), URL + " ", "", URL + "é", URL + "e\u0301"])
 def test_urls_that_differ_are_kept_apart(other, document_store):
     document_store.claim(URL, now=NOW, not_before=NOW - 30)
@@ -139,6 +155,7 @@ def test_a_database_without_the_tables_is_unavailable(sqlite_database):
         lambda: store.claim(URL, now=NOW, not_before=NOW - 30),
         lambda: store.save(URL, "{}", fetched_at=NOW, fresh_until=NOW),
         lambda: store.forget(URL),
+        store.purge,
     ):
         with pytest.raises(StoreUnavailable):
             use()

@@ -23,4 +23,10 @@ def create_app(database: str | None = None) -> Flask:
     db.init_app(app)
     oauth.init_app(app)
     app.extensions["tests"] = (db, oauth)
+    app.add_url_rule("/worker", view_func=worker, methods=["POST"])
     return app
+
+
+def worker() -> str:
+    """Which process answers."""
+    return str(os.getpid())

@@ -47,8 +47,10 @@ COMMANDS: dict[str, Callable[[str], list[str]]] = {
         *["--uds", path, "--factory", FACTORY],
     ],
 }
+WORKERS = {"werkzeug": 1, "gunicorn": 2, "granian": 2}
 FORM = ("Content-Type", "application/x-www-form-urlencoded")
 CHUNKED = ("Transfer-Encoding", "chunked")
+Headers = Sequence[tuple[str, str]]
 TOO_LARGE = {"error": "invalid_request", "error_description": "The request is too large."}
 
 
@@ -80,51 +82,53 @@ class Served:
         jti = os.urandom(9).hex()
         return build_proof(self.key, jti=jti, method="POST", url=f"{ISSUER}/oauth2/token", now=int(time.time()))
 
-    def send(
-        self,
-        headers: Sequence[tuple[str, str]],
-        body: bytes,
-        *,
-        path: str = "/oauth2/token",
-        length: int | None = None,
-    ) -> Answer:
-        """Send one request as it is; ``Content-Length`` is right unless given, and left out of a chunked one."""
-        lines = [("Host", "evil.example"), ("Connection", "close"), *headers]
-        if CHUNKED not in headers:
-            lines.append(("Content-Length", str(len(body) if length is None else length)))
-        head = "".join(f"{name}: {value}\r\n" for name, value in lines)
-        with socket.socket(socket.AF_UNIX) as connection:
-            connection.settimeout(10)
-            connection.connect(self.path)
-            connection.sendall(f"POST {path} HTTP/1.1\r\n{head}\r\n".encode("latin-1") + body)
-            response = http.client.HTTPResponse(connection)
-            response.begin()
-            return Answer(response.status, response.headers, response.read())
+    def send(self, headers: Headers, body: bytes, **options: Any) -> Answer:
+        return send(self.path, headers, body, **options)
+
+
+def send(
+    socket_path: str, headers: Headers, body: bytes, *, path: str = "/oauth2/token", length: int | None = None
+) -> Answer:
+    """Send one request as it is; ``Content-Length`` is right unless given, and left out of a chunked one."""
+    lines = [("Host", "evil.example"), ("Connection", "close"), *headers]
+    if CHUNKED not in headers:
+        lines.append(("Content-Length", str(len(body) if length is None else length)))
+    head = "".join(f"{name}: {value}\r\n" for name, value in lines)
+    with socket.socket(socket.AF_UNIX) as connection:
+        connection.settimeout(10)
+        connection.connect(socket_path)
+        connection.sendall(f"POST {path} HTTP/1.1\r\n{head}\r\n".encode("latin-1") + body)
+        response = http.client.HTTPResponse(connection)
+        response.begin()
+        return Answer(response.status, response.headers, response.read())
 
 
 @contextmanager
 def running(name: str, folder: Path, database: Path) -> Iterator[str]:
-    """Run a server until the block ends; gives the path of its socket."""
+    """Run a server until the block ends; gives the path of its socket, once every worker answers."""
     path = str(folder / name)
     environment = {**os.environ, "DATABASE": str(database), "PYTHONPATH": str(CHECKOUT)}
     with (folder / f"{name}.log").open("wb") as log:
         process = subprocess.Popen(COMMANDS[name](path), cwd=CHECKOUT, env=environment, stdout=log, stderr=log)
     try:
-        _wait_for(path, process)
+        _wait_for_workers(WORKERS[name], path, process)
         yield path
     finally:
         process.terminate()
         process.wait()
 
 
-def _wait_for(path: str, process: subprocess.Popen[bytes]) -> None:
+def _wait_for_workers(count: int, path: str, process: subprocess.Popen[bytes]) -> None:
+    # All of them: granian never ends when it is told to while one of its workers still starts.
     deadline = time.monotonic() + 60
-    while process.poll() is None and time.monotonic() < deadline:
-        with socket.socket(socket.AF_UNIX) as connection:
-            if connection.connect_ex(path) == 0:
-                return
-        time.sleep(0.02)
-    pytest.fail(f"the server did not start: {process.args}")
+    workers: set[str] = set()
+    while len(workers) < count:
+        if process.poll() is not None or time.monotonic() > deadline:
+            pytest.fail(f"the server did not start: {process.args}")
+        try:
+            workers.add(send(path, [], b"", path="/worker").body.decode())
+        except OSError:
+            time.sleep(0.02)
 
 
 @pytest.fixture(scope="module", params=list(COMMANDS))

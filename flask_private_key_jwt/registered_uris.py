@@ -1,0 +1,21 @@
+"""URIs of pages about a client, which a browser will show."""
+
+from urllib.parse import urlsplit
+
+from .errors import InvalidClientMetadata
+
+
+def check_page(name: str, uri: str) -> None:
+    """Check the URI of a page or picture that people will be shown: a browser must not run it (RFC 7591 §5).
+
+    :param name: The member, e.g. ``logo_uri``.
+    :raises InvalidClientMetadata: It is not the URL of a web page.
+    """
+    try:
+        parts = urlsplit(uri)
+        is_page = parts.scheme in ("https", "http") and bool(parts.hostname)
+    except ValueError:
+        is_page = False
+    # urlsplit passes over line ends and tabs, as browsers do.
+    if not is_page or not uri.isprintable() or " " in uri:
+        raise InvalidClientMetadata(f"{name} {uri[:200]!r} is not the URL of a web page")
