@@ -39,6 +39,8 @@ def check_possession(
     :raises InvalidClientMetadata: A new key is not proven, or a new ``jwks_uri`` is named: whatever is proven of the
         keys there today, others may be there tomorrow.
     """
+    if after.is_public and not before.is_public:
+        raise InvalidClientMetadata("a client that held keys cannot go on without: nothing would prove it is the same")
     if after.jwks_uri is not None and after.jwks_uri != before.jwks_uri:
         raise InvalidClientMetadata("a new jwks_uri cannot be proven: OAUTH2_REGISTRATION_KEY_POSSESSION is required")
     new_keys = _find_new_keys(before, after)

@@ -45,6 +45,9 @@ def build_client(
     if public:
         check_public_client(metadata, settings)
     jwks, jwks_uri = (None, None) if public else check_key_source(metadata, alg, settings)
+    audience = _one_of(metadata, "assertion_audience", ("issuer", "compatibility"))
+    if audience != "issuer" and settings.PROFILE == "fapi2":
+        raise InvalidClientMetadata(f"assertion_audience {audience!r} contradicts OAUTH2_PROFILE = 'fapi2'")
     granted_types = _check_grant_types(metadata, grant_types)
     application_type = _one_of(metadata, "application_type", ("web", "native"))
     scope = _check_scope(metadata, "scope", settings.SCOPES)
@@ -63,7 +66,7 @@ def build_client(
         token_endpoint_auth_method=method,
         token_endpoint_auth_signing_alg=alg,
         dpop_bound_access_tokens=_flag(metadata, "dpop_bound_access_tokens", default=public),
-        assertion_audience=_one_of(metadata, "assertion_audience", ("issuer", "compatibility")),  # type: ignore[arg-type]
+        assertion_audience=audience,  # type: ignore[arg-type]
         client_name=_text(metadata, "client_name", longest=255),
         owner=_text(metadata, "owner", longest=255),
         redirect_uris=check_redirects(metadata, granted_types, native=application_type == "native"),

@@ -213,10 +213,10 @@ class SelfRegistration:
             "client_id_issued_at": managed.issued_at,
             "registration_client_uri": self._uri_of(client.client_id),
             "registration_access_token": managed.access_token,
+            "response_types": [],  # left out, it would mean "code" (RFC 7591 §2)
             **_without(describe_client(client), OPERATOR_MEMBERS),
             # Even when nothing is left of it: the client has to see what became of its request.
             "scope": " ".join(sorted(client.scope)),
-            "response_types": [],  # left out, it would mean "code" (RFC 7591 §2)
         }
 
     # --- inside --------------------------------------------------------------------------------------------

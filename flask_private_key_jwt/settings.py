@@ -16,6 +16,7 @@ from typing import Annotated, Any, Literal, TypeVar
 from urllib.parse import urlsplit
 
 from .errors import ConfigurationError
+from .profiles import apply_profile
 
 log = logging.getLogger(__name__)
 
@@ -136,12 +137,6 @@ def replay_store(value: str) -> None:
         raise ValueError("must be sql, memory, a redis:// URL or a SQLAlchemy URL")
 
 
-def until_complete(value: str) -> None:
-    """Refuse a profile that is not complete yet."""
-    if value == "fapi2":
-        raise ValueError("is not complete in this release; use 'oauth'")
-
-
 Seconds = Annotated[int, between(1, 3600)]
 Algs = Annotated[tuple[str, ...], each_of(ASYMMETRIC_ALGS)]
 
@@ -153,8 +148,8 @@ class SharedSettings:
     ISSUER: Annotated[str, https_url]
     """The authorization server's issuer identifier, used literally in ``iss`` and ``aud`` (RFC 8414 §2)."""
 
-    PROFILE: Annotated[Literal["oauth", "fapi2"], until_complete] = "oauth"
-    """The rules in force: ``oauth``, or ``fapi2`` once that is complete."""
+    PROFILE: Literal["oauth", "fapi2"] = "oauth"
+    """The rules in force: ``fapi2`` is the FAPI 2.0 Security Profile; see :mod:`.profiles`."""
 
     DPOP_NONCE: Literal["off", "required"] = "off"
     """Whether a DPoP proof must carry a nonce of this server (RFC 9449 §8, §9)."""
@@ -328,8 +323,6 @@ class ServerSettings(SharedSettings):
         for name in ("CLIENT_ID_SCOPES", "REGISTRATION_SCOPES"):
             if self.SCOPES and (unknown := set(getattr(self, name) or ()) - set(self.SCOPES)):
                 raise ConfigurationError(f"OAUTH2_{name} holds {min(unknown)!r}, which is not in OAUTH2_SCOPES.")
-        if self.FETCH_FROM_LOOPBACK and self.PROFILE == "fapi2":
-            raise ConfigurationError("OAUTH2_FETCH_FROM_LOOPBACK is for development; the profile fapi2 refuses it.")
 
     @property
     def resources(self) -> tuple[str, ...]:
@@ -393,7 +386,8 @@ def read(config: Mapping[str, Any], kind: type[S]) -> S:
             values[setting.name] = _convert(name, config[name], hints[setting.name], private=not setting.repr)
         elif setting.default is MISSING:
             raise ConfigurationError(f"{name} is not set. {_HELP[setting.name]}")
-    return kind(**values)
+    known = frozenset(setting.name for setting in fields(kind))
+    return kind(**apply_profile(values.get("PROFILE", "oauth"), values, known))
 
 
 def check_names(config: Mapping[str, Any]) -> None:

@@ -272,11 +272,6 @@ def test_other_replay_store_is_refused(kind, store):
     assert refusal_of(kind, "REPLAY_STORE", store).endswith(sentence)
 
 
-def test_fapi2_is_refused_until_it_is_complete():
-    sentence = "OAUTH2_PROFILE = 'fapi2' is not accepted: it is not complete in this release; use 'oauth'."
-    assert refusal_of(ServerSettings, "PROFILE", "fapi2") == sentence
-
-
 def test_next_key_must_be_announced_while_the_current_one_signs():
     times = {"OAUTH2_KEY_ANNOUNCE_SECONDS": 3599, "OAUTH2_KEY_SIGN_SECONDS": 3600}
 
@@ -316,14 +311,6 @@ def test_keys_are_not_kept_for_longer_than_at_most():
     assert read({**REQUIRED, **times}, ServerSettings).JWKS_MIN_CACHE_SECONDS == 300
     with pytest.raises(ConfigurationError, match="OAUTH2_JWKS_MIN_CACHE_SECONDS must not be more than"):
         read({**REQUIRED, **times, "OAUTH2_JWKS_MAX_CACHE_SECONDS": 299}, ServerSettings)
-
-
-def test_fapi2_does_not_fetch_from_loopback():
-    settings = {"ISSUER": ISSUER, "PROFILE": "fapi2"}
-
-    assert ServerSettings(**settings)
-    with pytest.raises(ConfigurationError, match="OAUTH2_FETCH_FROM_LOOPBACK is for development"):
-        ServerSettings(**settings, FETCH_FROM_LOOPBACK=True)
 
 
 # --- names ------------------------------------------------------------------------------------------------

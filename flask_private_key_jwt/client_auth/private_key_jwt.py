@@ -130,9 +130,12 @@ class PrivateKeyJWTAuthentication:
         Any further accepted value lets a hostile server pass on an assertion that a client made for it.
         """
         given = jwt.claims.get("aud")
+        strict = self._settings.PROFILE == "fapi2"
+        if strict and not isinstance(given, str):
+            raise InvalidClient("assertion: aud is not a text")  # FAPI 2.0 Security Profile §5.3.2.1
         values = given if isinstance(given, list) else [given]
         accepted = {self._settings.ISSUER}
-        if client.assertion_audience == "compatibility" and jwt.typ != EXPLICIT_TYPE:
+        if client.assertion_audience == "compatibility" and not strict and jwt.typ != EXPLICIT_TYPE:
             accepted |= {self._token_url, request.url}
         elif len(values) != 1:
             raise InvalidClient("assertion: aud is not exactly one value")
@@ -145,7 +148,7 @@ class PrivateKeyJWTAuthentication:
         """RFC 7523 §3, items 4 to 6; returns until when the assertion must be remembered."""
         skew = self._settings.CLOCK_SKEW_SECONDS
         longest = self._settings.ASSERTION_LIFETIME_SECONDS
-        if client.assertion_audience == "compatibility":
+        if client.assertion_audience == "compatibility" and self._settings.PROFILE != "fapi2":
             longest = max(longest, COMPATIBILITY_LIFETIME_SECONDS)
         expires = _number(claims, "exp")
         if expires is None:

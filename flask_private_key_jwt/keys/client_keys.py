@@ -103,6 +103,8 @@ def read_key_set(url: str, members: Mapping[str, Any]) -> tuple[ClientKey, ...]:
 
 def load_client_keys(client: RegisteredClient) -> tuple[ClientKey, ...]:
     """Parse a client's ``jwks``. An entry that cannot be used is passed over; private material spoils the whole set."""
+    if client.is_public:
+        return ()
     try:
         return parse_jwks(client.jwks or {})
     except jose.JoseProblem as problem:

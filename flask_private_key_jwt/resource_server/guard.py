@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import flask
@@ -73,6 +73,7 @@ class Guard:
         environ = request.environ
         served: Sequence[Scheme] = ()
         try:
+            requirement = self.tighten(requirement)
             served = requirement.schemes(with_dpop=self.find_replay_store() is not None)
             if earlier := find_admission(environ, by=self):
                 requirement.check_again(earlier.token, earlier.scheme)
@@ -86,6 +87,10 @@ class Guard:
         except ConfigurationError as error:  # ours to mend, not the caller's: the log says how
             return refuse(TemporarilyUnavailable(f"set up wrongly: {error}"))
         return None
+
+    def tighten(self, requirement: Requirement) -> Requirement:
+        """A view's requirement under the profile: ``fapi2`` takes bound tokens only (§5.3.4)."""
+        return replace(requirement, dpop="required") if self.settings.PROFILE == "fapi2" else requirement
 
     # --- the steps --------------------------------------------------------------------------------------------
     def _check_proof(self, credentials: Credentials, token: AccessToken, environ: Environ) -> DPoPProof | None:

@@ -41,7 +41,7 @@ class ResourceProtector:
             raise ConfigurationError("init_app was called on this app before.")
         guard = _build_guard(app)
         for requirement in find_requirements(app):  # views that are there already: better now than at a request
-            requirement.schemes(with_dpop=guard.find_replay_store() is not None)
+            guard.tighten(requirement).schemes(with_dpop=guard.find_replay_store() is not None)
         app.extensions[EXTENSION_KEY] = guard
         add_metadata_endpoint(app, guard.settings)
 

@@ -120,5 +120,11 @@ class SQLAlchemyRefreshTokenStore:
         return grants
 
 
+def forget_client(connection: Connection, tables: GrantTables, client_id: str) -> None:
+    """Delete what people allowed a client, as part of the transaction that removes it (RFC 7592 §2.3)."""
+    for table in (tables.pushed_request, tables.authorization_code, tables.refresh_token, tables.consent):
+        connection.execute(delete(table).where(table.c.client_id == client_id))
+
+
 def _name(grant_id: str) -> bytes:
     return digest(f"grant_id\x00{grant_id}")

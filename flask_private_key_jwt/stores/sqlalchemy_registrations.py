@@ -13,6 +13,7 @@ from .client_key_use import replace_key_uses
 from .driver import Database
 from .models import ClientRow, Tables, build_columns, snapshot
 from .sqlalchemy_documents import delete_document
+from .sqlalchemy_refresh_tokens import forget_client
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +47,7 @@ class SQLAlchemyRegistrations:
         self._find_thumbprints = find_thumbprints
         self._table = table = tables.client
         self._documents = tables.fetched_document
+        self._granted = tables.granted
         snapshot_columns = [table.c[name] for name in ClientRow._fields]
         self._select = select(*snapshot_columns, table.c.created_at, table.c.registration_access_token_digest)
 
@@ -147,7 +149,7 @@ class SQLAlchemyRegistrations:
                 connection.execute(delete_document(self._documents, client.jwks_uri))
 
     def remove(self, before: RegisteredClient) -> bool:
-        """Delete a client; ``False`` when it has changed meanwhile.
+        """Delete a client, and all that people allowed it; ``False`` when it has changed meanwhile.
 
         :raises StoreUnavailable: The database did not answer.
         """
@@ -155,6 +157,7 @@ class SQLAlchemyRegistrations:
             removed = connection.execute(delete(self._table).where(self._is_still(before))).rowcount == 1
             if removed:
                 replace_key_uses(connection, self._keys, before.client_id, frozenset(), now=clock.now())
+                forget_client(connection, self._granted, before.client_id)
         return removed
 
     def _is_still(self, before: RegisteredClient) -> ColumnElement[bool]:

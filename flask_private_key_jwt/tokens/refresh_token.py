@@ -63,6 +63,9 @@ class RefreshTokens:
         if stored.dpop_bound and proof is None:
             # Never a Bearer token from a grant whose tokens were bound (RFC 9700 §2.2).
             raise InvalidRequest("no DPoP proof, though the grant's tokens are bound")
+        # One that is not bound was given out while the client still had to authenticate.
+        if client.is_public and stored.dpop_jkt is None:
+            raise InvalidGrant("the refresh token is bound to no key, and the client has become public")
         if stored.dpop_jkt is not None and (proof is None or proof.thumbprint != stored.dpop_jkt):
             raise InvalidGrant("the refresh token is bound to another key")
         if stored.used_at is not None and now > stored.used_at + self._settings.REFRESH_TOKEN_RETRY_SECONDS:
