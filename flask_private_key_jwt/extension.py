@@ -87,6 +87,8 @@ class PrivateKeyJWT:
         database = Database(_engine_source(self._db, wal=settings.SQLITE_WAL))
         documents = SQLAlchemyFetchedDocumentStore(database, self._tables)
         clients: ClientStore = SQLAlchemyClientStore(database, self._tables, settings.CLIENT_CACHE_SIZE)
+        # A client that only says who it is makes us fetch nothing: a document is always a client with keys.
+        public_clients = PublicClients(clients)
         if settings.CLIENT_ID_METADATA_DOCUMENTS:
             clients = _with_documents(clients, settings, documents, grant_types=lambda: server.grant_types())
         server_keys = ServerKeys(
@@ -114,7 +116,7 @@ class PrivateKeyJWT:
             clients=clients,
             client_auth=ClientAuthentication(
                 PrivateKeyJWTAuthentication(settings, clients, client_keys, token_url=token_url),
-                PublicClients(clients),
+                public_clients,
             ),
             dpop=TokenBinding(
                 ProofChecker(settings, nonces if settings.DPOP_NONCE == "required" else None),

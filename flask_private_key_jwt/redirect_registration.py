@@ -1,14 +1,25 @@
 """What a client that acts for people registers besides: where responses go, and what it does without a key."""
 
-from collections.abc import Mapping, Set
+from collections.abc import Collection, Mapping, Set
 from typing import Any
 
+from .client_auth import CLIENT_AUTH_METHODS
 from .errors import InvalidClientMetadata, InvalidRedirectURI
 from .redirect_uri import check_redirect_uri
+from .registered_client import PUBLIC
 from .settings import ServerSettings
 
 CODE_GRANT = "authorization_code"
 MAX_REDIRECT_URIS = 20
+
+
+def supported_methods(settings: ServerSettings, grant_types: Collection[str]) -> tuple[str, ...]:
+    """How clients authenticate: a public one acts for people only, and never under ``fapi2``.
+
+    :param grant_types: What the server's token endpoint answers.
+    """
+    public = CODE_GRANT in grant_types and settings.PROFILE != "fapi2"
+    return tuple(method for method in CLIENT_AUTH_METHODS if public or method != PUBLIC)
 
 
 def check_redirects(metadata: Mapping[str, Any], grant_types: Set[str], *, native: bool) -> tuple[str, ...]:
@@ -41,15 +52,12 @@ def check_redirects(metadata: Mapping[str, Any], grant_types: Set[str], *, nativ
     return tuple(dict.fromkeys(given))
 
 
-def check_public_client(metadata: Mapping[str, Any], settings: ServerSettings) -> None:
+def check_public_client(metadata: Mapping[str, Any]) -> None:
     """Refuse what a client that cannot authenticate must not have (RFC 6749 §4.4, RFC 9700 §2.2).
 
     :param metadata: The registration, without members that are ``None``.
-    :raises InvalidClientMetadata: It has keys, or asks for unbound tokens or for tokens of its own; or no client may
-        be public here.
+    :raises InvalidClientMetadata: It has keys, or asks for unbound tokens or for tokens of its own.
     """
-    if settings.PROFILE == "fapi2":
-        raise InvalidClientMetadata("token_endpoint_auth_method 'none' contradicts OAUTH2_PROFILE = 'fapi2'")
     for name in ("jwks", "jwks_uri", "token_endpoint_auth_signing_alg"):
         if name in metadata:
             raise InvalidClientMetadata(f"{name} is there, but token_endpoint_auth_method is 'none'")

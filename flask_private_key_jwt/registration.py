@@ -8,11 +8,10 @@ import secrets
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from .client_auth import CLIENT_AUTH_METHODS
 from .errors import InvalidClientMetadata, UnapprovedSoftwareStatement
 from .grants.scope import MAX_SCOPE_CHARACTERS
 from .keys.key_source import check_key_source
-from .redirect_registration import CODE_GRANT, check_public_client, check_redirects
+from .redirect_registration import CODE_GRANT, check_public_client, check_redirects, supported_methods
 from .registered_client import PUBLIC, RegisteredClient, is_client_id
 from .registered_uris import check_page
 from .settings import ServerSettings, scope_tokens
@@ -40,10 +39,10 @@ def build_client(
     if "software_statement" in metadata:
         raise UnapprovedSoftwareStatement("a software_statement, whoever signed it: this server trusts no issuer")
     alg = _text(metadata, "token_endpoint_auth_signing_alg")
-    method = _one_of(metadata, "token_endpoint_auth_method", tuple(CLIENT_AUTH_METHODS))
+    method = _one_of(metadata, "token_endpoint_auth_method", supported_methods(settings, grant_types))
     public = method == PUBLIC
     if public:
-        check_public_client(metadata, settings)
+        check_public_client(metadata)
     jwks, jwks_uri = (None, None) if public else check_key_source(metadata, alg, settings)
     audience = _one_of(metadata, "assertion_audience", ("issuer", "compatibility"))
     if audience != "issuer" and settings.PROFILE == "fapi2":

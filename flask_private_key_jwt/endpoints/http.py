@@ -83,6 +83,8 @@ class MachineEndpoints:
                 name = f"{name}{path.replace('/', '_').replace('.', '_')}"
             # No redirect from //oauth2/token: it would send the assertion again, to wherever Host says.
             rule = {"provide_automatic_options": False, "merge_slashes": False}
+            if endpoint.in_browser:
+                methods.add("OPTIONS")
             view = endpoint.view if endpoint.in_browser else endpoint.respond
             app.add_url_rule(path, name, view, methods=methods, **rule)
         # In front, whenever the app registered its own: Flask offers no other way to come first.

@@ -7,14 +7,15 @@ import flask
 
 from ..authorization.parameters import RESPONSE_TYPE
 from ..authorization.response import RESPONSE_MODES
-from ..client_auth import CLIENT_AUTH_METHODS
 from ..grants.pkce import METHODS
-from ..registered_client import PUBLIC
+from ..redirect_registration import supported_methods
 from ..settings import ServerSettings
 from ..state import State, current_state
 from .http import public_json
 
 METADATA_PATH = "/.well-known/oauth-authorization-server"
+KEPT_WHEN_EMPTY = ("response_types_supported", "request_uri_parameter_supported")
+"""One is required (RFC 8414 §2), the absence of the other would mean true (OpenID Connect Discovery §3)."""
 
 
 def metadata() -> flask.Response:
@@ -37,17 +38,15 @@ def build_metadata(state: State) -> dict[str, Any]:
         "response_types_supported": [RESPONSE_TYPE] if people else [],
         **(_describe_authorization(settings) if people else {}),
         "grant_types_supported": state.server.grant_types(),
-        "token_endpoint_auth_methods_supported": _auth_methods(settings, people=people),
+        "token_endpoint_auth_methods_supported": supported_methods(settings, state.server.grant_types()),
         "token_endpoint_auth_signing_alg_values_supported": list(settings.ASSERTION_SIGNING_ALGS),
         "dpop_signing_alg_values_supported": list(settings.DPOP_SIGNING_ALGS),
         "client_id_metadata_document_supported": settings.CLIENT_ID_METADATA_DOCUMENTS,
         "scopes_supported": list(settings.SCOPES),
         "protected_resources": list(settings.RESOURCES),
     }
-    # RFC 8414 §3.2: members without values are left out, the required one excepted.
-    return {
-        name: value for name, value in document.items() if value not in ([], None) or name == "response_types_supported"
-    }
+    # RFC 8414 §3.2: members without values are left out, and so are those that say what their absence says.
+    return {name: value for name, value in document.items() if value or name in KEPT_WHEN_EMPTY}
 
 
 def _describe_authorization(settings: ServerSettings) -> dict[str, Any]:
@@ -57,15 +56,8 @@ def _describe_authorization(settings: ServerSettings) -> dict[str, Any]:
         "code_challenge_methods_supported": list(METHODS),
         "authorization_response_iss_parameter_supported": True,
         "require_pushed_authorization_requests": settings.REQUIRE_PUSHED_AUTHORIZATION_REQUESTS,
-        "request_parameter_supported": False,
-        "request_uri_parameter_supported": False,  # absent, that would be true (OpenID Connect Discovery §3)
+        "request_uri_parameter_supported": False,
     }
-
-
-def _auth_methods(settings: ServerSettings, *, people: bool) -> list[str]:
-    """How clients authenticate: a public one acts for people only, and never under ``fapi2``."""
-    public = people and settings.PROFILE != "fapi2"
-    return [method for method in CLIENT_AUTH_METHODS if public or method != PUBLIC]
 
 
 def endpoint_base(issuer: str) -> str:

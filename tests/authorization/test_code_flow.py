@@ -90,7 +90,6 @@ def test_metadata_says_what_there_is(app, people):
     assert metadata["grant_types_supported"] == ["authorization_code", "refresh_token", "client_credentials"]
     assert metadata["code_challenge_methods_supported"] == ["S256"]
     assert metadata["authorization_response_iss_parameter_supported"] is True
-    assert metadata["require_pushed_authorization_requests"] is False
-    assert metadata["request_parameter_supported"] is False
+    assert "require_pushed_authorization_requests" not in metadata  # and so is false
     assert metadata["request_uri_parameter_supported"] is False
     assert metadata["token_endpoint_auth_methods_supported"] == ["private_key_jwt", "none"]

@@ -96,7 +96,7 @@ def test_reserved_claims_are_those_the_server_sets(ask_token, build_dpop):
     set_by_server = claims_of(ask_token(proof=build_dpop())).keys()
 
     assert set_by_server <= RESERVED_CLAIMS
-    assert RESERVED_CLAIMS - set_by_server == {"nbf", "act", "may_act"}
+    assert RESERVED_CLAIMS - set_by_server == {"nbf", "auth_time", "act", "may_act"}
 
 
 @pytest.mark.parametrize(

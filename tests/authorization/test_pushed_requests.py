@@ -1,0 +1,199 @@
+"""The PAR endpoint, and what its request_uri is good for (groups C and G)."""
+
+import pytest
+
+from tests.authorization.conftest import APP_ID, PAR_URL, REDIRECT_URI, answer_in, build_request
+from tests.conftest import INVALID_CLIENT, INVALID_PROOF
+
+
+def uri_of(pushed, client_id=APP_ID, **more):
+    return {"client_id": client_id, "request_uri": pushed.json["request_uri"], **more}
+
+
+def test_request_uri_is_long_and_new_each_time(push):
+    first, second = push().json["request_uri"], push().json["request_uri"]
+
+    assert first != second
+    assert all(uri.startswith("urn:ietf:params:oauth:request_uri:") and len(uri) == 77 for uri in (first, second))
+
+
+@pytest.mark.parametrize(
+    ("change", "error"),
+    [
+        ({"redirect_uri": None}, "invalid_request"),
+        ({"redirect_uri": "https://evil.example"}, "invalid_request"),
+        ({"response_type": None}, "invalid_request"),
+        ({"response_type": "code id_token"}, "unsupported_response_type"),
+        ({"response_type": "token"}, "unsupported_response_type"),
+        ({"response_mode": "jwt"}, "invalid_request"),
+        ({"code_challenge": None}, "invalid_request"),
+        ({"code_challenge_method": "plain"}, "invalid_request"),
+        ({"code_challenge_method": None}, "invalid_request"),
+        ({"scope": "admin"}, "invalid_scope"),
+        ({"resource": "https://evil.example"}, "invalid_target"),
+        ({"dpop_jkt": "x"}, "invalid_request"),
+        ({"max_age": "x"}, "invalid_request"),
+        ({"request_uri": "urn:ietf:params:oauth:request_uri:x"}, "invalid_request"),
+        ({"request": "e.y.j"}, "request_not_supported"),
+        ({"assertion": "x"}, "invalid_client"),
+        ({"assertion": False}, "invalid_client"),
+        ({"client_id": "other"}, "invalid_client"),
+    ],
+)
+def test_every_refusal_is_json_and_never_a_redirect(change, error, push):
+    answer = push(**change)
+
+    assert (answer.status_code, answer.json["error"], answer.mimetype) == (400, error, "application/json")
+    assert answer.headers["Cache-Control"] == "no-store"
+
+
+@pytest.mark.parametrize("method", ["GET", "PUT", "DELETE"])
+def test_other_methods_are_refused(method, app, webapp):
+    answer = app.test_client().open("/oauth2/par", method=method)
+
+    assert (answer.status_code, answer.headers["Allow"]) == (405, "POST")
+
+
+def test_what_is_beside_the_request_uri_is_ignored(push, browser):
+    pushed = push(state="inside")
+    beside = {"state": ["a", "b"], "scope": "admin", "redirect_uri": "https://evil.example", "response_type": "token"}
+
+    page = browser.sign_in().open(uri_of(pushed, **beside))
+
+    assert answer_in(browser.decide(page))["state"] == "inside"
+
+
+def test_request_uri_may_be_opened_again_until_it_is_answered(push, browser, refusals):
+    query = uri_of(push())
+    browser.open(query)
+    browser.open(query)
+    page = browser.sign_in().open(query)
+    assert "code" in answer_in(browser.decide(page))
+
+    assert browser.open(query).status_code == 400
+    assert refusals == ["the request_uri was used before"]
+
+
+def test_denied_request_is_used_up(push, browser, refusals):
+    query = uri_of(push())
+    browser.decide(browser.sign_in().open(query), "deny")
+
+    assert browser.open(query).status_code == 400
+    assert refusals[-1] == "the request_uri was used before"
+
+
+@pytest.mark.parametrize(("seconds", "status"), [(90, 302), (91, 400)])
+def test_request_uri_has_to_be_opened_in_time(seconds, status, push, browser, clock):
+    query = uri_of(push())
+    clock.move(seconds)
+
+    assert browser.open(query).status_code == status
+
+
+def test_person_may_take_longer_in_the_session_that_opened_it(push, browser, other_browser, clock):
+    query = uri_of(push())
+    browser.open(query)
+    clock.move(1800)
+
+    assert "code" in answer_in(browser.decide(browser.sign_in().open(query)))
+    assert other_browser.open(query).status_code == 400
+
+
+def test_request_uri_is_its_clients_only(push, browser, register, client_key, refusals):
+    register(
+        client_id="other",
+        jwks={"keys": [client_key.public_jwk()]},
+        grant_types=["authorization_code"],
+        redirect_uris=[REDIRECT_URI],
+        scope="read",
+    )
+    pushed = push()
+
+    assert browser.open(uri_of(pushed, client_id="other")).status_code == 400
+    assert refusals == ["the request_uri is another's"]
+    assert browser.open(uri_of(pushed)).status_code == 302
+
+
+def test_redirect_uri_that_is_no_longer_registered_is_not_used(push, browser, app, oauth, refusals):
+    pushed = push()
+    with app.app_context():
+        oauth.clients.update(APP_ID, {"redirect_uris": ["https://app.example/new"]})
+
+    assert browser.open(uri_of(pushed)).status_code == 400
+    assert refusals == [f"redirect_uri {REDIRECT_URI!r} is not registered"]
+
+
+def test_client_may_be_held_to_par(browser, app, oauth, webapp, push, refusals):
+    with app.app_context():
+        oauth.clients.update(APP_ID, {"require_pushed_authorization_requests": True})
+
+    assert browser.open(build_request()).status_code == 400
+    assert refusals == ["the request was not pushed"]
+    assert browser.open(uri_of(push())).status_code == 302
+
+
+@pytest.mark.parametrize("settings", [{"OAUTH2_REQUIRE_PUSHED_AUTHORIZATION_REQUESTS": True}])
+def test_server_may_hold_every_client_to_par(app, browser, push, refusals):
+    assert browser.open(build_request()).status_code == 400
+    assert refusals == ["the request was not pushed"]
+    assert browser.open(uri_of(push())).status_code == 302
+    assert (
+        app.test_client().get("/.well-known/oauth-authorization-server").json["require_pushed_authorization_requests"]
+    )
+
+
+def test_assertion_is_spent_by_a_pushed_request(push, build_assertion):
+    assertion = build_assertion(iss=APP_ID, sub=APP_ID)
+
+    assert push(assertion=assertion).status_code == 201
+    assert push(assertion=assertion).json == INVALID_CLIENT
+
+
+# --- the key of the code ----------------------------------------------------------------------------------------
+def code_for(browser, pushed):
+    return answer_in(browser.decide(browser.sign_in().open(uri_of(pushed))))["code"]
+
+
+@pytest.mark.parametrize("way", ["proof", "dpop_jkt", "both"])
+def test_code_of_a_pushed_request_is_bound_to_its_key(
+    way, push, browser, redeem, build_dpop, proof_key, keys, refusals
+):
+    change = {}
+    if way != "proof":
+        change["dpop_jkt"] = proof_key.public.thumbprint
+    if way != "dpop_jkt":
+        change["proof"] = build_dpop(htu=PAR_URL)
+    code = code_for(browser, push(**change))
+
+    assert redeem(code).json["error"] == "invalid_grant"
+    assert redeem(code, proof=build_dpop(key=keys("ES256", "another"))).json["error"] == "invalid_grant"
+    assert refusals == ["the code is bound to another DPoP key"] * 2
+    assert redeem(code, proof=build_dpop()).json["token_type"] == "DPoP"
+
+
+def test_two_keys_that_differ_are_refused(push, build_dpop, keys, refusals):
+    jkt = keys("ES256", "another").public.thumbprint
+
+    assert push(proof=build_dpop(htu=PAR_URL), dpop_jkt=jkt).json == INVALID_PROOF
+    assert refusals == ["dpop_jkt is not the thumbprint of the proof's key"]
+
+
+def test_proof_for_another_endpoint_is_refused(push, build_dpop):
+    assert push(proof=build_dpop()).json == INVALID_PROOF
+
+
+@pytest.mark.parametrize("settings", [{"OAUTH2_DPOP_NONCE": "required"}])
+def test_nonce_is_asked_for_and_nothing_is_spent(push, build_dpop, build_assertion):
+    assertion = build_assertion(iss=APP_ID, sub=APP_ID)
+
+    asked = push(assertion=assertion, proof=build_dpop(htu=PAR_URL))
+
+    assert (asked.status_code, asked.json["error"]) == (400, "use_dpop_nonce")
+    proof = build_dpop(htu=PAR_URL, nonce=asked.headers["DPoP-Nonce"])
+    answer = push(assertion=assertion, proof=proof)
+    assert (answer.status_code, len(answer.headers.getlist("DPoP-Nonce"))) == (201, 1)
+
+
+@pytest.mark.parametrize("settings", [{"OAUTH2_DPOP_REQUIRED": True}])
+def test_pushed_request_needs_no_proof_where_tokens_do(push):
+    assert push().status_code == 201

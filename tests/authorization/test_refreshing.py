@@ -1,0 +1,260 @@
+"""Refresh tokens (I11 to I14, B18 to B20): whose they are, how long they last, when they are replaced."""
+
+import pytest
+
+from flask_private_key_jwt.errors import InvalidScope
+from tests.authorization.conftest import APP_ID, PATH, Browser, build_request
+from tests.conftest import INVALID_CLIENT
+
+INVALID_GRANT = {"error": "invalid_grant", "error_description": "The grant is invalid, expired or revoked."}
+DAY = 86400
+
+
+@pytest.fixture
+def token(get_code, redeem):
+    return redeem(get_code(scope="read write")).json["refresh_token"]
+
+
+# --- confidential clients -------------------------------------------------------------------------------------
+def test_token_of_a_confidential_client_stays(token, refresh):
+    for _ in range(3):
+        answer = refresh(token)
+        assert (answer.status_code, answer.json["scope"]) == (200, "read write")
+        assert "refresh_token" not in answer.json
+        assert answer.headers["Cache-Control"] == "no-store"
+
+
+@pytest.mark.parametrize(
+    ("scope", "error"),
+    [("read", None), ("write read", None), ("admin", "invalid_scope"), ("read admin", "invalid_scope")],
+)
+def test_scope_is_a_part_of_what_was_granted(scope, error, token, refresh):
+    answer = refresh(token, scope=scope)
+
+    assert answer.json.get("error") == error
+    assert answer.json.get("scope") == (None if error else scope)
+    assert refresh(token).json["scope"] == "read write"
+
+
+def test_scope_that_was_not_asked_for_at_first_is_refused(get_code, redeem, refresh, refusals):
+    narrow = redeem(get_code(scope="read")).json["refresh_token"]
+
+    assert refresh(narrow, scope="write").json["error"] == "invalid_scope"
+    assert refusals == ["scope 'write' was not granted"]
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"refresh_token": "x"}, "the refresh token is unknown or revoked"),
+        ({"owner": "other"}, "the refresh token is another client's"),
+    ],
+)
+def test_wrong_token_is_refused(change, reason, token, refresh, register, client_key, refusals):
+    register(
+        client_id="other",
+        jwks={"keys": [client_key.public_jwk()]},
+        grant_types=["authorization_code", "refresh_token"],
+        redirect_uris=["https://other.example/"],
+        scope="read write",
+    )
+
+    answer = refresh(**{"token": token, **change})
+
+    assert (answer.status_code, answer.json, refusals) == (400, INVALID_GRANT, [reason])
+    assert refresh(token).status_code == 200
+
+
+def test_client_has_to_authenticate(token, refresh, refusals):
+    assert refresh(token, assertion=False, client_id=APP_ID).json == INVALID_CLIENT
+    assert refusals == ["no client_assertion"]
+
+
+def test_bound_grant_never_yields_a_bearer_token(get_code, redeem, refresh, build_dpop, refusals):
+    bound = redeem(get_code(), proof=build_dpop()).json["refresh_token"]
+
+    assert refresh(bound).json["error"] == "invalid_request"
+    assert refusals == ["no DPoP proof, though the grant's tokens are bound"]
+    assert refresh(bound, proof=build_dpop()).json["token_type"] == "DPoP"
+
+
+def test_token_ends_when_nobody_uses_it(token, refresh, clock):
+    clock.move(30 * DAY)
+    assert refresh(token).status_code == 200
+    clock.move(30 * DAY + 1)
+
+    assert refresh(token).json == INVALID_GRANT
+
+
+def test_token_ends_even_when_it_is_used(token, refresh, clock):
+    for _ in range(3):
+        clock.move(30 * DAY)
+        assert refresh(token).status_code == 200
+    clock.move(1)
+
+    assert refresh(token).json == INVALID_GRANT
+
+
+def test_token_ends_with_its_client(app, oauth, token, refresh, webapp, register, client_key):
+    with app.app_context():
+        oauth.clients.remove(APP_ID)
+    register(
+        client_id=APP_ID,
+        jwks={"keys": [client_key.public_jwk()]},
+        grant_types=["authorization_code", "refresh_token"],
+        redirect_uris=["https://app.example/"],
+        scope="read write",
+    )
+
+    assert refresh(token).json == INVALID_GRANT
+
+
+@pytest.mark.parametrize(
+    "whose", [{"subject": "alice"}, {"client_id": APP_ID}, {"subject": "alice", "client_id": APP_ID}]
+)
+def test_token_is_revoked_with_the_person_or_the_client(whose, app, oauth, token, refresh):
+    with app.app_context():
+        assert oauth.revoke(subject="Alice") == 0
+        assert oauth.revoke(**whose) == 1
+
+    assert refresh(token).json == INVALID_GRANT
+
+
+def test_refusal_of_the_token_policy_replaces_nothing(oauth, token, refresh):
+    refuse = True
+
+    @oauth.token_policy
+    def policy(client, request, grant):
+        if refuse:
+            raise InvalidScope("not now")
+
+    assert refresh(token).status_code == 400
+    refuse = False
+    assert refresh(token).status_code == 200
+
+
+# --- who gets one ---------------------------------------------------------------------------------------------
+def test_client_that_is_not_registered_for_it_gets_none(app, oauth, get_code, redeem, webapp):
+    with app.app_context():
+        oauth.clients.update(APP_ID, {"grant_types": ["authorization_code"]})
+
+    assert "refresh_token" not in redeem(get_code()).json
+
+
+@pytest.mark.parametrize(("scope", "gets_one"), [("read", False), ("read offline_access", True)])
+def test_client_with_offline_access_gets_one_for_it_only(scope, gets_one, app, oauth, get_code, redeem, webapp):
+    with app.app_context():
+        oauth.clients.update(APP_ID, {"scope": "read offline_access"})
+
+    assert ("refresh_token" in redeem(get_code(scope=scope)).json) == gets_one
+
+
+# --- public clients ---------------------------------------------------------------------------------------------
+@pytest.fixture
+def public(app, native, post, build_dpop):
+    """Refresh as the public client: ``public(token, proof=…)``; without a token, get the first one."""
+    browser, redirect_uri = Browser(app).sign_in(), "http://127.0.0.1:4/callback"
+
+    def ask(token=None, *, proof=None, **form):
+        if token is None:
+            page = browser.open(build_request(client_id="native", redirect_uri=redirect_uri))
+            code = browser.decide(page).headers["Location"].partition("code=")[2].partition("&")[0]
+            grant = {"code": code, "redirect_uri": redirect_uri, "code_verifier": "v" * 43}
+            form = {"grant_type": "authorization_code", **grant, **form}
+        else:
+            form = {"grant_type": "refresh_token", "refresh_token": token, **form}
+        return post("/oauth2/token", assertion=False, client_id="native", proof=proof or build_dpop(), **form)
+
+    return ask
+
+
+def test_token_of_a_public_client_is_replaced_at_each_use(public):
+    first = public().json["refresh_token"]
+    second = public(first).json["refresh_token"]
+    third = public(second).json["refresh_token"]
+
+    assert len({first, second, third}) == 3
+
+
+def test_replaced_token_works_for_a_while(public, clock):
+    first = public().json["refresh_token"]
+    second = public(first).json["refresh_token"]
+    clock.move(60)
+
+    retried = public(first)
+    assert retried.status_code == 200
+    assert public(second).status_code == 200
+    assert public(retried.json["refresh_token"]).status_code == 200
+
+
+def test_replaced_token_revokes_the_grant_after_that(public, clock, refusals):
+    first = public().json["refresh_token"]
+    second = public(first).json["refresh_token"]
+    clock.move(61)
+
+    assert public(first).json == INVALID_GRANT
+    assert public(second).json == INVALID_GRANT
+    assert refusals == [
+        "the refresh token was replaced before; the grant is revoked",
+        "the refresh token is unknown or revoked",
+    ]
+
+
+def test_replaced_token_with_another_key_revokes_nothing(public, clock, build_dpop, keys):
+    first = public().json["refresh_token"]
+    second = public(first).json["refresh_token"]
+    clock.move(61)
+
+    assert public(first, proof=build_dpop(key=keys("ES256", "another"))).json == INVALID_GRANT
+    assert public(second).status_code == 200
+
+
+def test_replacing_does_not_make_it_last_longer(public, clock):
+    token = public().json["refresh_token"]
+    for _ in range(3):
+        clock.move(30 * DAY)
+        token = public(token).json["refresh_token"]
+    clock.move(1)
+
+    assert public(token).json == INVALID_GRANT
+
+
+@pytest.mark.parametrize("settings", [{"OAUTH2_REFRESH_TOKEN_ROTATION": "off"}])
+def test_rotation_may_be_off(public):
+    first = public().json["refresh_token"]
+
+    assert "refresh_token" not in public(first).json
+
+
+@pytest.mark.parametrize("settings", [{"OAUTH2_REFRESH_TOKEN_ROTATION": "all"}])
+def test_rotation_may_be_on_for_all(token, refresh):
+    assert refresh(token).json["refresh_token"] != token
+
+
+@pytest.mark.parametrize(
+    ("form", "error"),
+    [
+        ({"client_secret": "x"}, "invalid_request"),
+        ({"client_id": "nobody"}, "invalid_client"),
+        ({"grant_type": "client_credentials"}, "unauthorized_client"),
+        ({"client_assertion_type": "x"}, "invalid_request"),
+        ({"client_assertion": "x"}, "invalid_client"),
+    ],
+)
+def test_public_client_only_says_who_it_is(form, error, app, native, build_dpop):
+    fields = {"grant_type": "refresh_token", "client_id": "native", "refresh_token": "x", **form}
+
+    answer = app.test_client().post("/oauth2/token", data=fields, headers={"DPoP": build_dpop()})
+
+    assert (answer.status_code, answer.json["error"]) == (400, error)
+
+
+def test_public_client_needs_a_proof(app, native, refusals):
+    fields = {"grant_type": "refresh_token", "client_id": "native", "refresh_token": "x"}
+
+    assert app.test_client().post("/oauth2/token", data=fields).json["error"] == "invalid_request"
+    assert refusals == ["no DPoP proof, though the server or the client requires bound tokens"]
+
+
+def test_path_of_the_endpoint_is_a_route_of_the_app(app):
+    assert PATH in {rule.rule for rule in app.url_map.iter_rules()}
