@@ -546,7 +546,7 @@ def test_keys_at_a_url_are_changed_there(command, run, register, next_file, clie
 
     outcome = run(command, "remote", next_file if command == "add-key" else client_key.public.thumbprint)
 
-    assert_refused(outcome, f"client 'remote' publishes its keys at {url}, and adds and retires them there.")
+    assert_refused(outcome, f"client 'remote' publishes its keys at {url!r}, and adds and retires them there.")
 
 
 # --- two operators at once --------------------------------------------------------------------------------
