@@ -8,11 +8,11 @@ FOLDER = Path(os.environ.get("DEMO_FOLDER") or Path(__file__).parent.parent / ".
 
 
 def secret_file(server: str) -> Path:
-    """Where the ``SECRET_KEY`` of ``token_server`` or ``resource_server`` is kept."""
+    """Where the secret of ``token_server`` or ``resource_server`` is kept."""
     return FOLDER / f"{server}.secret"
 
 
-def read_secret_key(server: str) -> str | None:
-    """The ``SECRET_KEY`` that ``python -m demo.prepare`` made for *server*, if it did."""
+def read_secret(server: str) -> str | None:
+    """The secret that ``python -m demo.prepare`` made for *server*, if it did."""
     file = secret_file(server)
     return file.read_text() if file.exists() else None

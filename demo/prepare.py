@@ -22,7 +22,7 @@ from flask_private_key_jwt.errors import ConfigurationError, StoreUnavailable
 from flask_private_key_jwt.registration import describe_client
 
 from .clients import CLIENTS, DemoClient
-from .folder import FOLDER, read_secret_key, secret_file
+from .folder import FOLDER, read_secret, secret_file
 from .token_server import create_app, oauth
 
 
@@ -35,7 +35,7 @@ def main() -> int:
     try:
         FOLDER.mkdir(mode=0o700, parents=True, exist_ok=True)
         for server in ("token_server", "resource_server"):
-            make_secret_key(server)
+            make_secret(server)
         app = create_app()
         run_flask(app, "db", "upgrade")
         for client in CLIENTS.values():
@@ -55,9 +55,9 @@ def main() -> int:
     return 0
 
 
-def make_secret_key(server: str) -> None:
-    """Keep a ``SECRET_KEY`` for *server* in the demo's folder, for its owner's eyes only."""
-    if read_secret_key(server):
+def make_secret(server: str) -> None:
+    """Keep a secret for *server* in the demo's folder, for its owner's eyes only."""
+    if read_secret(server):
         return
     descriptor = os.open(secret_file(server), os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(descriptor, "w") as file:

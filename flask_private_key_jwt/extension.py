@@ -170,6 +170,11 @@ class PrivateKeyJWT:
         """The clients of the current app: ``add``, ``update``, ``disable`` …"""
         return current_state().clients
 
+    @property
+    def registration_tokens(self) -> RegistrationTokens:
+        """The registration tokens of the current app: ``create``, ``all``, ``revoke`` …"""
+        return current_state().registration_tokens
+
     def register_grant(self, grant_class: Any, extensions: Any = None) -> None:
         """Register a grant of the application's own, as with Authlib's server; it goes before ours of the same name.
 

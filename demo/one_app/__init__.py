@@ -11,7 +11,7 @@ from flask_sqlalchemy import SQLAlchemy
 
 from flask_private_key_jwt import PrivateKeyJWT, ResourceProtector, current_token
 
-from ..folder import FOLDER, read_secret_key
+from ..folder import FOLDER, read_secret
 from ..token_server import MIGRATIONS
 
 db = SQLAlchemy()
@@ -23,7 +23,7 @@ def create_app() -> Flask:
     """Make the app; its database is the demo token server's, so that the demo's clients are known."""
     app = Flask(__name__)
     app.config.from_mapping(
-        SECRET_KEY=read_secret_key("token_server"),
+        SECRET_KEY=read_secret("token_server"),
         SQLALCHEMY_DATABASE_URI=f"sqlite:///{FOLDER / 'token_server.sqlite'}",
         OAUTH2_ISSUER="http://127.0.0.1:5001",
         OAUTH2_RESOURCE="http://127.0.0.1:5001",  # the API's name in a token's aud: here the issuer's own

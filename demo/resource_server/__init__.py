@@ -8,7 +8,7 @@ from flask.typing import ResponseReturnValue
 
 from flask_private_key_jwt.resource_server import ResourceProtector, current_token
 
-from ..folder import FOLDER, read_secret_key
+from ..folder import FOLDER, read_secret
 
 require_oauth = ResourceProtector()
 
@@ -17,7 +17,7 @@ def create_app() -> Flask:
     """Make the app; every worker process calls this."""
     app = Flask(__name__)
     app.config.from_mapping(
-        SECRET_KEY=read_secret_key("resource_server"),  # for nonces, when OAUTH2_DPOP_NONCE asks for them
+        OAUTH2_SECRETS=read_secret("resource_server"),  # for nonces, when OAUTH2_DPOP_NONCE asks for them
         OAUTH2_ISSUER="http://127.0.0.1:5001",
         OAUTH2_RESOURCE="http://127.0.0.1:5005",
         # Used proofs must be known to every worker: a file of this API's own, or redis://… in production.

@@ -13,7 +13,7 @@ from flask_sqlalchemy import SQLAlchemy
 
 from flask_private_key_jwt import PrivateKeyJWT
 
-from ..folder import FOLDER, read_secret_key
+from ..folder import FOLDER, read_secret
 
 MIGRATIONS = Path(__file__).parent.parent.parent / "migrations"
 
@@ -25,7 +25,8 @@ def create_app() -> Flask:
     """Make the app; every worker process calls this."""
     app = Flask(__name__)
     app.config.from_mapping(
-        SECRET_KEY=read_secret_key("token_server"),
+        # Not SECRET_KEY: with one, Flask opens a browser session for every request, which no client has use for.
+        OAUTH2_SECRETS=read_secret("token_server"),
         SQLALCHEMY_DATABASE_URI=f"sqlite:///{FOLDER / 'token_server.sqlite'}",
         OAUTH2_ISSUER="http://127.0.0.1:5001",
         OAUTH2_RESOURCES=["http://127.0.0.1:5005"],

@@ -10,7 +10,7 @@ from flask.cli import with_appcontext
 
 from .. import clock
 from ..client_registry import UnknownClient
-from ..keys.client_key_state import DAY_SECONDS, ClientKeyState, find_warnings
+from ..keys.client_key_state import DAY_SECONDS, MAX_NAME_CHARACTERS, ClientKeyState, find_warnings
 from ..keys.jose import JoseProblem, import_public_pem, load_json_object
 from ..keys.remote_documents import DocumentUnavailable
 from ..state import current_state
@@ -18,7 +18,6 @@ from .client import tell
 from .input import TEXT_FILE, give_up, read_certificate, read_text, readable_errors
 
 _EXPECTED = "It must hold public keys: a JWK, a JWK Set, what `keygen` wrote for the registration, or one PEM."
-_MAX_NAME_CHARACTERS = 100
 
 
 @click.command("keys")
@@ -63,7 +62,7 @@ def retire_key(client_id: str, kid: str, as_json: bool) -> None:
     """Take the key KID (or its thumbprint) from a client, from its next request on. The last one stays."""
     with readable_errors():
         client = current_state().clients.retire_key(client_id, kid)
-    tell(client, as_json=as_json, done=f"no longer has the key {_printable(kid)}")
+    tell(client, as_json=as_json, done=f"no longer has the key {_printable(kid[:MAX_NAME_CHARACTERS])}")
     if all(state.last_used_at is None for state in _load_states(client_id)):
         click.echo("Note: none of its other keys has signed anything yet.", err=True)
 
@@ -139,4 +138,4 @@ def _date(seconds: int) -> str:
 
 def _printable(name: str) -> str:
     """A ``kid`` is the client's own text: it must not move the cursor of the operator's terminal."""
-    return (name if name.isprintable() else ascii(name))[:_MAX_NAME_CHARACTERS]
+    return name if name.isprintable() else ascii(name)

@@ -45,7 +45,7 @@ MACHINE_ENDPOINTS = (
         metadata_member="registration_endpoint",
         is_served=_has_registration,
     ),
-    # Not below /register?client_id=…: each of the two has its own methods, and says so in Allow.
+    # A path of its own rather than /register?client_id=…: each of the two has its own methods, and Allow says so.
     Endpoint(
         "client_configuration",
         CONFIGURATION_PATH,

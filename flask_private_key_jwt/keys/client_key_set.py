@@ -56,7 +56,7 @@ def without_key(client: RegisteredClient, name: str, *, algs: Collection[str], n
 def _own_jwks(client: RegisteredClient) -> Mapping[str, Any]:
     if client.jwks is None:
         raise InvalidClientMetadata(
-            f"client {client.client_id!r} publishes its keys at {client.jwks_uri}, and adds and retires them there"
+            f"client {client.client_id!r} publishes its keys at {client.jwks_uri!r}, and adds and retires them there"
         )
     if not isinstance(client.jwks.get("keys"), list):
         raise InvalidClientMetadata(f"the jwks of client {client.client_id!r} is no JWK Set; register it anew")

@@ -14,6 +14,8 @@ EXPIRY_NOTICE_SECONDS = 30 * DAY_SECONDS
 UNUSED_NOTICE_SECONDS = DAY_SECONDS
 """How long a new key may wait for its first signature before it is spoken of, in seconds."""
 
+MAX_NAME_CHARACTERS = 100
+
 
 @dataclass(frozen=True, slots=True)
 class ClientKeyState:
@@ -27,8 +29,8 @@ class ClientKeyState:
 
     @property
     def name(self) -> str:
-        """What people call it: its ``kid``, or its thumbprint when it has none."""
-        return self.key.public.kid or self.key.public.thumbprint
+        """What people call it: its ``kid``, cut off where that is a story, or its thumbprint when it has none."""
+        return (self.key.public.kid or self.key.public.thumbprint)[:MAX_NAME_CHARACTERS]
 
 
 def find_thumbprints(client: RegisteredClient) -> frozenset[str]:

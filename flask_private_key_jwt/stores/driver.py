@@ -63,7 +63,7 @@ class Database:
         :raises StoreUnavailable: The database did not answer.
         """
         borrowed = self._borrow()
-        with borrowed as connection:
+        with borrowed.connections.writing, borrowed as connection:
             cursor = connection.cursor()
             try:
                 cursor.execute(*self._prepare(statement, values))

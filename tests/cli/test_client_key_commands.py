@@ -8,6 +8,7 @@ from flask_private_key_jwt.errors import InvalidClientMetadata
 from flask_private_key_jwt.keys.certificates import build_self_signed, jwk_of, load_certificate
 from flask_private_key_jwt.keys.client_keys import ClientKeys
 from flask_private_key_jwt.keys.remote_documents import DocumentUnavailable
+from flask_private_key_jwt.keys.safe_fetch import FetchedDocument, SafeFetcher
 from tests.conftest import CLIENT_ID, INVALID_CLIENT, START
 
 HOUR = 3600
@@ -210,6 +211,25 @@ def test_kid_cannot_write_to_the_terminal(run_well, register, client_key):
 
 def test_keys_of_an_unknown_client_are_refused(run):
     assert_refused(run("keys", "nobody"), "No client 'nobody' is registered.")
+
+
+@pytest.mark.parametrize(
+    "settings", [{"OAUTH2_CLIENT_ID_METADATA_DOCUMENTS": True, "OAUTH2_CLIENT_ID_HOSTS": ["client.example"]}]
+)
+def test_keys_of_a_client_that_is_a_document_are_shown(settings, run_well, client_key, monkeypatch):
+    document = {
+        "client_id": "https://client.example/client.json",
+        "token_endpoint_auth_method": "private_key_jwt",
+        "grant_types": ["client_credentials"],
+        "jwks": {"keys": [client_key.public_jwk()]},
+    }
+    fetched = FetchedDocument(document, json.dumps(document), fresh_for=60)
+    monkeypatch.setattr(SafeFetcher, "fetch", lambda _self, _url: fetched)
+
+    shown = run_well("keys", document["client_id"])
+
+    assert shown.startswith(f"kid         {client_key.public.thumbprint}\n")
+    assert "added       unknown\nlast signed never\n" in shown
 
 
 def test_keys_that_cannot_be_fetched_are_refused(run, register, monkeypatch):
@@ -526,7 +546,7 @@ def test_keys_at_a_url_are_changed_there(command, run, register, next_file, clie
 
     outcome = run(command, "remote", next_file if command == "add-key" else client_key.public.thumbprint)
 
-    assert_refused(outcome, f"client 'remote' publishes its keys at {url}, and adds and retires them there.")
+    assert_refused(outcome, f"client 'remote' publishes its keys at {url!r}, and adds and retires them there.")
 
 
 # --- two operators at once --------------------------------------------------------------------------------

@@ -1,6 +1,7 @@
 """Which connection a statement runs on, and what becomes of it."""
 
 import os
+import threading
 from collections.abc import Iterator
 from typing import Any
 
@@ -9,7 +10,8 @@ from sqlalchemy import Engine, bindparam, create_engine, event, select, text
 from sqlalchemy.pool import NullPool, StaticPool
 
 from flask_private_key_jwt.errors import StoreUnavailable
-from flask_private_key_jwt.stores.connections import KeptConnections, PooledConnections, lend_connections
+from flask_private_key_jwt.stores import connections as connections_module
+from flask_private_key_jwt.stores.connections import KeptConnections, OneWriter, PooledConnections, lend_connections
 from flask_private_key_jwt.stores.driver import Database
 
 ONE = select(text("1"))
@@ -141,3 +143,39 @@ def test_another_pool_than_the_usual_is_the_hosts_own_choice(sqlite_url, options
 
 def test_a_database_in_memory_stays_in_its_one_connection():
     assert type(lend_connections(create_engine("sqlite://"))) is PooledConnections
+
+
+def test_one_thread_writes_at_a_time(engine):
+    """SQLite would have the second one sleep and try again."""
+    writers = KeptConnections(engine).writing
+    waiting, wrote = threading.Event(), threading.Event()
+
+    def write() -> None:
+        waiting.set()
+        with writers:
+            wrote.set()
+
+    with writers:
+        threading.Thread(target=write).start()
+        waiting.wait()
+        assert not wrote.wait(0.05)
+    assert wrote.wait(5)
+
+
+def test_a_writer_that_waits_too_long_is_told_so(monkeypatch):
+    monkeypatch.setattr(connections_module, "TIMEOUT_SECONDS", 0.01)
+    writers = OneWriter()
+
+    with writers, pytest.raises(StoreUnavailable) as refused, writers:
+        pass
+    assert refused.value.reason == "database: other threads have been writing for 0.01 s"
+
+    with writers:  # it was given back all the same
+        pass
+
+
+def test_writers_of_other_databases_do_not_wait_for_each_other(postgres_database):
+    lent = lend_connections(postgres_database.engine)
+
+    with lent.writing, lent.writing:
+        pass

@@ -1,0 +1,39 @@
+"""What every refusal of registration and management looks like from outside, and its reason inside."""
+
+from werkzeug.test import TestResponse
+
+REGISTER = "/oauth2/register"
+
+PUBLIC = {
+    "invalid_token": "The registration token is invalid.",
+    "missing_token": "The request needs a registration token.",
+    "invalid_client_metadata": "The client metadata is invalid.",
+    "invalid_redirect_uri": "A redirect URI is invalid.",
+    "unapproved_software_statement": "The software statement is not approved for use here.",
+    "invalid_request": "The request is malformed.",
+    "temporarily_unavailable": "The server cannot answer right now; try again later.",
+}
+"""Error -> the one sentence a caller ever reads; ``missing_token`` has the code ``invalid_token``, too."""
+
+CHALLENGES = {
+    "missing_token": ['Bearer realm="registration"'],
+    "invalid_token": ['Bearer realm="registration", error="invalid_token"'],
+}
+
+
+def assert_json_never_stored(answer: TestResponse) -> None:
+    """Rows L1, N1 and N2."""
+    assert answer.headers.getlist("Content-Type") == ["application/json"]
+    assert answer.headers.getlist("Cache-Control") == ["no-store"]
+    assert answer.headers.getlist("Pragma") == ["no-cache"]
+
+
+def assert_refused(answer: TestResponse, error: str, refusals: list[str], reason: str, *, status: int = 400) -> None:
+    """The public answer and the private reason of the latest refusal; the reason may be its beginning."""
+    code = "invalid_token" if error == "missing_token" else error
+    assert answer.json == {"error": code, "error_description": PUBLIC[error]}
+    assert answer.status_code == (401 if code == "invalid_token" else status)
+    assert_json_never_stored(answer)
+    assert answer.headers.getlist("WWW-Authenticate") == CHALLENGES.get(error, [])  # row N3
+    assert refusals
+    assert refusals[-1].startswith(reason), refusals
