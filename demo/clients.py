@@ -1,4 +1,4 @@
-"""The demo's two clients, as their owners know them; the token server knows them by registration only."""
+"""The demo's clients, as their owners know them; the token server knows them by registration only."""
 
 import json
 from dataclasses import dataclass
@@ -20,6 +20,8 @@ class DemoClient:
     """What it calls at the API."""
     dpop: bool
     """Whether its tokens are bound to a key (RFC 9449)."""
+    redirect_path: str | None = None
+    """Where on loopback it hears what a person decided (RFC 8252 §7.3); ``None``: it acts for itself."""
 
     @property
     def key_prefix(self) -> Path:
@@ -46,15 +48,39 @@ class DemoClient:
         return {
             "client_id": self.client_id,
             "client_name": f"Demo: {self.client_id}",
-            "grant_types": ["client_credentials"],
             "scope": self.scope,
             "token_endpoint_auth_method": "private_key_jwt",
             "token_endpoint_auth_signing_alg": self.alg,
             "dpop_bound_access_tokens": self.dpop,
             "jwks": json.loads(self.jwks_file.read_text()),
+            **self._describe_grants(),
+        }
+
+    def _describe_grants(self) -> dict[str, Any]:
+        if self.redirect_path is None:
+            return {"grant_types": ["client_credentials"]}
+        return {
+            "grant_types": ["authorization_code", "refresh_token"],
+            "application_type": "native",
+            "redirect_uris": [f"http://127.0.0.1{self.redirect_path}"],  # any port will do
+            "require_pushed_authorization_requests": True,
         }
 
 
 MOBILE = DemoClient("mobile-client", alg="ES256", scope="mobile", path="/api/values", dpop=False)
 MOBILE_DPOP = DemoClient("mobile-dpop-client", alg="PS256", scope="scope-dpop", path="/dpop/values", dpop=True)
-CLIENTS = {client.client_id: client for client in (MOBILE, MOBILE_DPOP)}
+MOBILE_CODE = DemoClient(
+    "mobile-code-client", alg="ES256", scope="scope-dpop", path="/dpop/values", dpop=True, redirect_path="/callback"
+)
+CLIENTS = {client.client_id: client for client in (MOBILE, MOBILE_DPOP, MOBILE_CODE)}
+
+
+@dataclass(frozen=True, slots=True)
+class DemoPerson:
+    """Somebody who may sign in. A password that stands in a public file is for this demo only."""
+
+    name: str
+    password: str
+
+
+ALICE = DemoPerson("alice", "wonderland")

@@ -1,4 +1,4 @@
-"""Make what the demo needs and does not have yet: a secret, the database, key pairs, registered clients.
+"""Make what the demo needs and does not have yet: a secret, the database, key pairs, registered clients, a person.
 
     python -m demo.prepare
 
@@ -21,9 +21,10 @@ from flask_private_key_jwt.client_registry import UnknownClient
 from flask_private_key_jwt.errors import ConfigurationError, StoreUnavailable
 from flask_private_key_jwt.registration import describe_client
 
-from .clients import CLIENTS, DemoClient
+from .clients import ALICE, CLIENTS, DemoClient, DemoPerson
 from .folder import FOLDER, read_secret, secret_file
 from .token_server import create_app, oauth
+from .token_server.users import find_user
 
 
 class CommandFailed(Exception):
@@ -41,6 +42,7 @@ def main() -> int:
         for client in CLIENTS.values():
             make_key(client)
             register(app, client)
+        add_person(app, ALICE)
     except (CommandFailed, ConfigurationError) as error:
         print(error, file=sys.stderr)
         return 1
@@ -99,6 +101,14 @@ def register(app: Flask, client: DemoClient) -> None:
         run_flask(app, "oauth2", "client", "add", near(client.registration_file))
     else:
         run_flask(app, "oauth2", "client", "update", client.client_id, near(client.registration_file))
+
+
+def add_person(app: Flask, person: DemoPerson) -> None:
+    """Let *person* sign in at the token server."""
+    with app.app_context():
+        is_known = find_user(person.name) is not None
+    if not is_known:
+        run_flask(app, "demo-user", "add", person.name, "--password", person.password)
 
 
 def run_flask(app: Flask, *words: str) -> None:

@@ -39,4 +39,6 @@ def values() -> ResponseReturnValue:
 @require_oauth("scope-dpop", dpop="required")
 def dpop_values() -> ResponseReturnValue:
     """Answer only those who prove that the token's key is theirs."""
-    return ["bound value one", "bound value two", f"read by {current_token['client_id']}"]
+    client, subject = current_token["client_id"], current_token["sub"]
+    reader = client if subject == client else f"{client} for {subject}"  # a person's token, or the client's own
+    return ["bound value one", "bound value two", f"read by {reader}"]

@@ -3,21 +3,29 @@
     FLASK_APP=demo.token_server flask run -p 5001
 
 Every setting can be changed by the environment, e.g. ``FLASK_OAUTH2_ISSUER=https://as.example``.
+
+database.py       the database
+users.py          who may sign in: name and password
+sign_in_limit.py  how often somebody may fail
+pages.py          sign-in and sign-out, for browsers
+commands.py       ``flask demo-user add``
+templates/        what people see, the consent page among it
 """
 
 from pathlib import Path
 
 from flask import Flask
 from flask_migrate import Migrate
-from flask_sqlalchemy import SQLAlchemy
 
 from flask_private_key_jwt import PrivateKeyJWT
 
-from ..folder import FOLDER, read_secret
+from ..folder import FOLDER, read_secret_key
+from .commands import demo_user
+from .database import db
+from .pages import add_pages
 
 MIGRATIONS = Path(__file__).parent.parent.parent / "migrations"
 
-db = SQLAlchemy()
 oauth = PrivateKeyJWT(db)  # client, key and replay tables join db.metadata
 
 
@@ -25,8 +33,7 @@ def create_app() -> Flask:
     """Make the app; every worker process calls this."""
     app = Flask(__name__)
     app.config.from_mapping(
-        # Not SECRET_KEY: with one, Flask opens a browser session for every request, which no client has use for.
-        OAUTH2_SECRETS=read_secret("token_server"),
+        SECRET_KEY=read_secret_key("token_server"),
         SQLALCHEMY_DATABASE_URI=f"sqlite:///{FOLDER / 'token_server.sqlite'}",
         OAUTH2_ISSUER="http://127.0.0.1:5001",
         OAUTH2_RESOURCES=["http://127.0.0.1:5005"],
@@ -36,4 +43,6 @@ def create_app() -> Flask:
     db.init_app(app)
     Migrate(app, db, directory=str(MIGRATIONS))
     oauth.init_app(app)
+    add_pages(app)  # people sign in with Flask-Login, which the extension understands
+    app.cli.add_command(demo_user)
     return app
