@@ -1,0 +1,38 @@
+"""What the server says of itself."""
+
+from urllib.parse import urlsplit
+
+from tests.openid_suite.relying_party import ISSUER, PAR
+
+FAPI2_ALGS = {"PS256", "ES256", "EdDSA", "Ed25519"}
+REGISTERED = {
+    "issuer", "authorization_endpoint", "token_endpoint", "jwks_uri", "registration_endpoint", "scopes_supported",
+    "response_types_supported", "response_modes_supported", "grant_types_supported",
+    "token_endpoint_auth_methods_supported", "token_endpoint_auth_signing_alg_values_supported",
+    "code_challenge_methods_supported", "pushed_authorization_request_endpoint",
+    "require_pushed_authorization_requests", "authorization_response_iss_parameter_supported",
+    "dpop_signing_alg_values_supported", "protected_resources", "client_id_metadata_document_supported",
+    "request_parameter_supported", "request_uri_parameter_supported",
+}  # fmt: skip
+"""Members of the IANA registry "OAuth Authorization Server Metadata", as far as the server has use for them."""
+
+
+def test_discovery_end_point_verification(app):
+    answer = app.test_client().get("/.well-known/oauth-authorization-server")
+
+    assert (answer.status_code, answer.headers["Content-Type"]) == (200, "application/json")
+    metadata = answer.json
+    assert metadata["issuer"] == ISSUER
+    for name in ("authorization_endpoint", "token_endpoint", "jwks_uri", "pushed_authorization_request_endpoint"):
+        url = urlsplit(metadata[name])
+        assert (url.scheme, url.netloc, url.query, url.fragment) == ("https", "as.example", "", "")
+    assert metadata["pushed_authorization_request_endpoint"] == ISSUER + PAR
+    assert metadata["authorization_response_iss_parameter_supported"] is True
+    assert metadata["require_pushed_authorization_requests"] is True
+    assert metadata["response_types_supported"] == ["code"]
+    assert metadata["code_challenge_methods_supported"] == ["S256"]
+    assert metadata["token_endpoint_auth_methods_supported"] == ["private_key_jwt"]
+    assert {"authorization_code", "refresh_token"} <= set(metadata["grant_types_supported"])
+    for name in ("dpop_signing_alg_values_supported", "token_endpoint_auth_signing_alg_values_supported"):
+        assert set(metadata[name]) == FAPI2_ALGS
+    assert set(metadata) <= REGISTERED

@@ -1,0 +1,68 @@
+"""The flow as it should be, and as the person may end it."""
+
+from urllib.parse import urlencode
+
+from tests.openid_suite.relying_party import bound_to, check_accounts, check_token
+from tests.openid_suite.variants import BOTH_ALGS, NONCES_OR_NOT, assert_page
+
+
+@BOTH_ALGS
+@NONCES_OR_NOT
+def test_happy_flow(client, client2, refusals):
+    for actor in (client, client2):
+        token = actor.get_token(dpop_jkt=actor.proof_key.public.thumbprint)
+        assert bound_to(token) == actor.proof_key.public.thumbprint
+        assert check_accounts(actor.call(token["access_token"])) == {"subject": actor.browser.person}
+        for accept in ("application/json", "application/json;charset=utf-8", "*/*", "text/plain, application/json"):
+            check_accounts(actor.call(token["access_token"], headers={"Accept": accept}))
+        in_query = actor.call_raw({}, query={"access_token": token["access_token"]})
+        assert in_query.status_code == 401
+
+    assert refusals == ["no Authorization header"] * 2
+    stolen = client2.call(token["access_token"], proof_key=client.proof_key)
+    assert stolen.status_code == 401
+    assert refusals[2:] == ["the proof is made with another key than the token's"]
+
+
+def test_user_rejects_authentication(client, client2, refusals):
+    for actor in (client, client2):
+        denied = actor.authorize(actor.push(), decision="deny")
+
+        assert actor.read_error(denied, state=actor.state) == "access_denied"
+    assert refusals == ["the person said no"] * 2
+
+
+def test_ensure_authorization_request_without_state_success(client):
+    check_token(client.redeem(client.get_code(state=None)))
+
+
+def test_ensure_other_scope_order_succeeds(client):
+    token = client.get_token(scope="balances accounts")
+
+    check_accounts(client.call(token["access_token"]))
+
+
+def test_ensure_authorization_request_with_long_state(client):
+    check_token(client.redeem(client.get_code(state="s" * 1000)))
+
+
+def test_ensure_different_state_inside_and_outside_request_object(client):
+    outside = client.request(client_id=None, state="outside")
+
+    answer = client.authorize(client.push(state="inside"), duplicates=outside)
+
+    check_token(client.redeem(client.read(answer, state="inside")["code"]))
+
+
+def test_state_only_outside_request_object_not_used(client):
+    outside = client.request(client_id=None, state="outside")
+
+    answer = client.authorize(client.push(state=None), duplicates=outside)
+
+    check_token(client.redeem(client.read(answer, state=None)["code"]))
+
+
+def test_ensure_unsigned_authorization_request_without_using_par_fails(client, refusals):
+    answer = client.browser.finish(urlencode(client.request()))
+
+    assert_page(answer, refusals, "the request was not pushed")

@@ -1,0 +1,27 @@
+"""In which variants a module is run, and the ways it may be refused."""
+
+import pytest
+
+from tests.openid_suite.relying_party import ERROR_TEXT
+
+BOTH_ALGS = pytest.mark.parametrize("alg", ["PS256", "ES256"])
+NONCES_OR_NOT = pytest.mark.parametrize("nonces", [False, True], ids=["no_nonces", "nonces"])
+
+
+def assert_refused(answer, refusals, reason, *errors):
+    """A refusal in JSON with one of *errors*, for *reason* (RFC 6749 §5.2)."""
+    assert answer.status_code == 400, answer.text
+    assert answer.headers["Content-Type"] == "application/json"
+    assert answer.headers["Cache-Control"] == "no-store"
+    assert answer.json["error"] in errors
+    assert ERROR_TEXT.fullmatch(answer.json["error_description"])
+    assert len(refusals) == 1, refusals
+    assert refusals[0].startswith(reason), refusals
+
+
+def assert_page(answer, refusals, reason):
+    """A page for the person: the client's place is not known, or not to be told."""
+    assert (answer.status_code, answer.mimetype) == (400, "text/html")
+    assert "Location" not in answer.headers
+    assert len(refusals) == 1, refusals
+    assert refusals[0].startswith(reason), refusals
