@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 from .. import clock
 from ..dpop.proof import DPoPProof
-from ..errors import InvalidRequest, InvalidRequestURI, OAuthError
+from ..errors import ConfigurationError, InvalidRequest, InvalidRequestURI, OAuthError
 from ..registered_client import RegisteredClient, is_client_id
 from ..settings import ServerSettings
 from ..stores.base import ClientStore
@@ -116,8 +116,10 @@ class Authorizer:
         """A code for what the person allowed; a pushed request is used by it (RFC 9126 §4).
 
         :raises InvalidRequestURI: The pushed request was used before.
+        :raises ConfigurationError: The person has the id of a client.
         :raises StoreUnavailable: The database did not answer.
         """
+        self._check_subject(person)
         granted = Granted(
             grant_id=secrets.token_urlsafe(16),
             client_id=request.client.client_id,
@@ -146,6 +148,11 @@ class Authorizer:
         """
         if opened.request_uri is not None and not self._store.use_pushed(opened.request_uri):
             raise InvalidRequestURI("the request_uri was used before", client_id=opened.client.client_id)
+
+    def _check_subject(self, person: Person) -> None:
+        """Keep people and clients apart: a client that acts for itself has its own id as ``sub`` (RFC 9700 §4.15)."""
+        if is_client_id(person.subject) and self._clients.find(person.subject) is not None:
+            raise ConfigurationError(f"The id of a user, {person.subject!r}, is also a client_id: one of them must go.")
 
     def _check(self, parameters: Parameters, client: RegisteredClient, target: ResponseTarget) -> AuthorizationRequest:
         return check_request(parameters, client, target, resources=self._settings.resources)

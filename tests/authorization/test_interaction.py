@@ -191,3 +191,10 @@ def test_user_without_an_id_is_the_applications_fault(oauth, browser, webapp, re
 
     assert answer.status_code == 503
     assert refusals == ["set up wrongly: object has neither get_user_id() nor get_id(): a token needs its sub."]
+
+
+def test_person_with_the_id_of_a_client_gets_no_token(browser, webapp, refusals):
+    page = browser.sign_in(APP_ID).open(build_request())
+
+    assert browser.decide(page).status_code == 503
+    assert refusals == ["set up wrongly: The id of a user, 'webapp', is also a client_id: one of them must go."]
