@@ -31,12 +31,7 @@ def check_redirects(metadata: Mapping[str, Any], grant_types: Set[str], *, nativ
     :raises InvalidClientMetadata: The response types do not fit the grant types.
     """
     uses_code = CODE_GRANT in grant_types
-    response_types = metadata.get("response_types", ["code"] if uses_code else [])
-    if response_types != (["code"] if uses_code else []):
-        raise InvalidClientMetadata(
-            f"response_types {str(response_types)[:100]!r} do not fit the grant types: it is ['code'] with "
-            "authorization_code, and empty without"
-        )
+    _check_response_types(metadata.get("response_types", ["code"] if uses_code else []), uses_code=uses_code)
     if "refresh_token" in grant_types and not uses_code:
         raise InvalidClientMetadata("grant type 'refresh_token' goes with authorization_code only")
     given = metadata.get("redirect_uris", [])
@@ -48,8 +43,16 @@ def check_redirects(metadata: Mapping[str, Any], grant_types: Set[str], *, nativ
         try:
             check_redirect_uri(uri, native=native)
         except ValueError as error:
-            raise InvalidRedirectURI(f"redirect_uri {uri[:200]!r} {error}") from None
+            raise InvalidRedirectURI(f"redirect URI {uri[:200]!r} {error}") from None
     return tuple(dict.fromkeys(given))
+
+
+def _check_response_types(response_types: object, *, uses_code: bool) -> None:
+    """RFC 7591 §2.1: ``code`` with authorization_code, and none without."""
+    if uses_code and response_types != ["code"]:
+        raise InvalidClientMetadata(f"response_types {str(response_types)[:100]!r} is not ['code']")
+    if not uses_code and response_types != []:
+        raise InvalidClientMetadata("response_types is not empty, and none of the grant types has one")
 
 
 def check_public_client(metadata: Mapping[str, Any]) -> None:

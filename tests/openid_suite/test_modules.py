@@ -21,7 +21,7 @@ LEFT_OUT = {
     "test-claims-parameter-identity-claims": "skipped by the suite: claims_parameter_supported is absent",
     "ensure-registered-redirect-uri": OTHER_PROFILE,
     "australia-connectid-test-claims-parameter-idtoken-identity-claims": OTHER_PROFILE,
-    "australia-connectid-test-purpose": OTHER_PROFILE,
+    "australia-connectid-ensure-invalid-purpose-fails": OTHER_PROFILE,
     "ensure-server-handles-non-matching-intent-id": OTHER_PROFILE,
     "test-essential-acr-sca-claim": OTHER_PROFILE,
     "brazil-ensure-bad-payment-signature-fails": OTHER_PROFILE,
