@@ -9,6 +9,7 @@ import logging
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sqlalchemy import (
@@ -338,7 +339,7 @@ def snapshot(row: ClientRow) -> RegisteredClient:
         assertion_audience="compatibility" if row.assertion_audience == "compatibility" else "issuer",
         client_name=row.client_name,
         owner=row.owner,
-        metadata=metadata or {},
+        metadata=MappingProxyType(metadata or {}),
     )
 
 
@@ -358,7 +359,7 @@ def build_columns(client: RegisteredClient) -> dict[str, Any]:
         "default_scope": " ".join(client.default_scope),
         "dpop_bound_access_tokens": client.dpop_bound_access_tokens,
         "assertion_audience": client.assertion_audience,
-        "client_metadata": json.dumps(client.metadata),
+        "client_metadata": json.dumps(dict(client.metadata)),
     }
 
 
