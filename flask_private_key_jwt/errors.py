@@ -69,6 +69,16 @@ class InvalidClient(OAuthError):
     description = "Client authentication failed."
 
 
+class ForeignAuthorization(InvalidClient):
+    """The caller tried an ``Authorization`` header instead of an assertion: 401 with a challenge (RFC 6749 §5.2)."""
+
+    status = 401
+
+    def get_headers(self) -> list[tuple[str, str]]:
+        """Adds ``WWW-Authenticate``, in the scheme that callers try."""
+        return [*super().get_headers(), ("WWW-Authenticate", 'Basic realm="private_key_jwt is needed instead"')]
+
+
 class InvalidGrant(OAuthError):
     """The code or refresh token is wrong, expired, used or another client's (RFC 6749 §5.2)."""
 

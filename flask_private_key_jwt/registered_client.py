@@ -16,8 +16,8 @@ MAX_CLIENT_ID_CHARACTERS = 255
 
 
 def is_client_id(text: str) -> bool:
-    """Whether *text* can be a client_id: 1 to 255 printable ASCII characters (RFC 6749 Appendix A.1)."""
-    return 0 < len(text) <= MAX_CLIENT_ID_CHARACTERS and text.isascii() and text.isprintable()
+    """Whether *text* can be a client_id: 1 to 255 printable ASCII characters (RFC 6749 §A.1), no blank outside."""
+    return 0 < len(text) <= MAX_CLIENT_ID_CHARACTERS and text.isascii() and text.isprintable() and text == text.strip()
 
 
 @dataclass(frozen=True, slots=True, eq=False)

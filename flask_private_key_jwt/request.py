@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, Protocol
 from urllib.parse import parse_qsl
 
@@ -95,7 +96,7 @@ def read_form(http: HTTPRequest, *, endpoint: str, url: str, max_bytes: int) -> 
     return FormRequest(
         endpoint=endpoint,
         url=url,
-        form=form,
+        form=MappingProxyType(form),
         resources=resources,
         proof=environ.get("HTTP_DPOP"),
         has_authorization="HTTP_AUTHORIZATION" in environ,

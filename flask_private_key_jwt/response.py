@@ -21,7 +21,8 @@ _LONGEST_REASON = 600
 _EXPECTED = (errors.UseDPoPNonce, errors.MissingToken)
 """Every client's first request may be answered so (RFC 9449 §8, RFC 6750 §3.1): nothing to look into."""
 _UNPRINTABLE = re.compile(r"[^ -~]")
-_JWT = re.compile(r"\be[wy][\w.-]{20,}")  # base64url of "{" and what follows, as every JOSE header begins
+_JWT = re.compile(r"(?:(?<![\w-])|(?<=\\[abfnrtv]))e[wy][\w.-]{20,}")
+"""base64url of "{" and what follows, as every JOSE header begins: at the start of a word, or after an escaped tab."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,14 +72,17 @@ def describe_refusal(error: OAuthError, *, endpoint: str, sender: object) -> str
     reference = secrets.token_hex(8)
     # Foreign text in a reason is quoted already; this keeps it on one line and printable whatever it holds. A caller
     # may have put its assertion into another parameter, and nobody has spent it yet: it must not be read in a log.
-    reason = _JWT.sub("(a JWT)", _UNPRINTABLE.sub(_escape, error.reason))[:_LONGEST_REASON]
+    reason = _JWT.sub("(a JWT)", _UNPRINTABLE.sub(_escape, error.reason[:_LONGEST_REASON]))[:_LONGEST_REASON]
     level = logging.ERROR if error.status >= 500 else logging.INFO if isinstance(error, _EXPECTED) else logging.WARNING
     log.log(
         level, "%s refused: %s: %s [client %s, reference %s]", endpoint, error.code, reason, error.client_id, reference
     )
-    request_refused.send(
-        sender, error=error.code, reason=reason, reference=reference, endpoint=endpoint, client_id=error.client_id
-    )
+    try:
+        request_refused.send(
+            sender, error=error.code, reason=reason, reference=reference, endpoint=endpoint, client_id=error.client_id
+        )
+    except Exception:  # a listener's own defect; the caller gets the answer all the same
+        log.exception("a receiver of request_refused failed [reference %s]", reference)
     return reference
 
 

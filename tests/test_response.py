@@ -139,6 +139,24 @@ def test_reason_is_one_printable_line(text, logged, signals, caplog):
     assert f": client {logged} [" in caplog.messages[0]
 
 
+def test_listener_that_fails_does_not_change_the_answer(caplog):
+    def fail(sender, **event):
+        raise RuntimeError("mine")
+
+    with request_refused.connected_to(fail, sender=SENDER):
+        answer = answer_to(InvalidClient("why"))
+
+    assert (answer.status, answer.body["error"]) == (400, "invalid_client")
+    assert "a receiver of request_refused failed" in caplog.text
+
+
+@pytest.mark.parametrize("before", ["\t", "\n", "\r"])
+def test_jwt_after_a_control_character_never_reaches_the_log(before, signals):
+    answer_to(InvalidClient(f"scheme {'Bearer' + before + JWT!r}"))
+
+    assert "eyJ" not in signals[0]["reason"]
+
+
 def test_reason_is_bounded(signals):
     answer_to(InvalidClient("x" * 100_000))
 

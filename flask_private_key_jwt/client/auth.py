@@ -12,6 +12,7 @@ from ..keys import jose
 from .certificate import CertificateSource
 from .challenge import find_challenge_error
 from .errors import ForeignOrigin
+from .headers import TokenHeaders
 from .key import KeySource, load_key
 from .origin import find_origin, load_origin
 from .proofs import Prover
@@ -91,6 +92,7 @@ class PrivateKeyJWTAuth(AuthBase):
     def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
         """Called by ``requests`` when a request is otherwise ready."""
         self._check_origin(request.url, "The request")
+        request.headers = TokenHeaders(request.headers)
         self._authorize(request, request)
         request.register_hook("response", self._on_answer)  # type: ignore[no-untyped-call]
         return request
@@ -98,7 +100,8 @@ class PrivateKeyJWTAuth(AuthBase):
     def _authorize(self, request: requests.PreparedRequest, target: requests.PreparedRequest) -> None:
         """Give *request* the headers for a send to *target*'s URL with *target*'s method."""
         token = self._tokens.get()
-        request.headers["Authorization"] = f"{token.token_type} {token.access_token}"
+        assert isinstance(request.headers, TokenHeaders)
+        request.headers.authorize(f"{token.token_type} {token.access_token}")
         if self._prover:
             method, url = str(target.method), str(target.url)
             request.headers["DPoP"] = self._prover.prove(method=method, url=url, access_token=token.access_token)

@@ -7,7 +7,7 @@ import math
 from dataclasses import dataclass
 
 from .. import clock
-from ..errors import InvalidClient, InvalidRequest
+from ..errors import ForeignAuthorization, InvalidClient, InvalidRequest
 from ..keys import jose
 from ..keys.client_keys import ClientKey, ClientKeys
 from ..keys.remote_documents import DocumentUnavailable
@@ -21,6 +21,8 @@ ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 EXPLICIT_TYPE = "client-authentication+jwt"
 ACCEPTED_TYPES = frozenset({None, "jwt", EXPLICIT_TYPE})
 MAX_JTI_CHARACTERS = 256
+LARGEST_DATE = 2**53
+"""Seconds since the epoch beyond which a NumericDate is no date: larger numbers cannot be computed with safely."""
 COMPATIBILITY_LIFETIME_SECONDS = 3600
 """What a ``compatibility`` client may sign for at least; Authlib's own client does."""
 
@@ -87,12 +89,12 @@ class PrivateKeyJWTAuthentication:
         for name in ("iss", "sub"):
             _require_text(claims, name)
         if claims["iss"] != claims["sub"]:
-            raise InvalidClient(f"assertion: iss {claims['iss']!r} is not sub {claims['sub']!r}")
+            raise InvalidClient(f"assertion: iss {_short(claims['iss'])} is not sub {_short(claims['sub'])}")
         if (client_id := request.get("client_id")) not in (None, claims["sub"]):
-            raise InvalidClient(f"client_id {client_id!r} is not the assertion's sub {claims['sub']!r}")
+            raise InvalidClient(f"client_id {_short(client_id)} is not the assertion's sub {_short(claims['sub'])}")
         client = self._clients.find(claims["sub"]) if is_client_id(claims["sub"]) else None
         if client is None:
-            raise InvalidClient(f"client {claims['sub']!r} is not registered")
+            raise InvalidClient(f"client {_short(claims['sub'])} is not registered")
         if not client.enabled:
             raise InvalidClient(f"client {client.client_id!r} is disabled")
         return client
@@ -170,7 +172,8 @@ def _one_assertion(request: FormRequest) -> str:
     """RFC 6749 §2.3: exactly one way of authenticating a request; RFC 7521 §4.2: the assertion and its type."""
     assertion = request.get("client_assertion")
     if assertion is None:
-        raise InvalidClient("no client_assertion")
+        refusal = ForeignAuthorization if request.has_authorization else InvalidClient
+        raise refusal("no client_assertion")
     if request.has_authorization or "client_secret" in request.form:
         raise InvalidRequest("a client_assertion and another way of authenticating in one request")
     kind = request.get("client_assertion_type")
@@ -199,10 +202,11 @@ def _number(claims: jose.Claims, name: str) -> float | None:
     if name not in claims:
         return None
     value = claims[name]
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not _is_finite(value):
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not -LARGEST_DATE < value < LARGEST_DATE:
         raise InvalidClient(f"assertion: {name} is not a number")
     return value
 
 
-def _is_finite(value: float) -> bool:
-    return isinstance(value, int) or math.isfinite(value)
+def _short(text: str | None) -> str:
+    """Foreign text for a reason, quoted and bounded."""
+    return repr((text or "")[:100])

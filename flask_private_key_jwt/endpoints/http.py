@@ -55,7 +55,9 @@ class Endpoint:
             if request.method in self.methods:
                 return self.view()
             if request.method == "OPTIONS":
-                return flask.Response(status=204, headers={"Allow": ", ".join((*self.methods, "OPTIONS"))})
+                allow = flask.Response(status=204, headers={"Allow": ", ".join((*self.methods, "OPTIONS"))})
+                del allow.headers["Content-Type"]
+                return allow
             raise MethodNotAllowed(f"method {request.method[:20]!r}", allow=self.methods)
         except Exception as error:
             refusal = _refusal_for(error)
@@ -119,7 +121,7 @@ def _refusal_for(error: Exception) -> OAuthError:
 
 
 def public_json(document: Mapping[str, Any], *, content_type: str = "application/json") -> flask.Response:
-    """A public document: cacheable for five minutes, with an ETag, readable from any origin (RFC 8414 §3.2)."""
+    """A public document: cacheable for five minutes, with an ETag, readable from any origin."""
     response = flask.Response(json.dumps(document), content_type=content_type)
     response.cache_control.public = True
     response.cache_control.max_age = CACHE_SECONDS

@@ -35,7 +35,9 @@ class ClientKey:
         .NET sends it. ``jwk``, ``jku``, ``x5u`` and ``x5c`` of the header are never looked at (RFC 8725 §3.10).
         """
         if (kid := jwt.kid) is not None:
-            return kid == self.public.kid or (self.certificate is not None and kid.upper() == self.certificate.sha1_hex)
+            return kid == (self.public.kid or self.public.thumbprint) or (
+                self.certificate is not None and kid.upper() == self.certificate.sha1_hex
+            )
         if self.certificate is None:
             return True
         sha256, sha1 = jwt.header.get("x5t#S256"), jwt.header.get("x5t")

@@ -108,19 +108,28 @@ class KeptConnections:
         self._idle: list[PoolProxiedConnection] = []
         self._inherited: list[PoolProxiedConnection] = []
         self._process = os.getpid()
+        self._fork_lock = Lock()
         self.writing: AbstractContextManager[None] = OneWriter()
         event.listen(engine, "engine_disposed", self._close_idle)
 
     def take(self) -> PoolProxiedConnection:
         """See :meth:`Connections.take`."""
-        if self._process != os.getpid():  # SQLite forbids using a connection on the other side of a fork, or closing it
-            self._inherited, self._idle, self._process = self._idle, [], os.getpid()
+        self._leave_inherited()
         try:
             return self._idle.pop()  # one step, so that two threads never get the same
         except IndexError:
             connection = self._engine.raw_connection()
             connection.detach()
             return connection
+
+    def _leave_inherited(self) -> None:
+        """SQLite forbids using a connection on the other side of a fork, and closing it: keep it, unused."""
+        if self._process == os.getpid():
+            return
+        with self._fork_lock:
+            if self._process != os.getpid():
+                self._inherited += self._idle
+                self._idle, self._process = [], os.getpid()
 
     def give_back(self, connection: PoolProxiedConnection) -> None:
         """See :meth:`Connections.give_back`."""
@@ -134,10 +143,10 @@ class KeptConnections:
             self._idle.append(connection)
 
     def _close_idle(self, _engine: Engine) -> None:
+        self._leave_inherited()
         idle, self._idle = self._idle, []
-        if self._process == os.getpid():
-            for connection in idle:
-                connection.close()
+        for connection in idle:
+            connection.close()
 
 
 class OneWriter:

@@ -15,7 +15,16 @@ log = logging.getLogger(__name__)
 TIMEOUT_SECONDS = 5
 """Longest wait for a connection, and on SQLite for another writer."""
 
-_TAKES_CONNECT_TIMEOUT = ("psycopg", "psycopg2", "pymysql", "mysqldb", "mariadbconnector")
+_POSTGRESQL = {"connect_timeout": TIMEOUT_SECONDS, "options": f"-c statement_timeout={TIMEOUT_SECONDS * 1000}"}
+_MYSQL = {"connect_timeout": TIMEOUT_SECONDS, "read_timeout": TIMEOUT_SECONDS, "write_timeout": TIMEOUT_SECONDS}
+_TIMEOUTS: dict[str, dict[str, Any]] = {
+    "psycopg": _POSTGRESQL,
+    "psycopg2": _POSTGRESQL,
+    "pymysql": _MYSQL,
+    "mysqldb": _MYSQL,
+    "mariadbconnector": {"connect_timeout": TIMEOUT_SECONDS},
+}
+"""Driver -> what bounds a wait for its server: a database that hangs is one that is away."""
 
 
 def open_engine(text: str) -> Engine:
@@ -30,8 +39,10 @@ def open_engine(text: str) -> Engine:
         if url.database in (None, "", ":memory:") or "memory" in str(url):
             raise ConfigurationError("OAUTH2_REPLAY_STORE names an SQLite database in memory. Use 'memory' instead.")
         options["connect_args"] = {"timeout": TIMEOUT_SECONDS}
-    elif url.get_driver_name() in _TAKES_CONNECT_TIMEOUT and "connect_timeout" not in url.query:
-        options["connect_args"] = {"connect_timeout": TIMEOUT_SECONDS}
+    else:
+        options["connect_args"] = {
+            name: value for name, value in _TIMEOUTS.get(url.get_driver_name(), {}).items() if name not in url.query
+        }
     try:
         engine = create_engine(url, **options)
     except ModuleNotFoundError as error:

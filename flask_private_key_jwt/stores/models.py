@@ -9,6 +9,7 @@ import logging
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sqlalchemy import (
@@ -362,7 +363,7 @@ def snapshot(row: ClientRow) -> RegisteredClient:
         redirect_uris=tuple(row.redirect_uris.split()),
         application_type="native" if row.application_type == "native" else "web",
         require_pushed_authorization_requests=bool(row.require_pushed_authorization_requests),
-        metadata=metadata or {},
+        metadata=MappingProxyType(metadata or {}),
     )
 
 
@@ -385,7 +386,7 @@ def build_columns(client: RegisteredClient) -> dict[str, Any]:
         "redirect_uris": " ".join(client.redirect_uris),
         "application_type": client.application_type,
         "require_pushed_authorization_requests": client.require_pushed_authorization_requests,
-        "client_metadata": json.dumps(client.metadata),
+        "client_metadata": json.dumps(dict(client.metadata)),
     }
 
 

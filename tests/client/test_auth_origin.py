@@ -248,6 +248,16 @@ def test_a_redirect_that_changes_the_method_gets_a_proof_for_the_new_one(call_ap
     assert api.calls[1].fits_proof()
 
 
+def test_a_password_in_netrc_never_takes_the_place_of_the_token(call_api, api, monkeypatch, tmp_path):
+    netrc = tmp_path / "netrc"
+    netrc.write_text("machine 127.0.0.1 login u password p\n")
+    monkeypatch.setenv("NETRC", str(netrc))
+    api.script = [redirect("/final", 302)]
+
+    assert call_api().status_code == 200
+    assert api.tokens == ["DPoP token-1"] * 2
+
+
 def test_every_redirect_of_several_gets_its_proof(call_api, api):
     api.script = [redirect("/a"), redirect(api.url + "/b", 302), redirect("c", 301)]
 
