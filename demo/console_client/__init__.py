@@ -1,8 +1,11 @@
 """The console client: ``python -m demo.console_client``.
 
-walk.py     one client's way from discovery to the API's answer, step by step
-attacks.py  four attacks, each of which must be refused
-watch.py    the everyday way: one session, tokens renewed when due
-caller.py   the requests that the first two are made of
-show.py     what a person sees
+walk.py       one client's way from discovery to the API's answer, step by step
+code_flow.py  the same for a client that acts for a person, who signs in and allows it
+loopback.py   where such a client hears what the person decided
+browser.py    a script in the place of that person and their browser
+attacks.py    four attacks, each of which must be refused
+watch.py      the everyday way: one session, tokens renewed when due
+caller.py     the requests that all but the last are made of
+show.py       what a person sees
 """

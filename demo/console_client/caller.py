@@ -83,18 +83,23 @@ class Caller:
 
         :raises NoAnswer: The server is away.
         """
+        return self.post(
+            token_endpoint,
+            assertion,
+            {"grant_type": "client_credentials", "scope": self.client.scope, "resource": self.api},
+        )
+
+    def post(self, url: str, assertion: str, form: Mapping[str, str]) -> Exchange:
+        """Send *form* to an endpoint of the token server, as this client, with a proof if it has a DPoP key.
+
+        :raises NoAnswer: The server is away.
+        """
         prover = self._prover_for_tokens
-        form = {
-            "grant_type": "client_credentials",
-            "scope": self.client.scope,
-            "resource": self.api,
-            "client_assertion_type": ASSERTION_TYPE,
-            "client_assertion": assertion,
-        }
+        fields = {**form, "client_assertion_type": ASSERTION_TYPE, "client_assertion": assertion}
 
         def attempt() -> Exchange:
-            headers = {"DPoP": prover.prove(method="POST", url=token_endpoint)} if prover else {}
-            return send("POST", token_endpoint, headers=headers, form=form)
+            headers = {"DPoP": prover.prove(method="POST", url=url)} if prover else {}
+            return send("POST", url, headers=headers, form=fields)
 
         return _with_nonce(attempt, prover)
 

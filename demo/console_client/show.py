@@ -14,13 +14,15 @@ from .caller import Exchange
 PART_COLOURS = ("red", "magenta", "cyan")
 """Header, payload and signature of a JWT."""
 PART_CHARACTERS = 12
+SECRETS = frozenset({"code", "code_verifier", "refresh_token"})
+"""What else is worth stealing, and no JWT."""
 NARROWEST_NAME = 12
 
 
 class Show:
     """Prints steps, messages and tokens.
 
-    :param full: Whether tokens are printed whole; otherwise the start of each of their three parts.
+    :param full: Whether tokens and codes are printed whole; otherwise their start, of a JWT that of each part.
     """
 
     def __init__(self, *, full: bool = False) -> None:
@@ -45,7 +47,7 @@ class Show:
 
     def bad(self, text: str) -> None:
         """Say that something did not."""
-        self._console.print(f"  ✗ {text}", style="bold red", markup=False)
+        self._console.print(f"  ✗ {printable(text)}", style="bold red", markup=False)
 
     def data(self, data: Any) -> None:
         """JSON, indented."""
@@ -56,7 +58,8 @@ class Show:
         """Names and values, one a line."""
         width = max([NARROWEST_NAME, *map(len, members)])
         for name, value in members.items():
-            self._console.print(Text.assemble((f"  {name:{width}}  ", "blue"), self._text_of(value)))
+            shown = shorten(value) if name in SECRETS and not self._full else value
+            self._console.print(Text.assemble((f"  {name:{width}}  ", "blue"), self._text_of(shown)))
 
     def jwt(self, what: str, token: str) -> None:
         """A JWT as it is sent, and what stands in it."""
@@ -95,7 +98,7 @@ class Show:
             scheme, _, token = value.rpartition(" ")
             if is_jwt(token):
                 return Text(f"{scheme} " if scheme else "") + self._coloured(token)
-            return Text(value)
+            return Text(printable(value))
         return Text(", ".join(map(str, value)) if isinstance(value, list) else str(value))
 
     def _coloured(self, token: str) -> Text:
@@ -106,7 +109,14 @@ class Show:
     def _shorten_tokens(self, data: Any) -> Any:
         if self._full or not isinstance(data, dict):
             return data
-        return {name: shorten(value) if is_jwt(value) else value for name, value in data.items()}
+        return {
+            name: shorten(str(value)) if name in SECRETS or is_jwt(value) else value for name, value in data.items()
+        }
+
+
+def printable(text: str) -> str:
+    """Foreign text for a terminal, which takes some characters for orders."""
+    return "".join(character if character.isprintable() else "\ufffd" for character in text)
 
 
 def is_jwt(value: object) -> bool:
@@ -115,5 +125,5 @@ def is_jwt(value: object) -> bool:
 
 
 def shorten(token: str) -> str:
-    """The start of each of a JWT's three parts."""
+    """The start of a token; of a JWT that of each of its three parts."""
     return ".".join(part if len(part) <= PART_CHARACTERS else f"{part[:PART_CHARACTERS]}…" for part in token.split("."))

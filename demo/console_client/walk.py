@@ -40,9 +40,7 @@ def walk(caller: Caller, show: Show) -> None:
 
     show.step("3 Token request and response")
     exchange = caller.ask_token(metadata.token_endpoint, assertion)
-    show.request(exchange)
-    show_proof(exchange, show)
-    show.answer(exchange)
+    show_whole(exchange, show)
     access_token = check_token_response(exchange, caller)
 
     show.step("4 Access token (RFC 9068)")
@@ -50,13 +48,26 @@ def walk(caller: Caller, show: Show) -> None:
     show.good(check_binding(access_token, caller))
 
     show.step("5 The API's answer")
+    call_api(caller, access_token, show)
+
+
+def call_api(caller: Caller, access_token: str, show: Show) -> None:
+    """Call the API and show it.
+
+    :raises WentWrong: The API refused.
+    """
     exchange = caller.call_api(access_token)
-    show.request(exchange)
-    show_proof(exchange, show)
-    show.answer(exchange)
+    show_whole(exchange, show)
     if exchange.status != 200:
         raise WentWrong(f"The API answered {exchange.status} where 200 was due.")
     show.good("The API answered.")
+
+
+def show_whole(exchange: Exchange, show: Show) -> None:
+    """A request, its proof decoded, and its answer."""
+    show.request(exchange)
+    show_proof(exchange, show)
+    show.answer(exchange)
 
 
 def show_proof(exchange: Exchange, show: Show) -> None:

@@ -19,7 +19,7 @@ from flask_migrate import Migrate
 
 from flask_private_key_jwt import PrivateKeyJWT
 
-from ..folder import FOLDER, read_secret_key
+from ..folder import FOLDER, read_secret
 from .commands import demo_user
 from .database import db
 from .pages import add_pages
@@ -33,7 +33,7 @@ def create_app() -> Flask:
     """Make the app; every worker process calls this."""
     app = Flask(__name__)
     app.config.from_mapping(
-        SECRET_KEY=read_secret_key("token_server"),
+        SECRET_KEY=read_secret("token_server"),  # of people's browser sessions too; without people OAUTH2_SECRETS does
         SQLALCHEMY_DATABASE_URI=f"sqlite:///{FOLDER / 'token_server.sqlite'}",
         OAUTH2_ISSUER="http://127.0.0.1:5001",
         OAUTH2_RESOURCES=["http://127.0.0.1:5005"],

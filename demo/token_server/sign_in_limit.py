@@ -15,7 +15,7 @@ MAX_FAILURES = 5
 WINDOW_SECONDS = 15 * 60
 
 
-class SignInAttempt(db.Model):  # type: ignore[name-defined]  # comes without types
+class SignInAttempt(db.Model):  # type: ignore[misc, name-defined]  # comes without types
     """A sign-in that failed, or is being checked right now."""
 
     __tablename__ = "demo_sign_in_attempt"
