@@ -26,7 +26,8 @@ def purge(batch: int) -> None:
     state = current_state()
     try:
         removed = state.replay.purge(batch=batch) + state.server_keys.purge() + state.documents.purge()
-        removed += state.registration_tokens.purge() + state.authorizations.purge() + state.refresh_tokens.purge()
+        removed += state.registration_tokens.purge() + state.server.key_use.purge()
+        removed += state.authorizations.purge() + state.refresh_tokens.purge()
     except StoreUnavailable as error:
         raise click.ClickException(f"The replay store did not answer: {error.reason}") from None
     click.echo(f"{removed} expired {'entry' if removed == 1 else 'entries'} deleted.")
