@@ -35,14 +35,19 @@ def load_schedule(settings: ServerSettings) -> Schedule:
 
 
 def find_signer(keys: Sequence[StoredKey], *, now: int) -> StoredKey | None:
-    """The key that signs now: the newest of those whose time has come."""
-    started = [key for key in _in_use(keys) if key.signs_from <= now]
-    return max(started, key=lambda key: key.slot, default=None)
+    """The key that signs now: the newest of those whose time has come, or the first of all.
+
+    The latter: a worker whose clock is behind the one that made the very first key must not make another.
+    """
+    in_use = _in_use(keys)
+    started = [key for key in in_use if key.signs_from <= now]
+    return max(started, key=lambda key: key.slot, default=None) or min(in_use, key=lambda key: key.slot, default=None)
 
 
 def find_announced(keys: Sequence[StoredKey], *, now: int) -> StoredKey | None:
     """The key that is published but does not sign yet."""
-    coming = [key for key in _in_use(keys) if key.signs_from > now]
+    signer = find_signer(keys, now=now)
+    coming = [key for key in _in_use(keys) if key.signs_from > now and key != signer]
     return max(coming, key=lambda key: key.slot, default=None)
 
 

@@ -50,6 +50,13 @@ def test_newest_key_whose_time_has_come_signs(day, slot):
     assert find_signer([make_key(1, 0), make_key(2, 90 * DAY)], now=day * DAY).slot == slot
 
 
+def test_worker_whose_clock_is_behind_signs_with_the_first_key_and_makes_none():
+    keys = [make_key(1, 1000)]
+
+    assert find_signer(keys, now=998).slot == 1
+    assert find_next_start(keys, SCHEDULE, alg="ES256", now=998) is None
+
+
 @pytest.mark.parametrize(("day", "slots"), [(76, [1, 2]), (103, [1, 2]), (104, [2])])
 def test_key_stays_published_while_its_tokens_may_be_around(day, slots):
     keys = [make_key(1, 0), make_key(2, 90 * DAY)]
