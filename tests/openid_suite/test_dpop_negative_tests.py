@@ -65,9 +65,9 @@ def without_alg(build):
     return f"{b64({name: value for name, value in header.items() if name != 'alg'})}.{claims}.{signature}"
 
 
-def with_alg_none(build):
-    header, claims, _ = take_apart(build())
-    return f"{b64({**header, 'alg': 'none'})}.{claims}."
+def with_alg_none(build, *, signed):
+    header, claims, signature = take_apart(build())
+    return f"{b64({**header, 'alg': 'none'})}.{claims}.{signature if signed else ''}"
 
 
 def with_bad_signature(build):
@@ -80,6 +80,7 @@ def with_private_key(build, key):
     return build(header={"jwk": private})
 
 
+NO_JWS = "proof: not a compact JWS of three base64url parts"
 MISSING_CLAIMS = {
     "jti": "proof: jti is not a text of 1 to 256 characters",
     "htm": "proof: missing claim 'htm'",
@@ -89,18 +90,19 @@ MISSING_CLAIMS = {
 }
 
 
-def wrong_proofs(build, caller):
+def wrong_proofs(build, key):
     """Proofs with one thing wrong, each with the reason it is refused for."""
     yield [build(), build()], "more than one DPoP header"
-    yield "not a JWT", "proof: "
+    yield "not a JWT", NO_JWS
     yield build(header={"typ": None}), "proof: typ None is not dpop+jwt"
     yield build(header={"typ": "dpop+jwt+wrongyousee"}), "proof: typ 'dpop+jwt+wrongyousee' is not dpop+jwt"
-    yield without_alg(build), "proof: "
-    yield with_alg_none(build), "proof: "
+    yield without_alg(build), "proof: header has no alg"
+    yield with_alg_none(build, signed=False), NO_JWS
+    yield with_alg_none(build, signed=True), "proof: alg 'none' is not accepted"
     yield build(header={"jwk": None}), "proof: jwk: the key is not a JSON object"
     yield from ((build(**{name: None}), reason) for name, reason in MISSING_CLAIMS.items())
     yield with_bad_signature(build), "proof: the signature does not verify with its jwk"
-    yield with_private_key(build, caller.client.proof_key), "proof: jwk: the key holds private members"
+    yield with_private_key(build, key), "proof: jwk: the key holds private members"
     yield build(htm="PUT"), "proof: htm 'PUT' is not 'GET'"
     yield build(htu=f"{ISSUER}/other"), f"proof: htu '{ISSUER}/other' is not"
     yield build(htu="https://evil.example/accounts"), "proof: htu 'https://evil.example/accounts' is not"
@@ -116,7 +118,7 @@ def assert_unauthorized(answer, refusals, reason):
 
 
 def test_dpop_negative_tests_that_fail(caller, refusals):
-    for proof, reason in wrong_proofs(caller.build, caller):
+    for proof, reason in wrong_proofs(caller.build, caller.client.proof_key):
         assert_unauthorized(caller.send(proof), refusals, reason)
     check_accounts(caller.send(caller.build()))
 
