@@ -9,7 +9,7 @@ import flask
 from .client_registry import ClientRegistry
 from .errors import ConfigurationError
 from .keys.derived import Secrets
-from .keys.jose import PublicKey
+from .keys.jose import Claims, PublicKey
 from .keys.server_keys import ServerKeys
 from .self_registration import SelfRegistration
 from .server import AuthorizationServer
@@ -48,6 +48,11 @@ class State:
     def verification_keys(self) -> tuple[PublicKey, ...]:
         """The public keys of this server's tokens, for an API in the same app."""
         return self.server_keys.current().public
+
+    def is_revoked(self, claims: Claims) -> bool:
+        """Whether the grant that an access token came of was revoked, for an API in the same app."""
+        acts_for_a_person = claims["sub"] != claims["client_id"]  # what a client does for itself has no such grant
+        return acts_for_a_person and self.server.refresh_tokens.is_revoked(claims.get("grant_id", ""))
 
 
 def current_state() -> State:

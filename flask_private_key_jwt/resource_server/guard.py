@@ -1,4 +1,4 @@
-"""The steps of a request to a protected view; steps 1 to 5 spend nothing."""
+"""The steps of a request to a protected view; steps 1 to 6 spend nothing."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -62,7 +62,8 @@ class Guard:
             requirement.check_binding(token, credentials.scheme)  # 3 whether it is used as it was issued
             proof = self._check_proof(credentials, token, environ)  # 4 who holds its key
             requirement.check_scope(token)  # 5 what it allows
-            self._remember(proof)  # 6 once only; nothing is spent before this line
+            self._check_revocation(token)  # 6 whether it still counts, where that can be known
+            self._remember(proof)  # 7 once only; nothing is spent before this line
         except OAuthError as error:
             error.client_id = token.client_id
             raise
@@ -108,6 +109,11 @@ class Guard:
             raise InvalidToken("the proof is made with another key than the token's")
         return proof
 
+    def _check_revocation(self, token: AccessToken) -> None:
+        server = self._find_issuer()
+        if server is not None and server.is_revoked(token.claims):
+            raise InvalidToken("the grant that the token came of was revoked")
+
     def _remember(self, proof: DPoPProof | None) -> None:
         if proof is None:
             return
@@ -149,11 +155,14 @@ class Guard:
             )
         return self.stored_replay
 
-    def _find_keys(self) -> KeySource:
+    def _find_issuer(self) -> OwnServer | None:
+        """The own server, if it is the one whose tokens this API takes."""
         server = self.find_own_server()
-        if server is not None and server.settings.ISSUER == self.settings.ISSUER:
-            return OwnKeys(server)
-        return self.fetched_keys
+        return server if server is not None and server.settings.ISSUER == self.settings.ISSUER else None
+
+    def _find_keys(self) -> KeySource:
+        server = self._find_issuer()
+        return OwnKeys(server) if server else self.fetched_keys
 
 
 def current_guard() -> Guard:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from ..keys.derived import Secrets
-from ..keys.jose import PublicKey
+from ..keys.jose import Claims, PublicKey
 from ..settings import ServerSettings
 from ..stores.base import ReplayStore
 from .issuer_keys import Keys
@@ -32,6 +32,12 @@ class OwnServer(Protocol):
         """The public keys of its tokens.
 
         :raises StoreUnavailable: They cannot be read.
+        """
+
+    def is_revoked(self, claims: Claims) -> bool:
+        """Whether what a token came of was revoked, e.g. because its code was used twice (RFC 6749 §4.1.2).
+
+        :raises StoreUnavailable: That cannot be read.
         """
 
 

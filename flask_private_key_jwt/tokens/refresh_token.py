@@ -102,7 +102,7 @@ class RefreshTokens:
         return self._store.revoke_all(subject=subject, client_id=client_id, until=self.longest_life())
 
     def is_revoked(self, grant_id: str) -> bool:
-        """Whether a grant was revoked: its access tokens count no longer.
+        """Whether a grant was revoked, so that its access tokens count no longer where that is asked.
 
         :raises StoreUnavailable: The database did not answer.
         """
