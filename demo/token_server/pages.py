@@ -83,9 +83,9 @@ def sign_in() -> ResponseReturnValue:
     try:
         name = normalise_name(form.name.data or "")
     except ValueError:
-        return show_sign_in(form, WRONG, status=401)
+        return show_sign_in(form, WRONG, status=403)
     if not form.validate():
-        return show_sign_in(form, WRONG, status=401)
+        return show_sign_in(form, WRONG, status=403)
     return try_password(form, name, way_back)
 
 
@@ -98,7 +98,7 @@ def try_password(form: SignInForm, name: str, way_back: str) -> ResponseReturnVa
         return page
     user = find_user_by_password(name, form.password.data)
     if user is None:
-        return show_sign_in(form, WRONG, status=401)
+        return show_sign_in(form, WRONG, status=403)
     forget_attempts(name, address)
     # A form somebody else got in this session before is worth nothing now.
     flask.session.pop("csrf_token", None)

@@ -4,9 +4,12 @@ import shutil
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from demo_program import Demo
+
+from demo.console_client.__main__ import main
 
 
 @pytest.fixture(autouse=True)
@@ -30,3 +33,28 @@ def demo(prepared_folder: Path, tmp_path: Path) -> Iterator[Demo]:
     demo = Demo(shutil.copytree(prepared_folder, tmp_path / "demo folder"))
     yield demo
     assert demo.is_gone(), demo.processes()
+
+
+@pytest.fixture(scope="module")
+def site(prepared_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
+    """Both servers, each started by hand."""
+    demo = Demo(shutil.copytree(prepared_folder, tmp_path_factory.mktemp("site") / "demo folder"))
+    with (
+        demo.serving("flask", "demo.token_server", demo.as_port),
+        demo.serving("granian", "demo.resource_server", demo.api_port),
+    ):
+        yield demo
+    assert demo.is_gone(), demo.processes()
+
+
+@pytest.fixture
+def console(site, monkeypatch, capsys):
+    """The console client, called in this process."""
+    monkeypatch.setattr("demo.clients.FOLDER", site.folder)
+
+    def run(*words: str) -> SimpleNamespace:
+        code = main([*words, *site.where])
+        out, err = capsys.readouterr()
+        return SimpleNamespace(returncode=code, stdout=out, stderr=err)
+
+    return run

@@ -1,9 +1,6 @@
 """``python -m demo.console_client`` against servers that run, and attacks on servers that let everything through."""
 
-import shutil
 import signal
-from collections.abc import Iterator
-from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -11,38 +8,12 @@ from demo_program import SECONDS, Demo
 
 from demo.clients import MOBILE_DPOP
 from demo.console_client import attacks
-from demo.console_client.__main__ import main
 from demo.console_client.caller import Exchange
 from demo.console_client.show import Show, shorten
 from demo.console_client.walk import WentWrong
 from flask_private_key_jwt.keys import jose
 
 JWT = "eyJhbGciOiJFUzI1NiJ9.eyJzdWIiOiJtZSJ9.c2lnbmF0dXJlLWJ5dGVz"
-
-
-@pytest.fixture(scope="module")
-def site(prepared_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
-    """Both servers, each started by hand."""
-    demo = Demo(shutil.copytree(prepared_folder, tmp_path_factory.mktemp("site") / "demo folder"))
-    with (
-        demo.serving("flask", "demo.token_server", demo.as_port),
-        demo.serving("granian", "demo.resource_server", demo.api_port),
-    ):
-        yield demo
-    assert demo.is_gone(), demo.processes()
-
-
-@pytest.fixture
-def console(site, monkeypatch, capsys):
-    """The console client, called in this process."""
-    monkeypatch.setattr("demo.clients.FOLDER", site.folder)
-
-    def run(*words: str) -> SimpleNamespace:
-        code = main([*words, *site.where])
-        out, err = capsys.readouterr()
-        return SimpleNamespace(returncode=code, stdout=out, stderr=err)
-
-    return run
 
 
 def test_the_bearer_client_is_the_default(console):

@@ -24,6 +24,12 @@ STEPS = [
     "✓ cnf.jkt ",
     "5 The API's answer",
     "✓ The API answered.",
+    "mobile-code-client: for a person, DPoP, GET /dpop/values, scope scope-dpop",
+    "A script plays the person: signs in as alice, presses allow.",
+    "✓ state is the one that was sent",
+    "read by mobile-code-client for ",
+    "7 Refresh (RFC 6749 §6): a new access token, without the person",
+    "✓ The API answered.",
     "Attack stolen-token",
     "✓ Refused: invalid_token.",
     "✓ Refused: invalid_dpop_proof.",
@@ -33,7 +39,7 @@ STEPS = [
     "✓ Refused: invalid_dpop_proof.",
     "Attack replayed-assertion",
     "✓ Refused: invalid_client.",
-    "Both clients were served, all attacks refused, both servers are stopped.",
+    "All clients were served, all attacks refused, both servers are stopped.",
 ]
 
 
@@ -74,16 +80,16 @@ def test_the_first_run_makes_keys_and_registrations_and_the_second_keeps_them(tm
     second = demo.run("demo.prepare")
 
     assert (first.returncode, second.returncode) == (0, 0)
-    assert first.stdout.count("oauth2 client add") == 2
+    assert first.stdout.count("oauth2 client add") == 3
     assert second.stdout == "$ flask db upgrade\n"
-    assert keys.keys() == {"mobile-client.pem", "mobile-dpop-client.pem"}
+    assert keys.keys() == {"mobile-client.pem", "mobile-dpop-client.pem", "mobile-code-client.pem"}
     assert keys == {file.name: file.read_bytes() for file in (demo.folder / "keys").glob("*.pem")}
 
 
 def test_keys_and_secrets_are_for_their_owners_eyes_only(demo):
     private = [*demo.folder.glob("keys/*.pem"), *demo.folder.glob("*.secret")]
 
-    assert [oct(file.stat().st_mode & 0o777) for file in private] == ["0o600"] * 4
+    assert [oct(file.stat().st_mode & 0o777) for file in private] == ["0o600"] * 5
 
 
 def test_a_client_with_a_new_key_is_registered_with_it(demo):
