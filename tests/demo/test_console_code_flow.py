@@ -1,5 +1,6 @@
 """``--flow code``: a real token server, a listener on loopback, and a script in the place of the person."""
 
+import secrets
 import webbrowser
 from threading import Thread
 from urllib.parse import parse_qsl, urlencode, urlsplit
@@ -16,6 +17,15 @@ from demo.console_client.walk import WentWrong
 
 ISSUER = "https://as.example"
 ANSWER = {"code": "c0de", "state": "st4te", "iss": ISSUER}
+
+
+class AtTheClient(Exception):
+    """The browser is about to deliver the answer."""
+
+
+@pytest.fixture(autouse=True)
+def patience(monkeypatch):
+    monkeypatch.setattr(code_flow, "PATIENCE_SECONDS", 20)
 
 
 @pytest.fixture
@@ -36,6 +46,16 @@ def person(monkeypatch):
     return sits_there
 
 
+@pytest.fixture
+def newcomer(site, monkeypatch):
+    """Somebody who has not allowed anything yet."""
+    person = DemoPerson(f"newcomer-{secrets.token_hex(4)}", "new here")
+    done = site.run("flask", "--app", "demo.token_server", "demo-user", "add", person.name, "--password", "new here")
+    assert done.returncode == 0, done.stderr
+    monkeypatch.setattr("demo.console_client.__main__.ALICE", person)
+    return person
+
+
 def without_redirects(url):
     """The answer of the authorization endpoint to alice, who allows everything; not delivered."""
     visitor = ScriptedBrowser(ALICE)
@@ -43,28 +63,36 @@ def without_redirects(url):
 
     def stop_at_loopback(request, **options):
         if "/callback" in urlsplit(request.url).path:
-            raise StopIteration(request.url)
+            raise AtTheClient(request.url)
         return send(request, **options)
 
     visitor._session.send = stop_at_loopback
     try:
         visitor.visit(url)
-    except StopIteration as stopped:
+    except AtTheClient as stopped:
         return str(stopped.value)
     raise AssertionError("there was no redirect to the client")
 
 
-def test_the_code_flow_shows_every_step(console):
+def test_the_code_flow_shows_every_step(console, newcomer):
     done = console("--flow", "code", "--scripted")
 
     assert (done.returncode, done.stderr) == (0, "")
     for step in range(1, 9):
         assert f"\n{step} " in done.stdout
     assert "request_uri" in done.stdout
-    assert "A script plays the person: signs in as alice, presses allow." in done.stdout
+    assert f"A script plays the person: signs in as {newcomer.name}, presses allow." in done.stdout
     assert done.stdout.count("✓ cnf.jkt ") == 2
     assert done.stdout.count("✓ The API answered.") == 2
     assert done.stdout.count("read by mobile-code-client for ") == 2
+
+
+def test_what_a_person_allowed_is_not_asked_again(console, newcomer):
+    console("--flow", "code", "--scripted")
+
+    assert (
+        f"A script plays the person: signs in as {newcomer.name}.\n" in console("--flow", "code", "--scripted").stdout
+    )
 
 
 def test_codes_and_refresh_tokens_are_printed_whole_only_on_demand(console):
@@ -107,8 +135,8 @@ def test_only_the_request_uri_and_the_client_go_through_the_browser(console, per
     assert sorted(dict(parse_qsl(urlsplit(person.opened[0]).query))) == ["client_id", "request_uri"]
 
 
-def test_a_person_who_denies_is_a_sentence(console, person):
-    person(ScriptedBrowser(DemoPerson("alice", "wonderland"), decision="deny").visit)
+def test_a_person_who_denies_is_a_sentence(console, person, newcomer):
+    person(ScriptedBrowser(newcomer, decision="deny").visit)
 
     done = console("--flow", "code")
 
