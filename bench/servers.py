@@ -15,10 +15,13 @@ START_SECONDS = 30.0
 STOP_SECONDS = 10.0
 
 COMMANDS = {
-    "granian": "granian --interface wsgi --workers 1 --host {host} --port {port} --factory {module}:create_app",
+    "granian": (
+        "granian --interface wsgi --workers 1 --blocking-threads 4 "
+        "--host {host} --port {port} --factory {module}:create_app"
+    ),
     "gunicorn": "gunicorn --workers 1 --bind {host}:{port} {module}:create_app()",
 }
-"""What follows ``python -m``; the README recommends these servers."""
+"""What follows ``python -m``: one worker each, otherwise as the README recommends them."""
 
 
 class NotStarted(Exception):

@@ -1,8 +1,9 @@
 """When each key of a client came and when it last signed something, in the application's database."""
 
-from collections.abc import Mapping, Set
+from collections.abc import Iterable, Mapping, Sequence, Set
+from typing import Any
 
-from sqlalchemy import Connection, Table, delete, func, insert, or_, select, update
+from sqlalchemy import Connection, Select, Table, Update, bindparam, delete, func, insert, or_, select, update
 
 from .base import KeyUse
 from .driver import Database
@@ -21,11 +22,12 @@ class SQLAlchemyClientKeyUseStore:
         self._table = tables.client_key
         self._clients = tables.client
         self._insert = insert(self._table)
+        self._select = _select_uses(self._table)
+        self._mark_used = _build_mark_used(self._table)
 
     def load(self, client_id: str) -> Mapping[str, KeyUse]:
         """See :meth:`.base.ClientKeyUseStore.load`."""
-        with self._database.begin() as connection:
-            return load_key_uses(connection, self._table, client_id)
+        return _read_uses(self._database.fetch_all(self._select, {"client": client_id}), client_id)
 
     def replace(self, client_id: str, thumbprints: Set[str], *, now: int) -> None:
         """See :meth:`.base.ClientKeyUseStore.replace`. Short transactions: nobody waits for more than one row."""
@@ -39,12 +41,8 @@ class SQLAlchemyClientKeyUseStore:
 
     def mark_used(self, client_id: str, thumbprint: str, *, now: int, not_after: int) -> bool:
         """See :meth:`.base.ClientKeyUseStore.mark_used`."""
-        columns = self._table.c
-        is_this_key = (columns.client_id == client_id) & (columns.thumbprint == thumbprint)
-        is_due = or_(columns.last_used_at.is_(None), columns.last_used_at <= not_after)
-        change = update(self._table).where(is_this_key, is_due).values(last_used_at=now)
-        with self._database.begin() as connection:
-            return connection.execute(change).rowcount == 1
+        key = {"client": client_id, "key": thumbprint}
+        return self._database.update(self._mark_used, {**key, "now": now, "not_after": not_after}) == 1
 
     def purge(self, *, not_after: int) -> int:
         """See :meth:`.base.ClientKeyUseStore.purge`."""
@@ -55,18 +53,10 @@ class SQLAlchemyClientKeyUseStore:
             return connection.execute(delete(self._table).where(~is_registered, is_old)).rowcount
 
 
-def load_key_uses(connection: Connection, table: Table, client_id: str) -> dict[str, KeyUse]:
-    """What is known of the keys of exactly this client, by thumbprint."""
-    columns = table.c
-    query = select(columns.client_id, columns.thumbprint, columns.added_at, columns.last_used_at)
-    rows = connection.execute(query.where(columns.client_id == client_id))
-    # MariaDB finds "Client" for "client".
-    return {row.thumbprint: KeyUse(*row[1:]) for row in rows if row.client_id == client_id}
-
-
 def replace_key_uses(connection: Connection, table: Table, client_id: str, thumbprints: Set[str], *, now: int) -> None:
     """What :meth:`SQLAlchemyClientKeyUseStore.replace` does, as part of the transaction that changes the client."""
-    known = load_key_uses(connection, table, client_id).keys()
+    rows = connection.execute(_select_uses(table), {"client": client_id})
+    known = _read_uses(rows, client_id).keys()
     if gone := known - thumbprints:
         _delete(connection, table, client_id, gone)
     if new := sorted(thumbprints - known):
@@ -80,3 +70,21 @@ def _new_row(client_id: str, thumbprint: str, now: int) -> dict[str, object]:
 def _delete(connection: Connection, table: Table, client_id: str, thumbprints: Set[str]) -> None:
     these = (table.c.client_id == client_id) & table.c.thumbprint.in_(sorted(thumbprints))
     connection.execute(delete(table).where(these))
+
+
+def _select_uses(table: Table) -> Select[Any]:
+    columns = table.c
+    query = select(columns.client_id, columns.thumbprint, columns.added_at, columns.last_used_at)
+    return query.where(columns.client_id == bindparam("client"))
+
+
+def _read_uses(rows: Iterable[Sequence[Any]], client_id: str) -> dict[str, KeyUse]:
+    """What is known of the keys of exactly this client, by thumbprint: MariaDB finds "Client" for "client"."""
+    return {row[1]: KeyUse(*row[1:]) for row in rows if row[0] == client_id}
+
+
+def _build_mark_used(table: Table) -> Update:
+    columns = table.c
+    is_this_key = (columns.client_id == bindparam("client")) & (columns.thumbprint == bindparam("key"))
+    is_due = or_(columns.last_used_at.is_(None), columns.last_used_at <= bindparam("not_after"))
+    return update(table).where(is_this_key, is_due).values(last_used_at=bindparam("now"))

@@ -57,6 +57,33 @@ class Database:
             cursor.close()
         return row
 
+    def fetch_all(self, statement: ClauseElement, values: Mapping[str, object]) -> list[tuple[Any, ...]]:
+        """Every row of a SELECT; otherwise as :meth:`fetch`.
+
+        :raises StoreUnavailable: The database did not answer.
+        """
+        with self._borrow() as connection:
+            cursor = connection.cursor()
+            cursor.execute(*self._prepare(statement, values))
+            rows = list(cursor.fetchall())
+            cursor.close()
+        return rows
+
+    def update(self, statement: ClauseElement, values: Mapping[str, object]) -> int:
+        """Run one UPDATE and return how many rows it found.
+
+        :raises StoreUnavailable: The database did not answer.
+        """
+        borrowed = self._borrow()
+        with borrowed.connections.writing, borrowed as connection:
+            cursor = connection.cursor()
+            cursor.execute(*self._prepare(statement, values))
+            found: int = cursor.rowcount
+            cursor.close()
+            if borrowed.connections.needs_commit:
+                connection.commit()
+        return found
+
     def insert(self, statement: ClauseElement, values: Mapping[str, object]) -> bool:
         """Run one INSERT; ``False`` when a constraint refused it and nothing was written.
 
