@@ -25,7 +25,7 @@ class AtTheClient(Exception):
 
 @pytest.fixture(autouse=True)
 def patience(monkeypatch):
-    monkeypatch.setattr(code_flow, "PATIENCE_SECONDS", 20)
+    monkeypatch.setattr(code_flow, "PATIENCE_SECONDS", 10)
 
 
 @pytest.fixture
@@ -70,7 +70,7 @@ def without_redirects(url):
     try:
         visitor.visit(url)
     except AtTheClient as stopped:
-        return str(stopped.value)
+        return str(stopped)
     raise AssertionError("there was no redirect to the client")
 
 
