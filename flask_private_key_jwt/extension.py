@@ -88,7 +88,7 @@ class PrivateKeyJWT:
         documents = SQLAlchemyFetchedDocumentStore(database, self._tables)
         clients: ClientStore = SQLAlchemyClientStore(database, self._tables, settings.CLIENT_CACHE_SIZE)
         # A client that only says who it is makes us fetch nothing: a document is always a client with keys.
-        public_clients = PublicClients(clients)
+        public_clients = PublicClients(clients, profile=settings.PROFILE)
         if settings.CLIENT_ID_METADATA_DOCUMENTS:
             clients = _with_documents(clients, settings, documents, grant_types=lambda: server.grant_types())
         server_keys = ServerKeys(

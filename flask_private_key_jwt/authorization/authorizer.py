@@ -163,6 +163,8 @@ class Authorizer:
             raise InvalidRequest(f"client {(client_id or '')[:100]!r} is not registered")
         if not client.enabled:
             raise InvalidRequest("the client is disabled", client_id=client.client_id)
+        if client.is_public and self._settings.PROFILE == "fapi2":
+            raise InvalidRequest("a public client, and OAUTH2_PROFILE is fapi2", client_id=client.client_id)
         return client
 
     def _load_pushed(self, request_uri: str, client: RegisteredClient, *, is_open: Callable[[str], bool]) -> Parameters:

@@ -26,10 +26,12 @@ class PublicClients:
     """Takes the ``client_id`` of clients registered with ``token_endpoint_auth_method: none``.
 
     :param clients: Finds the registered client.
+    :param profile: ``fapi2`` has no public clients, whenever they were registered (FAPI 2.0 §5.3.2.1).
     """
 
-    def __init__(self, clients: ClientStore) -> None:
+    def __init__(self, clients: ClientStore, *, profile: str) -> None:
         self._clients = clients
+        self._profile = profile
 
     def verify(self, request: FormRequest) -> NamedClient:
         """Find out which client made the request.
@@ -44,6 +46,8 @@ class PublicClients:
             raise InvalidClient(f"no client_assertion, and client {client_id[:100]!r} is not registered")
         if not client.is_public:
             raise InvalidClient("no client_assertion", client_id=client.client_id)
+        if self._profile == "fapi2":
+            raise InvalidClient("a public client, and OAUTH2_PROFILE is fapi2", client_id=client_id)
         if request.has_authorization or "client_secret" in request.form or "client_assertion_type" in request.form:
             raise InvalidRequest("a public client and a way of authenticating in one request", client_id=client_id)
         if not client.enabled:

@@ -8,7 +8,8 @@ that is not in the JWKS yet, or no longer.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ..settings import ServerSettings
+from ..profiles import FAPI2_ALGS
+from ..settings import ASYMMETRIC_ALGS, ServerSettings
 from ..stores.base import StoredKey
 
 
@@ -22,6 +23,8 @@ class Schedule:
     """From its first signature to its successor's."""
     retire: int
     """From its successor's first signature to the end of its publication."""
+    algs: tuple[str, ...] = ASYMMETRIC_ALGS
+    """Algorithms that a key may go on signing with while its successor is announced."""
 
 
 def load_schedule(settings: ServerSettings) -> Schedule:
@@ -31,6 +34,7 @@ def load_schedule(settings: ServerSettings) -> Schedule:
         announce=settings.KEY_ANNOUNCE_SECONDS,
         sign=settings.KEY_SIGN_SECONDS,
         retire=max(settings.KEY_RETIRE_SECONDS, longest),
+        algs=FAPI2_ALGS if settings.PROFILE == "fapi2" else ASYMMETRIC_ALGS,
     )
 
 
@@ -56,7 +60,8 @@ def find_next_start(keys: Sequence[StoredKey], schedule: Schedule, *, alg: str, 
 
     :param alg: ``OAUTH2_SIGNING_ALG``: after a change, the next key is due at once, announced as any other.
     """
-    if find_signer(keys, now=now) is None:
+    signer = find_signer(keys, now=now)
+    if signer is None or signer.alg not in schedule.algs:  # the profile forbids it: no announcement can be waited for
         return now
     newest = max(_in_use(keys), key=lambda key: key.slot)
     if newest.signs_from > now:  # the next one is made already; workers whose settings differ do not outbid it

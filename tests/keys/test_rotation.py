@@ -3,6 +3,7 @@
 import json
 import sqlite3
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import pytest
 
@@ -43,6 +44,14 @@ def test_announced_key_makes_no_further_one_due():
 
 def test_another_algorithm_is_announced_as_any_key():
     assert find_next_start([make_key(1, 0)], SCHEDULE, alg="PS256", now=DAY) == 15 * DAY
+
+
+def test_algorithm_that_the_profile_forbids_is_replaced_at_once():
+    strict = replace(SCHEDULE, algs=("ES256", "PS256"))
+    keys = [make_key(1, 0, alg="RS256"), make_key(2, 90 * DAY)]
+
+    assert find_next_start(keys, strict, alg="ES256", now=DAY) == DAY
+    assert find_next_start(keys, SCHEDULE, alg="ES256", now=DAY) is None
 
 
 @pytest.mark.parametrize(("day", "slot"), [(0, 1), (89, 1), (90, 2), (500, 2)])
