@@ -76,7 +76,7 @@ def next_step(
     :raises ConsentRequired: They would have to consent, and ``prompt`` is ``none``.
     """
     silent = "none" in request.prompt
-    if person is None or (not signed_in_since and _is_too_old(request, person, now=now)):
+    if person is None or not is_sign_in_enough(request, person, signed_in_since=signed_in_since, now=now):
         if silent:
             raise LoginRequired("nobody is signed in" if person is None else "signed in longer ago than max_age")
         return Step.SIGN_IN if person is None else Step.SIGN_IN_AGAIN
@@ -85,6 +85,14 @@ def next_step(
             raise ConsentRequired("the person has not consented to this yet")
         return Step.CONSENT
     return Step.ISSUE
+
+
+def is_sign_in_enough(request: AuthorizationRequest, person: Person, *, signed_in_since: bool, now: int) -> bool:
+    """Whether the person need not sign in again for *request*: asked before the consent page, and before the code.
+
+    :param signed_in_since: Whether they signed in after this request was first opened.
+    """
+    return signed_in_since or not _is_too_old(request, person, now=now)
 
 
 def _is_too_old(request: AuthorizationRequest, person: Person, *, now: int) -> bool:

@@ -11,7 +11,7 @@ from flask.typing import ResponseReturnValue
 
 from .. import clock
 from ..authorization.authorizer import OpenedRequest
-from ..authorization.interaction import ConsentPage, Person, SignIn, Step, next_step
+from ..authorization.interaction import ConsentPage, Person, SignIn, Step, is_sign_in_enough, next_step
 from ..authorization.parameters import AuthorizationRequest, read_query
 from ..authorization.response import (
     SUBMIT_SCRIPT_HASH,
@@ -121,8 +121,12 @@ def _proceed(visit: Visit, request: AuthorizationRequest, person: Person | None)
                 decision_token=session.issue_decision_token(visit.name, person.subject),
             )
         )
+    return _send_to_sign_in(visit, request, again=step is Step.SIGN_IN_AGAIN)
+
+
+def _send_to_sign_in(visit: Visit, request: AuthorizationRequest, *, again: bool) -> ResponseReturnValue:
     return visit.state.people.send_to_sign_in(
-        SignIn(visit.url, request.client, request.login_hint, reauthenticate=step is Step.SIGN_IN_AGAIN)
+        SignIn(visit.url, request.client, request.login_hint, reauthenticate=again)
     )
 
 
@@ -133,6 +137,10 @@ def _decide(visit: Visit, request: AuthorizationRequest, person: Person | None) 
         raise InteractionRefused("the decision is not from this session, person and request")
     if flask.request.form.get("decision") != "allow":
         raise AccessDenied("the person said no")
+    signed_in_since = visit.session.signed_in_since(visit.name)
+    # A consent page may have stood there for longer than max_age.
+    if not is_sign_in_enough(request, person, signed_in_since=signed_in_since, now=clock.now()):
+        return _send_to_sign_in(visit, request, again=True)
     visit.state.server.authorizer.remember_consent(request, person)
     return _issue(visit, request, person)
 

@@ -56,10 +56,10 @@ class BrowserSession:
         return note is not None and clock.now() <= note[1] + self._lifetime
 
     def signed_in_since(self, request: str) -> bool:
-        """Whether the person signed in after *request* was opened first."""
+        """Whether the person signed in after *request* was opened first, while it is open."""
         session = _load()
-        note = session["open"].get(_shorten(request))
-        return note is not None and _sign_in_id(session) != note[0]
+        # An abandoned request does not vouch for an old sign-in when somebody opens it again days later.
+        return self.is_open(request) and _sign_in_id(session) != session["open"][_shorten(request)][0]
 
     def close(self, request: str) -> None:
         """Note that *request* is answered."""

@@ -160,6 +160,46 @@ def test_prompt_none_and_an_old_sign_in_do_not_go_together(consented, clock):
     assert answer_in(consented.open(build_request(prompt="none", max_age="60")))["error"] == "login_required"
 
 
+@pytest.mark.parametrize(("change", "age"), [({"prompt": "login"}, 0), ({"max_age": "60"}, 61)])
+@pytest.mark.parametrize(("seconds", "asked"), [(1800, False), (1801, True)])
+def test_sign_in_counts_for_an_abandoned_request_while_it_is_open(change, age, seconds, asked, browser, webapp, clock):
+    browser.sign_in()
+    clock.move(age)
+    assert is_asked_to_sign_in(browser.open(build_request(**change)), again=True)
+    browser.sign_in()
+    clock.move(seconds)
+
+    answer = browser.open(build_request(**change))
+
+    assert is_asked_to_sign_in(answer, again=True) == asked
+    assert is_asked_to_consent(answer) != asked
+
+
+def test_request_that_was_abandoned_is_opened_anew(browser, webapp, clock):
+    request = build_request(prompt="login")
+    browser.sign_in().open(request)
+    browser.sign_in()
+    clock.move(1801)
+    browser.open(request)
+
+    assert "code" in answer_in(browser.decide(browser.sign_in().open(request)))
+
+
+@pytest.mark.parametrize(("seconds", "asked"), [(60, False), (61, True)])
+def test_max_age_is_counted_until_the_decision(seconds, asked, browser, webapp, clock):
+    page = browser.sign_in().open(build_request(max_age="60"))
+    clock.move(seconds)
+
+    answer = browser.decide(page)
+
+    assert is_asked_to_sign_in(answer, again=True) == asked
+    if asked:
+        page = browser.sign_in().open(build_request(max_age="60"))
+        assert is_asked_to_consent(page)  # the late decision was not remembered
+        answer = browser.decide(page)
+    assert "code" in answer_in(answer)
+
+
 # --- what the application says ------------------------------------------------------------------------------------
 def test_sign_in_learns_the_way_back_and_the_hint(app, oauth, browser, webapp):
     seen = []
