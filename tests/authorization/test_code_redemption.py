@@ -4,6 +4,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from flask_private_key_jwt.errors import InvalidGrant
 from flask_private_key_jwt.keys import jose
 from tests.authorization.conftest import APP_ID, VERIFIER
 from tests.conftest import API, INVALID_CLIENT
@@ -66,6 +67,51 @@ def test_code_expires(seconds, status, get_code, redeem, clock):
     clock.move(seconds)
 
     assert redeem(code).status_code == status
+
+
+def test_resource_that_was_not_granted_leaves_the_code_good(get_code, redeem, refusals):
+    code = get_code()
+
+    assert redeem(code, resource="https://nope.example").json["error"] == "invalid_target"
+    assert refusals == ["resource 'https://nope.example' was not granted"]
+    assert redeem(code).status_code == 200
+
+
+def test_scope_the_client_has_lost_leaves_the_code_good(app, oauth, get_code, redeem, refusals):
+    code = get_code(scope="read write")
+    with app.app_context():
+        oauth.clients.update(APP_ID, {"scope": "read"})
+
+    assert redeem(code).json["error"] == "invalid_scope"
+    assert refusals == ["scope 'write' is not registered for the client"]
+    with app.app_context():
+        oauth.clients.update(APP_ID, {"scope": "read write"})
+    assert redeem(code).status_code == 200
+
+
+def test_refusal_by_the_token_policy_leaves_the_code_good(oauth, get_code, redeem, refusals):
+    answers = [InvalidGrant("not now"), None]
+
+    @oauth.token_policy
+    def say_no_once(client, request, grant):
+        if refusal := answers.pop(0):
+            raise refusal
+
+    code = get_code()
+
+    assert redeem(code).json == INVALID_GRANT
+    assert refusals == ["not now"]
+    assert redeem(code).status_code == 200
+
+
+def test_second_use_for_another_resource_revokes_too(get_code, redeem, refresh, refusals):
+    code = get_code()
+    first = redeem(code)
+
+    assert redeem(code, resource="https://nope.example").json == INVALID_GRANT
+
+    assert refusals == ["the code was used before; what came of it is revoked"]
+    assert refresh(first.json["refresh_token"]).json == INVALID_GRANT
 
 
 def test_missing_code_is_refused(redeem, webapp, refusals):
