@@ -3,6 +3,7 @@
 A refusal is a page until it is clear where the client may hear of it, and an answer to the client from then on.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import urlencode
 
@@ -12,7 +13,7 @@ from flask.typing import ResponseReturnValue
 from .. import clock
 from ..authorization.authorizer import OpenedRequest
 from ..authorization.interaction import ConsentPage, Person, SignIn, Step, is_sign_in_enough, next_step
-from ..authorization.parameters import AuthorizationRequest, read_query
+from ..authorization.parameters import KNOWN, AuthorizationRequest, collect, read_query
 from ..authorization.response import (
     SUBMIT_SCRIPT_HASH,
     ResponseTarget,
@@ -23,18 +24,23 @@ from ..errors import (
     AccessDenied,
     ConfigurationError,
     InteractionRefused,
+    InvalidRequest,
     InvalidRequestURI,
     MethodNotAllowed,
     NotOffered,
     OAuthError,
+    PayloadTooLarge,
     ServerError,
     TemporarilyUnavailable,
 )
+from ..request import FORM_TYPE, MAX_PARAMETERS, REPEATABLE, read_body
 from ..response import REFERENCE_HEADER, describe_refusal
 from ..state import State, current_state
 from .browser_session import BrowserSession
 
 METHODS = ("GET", "POST")
+IN_THE_URL = ("client_id", "request_uri", *REPEATABLE, *KNOWN)
+"""The parameters of a posted request that go on in the URL; the others would be ignored there."""
 NAME = "authorization"
 _ALONE = "object-src 'none'; base-uri 'none'; frame-ancestors 'none'"
 PAGE_POLICY = f"default-src 'self'; style-src 'self' 'unsafe-inline'; {_ALONE}"
@@ -76,9 +82,11 @@ def _respond() -> ResponseReturnValue:
     if http.method not in METHODS:
         raise MethodNotAllowed(f"method {http.method[:20]!r}", allow=METHODS)
     here = http.script_root + http.path
-    if http.method == "POST" and "decision_token" not in http.form:
+    form = _read_form(state.settings.REQUEST_MAX_BYTES) if http.method == "POST" else []
+    decision = collect(form, only=("decision_token", "decision")).values
+    if http.method == "POST" and "decision_token" not in decision:
         # OpenID Connect Core §3.1.2.1. From here on it is in the URL: sign-in has to find the way back.
-        return flask.redirect(f"{here}?{urlencode(list(http.form.items(multi=True)))}", 303)
+        return flask.redirect(f"{here}?{urlencode([pair for pair in form if pair[0] in IN_THE_URL])}", 303)
     session = BrowserSession(state.secrets, lifetime=state.settings.INTERACTION_LIFETIME_SECONDS)
     opened = state.server.authorizer.open(read_query(http.query_string), is_open=session.is_open)
     query = http.query_string.decode("ascii")
@@ -89,11 +97,30 @@ def _respond() -> ResponseReturnValue:
     try:
         request = state.server.authorizer.check(opened)
         person = state.people.find_person(session)
-        return _decide(visit, request, person) if http.method == "POST" else _proceed(visit, request, person)
+        return _decide(visit, request, person, decision) if decision else _proceed(visit, request, person)
     except FOR_THE_PERSON_ONLY:
         raise
     except OAuthError as refusal:
         return _refuse(visit, refusal)
+
+
+def _read_form(max_bytes: int) -> list[tuple[str, str]]:
+    """The form of a post, as pairs, within the limits of :func:`.request.read_form`.
+
+    :raises InvalidRequest: It is not a form, cannot be read, or has too many parameters.
+    :raises PayloadTooLarge: It is longer than *max_bytes*.
+    """
+    http = flask.request
+    if http.mimetype != FORM_TYPE:
+        raise InvalidRequest(f"content type {http.mimetype[:80]!r} is not {FORM_TYPE}")
+    if (http.content_length or 0) > max_bytes:
+        raise PayloadTooLarge(f"the body is longer than {max_bytes} bytes")
+    read_body(http, max_bytes)
+    # Flask's form, not the body: a hook of the application may have read it, and left no body.
+    pairs = list(http.form.items(multi=True))
+    if len(pairs) > MAX_PARAMETERS:
+        raise InvalidRequest(f"the form has more than {MAX_PARAMETERS} parameters")
+    return pairs
 
 
 def _proceed(visit: Visit, request: AuthorizationRequest, person: Person | None) -> ResponseReturnValue:
@@ -130,12 +157,14 @@ def _send_to_sign_in(visit: Visit, request: AuthorizationRequest, *, again: bool
     )
 
 
-def _decide(visit: Visit, request: AuthorizationRequest, person: Person | None) -> ResponseReturnValue:
+def _decide(
+    visit: Visit, request: AuthorizationRequest, person: Person | None, decision: Mapping[str, str]
+) -> ResponseReturnValue:
     """Do what the person decided, if it was this person, in this session, about this request."""
-    token = flask.request.form["decision_token"]
+    token = decision["decision_token"]
     if person is None or not visit.session.is_decision_token(token, visit.name, person.subject):
         raise InteractionRefused("the decision is not from this session, person and request")
-    if flask.request.form.get("decision") != "allow":
+    if decision.get("decision") != "allow":
         raise AccessDenied("the person said no")
     signed_in_since = visit.session.signed_in_since(visit.name)
     # A consent page may have stood there for longer than max_age.

@@ -1,7 +1,8 @@
 """What a browser may bring to the authorization endpoint, what is a page, and what goes to the client (group F)."""
 
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import parse_qsl, urlencode, urlsplit
 
+import flask
 import pytest
 
 from tests.authorization.conftest import APP_ID, PATH, REDIRECT_URI, answer_in, build_request
@@ -140,6 +141,45 @@ def test_request_may_be_posted_and_goes_on_in_the_url(browser, webapp):
     assert answer.status_code == 303
     assert answer.headers["Location"].startswith(f"{PATH}?response_type=code")
     assert browser.http.get(answer.headers["Location"]).status_code == 200
+
+
+def read_the_form():
+    """A hook as CSRF protection has it."""
+    flask.request.form.get("csrf_token")
+
+
+def test_posted_request_goes_on_without_what_is_not_known(browser, webapp):
+    answer = browser.http.post(PATH, data=build_request(resource=["a", "b"], nonce="n", client_assertion="secret"))
+
+    query = parse_qsl(urlsplit(answer.headers["Location"]).query)
+    assert query == [*build_request().items(), ("resource", "a"), ("resource", "b")]
+
+
+@pytest.mark.parametrize(
+    ("form", "status", "reason"),
+    [
+        ({"data": {"state": "x" * 65536}}, 413, "the body is longer than 65536 bytes"),
+        ({"data": {f"p{n}": "x" for n in range(65)}}, 400, "the form has more than 64 parameters"),
+        ({"json": build_request()}, 400, "content type 'application/json' is not application/x-www-form-urlencoded"),
+        ({}, 400, "content type '' is not application/x-www-form-urlencoded"),
+        ({"data": {"decision_token": ["a", "b"]}}, 400, "parameter 'decision_token' is sent more than once"),
+        ({"data": {"decision_token": "a", "decision": ["deny", "allow"]}}, 400, "parameter 'decision' is sent more"),
+    ],
+)
+@pytest.mark.parametrize("read_before", [False, True])
+def test_form_that_cannot_be_read_is_a_page(form, status, reason, read_before, app, browser, webapp, refusals):
+    if read_before:
+        app.before_request(read_the_form)
+
+    assert_page(browser.http.post(PATH, **form), refusals, reason, status)
+
+
+def test_hook_of_the_application_may_read_the_form_first(app, browser, webapp):
+    app.before_request(read_the_form)
+    page = browser.sign_in().open(build_request())
+
+    assert browser.http.post(PATH, data=build_request()).headers["Location"].startswith(f"{PATH}?response_type=code")
+    assert "code" in answer_in(browser.decide(page))
 
 
 def test_form_post_is_a_page_that_posts_itself(browser, webapp, redeem):
