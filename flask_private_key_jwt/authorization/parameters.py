@@ -8,7 +8,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, quote_plus
 
 from ..errors import (
     InvalidRequest,
@@ -26,7 +26,8 @@ from .response import RESPONSE_MODES, ResponseTarget
 
 RESPONSE_TYPE = "code"
 PROMPTS = frozenset({"none", "login", "consent", "select_account"})
-MAX_STATE_CHARACTERS = 8192
+MAX_STATE_BYTES = 4096
+"""Longest accepted ``state``, encoded as in a URL: it has to fit into the ``Location`` of the answer."""
 MAX_LOGIN_HINT_CHARACTERS = 255
 KNOWN = (
     "response_type",
@@ -134,7 +135,9 @@ def check_target(parameters: Parameters, client: RegisteredClient) -> ResponseTa
         raise InvalidRequest(f"response_mode {mode[:40]!r} is not supported", client_id=client.client_id)
     if mode == "form_post" and not redirect_uri.startswith("http"):
         raise InvalidRequest("response_mode form_post needs an http redirect_uri", client_id=client.client_id)
-    return ResponseTarget(redirect_uri, mode, parameters.get("state"))
+    state = parameters.get("state")
+    # A state that check_request refuses is not sent back: the refusal has to fit into a Location, too.
+    return ResponseTarget(redirect_uri, mode, None if _is_too_long(state) else state)
 
 
 def check_request(
@@ -149,8 +152,8 @@ def check_request(
         if parameters.get(name) is not None:
             raise refusal(f"the parameter {name!r} was sent")
     _check_response_type(parameters.get("response_type"), client)
-    if target.state is not None and len(target.state) > MAX_STATE_CHARACTERS:
-        raise InvalidRequest(f"state is longer than {MAX_STATE_CHARACTERS} characters")
+    if _is_too_long(parameters.get("state")):
+        raise InvalidRequest(f"state is longer than {MAX_STATE_BYTES} bytes")
     return AuthorizationRequest(
         client=client,
         target=target,
@@ -162,6 +165,10 @@ def check_request(
         max_age=_check_max_age(parameters.get("max_age")),
         login_hint=_check_login_hint(parameters.get("login_hint")),
     )
+
+
+def _is_too_long(state: str | None) -> bool:
+    return state is not None and len(quote_plus(state)) > MAX_STATE_BYTES
 
 
 def _check_response_type(response_type: str | None, client: RegisteredClient) -> None:
