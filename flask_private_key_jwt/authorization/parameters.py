@@ -194,7 +194,7 @@ def _check_jkt(jkt: str | None) -> str | None:
 
 
 def _check_prompt(text: str | None) -> frozenset[str]:
-    prompt = frozenset((text or "").split())
+    prompt = frozenset(text.split(" ") if text else ())  # a space is the only separator, as in scope
     if unknown := prompt - PROMPTS:
         raise InvalidRequest(f"prompt {min(unknown)[:40]!r} is not known")
     if "none" in prompt and len(prompt) > 1:
