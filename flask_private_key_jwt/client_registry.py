@@ -12,6 +12,7 @@ from .registered_client import RegisteredClient
 from .registration import build_client, describe_client
 from .settings import ServerSettings
 from .stores.sqlalchemy_registrations import ClientIdTaken, SQLAlchemyRegistrations
+from .tokens.refresh_token import longest_life
 
 _TRIES = 5
 
@@ -114,12 +115,12 @@ class ClientRegistry:
         return client
 
     def remove(self, client_id: str) -> None:
-        """Delete a client.
+        """Delete a client, and end every token that people allowed it.
 
         :raises UnknownClient: There is none.
         :raises StoreUnavailable: The database did not answer.
         """
-        while not self._registrations.remove(self.get(client_id)):
+        while not self._registrations.remove(self.get(client_id), until=longest_life(self._settings)):
             pass  # changed in between: look again
 
     def get(self, client_id: str) -> RegisteredClient:

@@ -32,6 +32,7 @@ from .settings import ServerSettings
 from .stores.base import Mark, Replayed, ReplayStore
 from .stores.registration_tokens import RegistrationToken, RegistrationTokens, make_token, token_digest
 from .stores.sqlalchemy_registrations import ClientIdTaken, SQLAlchemyRegistrations
+from .tokens.refresh_token import longest_life
 
 log = logging.getLogger("flask_private_key_jwt")
 
@@ -187,7 +188,9 @@ class SelfRegistration:
         :raises StoreUnavailable: The database did not answer.
         """
         client_id = managed.client.client_id
-        while not self._registrations.remove(self.authenticate(client_id, managed.access_token).client):
+        while not self._registrations.remove(
+            self.authenticate(client_id, managed.access_token).client, until=longest_life(self._settings)
+        ):
             pass  # changed in between: look again
         log.info("client %r deleted its registration", client_id)
 

@@ -1,12 +1,19 @@
 """Refresh tokens and revocations in the application's database; see :class:`.granted.RefreshTokenStore`."""
 
-from sqlalchemy import Connection, delete, insert, select, update
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TypeVar
+
+from sqlalchemy import Column, Connection, delete, insert, select, update
 
 from .. import clock
 from .driver import Database
 from .grant_tables import GrantTables
 from .granted import StoredRefreshToken, digest
 from .sqlalchemy_authorizations import granted_columns, read_granted
+
+CHUNK = 500
+"""How many rows one statement names."""
+_Key = TypeVar("_Key", str, bytes)
 
 
 class SQLAlchemyRefreshTokenStore:
@@ -83,10 +90,13 @@ class SQLAlchemyRefreshTokenStore:
         wanted = {name: value for name, value in (("subject", subject), ("client_id", client_id)) if value is not None}
         if not wanted:
             raise ValueError("name a subject, a client_id or both")
-        with self._database.begin() as connection:
-            grants = self._find_grants(connection, wanted)
+        grants = {grant_id for table in (self._code, self._table) for grant_id in self._find(table.c.grant_id, wanted)}
         for grant_id in sorted(grants):
             self.revoke(grant_id, until=until)
+        # Last: should the database fail before, asking again is the lesser harm.
+        for chunk in _chunks(self._find(self._consent.c.digest, wanted)):
+            with self._database.begin() as connection:
+                connection.execute(delete(self._consent).where(self._consent.c.digest.in_(chunk)))
         return len(grants)
 
     def purge(self) -> int:
@@ -102,28 +112,44 @@ class SQLAlchemyRefreshTokenStore:
             over = self._revocation.c.expires_at < now
             return removed + connection.execute(delete(self._revocation).where(over)).rowcount
 
-    def _find_grants(self, connection: Connection, wanted: dict[str, str]) -> set[str]:
-        """The grants that fit, those of unredeemed codes among them; their consents are forgotten on the way.
-
-        Compared once more in Python: MariaDB finds "Alice" for "alice".
-        """
-        grants: set[str] = set()
-        for table in (self._code, self._table, self._consent):
-            key = table.c.digest if table is self._consent else table.c.grant_id
-            query = select(key.label("key"), *(table.c[name] for name in wanted))
-            rows = connection.execute(query.where(*(table.c[name] == value for name, value in wanted.items())))
-            found = [row.key for row in rows if all(getattr(row, name) == value for name, value in wanted.items())]
-            if table is not self._consent:
-                grants.update(found)
-            elif found:
-                connection.execute(delete(table).where(table.c.digest.in_(found)))
-        return grants
+    def _find(self, column: Column[_Key], wanted: Mapping[str, str]) -> list[_Key]:
+        """What a column holds in the rows that fit."""
+        with self._database.begin() as connection:
+            return _find_keys(connection, column, wanted)
 
 
-def forget_client(connection: Connection, tables: GrantTables, client_id: str) -> None:
-    """Delete what people allowed a client, as part of the transaction that removes it (RFC 7592 §2.3)."""
+def forget_client(connection: Connection, tables: GrantTables, client_id: str, *, until: int) -> None:
+    """Delete what people allowed a client and revoke its tokens, in the transaction that removes it (RFC 7592 §2.3).
+
+    :param until: When the last of its tokens has expired by itself, in seconds since the epoch.
+    """
+    grants = {
+        grant_id
+        for table in (tables.authorization_code, tables.refresh_token)
+        for grant_id in _find_keys(connection, table.c.grant_id, {"client_id": client_id})
+    }
+    known = tables.revocation.c.digest
+    for chunk in _chunks(sorted(_name(grant_id) for grant_id in grants)):
+        revoked = set(connection.execute(select(known).where(known.in_(chunk))).scalars())
+        if rows := [{"digest": name, "expires_at": until} for name in chunk if name not in revoked]:
+            connection.execute(insert(tables.revocation), rows)
     for table in (tables.pushed_request, tables.authorization_code, tables.refresh_token, tables.consent):
         connection.execute(delete(table).where(table.c.client_id == client_id))
+
+
+def _find_keys(connection: Connection, column: Column[_Key], wanted: Mapping[str, str]) -> list[_Key]:
+    """What a column holds in the rows that fit; compared once more in Python: MariaDB finds "Alice" for "alice"."""
+    fields = [column.table.c[name] for name in wanted]
+    query = select(column, *fields).where(
+        *(field == value for field, value in zip(fields, wanted.values(), strict=True))
+    )
+    rows = connection.execute(query)
+    return [key for key, *found in rows if found == list(wanted.values())]
+
+
+def _chunks(keys: Sequence[_Key]) -> Iterator[Sequence[_Key]]:
+    """*keys* in parts that a statement takes: each is a parameter, and databases count those."""
+    return (keys[start : start + CHUNK] for start in range(0, len(keys), CHUNK))
 
 
 def _name(grant_id: str) -> bytes:

@@ -148,8 +148,10 @@ class SQLAlchemyRegistrations:
             with self._database.begin() as connection:
                 connection.execute(delete_document(self._documents, client.jwks_uri))
 
-    def remove(self, before: RegisteredClient) -> bool:
+    def remove(self, before: RegisteredClient, *, until: int) -> bool:
         """Delete a client, and all that people allowed it; ``False`` when it has changed meanwhile.
+
+        :param until: When the last of its tokens has expired by itself, in seconds since the epoch.
 
         :raises StoreUnavailable: The database did not answer.
         """
@@ -157,7 +159,7 @@ class SQLAlchemyRegistrations:
             removed = connection.execute(delete(self._table).where(self._is_still(before))).rowcount == 1
             if removed:
                 replace_key_uses(connection, self._keys, before.client_id, frozenset(), now=clock.now())
-                forget_client(connection, self._granted, before.client_id)
+                forget_client(connection, self._granted, before.client_id, until=until)
         return removed
 
     def _is_still(self, before: RegisteredClient) -> ColumnElement[bool]:

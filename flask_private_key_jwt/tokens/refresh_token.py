@@ -17,6 +17,11 @@ from ..stores.granted import Granted, RefreshTokenStore, StoredRefreshToken
 OFFLINE_ACCESS = "offline_access"
 
 
+def longest_life(settings: ServerSettings) -> int:
+    """When everything issued by now has expired by itself, in seconds since the epoch."""
+    return clock.now() + max(settings.REFRESH_TOKEN_LIFETIME_SECONDS, settings.ACCESS_TOKEN_LIFETIME_SECONDS)
+
+
 class RefreshTokens:
     """Makes, checks, replaces and revokes refresh tokens.
 
@@ -109,9 +114,8 @@ class RefreshTokens:
         return self._store.is_revoked(grant_id)
 
     def longest_life(self) -> int:
-        """When everything issued by now has expired by itself, in seconds since the epoch."""
-        settings = self._settings
-        return clock.now() + max(settings.REFRESH_TOKEN_LIFETIME_SECONDS, settings.ACCESS_TOKEN_LIFETIME_SECONDS)
+        """See :func:`longest_life`."""
+        return longest_life(self._settings)
 
     def _is_rotated(self, client: RegisteredClient) -> bool:
         rotation = self._settings.REFRESH_TOKEN_ROTATION

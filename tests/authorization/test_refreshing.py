@@ -3,7 +3,9 @@
 import pytest
 
 from flask_private_key_jwt.errors import InvalidScope
-from tests.authorization.conftest import APP_ID, PATH, Browser, build_request
+from flask_private_key_jwt.keys import jose
+from flask_private_key_jwt.stores import sqlalchemy_refresh_tokens
+from tests.authorization.conftest import APP_ID, PATH, Browser, answer_in, build_request
 from tests.conftest import INVALID_CLIENT
 
 INVALID_GRANT = {"error": "invalid_grant", "error_description": "The grant is invalid, expired or revoked."}
@@ -118,6 +120,39 @@ def test_token_is_revoked_with_the_person_or_the_client(whose, app, oauth, token
         assert oauth.revoke(**whose) == 1
 
     assert refresh(token).json == INVALID_GRANT
+
+
+def test_more_grants_and_consents_than_one_statement_takes_are_revoked(
+    app, oauth, webapp, redeem, refresh, monkeypatch
+):
+    monkeypatch.setattr(sqlalchemy_refresh_tokens, "CHUNK", 2)
+    tokens = []
+    for name in ("alice", "bob", "carol", "dora", "eve"):
+        browser = Browser(app).sign_in(name)
+        code = answer_in(browser.decide(browser.open(build_request())))["code"]
+        tokens.append(redeem(code).json["refresh_token"])
+
+    with app.app_context():
+        assert oauth.revoke(client_id=APP_ID) == 5
+
+    assert [refresh(token).json for token in tokens] == [INVALID_GRANT] * 5
+    assert browser.open(build_request()).status_code == 200  # asked anew
+
+
+def test_access_tokens_end_with_the_client(app, oauth, webapp, redeem, monkeypatch):
+    monkeypatch.setattr(sqlalchemy_refresh_tokens, "CHUNK", 2)
+    grants = []
+    for name in ("alice", "bob", "carol"):
+        browser = Browser(app).sign_in(name)
+        code = answer_in(browser.decide(browser.open(build_request())))["code"]
+        grants.append(jose.decode_unverified(redeem(code).json["access_token"])[1]["grant_id"])
+    tokens = app.extensions["private_key_jwt"].server.refresh_tokens
+
+    with app.app_context():
+        tokens.revoke(grants[1])  # before, so that it must not be in the way
+        assert [tokens.is_revoked(grant_id) for grant_id in grants] == [False, True, False]
+        oauth.clients.remove(APP_ID)
+        assert [tokens.is_revoked(grant_id) for grant_id in grants] == [True] * 3
 
 
 def test_refusal_of_the_token_policy_replaces_nothing(oauth, token, refresh):
