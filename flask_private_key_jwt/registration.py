@@ -66,7 +66,7 @@ def build_client(
         token_endpoint_auth_signing_alg=alg,
         dpop_bound_access_tokens=_flag(metadata, "dpop_bound_access_tokens", default=public),
         assertion_audience=audience,  # type: ignore[arg-type]
-        client_name=_text(metadata, "client_name", longest=255),
+        client_name=_check_name(metadata),
         owner=_text(metadata, "owner", longest=255),
         redirect_uris=check_redirects(metadata, granted_types, native=application_type == "native"),
         application_type=application_type,  # type: ignore[arg-type]
@@ -139,6 +139,14 @@ def _check_client_id(metadata: Mapping[str, Any]) -> str:
     if not isinstance(client_id, str) or not is_client_id(client_id):
         raise InvalidClientMetadata("client_id is not a text of 1 to 255 printable ASCII characters")
     return client_id
+
+
+def _check_name(metadata: Mapping[str, Any]) -> str | None:
+    """The name people read on the consent page: no line breaks, and nothing that turns the text around it."""
+    name = _text(metadata, "client_name", longest=255)
+    if name is not None and not (name.isprintable() and name.strip()):
+        raise InvalidClientMetadata("client_name is blank, or holds characters that cannot be seen")
+    return name
 
 
 def _check_scope(metadata: Mapping[str, Any], name: str, allowed: Sequence[str]) -> tuple[str, ...]:

@@ -321,6 +321,12 @@ def test_text_no_database_takes_is_refused(name, value, refusal_of):
     assert refusal_of(**{name: value}).startswith(f"{name} is not a text of 1 to ")
 
 
+@pytest.mark.parametrize("name", [" ", "\u3000", "Bank\n", "a\tb", "\u202eknab", "a\u2066b", "a\u200bb", "\ue000"])
+def test_name_that_could_reshape_a_page_is_refused(name, build, refusal_of):
+    assert build(client_name="בנק 銀行 Bank").client_name == "בנק 銀行 Bank"
+    assert refusal_of(client_name=name) == "client_name is blank, or holds characters that cannot be seen"
+
+
 @pytest.mark.parametrize("contacts", ["ops@console.example", [5], [""], ["a\x00"], ["a"] * 21, {"a": 1}])
 def test_contacts_of_another_form_are_refused(contacts, build, refusal_of):
     assert build(contacts=["a"] * 20)

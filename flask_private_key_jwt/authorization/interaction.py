@@ -55,6 +55,15 @@ class ConsentPage:
     decision_token: str = field(repr=False)
     """Ties the decision to this request, this person and this browser session."""
 
+    @property
+    def signed_in_as(self) -> str:
+        """What the person knows their account by: its ``name``, ``username`` or ``email``, or else its id."""
+        for attribute in ("name", "username", "email"):
+            text = getattr(self.user, attribute, None)
+            if isinstance(text, str) and text.strip():
+                return text
+        return find_subject(self.user)
+
 
 class Step(Enum):
     """What comes next."""
