@@ -13,7 +13,7 @@ from ..stores.base import ClientStore
 from ..stores.granted import AuthorizationStore, Consent, Granted, PushedRequest, StoredCode
 from .interaction import Person
 from .parameters import AuthorizationRequest, Parameters, check_request, check_target, collect
-from .pushed_request import bind_to_proof, check_no_request_uri, is_request_uri, new_request_uri
+from .pushed_request import bind_to_proof, build_parameters, check_no_request_uri, is_request_uri, new_request_uri
 from .response import ResponseTarget
 
 
@@ -55,10 +55,10 @@ class Authorizer:
         except OAuthError as refusal:
             refusal.client_id = client.client_id
             raise
-        bound = replace(parameters, values={**parameters.values, **({"dpop_jkt": jkt} if jkt else {})})
+        kept = build_parameters(replace(checked, dpop_jkt=jkt))
         request_uri = new_request_uri()
         expires_at = clock.now() + self._settings.PUSHED_REQUEST_LIFETIME_SECONDS
-        self._store.push(request_uri, PushedRequest(client.client_id, bound.to_json(), expires_at))
+        self._store.push(request_uri, PushedRequest(client.client_id, kept.to_json(), expires_at))
         return request_uri
 
     def open(self, pairs: Sequence[tuple[str, str]], *, is_open: Callable[[str], bool]) -> OpenedRequest:

@@ -29,6 +29,7 @@ PROMPTS = frozenset({"none", "login", "consent", "select_account"})
 MAX_STATE_BYTES = 4096
 """Longest accepted ``state``, encoded as in a URL: it has to fit into the ``Location`` of the answer."""
 MAX_LOGIN_HINT_CHARACTERS = 255
+MAX_PROMPT_CHARACTERS = 255
 KNOWN = (
     "response_type",
     "response_mode",
@@ -194,6 +195,8 @@ def _check_jkt(jkt: str | None) -> str | None:
 
 
 def _check_prompt(text: str | None) -> frozenset[str]:
+    if text is not None and len(text) > MAX_PROMPT_CHARACTERS:
+        raise InvalidRequest(f"prompt is longer than {MAX_PROMPT_CHARACTERS} characters")
     prompt = frozenset(text.split(" ") if text else ())  # a space is the only separator, as in scope
     if unknown := prompt - PROMPTS:
         raise InvalidRequest(f"prompt {min(unknown)[:40]!r} is not known")

@@ -3,6 +3,7 @@
 import secrets
 
 from ..errors import InvalidDPoPProof, InvalidRequest
+from .parameters import RESPONSE_TYPE, AuthorizationRequest, Parameters
 
 PREFIX = "urn:ietf:params:oauth:request_uri:"
 
@@ -25,6 +26,27 @@ def bind_to_proof(dpop_jkt: str | None, thumbprint: str | None) -> str | None:
     if dpop_jkt is not None and thumbprint is not None and dpop_jkt != thumbprint:
         raise InvalidDPoPProof("dpop_jkt is not the thumbprint of the proof's key")
     return dpop_jkt or thumbprint
+
+
+def build_parameters(request: AuthorizationRequest) -> Parameters:
+    """A checked request as parameters again: what is kept of it is no longer than what was checked.
+
+    A public client's comes from anybody, so none of it is kept as it came.
+    """
+    values = {
+        "response_type": RESPONSE_TYPE,
+        "response_mode": request.target.response_mode,
+        "redirect_uri": request.target.redirect_uri,
+        "scope": " ".join(request.scope),
+        "state": request.target.state,
+        "code_challenge": request.code_challenge,
+        "code_challenge_method": "S256",
+        "dpop_jkt": request.dpop_jkt,
+        "prompt": " ".join(sorted(request.prompt)),
+        "max_age": None if request.max_age is None else str(request.max_age),
+        "login_hint": request.login_hint,
+    }
+    return Parameters({name: value for name, value in values.items() if value}, request.resources)
 
 
 def check_no_request_uri(request_uri: str | None) -> None:

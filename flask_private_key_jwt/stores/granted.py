@@ -84,7 +84,7 @@ class AuthorizationStore(Protocol):
     """Keeps what happens between a client's request and the redemption of its code."""
 
     def push(self, reference: str, request: PushedRequest) -> None:
-        """Keep a pushed request under *reference*.
+        """Keep a pushed request under *reference*, and drop those of its client that nobody can use any more.
 
         :raises StoreUnavailable: The database did not answer.
         """

@@ -1,9 +1,12 @@
 """The PAR endpoint, and what its request_uri is good for (groups C and G)."""
 
+import json
+
 import pytest
+from sqlalchemy import select
 
 from tests.authorization.conftest import APP_ID, PAR_URL, REDIRECT_URI, answer_in, build_request
-from tests.conftest import INVALID_CLIENT, INVALID_PROOF
+from tests.conftest import API, INVALID_CLIENT, INVALID_PROOF
 
 
 def uri_of(pushed, client_id=APP_ID, **more):
@@ -197,3 +200,41 @@ def test_nonce_is_asked_for_and_nothing_is_spent(push, build_dpop, build_asserti
 @pytest.mark.parametrize("settings", [{"OAUTH2_DPOP_REQUIRED": True}])
 def test_pushed_request_needs_no_proof_where_tokens_do(push):
     assert push().status_code == 201
+
+
+# --- what is kept ---------------------------------------------------------------------------------------------
+@pytest.fixture
+def kept(app):
+    """What the store keeps of pushed requests."""
+
+    def kept():
+        store = app.extensions["private_key_jwt"].server.authorizations
+        with app.app_context(), store._database.begin() as connection:
+            return [json.loads(text) for text in connection.execute(select(store._pushed.c.parameters)).scalars()]
+
+    return kept
+
+
+def test_values_are_kept_as_they_were_checked(push, kept):
+    pushed = push(prompt="login consent login", scope="read read", max_age="0", request="", unknown="x" * 9999)
+
+    assert pushed.status_code == 201
+    sent = build_request(scope="read", response_mode="query", prompt="consent login", max_age="0")
+    del sent["client_id"]
+    assert kept() == [{"values": sent, "resources": [API]}]
+
+
+def test_prompt_has_a_longest_length(push, refusals):
+    assert push(prompt=" ".join(["login"] * 42)).status_code == 201
+    assert push(prompt=" ".join(["login"] * 43)).json["error"] == "invalid_request"
+    assert refusals == ["prompt is longer than 255 characters"]
+
+
+@pytest.mark.parametrize(("seconds", "left"), [(90 + 1800, ["first", "second"]), (90 + 1801, ["second"])])
+def test_push_drops_what_nobody_can_use_any_more(seconds, left, push, kept, clock):
+    push(state="first")
+    clock.move(seconds)
+
+    assert push(state="second").status_code == 201
+
+    assert sorted(request["values"]["state"] for request in kept()) == left
