@@ -15,7 +15,7 @@ from ..keys.jose import JoseProblem, import_public_pem, load_json_object
 from ..keys.remote_documents import DocumentUnavailable
 from ..state import current_state
 from .client import tell
-from .input import TEXT_FILE, give_up, read_certificate, read_text, readable_errors
+from .input import DASH_IS_NO_OPTION, TEXT_FILE, give_up, read_certificate, read_text, readable_errors
 
 _EXPECTED = "It must hold public keys: a JWK, a JWK Set, what `keygen` wrote for the registration, or one PEM."
 
@@ -53,7 +53,7 @@ def add_key(client_id: str, file: TextIO | None, certificate: str | None, as_jso
     tell(client, as_json=as_json, done="may sign with the new key, too")
 
 
-@click.command("retire-key")
+@click.command("retire-key", context_settings=DASH_IS_NO_OPTION)
 @click.argument("client_id")
 @click.argument("kid")
 @click.option("--json", "as_json", is_flag=True, help="Print the registration as JSON.")

@@ -16,6 +16,8 @@ from ..keys.jose import JoseProblem, load_json_object
 MAX_FILE_BYTES = 1 << 20
 # Windows tools open a text with a byte order mark.
 TEXT_FILE = click.File("r", encoding="utf-8-sig")
+DASH_IS_NO_OPTION = {"ignore_unknown_options": True}
+"""For commands that take a thumbprint: one in sixty-four begins with a dash."""
 
 
 def give_up(message: str) -> NoReturn:

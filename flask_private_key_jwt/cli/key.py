@@ -14,6 +14,7 @@ from ..keys.rotation import find_end, find_published, find_signer, load_schedule
 from ..keys.server_keys import UnknownKey
 from ..state import current_state
 from ..stores.base import StoredKey
+from .input import DASH_IS_NO_OPTION
 
 key_group = AppGroup("key", help="Look at, rotate and retire the server's own signing keys.")
 
@@ -83,7 +84,7 @@ def rotate(at_once: bool, dry_run: bool) -> None:
         click.echo(f"Key {key.kid} ({key.alg}) signs from {_date(key.signs_from)}.")
 
 
-@key_group.command("retire")
+@key_group.command("retire", context_settings=DASH_IS_NO_OPTION)
 @click.argument("kid")
 @click.confirmation_option(prompt="Tokens signed by this key stop being accepted. Go on?")
 def retire(kid: str) -> None:

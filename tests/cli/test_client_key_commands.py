@@ -535,6 +535,13 @@ def test_kid_of_several_keys_names_none(run, register, client_key, next_key, key
     assert run("retire-key", "twins", next_key.public.thumbprint).exit_code == 0
 
 
+def test_kid_may_begin_with_a_dash(run, register, client_key, keys):
+    jwks = {"keys": [client_key.public_jwk(kid="-Yes-"), keys("EdDSA").public_jwk()]}
+    register(client_id="dashing", jwks=jwks)
+
+    assert run("retire-key", "dashing", "-Yes-").exit_code == 0
+
+
 def test_key_of_an_unknown_client_is_not_retired(run):
     assert_refused(run("retire-key", "nobody", "k"), "No client 'nobody' is registered.")
 

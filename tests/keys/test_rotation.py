@@ -247,6 +247,10 @@ def test_retired_key_is_gone_and_another_signs(app, ask_token, command):
     assert jose.parse(ask_token().json["access_token"], max_bytes=8192).kid != first
 
 
+def test_kid_that_begins_with_a_dash_is_no_option(command):
+    assert "No key '-nope' is in use" in command("key", "retire", "-nope", "--yes").output
+
+
 def test_unknown_key_cannot_be_retired(command):
     answer = command("key", "retire", "nope", "--yes")
 
