@@ -8,7 +8,7 @@ from flask import request
 from werkzeug.local import LocalProxy
 
 from ..keys.jose import Claims
-from .access_token import AccessToken
+from ..tokens.verification import AccessToken
 from .credentials import Scheme
 
 _KEY = "flask_private_key_jwt.admission"

@@ -19,11 +19,10 @@ from ..errors import (
 from ..response import error_response
 from ..settings import ResourceSettings
 from ..stores.base import Replayed, ReplayStore
-from .access_token import AccessToken, TokenVerifier
+from ..tokens.verification import AccessToken, KeySource, TokenVerifier
 from .admission import Admission, find_admission, remember_admission
 from .challenge import Challenger
 from .credentials import Credentials, Environ, Scheme, find_scheme, read_credentials
-from .issuer_keys import KeySource
 from .own_server import SERVER_KEY, OwnKeys, OwnServer
 from .requirement import Requirement
 from .target_uri import TargetURI

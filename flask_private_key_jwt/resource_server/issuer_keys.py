@@ -4,17 +4,14 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from threading import Lock
-from typing import Protocol
 
 from .. import clock
 from ..discovery import DiscoveryError, fetch_jwks, fetch_metadata
 from ..errors import TemporarilyUnavailable
-from ..keys.jose import PublicKey
 from ..settings import ResourceSettings
+from ..tokens.verified_tokens import Keys
 
 log = logging.getLogger(__name__)
-
-Keys = tuple[PublicKey, ...]
 
 REFETCH_SECONDS = 30
 """How long unknown ``kid`` values cause no second fetch, and how long an issuer that is away is left alone."""
@@ -22,19 +19,6 @@ RETRY_SECONDS = 5
 """How long an issuer that is away is left alone when there are no keys at all."""
 PATIENCE_SECONDS = 1.0
 """How long a token with an unknown ``kid`` waits for a fetch that is under way."""
-
-
-class KeySource(Protocol):
-    """Where a verifier gets the issuer's keys."""
-
-    def load(self) -> Keys:
-        """The keys; the very same tuple as long as nothing was fetched.
-
-        :raises TemporarilyUnavailable: There are none to be had.
-        """
-
-    def load_newer(self, known: Keys) -> Keys:
-        """The keys after a ``kid`` was not among *known*: newer ones if there are, else *known*."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +44,7 @@ class FetchedKeys:
         self._fetching = Lock()
 
     def load(self) -> Keys:
-        """See :meth:`KeySource.load`. Keys past their time serve on only while the issuer is away."""
+        """See :class:`.verification.KeySource`. Keys past their time serve on only while the issuer is away."""
         snapshot, age = self._look()
         if snapshot is not None and age < self._settings.JWKS_CACHE_SECONDS:
             return snapshot.keys
@@ -78,7 +62,7 @@ class FetchedKeys:
             self._fetching.release()
 
     def load_newer(self, known: Keys) -> Keys:
-        """See :meth:`KeySource.load_newer`. Anyone can invent a ``kid``: one fetch in :data:`REFETCH_SECONDS`."""
+        """See :class:`.verification.KeySource`. Anyone can invent a ``kid``: one fetch in :data:`REFETCH_SECONDS`."""
         if not self._fetching.acquire(timeout=PATIENCE_SECONDS):
             return known
         try:

@@ -7,7 +7,7 @@ from ..keys.derived import Secrets
 from ..keys.jose import Claims, PublicKey
 from ..settings import ServerSettings
 from ..stores.base import ReplayStore
-from .issuer_keys import Keys
+from ..tokens.verified_tokens import Keys
 
 SERVER_KEY = "private_key_jwt"
 """Where it is in ``app.extensions``."""
@@ -43,7 +43,7 @@ class OwnServer(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class OwnKeys:
-    """Its keys as a :class:`~flask_private_key_jwt.resource_server.issuer_keys.KeySource`: nothing is fetched."""
+    """Its keys as a :class:`~flask_private_key_jwt.tokens.verification.KeySource`: nothing is fetched."""
 
     server: OwnServer
 

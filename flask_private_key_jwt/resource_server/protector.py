@@ -14,7 +14,7 @@ from ..keys.derived import read_secrets
 from ..settings import ResourceSettings, read
 from ..stores.base import ReplayStore
 from ..stores.replay import load_replay_store
-from .access_token import TokenVerifier
+from ..tokens.verification import TokenVerifier
 from .challenge import Challenger
 from .guard import EXTENSION_KEY, Guard, current_guard
 from .issuer_keys import FetchedKeys
@@ -98,7 +98,13 @@ def _build_guard(app: flask.Flask) -> Guard:
         target.base()  # now rather than at the first proof
     return Guard(
         settings=settings,
-        tokens=TokenVerifier(settings),
+        tokens=TokenVerifier(
+            issuer=settings.ISSUER,
+            resource=settings.RESOURCE,
+            algs=settings.TOKEN_SIGNING_ALGS,
+            max_bytes=settings.TOKEN_MAX_BYTES,
+            clock_skew=settings.CLOCK_SKEW_SECONDS,
+        ),
         proofs=ProofChecker(settings, _build_nonces(settings, app)),
         target=target,
         fetched_keys=FetchedKeys(settings),

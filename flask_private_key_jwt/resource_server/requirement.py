@@ -6,7 +6,7 @@ from typing import Any, Literal, get_args
 
 from ..errors import ConfigurationError, InsufficientScope, InvalidToken
 from ..settings import scope_tokens
-from .access_token import AccessToken
+from ..tokens.verification import AccessToken
 from .credentials import Scheme
 
 DPoPUse = Literal["allowed", "required"]

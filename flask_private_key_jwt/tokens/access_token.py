@@ -11,8 +11,8 @@ from ..dpop.proof import DPoPProof
 from ..errors import ConfigurationError
 from ..keys import jose
 from ..keys.server_keys import ServerKeys
+from .verification import TYP
 
-TYP = "at+jwt"
 RESERVED_CLAIMS = frozenset(
     [
         "iss",

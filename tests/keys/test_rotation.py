@@ -10,9 +10,9 @@ import pytest
 from flask_private_key_jwt.errors import ConfigurationError, InvalidToken
 from flask_private_key_jwt.keys import jose
 from flask_private_key_jwt.keys.rotation import Schedule, find_end, find_next_start, find_published, find_signer
-from flask_private_key_jwt.resource_server.access_token import TokenVerifier
-from flask_private_key_jwt.settings import ResourceSettings, ServerSettings
+from flask_private_key_jwt.settings import ServerSettings
 from flask_private_key_jwt.stores.base import StoredKey
+from flask_private_key_jwt.tokens.verification import TokenVerifier
 from tests.conftest import API, ISSUER, SECRET, close, make_app
 
 DAY = 86400
@@ -99,7 +99,7 @@ class CachingAPI:
     def __init__(self, app, clock, seconds):
         self._app, self._clock, self._seconds = app, clock, seconds
         self._read_at = -seconds
-        self._verifier = TokenVerifier(ResourceSettings(ISSUER=ISSUER, RESOURCE=API))
+        self._verifier = TokenVerifier(issuer=ISSUER, resource=API, algs=("ES256",), max_bytes=8192, clock_skew=10)
 
     def check(self, token):
         if self._clock.now - self._read_at >= self._seconds:

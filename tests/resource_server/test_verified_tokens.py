@@ -3,7 +3,7 @@
 import pytest
 
 from flask_private_key_jwt.keys import jose
-from flask_private_key_jwt.resource_server.verified_tokens import VerifiedTokens
+from flask_private_key_jwt.tokens.verified_tokens import VerifiedTokens
 
 OLD, NEW = ("old",), ("new",)
 

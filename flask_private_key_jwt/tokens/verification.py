@@ -1,24 +1,36 @@
-"""Step 2: what the access token says, verified locally (RFC 9068 §4)."""
+"""What an access token says, verified with its issuer's keys (RFC 9068 §4): at an API, and at the issuer itself."""
 
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from .. import clock
 from ..dpop.binding import load_jkt
 from ..errors import InvalidToken
 from ..keys import jose
-from ..settings import ResourceSettings
-from .issuer_keys import Keys, KeySource
-from .verified_tokens import VerifiedTokens
+from .verified_tokens import Keys, VerifiedTokens
 
 TYP = "at+jwt"
 _TEXT_CLAIMS = ("sub", "client_id", "jti")
 
 
+class KeySource(Protocol):
+    """Where a verifier gets the issuer's keys."""
+
+    def load(self) -> Keys:
+        """The keys; the very same tuple as long as nothing was fetched.
+
+        :raises TemporarilyUnavailable: There are none to be had.
+        """
+
+    def load_newer(self, known: Keys) -> Keys:
+        """The keys after a ``kid`` was not among *known*: newer ones if there are, else *known*."""
+
+
 @dataclass(frozen=True, slots=True)
 class AccessToken:
-    """A token of our issuer, made for this API. Only its time is still to be checked, at every use."""
+    """A token of our issuer, made for us. Only its time is still to be checked, at every use."""
 
     claims: jose.Claims = field(repr=False)
     client_id: str
@@ -32,13 +44,23 @@ class AccessToken:
 
 
 class TokenVerifier:
-    """Verifies the access tokens of one API.
+    """Verifies the access tokens of one issuer.
 
-    :param settings: The API's settings.
+    :param issuer: The only accepted ``iss``.
+    :param resource: The resource server's own identifier, required in ``aud``; ``None``: any, at the issuer itself.
+    :param algs: The accepted algorithms.
+    :param max_bytes: Longest accepted token.
+    :param clock_skew: How far the issuer's clock may be off, in seconds.
     """
 
-    def __init__(self, settings: ResourceSettings) -> None:
-        self._settings = settings
+    def __init__(
+        self, *, issuer: str, resource: str | None, algs: Sequence[str], max_bytes: int, clock_skew: int
+    ) -> None:
+        self._issuer = issuer
+        self._resource = resource
+        self._algs = frozenset(algs)
+        self._max_bytes = max_bytes
+        self._clock_skew = clock_skew
         # A client sends one token many times: its signature is checked once for each set of the issuer's keys.
         self._verified: VerifiedTokens[AccessToken] = VerifiedTokens()
 
@@ -50,13 +72,13 @@ class TokenVerifier:
         :raises InvalidToken: It is malformed, foreign, expired, for another API, or no access token at all.
         :raises TemporarilyUnavailable: The issuer's keys are not known and cannot be fetched.
         """
-        if len(text) > self._settings.TOKEN_MAX_BYTES:
-            raise InvalidToken(f"token: longer than {self._settings.TOKEN_MAX_BYTES} bytes")
+        if len(text) > self._max_bytes:
+            raise InvalidToken(f"token: longer than {self._max_bytes} bytes")
         known = keys.load()
         token = self._verified.find(text, known)
         if token is None:
             jwt = self._parse(text)
-            known = self._check_signature(jwt, known, keys)
+            known = check_signature(jwt, keys, known)
             token = self._read_claims(jwt.claims)
             self._verified.add(text, known, token)
         self._check_time(token)
@@ -64,34 +86,21 @@ class TokenVerifier:
 
     def _parse(self, text: str) -> jose.JWT:
         try:
-            jwt = jose.parse(text, max_bytes=self._settings.TOKEN_MAX_BYTES)
+            jwt = jose.parse(text, max_bytes=self._max_bytes)
         except jose.JoseProblem as problem:
             raise InvalidToken(f"token: {problem}") from None
         if jwt.typ != TYP:  # keeps ID tokens, assertions and proofs out (RFC 9068 §5, RFC 8725 §3.11)
             raise InvalidToken(f"token: typ {_shorten(jwt.typ)} is not {TYP}")
-        if jwt.alg not in self._settings.TOKEN_SIGNING_ALGS:
+        if jwt.alg not in self._algs:
             raise InvalidToken(f"token: alg {_shorten(jwt.alg)} is not accepted")
         # Before the keys are asked for: a token of another issuer is no reason to fetch ours again.
-        if jwt.claims.get("iss") != self._settings.ISSUER:
-            raise InvalidToken(f"token: iss {_shorten(jwt.claims.get('iss'))} is not {self._settings.ISSUER!r}")
+        if jwt.claims.get("iss") != self._issuer:
+            raise InvalidToken(f"token: iss {_shorten(jwt.claims.get('iss'))} is not {self._issuer!r}")
         return jwt
-
-    def _check_signature(self, jwt: jose.JWT, known: Keys, keys: KeySource) -> Keys:
-        """Check the signature and return the set of keys it was checked with."""
-        candidates = _candidates(jwt, known)
-        if not candidates and jwt.kid is not None:
-            known = keys.load_newer(known)
-            candidates = _candidates(jwt, known)
-        if not candidates:
-            raise InvalidToken(f"token: the issuer has no key with kid {_shorten(jwt.kid)}")
-        # Of several keys with one kid, or of all where there is none, one that fits must do (RFC 7515 §4.1.4).
-        if not any(key.fits(jwt.alg) and jose.verify(jwt, key) for key in candidates):
-            raise InvalidToken("token: the signature does not verify with the issuer's key")
-        return known
 
     def _read_claims(self, claims: jose.Claims) -> AccessToken:
         """Check what does not change with time (RFC 9068 §2.2, §4)."""
-        _check_audience(claims.get("aud"), self._settings.RESOURCE)
+        _check_audience(claims.get("aud"), self._resource)
         for name in _TEXT_CLAIMS:
             if not isinstance(claims.get(name), str) or not claims[name]:
                 raise InvalidToken(f"token: claim {name!r} is missing or not text")
@@ -108,22 +117,41 @@ class TokenVerifier:
         )
 
     def _check_time(self, token: AccessToken) -> None:
-        now, skew = clock.now(), self._settings.CLOCK_SKEW_SECONDS
+        now, skew = clock.now(), self._clock_skew
         if now >= token.valid_until + skew:
             raise InvalidToken("token: expired", client_id=token.client_id)
         if token.valid_from > now + skew:
             raise InvalidToken("token: iat or nbf lies in the future", client_id=token.client_id)
 
 
+def check_signature(jwt: jose.JWT, keys: KeySource, known: Keys) -> Keys:
+    """Check that the issuer signed *jwt*.
+
+    :param known: What *keys* gave before.
+    :return: The set of keys it was checked with: *known*, or newer ones.
+    :raises InvalidToken: It did not; or the keys it did with are not published any more.
+    """
+    candidates = _candidates(jwt, known)
+    if not candidates and jwt.kid is not None:
+        known = keys.load_newer(known)
+        candidates = _candidates(jwt, known)
+    if not candidates:
+        raise InvalidToken(f"token: the issuer has no key with kid {_shorten(jwt.kid)}")
+    # Of several keys with one kid, or of all where there is none, one that fits must do (RFC 7515 §4.1.4).
+    if not any(key.fits(jwt.alg) and jose.verify(jwt, key) for key in candidates):
+        raise InvalidToken("token: the signature does not verify with the issuer's key")
+    return known
+
+
 def _candidates(jwt: jose.JWT, keys: Keys) -> Sequence[jose.PublicKey]:
     return keys if jwt.kid is None else [key for key in keys if key.kid == jwt.kid]
 
 
-def _check_audience(audience: object, resource: str) -> None:
+def _check_audience(audience: object, resource: str | None) -> None:
     audiences = [audience] if isinstance(audience, str) else audience
     if not isinstance(audiences, list) or not all(isinstance(item, str) for item in audiences):
         raise InvalidToken("token: aud is neither a text nor a list of texts")
-    if resource not in audiences:
+    if resource is not None and resource not in audiences:
         raise InvalidToken(f"token: aud {_shorten(audience)} does not name {resource!r}")
 
 

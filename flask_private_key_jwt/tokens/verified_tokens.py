@@ -5,9 +5,11 @@ from hashlib import sha256
 from threading import Lock
 from typing import Generic, TypeVar
 
-from .issuer_keys import Keys
+from ..keys.jose import PublicKey
 
 T = TypeVar("T")
+Keys = tuple[PublicKey, ...]
+"""The keys of an issuer."""
 CAPACITY = 2048
 
 
