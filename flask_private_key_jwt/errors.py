@@ -135,6 +135,13 @@ class RequestNotSupported(OAuthError):
     description = "The request parameter is not supported."
 
 
+class InvalidRequestObject(OAuthError):
+    """The request object is malformed, not the client's, expired, or not for this server (RFC 9101 §7)."""
+
+    code = "invalid_request_object"
+    description = "The request object is invalid."
+
+
 class RegistrationNotSupported(OAuthError):
     """Clients do not register in an authorization request (OpenID Connect Core §3.1.2.6)."""
 

@@ -44,6 +44,7 @@ _FOR_ONE_PROCESS = "what was used is remembered by every process, and after a re
 FAPI2: Mapping[str, Rule] = {
     "ASSERTION_SIGNING_ALGS": _ALGS,
     "DPOP_SIGNING_ALGS": _ALGS,
+    "REQUEST_OBJECT_SIGNING_ALGS": _ALGS,
     "TOKEN_SIGNING_ALGS": _ALGS,
     "SIGNING_ALG": Rule(lambda value: value in FAPI2_ALGS, _ALGS.because),
     "ASSERTION_LIFETIME_SECONDS": Rule(lambda value: value <= 300, "a client assertion lives 300 seconds at most"),

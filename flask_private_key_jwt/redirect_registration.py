@@ -35,15 +35,25 @@ def check_redirects(metadata: Mapping[str, Any], grant_types: Set[str], *, nativ
     if "refresh_token" in grant_types and not uses_code:
         raise InvalidClientMetadata("grant type 'refresh_token' goes with authorization_code only")
     given = metadata.get("redirect_uris", [])
-    if not isinstance(given, list) or len(given) > MAX_REDIRECT_URIS or not all(isinstance(uri, str) for uri in given):
-        raise InvalidRedirectURI(f"redirect_uris is not a list of at most {MAX_REDIRECT_URIS} texts")
-    if uses_code and not given:
+    uris = check_uris(given, name="redirect_uris", native=native, refusal=InvalidRedirectURI)
+    if uses_code and not uris:
         raise InvalidRedirectURI("redirect_uris is missing: authorization_code needs at least one")
+    return uris
+
+
+def check_uris(given: object, *, name: str, native: bool, refusal: type[InvalidClientMetadata]) -> tuple[str, ...]:
+    """Check a list of places that a browser may be sent to, and return it without doubles.
+
+    :param name: The member.
+    :raises InvalidClientMetadata: As *refusal*: one is not acceptable (RFC 9700 §2.1).
+    """
+    if not isinstance(given, list) or len(given) > MAX_REDIRECT_URIS or not all(isinstance(uri, str) for uri in given):
+        raise refusal(f"{name} is not a list of at most {MAX_REDIRECT_URIS} texts")
     for uri in given:
         try:
             check_redirect_uri(uri, native=native)
         except ValueError as error:
-            raise InvalidRedirectURI(f"redirect URI {uri[:200]!r} {error}") from None
+            raise refusal(f"redirect URI {uri[:200]!r} {error}") from None
     return tuple(dict.fromkeys(given))
 
 

@@ -57,6 +57,18 @@ class RegisteredClient:
     """``native``: a program on a person's own device (RFC 8252)."""
     require_pushed_authorization_requests: bool = False
     """RFC 9126 §6: no authorization request but a pushed one."""
+    require_signed_request_object: bool = False
+    """RFC 9101 §10.5: no authorization request but in a signed request object."""
+    request_object_signing_alg: str | None = None
+    """The one algorithm its request objects may use; ``None``: any the server accepts."""
+    post_logout_redirect_uris: tuple[str, ...] = ()
+    """Where a browser may go after sign-out, compared character by character (OpenID RP-Initiated Logout §3.1)."""
+    default_max_age: int | None = None
+    """Longest time since sign-in, in seconds, where a request names no ``max_age`` (OpenID Registration §2)."""
+    require_auth_time: bool = False
+    """Whether its ID tokens must say when the person signed in."""
+    introspection_resources: tuple[str, ...] = ()
+    """The resource servers it is: it may introspect the tokens made for them. Only the operator can set it."""
     metadata: Mapping[str, Any] = field(default_factory=dict)
     """The other registered RFC 7591 members: ``client_uri``, ``contacts``, ``software_id`` …"""
 

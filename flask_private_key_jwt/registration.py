@@ -11,12 +11,28 @@ from typing import Any
 from .errors import InvalidClientMetadata, UnapprovedSoftwareStatement
 from .grants.scope import MAX_SCOPE_CHARACTERS
 from .keys.key_source import check_key_source
+from .openid_registration import (
+    OPENID_MEMBERS,
+    check_introspection_resources,
+    check_max_age,
+    check_openid,
+    check_post_logout,
+    check_signed_requests,
+    describe_openid,
+)
 from .redirect_registration import CODE_GRANT, check_public_client, check_redirects, supported_methods
 from .registered_client import PUBLIC, RegisteredClient, is_client_id
 from .registered_uris import check_page
 from .settings import ServerSettings, scope_tokens
 
-OPERATOR_MEMBERS = ("client_id", "default_scope", "assertion_audience", "owner", "enabled")
+OPERATOR_MEMBERS = (
+    "client_id",
+    "default_scope",
+    "assertion_audience",
+    "introspection_resources",
+    "owner",
+    "enabled",
+)
 """Members a client cannot choose for itself."""
 
 PAGE_MEMBERS = ("client_uri", "logo_uri", "tos_uri", "policy_uri")
@@ -71,7 +87,13 @@ def build_client(
         redirect_uris=check_redirects(metadata, granted_types, native=application_type == "native"),
         application_type=application_type,  # type: ignore[arg-type]
         require_pushed_authorization_requests=_flag(metadata, "require_pushed_authorization_requests", default=False),
-        metadata=_check_descriptions(metadata),
+        require_signed_request_object=_flag(metadata, "require_signed_request_object", default=False),
+        request_object_signing_alg=check_signed_requests(metadata, settings, public=public),
+        post_logout_redirect_uris=check_post_logout(metadata, native=application_type == "native"),
+        default_max_age=check_max_age(metadata),
+        require_auth_time=_flag(metadata, "require_auth_time", default=False),
+        introspection_resources=check_introspection_resources(metadata, settings),
+        metadata={**_check_descriptions(metadata), **check_openid(metadata, settings)},
     )
 
 
@@ -89,6 +111,7 @@ def describe_client(client: RegisteredClient) -> dict[str, Any]:
         "jwks": client.jwks,
         "jwks_uri": client.jwks_uri,
         **_describe_redirects(client),
+        **describe_openid(client),
         **client.metadata,
         "assertion_audience": client.assertion_audience,
         "owner": client.owner,
@@ -127,6 +150,7 @@ def unknown_members(metadata: Mapping[str, Any]) -> list[str]:
         "require_pushed_authorization_requests",
         "contacts",
         *TEXT_MEMBERS,
+        *OPENID_MEMBERS,
         *OPERATOR_MEMBERS,
     }
     return sorted(set(metadata) - known)

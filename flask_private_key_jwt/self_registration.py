@@ -44,7 +44,7 @@ ISSUED_MEMBERS = (
 )
 """What the server issues, and an update must not contain (RFC 7592 §2.2)."""
 
-_OPERATOR_COLUMNS = ("client_id", "assertion_audience", "owner", "enabled")
+_OPERATOR_COLUMNS = ("client_id", "assertion_audience", "introspection_resources", "owner", "enabled")
 _TRIES = 5
 
 
@@ -258,6 +258,7 @@ class SelfRegistration:
             enabled=before.enabled,
             owner=before.owner,
             assertion_audience=before.assertion_audience,
+            introspection_resources=before.introspection_resources,
             default_scope=tuple(token for token in before.default_scope if token in client.scope),
         )
 

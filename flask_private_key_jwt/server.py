@@ -69,8 +69,7 @@ class AuthorizationServer(_AuthorizationServer):  # type: ignore[misc]  # Authli
         authorizations: AuthorizationStore,
         refresh_tokens: RefreshTokens,
         declarations: Declarations,
-        token_url: str,
-        par_url: str,
+        base_url: str,
         has_people: Callable[[], bool],
     ) -> None:
         super().__init__()
@@ -82,8 +81,8 @@ class AuthorizationServer(_AuthorizationServer):  # type: ignore[misc]  # Authli
         self.key_use = key_use
         self.access_tokens = access_tokens
         self.declarations = declarations
-        self.token_url = token_url
-        self.par_url = par_url
+        self.base_url = base_url
+        """Of the machine endpoints: a proof's ``htu`` is held against it, never against ``Host``."""
         self.has_people = has_people
         """Whether the application has people to ask; without, there is no authorization endpoint."""
         self.authorizations = authorizations
@@ -112,7 +111,7 @@ class AuthorizationServer(_AuthorizationServer):  # type: ignore[misc]  # Authli
 
         :raises OAuthError: The request is refused.
         """
-        request = self.read_form("par", self.par_url)  # 1 what was asked
+        request = self.read_form("par")  # 1 what was asked
         caller = self.client_auth.verify(request)  # 2 who asks
         proof = self.dpop.check(request, caller.client, optional=True)  # 3 which key they hold
         self.remember(caller, proof)  # 4 once only
@@ -123,11 +122,12 @@ class AuthorizationServer(_AuthorizationServer):  # type: ignore[misc]  # Authli
 
     def read_request(self, request: HTTPRequest | None = None) -> FormRequest:
         """Step 1: read the form of the current token request."""
-        return self.read_form("token", self.token_url, request)
+        return self.read_form("token", request)
 
-    def read_form(self, endpoint: str, url: str, request: HTTPRequest | None = None) -> FormRequest:
-        """Read the form of a request to the machine endpoint at *url*."""
+    def read_form(self, endpoint: str, request: HTTPRequest | None = None) -> FormRequest:
+        """Read the form of a request to a machine endpoint: ``token``, ``par`` …, as its path ends."""
         http: HTTPRequest = request or flask.request
+        url = f"{self.base_url}/{endpoint}"
         return read_form(http, endpoint=endpoint, url=url, max_bytes=self.settings.REQUEST_MAX_BYTES)
 
     def remember(self, caller: VerifiedClient, proof: DPoPProof | None) -> None:

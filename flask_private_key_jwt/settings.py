@@ -195,6 +195,15 @@ class ServerSettings(SharedSettings):
     ASSERTION_MAX_BYTES: Annotated[int, between(1024, 65536)] = 8192
     """Largest accepted client assertion, in bytes. 1024 to 65536."""
 
+    REQUIRE_SIGNED_REQUESTS: bool = False
+    """Take authorization requests from every client as signed request objects only (RFC 9101 §10.5)."""
+
+    REQUEST_OBJECT_SIGNING_ALGS: Algs = ASYMMETRIC_ALGS
+    """Accepted request object algorithms, advertised as ``request_object_signing_alg_values_supported``."""
+
+    REQUEST_OBJECT_MAX_BYTES: Annotated[int, between(1024, 65536)] = 16384
+    """Largest accepted request object, in bytes. 1024 to 65536."""
+
     REQUEST_MAX_BYTES: Annotated[int, between(4096, 1048576)] = 65536
     """Largest accepted request body, in bytes. 4096 to 1048576."""
 
@@ -230,6 +239,9 @@ class ServerSettings(SharedSettings):
     REFRESH_TOKEN_RETRY_SECONDS: Annotated[int, between(30, 600)] = 60
     """How long a replaced refresh token still works, for a client that did not get the answer, in seconds.
     30 to 600."""
+
+    ID_TOKEN_LIFETIME_SECONDS: Annotated[int, between(10, 86400)] = 300
+    """How long an ID token is valid, in seconds (OpenID Connect Core §2): a client reads it once. 10 to 86400."""
 
     SIGNING_ALG: Literal["ES256", "ES384", "ES512", "PS256", "PS384", "PS512", "RS256", "EdDSA"] = "ES256"
     """Algorithm of the tokens this server signs."""

@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from .. import clock
 from ..errors import ForeignAuthorization, InvalidClient, InvalidRequest
 from ..keys import jose
-from ..keys.client_keys import ClientKey, ClientKeys
-from ..keys.remote_documents import DocumentUnavailable
+from ..keys.client_keys import ClientKey
 from ..registered_client import RegisteredClient, is_client_id
 from ..request import FormRequest
 from ..settings import ServerSettings
 from ..stores.base import ASSERTION, ClientStore, Mark
+from .signature import ClientSignatures, NotSigned
 
 METHOD = "private_key_jwt"
 ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
@@ -43,14 +43,16 @@ class PrivateKeyJWTAuthentication:
 
     :param settings: The server's settings.
     :param clients: Finds the registered client.
-    :param keys: Finds its keys.
+    :param signatures: Says which of its keys signed.
     :param token_url: The token endpoint, for clients registered with ``assertion_audience: compatibility``.
     """
 
-    def __init__(self, settings: ServerSettings, clients: ClientStore, keys: ClientKeys, *, token_url: str) -> None:
+    def __init__(
+        self, settings: ServerSettings, clients: ClientStore, signatures: ClientSignatures, *, token_url: str
+    ) -> None:
         self._settings = settings
         self._clients = clients
-        self._keys = keys
+        self._signatures = signatures
         self._token_url = token_url
 
     def verify(self, request: FormRequest) -> VerifiedAssertion:
@@ -106,25 +108,11 @@ class PrivateKeyJWTAuthentication:
         registered = client.token_endpoint_auth_signing_alg
         if registered is not None and jwt.alg != registered:
             raise InvalidClient(f"assertion: alg {jwt.alg!r} is not the registered {registered!r}")
-        candidates = self._find_candidates(jwt, client)
-        if not candidates:
-            raise InvalidClient(f"assertion: no key of the client fits kid {jwt.kid!r} and alg {jwt.alg!r}")
-        current = [key for key in candidates if key.is_current(now=now)]
-        if not current:
-            raise InvalidClient("assertion: the certificate of the key is expired or not valid yet")
-        for key in current:
-            if jose.verify(jwt, key.public):
-                return key
-        raise InvalidClient("assertion: the signature does not verify")
-
-    def _find_candidates(self, jwt: jose.JWT, client: RegisteredClient) -> tuple[ClientKey, ...]:
         try:
-            found = self._keys.candidates(client, jwt)
-            if not found and (newer := self._clients.newer(client)) is not None:
-                found = self._keys.candidates(newer, jwt)
-        except DocumentUnavailable as problem:
-            raise InvalidClient(f"the client's keys at {problem.reason}") from None
-        return found
+            return self._signatures.find_signer(jwt, client, now=now)
+        except NotSigned as problem:
+            prefix = "the client's keys" if problem.keys_are_away else "assertion:"
+            raise InvalidClient(f"{prefix} {problem}") from None
 
     def _check_audience(self, jwt: jose.JWT, client: RegisteredClient, request: FormRequest) -> None:
         """The issuer as the sole audience (rfc7523bis §4), or what an older client may name, if its operator said so.

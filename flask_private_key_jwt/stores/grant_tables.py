@@ -89,6 +89,7 @@ def _build_authorization_code(metadata: MetaData) -> Table:
         Column("redirect_uri", Text, nullable=False),
         Column("code_challenge", String(128), nullable=False),
         Column("dpop_jkt", String(64)),
+        Column("nonce", Text),
         Column("expires_at", BigInteger, nullable=False),
         Column("used_at", BigInteger),
         PrimaryKeyConstraint("digest", name=conv(f"pk_{name}")),
@@ -146,6 +147,8 @@ def _build_revocation(metadata: MetaData) -> Table:
         name,
         metadata,
         Column("digest", _DIGEST),
+        # NULL: every token of that name; otherwise those issued up to then.
+        Column("issued_until", BigInteger),
         Column("expires_at", BigInteger, nullable=False),
         PrimaryKeyConstraint("digest", name=conv(f"pk_{name}")),
         _check(name, "expires_at", "expires_at >= 0"),

@@ -25,6 +25,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    false,
 )
 from sqlalchemy.dialects import mysql
 from sqlalchemy.orm import Mapped, registry, validates
@@ -78,6 +79,12 @@ class ClientRow(NamedTuple):
     redirect_uris: str
     application_type: str
     require_pushed_authorization_requests: bool
+    require_signed_request_object: bool
+    request_object_signing_alg: str | None
+    post_logout_redirect_uris: str | None
+    default_max_age: int | None
+    require_auth_time: bool
+    introspection_resources: str | None
     client_metadata: str
 
 
@@ -113,6 +120,12 @@ class ClientModel:
     redirect_uris: Mapped[str]
     application_type: Mapped[str]
     require_pushed_authorization_requests: Mapped[bool]
+    require_signed_request_object: Mapped[bool]
+    request_object_signing_alg: Mapped[str | None]
+    post_logout_redirect_uris: Mapped[str | None]
+    default_max_age: Mapped[int | None]
+    require_auth_time: Mapped[bool]
+    introspection_resources: Mapped[str | None]
     client_metadata: Mapped[str]
     registration_access_token_digest: Mapped[bytes | None]
     created_at: Mapped[int]
@@ -205,6 +218,13 @@ def _build_client_table(metadata: MetaData) -> Table:
         Column("redirect_uris", _JSON, nullable=False, default=""),
         Column("application_type", String(16), nullable=False, default="web"),
         Column("require_pushed_authorization_requests", Boolean, nullable=False, default=False),
+        # What came later has a server default, or may be NULL: tables with clients in them get these columns too.
+        Column("require_signed_request_object", Boolean, nullable=False, default=False, server_default=false()),
+        Column("request_object_signing_alg", String(16)),
+        Column("post_logout_redirect_uris", _JSON),
+        Column("default_max_age", BigInteger),
+        Column("require_auth_time", Boolean, nullable=False, default=False, server_default=false()),
+        Column("introspection_resources", Text),
         Column("client_metadata", _JSON, nullable=False, default="{}"),
         Column("registration_access_token_digest", _DIGEST),
         Column("created_at", BigInteger, nullable=False, default=_now),
@@ -363,6 +383,12 @@ def snapshot(row: ClientRow) -> RegisteredClient:
         redirect_uris=tuple(row.redirect_uris.split()),
         application_type="native" if row.application_type == "native" else "web",
         require_pushed_authorization_requests=bool(row.require_pushed_authorization_requests),
+        require_signed_request_object=bool(row.require_signed_request_object),
+        request_object_signing_alg=row.request_object_signing_alg,
+        post_logout_redirect_uris=tuple((row.post_logout_redirect_uris or "").split()),
+        default_max_age=row.default_max_age,
+        require_auth_time=bool(row.require_auth_time),
+        introspection_resources=tuple((row.introspection_resources or "").split()),
         metadata=MappingProxyType(metadata or {}),
     )
 
@@ -386,6 +412,12 @@ def build_columns(client: RegisteredClient) -> dict[str, Any]:
         "redirect_uris": " ".join(client.redirect_uris),
         "application_type": client.application_type,
         "require_pushed_authorization_requests": client.require_pushed_authorization_requests,
+        "require_signed_request_object": client.require_signed_request_object,
+        "request_object_signing_alg": client.request_object_signing_alg,
+        "post_logout_redirect_uris": " ".join(client.post_logout_redirect_uris) or None,
+        "default_max_age": client.default_max_age,
+        "require_auth_time": client.require_auth_time,
+        "introspection_resources": " ".join(client.introspection_resources) or None,
         "client_metadata": json.dumps(dict(client.metadata)),
     }
 

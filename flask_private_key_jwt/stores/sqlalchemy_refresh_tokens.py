@@ -75,7 +75,9 @@ class SQLAlchemyRefreshTokenStore:
     def revoke(self, grant_id: str, *, until: int) -> None:
         """See :meth:`.granted.RefreshTokenStore.revoke`."""
         # False: it was revoked before.
-        self._database.insert(insert(self._revocation), {"digest": _name(grant_id), "expires_at": until})
+        self._database.insert(
+            insert(self._revocation), {"digest": _name(grant_id), "issued_until": None, "expires_at": until}
+        )
         with self._database.begin() as connection:
             connection.execute(delete(self._table).where(self._table.c.grant_id == grant_id))
 
@@ -131,7 +133,9 @@ def forget_client(connection: Connection, tables: GrantTables, client_id: str, *
     known = tables.revocation.c.digest
     for chunk in _chunks(sorted(_name(grant_id) for grant_id in grants)):
         revoked = set(connection.execute(select(known).where(known.in_(chunk))).scalars())
-        if rows := [{"digest": name, "expires_at": until} for name in chunk if name not in revoked]:
+        if rows := [
+            {"digest": name, "issued_until": None, "expires_at": until} for name in chunk if name not in revoked
+        ]:
             connection.execute(insert(tables.revocation), rows)
     for table in (tables.pushed_request, tables.authorization_code, tables.refresh_token, tables.consent):
         connection.execute(delete(table).where(table.c.client_id == client_id))

@@ -6,7 +6,7 @@ import logging
 
 import pytest
 
-from flask_private_key_jwt import extension
+from flask_private_key_jwt import assembly
 from flask_private_key_jwt.client_id_document import NEW_DOCUMENTS_A_MINUTE, is_client_id_url, read_client
 from flask_private_key_jwt.errors import ConfigurationError
 from flask_private_key_jwt.keys.safe_fetch import SafeFetcher
@@ -32,7 +32,7 @@ def settings(authority):
 @pytest.fixture(autouse=True)
 def _loopback_only(network, monkeypatch):
     fetcher = functools.partial(SafeFetcher, resolve=network.resolve, connect=network.connect)
-    monkeypatch.setattr(extension, "SafeFetcher", fetcher)
+    monkeypatch.setattr(assembly, "SafeFetcher", fetcher)
 
 
 @pytest.fixture

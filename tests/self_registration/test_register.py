@@ -9,7 +9,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from flask_private_key_jwt.state import current_state
-from tests.conftest import START
+from tests.conftest import ISSUER, START
 from tests.self_registration.answers import REGISTER, assert_json_never_stored, assert_refused
 
 CLOSED = {}
@@ -245,6 +245,7 @@ def test_database_that_fails_is_unavailable_and_registers_nobody(server, post, c
 OPERATOR_MEMBERS = {
     "assertion_audience": "compatibility",
     "default_scope": "read",
+    "introspection_resources": [ISSUER],
     "owner": "someone",
     "enabled": False,
 }
