@@ -19,11 +19,11 @@ from ..errors import (
 from ..response import error_response
 from ..settings import ResourceSettings
 from ..stores.base import Replayed, ReplayStore
-from ..tokens.verification import AccessToken, KeySource, TokenVerifier
+from ..tokens.verification import AccessToken, KeySource, OwnKeys, TokenVerifier
 from .admission import Admission, find_admission, remember_admission
 from .challenge import Challenger
 from .credentials import Credentials, Environ, Scheme, find_scheme, read_credentials
-from .own_server import SERVER_KEY, OwnKeys, OwnServer
+from .own_server import SERVER_KEY, OwnServer
 from .requirement import Requirement
 from .target_uri import TargetURI
 
@@ -161,7 +161,7 @@ class Guard:
 
     def _find_keys(self) -> KeySource:
         server = self._find_issuer()
-        return OwnKeys(server) if server else self.fetched_keys
+        return OwnKeys(server.verification_keys) if server else self.fetched_keys
 
 
 def current_guard() -> Guard:

@@ -1,13 +1,11 @@
 """The authorization server that lives in the same app as the API, if there is one. Nothing of it is imported."""
 
-from dataclasses import dataclass
 from typing import Protocol
 
 from ..keys.derived import Secrets
 from ..keys.jose import Claims, PublicKey
 from ..settings import ServerSettings
 from ..stores.base import ReplayStore
-from ..tokens.verified_tokens import Keys
 
 SERVER_KEY = "private_key_jwt"
 """Where it is in ``app.extensions``."""
@@ -39,18 +37,3 @@ class OwnServer(Protocol):
 
         :raises StoreUnavailable: That cannot be read.
         """
-
-
-@dataclass(frozen=True, slots=True)
-class OwnKeys:
-    """Its keys as a :class:`~flask_private_key_jwt.tokens.verification.KeySource`: nothing is fetched."""
-
-    server: OwnServer
-
-    def load(self) -> Keys:
-        """The server's keys."""
-        return self.server.verification_keys()
-
-    def load_newer(self, known: Keys) -> Keys:
-        """The same: the server reads its keys again by itself."""
-        return known

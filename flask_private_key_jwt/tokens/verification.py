@@ -1,7 +1,7 @@
 """What an access token says, verified with its issuer's keys (RFC 9068 §4): at an API, and at the issuer itself."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -26,6 +26,24 @@ class KeySource(Protocol):
 
     def load_newer(self, known: Keys) -> Keys:
         """The keys after a ``kid`` was not among *known*: newer ones if there are, else *known*."""
+
+
+@dataclass(frozen=True, slots=True)
+class OwnKeys:
+    """The keys of an issuer that lives in the same app: nothing is fetched.
+
+    :param read: Gives the public keys, those it read a moment ago as the very same tuple.
+    """
+
+    read: Callable[[], Keys]
+
+    def load(self) -> Keys:
+        """See :meth:`KeySource.load`."""
+        return self.read()
+
+    def load_newer(self, known: Keys) -> Keys:
+        """The same: the server reads its keys again by itself."""
+        return known
 
 
 @dataclass(frozen=True, slots=True)
