@@ -14,7 +14,6 @@ from ..errors import (
     InvalidRequest,
     InvalidTarget,
     RegistrationNotSupported,
-    RequestNotSupported,
     UnauthorizedClient,
     UnsupportedResponseType,
 )
@@ -42,7 +41,6 @@ KNOWN = (
     "prompt",
     "max_age",
     "login_hint",
-    "request",
     "registration",
 )
 """The parameters that are read; whatever else comes along is neither read nor kept (RFC 6749 §3.1)."""
@@ -55,6 +53,8 @@ class Parameters:
 
     values: Mapping[str, str] = field(repr=False)
     resources: tuple[str, ...] = ()
+    signed: bool = False
+    """Whether they come from a request object that the client signed (RFC 9101)."""
 
     def get(self, name: str) -> str | None:
         """The value of a parameter; ``None`` when it was not sent or sent empty (RFC 6749 §3.1)."""
@@ -65,12 +65,13 @@ class Parameters:
         return {
             "values": {name: self.values[name] for name in KNOWN if name in self.values},
             "resources": [*self.resources],
+            "signed": self.signed,
         }
 
     @classmethod
     def from_json(cls, kept: Mapping[str, Any]) -> "Parameters":
         """What :meth:`to_json` gave."""
-        return cls(kept["values"], tuple(kept["resources"]))
+        return cls(kept["values"], tuple(kept["resources"]), kept.get("signed", False))
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,9 +150,8 @@ def check_request(
     :param resources: ``OAUTH2_RESOURCES``.
     :raises OAuthError: A parameter is not acceptable; the class says which error that is.
     """
-    for name, refusal in (("request", RequestNotSupported), ("registration", RegistrationNotSupported)):
-        if parameters.get(name) is not None:
-            raise refusal(f"the parameter {name!r} was sent")
+    if parameters.get("registration") is not None:
+        raise RegistrationNotSupported("the parameter 'registration' was sent")
     _check_response_type(parameters.get("response_type"), client)
     if _is_too_long(parameters.get("state")):
         raise InvalidRequest(f"state is longer than {MAX_STATE_BYTES} bytes")
