@@ -65,13 +65,13 @@ class Parameters:
         return {
             "values": {name: self.values[name] for name in KNOWN if name in self.values},
             "resources": [*self.resources],
-            "signed": self.signed,
+            **({"signed": True} if self.signed else {}),
         }
 
     @classmethod
     def from_json(cls, kept: Mapping[str, Any]) -> "Parameters":
         """What :meth:`to_json` gave."""
-        return cls(kept["values"], tuple(kept["resources"]), kept.get("signed", False))
+        return cls(kept["values"], tuple(kept["resources"]), signed=kept.get("signed", False))
 
 
 @dataclass(frozen=True, slots=True)

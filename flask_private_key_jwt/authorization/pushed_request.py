@@ -58,7 +58,7 @@ def build_parameters(request: AuthorizationRequest, *, signed: bool) -> Paramete
         "max_age": None if request.max_age is None else str(request.max_age),
         "login_hint": request.login_hint,
     }
-    return Parameters({name: value for name, value in values.items() if value}, request.resources, signed)
+    return Parameters({name: value for name, value in values.items() if value}, request.resources, signed=signed)
 
 
 def check_no_request_uri(request_uri: str | None) -> None:
