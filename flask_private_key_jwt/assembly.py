@@ -52,7 +52,9 @@ from .stores.sqlalchemy_documents import SQLAlchemyFetchedDocumentStore
 from .stores.sqlalchemy_refresh_tokens import SQLAlchemyRefreshTokenStore
 from .stores.sqlalchemy_registrations import SQLAlchemyRegistrations
 from .tokens.access_token import AccessTokenIssuer
+from .tokens.id_token import IdTokenIssuer
 from .tokens.refresh_token import RefreshTokens
+from .tokens.verification import OwnKeys
 
 log = logging.getLogger("flask_private_key_jwt")
 
@@ -177,6 +179,8 @@ def _build_server(
         key_use=key_use,
         access_tokens=AccessTokenIssuer(settings.ISSUER, server_keys),
         request_objects=RequestObjects(settings, signatures, key_use),
+        id_tokens=IdTokenIssuer(settings.ISSUER, server_keys, lifetime=settings.ID_TOKEN_LIFETIME_SECONDS),
+        own_keys=OwnKeys(lambda: server_keys.current().public),
         authorizations=stores.authorizations,
         refresh_tokens=RefreshTokens(settings, stores.refresh_tokens),
         declarations=declarations,
