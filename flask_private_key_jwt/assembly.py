@@ -12,6 +12,7 @@ import flask
 from flask_sqlalchemy import SQLAlchemy
 from sqlalchemy import Engine
 
+from .authorization.logout import Logout
 from .client_auth.base import ClientAuthentication
 from .client_auth.private_key_jwt import PrivateKeyJWTAuthentication
 from .client_auth.public import PublicClients
@@ -52,6 +53,7 @@ from .stores.sqlalchemy_refresh_tokens import SQLAlchemyRefreshTokenStore
 from .stores.sqlalchemy_registrations import SQLAlchemyRegistrations
 from .tokens.access_token import AccessTokenIssuer
 from .tokens.refresh_token import RefreshTokens
+from .tokens.verification import OwnKeys
 
 log = logging.getLogger("flask_private_key_jwt")
 
@@ -101,6 +103,7 @@ def assemble(app: flask.Flask, db: SQLAlchemy, tables: Tables, *, declarations: 
         documents=stores.documents,
         server=server,
         people=people,
+        logout=Logout(settings, server.clients, keys=OwnKeys(lambda: server_keys.current().public), secrets=secrets),
         authorizations=stores.authorizations,
         refresh_tokens=stores.refresh_tokens,
         endpoints=_paths(settings),
