@@ -184,5 +184,6 @@ def test_hooks_of_the_app_run_before_it(app, browser):
 
 def test_user_without_an_id_is_the_applications_fault(oauth, browser, refusals):
     oauth.user(lambda: object())
+    oauth.sign_out(flask_login.logout_user)
 
     assert_refused(browser.leave(), refusals, "set up wrongly: object has neither get_user_id()", 503)
