@@ -12,6 +12,7 @@ import flask
 from flask_sqlalchemy import SQLAlchemy
 from sqlalchemy import Engine
 
+from .authorization.logout import Logout
 from .authorization.request_object import RequestObjects
 from .client_auth.base import ClientAuthentication
 from .client_auth.private_key_jwt import PrivateKeyJWTAuthentication
@@ -104,6 +105,7 @@ def assemble(app: flask.Flask, db: SQLAlchemy, tables: Tables, *, declarations: 
         documents=stores.documents,
         server=server,
         people=people,
+        logout=Logout(settings, server.clients, keys=OwnKeys(lambda: server_keys.current().public), secrets=secrets),
         authorizations=stores.authorizations,
         refresh_tokens=stores.refresh_tokens,
         endpoints=_paths(settings),
