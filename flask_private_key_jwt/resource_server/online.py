@@ -103,7 +103,7 @@ class OnlineCheck:
         self._pause.note_answer()
         if not answer.active:
             reason = (
-                "the issuer says that the token is not active: it was revoked, or the issuer does not let "
+                "the issuer says that the token is not active: it counts no longer, or the issuer does not let "
                 f"{self._settings.CLIENT_ID!r} introspect tokens for {self._settings.RESOURCE!r}"
             )
             return Verdict(now, now + REVOKED_SECONDS, InvalidToken, reason)
