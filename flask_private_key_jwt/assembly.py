@@ -12,6 +12,7 @@ import flask
 from flask_sqlalchemy import SQLAlchemy
 from sqlalchemy import Engine
 
+from .authorization.logout import Logout
 from .authorization.request_object import RequestObjects
 from .client_auth.base import ClientAuthentication
 from .client_auth.private_key_jwt import PrivateKeyJWTAuthentication
@@ -52,7 +53,9 @@ from .stores.sqlalchemy_documents import SQLAlchemyFetchedDocumentStore
 from .stores.sqlalchemy_refresh_tokens import SQLAlchemyRefreshTokenStore
 from .stores.sqlalchemy_registrations import SQLAlchemyRegistrations
 from .tokens.access_token import AccessTokenIssuer
+from .tokens.id_token import IdTokenIssuer
 from .tokens.refresh_token import RefreshTokens
+from .tokens.verification import OwnKeys
 
 log = logging.getLogger("flask_private_key_jwt")
 
@@ -102,6 +105,7 @@ def assemble(app: flask.Flask, db: SQLAlchemy, tables: Tables, *, declarations: 
         documents=stores.documents,
         server=server,
         people=people,
+        logout=Logout(settings, server.clients, keys=OwnKeys(lambda: server_keys.current().public), secrets=secrets),
         authorizations=stores.authorizations,
         refresh_tokens=stores.refresh_tokens,
         endpoints=_paths(settings),
@@ -177,6 +181,8 @@ def _build_server(
         key_use=key_use,
         access_tokens=AccessTokenIssuer(settings.ISSUER, server_keys),
         request_objects=RequestObjects(settings, signatures, key_use),
+        id_tokens=IdTokenIssuer(settings.ISSUER, server_keys, lifetime=settings.ID_TOKEN_LIFETIME_SECONDS),
+        own_keys=OwnKeys(lambda: server_keys.current().public),
         authorizations=stores.authorizations,
         refresh_tokens=RefreshTokens(settings, stores.refresh_tokens),
         declarations=declarations,
