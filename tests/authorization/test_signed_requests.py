@@ -358,3 +358,19 @@ def test_metadata_says_what_is_accepted(settings, members, app, people):
 
 def test_metadata_is_silent_where_there_are_no_people(app):
     assert read_metadata(app) == {}
+
+
+# --- keys that are not to be had ------------------------------------------------------------------------------------
+@pytest.mark.parametrize("settings", [{"OAUTH2_FETCH_FROM_LOOPBACK": True}])
+def test_object_is_refused_while_the_keys_of_its_client_are_away(app, oauth, open_object, client_key, refusals):
+    def set_keys(**metadata):
+        with app.app_context():
+            oauth.clients.update(APP_ID, metadata)
+
+    set_keys(jwks=None, jwks_uri="http://127.0.0.1:1/jwks.json")
+    assert open_object().status_code == 400
+    assert len(refusals) == 1
+    assert refusals[0].startswith("the client's keys at 'http://127.0.0.1:1/jwks.json' cannot be had")
+
+    set_keys(jwks={"keys": [client_key.public_jwk()]}, jwks_uri=None)
+    assert open_object().status_code == 302
