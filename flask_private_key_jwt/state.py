@@ -22,6 +22,7 @@ from .stores.sqlalchemy_refresh_tokens import SQLAlchemyRefreshTokenStore
 if TYPE_CHECKING:
     from .endpoints.http import Endpoint
     from .endpoints.people import People
+    from .resource_server.guard import Guard
 
 EXTENSION_KEY = "private_key_jwt"
 
@@ -40,6 +41,8 @@ class State:
     documents: FetchedDocumentStore
     server: AuthorizationServer
     people: "People"
+    userinfo: "Guard"
+    """What guards UserInfo."""
     authorizations: SQLAlchemyAuthorizationStore
     refresh_tokens: SQLAlchemyRefreshTokenStore
     endpoints: "Mapping[str, Endpoint]"

@@ -5,10 +5,12 @@ from .authorization import authorization
 from .client_configuration import client_configuration
 from .http import Endpoint, MachineEndpoints
 from .jwks import jwks
-from .metadata import METADATA_PATH, metadata
+from .metadata import METADATA_PATH, OPENID_METADATA_PATH, metadata
 from .pushed_authorization import pushed_authorization
 from .registration import registration
 from .token import token
+from .userinfo import PATH as USERINFO_PATH
+from .userinfo import userinfo
 
 CONFIGURATION_PATH = "/register/client"
 
@@ -36,6 +38,9 @@ MACHINE_ENDPOINTS = (
         metadata_member="pushed_authorization_request_endpoint",
         for_people=True,
     ),
+    Endpoint(
+        "userinfo", USERINFO_PATH, ("GET", "POST"), userinfo, metadata_member="userinfo_endpoint", for_openid=True
+    ),
     Endpoint("jwks", "/jwks", ("GET", "HEAD"), jwks, metadata_member="jwks_uri"),
     Endpoint(
         "registration",
@@ -56,6 +61,10 @@ MACHINE_ENDPOINTS = (
 )
 """The endpoints below ``OAUTH2_URL_PREFIX``, in the order of the metadata document."""
 
-WELL_KNOWN = Endpoint("metadata", METADATA_PATH, ("GET", "HEAD"), metadata)
+WELL_KNOWN = (
+    Endpoint("metadata", METADATA_PATH, ("GET", "HEAD"), metadata),
+    Endpoint("openid_metadata", OPENID_METADATA_PATH, ("GET", "HEAD"), metadata, for_openid=True),
+)
+"""The two places of the metadata document."""
 
 __all__ = ["CONFIGURATION_PATH", "MACHINE_ENDPOINTS", "WELL_KNOWN", "Endpoint", "MachineEndpoints"]

@@ -25,7 +25,7 @@ from .challenge import Challenger
 from .credentials import Credentials, Environ, Scheme, find_scheme, read_credentials
 from .own_server import SERVER_KEY, OwnServer
 from .requirement import Requirement
-from .target_uri import TargetURI
+from .target_uri import Target
 
 EXTENSION_KEY = "private_key_jwt_resource"
 
@@ -40,13 +40,15 @@ class Guard:
     settings: ResourceSettings
     tokens: TokenVerifier
     proofs: ProofChecker
-    target: TargetURI
+    target: Target
     fetched_keys: KeySource
     stored_replay: ReplayStore | None
     """The store that ``OAUTH2_REPLAY_STORE`` names, unless it is the own server's."""
     challenger: Challenger
     extensions: Mapping[str, Any]
     """The app's extensions; the authorization server may join them after us."""
+    name: str = "resource"
+    """What the log and the signal call the place of a refusal."""
 
     # --- the table of contents ------------------------------------------------------------------------------
     def admit(self, environ: Environ, requirement: Requirement, *, served: Sequence[Scheme]) -> Admission:
@@ -82,15 +84,26 @@ class Guard:
                 remember_admission(environ, admission)
                 self._hand_out_nonce(admission)
         except OAuthError as error:
-            challenges = self.challenger.build(error, requirement, served=served, used=find_scheme(environ))
-            return refuse(error, challenges)
+            return self._refuse(error, environ, requirement, served)
         except ConfigurationError as error:  # ours to mend, not the caller's: the log says how
-            return refuse(TemporarilyUnavailable(f"set up wrongly: {error}"))
+            return refuse(TemporarilyUnavailable(f"set up wrongly: {error}"), endpoint=self.name)
         return None
+
+    def turn_away(self, error: OAuthError, environ: Environ, requirement: Requirement) -> flask.Response:
+        """The answer to a request that was let in, and is refused for what its view found."""
+        requirement = self.tighten(requirement)
+        served = requirement.schemes(with_dpop=self.find_replay_store() is not None)
+        return self._refuse(error, environ, requirement, served)
 
     def tighten(self, requirement: Requirement) -> Requirement:
         """A view's requirement under the profile: ``fapi2`` takes bound tokens only (§5.3.4)."""
         return replace(requirement, dpop="required") if self.settings.PROFILE == "fapi2" else requirement
+
+    def _refuse(
+        self, error: OAuthError, environ: Environ, requirement: Requirement, served: Sequence[Scheme]
+    ) -> flask.Response:
+        challenges = self.challenger.build(error, requirement, served=served, used=find_scheme(environ))
+        return refuse(error, challenges, endpoint=self.name)
 
     # --- the steps --------------------------------------------------------------------------------------------
     def _check_proof(self, credentials: Credentials, token: AccessToken, environ: Environ) -> DPoPProof | None:
