@@ -12,6 +12,7 @@ import flask
 from flask_sqlalchemy import SQLAlchemy
 from sqlalchemy import Engine
 
+from .authorization.request_object import RequestObjects
 from .client_auth.base import ClientAuthentication
 from .client_auth.private_key_jwt import PrivateKeyJWTAuthentication
 from .client_auth.public import PublicClients
@@ -173,6 +174,7 @@ def _build_server(
         clients = _with_documents(clients, settings, stores.documents, grant_types=lambda: server.grant_types())
     client_keys = ClientKeys(settings.CLIENT_CACHE_SIZE, _published_key_sets(settings, stores.documents))
     signatures = ClientSignatures(clients, client_keys)
+    key_use = ClientKeyUse(stores.key_use, client_keys, size=settings.CLIENT_CACHE_SIZE)
     base = endpoint_base(settings.ISSUER) + settings.URL_PREFIX
     nonces = Nonces(secrets, purpose="as", lifetime=settings.DPOP_NONCE_LIFETIME_SECONDS)
     server = AuthorizationServer(
@@ -186,10 +188,11 @@ def _build_server(
             required=settings.DPOP_REQUIRED,
         ),
         replay=stores.replay,
-        key_use=ClientKeyUse(stores.key_use, client_keys, size=settings.CLIENT_CACHE_SIZE),
+        key_use=key_use,
         access_tokens=AccessTokenIssuer(settings.ISSUER, server_keys),
         id_tokens=IdTokenIssuer(settings.ISSUER, server_keys, lifetime=settings.ID_TOKEN_LIFETIME_SECONDS),
         own_keys=own_keys,
+        request_objects=RequestObjects(settings, signatures, key_use),
         authorizations=stores.authorizations,
         refresh_tokens=RefreshTokens(settings, stores.refresh_tokens),
         declarations=declarations,
