@@ -11,7 +11,7 @@ import flask
 from flask.typing import ResponseReturnValue
 
 from .. import clock
-from ..authorization.authorizer import OpenedRequest
+from ..authorization.authorizer import STAND_INS, OpenedRequest
 from ..authorization.interaction import ConsentPage, Person, SignIn, Step, is_sign_in_enough, next_step
 from ..authorization.parameters import KNOWN, AuthorizationRequest, collect, read_query
 from ..authorization.response import (
@@ -35,7 +35,7 @@ from ..state import State, current_state
 from .browser_session import BrowserSession
 from .pages import ALONE, answer_with_page, check_method, describe, read_posted, send_to
 
-IN_THE_URL = ("client_id", "request_uri", *REPEATABLE, *KNOWN)
+IN_THE_URL = ("client_id", *STAND_INS, *REPEATABLE, *KNOWN)
 """The parameters of a posted request that go on in the URL; the others would be ignored there."""
 NAME = "authorization"
 FORM_POST_POLICY = f"default-src 'none'; script-src '{SUBMIT_SCRIPT_HASH}'; {ALONE}"
@@ -76,10 +76,10 @@ def _respond() -> ResponseReturnValue:
     session = BrowserSession(state.secrets, lifetime=state.settings.INTERACTION_LIFETIME_SECONDS)
     opened = state.server.authorizer.open(read_query(http.query_string), is_open=session.is_open)
     query = http.query_string.decode("ascii")
-    if opened.request_uri is not None:
+    if opened.stand_in:
         # What else stands beside it was ignored, and goes no further.
-        query = urlencode({"client_id": opened.client.client_id, "request_uri": opened.request_uri})
-    visit = Visit(state, session, opened, opened.request_uri or query, f"{here}?{query}")
+        query = urlencode({"client_id": opened.client.client_id, **opened.stand_in})
+    visit = Visit(state, session, opened, opened.request_uri or opened.request or query, f"{here}?{query}")
     try:
         request = state.server.authorizer.check(opened)
         person = state.people.find_person(session)
