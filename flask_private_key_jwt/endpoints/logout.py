@@ -37,9 +37,9 @@ class Visit:
 
 
 def is_offered(state: State) -> bool:
-    """Whether the current app has the endpoint: it has people, and says how they are signed out."""
+    """Whether the current app has the endpoint: it offers OpenID Connect, and says how its people are signed out."""
     app = flask.current_app._get_current_object()  # type: ignore[attr-defined]
-    return state.server.has_people() and state.people.can_be_signed_out(app)
+    return state.server.offers_openid() and state.people.can_be_signed_out(app)
 
 
 def logout() -> ResponseReturnValue:
@@ -50,7 +50,7 @@ def logout() -> ResponseReturnValue:
 def _respond() -> ResponseReturnValue:
     state, http = current_state(), flask.request
     if not is_offered(state):
-        raise NotOffered("the application does not say how its people are signed out")
+        raise NotOffered("no OpenID Connect, or the application does not say how its people are signed out")
     check_method()
     here = http.script_root + http.path
     form = read_posted(state.settings.REQUEST_MAX_BYTES) if http.method == "POST" else []
