@@ -50,7 +50,7 @@ def build_metadata(state: State) -> dict[str, Any]:
 
 
 def _describe_authorization(settings: ServerSettings) -> dict[str, Any]:
-    """What there is to say of the authorization endpoint (RFC 9126 §5, RFC 7636 §6.2, RFC 9207 §3, RFC 9101 §9)."""
+    """What there is to say of the authorization endpoint (RFC 9126 §5, RFC 7636 §6.2, RFC 9207 §3, RFC 9101 §10.5)."""
     return {
         "response_modes_supported": list(RESPONSE_MODES),
         "code_challenge_methods_supported": list(METHODS),
