@@ -4,10 +4,12 @@ from ..settings import ServerSettings
 from .authorization import authorization
 from .client_configuration import client_configuration
 from .http import Endpoint, MachineEndpoints
+from .introspection import introspection
 from .jwks import jwks
 from .metadata import METADATA_PATH, metadata
 from .pushed_authorization import pushed_authorization
 from .registration import registration
+from .revocation import revocation
 from .token import token
 
 CONFIGURATION_PATH = "/register/client"
@@ -36,6 +38,8 @@ MACHINE_ENDPOINTS = (
         metadata_member="pushed_authorization_request_endpoint",
         for_people=True,
     ),
+    Endpoint("introspection", "/introspect", ("POST",), introspection, metadata_member="introspection_endpoint"),
+    Endpoint("revocation", "/revoke", ("POST",), revocation, metadata_member="revocation_endpoint"),
     Endpoint("jwks", "/jwks", ("GET", "HEAD"), jwks, metadata_member="jwks_uri"),
     Endpoint(
         "registration",

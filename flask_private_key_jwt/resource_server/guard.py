@@ -111,7 +111,7 @@ class Guard:
     def _check_revocation(self, token: AccessToken) -> None:
         server = self._find_issuer()
         if server is not None and server.is_revoked(token.claims):
-            raise InvalidToken("the grant that the token came of was revoked")
+            raise InvalidToken("the token was revoked, or its client is removed or disabled")
 
     def _remember(self, proof: DPoPProof | None) -> None:
         if proof is None:

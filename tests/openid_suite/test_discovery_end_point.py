@@ -13,6 +13,10 @@ REGISTERED = {
     "require_pushed_authorization_requests", "authorization_response_iss_parameter_supported",
     "dpop_signing_alg_values_supported", "protected_resources", "client_id_metadata_document_supported",
     "request_parameter_supported", "request_uri_parameter_supported",
+    "introspection_endpoint", "introspection_endpoint_auth_methods_supported",
+    "introspection_endpoint_auth_signing_alg_values_supported",
+    "revocation_endpoint", "revocation_endpoint_auth_methods_supported",
+    "revocation_endpoint_auth_signing_alg_values_supported",
 }  # fmt: skip
 """Members of the IANA registry "OAuth Authorization Server Metadata", as far as the server has use for them."""
 
@@ -23,7 +27,10 @@ def test_discovery_end_point_verification(app):
     assert (answer.status_code, answer.headers["Content-Type"]) == (200, "application/json")
     metadata = answer.json
     assert metadata["issuer"] == ISSUER
-    for name in ("authorization_endpoint", "token_endpoint", "jwks_uri", "pushed_authorization_request_endpoint"):
+    for name in (
+        "authorization_endpoint", "token_endpoint", "jwks_uri", "pushed_authorization_request_endpoint",
+        "introspection_endpoint", "revocation_endpoint",
+    ):  # fmt: skip
         url = urlsplit(metadata[name])
         assert (url.scheme, url.netloc, url.query, url.fragment) == ("https", "as.example", "", "")
     assert metadata["pushed_authorization_request_endpoint"] == ISSUER + PAR
@@ -31,8 +38,10 @@ def test_discovery_end_point_verification(app):
     assert metadata["require_pushed_authorization_requests"] is True
     assert metadata["response_types_supported"] == ["code"]
     assert metadata["code_challenge_methods_supported"] == ["S256"]
-    assert metadata["token_endpoint_auth_methods_supported"] == ["private_key_jwt"]
+    for name in ("token", "introspection", "revocation"):
+        assert metadata[f"{name}_endpoint_auth_methods_supported"] == ["private_key_jwt"]
     assert {"authorization_code", "refresh_token"} <= set(metadata["grant_types_supported"])
-    for name in ("dpop_signing_alg_values_supported", "token_endpoint_auth_signing_alg_values_supported"):
+    algs = [name for name in metadata if name.endswith("_endpoint_auth_signing_alg_values_supported")]
+    for name in ("dpop_signing_alg_values_supported", *algs):
         assert set(metadata[name]) == FAPI2_ALGS
     assert set(metadata) <= REGISTERED
