@@ -85,7 +85,7 @@ class Introspection:
     def _describe_access_token(self, token: AccessToken, caller: RegisteredClient) -> dict[str, Any]:
         shown = {name: value for name, value in token.claims.items() if name not in PRIVATE_CLAIMS}
         if not self._may_introspect(caller, shown):
-            raise InactiveToken(f"the access token is client {token.client_id!r}'s, and not for the caller to see")
+            raise InactiveToken(f"the access token belongs to client {token.client_id!r}, not for the caller to see")
         if self._revocations.is_revoked(token.claims):
             raise InactiveToken("the access token was revoked")
         if not self._clients.is_admitted(token.client_id):
@@ -96,7 +96,7 @@ class Introspection:
     def _describe_refresh_token(self, stored: StoredRefreshToken, caller: RegisteredClient) -> dict[str, Any]:
         granted = stored.granted
         if granted.client_id != caller.client_id:
-            raise InactiveToken(f"the refresh token is client {granted.client_id!r}'s")
+            raise InactiveToken(f"the refresh token belongs to client {granted.client_id!r}")
         if not self._refresh_tokens.is_active(stored, caller):
             raise InactiveToken("the refresh token was replaced or revoked, or belongs to no key any more")
         members: dict[str, Any] = {

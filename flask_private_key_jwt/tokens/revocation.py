@@ -36,7 +36,7 @@ class TokenRevoker:
             token = self._issued.load(text)
             owner = token.granted.client_id if isinstance(token, StoredRefreshToken) else token.client_id
             if owner != caller.client_id:
-                raise InvalidRequest(f"the token is client {owner!r}'s")
+                raise InvalidRequest(f"the token belongs to client {owner!r}")
         except OAuthError as refusal:
             refusal.client_id = caller.client_id
             raise

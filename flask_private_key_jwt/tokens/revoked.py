@@ -8,8 +8,9 @@ from ..stores.revocations import Revocation, RevocationStore, grant_name, holder
 
 
 def longest_life(settings: ServerSettings) -> int:
-    """When everything issued by now has expired by itself, in seconds since the epoch."""
-    return clock.now() + max(settings.REFRESH_TOKEN_LIFETIME_SECONDS, settings.ACCESS_TOKEN_LIFETIME_SECONDS)
+    """When everything issued by now has expired by itself, for an API too, in seconds since the epoch."""
+    longest = max(settings.REFRESH_TOKEN_LIFETIME_SECONDS, settings.ACCESS_TOKEN_LIFETIME_SECONDS)
+    return clock.now() + longest + settings.CLOCK_SKEW_SECONDS
 
 
 class Revocations:
@@ -31,7 +32,9 @@ class Revocations:
         :param expires_at: Its ``exp``, in seconds since the epoch; ``None``: unknown, so that it is remembered longest.
         :raises StoreUnavailable: The database did not answer.
         """
-        self._store.add(Revocation(token_name(jti), longest_life(self._settings) if expires_at is None else expires_at))
+        skew = self._settings.CLOCK_SKEW_SECONDS  # for which an API may take an expired token
+        until = longest_life(self._settings) if expires_at is None else expires_at + skew
+        self._store.add(Revocation(token_name(jti), until))
 
     def revoke_grant(self, grant_id: str) -> None:
         """Revoke all that came of one grant, access tokens included, and what is still being made of it.
