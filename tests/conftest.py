@@ -225,7 +225,7 @@ def post_as(app: flask.Flask, build_assertion: Callable[..., str]) -> Callable[.
     def post(
         client_id: str,
         path: str,
-        *,
+        /,
         assertion: str | None = None,
         headers: dict[str, str] | None = None,
         **form: Any,
