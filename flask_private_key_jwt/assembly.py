@@ -12,6 +12,7 @@ import flask
 from flask_sqlalchemy import SQLAlchemy
 from sqlalchemy import Engine
 
+from .authorization.logout import Logout
 from .authorization.request_object import RequestObjects
 from .client_auth.base import ClientAuthentication
 from .client_auth.private_key_jwt import PrivateKeyJWTAuthentication
@@ -115,6 +116,7 @@ def assemble(app: flask.Flask, db: SQLAlchemy, tables: Tables, *, declarations: 
             own_keys=own_keys,
             url=endpoint_base(settings.ISSUER) + settings.URL_PREFIX + USERINFO_PATH,
         ),
+        logout=Logout(settings, server.clients, keys=own_keys, secrets=secrets),
         authorizations=stores.authorizations,
         refresh_tokens=stores.refresh_tokens,
         endpoints=_paths(settings),
@@ -190,9 +192,9 @@ def _build_server(
         replay=stores.replay,
         key_use=key_use,
         access_tokens=AccessTokenIssuer(settings.ISSUER, server_keys),
+        request_objects=RequestObjects(settings, signatures, key_use),
         id_tokens=IdTokenIssuer(settings.ISSUER, server_keys, lifetime=settings.ID_TOKEN_LIFETIME_SECONDS),
         own_keys=own_keys,
-        request_objects=RequestObjects(settings, signatures, key_use),
         authorizations=stores.authorizations,
         refresh_tokens=RefreshTokens(settings, stores.refresh_tokens),
         declarations=declarations,

@@ -79,8 +79,12 @@ class Parameters:
     @classmethod
     def from_json(cls, kept: Mapping[str, Any]) -> "Parameters":
         """What :meth:`to_json` gave."""
-        hinted_subject = kept.get("hinted_subject")
-        return cls(kept["values"], tuple(kept["resources"]), kept.get("signed", False), hinted_subject)
+        return cls(
+            kept["values"],
+            tuple(kept["resources"]),
+            signed=kept.get("signed", False),
+            hinted_subject=kept.get("hinted_subject"),
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -60,7 +60,7 @@ def build_parameters(request: AuthorizationRequest, *, signed: bool) -> Paramete
         "nonce": request.nonce,
     }
     kept = {name: value for name, value in values.items() if value}
-    return Parameters(kept, request.resources, signed, request.hinted_subject)
+    return Parameters(kept, request.resources, signed=signed, hinted_subject=request.hinted_subject)
 
 
 def check_no_request_uri(request_uri: str | None) -> None:

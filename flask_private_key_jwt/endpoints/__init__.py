@@ -1,10 +1,13 @@
 """HTTP only: read a form, call the steps, send an answer. The table says what is served where."""
 
 from ..settings import ServerSettings
+from ..state import State
 from .authorization import authorization
 from .client_configuration import client_configuration
 from .http import Endpoint, MachineEndpoints
 from .jwks import jwks
+from .logout import is_offered as has_logout
+from .logout import logout
 from .metadata import METADATA_PATH, OPENID_METADATA_PATH, metadata
 from .pushed_authorization import pushed_authorization
 from .registration import registration
@@ -19,6 +22,10 @@ def _has_registration(settings: ServerSettings) -> bool:
     return settings.REGISTRATION != "closed"
 
 
+def _has_openid(state: State) -> bool:
+    return state.server.offers_openid()
+
+
 MACHINE_ENDPOINTS = (
     Endpoint("token", "/token", ("POST",), token, metadata_member="token_endpoint"),
     Endpoint(
@@ -31,6 +38,16 @@ MACHINE_ENDPOINTS = (
         in_browser=True,
     ),
     Endpoint(
+        "logout",
+        "/logout",
+        ("GET", "POST"),
+        logout,
+        metadata_member="end_session_endpoint",
+        for_people=True,
+        in_browser=True,
+        is_offered=has_logout,
+    ),
+    Endpoint(
         "pushed_authorization",
         "/par",
         ("POST",),
@@ -39,7 +56,13 @@ MACHINE_ENDPOINTS = (
         for_people=True,
     ),
     Endpoint(
-        "userinfo", USERINFO_PATH, ("GET", "POST"), userinfo, metadata_member="userinfo_endpoint", for_openid=True
+        "userinfo",
+        USERINFO_PATH,
+        ("GET", "POST"),
+        userinfo,
+        metadata_member="userinfo_endpoint",
+        for_people=True,
+        is_offered=_has_openid,
     ),
     Endpoint("jwks", "/jwks", ("GET", "HEAD"), jwks, metadata_member="jwks_uri"),
     Endpoint(
@@ -63,7 +86,9 @@ MACHINE_ENDPOINTS = (
 
 WELL_KNOWN = (
     Endpoint("metadata", METADATA_PATH, ("GET", "HEAD"), metadata),
-    Endpoint("openid_metadata", OPENID_METADATA_PATH, ("GET", "HEAD"), metadata, for_openid=True),
+    Endpoint(
+        "openid_metadata", OPENID_METADATA_PATH, ("GET", "HEAD"), metadata, for_people=True, is_offered=_has_openid
+    ),
 )
 """The two places of the metadata document."""
 

@@ -21,7 +21,6 @@ from ..errors import (
     TemporarilyUnavailable,
 )
 from ..response import error_response, translate
-from ..server import AuthorizationServer
 from ..settings import ServerSettings
 from ..state import EXTENSION_KEY, State, current_state
 
@@ -42,25 +41,21 @@ class Endpoint:
     """Its member of the metadata document, if it has one (RFC 8414 §2)."""
     for_people: bool = False
     """Whether it is only there when the application has people to ask."""
-    for_openid: bool = False
-    """Whether it is only there when OpenID Connect is offered."""
     in_browser: bool = False
     """Whether it is an ordinary view: pages for people, after the app's own hooks."""
     is_served: Callable[[ServerSettings], bool] = lambda _settings: True
     """Whether an app with these settings has it at all."""
-
-    def is_offered(self, server: AuthorizationServer) -> bool:
-        """Whether it is there."""
-        return (server.has_people() or not self.for_people) and (server.offers_openid() or not self.for_openid)
+    is_offered: Callable[[State], bool] = lambda _state: True
+    """Whether the current app has it, by what it says of its people or its scopes; asked each time."""
 
     def respond(self) -> ResponseReturnValue:
         """Answer the current request, come what may."""
         request = flask.request
         try:
-            if not self.is_offered(current_state().server):
-                raise NotOffered(
-                    "OpenID Connect is not offered" if self.for_openid else "the application says nothing of its people"
-                )
+            if self.for_people and not current_state().server.has_people():
+                raise NotOffered("the application says nothing of its people")
+            if not self.is_offered(current_state()):
+                raise NotOffered(f"the application does not offer {self.name}")
             if request.method in self.methods:
                 return self.view()
             if request.method == "OPTIONS":

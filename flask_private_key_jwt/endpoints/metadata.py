@@ -41,7 +41,7 @@ def build_metadata(state: State) -> dict[str, Any]:
         **{
             endpoint.metadata_member: base + settings.URL_PREFIX + endpoint.path
             for endpoint in state.endpoints.values()
-            if endpoint.metadata_member and endpoint.is_offered(state.server)
+            if endpoint.metadata_member and (people or not endpoint.for_people) and endpoint.is_offered(state)
         },
         # RFC 8414 §2 requires the member; without an authorization endpoint there is no type to list.
         "response_types_supported": [RESPONSE_TYPE] if people else [],

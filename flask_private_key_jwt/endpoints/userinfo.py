@@ -14,6 +14,7 @@ from ..profiles import apply_profile
 from ..resource_server.admission import Admission, find_admission
 from ..resource_server.challenge import Challenger
 from ..resource_server.guard import Guard
+from ..resource_server.online import OnlineCheck
 from ..resource_server.requirement import Requirement
 from ..resource_server.target_uri import FixedURI
 from ..response import Answer
@@ -84,6 +85,7 @@ def build_guard(
         target=FixedURI(url),
         fetched_keys=own_keys,
         stored_replay=None,
+        online=OnlineCheck(resource),  # never asked: the issuer is here
         # There is no document about this resource to name (RFC 9728 §5.1): all of it is in the server's own.
         challenger=Challenger(resource.DPOP_SIGNING_ALGS, metadata_url=None),
         extensions=extensions,

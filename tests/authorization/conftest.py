@@ -14,6 +14,7 @@ from tests.conftest import ASSERTION_TYPE, ISSUER
 
 APP_ID = "webapp"
 REDIRECT_URI = "https://app.example/callback?tenant=1"
+BYE = "https://app.example/bye?tenant=1"
 PAR_URL = f"{ISSUER}/oauth2/par"
 VERIFIER = "v" * 43
 PATH = "/oauth2/authorize"
@@ -254,3 +255,33 @@ def open_object(browser, webapp, build_object):
         return browser.open({"client_id": owner, "request": request, **(beside or {})})
 
     return open_object
+
+
+@pytest.fixture
+def signs_out(app, people):
+    """Lets the app say how its people are signed out, and who is signed in: ``/test/who``."""
+
+    @people.sign_out
+    def sign_out():
+        flask.session.pop("user", None)
+
+    @app.get("/test/who")
+    def who():
+        return flask.session.get("user", "nobody")
+
+    return people
+
+
+@pytest.fixture
+def leaver(app, signs_out, register, client_key):
+    """A confidential client that says where browsers go after sign-out."""
+    return register(
+        client_id=APP_ID,
+        client_name="The <b>App</b>",
+        jwks={"keys": [client_key.public_jwk()]},
+        grant_types=["authorization_code", "refresh_token"],
+        redirect_uris=[REDIRECT_URI],
+        post_logout_redirect_uris=[BYE],
+        scope="read write",
+        default_scope="read",
+    )
