@@ -42,9 +42,9 @@ class State:
     documents: FetchedDocumentStore
     server: AuthorizationServer
     people: "People"
+    logout: Logout
     userinfo: "Guard"
     """What guards UserInfo."""
-    logout: Logout
     authorizations: SQLAlchemyAuthorizationStore
     refresh_tokens: SQLAlchemyRefreshTokenStore
     endpoints: "Mapping[str, Endpoint]"

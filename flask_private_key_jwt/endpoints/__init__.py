@@ -1,13 +1,11 @@
 """HTTP only: read a form, call the steps, send an answer. The table says what is served where."""
 
 from ..settings import ServerSettings
-from ..state import State
 from .authorization import authorization
 from .client_configuration import client_configuration
 from .http import Endpoint, MachineEndpoints
 from .jwks import jwks
-from .logout import is_offered as has_logout
-from .logout import logout
+from .logout import can_sign_out, logout
 from .metadata import METADATA_PATH, OPENID_METADATA_PATH, metadata
 from .pushed_authorization import pushed_authorization
 from .registration import registration
@@ -20,10 +18,6 @@ CONFIGURATION_PATH = "/register/client"
 
 def _has_registration(settings: ServerSettings) -> bool:
     return settings.REGISTRATION != "closed"
-
-
-def _has_openid(state: State) -> bool:
-    return state.server.offers_openid()
 
 
 MACHINE_ENDPOINTS = (
@@ -43,9 +37,9 @@ MACHINE_ENDPOINTS = (
         ("GET", "POST"),
         logout,
         metadata_member="end_session_endpoint",
-        for_people=True,
+        for_openid=True,
         in_browser=True,
-        is_offered=has_logout,
+        needs=can_sign_out,
     ),
     Endpoint(
         "pushed_authorization",
@@ -56,13 +50,7 @@ MACHINE_ENDPOINTS = (
         for_people=True,
     ),
     Endpoint(
-        "userinfo",
-        USERINFO_PATH,
-        ("GET", "POST"),
-        userinfo,
-        metadata_member="userinfo_endpoint",
-        for_people=True,
-        is_offered=_has_openid,
+        "userinfo", USERINFO_PATH, ("GET", "POST"), userinfo, metadata_member="userinfo_endpoint", for_openid=True
     ),
     Endpoint("jwks", "/jwks", ("GET", "HEAD"), jwks, metadata_member="jwks_uri"),
     Endpoint(
@@ -86,9 +74,7 @@ MACHINE_ENDPOINTS = (
 
 WELL_KNOWN = (
     Endpoint("metadata", METADATA_PATH, ("GET", "HEAD"), metadata),
-    Endpoint(
-        "openid_metadata", OPENID_METADATA_PATH, ("GET", "HEAD"), metadata, for_people=True, is_offered=_has_openid
-    ),
+    Endpoint("openid_metadata", OPENID_METADATA_PATH, ("GET", "HEAD"), metadata, for_openid=True),
 )
 """The two places of the metadata document."""
 

@@ -41,7 +41,7 @@ def build_metadata(state: State) -> dict[str, Any]:
         **{
             endpoint.metadata_member: base + settings.URL_PREFIX + endpoint.path
             for endpoint in state.endpoints.values()
-            if endpoint.metadata_member and (people or not endpoint.for_people) and endpoint.is_offered(state)
+            if endpoint.metadata_member and endpoint.is_offered(state)
         },
         # RFC 8414 §2 requires the member; without an authorization endpoint there is no type to list.
         "response_types_supported": [RESPONSE_TYPE] if people else [],
@@ -60,7 +60,7 @@ def build_metadata(state: State) -> dict[str, Any]:
 
 
 def _describe_authorization(settings: ServerSettings) -> dict[str, Any]:
-    """What there is to say of the authorization endpoint (RFC 9126 §5, RFC 7636 §6.2, RFC 9207 §3, RFC 9101 §9)."""
+    """What there is to say of the authorization endpoint (RFC 9126 §5, RFC 7636 §6.2, RFC 9207 §3, RFC 9101 §10.5)."""
     return {
         "response_modes_supported": list(RESPONSE_MODES),
         "code_challenge_methods_supported": list(METHODS),

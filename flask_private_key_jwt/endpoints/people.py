@@ -30,8 +30,8 @@ class People:
     load_user: UserLoader | None = None
     sign_in: SignInPage | None = None
     consent: ConsentView | None = None
-    claims: UserClaims | None = None
     sign_out: SignOut | None = None
+    claims: UserClaims | None = None
 
     def are_known(self, app: flask.Flask) -> bool:
         """Whether *app* has people at all: it says who they are, or Flask-Login does."""

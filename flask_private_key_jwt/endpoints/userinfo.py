@@ -85,7 +85,7 @@ def build_guard(
         target=FixedURI(url),
         fetched_keys=own_keys,
         stored_replay=None,
-        online=OnlineCheck(resource),  # never asked: the issuer is here
+        online=OnlineCheck(resource),
         # There is no document about this resource to name (RFC 9728 §5.1): all of it is in the server's own.
         challenger=Challenger(resource.DPOP_SIGNING_ALGS, metadata_url=None),
         extensions=extensions,

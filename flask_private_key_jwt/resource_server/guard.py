@@ -106,12 +106,6 @@ class Guard:
             return refuse(TemporarilyUnavailable(f"set up wrongly: {error}"), endpoint=self.name)
         return None
 
-    def turn_away(self, error: OAuthError, environ: Environ, requirement: Requirement) -> flask.Response:
-        """The answer to a request that was let in, and is refused for what its view found."""
-        requirement = self.tighten(requirement)
-        served = requirement.schemes(with_dpop=self.find_replay_store() is not None)
-        return self._refuse(error, environ, requirement, served)
-
     def check_setup(self, requirement: Requirement) -> None:
         """Check that this app can do what a view asks for.
 
@@ -120,6 +114,12 @@ class Guard:
         self.tighten(requirement).schemes(with_dpop=self.find_replay_store() is not None)
         if requirement.online and self._find_issuer() is None:
             self.online.prepare()
+
+    def turn_away(self, error: OAuthError, environ: Environ, requirement: Requirement) -> flask.Response:
+        """The answer to a request that was let in, and is refused for what its view found."""
+        requirement = self.tighten(requirement)
+        served = requirement.schemes(with_dpop=self.find_replay_store() is not None)
+        return self._refuse(error, environ, requirement, served)
 
     def tighten(self, requirement: Requirement) -> Requirement:
         """A view's requirement under the profile: ``fapi2`` takes bound tokens only (§5.3.4)."""

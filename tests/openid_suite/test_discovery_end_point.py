@@ -21,7 +21,7 @@ REGISTERED = {
 
 
 @pytest.mark.parametrize("place", ["oauth-authorization-server", "openid-configuration"])
-def test_discovery_end_point_verification(place, app):
+def test_discovery_end_point_verification(place, app, signed):
     answer = app.test_client().get(f"/.well-known/{place}")
 
     assert (answer.status_code, answer.headers["Content-Type"]) == (200, "application/json")
@@ -43,8 +43,9 @@ def test_discovery_end_point_verification(place, app):
     assert metadata["code_challenge_methods_supported"] == ["S256"]
     assert metadata["token_endpoint_auth_methods_supported"] == ["private_key_jwt"]
     assert {"authorization_code", "refresh_token"} <= set(metadata["grant_types_supported"])
-    for name in ("dpop_signing_alg_values_supported", "token_endpoint_auth_signing_alg_values_supported"):
-        assert set(metadata[name]) == FAPI2_ALGS
+    assert metadata.get("require_signed_request_object", False) is signed
+    for name in ("dpop", "token_endpoint_auth", "request_object"):
+        assert set(metadata[f"{name}_signing_alg_values_supported"]) == FAPI2_ALGS
     assert set(metadata["id_token_signing_alg_values_supported"]) <= FAPI2_ALGS
     assert metadata["subject_types_supported"] == ["public"]
     assert "openid" in metadata["scopes_supported"]
