@@ -36,10 +36,10 @@ class Visit:
         return f"{NAME}\x00{self.request.build_query()}"
 
 
-def is_offered(state: State) -> bool:
-    """Whether the current app has the endpoint: it offers OpenID Connect, and says how its people are signed out."""
+def can_sign_out(state: State) -> bool:
+    """Whether the current app says how its people are signed out."""
     app = flask.current_app._get_current_object()  # type: ignore[attr-defined]
-    return state.server.offers_openid() and state.people.can_be_signed_out(app)
+    return state.people.can_be_signed_out(app)
 
 
 def logout() -> ResponseReturnValue:
@@ -49,8 +49,10 @@ def logout() -> ResponseReturnValue:
 
 def _respond() -> ResponseReturnValue:
     state, http = current_state(), flask.request
-    if not is_offered(state):
-        raise NotOffered("no OpenID Connect, or the application does not say how its people are signed out")
+    if not state.server.offers_openid():
+        raise NotOffered("OpenID Connect is not offered")
+    if not can_sign_out(state):
+        raise NotOffered("the application does not say how its people are signed out")
     check_method()
     here = http.script_root + http.path
     form = read_posted(state.settings.REQUEST_MAX_BYTES) if http.method == "POST" else []
