@@ -49,8 +49,10 @@ def logout() -> ResponseReturnValue:
 
 def _respond() -> ResponseReturnValue:
     state, http = current_state(), flask.request
-    if not (state.server.offers_openid() and can_sign_out(state)):
-        raise NotOffered("no OpenID Connect, or the application does not say how its people are signed out")
+    if not state.server.offers_openid():
+        raise NotOffered("OpenID Connect is not offered")
+    if not can_sign_out(state):
+        raise NotOffered("the application does not say how its people are signed out")
     check_method()
     here = http.script_root + http.path
     form = read_posted(state.settings.REQUEST_MAX_BYTES) if http.method == "POST" else []
