@@ -21,8 +21,8 @@ UNKNOWN = "the issuer does not say whether the token still counts: "
 TOO_SOON = "the issuer was not asked again so soon: "
 REFUSED = f"{UNKNOWN}The introspection endpoint"
 INACTIVE = (
-    "the issuer says that the token is not active: it counts no longer, or the issuer does not let 'the-api' introspect "
-    f"tokens for {API!r}"
+    "the issuer says that the token is not active: it counts no longer, or the issuer does not let 'the-api' "
+    f"introspect tokens for {API!r}"
 )
 
 
@@ -30,6 +30,7 @@ INACTIVE = (
 def site():
     with serving(IntrospectionServer()) as site:
         yield site
+        site.gate.set()
 
 
 @pytest.fixture
