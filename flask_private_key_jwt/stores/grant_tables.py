@@ -73,6 +73,8 @@ def _build_pushed_request(metadata: MetaData) -> Table:
         Column("used_at", BigInteger),
         PrimaryKeyConstraint("digest", name=conv(f"pk_{name}")),
         _check(name, "times", "expires_at >= 0 AND used_at >= 0"),
+        # Each push drops what its client cannot use any more.
+        Index(conv(f"ix_{name}_client_id"), "client_id"),
         mysql_charset=_CHARSET,
         mariadb_charset=_CHARSET,
     )

@@ -24,6 +24,7 @@ def upgrade():
     op.add_column("oauth2_client", sa.Column("default_max_age", sa.BigInteger()))
     op.add_column("oauth2_client", sa.Column("require_auth_time", sa.Boolean(), **flag))
     op.add_column("oauth2_client", sa.Column("introspection_resources", sa.Text()))
+    op.create_index(op.f("ix_oauth2_pushed_request_client_id"), "oauth2_pushed_request", ["client_id"])
     op.add_column("oauth2_authorization_code", sa.Column("nonce", sa.Text()))
     op.add_column("oauth2_revocation", sa.Column("issued_until", sa.BigInteger()))
 
@@ -31,6 +32,7 @@ def upgrade():
 def downgrade():
     op.drop_column("oauth2_revocation", "issued_until")
     op.drop_column("oauth2_authorization_code", "nonce")
+    op.drop_index(op.f("ix_oauth2_pushed_request_client_id"), "oauth2_pushed_request")
     for name in (
         "introspection_resources",
         "require_auth_time",

@@ -12,12 +12,13 @@ REGISTERED = {
     "code_challenge_methods_supported", "pushed_authorization_request_endpoint",
     "require_pushed_authorization_requests", "authorization_response_iss_parameter_supported",
     "dpop_signing_alg_values_supported", "protected_resources", "client_id_metadata_document_supported",
-    "request_parameter_supported", "request_uri_parameter_supported",
+    "request_parameter_supported", "request_uri_parameter_supported", "request_object_signing_alg_values_supported",
+    "require_signed_request_object",
 }  # fmt: skip
 """Members of the IANA registry "OAuth Authorization Server Metadata", as far as the server has use for them."""
 
 
-def test_discovery_end_point_verification(app):
+def test_discovery_end_point_verification(app, signed):
     answer = app.test_client().get("/.well-known/oauth-authorization-server")
 
     assert (answer.status_code, answer.headers["Content-Type"]) == (200, "application/json")
@@ -33,6 +34,7 @@ def test_discovery_end_point_verification(app):
     assert metadata["code_challenge_methods_supported"] == ["S256"]
     assert metadata["token_endpoint_auth_methods_supported"] == ["private_key_jwt"]
     assert {"authorization_code", "refresh_token"} <= set(metadata["grant_types_supported"])
-    for name in ("dpop_signing_alg_values_supported", "token_endpoint_auth_signing_alg_values_supported"):
-        assert set(metadata[name]) == FAPI2_ALGS
+    assert metadata.get("require_signed_request_object", False) is signed
+    for name in ("dpop", "token_endpoint_auth", "request_object"):
+        assert set(metadata[f"{name}_signing_alg_values_supported"]) == FAPI2_ALGS
     assert set(metadata) <= REGISTERED
