@@ -12,6 +12,8 @@ import flask
 from flask_sqlalchemy import SQLAlchemy
 from sqlalchemy import Engine
 
+from .authorization.logout import Logout
+from .authorization.request_object import RequestObjects
 from .client_auth.base import ClientAuthentication
 from .client_auth.private_key_jwt import PrivateKeyJWTAuthentication
 from .client_auth.public import PublicClients
@@ -52,12 +54,13 @@ from .stores.sqlalchemy_refresh_tokens import SQLAlchemyRefreshTokenStore
 from .stores.sqlalchemy_registrations import SQLAlchemyRegistrations
 from .stores.sqlalchemy_revocations import SQLAlchemyRevocationStore
 from .tokens.access_token import AccessTokenIssuer
+from .tokens.id_token import IdTokenIssuer
 from .tokens.introspection import Introspection
 from .tokens.issued import IssuedTokens
 from .tokens.refresh_token import RefreshTokens
 from .tokens.revocation import TokenRevoker
 from .tokens.revoked import Revocations
-from .tokens.verification import OwnKeys, TokenVerifier
+from .tokens.verification import KeySource, OwnKeys, TokenVerifier
 
 log = logging.getLogger("flask_private_key_jwt")
 
@@ -107,6 +110,7 @@ def assemble(app: flask.Flask, db: SQLAlchemy, tables: Tables, *, declarations: 
         documents=stores.documents,
         server=server,
         people=people,
+        logout=Logout(settings, server.clients, keys=OwnKeys(lambda: server_keys.current().public), secrets=secrets),
         authorizations=stores.authorizations,
         refresh_tokens=stores.refresh_tokens,
         revocations=stores.revocations,
@@ -168,11 +172,13 @@ def _build_server(
         clients = _with_documents(clients, settings, stores.documents, grant_types=lambda: server.grant_types())
     client_keys = ClientKeys(settings.CLIENT_CACHE_SIZE, _published_key_sets(settings, stores.documents))
     signatures = ClientSignatures(clients, client_keys)
+    key_use = ClientKeyUse(stores.key_use, client_keys, size=settings.CLIENT_CACHE_SIZE)
     base = endpoint_base(settings.ISSUER) + settings.URL_PREFIX
     nonces = Nonces(secrets, purpose="as", lifetime=settings.DPOP_NONCE_LIFETIME_SECONDS)
     revocations = Revocations(settings, stores.revocations, stores.refresh_tokens)
     refresh_tokens = RefreshTokens(settings, stores.refresh_tokens, revocations)
-    issued = IssuedTokens(_own_verifier(settings), OwnKeys(lambda: server_keys.current().public), refresh_tokens)
+    own_keys = OwnKeys(lambda: server_keys.current().public)
+    issued = _build_issued_tokens(settings, own_keys, refresh_tokens)
     server = AuthorizationServer(
         settings,
         clients=clients,
@@ -184,8 +190,11 @@ def _build_server(
             required=settings.DPOP_REQUIRED,
         ),
         replay=stores.replay,
-        key_use=ClientKeyUse(stores.key_use, client_keys, size=settings.CLIENT_CACHE_SIZE),
+        key_use=key_use,
         access_tokens=AccessTokenIssuer(settings.ISSUER, server_keys),
+        request_objects=RequestObjects(settings, signatures, key_use),
+        id_tokens=IdTokenIssuer(settings.ISSUER, server_keys, lifetime=settings.ID_TOKEN_LIFETIME_SECONDS),
+        own_keys=own_keys,
         authorizations=stores.authorizations,
         refresh_tokens=refresh_tokens,
         revocations=revocations,
@@ -205,15 +214,16 @@ def _build_server(
     return server
 
 
-def _own_verifier(settings: ServerSettings) -> TokenVerifier:
-    """Verifies what this server signed, whomever it is for, by whatever algorithm it signed then."""
-    return TokenVerifier(
+def _build_issued_tokens(settings: ServerSettings, own_keys: KeySource, refresh_tokens: RefreshTokens) -> IssuedTokens:
+    """Recognizes what this server signed, whomever it is for, by whatever algorithm it signed then."""
+    verifier = TokenVerifier(
         issuer=settings.ISSUER,
         resource=None,
         algs=ASYMMETRIC_ALGS,
         max_bytes=settings.REQUEST_MAX_BYTES,
         clock_skew=settings.CLOCK_SKEW_SECONDS,
     )
+    return IssuedTokens(verifier, own_keys, refresh_tokens)
 
 
 def _published_key_sets(

@@ -58,11 +58,7 @@ class ConsentPage:
     @property
     def signed_in_as(self) -> str:
         """What the person knows their account by: its ``name``, ``username`` or ``email``, or else its id."""
-        for attribute in ("name", "username", "email"):
-            text = getattr(self.user, attribute, None)
-            if isinstance(text, str) and text.strip():
-                return text
-        return find_subject(self.user)
+        return name_of(self.user)
 
 
 class Step(Enum):
@@ -81,14 +77,24 @@ def next_step(
 
     :param signed_in_since: Whether they signed in after this request was first opened.
     :param consent: What they have allowed this client before.
-    :raises LoginRequired: They would have to sign in, and ``prompt`` is ``none``.
+    :raises LoginRequired: They would have to sign in, and ``prompt`` is ``none``; or they did, as somebody else than
+        ``id_token_hint`` names.
     :raises ConsentRequired: They would have to consent, and ``prompt`` is ``none``.
     """
     silent = "none" in request.prompt
-    if person is None or not is_sign_in_enough(request, person, signed_in_since=signed_in_since, now=now):
+    if person is None:
         if silent:
-            raise LoginRequired("nobody is signed in" if person is None else "signed in longer ago than max_age")
-        return Step.SIGN_IN if person is None else Step.SIGN_IN_AGAIN
+            raise LoginRequired("nobody is signed in")
+        return Step.SIGN_IN
+    if request.hinted_subject not in (None, person.subject):
+        # Somebody else once more: the client hears of it, or the person would be asked for ever.
+        if silent or signed_in_since:
+            raise LoginRequired("somebody else is signed in than id_token_hint names")
+        return Step.SIGN_IN_AGAIN
+    if not is_sign_in_enough(request, person, signed_in_since=signed_in_since, now=now):
+        if silent:
+            raise LoginRequired("signed in longer ago than max_age, or nobody knows when")
+        return Step.SIGN_IN_AGAIN
     if not _is_allowed(request, consent):
         if silent:
             raise ConsentRequired("the person has not consented to this yet")
@@ -107,9 +113,9 @@ def is_sign_in_enough(request: AuthorizationRequest, person: Person, *, signed_i
 def _is_too_old(request: AuthorizationRequest, person: Person, *, now: int) -> bool:
     if request.prompt & {"login", "select_account"} or request.max_age == 0:
         return True
-    if request.max_age is None:
-        return False
-    return person.auth_time is None or now - person.auth_time > request.max_age
+    if person.auth_time is None:
+        return request.needs_auth_time
+    return request.max_age is not None and now - person.auth_time > request.max_age
 
 
 def _is_allowed(request: AuthorizationRequest, consent: Consent | None) -> bool:
@@ -123,6 +129,18 @@ def _is_allowed(request: AuthorizationRequest, consent: Consent | None) -> bool:
     if request.client.is_public and not is_claimed(request.target.redirect_uri):
         return False
     return consent.covers(request.scope, request.resources)
+
+
+def name_of(user: Any) -> str:
+    """What a person knows their account by: its ``name``, ``username`` or ``email``, or else its id.
+
+    :raises ConfigurationError: The user has no id either.
+    """
+    for attribute in ("name", "username", "email"):
+        text = getattr(user, attribute, None)
+        if isinstance(text, str) and text.strip():
+            return text
+    return find_subject(user)
 
 
 def find_subject(user: Any) -> str:

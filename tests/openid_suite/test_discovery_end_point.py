@@ -12,7 +12,8 @@ REGISTERED = {
     "code_challenge_methods_supported", "pushed_authorization_request_endpoint",
     "require_pushed_authorization_requests", "authorization_response_iss_parameter_supported",
     "dpop_signing_alg_values_supported", "protected_resources", "client_id_metadata_document_supported",
-    "request_parameter_supported", "request_uri_parameter_supported",
+    "request_parameter_supported", "request_uri_parameter_supported", "request_object_signing_alg_values_supported",
+    "require_signed_request_object",
     "introspection_endpoint", "introspection_endpoint_auth_methods_supported",
     "introspection_endpoint_auth_signing_alg_values_supported",
     "revocation_endpoint", "revocation_endpoint_auth_methods_supported",
@@ -21,7 +22,7 @@ REGISTERED = {
 """Members of the IANA registry "OAuth Authorization Server Metadata", as far as the server has use for them."""
 
 
-def test_discovery_end_point_verification(app):
+def test_discovery_end_point_verification(app, signed):
     answer = app.test_client().get("/.well-known/oauth-authorization-server")
 
     assert (answer.status_code, answer.headers["Content-Type"]) == (200, "application/json")
@@ -41,7 +42,8 @@ def test_discovery_end_point_verification(app):
     for name in ("token", "introspection", "revocation"):
         assert metadata[f"{name}_endpoint_auth_methods_supported"] == ["private_key_jwt"]
     assert {"authorization_code", "refresh_token"} <= set(metadata["grant_types_supported"])
-    algs = [name for name in metadata if name.endswith("_endpoint_auth_signing_alg_values_supported")]
-    for name in ("dpop_signing_alg_values_supported", *algs):
-        assert set(metadata[name]) == FAPI2_ALGS
+    assert metadata.get("require_signed_request_object", False) is signed
+    endpoints = ("token_endpoint_auth", "introspection_endpoint_auth", "revocation_endpoint_auth")
+    for name in ("dpop", "request_object", *endpoints):
+        assert set(metadata[f"{name}_signing_alg_values_supported"]) == FAPI2_ALGS
     assert set(metadata) <= REGISTERED
