@@ -26,6 +26,8 @@ from .dpop.proof import ProofChecker
 from .endpoints import CONFIGURATION_PATH, MACHINE_ENDPOINTS, WELL_KNOWN, Endpoint
 from .endpoints.metadata import endpoint_base, issuer_path
 from .endpoints.people import People
+from .endpoints.userinfo import PATH as USERINFO_PATH
+from .endpoints.userinfo import build_guard
 from .errors import ConfigurationError
 from .keys.client_key_state import find_thumbprints
 from .keys.client_key_use import ClientKeyUse
@@ -38,7 +40,7 @@ from .keys.safe_fetch import SafeFetcher
 from .keys.server_keys import ServerKeys
 from .self_registration import SelfRegistration
 from .server import AuthorizationServer, Declarations
-from .settings import ServerSettings, read
+from .settings import ASYMMETRIC_ALGS, ServerSettings, read
 from .state import State
 from .stores.base import ClientStore, FetchedDocumentStore, ReplayStore
 from .stores.client_key_use import SQLAlchemyClientKeyUseStore
@@ -52,10 +54,15 @@ from .stores.sqlalchemy_authorizations import SQLAlchemyAuthorizationStore
 from .stores.sqlalchemy_documents import SQLAlchemyFetchedDocumentStore
 from .stores.sqlalchemy_refresh_tokens import SQLAlchemyRefreshTokenStore
 from .stores.sqlalchemy_registrations import SQLAlchemyRegistrations
+from .stores.sqlalchemy_revocations import SQLAlchemyRevocationStore
 from .tokens.access_token import AccessTokenIssuer
 from .tokens.id_token import IdTokenIssuer
+from .tokens.introspection import Introspection
+from .tokens.issued import IssuedTokens
 from .tokens.refresh_token import RefreshTokens
-from .tokens.verification import OwnKeys
+from .tokens.revocation import TokenRevoker
+from .tokens.revoked import Revocations
+from .tokens.verification import KeySource, OwnKeys, TokenVerifier
 
 log = logging.getLogger("flask_private_key_jwt")
 
@@ -77,11 +84,13 @@ def assemble(app: flask.Flask, db: SQLAlchemy, tables: Tables, *, declarations: 
         schedule=load_schedule(settings),
         cache_seconds=settings.KEY_CACHE_SECONDS,
     )
+    own_keys = OwnKeys(lambda: server_keys.current().public)
     server = _build_server(
         settings,
         secrets,
         stores,
         server_keys,
+        own_keys,
         declarations=declarations,
         has_people=lambda: people.are_known(app),
     )
@@ -105,9 +114,17 @@ def assemble(app: flask.Flask, db: SQLAlchemy, tables: Tables, *, declarations: 
         documents=stores.documents,
         server=server,
         people=people,
-        logout=Logout(settings, server.clients, keys=OwnKeys(lambda: server_keys.current().public), secrets=secrets),
+        logout=Logout(settings, server.clients, keys=own_keys, secrets=secrets),
+        userinfo=build_guard(
+            settings,
+            secrets,
+            app.extensions,
+            own_keys=own_keys,
+            url=endpoint_base(settings.ISSUER) + settings.URL_PREFIX + USERINFO_PATH,
+        ),
         authorizations=stores.authorizations,
         refresh_tokens=stores.refresh_tokens,
+        revocations=stores.revocations,
         endpoints=_paths(settings),
     )
 
@@ -125,6 +142,7 @@ class _Stores:
     key_use: SQLAlchemyClientKeyUseStore
     authorizations: SQLAlchemyAuthorizationStore
     refresh_tokens: SQLAlchemyRefreshTokenStore
+    revocations: SQLAlchemyRevocationStore
 
 
 def _build_stores(settings: ServerSettings, db: SQLAlchemy, tables: Tables) -> _Stores:
@@ -145,6 +163,7 @@ def _build_stores(settings: ServerSettings, db: SQLAlchemy, tables: Tables) -> _
             database, tables.granted, keep_seconds=settings.INTERACTION_LIFETIME_SECONDS
         ),
         refresh_tokens=SQLAlchemyRefreshTokenStore(database, tables.granted),
+        revocations=SQLAlchemyRevocationStore(database, tables.granted.revocation),
     )
 
 
@@ -153,6 +172,7 @@ def _build_server(
     secrets: Secrets,
     stores: _Stores,
     server_keys: ServerKeys,
+    own_keys: OwnKeys,
     *,
     declarations: Declarations,
     has_people: Callable[[], bool],
@@ -167,6 +187,9 @@ def _build_server(
     key_use = ClientKeyUse(stores.key_use, client_keys, size=settings.CLIENT_CACHE_SIZE)
     base = endpoint_base(settings.ISSUER) + settings.URL_PREFIX
     nonces = Nonces(secrets, purpose="as", lifetime=settings.DPOP_NONCE_LIFETIME_SECONDS)
+    revocations = Revocations(settings, stores.revocations, stores.refresh_tokens)
+    refresh_tokens = RefreshTokens(settings, stores.refresh_tokens, revocations)
+    issued = _build_issued_tokens(settings, own_keys, refresh_tokens)
     server = AuthorizationServer(
         settings,
         clients=clients,
@@ -180,16 +203,38 @@ def _build_server(
         replay=stores.replay,
         key_use=key_use,
         access_tokens=AccessTokenIssuer(settings.ISSUER, server_keys),
-        request_objects=RequestObjects(settings, signatures, key_use),
         id_tokens=IdTokenIssuer(settings.ISSUER, server_keys, lifetime=settings.ID_TOKEN_LIFETIME_SECONDS),
-        own_keys=OwnKeys(lambda: server_keys.current().public),
+        own_keys=own_keys,
+        request_objects=RequestObjects(settings, signatures, key_use),
         authorizations=stores.authorizations,
-        refresh_tokens=RefreshTokens(settings, stores.refresh_tokens),
+        refresh_tokens=refresh_tokens,
+        revocations=revocations,
+        introspection=Introspection(
+            settings,
+            issued=issued,
+            refresh_tokens=refresh_tokens,
+            revocations=revocations,
+            clients=clients,
+            policies=declarations.introspection,
+        ),
+        revoker=TokenRevoker(issued, revocations),
         declarations=declarations,
         base_url=base,
         has_people=has_people,
     )
     return server
+
+
+def _build_issued_tokens(settings: ServerSettings, own_keys: KeySource, refresh_tokens: RefreshTokens) -> IssuedTokens:
+    """Recognizes what this server signed, whomever it is for, by whatever algorithm it signed then."""
+    verifier = TokenVerifier(
+        issuer=settings.ISSUER,
+        resource=None,
+        algs=ASYMMETRIC_ALGS,
+        max_bytes=settings.REQUEST_MAX_BYTES,
+        clock_skew=settings.CLOCK_SKEW_SECONDS,
+    )
+    return IssuedTokens(verifier, own_keys, refresh_tokens)
 
 
 def _published_key_sets(
@@ -234,8 +279,10 @@ def _paths(settings: ServerSettings) -> dict[str, Endpoint]:
             continue
         paths[settings.URL_PREFIX + endpoint.path] = endpoint
         paths[mount + settings.URL_PREFIX + endpoint.path] = endpoint
-    paths[WELL_KNOWN.path + mount] = WELL_KNOWN
-    paths[WELL_KNOWN.path] = WELL_KNOWN
+    for endpoint in WELL_KNOWN:
+        paths[endpoint.path + mount] = endpoint  # RFC 8414 §3.1
+        paths[mount + endpoint.path] = endpoint  # OpenID Connect Discovery §4
+        paths[endpoint.path] = endpoint
     return paths
 
 

@@ -36,6 +36,17 @@ def test_app_that_says_how_people_are_signed_out_advertises_it(app, signs_out):
     assert app.test_client().get(LOGOUT).status_code == 200
 
 
+@pytest.mark.parametrize("settings", [{"OAUTH2_SCOPES": ["read"]}])
+def test_app_without_openid_has_no_such_endpoint(app, signs_out, refusals):
+    assert advertised(app) is None
+    assert_refused(app.test_client().get(LOGOUT), refusals, "OpenID Connect is not offered", 404)
+
+
+@pytest.mark.parametrize("settings", [{"OAUTH2_SCOPES": ["read", "openid"]}])
+def test_app_with_openid_among_its_scopes_has_it(app, signs_out):
+    assert advertised(app) is not None
+
+
 @pytest.mark.parametrize("settings", [{"OAUTH2_ISSUER": "https://as.example/tenant", "OAUTH2_URL_PREFIX": "/auth"}])
 @pytest.mark.parametrize("mount", ["", "/tenant"])
 def test_endpoint_is_where_the_issuer_and_the_prefix_say(mount, app, signs_out):
