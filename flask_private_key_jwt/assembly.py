@@ -26,6 +26,8 @@ from .dpop.proof import ProofChecker
 from .endpoints import CONFIGURATION_PATH, MACHINE_ENDPOINTS, WELL_KNOWN, Endpoint
 from .endpoints.metadata import endpoint_base, issuer_path
 from .endpoints.people import People
+from .endpoints.userinfo import PATH as USERINFO_PATH
+from .endpoints.userinfo import build_guard
 from .errors import ConfigurationError
 from .keys.client_key_state import find_thumbprints
 from .keys.client_key_use import ClientKeyUse
@@ -82,11 +84,13 @@ def assemble(app: flask.Flask, db: SQLAlchemy, tables: Tables, *, declarations: 
         schedule=load_schedule(settings),
         cache_seconds=settings.KEY_CACHE_SECONDS,
     )
+    own_keys = OwnKeys(lambda: server_keys.current().public)
     server = _build_server(
         settings,
         secrets,
         stores,
         server_keys,
+        own_keys,
         declarations=declarations,
         has_people=lambda: people.are_known(app),
     )
@@ -110,7 +114,14 @@ def assemble(app: flask.Flask, db: SQLAlchemy, tables: Tables, *, declarations: 
         documents=stores.documents,
         server=server,
         people=people,
-        logout=Logout(settings, server.clients, keys=OwnKeys(lambda: server_keys.current().public), secrets=secrets),
+        logout=Logout(settings, server.clients, keys=own_keys, secrets=secrets),
+        userinfo=build_guard(
+            settings,
+            secrets,
+            app.extensions,
+            own_keys=own_keys,
+            url=endpoint_base(settings.ISSUER) + settings.URL_PREFIX + USERINFO_PATH,
+        ),
         authorizations=stores.authorizations,
         refresh_tokens=stores.refresh_tokens,
         revocations=stores.revocations,
@@ -161,6 +172,7 @@ def _build_server(
     secrets: Secrets,
     stores: _Stores,
     server_keys: ServerKeys,
+    own_keys: OwnKeys,
     *,
     declarations: Declarations,
     has_people: Callable[[], bool],
@@ -177,7 +189,6 @@ def _build_server(
     nonces = Nonces(secrets, purpose="as", lifetime=settings.DPOP_NONCE_LIFETIME_SECONDS)
     revocations = Revocations(settings, stores.revocations, stores.refresh_tokens)
     refresh_tokens = RefreshTokens(settings, stores.refresh_tokens, revocations)
-    own_keys = OwnKeys(lambda: server_keys.current().public)
     issued = _build_issued_tokens(settings, own_keys, refresh_tokens)
     server = AuthorizationServer(
         settings,
@@ -192,9 +203,9 @@ def _build_server(
         replay=stores.replay,
         key_use=key_use,
         access_tokens=AccessTokenIssuer(settings.ISSUER, server_keys),
-        request_objects=RequestObjects(settings, signatures, key_use),
         id_tokens=IdTokenIssuer(settings.ISSUER, server_keys, lifetime=settings.ID_TOKEN_LIFETIME_SECONDS),
         own_keys=own_keys,
+        request_objects=RequestObjects(settings, signatures, key_use),
         authorizations=stores.authorizations,
         refresh_tokens=refresh_tokens,
         revocations=revocations,
@@ -268,8 +279,10 @@ def _paths(settings: ServerSettings) -> dict[str, Endpoint]:
             continue
         paths[settings.URL_PREFIX + endpoint.path] = endpoint
         paths[mount + settings.URL_PREFIX + endpoint.path] = endpoint
-    paths[WELL_KNOWN.path + mount] = WELL_KNOWN
-    paths[WELL_KNOWN.path] = WELL_KNOWN
+    for endpoint in WELL_KNOWN:
+        paths[endpoint.path + mount] = endpoint  # RFC 8414 §3.1
+        paths[mount + endpoint.path] = endpoint  # OpenID Connect Discovery §4
+        paths[endpoint.path] = endpoint
     return paths
 
 

@@ -24,6 +24,7 @@ from .stores.sqlalchemy_revocations import SQLAlchemyRevocationStore
 if TYPE_CHECKING:
     from .endpoints.http import Endpoint
     from .endpoints.people import People
+    from .resource_server.guard import Guard
 
 EXTENSION_KEY = "private_key_jwt"
 
@@ -43,6 +44,8 @@ class State:
     server: AuthorizationServer
     people: "People"
     logout: Logout
+    userinfo: "Guard"
+    """What guards UserInfo."""
     authorizations: SQLAlchemyAuthorizationStore
     refresh_tokens: SQLAlchemyRefreshTokenStore
     revocations: SQLAlchemyRevocationStore

@@ -22,11 +22,12 @@ from flask_private_key_jwt import PrivateKeyJWT
 from ..folder import FOLDER, read_secret
 from .commands import demo_user
 from .database import db
-from .pages import add_pages
+from .pages import add_pages, end_session
 
 MIGRATIONS = Path(__file__).parent.parent.parent / "migrations"
 
 oauth = PrivateKeyJWT(db)  # client, key and replay tables join db.metadata
+oauth.sign_out(end_session)
 
 
 def create_app() -> Flask:
@@ -37,7 +38,7 @@ def create_app() -> Flask:
         SQLALCHEMY_DATABASE_URI=f"sqlite:///{FOLDER / 'token_server.sqlite'}",
         OAUTH2_ISSUER="http://127.0.0.1:5001",
         OAUTH2_RESOURCES=["http://127.0.0.1:5005"],
-        OAUTH2_SCOPES=["mobile", "scope-dpop"],
+        OAUTH2_SCOPES=["openid", "mobile", "scope-dpop"],
     )
     app.config.from_prefixed_env()
     db.init_app(app)

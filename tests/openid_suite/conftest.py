@@ -15,7 +15,7 @@ from flask_sqlalchemy import SQLAlchemy
 from flask_private_key_jwt import PrivateKeyJWT, ResourceProtector, clock, current_token, note_sign_in
 from flask_private_key_jwt.signals import request_refused
 from tests.conftest import SECRET, START
-from tests.openid_suite.relying_party import CALLBACK, ISSUER, SCOPE, Browser, RelyingParty
+from tests.openid_suite.relying_party import CALLBACK, ISSUER, OPENID_SCOPE, Browser, RelyingParty
 from tests.openid_suite.signing_party import SigningParty
 
 ALGS = ("PS256", "ES256")
@@ -100,7 +100,7 @@ def register(oauth, keys, alg, number):
             "jwks": {"keys": [keys(alg, f"suite client {number}").public_jwk()]},
             "grant_types": ["authorization_code", "refresh_token"],
             "redirect_uris": [redirect_uri_of(number)],
-            "scope": SCOPE,
+            "scope": OPENID_SCOPE,
         }
     )
 

@@ -2,7 +2,8 @@
 
 The modules are those of ``fapi2-security-profile-final-test-plan``, conformance suite 5.2.4, without the prefix
 ``fapi2-security-profile-final-``, and those that ``fapi2-message-signing-final-test-plan`` has besides; a test is named
-after each. The variants are ``private_key_jwt``, ``dpop``, ``plain_fapi`` and ``plain_oauth``, and for Message Signing
+after each. The variants are ``private_key_jwt``, ``dpop``, ``plain_fapi``,
+``openid_connect`` and ``plain_oauth``, and for Message Signing
 ``signed_non_repudiation``.
 """
 
@@ -11,14 +12,9 @@ from pathlib import Path
 
 import pytest
 
-NEEDS_ID_TOKEN = "needs an ID token, which there is none of in plain OAuth"
 OTHER_PROFILE = "of another FAPI profile or way of authenticating"
 
 LEFT_OUT = {
-    "ensure-authorization-request-without-nonce-success": NEEDS_ID_TOKEN,
-    "ensure-authorization-request-with-64-char-nonce-success": NEEDS_ID_TOKEN,
-    "ensure-authorization-request-with-long-nonce": NEEDS_ID_TOKEN,
-    "ensure-different-nonce-inside-and-outside-request-object": NEEDS_ID_TOKEN,
     "test-claims-parameter-identity-claims": "skipped by the suite: claims_parameter_supported is absent",
     "ensure-registered-redirect-uri": OTHER_PROFILE,
     "australia-connectid-test-claims-parameter-idtoken-identity-claims": OTHER_PROFILE,
@@ -33,6 +29,10 @@ PORTED = [
     "happy-flow",
     "user-rejects-authentication",
     "ensure-authorization-request-without-state-success",
+    "ensure-authorization-request-without-nonce-success",
+    "ensure-authorization-request-with-64-char-nonce-success",
+    "ensure-authorization-request-with-long-nonce",
+    "ensure-different-nonce-inside-and-outside-request-object",
     "ensure-other-scope-order-succeeds",
     "access-token-type-header-case-sensitivity",
     "check-dpop-proof-nbf-exp",

@@ -8,7 +8,7 @@ from sqlalchemy import update
 from flask_private_key_jwt.client_registry import ClientRegistry
 from flask_private_key_jwt.state import current_state
 from flask_private_key_jwt.stores.sqlalchemy_registrations import SQLAlchemyRegistrations
-from tests.conftest import ISSUER, close, make_app
+from tests.conftest import API, ISSUER, close, make_app
 from tests.self_registration.answers import assert_json_never_stored, assert_refused
 
 MERGE_PATCH = {"Content-Type": "application/merge-patch+json"}
@@ -315,7 +315,7 @@ def test_client_secret_is_refused(registered, manage, refusals, method):
         ({"token_endpoint_auth_signing_alg": "RS256"}, "invalid_client_metadata", "jwks holds no public key that can"),
         ({"grant_types": ["password"]}, "invalid_client_metadata", "grant type 'password' is not supported"),
         ({"scope": "read delete"}, "invalid_client_metadata", "scope holds 'delete'"),
-        ({"redirect_uris": ["http://console.example"]}, "invalid_redirect_uri", "redirect URI "),
+        ({"redirect_uris": ["http://console.example"]}, "invalid_redirect_uri", "redirect_uris: "),
         ({"software_statement": "x"}, "unapproved_software_statement", "a software_statement"),
     ],
     ids=lambda value: "" if isinstance(value, dict) else value[:30],
@@ -429,6 +429,17 @@ def test_delete_ends_everything_at_once(registered, manage, rows, ask_token_as, 
     for method in ("GET", "PUT", "PATCH", "DELETE"):
         answer = manage(method, sendable(registered))
         assert_refused(answer, "invalid_token", refusals, f"client '{registered['client_id']}' is not one that")
+
+
+def test_delete_ends_the_client_s_access_tokens(registered, manage, register, client_key, post_as, introspect):
+    register(client_id="api", jwks={"keys": [client_key.public_jwk()]}, introspection_resources=[API])
+    form = {"grant_type": "client_credentials", "scope": "read"}
+    token = post_as(registered["client_id"], "/oauth2/token", **form).json["access_token"]
+    assert introspect(token, by="api").json["active"] is True
+
+    manage("DELETE")
+
+    assert introspect(token, by="api").data == b'{"active": false}'
 
 
 def test_delete_leaves_others_alone(post, create_token, manage):
