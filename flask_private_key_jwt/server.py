@@ -3,13 +3,13 @@
 import json
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from typing import Any, NoReturn
+from typing import Any
 
 import flask
-from authlib.integrations.flask_oauth2 import AuthorizationServer as _AuthorizationServer
 from authlib.oauth2 import OAuth2Error
 from werkzeug.utils import import_string
 
+from .authlib_server import AuthlibServer
 from .authorization.authorizer import Authorizer
 from .authorization.interaction import find_subject
 from .authorization.parameters import Parameters
@@ -18,7 +18,6 @@ from .client_auth.base import ClientAuthenticationMethod, VerifiedClient
 from .dpop.binding import TokenBinding
 from .dpop.proof import DPoPProof
 from .errors import (
-    ConfigurationError,
     InactiveToken,
     InvalidClient,
     InvalidDPoPProof,
@@ -29,7 +28,7 @@ from .errors import (
 from .grants import GRANTS, PEOPLES_GRANTS
 from .grants.authlib_request import AuthenticatedClient, TokenRequest
 from .grants.issuing import TokenMaker
-from .grants.policy import TokenPolicy, check_endpoint_class, check_grant_class
+from .grants.policy import TokenPolicy
 from .keys.client_key_use import ClientKeyUse
 from .registered_client import RegisteredClient
 from .request import FormRequest, HTTPRequest, read_form
@@ -67,7 +66,7 @@ class Declarations:
     introspection: list[IntrospectionPolicy] = field(default_factory=list)
 
 
-class AuthorizationServer(_AuthorizationServer):  # type: ignore[misc]  # Authlib has no type hints
+class AuthorizationServer(AuthlibServer):
     """One app's authorization server. Whoever knows Authlib's can still register grants and endpoints on it."""
 
     def __init__(
@@ -311,35 +310,7 @@ class AuthorizationServer(_AuthorizationServer):  # type: ignore[misc]  # Authli
             return None
         return AuthenticatedClient(registered, FormRequest(endpoint="", url="", form={}), None)
 
-    def save_token(self, token: dict[str, Any], request: TokenRequest) -> None:
-        """Nothing: JWT access tokens are not stored (RFC 9068)."""
-
     # --- what is registered --------------------------------------------------------------------------------
-    def register_grant(self, grant_cls: Any, extensions: Any = None) -> None:
-        """Register a grant, as in Authlib.
-
-        :raises ConfigurationError: It does not accept ``private_key_jwt``; the message says what to add.
-        """
-        check_grant_class(grant_cls)
-        super().register_grant(grant_cls, extensions)
-
-    def register_endpoint(self, endpoint: Any) -> None:
-        """Register an endpoint of the application's own, as in Authlib; a view calls ``create_endpoint_response``.
-
-        :raises ConfigurationError: It does not accept ``private_key_jwt``; the message says what to add.
-        """
-        check_endpoint_class(endpoint)
-        super().register_endpoint(endpoint)
-
-    def register_client_auth_method(self, method: str, func: Any) -> NoReturn:
-        """Refuse: ``private_key_jwt`` is the only way in.
-
-        :raises ConfigurationError: Always.
-        """
-        raise ConfigurationError(
-            f"Client authentication method {method!r} cannot be added: clients authenticate with private_key_jwt only."
-        )
-
     def token_grants(self) -> list[tuple[Any, Any]]:
         """The grants of the token endpoint, with their extensions; the application's own come first."""
         ours = self._token_grants
