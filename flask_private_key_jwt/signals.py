@@ -5,7 +5,7 @@ from blinker import Namespace
 _signals = Namespace()
 
 request_refused = _signals.signal("request-refused")
-"""A request was answered with an error.
+"""A request was answered with an error, or a token that was shown at introspection or revocation counts no longer.
 
 Sent with ``error`` (the public code), ``reason`` (the private sentence), ``reference`` (the id the
 ``Error-Reference`` response header carries), ``endpoint`` and ``client_id`` (``None`` until the

@@ -1,5 +1,7 @@
 """Refresh tokens at introspection and revocation, and what ends with a grant, a person or a client (J15, J16, L25)."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 
 from flask_private_key_jwt.keys import jose
@@ -183,6 +185,25 @@ def test_expired_refresh_token_needs_no_revoking(revoke, tokens, clock, refusals
 
     assert revoke(tokens["refresh_token"], by=APP_ID).data == b""
     assert refusals == ["the refresh token is expired"]
+
+
+@pytest.mark.parametrize("settings", [{"OAUTH2_REFRESH_TOKEN_ROTATION": "all", "OAUTH2_REPLAY_STORE": "sql"}])
+def test_nothing_survives_a_revocation_that_meets_refreshes(revoke, tokens, refresh, is_active, build_assertion):
+    """Those under way have looked before and write afterwards."""
+    assertions = [build_assertion(iss=APP_ID, sub=APP_ID) for _ in range(9)]
+
+    def act(number):
+        if number == 4:
+            return revoke(tokens["refresh_token"], by=APP_ID, assertion=assertions[number])
+        return refresh(tokens["refresh_token"], assertion=assertions[number])
+
+    with ThreadPoolExecutor(9) as pool:
+        answers = list(pool.map(act, range(9)))
+
+    assert answers[4].status_code == 200
+    made = [answer.json for number, answer in enumerate(answers) if number != 4 and answer.status_code == 200]
+    assert not any(is_active(answer[kind]) for answer in made for kind in ("access_token", "refresh_token"))
+    assert not is_active(tokens["access_token"])
 
 
 # --- public clients -----------------------------------------------------------------------------------------------

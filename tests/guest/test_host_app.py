@@ -13,6 +13,8 @@ from tests.conftest import API, CLIENT_ID, INVALID_REQUEST, ISSUER, SECRET, TOKE
 METADATA = "/.well-known/oauth-authorization-server"
 MACHINE_PATHS = {
     "/oauth2/token": "POST, OPTIONS",
+    "/oauth2/introspect": "POST, OPTIONS",
+    "/oauth2/revoke": "POST, OPTIONS",
     "/oauth2/jwks": "GET, HEAD, OPTIONS",
     METADATA: "GET, HEAD, OPTIONS",
 }

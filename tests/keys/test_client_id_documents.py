@@ -11,7 +11,7 @@ from flask_private_key_jwt.client_id_document import NEW_DOCUMENTS_A_MINUTE, is_
 from flask_private_key_jwt.errors import ConfigurationError
 from flask_private_key_jwt.keys.safe_fetch import SafeFetcher
 from flask_private_key_jwt.settings import ServerSettings, read
-from tests.conftest import INVALID_CLIENT, ISSUER
+from tests.conftest import API, INVALID_CLIENT, ISSUER
 from tests.keys.https_servers import ADDRESS, HOST, answer
 
 URL = f"https://{HOST}/client.json"
@@ -135,6 +135,22 @@ def test_key_that_is_unknown_leaves_the_document_in_force(publish, ask, site, re
 
     assert_refused(ask(header={"kid": "unknown"}), refusals, "no key of the client fits")
     assert ask().status_code == 200
+
+
+def test_tokens_count_while_the_host_is_trusted_and_nothing_is_fetched_to_know(
+    publish, ask, site, app, oauth, register, introspect, client_key, refusals, clock
+):
+    register(client_id="api", jwks={"keys": [client_key.public_jwk()]}, introspection_resources=[API])
+    token = ask().json["access_token"]
+    site.pieces = answer(b"", status="500 Oh")
+    clock.move(599)
+    assert introspect(token, by="api").json["active"] is True
+    assert paths(site) == ["/client.json"]
+
+    register(client_id=URL, jwks={"keys": [client_key.public_jwk()]}, enabled=False)  # goes before the document
+
+    assert introspect(token, by="api").json == {"active": False}
+    assert refusals == [f"client {URL!r} is removed or disabled"]
 
 
 # --- what such a client may do ------------------------------------------------------------------------------

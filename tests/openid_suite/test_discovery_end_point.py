@@ -51,13 +51,9 @@ def test_discovery_end_point_verification(place, app, signed):
         assert metadata[f"{name}_endpoint_auth_methods_supported"] == ["private_key_jwt"]
     assert {"authorization_code", "refresh_token"} <= set(metadata["grant_types_supported"])
     assert metadata.get("require_signed_request_object", False) is signed
-    algs = [name for name in metadata if name.endswith("_endpoint_auth_signing_alg_values_supported")]
-    for name in (
-        "dpop_signing_alg_values_supported",
-        "request_object_signing_alg_values_supported",
-        *algs,
-    ):
-        assert set(metadata[name]) == FAPI2_ALGS
+    authentication = ("token_endpoint_auth", "introspection_endpoint_auth", "revocation_endpoint_auth")
+    for name in ("dpop", "request_object", *authentication):
+        assert set(metadata[f"{name}_signing_alg_values_supported"]) == FAPI2_ALGS
     assert set(metadata["id_token_signing_alg_values_supported"]) <= FAPI2_ALGS
     assert metadata["subject_types_supported"] == ["public"]
     assert "openid" in metadata["scopes_supported"]

@@ -8,7 +8,7 @@ from sqlalchemy import update
 from flask_private_key_jwt.client_registry import ClientRegistry
 from flask_private_key_jwt.state import current_state
 from flask_private_key_jwt.stores.sqlalchemy_registrations import SQLAlchemyRegistrations
-from tests.conftest import ISSUER, close, make_app
+from tests.conftest import API, ISSUER, close, make_app
 from tests.self_registration.answers import assert_json_never_stored, assert_refused
 
 MERGE_PATCH = {"Content-Type": "application/merge-patch+json"}
@@ -429,6 +429,17 @@ def test_delete_ends_everything_at_once(registered, manage, rows, ask_token_as, 
     for method in ("GET", "PUT", "PATCH", "DELETE"):
         answer = manage(method, sendable(registered))
         assert_refused(answer, "invalid_token", refusals, f"client '{registered['client_id']}' is not one that")
+
+
+def test_delete_ends_the_client_s_access_tokens(registered, manage, register, client_key, post_as, introspect):
+    register(client_id="api", jwks={"keys": [client_key.public_jwk()]}, introspection_resources=[API])
+    form = {"grant_type": "client_credentials", "scope": "read"}
+    token = post_as(registered["client_id"], "/oauth2/token", **form).json["access_token"]
+    assert introspect(token, by="api").json["active"] is True
+
+    manage("DELETE")
+
+    assert introspect(token, by="api").data == b'{"active": false}'
 
 
 def test_delete_leaves_others_alone(post, create_token, manage):
