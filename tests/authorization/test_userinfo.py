@@ -264,7 +264,7 @@ def test_token_that_was_revoked_is_refused(app, oauth, get_tokens, ask, refusals
     with app.app_context():
         oauth.revoke(subject="alice")
 
-    assert_refused(ask(token), BEARER_REFUSED, refusals, "the grant that the token came of was revoked")
+    assert_refused(ask(token), BEARER_REFUSED, refusals, "the token was revoked, or its client is removed or disabled")
 
 
 def test_reused_code_ends_it(get_code, redeem, ask):
