@@ -1,6 +1,7 @@
 """The client's side: get tokens with a signed assertion, send them with a proof. Imports neither Flask nor the server.
 
-Read in this order: ``auth`` (what a program uses) · ``token_client`` (one token request) · ``assertion`` · ``proofs``.
+Read in this order: ``auth`` (what a program uses) · ``token_client`` (one token request) · ``assertion`` · ``proofs``;
+``authlib_auth`` is for programs on Authlib's client.
 """
 
 from importlib import import_module
@@ -10,6 +11,7 @@ if TYPE_CHECKING:
     from ..discovery import DiscoveryError
     from .assertion import build_client_assertion
     from .auth import PrivateKeyJWTAuth
+    from .authlib_auth import PrivateKeyJWTClientAuth
     from .errors import ForeignOrigin, TokenRequestError
     from .key import load_key
     from .token import Token
@@ -19,6 +21,7 @@ __all__ = [
     "DiscoveryError",
     "ForeignOrigin",
     "PrivateKeyJWTAuth",
+    "PrivateKeyJWTClientAuth",
     "Token",
     "TokenClient",
     "TokenRequestError",
@@ -30,6 +33,7 @@ _HOMES = {
     "DiscoveryError": "..discovery",
     "ForeignOrigin": ".errors",
     "PrivateKeyJWTAuth": ".auth",
+    "PrivateKeyJWTClientAuth": ".authlib_auth",
     "Token": ".token",
     "TokenClient": ".token_client",
     "TokenRequestError": ".errors",
