@@ -37,7 +37,7 @@ def create_app() -> Flask:
         SQLALCHEMY_DATABASE_URI=f"sqlite:///{FOLDER / 'token_server.sqlite'}",
         OAUTH2_ISSUER="http://127.0.0.1:5001",
         OAUTH2_RESOURCES=["http://127.0.0.1:5005"],
-        OAUTH2_SCOPES=["mobile", "scope-dpop"],
+        OAUTH2_SCOPES=["openid", "profile", "email", "mobile", "scope-dpop"],
     )
     app.config.from_prefixed_env()
     db.init_app(app)
