@@ -79,7 +79,7 @@ MOBILE_DPOP = DemoClient("mobile-dpop-client", alg="PS256", scope="scope-dpop", 
 MOBILE_CODE = DemoClient(
     "mobile-code-client",
     alg="ES256",
-    scope="scope-dpop",
+    scope="openid profile email scope-dpop",
     path="/dpop/values",
     dpop=True,
     redirect_path="/callback",
