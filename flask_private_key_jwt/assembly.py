@@ -51,7 +51,9 @@ from .stores.sqlalchemy_documents import SQLAlchemyFetchedDocumentStore
 from .stores.sqlalchemy_refresh_tokens import SQLAlchemyRefreshTokenStore
 from .stores.sqlalchemy_registrations import SQLAlchemyRegistrations
 from .tokens.access_token import AccessTokenIssuer
+from .tokens.id_token import IdTokenIssuer
 from .tokens.refresh_token import RefreshTokens
+from .tokens.verification import OwnKeys
 
 log = logging.getLogger("flask_private_key_jwt")
 
@@ -174,6 +176,8 @@ def _build_server(
         replay=stores.replay,
         key_use=ClientKeyUse(stores.key_use, client_keys, size=settings.CLIENT_CACHE_SIZE),
         access_tokens=AccessTokenIssuer(settings.ISSUER, server_keys),
+        id_tokens=IdTokenIssuer(settings.ISSUER, server_keys, lifetime=settings.ID_TOKEN_LIFETIME_SECONDS),
+        own_keys=OwnKeys(lambda: server_keys.current().public),
         authorizations=stores.authorizations,
         refresh_tokens=RefreshTokens(settings, stores.refresh_tokens),
         declarations=declarations,

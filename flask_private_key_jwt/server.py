@@ -1,8 +1,7 @@
 """The seven steps of a token request, on Authlib's Flask authorization server (RFC 6749 §3.2)."""
 
 import json
-import secrets
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
@@ -22,15 +21,13 @@ from .errors import (
     InvalidClient,
     InvalidDPoPProof,
     InvalidRequest,
-    OAuthError,
     UnauthorizedClient,
     UnsupportedGrantType,
 )
 from .grants import GRANTS, PEOPLES_GRANTS
 from .grants.authlib_request import AuthenticatedClient, TokenRequest
+from .grants.issuing import TokenMaker
 from .grants.policy import TokenPolicy, check_endpoint_class, check_grant_class
-from .grants.resource import resolve_audience, resolve_granted_audience
-from .grants.scope import resolve_scope
 from .keys.client_key_use import ClientKeyUse
 from .registered_client import RegisteredClient
 from .request import FormRequest, HTTPRequest, read_form
@@ -39,8 +36,10 @@ from .settings import ServerSettings
 from .signals import token_issued
 from .stores.base import ASSERTION, PROOF, ClientStore, Replayed, ReplayStore
 from .stores.granted import AuthorizationStore
-from .tokens.access_token import AccessTokenIssuer, Grant
+from .tokens.access_token import AccessToken, AccessTokenIssuer
+from .tokens.id_token import OPENID, IdTokenIssuer
 from .tokens.refresh_token import RefreshTokens
+from .tokens.verification import KeySource
 
 REFUSAL_OF_REPLAY = {ASSERTION: InvalidClient, PROOF: InvalidDPoPProof}
 
@@ -66,6 +65,8 @@ class AuthorizationServer(_AuthorizationServer):  # type: ignore[misc]  # Authli
         replay: ReplayStore,
         key_use: ClientKeyUse,
         access_tokens: AccessTokenIssuer,
+        id_tokens: IdTokenIssuer,
+        own_keys: KeySource,
         authorizations: AuthorizationStore,
         refresh_tokens: RefreshTokens,
         declarations: Declarations,
@@ -79,7 +80,6 @@ class AuthorizationServer(_AuthorizationServer):  # type: ignore[misc]  # Authli
         self.dpop = dpop
         self.replay = replay
         self.key_use = key_use
-        self.access_tokens = access_tokens
         self.declarations = declarations
         self.base_url = base_url
         """Of the machine endpoints: a proof's ``htu`` is held against it, never against ``Host``."""
@@ -87,7 +87,10 @@ class AuthorizationServer(_AuthorizationServer):  # type: ignore[misc]  # Authli
         """Whether the application has people to ask; without, there is no authorization endpoint."""
         self.authorizations = authorizations
         self.refresh_tokens = refresh_tokens
-        self.authorizer = Authorizer(settings, clients, authorizations)
+        self.authorizer = Authorizer(settings, clients, authorizations, own_keys)
+        self.token_maker = TokenMaker(
+            settings, access_tokens, id_tokens, declarations.policies, offers_openid=self.offers_openid
+        )
         for path in GRANTS.values():
             self.register_grant(import_string(path))
 
@@ -221,47 +224,17 @@ class AuthorizationServer(_AuthorizationServer):  # type: ignore[misc]  # Authli
         expires_in: int | None = None,
         include_refresh_token: bool = True,
     ) -> dict[str, Any]:
-        """The access token of a grant, ours or the application's own (RFC 9068).
+        """The tokens of a grant, ours or the application's own. The arguments are Authlib's.
 
-        The arguments are Authlib's. Scope, audience and binding follow the same rules for every grant.
-
-        :raises InvalidScope: The scope is not registered for the client.
-        :raises InvalidTarget: ``resource`` is not one of ``OAUTH2_RESOURCES``.
+        :raises OAuthError: See :meth:`.TokenMaker.make`.
         """
-        registered, request, granted = client.registered, client.request, client.granted
-        grant = Grant(
-            grant_type=grant_type,
-            client_id=registered.client_id,
-            subject=granted.subject if granted else registered.client_id if user is None else find_subject(user),
-            scope=resolve_scope(registered, scope),
-            audience=self._resolve_audience(client),
-            proof=client.proof,
-            grant_id=granted.grant_id if granted else secrets.token_urlsafe(16),
-            lifetime=expires_in or self.settings.ACCESS_TOKEN_LIFETIME_SECONDS,
-            auth_time=granted.auth_time if granted else None,
-        )
-        extra: dict[str, Any] = {}
-        for policy in self.declarations.policies:
-            extra |= self._ask(policy, registered, request, grant)
-        token = self.access_tokens.issue(grant, extra)
-        self._announce(grant, token.jti)
+        subject = None if user is None else find_subject(user)
+        token = self.token_maker.make(client, grant_type=grant_type, subject=subject, scope=scope, lifetime=expires_in)
+        self._announce(token)
         return token.members()
 
-    def _resolve_audience(self, client: AuthenticatedClient) -> tuple[str, ...]:
-        allowed, requested = self.settings.resources, client.request.resources
-        if client.granted is None:
-            return resolve_audience(allowed, requested, client_id=client.client_id)
-        return resolve_granted_audience(client.granted.resources, allowed, requested, client_id=client.client_id)
-
-    @staticmethod
-    def _ask(policy: TokenPolicy, client: RegisteredClient, request: FormRequest, grant: Grant) -> Mapping[str, Any]:
-        try:
-            return policy(client, request, grant) or {}
-        except OAuthError as refusal:
-            refusal.client_id = client.client_id
-            raise
-
-    def _announce(self, grant: Grant, jti: str) -> None:
+    def _announce(self, token: AccessToken) -> None:
+        grant = token.grant
         token_issued.send(
             flask.current_app._get_current_object(),  # type: ignore[attr-defined]
             client_id=grant.client_id,
@@ -269,7 +242,7 @@ class AuthorizationServer(_AuthorizationServer):  # type: ignore[misc]  # Authli
             scope=grant.scope,
             audience=grant.audience,
             jkt=grant.proof.thumbprint if grant.proof else None,
-            jti=jti,
+            jti=token.jti,
         )
 
     def query_client(self, client_id: str) -> AuthenticatedClient | None:
@@ -318,3 +291,7 @@ class AuthorizationServer(_AuthorizationServer):  # type: ignore[misc]  # Authli
     def grant_types(self) -> list[str]:
         """The ``grant_type`` values the token endpoint answers."""
         return list(dict.fromkeys(grant.GRANT_TYPE for grant, _ in self.token_grants() if grant.GRANT_TYPE))
+
+    def offers_openid(self) -> bool:
+        """Whether OpenID Connect is served: there are people, and ``OAUTH2_SCOPES`` does not leave ``openid`` out."""
+        return self.has_people() and (not self.settings.SCOPES or OPENID in self.settings.SCOPES)

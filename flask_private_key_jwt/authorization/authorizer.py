@@ -3,6 +3,7 @@
 import secrets
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 from .. import clock
 from ..dpop.proof import DPoPProof
@@ -11,6 +12,8 @@ from ..registered_client import RegisteredClient, is_client_id
 from ..settings import ServerSettings
 from ..stores.base import ClientStore
 from ..stores.granted import AuthorizationStore, Consent, Granted, PushedRequest, StoredCode
+from ..tokens.id_token import read_id_token_hint
+from ..tokens.verification import KeySource
 from .interaction import Person
 from .parameters import AuthorizationRequest, Parameters, check_request, check_target, collect
 from .pushed_request import bind_to_proof, build_parameters, check_no_request_uri, is_request_uri, new_request_uri
@@ -34,12 +37,16 @@ class Authorizer:
     :param settings: The server's settings.
     :param clients: Finds the registered client.
     :param store: Keeps pushed requests, codes and consents.
+    :param own_keys: This server's own public keys: an ``id_token_hint`` is signed with one.
     """
 
-    def __init__(self, settings: ServerSettings, clients: ClientStore, store: AuthorizationStore) -> None:
+    def __init__(
+        self, settings: ServerSettings, clients: ClientStore, store: AuthorizationStore, own_keys: KeySource
+    ) -> None:
         self._settings = settings
         self._clients = clients
         self._store = store
+        self._read_hint = partial(read_id_token_hint, issuer=settings.ISSUER, keys=own_keys)
 
     def push(self, parameters: Parameters, client: RegisteredClient, proof: DPoPProof | None) -> str:
         """Check a request in full and keep it; its ``request_uri`` (RFC 9126 §2).
@@ -135,6 +142,7 @@ class Authorizer:
             code_challenge=request.code_challenge,
             dpop_jkt=request.dpop_jkt,
             expires_at=clock.now() + self._settings.CODE_LIFETIME_SECONDS,
+            nonce=request.nonce,
         )
         if not self._store.add_code(code, stored, reference=request_uri):
             raise InvalidRequestURI("the request_uri was used before", client_id=request.client.client_id)
@@ -155,7 +163,7 @@ class Authorizer:
             raise ConfigurationError(f"The id of a user, {person.subject!r}, is also a client_id: one of them must go.")
 
     def _check(self, parameters: Parameters, client: RegisteredClient, target: ResponseTarget) -> AuthorizationRequest:
-        return check_request(parameters, client, target, resources=self._settings.resources)
+        return check_request(parameters, client, target, resources=self._settings.resources, read_hint=self._read_hint)
 
     def _load_client(self, client_id: str | None) -> RegisteredClient:
         client = self._clients.find(client_id) if client_id and is_client_id(client_id) else None

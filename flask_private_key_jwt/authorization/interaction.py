@@ -81,14 +81,24 @@ def next_step(
 
     :param signed_in_since: Whether they signed in after this request was first opened.
     :param consent: What they have allowed this client before.
-    :raises LoginRequired: They would have to sign in, and ``prompt`` is ``none``.
+    :raises LoginRequired: They would have to sign in, and ``prompt`` is ``none``; or they did, as somebody else than
+        ``id_token_hint`` names.
     :raises ConsentRequired: They would have to consent, and ``prompt`` is ``none``.
     """
     silent = "none" in request.prompt
-    if person is None or not is_sign_in_enough(request, person, signed_in_since=signed_in_since, now=now):
+    if person is None:
         if silent:
-            raise LoginRequired("nobody is signed in" if person is None else "signed in longer ago than max_age")
-        return Step.SIGN_IN if person is None else Step.SIGN_IN_AGAIN
+            raise LoginRequired("nobody is signed in")
+        return Step.SIGN_IN
+    if request.hinted_subject not in (None, person.subject):
+        # Somebody else once more: the client hears of it, or the person would be asked for ever.
+        if silent or signed_in_since:
+            raise LoginRequired("somebody else is signed in than id_token_hint names")
+        return Step.SIGN_IN_AGAIN
+    if not is_sign_in_enough(request, person, signed_in_since=signed_in_since, now=now):
+        if silent:
+            raise LoginRequired("signed in longer ago than max_age, or nobody knows when")
+        return Step.SIGN_IN_AGAIN
     if not _is_allowed(request, consent):
         if silent:
             raise ConsentRequired("the person has not consented to this yet")
@@ -107,9 +117,9 @@ def is_sign_in_enough(request: AuthorizationRequest, person: Person, *, signed_i
 def _is_too_old(request: AuthorizationRequest, person: Person, *, now: int) -> bool:
     if request.prompt & {"login", "select_account"} or request.max_age == 0:
         return True
-    if request.max_age is None:
-        return False
-    return person.auth_time is None or now - person.auth_time > request.max_age
+    if person.auth_time is None:
+        return request.needs_auth_time
+    return request.max_age is not None and now - person.auth_time > request.max_age
 
 
 def _is_allowed(request: AuthorizationRequest, consent: Consent | None) -> bool:

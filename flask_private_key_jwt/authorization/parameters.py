@@ -5,7 +5,7 @@ First where a response may go (:func:`check_target`): until that is known a refu
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qsl, quote_plus
@@ -13,6 +13,7 @@ from urllib.parse import parse_qsl, quote_plus
 from ..errors import (
     InvalidRequest,
     InvalidTarget,
+    InvalidToken,
     RegistrationNotSupported,
     RequestNotSupported,
     UnauthorizedClient,
@@ -22,6 +23,7 @@ from ..grants.pkce import check_code_challenge
 from ..grants.scope import resolve_scope
 from ..registered_client import RegisteredClient
 from ..request import MAX_PARAMETERS, REPEATABLE
+from ..tokens.id_token import OPENID, IdTokenHint
 from .response import RESPONSE_MODES, ResponseTarget
 
 RESPONSE_TYPE = "code"
@@ -30,6 +32,7 @@ MAX_STATE_BYTES = 4096
 """Longest accepted ``state``, encoded as in a URL: it has to fit into the ``Location`` of the answer."""
 MAX_LOGIN_HINT_CHARACTERS = 255
 MAX_PROMPT_CHARACTERS = 255
+MAX_NONCE_CHARACTERS = 1024
 KNOWN = (
     "response_type",
     "response_mode",
@@ -42,6 +45,8 @@ KNOWN = (
     "prompt",
     "max_age",
     "login_hint",
+    "nonce",
+    "id_token_hint",
     "request",
     "registration",
 )
@@ -55,6 +60,8 @@ class Parameters:
 
     values: Mapping[str, str] = field(repr=False)
     resources: tuple[str, ...] = ()
+    hinted_subject: str | None = None
+    """Whom the ``id_token_hint`` of a pushed request named: it is checked there, and not kept itself."""
 
     def get(self, name: str) -> str | None:
         """The value of a parameter; ``None`` when it was not sent or sent empty (RFC 6749 §3.1)."""
@@ -65,12 +72,13 @@ class Parameters:
         return {
             "values": {name: self.values[name] for name in KNOWN if name in self.values},
             "resources": [*self.resources],
+            **({} if self.hinted_subject is None else {"hinted_subject": self.hinted_subject}),
         }
 
     @classmethod
     def from_json(cls, kept: Mapping[str, Any]) -> "Parameters":
         """What :meth:`to_json` gave."""
-        return cls(kept["values"], tuple(kept["resources"]))
+        return cls(kept["values"], tuple(kept["resources"]), kept.get("hinted_subject"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +95,17 @@ class AuthorizationRequest:
     """Thumbprint of the only key that may redeem the code (RFC 9449 §10); ``None``: any."""
     prompt: frozenset[str]
     max_age: int | None
+    """Longest time since the person signed in, in seconds: the request's, or else the client's ``default_max_age``."""
     login_hint: str | None
+    nonce: str | None = field(repr=False)
+    """What the ID token repeats unchanged (OpenID Connect Core §2)."""
+    hinted_subject: str | None
+    """The only person the answer may be about; ``None``: whoever signs in."""
+
+    @property
+    def needs_auth_time(self) -> bool:
+        """Whether it has to be known when the person signed in (OpenID Connect Core §2)."""
+        return self.max_age is not None or (self.client.require_auth_time and OPENID in self.scope)
 
 
 def read_query(query: bytes) -> list[tuple[str, str]]:
@@ -142,11 +160,17 @@ def check_target(parameters: Parameters, client: RegisteredClient) -> ResponseTa
 
 
 def check_request(
-    parameters: Parameters, client: RegisteredClient, target: ResponseTarget, *, resources: Sequence[str]
+    parameters: Parameters,
+    client: RegisteredClient,
+    target: ResponseTarget,
+    *,
+    resources: Sequence[str],
+    read_hint: Callable[[str], IdTokenHint],
 ) -> AuthorizationRequest:
     """Everything else about a request (RFC 6749 §4.1.1, OpenID Connect Core §3.1.2.1).
 
     :param resources: ``OAUTH2_RESOURCES``.
+    :param read_hint: Reads an ID token of this server; :class:`InvalidToken` when it is none.
     :raises OAuthError: A parameter is not acceptable; the class says which error that is.
     """
     for name, refusal in (("request", RequestNotSupported), ("registration", RegistrationNotSupported)):
@@ -163,8 +187,10 @@ def check_request(
         code_challenge=check_code_challenge(parameters.get("code_challenge"), parameters.get("code_challenge_method")),
         dpop_jkt=_check_jkt(parameters.get("dpop_jkt")),
         prompt=_check_prompt(parameters.get("prompt")),
-        max_age=_check_max_age(parameters.get("max_age")),
+        max_age=_check_max_age(parameters.get("max_age"), client),
         login_hint=_check_login_hint(parameters.get("login_hint")),
+        nonce=_check_nonce(parameters.get("nonce")),
+        hinted_subject=_check_hint(parameters, client, read_hint),
     )
 
 
@@ -205,9 +231,9 @@ def _check_prompt(text: str | None) -> frozenset[str]:
     return prompt
 
 
-def _check_max_age(text: str | None) -> int | None:
+def _check_max_age(text: str | None, client: RegisteredClient) -> int | None:
     if text is None:
-        return None
+        return client.default_max_age
     if not (text.isascii() and text.isdigit() and len(text) <= 10):
         raise InvalidRequest("max_age is not a number of seconds")
     return int(text)
@@ -217,3 +243,25 @@ def _check_login_hint(text: str | None) -> str | None:
     if text is not None and (len(text) > MAX_LOGIN_HINT_CHARACTERS or not text.isprintable()):
         raise InvalidRequest(f"login_hint is not a text of at most {MAX_LOGIN_HINT_CHARACTERS} characters")
     return text
+
+
+def _check_nonce(text: str | None) -> str | None:
+    """Taken as it is or not at all: one that was cut short would be an attack to its client (OpenID Core §15.5.2)."""
+    if text is not None and (len(text) > MAX_NONCE_CHARACTERS or not text.isprintable()):
+        raise InvalidRequest(f"nonce is not a text of at most {MAX_NONCE_CHARACTERS} characters")
+    return text
+
+
+def _check_hint(
+    parameters: Parameters, client: RegisteredClient, read_hint: Callable[[str], IdTokenHint]
+) -> str | None:
+    text = parameters.get("id_token_hint")
+    if text is None:
+        return parameters.hinted_subject
+    try:
+        hint = read_hint(text)
+    except InvalidToken as refusal:
+        raise InvalidRequest(refusal.reason) from None
+    if hint.client_id != client.client_id:  # it would tell whether another client's user is at this browser
+        raise InvalidRequest(f"id_token_hint was issued to {hint.client_id[:80]!r}")
+    return hint.subject

@@ -45,8 +45,10 @@ def build_parameters(request: AuthorizationRequest) -> Parameters:
         "prompt": " ".join(sorted(request.prompt)),
         "max_age": None if request.max_age is None else str(request.max_age),
         "login_hint": request.login_hint,
+        "nonce": request.nonce,
     }
-    return Parameters({name: value for name, value in values.items() if value}, request.resources)
+    kept = {name: value for name, value in values.items() if value}
+    return Parameters(kept, request.resources, request.hinted_subject)
 
 
 def check_no_request_uri(request_uri: str | None) -> None:

@@ -23,16 +23,22 @@ class AuthenticatedClient(ClientMixin):  # type: ignore[misc]  # Authlib has no 
         request: FormRequest,
         proof: DPoPProof | None,
         granted: Granted | None = None,
+        nonce: str | None = None,
     ) -> None:
         self.registered = registered
         self.request = request
         self.proof = proof
         self.granted = granted
         """What a person allowed; ``None``: the client acts for itself, or the application's own grant knows."""
+        self.nonce = nonce
+        """What the ID token repeats (OpenID Connect Core §2)."""
 
-    def acting_for(self, granted: Granted) -> Self:
-        """This client, with what a person allowed it."""
-        return type(self)(self.registered, self.request, self.proof, granted)
+    def acting_for(self, granted: Granted, *, nonce: str | None = None) -> Self:
+        """This client, with what a person allowed it.
+
+        :param nonce: The authorization request's; ``None`` with a refresh token (OpenID Connect Core §12.2).
+        """
+        return type(self)(self.registered, self.request, self.proof, granted, nonce)
 
     @property
     def client_id(self) -> str:

@@ -37,10 +37,10 @@ class AuthorizationCodeGrant(_AuthorizationCodeGrant):  # type: ignore[misc]  # 
             refusal.client_id = client.client_id
             raise
         self._code = code
-        self.request.client = client.acting_for(stored.granted)
+        self.request.client = client.acting_for(stored.granted, nonce=stored.nonce)
 
     def create_token_response(self) -> tuple[int, dict[str, Any], Any]:
-        """The access token, and the refresh token where the client is to have one.
+        """The access token, and the ID token and the refresh token where the client is to have them.
 
         :raises InvalidGrant: Another redemption of the code was faster.
         """

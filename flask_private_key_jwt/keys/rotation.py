@@ -29,7 +29,8 @@ class Schedule:
 
 def load_schedule(settings: ServerSettings) -> Schedule:
     """The schedule of a server; no key goes before the longest-lived token it signed has expired."""
-    longest = settings.ACCESS_TOKEN_LIFETIME_SECONDS + settings.CLOCK_SKEW_SECONDS + settings.KEY_CACHE_SECONDS
+    lifetime = max(settings.ACCESS_TOKEN_LIFETIME_SECONDS, settings.ID_TOKEN_LIFETIME_SECONDS)
+    longest = lifetime + settings.CLOCK_SKEW_SECONDS + settings.KEY_CACHE_SECONDS
     return Schedule(
         announce=settings.KEY_ANNOUNCE_SECONDS,
         sign=settings.KEY_SIGN_SECONDS,

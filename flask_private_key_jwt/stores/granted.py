@@ -49,6 +49,8 @@ class StoredCode:
     """Thumbprint of the only key that may redeem it (RFC 9449 §10); ``None``: any."""
     expires_at: int
     used: bool = False
+    nonce: str | None = None
+    """What the ID token repeats (OpenID Connect Core §2), if the request had one."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -61,6 +61,7 @@ class SQLAlchemyAuthorizationStore:
             "redirect_uri": stored.redirect_uri,
             "code_challenge": stored.code_challenge,
             "dpop_jkt": stored.dpop_jkt,
+            "nonce": stored.nonce,
             "expires_at": stored.expires_at,
         }
         with self._database.begin() as connection:
@@ -81,6 +82,7 @@ class SQLAlchemyAuthorizationStore:
             dpop_jkt=row.dpop_jkt,
             expires_at=row.expires_at,
             used=row.used_at is not None,
+            nonce=row.nonce,
         )
 
     def use_code(self, code: str) -> bool:

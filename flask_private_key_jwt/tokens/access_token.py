@@ -61,18 +61,21 @@ class AccessToken:
     value: str
     jti: str
     grant: Grant
+    id_token: str | None = None
+    """The ID token that goes along, where the scope asks for one (OpenID Connect Core §3.1.3.3)."""
 
     def __repr__(self) -> str:
         return f"<AccessToken {self.jti} for {self.grant.client_id!r}>"
 
     def members(self) -> "TokenMembers":
         """The members of the token response."""
-        return TokenMembers(
+        members = TokenMembers(
             access_token=self.value,
             token_type="DPoP" if self.grant.proof else "Bearer",
             expires_in=self.grant.lifetime,
             scope=" ".join(self.grant.scope),
         )
+        return members if self.id_token is None else TokenMembers(members, id_token=self.id_token)
 
 
 class TokenMembers(dict[str, Any]):

@@ -12,7 +12,7 @@ from .. import clock
 from ..errors import InvalidToken
 from ..keys import jose
 from ..keys.server_keys import ServerKeys
-from ..stores.granted import Granted
+from .access_token import Grant
 from .verification import KeySource, check_signature
 
 OPENID = "openid"
@@ -36,8 +36,8 @@ class IdTokenIssuer:
         self._keys = keys
         self._lifetime = lifetime
 
-    def issue(self, granted: Granted, access_token: str, *, nonce: str | None) -> str:
-        """An ID token about the sign-in that *granted* came of.
+    def issue(self, grant: Grant, access_token: str, *, nonce: str | None) -> str:
+        """An ID token about the sign-in that *grant* came of.
 
         :param access_token: The access token it goes with, for ``at_hash`` (§3.1.3.6).
         :param nonce: The request's; ``None`` with a refresh token (§12.2).
@@ -47,11 +47,11 @@ class IdTokenIssuer:
         now = clock.now()
         claims = {
             "iss": self._issuer,
-            "sub": granted.subject,
-            "aud": granted.client_id,
+            "sub": grant.subject,
+            "aud": grant.client_id,
             "iat": now,
             "exp": now + self._lifetime,
-            "auth_time": granted.auth_time,
+            "auth_time": grant.auth_time,
             "nonce": nonce,
             "at_hash": build_at_hash(access_token, signing.alg),
         }

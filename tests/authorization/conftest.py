@@ -106,6 +106,18 @@ def webapp(people, register, client_key):
 
 
 @pytest.fixture
+def openid_app(people, register, client_key):
+    """The same client, for OpenID Connect: ``build_request(scope="openid")`` is its usual request."""
+    return register(
+        client_id=APP_ID,
+        jwks={"keys": [client_key.public_jwk()]},
+        grant_types=["authorization_code", "refresh_token"],
+        redirect_uris=[REDIRECT_URI],
+        scope="openid profile email read",
+    )
+
+
+@pytest.fixture
 def native(people, register):
     """A public client on a person's device."""
     return register(

@@ -166,7 +166,7 @@ def read_the_form():
 
 
 def test_posted_request_goes_on_without_what_is_not_known(browser, webapp):
-    answer = browser.http.post(PATH, data=build_request(resource=["a", "b"], nonce="n", client_assertion="secret"))
+    answer = browser.http.post(PATH, data=build_request(resource=["a", "b"], display="page", client_assertion="secret"))
 
     query = parse_qsl(urlsplit(answer.headers["Location"]).query)
     assert query == [*build_request().items(), ("resource", "a"), ("resource", "b")]

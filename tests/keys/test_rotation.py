@@ -9,7 +9,14 @@ import pytest
 
 from flask_private_key_jwt.errors import ConfigurationError, InvalidToken
 from flask_private_key_jwt.keys import jose
-from flask_private_key_jwt.keys.rotation import Schedule, find_end, find_next_start, find_published, find_signer
+from flask_private_key_jwt.keys.rotation import (
+    Schedule,
+    find_end,
+    find_next_start,
+    find_published,
+    find_signer,
+    load_schedule,
+)
 from flask_private_key_jwt.settings import ServerSettings
 from flask_private_key_jwt.stores.base import StoredKey
 from flask_private_key_jwt.tokens.verification import TokenVerifier
@@ -34,6 +41,13 @@ def test_next_key_is_made_its_announcement_before_it_signs(day, start):
     due = find_next_start([make_key(1, 0)], SCHEDULE, alg="ES256", now=day * DAY)
 
     assert due == (None if start is None else start * DAY)
+
+
+@pytest.mark.parametrize("name", ["ACCESS_TOKEN_LIFETIME_SECONDS", "ID_TOKEN_LIFETIME_SECONDS"])
+def test_key_outlives_every_token_it_signed(name):
+    settings = ServerSettings(ISSUER=ISSUER, KEY_RETIRE_SECONDS=900, **{name: 3600})
+
+    assert load_schedule(settings).retire == 3600 + settings.CLOCK_SKEW_SECONDS + settings.KEY_CACHE_SECONDS
 
 
 def test_announced_key_makes_no_further_one_due():
