@@ -48,11 +48,11 @@ class Memory:
 class SignedIn:
     """Somebody who is signed in, and the tokens to act for them."""
 
-    name: str
     claims: Mapping[str, Any]
     """Of the ID token, after every check."""
     token: dict[str, Any] = field(repr=False)
     """The token response; a refresh puts the new one here."""
+    name: str = ""
     lock: Lock = field(default_factory=Lock, repr=False)
     """Held while the token is in use: two refreshes at once would look like a stolen refresh token."""
 

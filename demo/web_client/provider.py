@@ -16,6 +16,8 @@ from ..clients import WEB
 from .memory import Memory, People, SignedIn
 
 TIMEOUT_SECONDS = 10
+REFRESH_SECONDS = 10
+"""How long before its end an access token is refreshed."""
 _EXTENSION = "demo_web_client"
 
 
@@ -30,18 +32,30 @@ class Provider:
     people: People
 
     def endpoint(self, name: str) -> str:
-        """The URL of an endpoint, from the server's metadata, which are fetched at first use.
+        """The URL of an endpoint that a sign-in needs.
 
-        :raises OAuthError: They are about another server, or name no such endpoint.
+        :raises OAuthError: As :meth:`find_endpoint`, or there is none.
         :raises RequestException: The server is away.
         """
-        metadata = self.client.load_server_metadata()
+        url = self.find_endpoint(name)
+        if url is None:
+            raise OAuthError("missing_endpoint")
+        return url
+
+    def find_endpoint(self, name: str) -> str | None:
+        """The URL of an endpoint, from the server's metadata, which are fetched at first use.
+
+        :raises OAuthError: They are about another server.
+        :raises RequestException: The server is away.
+        """
+        try:
+            metadata = self.client.load_server_metadata()
+        except TypeError as error:  # JSON, but no object
+            raise OAuthError("unusable_answer") from error
         if metadata.get("issuer") != self.issuer:  # OpenID Connect Discovery §4.3; Authlib does not look
             raise OAuthError("mismatching_issuer")
         url = metadata.get(name)
-        if not isinstance(url, str):
-            raise OAuthError("missing_endpoint")
-        return url
+        return url if isinstance(url, str) else None
 
     def authorize_access_token(self) -> dict[str, Any]:
         """Take the authorization response of the current request, and redeem its code.
@@ -63,7 +77,7 @@ class Provider:
             )
         except (requests.RequestException, OAuthError, JoseError):
             raise
-        except (ValueError, TypeError, KeyError) as error:  # what Authlib makes of an answer that is no JSON object
+        except (ValueError, TypeError, KeyError, AttributeError) as error:  # the answer, or the keys, are of no form
             raise OAuthError("unusable_answer") from error
         if "id_token" not in token:  # Authlib takes an answer without one
             raise OAuthError("missing_id_token")
@@ -78,16 +92,27 @@ class Provider:
         if arguments.get("iss") != self.issuer:  # else one server could be handed the code of another
             raise OAuthError("mismatching_issuer")
 
-    def load_userinfo(self, token: dict[str, Any], subject: str) -> dict[str, Any]:
+    def get(self, url: str, person: SignedIn) -> requests.Response:
+        """Send a GET with a person's access token; Authlib refreshes it first when that is due.
+
+        :raises OAuthError: The refresh was refused.
+        :raises RequestException: The server is away.
+        """
+        with person.lock:
+            flask.g.acting_for = person
+            answer: requests.Response = self.client.get(url, token=person.token)
+            return answer
+
+    def load_userinfo(self, person: SignedIn) -> dict[str, Any]:
         """What UserInfo says of the person whom the ID token is about (OpenID Connect Core §5.3).
 
         :raises OAuthError: It is about somebody else.
         :raises RequestException: The server is away, or refused.
         """
-        answer = self.client.get(self.endpoint("userinfo_endpoint"), token=token)
+        answer = self.get(self.endpoint("userinfo_endpoint"), person)
         answer.raise_for_status()
         info = answer.json()
-        if not isinstance(info, dict) or info.get("sub") != subject:  # §5.3.2
+        if not isinstance(info, dict) or info.get("sub") != person.claims["sub"]:  # §5.3.2
             raise OAuthError("mismatching_sub")
         return info
 
@@ -96,7 +121,7 @@ class Provider:
 
         :raises RequestException: The server is away.
         """
-        endpoint = self.client.load_server_metadata().get("revocation_endpoint")
+        endpoint = self.find_endpoint("revocation_endpoint")
         if endpoint is None:
             return
         kind = "refresh_token" if "refresh_token" in token else "access_token"
@@ -121,6 +146,7 @@ def add_provider(app: flask.Flask) -> None:
             "code_challenge_method": "S256",
             "token_endpoint_auth_method": auth,  # in the place of a client_secret
             "default_timeout": TIMEOUT_SECONDS,
+            "leeway": REFRESH_SECONDS,
         },
     )
     app.extensions[_EXTENSION] = Provider(issuer, client, auth, People())
@@ -139,6 +165,4 @@ def find_person() -> SignedIn | None:
 
 def _keep_token(token: dict[str, Any], **_: Any) -> None:
     """Called by Authlib after a refresh."""
-    person = find_person()
-    if person is not None:
-        person.token.update(token)
+    flask.g.acting_for.token.update(token)
