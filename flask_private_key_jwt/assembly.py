@@ -12,6 +12,8 @@ import flask
 from flask_sqlalchemy import SQLAlchemy
 from sqlalchemy import Engine
 
+from .authorization.logout import Logout
+from .authorization.request_object import RequestObjects
 from .client_auth.base import ClientAuthentication
 from .client_auth.private_key_jwt import PrivateKeyJWTAuthentication
 from .client_auth.public import PublicClients
@@ -103,6 +105,7 @@ def assemble(app: flask.Flask, db: SQLAlchemy, tables: Tables, *, declarations: 
         documents=stores.documents,
         server=server,
         people=people,
+        logout=Logout(settings, server.clients, keys=OwnKeys(lambda: server_keys.current().public), secrets=secrets),
         authorizations=stores.authorizations,
         refresh_tokens=stores.refresh_tokens,
         endpoints=_paths(settings),
@@ -161,6 +164,7 @@ def _build_server(
         clients = _with_documents(clients, settings, stores.documents, grant_types=lambda: server.grant_types())
     client_keys = ClientKeys(settings.CLIENT_CACHE_SIZE, _published_key_sets(settings, stores.documents))
     signatures = ClientSignatures(clients, client_keys)
+    key_use = ClientKeyUse(stores.key_use, client_keys, size=settings.CLIENT_CACHE_SIZE)
     base = endpoint_base(settings.ISSUER) + settings.URL_PREFIX
     nonces = Nonces(secrets, purpose="as", lifetime=settings.DPOP_NONCE_LIFETIME_SECONDS)
     server = AuthorizationServer(
@@ -174,8 +178,9 @@ def _build_server(
             required=settings.DPOP_REQUIRED,
         ),
         replay=stores.replay,
-        key_use=ClientKeyUse(stores.key_use, client_keys, size=settings.CLIENT_CACHE_SIZE),
+        key_use=key_use,
         access_tokens=AccessTokenIssuer(settings.ISSUER, server_keys),
+        request_objects=RequestObjects(settings, signatures, key_use),
         id_tokens=IdTokenIssuer(settings.ISSUER, server_keys, lifetime=settings.ID_TOKEN_LIFETIME_SECONDS),
         own_keys=OwnKeys(lambda: server_keys.current().public),
         authorizations=stores.authorizations,

@@ -74,7 +74,7 @@ class ServerMetadata:
 def fetch_metadata(issuer: str, *, timeout: float = TIMEOUT_SECONDS, ca_bundle: str | None = None) -> ServerMetadata:
     """Fetch and check the metadata of *issuer*: at its RFC 8414 location, or where that is 404 at OpenID's.
 
-    :param timeout: Longest wait for each of the two, in seconds, all of it included.
+    :param timeout: Longest wait, in seconds, all of it included, the second location too.
     :param ca_bundle: Path of the certificate authorities to trust; default: those of ``requests``.
     :raises DiscoveryError: No document, not JSON, too large, or one about another issuer (RFC 8414 §3.3).
     """
@@ -83,8 +83,9 @@ def fetch_metadata(issuer: str, *, timeout: float = TIMEOUT_SECONDS, ca_bundle: 
     except ValueError as error:
         raise DiscoveryError(f"The issuer {issuer!r} is not accepted: it {error}.") from None
     locations = metadata_locations(issuer)
+    deadline = time.monotonic() + timeout
     for url in locations:
-        answer = _get(url, timeout=timeout, ca_bundle=ca_bundle)
+        answer = _get(url, timeout=time_left(deadline), ca_bundle=ca_bundle)
         if answer.status != 404:
             return _read_metadata(answer, issuer, url)
     raise DiscoveryError(f"No metadata: {' and '.join(locations)} answered with 404. Is the issuer right?")
@@ -202,7 +203,7 @@ def exchange(
     try:
         result = outcome.get(timeout=timeout)
     except Empty:
-        result = f"{url} did not answer within {timeout:g} seconds."
+        result = _too_slow(url, timeout)
     if isinstance(result, str):
         raise NoAnswer(result)
     return result
@@ -237,9 +238,21 @@ def _explain(url: str, timeout: float, error: Exception) -> str:
     if isinstance(error, NoAnswer):
         return str(error)
     if isinstance(error, requests.Timeout):
-        return f"{url} did not answer within {timeout:g} seconds."
+        return _too_slow(url, timeout)
     if isinstance(error, requests.exceptions.SSLError):
         return f"{url} has a TLS certificate that is not trusted; give ca_bundle if its authority is your own."
     if isinstance(error, requests.ConnectionError):
         return f"{url} cannot be reached: is the server running, and the address right?"
     return f"{url} gave no usable HTTP answer: {type(error).__name__}."
+
+
+def _too_slow(url: str, timeout: float) -> str:
+    return f"{url} did not answer within {round(timeout, 1):g} seconds."
+
+
+def time_left(deadline: float) -> float:
+    """What is left until *deadline* for a request that follows another, in seconds; a tenth at least.
+
+    :param deadline: Of :func:`time.monotonic`.
+    """
+    return max(deadline - time.monotonic(), 0.1)

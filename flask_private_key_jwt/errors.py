@@ -128,13 +128,6 @@ class InvalidRequestURI(OAuthError):
     description = "The request_uri is invalid, expired or used."
 
 
-class RequestNotSupported(OAuthError):
-    """Request objects are not read (OpenID Connect Core §3.1.2.6)."""
-
-    code = "request_not_supported"
-    description = "The request parameter is not supported."
-
-
 class InvalidRequestObject(OAuthError):
     """The request object is malformed, not the client's, expired, or not for this server (RFC 9101 §7)."""
 

@@ -9,7 +9,7 @@ from .assembly import assemble
 from .cli import oauth2_group
 from .client_registry import ClientRegistry
 from .endpoints import MachineEndpoints
-from .endpoints.people import ConsentView, People, SignInPage, UserLoader, listen_to_flask_login
+from .endpoints.people import ConsentView, People, SignInPage, SignOut, UserLoader, listen_to_flask_login
 from .errors import ConfigurationError
 from .grants.policy import TokenPolicy, check_grant_class
 from .server import Declarations
@@ -86,6 +86,15 @@ class PrivateKeyJWT:
         """
         self._people.sign_in = page
         return page
+
+    def sign_out(self, end_session: SignOut) -> SignOut:
+        """Register the function that signs out whoever is signed in at the current browser; it gets nothing.
+
+        Without it that is Flask-Login's ``logout_user``, if :meth:`user` is Flask-Login's too. An application that says
+        neither has no logout endpoint.
+        """
+        self._people.sign_out = end_session
+        return end_session
 
     def consent(self, view: ConsentView) -> ConsentView:
         """Register a function that shows the consent page in place of ours; it gets a :class:`ConsentPage`.

@@ -14,11 +14,11 @@ MAX_REDIRECT_URIS = 20
 
 
 def supported_methods(settings: ServerSettings, grant_types: Collection[str]) -> tuple[str, ...]:
-    """How clients authenticate: a public one acts for people only, and never under ``fapi2``.
+    """How clients authenticate: a public one acts for people only, never under ``fapi2``, and cannot sign a request.
 
     :param grant_types: What the server's token endpoint answers.
     """
-    public = CODE_GRANT in grant_types and settings.PROFILE != "fapi2"
+    public = CODE_GRANT in grant_types and settings.PROFILE != "fapi2" and not settings.REQUIRE_SIGNED_REQUESTS
     return tuple(method for method in CLIENT_AUTH_METHODS if public or method != PUBLIC)
 
 

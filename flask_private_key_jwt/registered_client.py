@@ -80,3 +80,7 @@ class RegisteredClient:
     def has_redirect_uri(self, uri: str) -> bool:
         """Whether an authorization response may go to *uri*."""
         return is_registered(uri, self.redirect_uris, native=self.application_type == "native")
+
+    def has_post_logout_redirect_uri(self, uri: str) -> bool:
+        """Whether a browser may go to *uri* after sign-out."""
+        return is_registered(uri, self.post_logout_redirect_uris, native=self.application_type == "native")

@@ -13,6 +13,7 @@ from werkzeug.utils import import_string
 from .authorization.authorizer import Authorizer
 from .authorization.interaction import find_subject
 from .authorization.parameters import Parameters
+from .authorization.request_object import RequestObjects
 from .client_auth.base import ClientAuthenticationMethod, VerifiedClient
 from .dpop.binding import TokenBinding
 from .dpop.proof import DPoPProof
@@ -65,6 +66,7 @@ class AuthorizationServer(_AuthorizationServer):  # type: ignore[misc]  # Authli
         replay: ReplayStore,
         key_use: ClientKeyUse,
         access_tokens: AccessTokenIssuer,
+        request_objects: RequestObjects,
         id_tokens: IdTokenIssuer,
         own_keys: KeySource,
         authorizations: AuthorizationStore,
@@ -87,7 +89,7 @@ class AuthorizationServer(_AuthorizationServer):  # type: ignore[misc]  # Authli
         """Whether the application has people to ask; without, there is no authorization endpoint."""
         self.authorizations = authorizations
         self.refresh_tokens = refresh_tokens
-        self.authorizer = Authorizer(settings, clients, authorizations, own_keys)
+        self.authorizer = Authorizer(settings, clients, request_objects, authorizations, own_keys)
         self.token_maker = TokenMaker(
             settings, access_tokens, id_tokens, declarations.policies, offers_openid=self.offers_openid
         )
@@ -119,9 +121,9 @@ class AuthorizationServer(_AuthorizationServer):  # type: ignore[misc]  # Authli
         proof = self.dpop.check(request, caller.client, optional=True)  # 3 which key they hold
         self.remember(caller, proof)  # 4 once only
         parameters = Parameters(request.form, request.resources)
-        request_uri = self.authorizer.push(parameters, caller.client, proof)  # 5 and 6 what they want, checked and kept
-        lifetime = self.settings.PUSHED_REQUEST_LIFETIME_SECONDS
-        return self.send(pushed_response(request_uri, expires_in=lifetime, nonce=self.dpop.new_nonce()))  # 7 the answer
+        pushed = self.authorizer.push(parameters, caller.client, proof)  # 5 and 6 what they want, checked and kept
+        answer = pushed_response(pushed.request_uri, expires_in=pushed.expires_in, nonce=self.dpop.new_nonce())
+        return self.send(answer)  # 7 the answer
 
     def read_request(self, request: HTTPRequest | None = None) -> FormRequest:
         """Step 1: read the form of the current token request."""

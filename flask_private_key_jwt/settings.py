@@ -371,6 +371,19 @@ class ResourceSettings(SharedSettings):
     HTTP_TIMEOUT_SECONDS: Annotated[int, between(1, 30)] = 5
     """Longest wait for the issuer, in seconds. 1 to 30."""
 
+    CLIENT_ID: str | None = None
+    """Who this API is as a client of the issuer, which it asks about tokens (``require_oauth(…, online=True)``)."""
+
+    CLIENT_KEY: str | None = field(default=None, repr=False)  # a path, or the key itself
+    """Path of the private key that it signs its questions with: PEM or JWK."""
+
+    CLIENT_KEY_PASSWORD: str | None = field(default=None, repr=False)
+    """Password of that key, if it is an encrypted PEM."""
+
+    INTROSPECTION_CACHE_SECONDS: Annotated[int, between(0, 60)] = 10
+    """How long the issuer's word that a token counts is good, in seconds: as late a revocation may be noticed.
+    0 to 60."""
+
 
 READ_BY_AUTHLIB = {
     "OAUTH2_TOKEN_EXPIRES_IN": "OAUTH2_ACCESS_TOKEN_LIFETIME_SECONDS",

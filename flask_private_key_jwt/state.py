@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import flask
 
+from .authorization.logout import Logout
 from .client_registry import ClientRegistry
 from .errors import ConfigurationError
 from .keys.derived import Secrets
@@ -40,6 +41,7 @@ class State:
     documents: FetchedDocumentStore
     server: AuthorizationServer
     people: "People"
+    logout: Logout
     authorizations: SQLAlchemyAuthorizationStore
     refresh_tokens: SQLAlchemyRefreshTokenStore
     endpoints: "Mapping[str, Endpoint]"

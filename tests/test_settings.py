@@ -332,6 +332,11 @@ def test_required_setting_that_is_missing_is_named_with_an_example(kind, name):
         ("OAUTH2_ACCESS_TOKEN_LIFETIME", "OAUTH2_ACCESS_TOKEN_LIFETIME_SECONDS"),
         ("OAUTH2_ASSERTION_SIGNING_ALG", "OAUTH2_ASSERTION_SIGNING_ALGS"),
         ("OAUTH2_SECRET", "OAUTH2_SECRETS"),
+        ("OAUTH2_CLIENT_IDS", "OAUTH2_CLIENT_ID"),
+        ("OAUTH2_CLIENT_ID_HOST", "OAUTH2_CLIENT_ID_HOSTS"),
+        ("OAUTH2_CLIENT_ID_SCOPE", "OAUTH2_CLIENT_ID_SCOPES"),
+        ("OAUTH2_CLIENT_KEY_FILE", "OAUTH2_CLIENT_KEY"),
+        ("OAUTH2_INTROSPECTION_CACHE", "OAUTH2_INTROSPECTION_CACHE_SECONDS"),
     ],
 )
 def test_near_miss_is_refused_with_what_was_meant(written, meant):
@@ -341,7 +346,7 @@ def test_near_miss_is_refused_with_what_was_meant(written, meant):
     assert str(caught.value) == f"{written} is not a setting. Did you mean {meant}?"
 
 
-@pytest.mark.parametrize("name", ["OAUTH2_PROVIDERS", "OAUTH2_CLIENT_ID", "OAUTH2_REDIRECT_URI", "OAUTH2_"])
+@pytest.mark.parametrize("name", ["OAUTH2_PROVIDERS", "OAUTH2_CLIENT_SECRET", "OAUTH2_REDIRECT_URI", "OAUTH2_"])
 def test_name_of_somebody_else_is_a_warning_only(name, caplog):
     with caplog.at_level(logging.WARNING):
         read({**REQUIRED, name: {"google": {}}}, ServerSettings)
@@ -357,7 +362,13 @@ def test_name_without_our_prefix_is_left_alone(name, caplog):
 
 
 def test_names_of_the_other_side_are_known_to_both(caplog):
-    config = {**REQUIRED, "OAUTH2_JWKS_CACHE_SECONDS": 60, "OAUTH2_SCOPES": ["read"]}
+    config = {
+        **REQUIRED,
+        "OAUTH2_JWKS_CACHE_SECONDS": 60,
+        "OAUTH2_CLIENT_ID": "the-api",
+        "OAUTH2_CLIENT_ID_HOSTS": ["client.example"],
+        "OAUTH2_SCOPES": ["read"],
+    }
 
     read(config, ServerSettings)
     read(config, ResourceSettings)
@@ -444,6 +455,19 @@ def test_repr_shows_no_secret_and_no_store_password(kind):
 
     assert SECRET not in repr(settings)
     assert "hunter2" not in repr(settings)
+
+
+def test_repr_shows_neither_the_key_of_an_api_nor_its_password():
+    key = {"OAUTH2_CLIENT_KEY": '{"kty":"EC","d":"hunter2"}', "OAUTH2_CLIENT_KEY_PASSWORD": "hunter2"}
+
+    assert "hunter2" not in repr(read({**REQUIRED, **key}, ResourceSettings))
+
+
+@pytest.mark.parametrize("name", ["CLIENT_KEY", "CLIENT_KEY_PASSWORD"])
+def test_refusal_of_an_api_s_key_does_not_quote_it(name):
+    sentence = refusal_of(ResourceSettings, name, {"kty": "EC", "d": "hunter2"})
+
+    assert sentence == f"OAUTH2_{name} is not accepted: it must be text."
 
 
 @pytest.mark.parametrize(

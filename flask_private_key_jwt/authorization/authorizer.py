@@ -16,8 +16,19 @@ from ..tokens.id_token import read_id_token_hint
 from ..tokens.verification import KeySource
 from .interaction import Person
 from .parameters import AuthorizationRequest, Parameters, check_request, check_target, collect
-from .pushed_request import bind_to_proof, build_parameters, check_no_request_uri, is_request_uri, new_request_uri
+from .pushed_request import (
+    Reference,
+    bind_to_proof,
+    build_parameters,
+    check_no_request_uri,
+    is_request_uri,
+    new_request_uri,
+)
+from .request_object import RequestObjects
 from .response import ResponseTarget
+
+STAND_INS = ("request_uri", "request")
+"""The parameters that stand for all others (RFC 9101 §5)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +39,15 @@ class OpenedRequest:
     parameters: Parameters
     target: ResponseTarget
     request_uri: str | None
-    """The pushed request it is; ``None``: its parameters are in the URL."""
+    """The pushed request it is."""
+    request: str | None
+    """The request object it is; with neither of them, its parameters are in the URL."""
+
+    @property
+    def stand_in(self) -> dict[str, str]:
+        """The parameter that stands for all others (RFC 9101 §5), and its value; empty: none does."""
+        both = {"request_uri": self.request_uri, "request": self.request}
+        return {name: value for name, value in both.items() if value is not None}
 
 
 class Authorizer:
@@ -36,58 +55,76 @@ class Authorizer:
 
     :param settings: The server's settings.
     :param clients: Finds the registered client.
+    :param objects: Reads request objects.
     :param store: Keeps pushed requests, codes and consents.
     :param own_keys: This server's own public keys: an ``id_token_hint`` is signed with one.
     """
 
     def __init__(
-        self, settings: ServerSettings, clients: ClientStore, store: AuthorizationStore, own_keys: KeySource
+        self,
+        settings: ServerSettings,
+        clients: ClientStore,
+        objects: RequestObjects,
+        store: AuthorizationStore,
+        own_keys: KeySource,
     ) -> None:
         self._settings = settings
         self._clients = clients
+        self._objects = objects
         self._store = store
         self._read_hint = partial(read_id_token_hint, issuer=settings.ISSUER, keys=own_keys)
 
-    def push(self, parameters: Parameters, client: RegisteredClient, proof: DPoPProof | None) -> str:
-        """Check a request in full and keep it; its ``request_uri`` (RFC 9126 §2).
+    def push(self, form: Parameters, client: RegisteredClient, proof: DPoPProof | None) -> Reference:
+        """Check a request in full and keep it (RFC 9126 §2).
 
+        :param form: Its parameters, or a request object: then that counts, and nothing beside it (RFC 9126 §3).
         :param proof: The proof it came with: the code will be bound to that key (RFC 9449 §10.1).
         :raises OAuthError: The request is not acceptable.
         :raises StoreUnavailable: The database did not answer.
         """
+        now, lifetime = clock.now(), self._settings.PUSHED_REQUEST_LIFETIME_SECONDS
+        parameters = form
         try:
-            check_no_request_uri(parameters.get("request_uri"))
+            check_no_request_uri(form.get("request_uri"))
+            if (request := form.get("request")) is not None:
+                signed = self._objects.read(request, client)
+                parameters, lifetime = signed.parameters, min(lifetime, signed.expires_at - now)
+            self._check_signed(parameters, client)
             checked = self._check(parameters, client, check_target(parameters, client))
             jkt = bind_to_proof(checked.dpop_jkt, proof.thumbprint if proof else None)
         except OAuthError as refusal:
             refusal.client_id = client.client_id
             raise
-        kept = build_parameters(replace(checked, dpop_jkt=jkt))
-        request_uri = new_request_uri()
-        expires_at = clock.now() + self._settings.PUSHED_REQUEST_LIFETIME_SECONDS
-        self._store.push(request_uri, PushedRequest(client.client_id, kept.to_json(), expires_at))
-        return request_uri
+        kept = build_parameters(replace(checked, dpop_jkt=jkt), signed=parameters.signed)
+        reference = Reference(new_request_uri(), lifetime)
+        self._store.push(reference.request_uri, PushedRequest(client.client_id, kept.to_json(), now + lifetime))
+        return reference
 
     def open(self, pairs: Sequence[tuple[str, str]], *, is_open: Callable[[str], bool]) -> OpenedRequest:
         """Find out which request a browser brings, and where its answer may go.
 
         :param pairs: The parameters of the URL, or of the form.
-        :param is_open: Whether this browser session opened the ``request_uri`` before it expired.
+        :param is_open: Whether this browser session opened a ``request_uri`` or ``request`` before it expired.
         :raises OAuthError: There is no place that may learn of it: the person is told, on a page (RFC 9700 §4.11).
         :raises StoreUnavailable: The database did not answer.
         """
-        names = collect(pairs, only=("client_id", "request_uri"))
+        names = collect(pairs, only=("client_id", *STAND_INS))
         client = self._load_client(names.get("client_id"))
-        request_uri = names.get("request_uri")
+        request_uri, request = (names.get(name) for name in STAND_INS)
         try:
+            if request_uri is not None and request is not None:
+                raise InvalidRequest("a request_uri and a request in one request")  # RFC 9101 §5
             if request_uri is not None:
                 parameters = self._load_pushed(request_uri, client, is_open=is_open)
             elif self._settings.REQUIRE_PUSHED_AUTHORIZATION_REQUESTS or client.require_pushed_authorization_requests:
                 raise InvalidRequest("the request was not pushed")
+            elif request is not None:
+                parameters = self._objects.read(request, client, in_progress=is_open(request)).parameters
             else:
                 parameters = collect(pairs)
-            # Checked once more for a pushed request: the client may have changed since (RFC 9126 §2.4).
-            return OpenedRequest(client, parameters, check_target(parameters, client), request_uri)
+            # Both checked once more for a pushed request: the client may have changed since (RFC 9126 §2.4).
+            self._check_signed(parameters, client)
+            return OpenedRequest(client, parameters, check_target(parameters, client), request_uri, request)
         except OAuthError as refusal:
             refusal.client_id = client.client_id
             raise
@@ -161,6 +198,17 @@ class Authorizer:
         """Keep people and clients apart: a client that acts for itself has its own id as ``sub`` (RFC 9700 §4.15)."""
         if is_client_id(person.subject) and self._clients.find(person.subject) is not None:
             raise ConfigurationError(f"The id of a user, {person.subject!r}, is also a client_id: one of them must go.")
+
+    def _check_signed(self, parameters: Parameters, client: RegisteredClient) -> None:
+        """Hold a request to a signature where one is required (RFC 9101 §10.5).
+
+        Before anything else is looked at: of what nobody signed, the ``redirect_uri`` is nobody's word either.
+
+        :raises InvalidRequest: It has to be signed, and is not.
+        """
+        required = self._settings.REQUIRE_SIGNED_REQUESTS or client.require_signed_request_object
+        if required and not parameters.signed:
+            raise InvalidRequest("the request is not signed")
 
     def _check(self, parameters: Parameters, client: RegisteredClient, target: ResponseTarget) -> AuthorizationRequest:
         return check_request(parameters, client, target, resources=self._settings.resources, read_hint=self._read_hint)

@@ -58,11 +58,7 @@ class ConsentPage:
     @property
     def signed_in_as(self) -> str:
         """What the person knows their account by: its ``name``, ``username`` or ``email``, or else its id."""
-        for attribute in ("name", "username", "email"):
-            text = getattr(self.user, attribute, None)
-            if isinstance(text, str) and text.strip():
-                return text
-        return find_subject(self.user)
+        return name_of(self.user)
 
 
 class Step(Enum):
@@ -133,6 +129,18 @@ def _is_allowed(request: AuthorizationRequest, consent: Consent | None) -> bool:
     if request.client.is_public and not is_claimed(request.target.redirect_uri):
         return False
     return consent.covers(request.scope, request.resources)
+
+
+def name_of(user: Any) -> str:
+    """What a person knows their account by: its ``name``, ``username`` or ``email``, or else its id.
+
+    :raises ConfigurationError: The user has no id either.
+    """
+    for attribute in ("name", "username", "email"):
+        text = getattr(user, attribute, None)
+        if isinstance(text, str) and text.strip():
+            return text
+    return find_subject(user)
 
 
 def find_subject(user: Any) -> str:

@@ -15,7 +15,6 @@ from ..errors import (
     InvalidTarget,
     InvalidToken,
     RegistrationNotSupported,
-    RequestNotSupported,
     UnauthorizedClient,
     UnsupportedResponseType,
 )
@@ -47,7 +46,6 @@ KNOWN = (
     "login_hint",
     "nonce",
     "id_token_hint",
-    "request",
     "registration",
 )
 """The parameters that are read; whatever else comes along is neither read nor kept (RFC 6749 §3.1)."""
@@ -60,6 +58,8 @@ class Parameters:
 
     values: Mapping[str, str] = field(repr=False)
     resources: tuple[str, ...] = ()
+    signed: bool = False
+    """Whether they come from a request object that the client signed (RFC 9101)."""
     hinted_subject: str | None = None
     """Whom the ``id_token_hint`` of a pushed request named: it is checked there, and not kept itself."""
 
@@ -72,13 +72,19 @@ class Parameters:
         return {
             "values": {name: self.values[name] for name in KNOWN if name in self.values},
             "resources": [*self.resources],
+            "signed": self.signed,
             **({} if self.hinted_subject is None else {"hinted_subject": self.hinted_subject}),
         }
 
     @classmethod
     def from_json(cls, kept: Mapping[str, Any]) -> "Parameters":
         """What :meth:`to_json` gave."""
-        return cls(kept["values"], tuple(kept["resources"]), kept.get("hinted_subject"))
+        return cls(
+            kept["values"],
+            tuple(kept["resources"]),
+            signed=kept.get("signed", False),
+            hinted_subject=kept.get("hinted_subject"),
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,9 +179,8 @@ def check_request(
     :param read_hint: Reads an ID token of this server; :class:`InvalidToken` when it is none.
     :raises OAuthError: A parameter is not acceptable; the class says which error that is.
     """
-    for name, refusal in (("request", RequestNotSupported), ("registration", RegistrationNotSupported)):
-        if parameters.get(name) is not None:
-            raise refusal(f"the parameter {name!r} was sent")
+    if parameters.get("registration") is not None:
+        raise RegistrationNotSupported("the parameter 'registration' was sent")
     _check_response_type(parameters.get("response_type"), client)
     if _is_too_long(parameters.get("state")):
         raise InvalidRequest(f"state is longer than {MAX_STATE_BYTES} bytes")

@@ -1,11 +1,21 @@
 """The ``request_uri`` of a pushed request (RFC 9126 §2.2)."""
 
 import secrets
+from dataclasses import dataclass
 
 from ..errors import InvalidDPoPProof, InvalidRequest
 from .parameters import RESPONSE_TYPE, AuthorizationRequest, Parameters
 
 PREFIX = "urn:ietf:params:oauth:request_uri:"
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """What a client gets for a request it pushed."""
+
+    request_uri: str
+    expires_in: int
+    """How long it waits to be opened in a browser, in seconds."""
 
 
 def new_request_uri() -> str:
@@ -28,10 +38,12 @@ def bind_to_proof(dpop_jkt: str | None, thumbprint: str | None) -> str | None:
     return dpop_jkt or thumbprint
 
 
-def build_parameters(request: AuthorizationRequest) -> Parameters:
+def build_parameters(request: AuthorizationRequest, *, signed: bool) -> Parameters:
     """A checked request as parameters again: what is kept of it is no longer than what was checked.
 
     A public client's comes from anybody, so none of it is kept as it came.
+
+    :param signed: Whether it came signed: its client may be held to that before it is opened (RFC 9101 §10.5).
     """
     values = {
         "response_type": RESPONSE_TYPE,
@@ -48,7 +60,7 @@ def build_parameters(request: AuthorizationRequest) -> Parameters:
         "nonce": request.nonce,
     }
     kept = {name: value for name, value in values.items() if value}
-    return Parameters(kept, request.resources, request.hinted_subject)
+    return Parameters(kept, request.resources, signed=signed, hinted_subject=request.hinted_subject)
 
 
 def check_no_request_uri(request_uri: str | None) -> None:

@@ -1,6 +1,7 @@
 """The client's side: get tokens with a signed assertion, send them with a proof. Imports neither Flask nor the server.
 
-Read in this order: ``auth`` (what a program uses) · ``token_client`` (one token request) · ``assertion`` · ``proofs``;
+Read in this order: ``auth`` (what a program uses) · ``token_client`` (one token request) · ``endpoint_client`` (one
+authenticated form) · ``assertion`` · ``proofs``. ``introspection`` is for APIs: what a token is worth right now.
 ``authlib_auth`` is for programs on Authlib's client.
 """
 
@@ -12,7 +13,8 @@ if TYPE_CHECKING:
     from .assertion import build_client_assertion
     from .auth import PrivateKeyJWTAuth
     from .authlib_auth import PrivateKeyJWTClientAuth
-    from .errors import ForeignOrigin, TokenRequestError
+    from .errors import ForeignOrigin, IntrospectionError, RevocationError, TokenRequestError
+    from .introspection import Introspection, IntrospectionClient
     from .key import load_key
     from .token import Token
     from .token_client import TokenClient
@@ -20,8 +22,12 @@ if TYPE_CHECKING:
 __all__ = [
     "DiscoveryError",
     "ForeignOrigin",
+    "Introspection",
+    "IntrospectionClient",
+    "IntrospectionError",
     "PrivateKeyJWTAuth",
     "PrivateKeyJWTClientAuth",
+    "RevocationError",
     "Token",
     "TokenClient",
     "TokenRequestError",
@@ -32,8 +38,12 @@ __all__ = [
 _HOMES = {
     "DiscoveryError": "..discovery",
     "ForeignOrigin": ".errors",
+    "Introspection": ".introspection",
+    "IntrospectionClient": ".introspection",
+    "IntrospectionError": ".errors",
     "PrivateKeyJWTAuth": ".auth",
     "PrivateKeyJWTClientAuth": ".authlib_auth",
+    "RevocationError": ".errors",
     "Token": ".token",
     "TokenClient": ".token_client",
     "TokenRequestError": ".errors",

@@ -11,6 +11,7 @@ from ..errors import ConfigurationError
 from ..keys import jose
 from .certificate import CertificateSource
 from .challenge import find_challenge_error
+from .endpoint_client import Audience
 from .errors import ForeignOrigin
 from .headers import TokenHeaders
 from .key import KeySource, load_key
@@ -18,7 +19,7 @@ from .origin import find_origin, load_origin
 from .proofs import Prover
 from .token import Token
 from .token_cache import TokenCache
-from .token_client import Audience, TokenClient
+from .token_client import TokenClient
 
 NONCE, RENEWAL = "use_dpop_nonce", "invalid_token"
 """The two errors of a 401 that another send can mend (RFC 9449 §9, RFC 6750 §3.1)."""

@@ -4,8 +4,8 @@ handles these; no message holds a token, an assertion, a proof or a key."""
 import requests
 
 
-class TokenRequestError(requests.RequestException):
-    """No usable token came from the token endpoint; the message says what to do.
+class EndpointError(requests.RequestException):
+    """An endpoint of the authorization server did not do what it was asked for; the message says what to do.
 
     :param message: One or two sentences for whoever runs the client.
     :param error: The server's error code (RFC 6749 §5.2), when it sent one.
@@ -20,6 +20,18 @@ class TokenRequestError(requests.RequestException):
         self.error = error
         self.description = description
         self.status = status
+
+
+class TokenRequestError(EndpointError):
+    """No usable token came from the token endpoint."""
+
+
+class IntrospectionError(EndpointError):
+    """The server did not say whether a token counts (RFC 7662): nobody knows, so nobody may act on it."""
+
+
+class RevocationError(EndpointError):
+    """The server did not say that a token is revoked: it may still count (RFC 7009 §2.2.1)."""
 
 
 class ForeignOrigin(requests.RequestException, ValueError):

@@ -6,30 +6,30 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from ..discovery import Answer
-from ..keys import jose
+from .endpoint import ADVICE, Endpoint
 from .errors import TokenRequestError
 
 TokenType = Literal["Bearer", "DPoP"]
 
 # RFC 6750 §2.1 b64token: what may follow the scheme in a header, and no line break with it.
 _ACCESS_TOKEN = re.compile(r"[A-Za-z0-9._~+/-]+=*")
-_JWT = re.compile(r"eyJ[\w.-]+")  # any JSON object in base64url begins so
 
-ADVICE = {
-    "invalid_client": "The server does not accept this client's assertion: is the client_id registered there, enabled, "
-    "with the public half of this key? Does the server want the issuer or the token endpoint as audience, "
-    "and is this machine's clock right?",
-    "invalid_request": "The server finds the request malformed; it may require DPoP (dpop=True).",
-    "invalid_scope": "Ask for scopes this client is registered for.",
-    "invalid_target": "The server does not issue tokens for this resource.",
-    "unauthorized_client": "The client is not registered for the client_credentials grant.",
-    "unsupported_grant_type": "The server does not offer the client_credentials grant.",
-    "invalid_dpop_proof": "The server does not accept the DPoP proof: is this machine's clock right, and the key's "
-    "algorithm one of its dpop_signing_alg_values_supported?",
-    "use_dpop_nonce": "The server asked for a DPoP nonce, and did not take the one it gave.",
-    "temporarily_unavailable": "The server is not available right now; try again later.",
-}
-"""Error codes (RFC 6749 §5.2, RFC 8707 §2, RFC 9449 §5, §8) -> what to do about them."""
+TOKEN = Endpoint(
+    "token_endpoint",
+    undone="No token",
+    failure=TokenRequestError,
+    advice={
+        **ADVICE,
+        "invalid_request": "The server finds the request malformed; it may require DPoP (dpop=True).",
+        "invalid_scope": "Ask for scopes this client is registered for.",
+        "invalid_target": "The server does not issue tokens for this resource.",
+        "unauthorized_client": "The client is not registered for the client_credentials grant.",
+        "unsupported_grant_type": "The server does not offer the client_credentials grant.",
+        "invalid_dpop_proof": "The server does not accept the DPoP proof: is this machine's clock right, and the key's "
+        "algorithm one of its dpop_signing_alg_values_supported?",
+        "use_dpop_nonce": "The server asked for a DPoP nonce, and did not take the one it gave.",
+    },
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,9 +62,9 @@ def read_token(answer: Answer, *, wanted: TokenType, now: int) -> Token:
     :param now: When the request was sent, in seconds since the epoch.
     :raises TokenRequestError: It is an error, malformed, or another type of token.
     """
-    members = _load_members(answer)
     if answer.status != 200:
-        raise refusal(answer.status, members)
+        raise TOKEN.refusal(answer)
+    members = TOKEN.load_members(answer)
     access_token, token_type = members.get("access_token"), members.get("token_type")
     if not isinstance(access_token, str) or not _ACCESS_TOKEN.fullmatch(access_token):
         raise TokenRequestError("The token endpoint's answer holds no usable access_token.", status=answer.status)
@@ -85,41 +85,7 @@ def read_token(answer: Answer, *, wanted: TokenType, now: int) -> Token:
     )
 
 
-def refusal(status: int, members: Mapping[str, Any]) -> TokenRequestError:
-    """The exception for an error answer (RFC 6749 §5.2)."""
-    error, description = _printable(members.get("error")), _printable(members.get("error_description"))
-    if error is None:
-        message = f"The token endpoint answered with status {status} and no OAuth error. Is the issuer right?"
-    else:
-        advice = ADVICE.get(error, "See the server's documentation for this error.")
-        said = f' ("{description}")' if description else ""
-        message = f"The token endpoint refused with {status} {error}{said}. {advice}"
-    return TokenRequestError(message, error=error, description=description, status=status)
-
-
-def find_error(answer: Answer) -> str | None:
-    """The error code of an answer of the token endpoint; ``None`` for a success or what is no OAuth error."""
-    return None if answer.status == 200 else _printable(_load_members(answer).get("error"))
-
-
-def _load_members(answer: Answer) -> dict[str, Any]:
-    try:
-        return jose.load_json_object(answer.body, "answer")
-    except jose.JoseProblem as problem:
-        if answer.status == 200:
-            message = f"The token endpoint's answer is not usable: {problem}."
-            raise TokenRequestError(message, status=answer.status) from None
-        return {}
-
-
 def _expiry(expires_in: object, now: int) -> int | None:
     if isinstance(expires_in, bool) or not isinstance(expires_in, (int, float)) or not 0 < expires_in < 1e10:
         return None
     return now + int(expires_in)
-
-
-def _printable(value: object) -> str | None:
-    """Foreign text for a message: one short line, and nothing in it that could be an assertion sent back to us."""
-    if not isinstance(value, str) or not value:
-        return None
-    return _JWT.sub("[JWT]", "".join(c if " " <= c <= "~" else "?" for c in value[:2000]))[:200]

@@ -21,8 +21,6 @@ ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 EXPLICIT_TYPE = "client-authentication+jwt"
 ACCEPTED_TYPES = frozenset({None, "jwt", EXPLICIT_TYPE})
 MAX_JTI_CHARACTERS = 256
-LARGEST_DATE = 2**53
-"""Seconds since the epoch beyond which a NumericDate is no date: larger numbers cannot be computed with safely."""
 COMPATIBILITY_LIFETIME_SECONDS = 3600
 """What a ``compatibility`` client may sign for at least; Authlib's own client does."""
 
@@ -84,6 +82,9 @@ class PrivateKeyJWTAuthentication:
             raise InvalidClient(f"assertion: typ {jwt.typ!r} is not a client authentication JWT's")
         if jwt.alg not in self._settings.ASSERTION_SIGNING_ALGS:
             raise InvalidClient(f"assertion: alg {jwt.alg!r} is not accepted")
+        # A request object whose client forgot typ and gave it a sub goes through browsers (RFC 9101 §10.8).
+        if "response_type" in jwt.claims:
+            raise InvalidClient("assertion: holds a response_type, as a request object does")
         return jwt
 
     def _load_client(self, claims: jose.Claims, request: FormRequest) -> RegisteredClient:
@@ -186,13 +187,10 @@ def _check_jti(claims: jose.Claims) -> str:
 
 
 def _number(claims: jose.Claims, name: str) -> float | None:
-    """A NumericDate (RFC 7519 §2), or ``None`` when the claim is absent."""
-    if name not in claims:
-        return None
-    value = claims[name]
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not -LARGEST_DATE < value < LARGEST_DATE:
-        raise InvalidClient(f"assertion: {name} is not a number")
-    return value
+    try:
+        return jose.read_date(claims, name)
+    except jose.JoseProblem as problem:
+        raise InvalidClient(f"assertion: {problem}") from None
 
 
 def _short(text: str | None) -> str:

@@ -5,6 +5,7 @@ from .authorization import authorization
 from .client_configuration import client_configuration
 from .http import Endpoint, MachineEndpoints
 from .jwks import jwks
+from .logout import is_offered, logout
 from .metadata import METADATA_PATH, metadata
 from .pushed_authorization import pushed_authorization
 from .registration import registration
@@ -27,6 +28,16 @@ MACHINE_ENDPOINTS = (
         metadata_member="authorization_endpoint",
         for_people=True,
         in_browser=True,
+    ),
+    Endpoint(
+        "logout",
+        "/logout",
+        ("GET", "POST"),
+        logout,
+        metadata_member="end_session_endpoint",
+        for_people=True,
+        in_browser=True,
+        is_offered=is_offered,
     ),
     Endpoint(
         "pushed_authorization",

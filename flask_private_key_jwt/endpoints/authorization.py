@@ -11,7 +11,7 @@ import flask
 from flask.typing import ResponseReturnValue
 
 from .. import clock
-from ..authorization.authorizer import OpenedRequest
+from ..authorization.authorizer import STAND_INS, OpenedRequest
 from ..authorization.interaction import ConsentPage, Person, SignIn, Step, is_sign_in_enough, next_step
 from ..authorization.parameters import KNOWN, AuthorizationRequest, collect, read_query
 from ..authorization.response import (
@@ -22,30 +22,23 @@ from ..authorization.response import (
 )
 from ..errors import (
     AccessDenied,
-    ConfigurationError,
     InteractionRefused,
-    InvalidRequest,
     InvalidRequestURI,
-    MethodNotAllowed,
     NotOffered,
     OAuthError,
-    PayloadTooLarge,
     ServerError,
     TemporarilyUnavailable,
 )
-from ..request import FORM_TYPE, MAX_PARAMETERS, REPEATABLE, read_body
-from ..response import REFERENCE_HEADER, describe_refusal
+from ..request import REPEATABLE
+from ..response import REFERENCE_HEADER
 from ..state import State, current_state
 from .browser_session import BrowserSession
+from .pages import ALONE, answer_with_page, check_method, describe, read_posted, send_to
 
-METHODS = ("GET", "POST")
-IN_THE_URL = ("client_id", "request_uri", *REPEATABLE, *KNOWN)
+IN_THE_URL = ("client_id", *STAND_INS, *REPEATABLE, *KNOWN)
 """The parameters of a posted request that go on in the URL; the others would be ignored there."""
 NAME = "authorization"
-_ALONE = "object-src 'none'; base-uri 'none'; frame-ancestors 'none'"
-PAGE_POLICY = f"default-src 'self'; style-src 'self' 'unsafe-inline'; {_ALONE}"
-FORM_POST_POLICY = f"default-src 'none'; script-src '{SUBMIT_SCRIPT_HASH}'; {_ALONE}"
-# No form-action: browsers hold it against the redirects that follow a form, which lead to the client.
+FORM_POST_POLICY = f"default-src 'none'; script-src '{SUBMIT_SCRIPT_HASH}'; {ALONE}"
 
 FOR_THE_PERSON_ONLY = (TemporarilyUnavailable, ServerError, InvalidRequestURI, InteractionRefused)
 """Refusals that do not go to the client: its request is not over, or not there."""
@@ -66,23 +59,16 @@ class Visit:
 
 def authorization() -> ResponseReturnValue:
     """``GET`` and ``POST /oauth2/authorize``."""
-    try:
-        return _protect(flask.make_response(_respond()))
-    except OAuthError as error:
-        refusal = error
-    except ConfigurationError as error:
-        refusal = TemporarilyUnavailable(f"set up wrongly: {error}")
-    return _protect(_refusal_page(refusal))
+    return answer_with_page(_respond, endpoint=NAME)
 
 
 def _respond() -> ResponseReturnValue:
     state, http = current_state(), flask.request
     if not state.server.has_people():
         raise NotOffered("the application says nothing of its people")
-    if http.method not in METHODS:
-        raise MethodNotAllowed(f"method {http.method[:20]!r}", allow=METHODS)
+    check_method()
     here = http.script_root + http.path
-    form = _read_form(state.settings.REQUEST_MAX_BYTES) if http.method == "POST" else []
+    form = read_posted(state.settings.REQUEST_MAX_BYTES) if http.method == "POST" else []
     decision = collect(form, only=("decision_token", "decision")).values
     if http.method == "POST" and "decision_token" not in decision:
         # OpenID Connect Core §3.1.2.1. From here on it is in the URL: sign-in has to find the way back.
@@ -90,10 +76,10 @@ def _respond() -> ResponseReturnValue:
     session = BrowserSession(state.secrets, lifetime=state.settings.INTERACTION_LIFETIME_SECONDS)
     opened = state.server.authorizer.open(read_query(http.query_string), is_open=session.is_open)
     query = http.query_string.decode("ascii")
-    if opened.request_uri is not None:
+    if opened.stand_in:
         # What else stands beside it was ignored, and goes no further.
-        query = urlencode({"client_id": opened.client.client_id, "request_uri": opened.request_uri})
-    visit = Visit(state, session, opened, opened.request_uri or query, f"{here}?{query}")
+        query = urlencode({"client_id": opened.client.client_id, **opened.stand_in})
+    visit = Visit(state, session, opened, opened.request_uri or opened.request or query, f"{here}?{query}")
     try:
         request = state.server.authorizer.check(opened)
         person = state.people.find_person(session)
@@ -102,25 +88,6 @@ def _respond() -> ResponseReturnValue:
         raise
     except OAuthError as refusal:
         return _refuse(visit, refusal)
-
-
-def _read_form(max_bytes: int) -> list[tuple[str, str]]:
-    """The form of a post, as pairs, within the limits of :func:`.request.read_form`.
-
-    :raises InvalidRequest: It is not a form, cannot be read, or has too many parameters.
-    :raises PayloadTooLarge: It is longer than *max_bytes*.
-    """
-    http = flask.request
-    if http.mimetype != FORM_TYPE:
-        raise InvalidRequest(f"content type {http.mimetype[:80]!r} is not {FORM_TYPE}")
-    if (http.content_length or 0) > max_bytes:
-        raise PayloadTooLarge(f"the body is longer than {max_bytes} bytes")
-    read_body(http, max_bytes)
-    # Flask's form, not the body: a hook of the application may have read it, and left no body.
-    pairs = list(http.form.items(multi=True))
-    if len(pairs) > MAX_PARAMETERS:
-        raise InvalidRequest(f"the form has more than {MAX_PARAMETERS} parameters")
-    return pairs
 
 
 def _proceed(visit: Visit, request: AuthorizationRequest, person: Person | None) -> ResponseReturnValue:
@@ -184,7 +151,7 @@ def _refuse(visit: Visit, refusal: OAuthError) -> flask.Response:
     """Tell the client; its request is over."""
     visit.state.server.authorizer.refuse(visit.opened)
     visit.session.close(visit.name)
-    reference = _describe(refusal)
+    reference = describe(refusal, NAME)
     target = visit.opened.target
     members = target.build_members(
         visit.state.settings.ISSUER, error=refusal.code, error_description=refusal.description
@@ -195,40 +162,9 @@ def _refuse(visit: Visit, refusal: OAuthError) -> flask.Response:
 
 
 def _send(target: ResponseTarget, members: dict[str, str]) -> flask.Response:
-    """Send the browser to the client. Never 307, which would repeat a form there (RFC 9700 §4.12)."""
+    """Send the browser to the client, with the response."""
     if target.response_mode == "form_post":
         response = flask.Response(build_form_page(target.redirect_uri, members))
         response.headers["Content-Security-Policy"] = FORM_POST_POLICY
         return response
-    response = flask.Response(status=303)
-    # As it is: Werkzeug's redirect() would rewrite what was registered.
-    response.autocorrect_location_header = False
-    response.headers["Location"] = build_location(target.redirect_uri, members)
-    return response
-
-
-def _refusal_page(refusal: OAuthError) -> flask.Response:
-    reference = _describe(refusal)
-    page = flask.render_template(
-        "private_key_jwt/refusal.html", description=refusal.description, reference=reference, error=refusal.code
-    )
-    response = flask.Response(page, status=refusal.status)
-    response.headers[REFERENCE_HEADER] = reference
-    if isinstance(refusal, MethodNotAllowed):
-        response.headers["Allow"] = ", ".join(refusal.allow)
-    return response
-
-
-def _describe(refusal: OAuthError) -> str:
-    app = flask.current_app._get_current_object()  # type: ignore[attr-defined]
-    return describe_refusal(refusal, endpoint=NAME, sender=app)
-
-
-def _protect(response: flask.Response) -> flask.Response:
-    """No framing, no referrer, no copies (RFC 9700 §4.2.4, §4.16), and a policy unless the application has its own."""
-    response.headers.setdefault("Content-Security-Policy", PAGE_POLICY)
-    response.headers["X-Frame-Options"] = "DENY"
-    response.headers["X-Content-Type-Options"] = "nosniff"
-    response.headers["Referrer-Policy"] = "no-referrer"
-    response.headers["Cache-Control"] = "no-store"
-    return response
+    return send_to(build_location(target.redirect_uri, members))

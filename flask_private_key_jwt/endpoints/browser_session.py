@@ -67,8 +67,15 @@ class BrowserSession:
         if session["open"].pop(_shorten(request), None) is not None:
             _save(session)
 
+    def forget(self) -> None:
+        """Forget everything, since the person has signed out: their sign-in, and what they had opened.
+
+        Both together: a sign-in that is gone would look like a new one to a request that is still open.
+        """
+        flask.session.pop(SESSION_KEY, None)
+
     def issue_decision_token(self, request: str, subject: str) -> str:
-        """What the consent page of an open *request* sends back: it cannot be guessed, nor used elsewhere.
+        """What the page about an open *request* sends back: it cannot be guessed, nor used elsewhere.
 
         So another site cannot decide for the person (RFC 6749 §10.12), nor one session in the name of another.
         """

@@ -45,6 +45,8 @@ class Endpoint:
     """Whether it is an ordinary view: pages for people, after the app's own hooks."""
     is_served: Callable[[ServerSettings], bool] = lambda _settings: True
     """Whether an app with these settings has it at all."""
+    is_offered: Callable[[State], bool] = lambda _state: True
+    """Whether the current app has it, by what it says of its people; asked each time."""
 
     def respond(self) -> ResponseReturnValue:
         """Answer the current request, come what may."""

@@ -32,7 +32,7 @@ def build_metadata(state: State) -> dict[str, Any]:
         **{
             endpoint.metadata_member: base + settings.URL_PREFIX + endpoint.path
             for endpoint in state.endpoints.values()
-            if endpoint.metadata_member and (people or not endpoint.for_people)
+            if endpoint.metadata_member and (people or not endpoint.for_people) and endpoint.is_offered(state)
         },
         # RFC 8414 §2 requires the member; without an authorization endpoint there is no type to list.
         "response_types_supported": [RESPONSE_TYPE] if people else [],
@@ -50,13 +50,16 @@ def build_metadata(state: State) -> dict[str, Any]:
 
 
 def _describe_authorization(settings: ServerSettings) -> dict[str, Any]:
-    """What there is to say of the authorization endpoint (RFC 9126 §5, RFC 7636 §6.2, RFC 9207 §3)."""
+    """What there is to say of the authorization endpoint (RFC 9126 §5, RFC 7636 §6.2, RFC 9207 §3, RFC 9101 §9)."""
     return {
         "response_modes_supported": list(RESPONSE_MODES),
         "code_challenge_methods_supported": list(METHODS),
         "authorization_response_iss_parameter_supported": True,
         "require_pushed_authorization_requests": settings.REQUIRE_PUSHED_AUTHORIZATION_REQUESTS,
+        "request_parameter_supported": True,
         "request_uri_parameter_supported": False,
+        "require_signed_request_object": settings.REQUIRE_SIGNED_REQUESTS,
+        "request_object_signing_alg_values_supported": list(settings.REQUEST_OBJECT_SIGNING_ALGS),
     }
 
 

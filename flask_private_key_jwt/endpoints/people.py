@@ -16,6 +16,8 @@ UserLoader = Callable[[], Any]
 """The user of the current browser session, or ``None``."""
 SignInPage = Callable[[SignIn], ResponseReturnValue]
 """Sends the browser to where people sign in."""
+SignOut = Callable[[], Any]
+"""Ends the application's own session of the current browser; what it returns does not matter."""
 ConsentView = Callable[[ConsentPage], ResponseReturnValue]
 """Shows a page whose form sends the decision back."""
 
@@ -27,10 +29,22 @@ class People:
     load_user: UserLoader | None = None
     sign_in: SignInPage | None = None
     consent: ConsentView | None = None
+    sign_out: SignOut | None = None
 
     def are_known(self, app: flask.Flask) -> bool:
         """Whether *app* has people at all: it says who they are, or Flask-Login does."""
         return self.load_user is not None or hasattr(app, "login_manager")
+
+    def can_be_signed_out(self, app: flask.Flask) -> bool:
+        """Whether *app* says how: it has a function for it, or its people are Flask-Login's."""
+        # Flask-Login would leave somebody that a function of the application's own knows signed in, and we would say
+        # that nobody is.
+        return self.sign_out is not None or (self.load_user is None and hasattr(app, "login_manager"))
+
+    def sign_out_person(self, session: BrowserSession) -> None:
+        """Sign out whoever is signed in at this browser."""
+        (self.sign_out or _sign_out_of_flask_login)()
+        session.forget()
 
     def find_person(self, session: BrowserSession) -> Person | None:
         """Who is signed in at this browser, if anybody is.
@@ -75,6 +89,12 @@ def _load_user_of_flask_login() -> Any:
     from flask_login import current_user
 
     return current_user
+
+
+def _sign_out_of_flask_login() -> None:
+    from flask_login import logout_user
+
+    logout_user()
 
 
 def _send_to_login_view(sign_in: SignIn) -> ResponseReturnValue:

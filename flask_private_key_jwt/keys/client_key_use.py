@@ -44,7 +44,7 @@ class ClientKeyUse:
         self._due = _Due(size)
 
     def note(self, client: RegisteredClient, thumbprint: str) -> None:
-        """Note that a key of *client* signed an assertion that was accepted. Never fails.
+        """Note that a key of *client* signed an assertion or a request object that was accepted. Never fails.
 
         :param thumbprint: RFC 7638 SHA-256 thumbprint of the key, base64url.
         """

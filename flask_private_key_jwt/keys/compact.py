@@ -14,6 +14,8 @@ from typing import Any
 Claims = Mapping[str, Any]
 
 MAX_DEPTH = 16
+LARGEST_DATE = 2**53
+"""Seconds since the epoch beyond which a NumericDate is no date: larger numbers cannot be computed with safely."""
 
 _COMPACT = re.compile(rb"([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]+)")
 _URLSAFE = bytes.maketrans(b"-_", b"+/")
@@ -84,6 +86,19 @@ def check_header(header: Claims) -> None:
             raise JoseProblem(f"header parameter {name} is not text")
     if "crit" in header or "b64" in header:
         raise JoseProblem("header has crit or b64, of which nothing is supported")
+
+
+def read_date(claims: Claims, name: str) -> float | None:
+    """A NumericDate, in seconds since the epoch (RFC 7519 §2); ``None`` when the claim is absent.
+
+    :raises JoseProblem: It is not a number, or not one that can be a date.
+    """
+    if name not in claims:
+        return None
+    value = claims[name]
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not -LARGEST_DATE < value < LARGEST_DATE:
+        raise JoseProblem(f"{name} is not a number")
+    return value
 
 
 def decode_unverified(token: str) -> tuple[Claims, Claims]:

@@ -28,6 +28,7 @@ from .compact import (
     decode_unverified,
     load_json_object,
     parse,
+    read_date,
 )
 
 RSA_MIN_BITS = 2048
@@ -317,6 +318,7 @@ __all__ = [
     "load_json_object",
     "parse",
     "public_key_of",
+    "read_date",
     "sign",
     "verify",
 ]

@@ -9,7 +9,7 @@ from werkzeug.local import LocalProxy
 
 from ..keys.jose import Claims
 from ..tokens.verification import AccessToken
-from .credentials import Scheme
+from .credentials import Credentials
 
 _KEY = "flask_private_key_jwt.admission"
 
@@ -18,12 +18,14 @@ class Admission:
     """A request that was let in, by whom, and with which token.
 
     :param by: The guard that let it in.
+    :param online: Whether the issuer was asked about the token.
     """
 
-    def __init__(self, by: object, token: AccessToken, scheme: Scheme) -> None:
+    def __init__(self, by: object, token: AccessToken, credentials: Credentials, *, online: bool) -> None:
         self.by = by
         self.token = token
-        self.scheme = scheme
+        self.credentials = credentials
+        self.online = online
         self._claims: Claims | None = None
 
     @property

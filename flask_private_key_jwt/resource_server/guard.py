@@ -23,6 +23,7 @@ from ..tokens.verification import AccessToken, KeySource, OwnKeys, TokenVerifier
 from .admission import Admission, find_admission, remember_admission
 from .challenge import Challenger
 from .credentials import Credentials, Environ, Scheme, find_scheme, read_credentials
+from .online import OnlineCheck
 from .own_server import SERVER_KEY, OwnServer
 from .requirement import Requirement
 from .target_uri import TargetURI
@@ -44,6 +45,7 @@ class Guard:
     fetched_keys: KeySource
     stored_replay: ReplayStore | None
     """The store that ``OAUTH2_REPLAY_STORE`` names, unless it is the own server's."""
+    online: OnlineCheck
     challenger: Challenger
     extensions: Mapping[str, Any]
     """The app's extensions; the authorization server may join them after us."""
@@ -61,12 +63,27 @@ class Guard:
             requirement.check_binding(token, credentials.scheme)  # 3 whether it is used as it was issued
             proof = self._check_proof(credentials, token, environ)  # 4 who holds its key
             requirement.check_scope(token)  # 5 what it allows
-            self._check_revocation(token)  # 6 whether it still counts, where that can be known
+            self._check_revocation(token, credentials, online=requirement.online)  # 6 whether it still counts
             self._remember(proof)  # 7 once only; nothing is spent before this line
         except OAuthError as error:
             error.client_id = token.client_id
             raise
-        return Admission(self, token, credentials.scheme)
+        return Admission(self, token, credentials, online=requirement.online)
+
+    def admit_again(self, admission: Admission, requirement: Requirement) -> None:
+        """Check a request that another requirement let in: a view inside a protected blueprint, say.
+
+        :raises OAuthError: The request is refused after all; its proof is spent, as it was when it came in.
+        """
+        token = admission.token
+        try:
+            requirement.check_again(token, admission.credentials.scheme)
+            if requirement.online and not admission.online:
+                self._check_revocation(token, admission.credentials, online=True)
+                admission.online = True
+        except OAuthError as error:
+            error.client_id = token.client_id
+            raise
 
     def enter(self, request: flask.Request, requirement: Requirement) -> flask.Response | None:
         """Let a request in and return ``None``, or return what to answer instead. A caller's input never raises."""
@@ -76,7 +93,7 @@ class Guard:
             requirement = self.tighten(requirement)
             served = requirement.schemes(with_dpop=self.find_replay_store() is not None)
             if earlier := find_admission(environ, by=self):
-                requirement.check_again(earlier.token, earlier.scheme)
+                self.admit_again(earlier, requirement)
             elif "HTTP_AUTHORIZATION" in environ or not requirement.optional:
                 admission = self.admit(environ, requirement, served=served)
                 remember_admission(environ, admission)
@@ -87,6 +104,15 @@ class Guard:
         except ConfigurationError as error:  # ours to mend, not the caller's: the log says how
             return refuse(TemporarilyUnavailable(f"set up wrongly: {error}"))
         return None
+
+    def check_setup(self, requirement: Requirement) -> None:
+        """Check that this app can do what a view asks for.
+
+        :raises ConfigurationError: It cannot; the message says what to set.
+        """
+        self.tighten(requirement).schemes(with_dpop=self.find_replay_store() is not None)
+        if requirement.online and self._find_issuer() is None:
+            self.online.prepare()
 
     def tighten(self, requirement: Requirement) -> Requirement:
         """A view's requirement under the profile: ``fapi2`` takes bound tokens only (§5.3.4)."""
@@ -108,10 +134,13 @@ class Guard:
             raise InvalidToken("the proof is made with another key than the token's")
         return proof
 
-    def _check_revocation(self, token: AccessToken) -> None:
+    def _check_revocation(self, token: AccessToken, credentials: Credentials, *, online: bool) -> None:
         server = self._find_issuer()
-        if server is not None and server.is_revoked(token.claims):
-            raise InvalidToken("the grant that the token came of was revoked")
+        if server is not None:  # always: it costs no request
+            if server.is_revoked(token.claims):
+                raise InvalidToken("the grant that the token came of was revoked")
+        elif online:
+            self.online.check(credentials.token, token)
 
     def _remember(self, proof: DPoPProof | None) -> None:
         if proof is None:
@@ -125,7 +154,7 @@ class Guard:
 
     def _hand_out_nonce(self, admission: Admission) -> None:
         """A fresh nonce with the answer, so that the next request need not be refused first (RFC 9449 §8.2, §9)."""
-        nonce = self.proofs.new_nonce() if admission.scheme == "DPoP" else None
+        nonce = self.proofs.new_nonce() if admission.credentials.scheme == "DPoP" else None
         if nonce is None:
             return
 

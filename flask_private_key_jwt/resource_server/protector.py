@@ -20,6 +20,7 @@ from .guard import EXTENSION_KEY, Guard, current_guard
 from .issuer_keys import FetchedKeys
 from .metadata import MARK, find_requirements, metadata_url
 from .metadata_endpoint import add_metadata_endpoint
+from .online import OnlineCheck
 from .own_server import SERVER_KEY, OwnServer
 from .requirement import DPoPUse, Scopes, build_requirement
 from .target_uri import TargetURI
@@ -41,12 +42,12 @@ class ResourceProtector:
             raise ConfigurationError("init_app was called on this app before.")
         guard = _build_guard(app)
         for requirement in find_requirements(app):  # views that are there already: better now than at a request
-            guard.tighten(requirement).schemes(with_dpop=guard.find_replay_store() is not None)
+            guard.check_setup(requirement)
         app.extensions[EXTENSION_KEY] = guard
         add_metadata_endpoint(app, guard.settings)
 
     def __call__(
-        self, scopes: Scopes = None, *, dpop: DPoPUse = "allowed", optional: bool = False
+        self, scopes: Scopes = None, *, dpop: DPoPUse = "allowed", optional: bool = False, online: bool = False
     ) -> Callable[[View], View]:
         """Protect a view: ``@require_oauth("read", dpop="required")``; in a view class, put it in ``decorators``.
 
@@ -54,9 +55,11 @@ class ResourceProtector:
         :param dpop: ``allowed`` takes bound tokens with a proof, and Bearer tokens; ``required`` bound tokens only.
         :param optional: Let callers without credentials in as well; :data:`current_token` is false then. Wrong
             credentials are refused all the same.
+        :param online: Ask the issuer whether the token still counts: nobody enters with a revoked one, nor while the
+            issuer is away. Needs ``OAUTH2_CLIENT_ID`` and ``OAUTH2_CLIENT_KEY``, unless the issuer is in the same app.
         :raises ConfigurationError: The arguments make no sense; the message says what to write.
         """
-        requirement = build_requirement(scopes, dpop=dpop, optional=optional)
+        requirement = build_requirement(scopes, dpop=dpop, optional=optional, online=online)
 
         def protect(view: View) -> View:
             if isinstance(view, type):
@@ -73,13 +76,19 @@ class ResourceProtector:
         return protect
 
     def protect(
-        self, blueprint: flask.Blueprint, scopes: Scopes = None, *, dpop: DPoPUse = "allowed", optional: bool = False
+        self,
+        blueprint: flask.Blueprint,
+        scopes: Scopes = None,
+        *,
+        dpop: DPoPUse = "allowed",
+        optional: bool = False,
+        online: bool = False,
     ) -> None:
         """Protect every view of a blueprint, those that are added later included. The arguments are ``__call__``'s.
 
         :raises ConfigurationError: The arguments make no sense; the message says what to write.
         """
-        requirement = build_requirement(scopes, dpop=dpop, optional=optional)
+        requirement = build_requirement(scopes, dpop=dpop, optional=optional, online=online)
 
         def protect_blueprint() -> flask.Response | None:
             # Flask answers OPTIONS itself, without the view; a browser's CORS preflight carries no token.
@@ -109,6 +118,7 @@ def _build_guard(app: flask.Flask) -> Guard:
         target=target,
         fetched_keys=FetchedKeys(settings),
         stored_replay=_load_stored_replay(settings),
+        online=OnlineCheck(settings),
         challenger=Challenger(settings.DPOP_SIGNING_ALGS, metadata_url(settings.RESOURCE)),
         extensions=app.extensions,
     )

@@ -1,4 +1,4 @@
-"""What a view asks of a request: scopes, DPoP, and whether anonymous callers may enter."""
+"""What a view asks of a request: scopes, DPoP, what the issuer says, and whether anonymous callers may enter."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -25,6 +25,8 @@ class Requirement:
     """Sets of scopes, each of which is enough; empty when any token will do."""
     dpop: DPoPUse = "allowed"
     optional: bool = False
+    online: bool = False
+    """Whether the issuer is asked if the token still counts."""
 
     def schemes(self, *, with_dpop: bool) -> tuple[Scheme, ...]:
         """The authorization schemes the view serves, best first.
@@ -79,7 +81,7 @@ NO_REPLAY_STORE = (
 )
 
 
-def build_requirement(scopes: Scopes, *, dpop: DPoPUse, optional: bool) -> Requirement:
+def build_requirement(scopes: Scopes, *, dpop: DPoPUse, optional: bool, online: bool) -> Requirement:
     """Check the arguments of ``@require_oauth(…)``.
 
     :param scopes: A text: all of its scopes are needed; a list: any of its texts is enough; ``None``: no scope.
@@ -90,7 +92,7 @@ def build_requirement(scopes: Scopes, *, dpop: DPoPUse, optional: bool) -> Requi
     if dpop not in get_args(DPoPUse):
         raise ConfigurationError(f"dpop={dpop!r} is not known; write dpop='allowed' or dpop='required'.")
     if scopes is None:
-        return Requirement((), dpop, bool(optional))
+        return Requirement((), dpop, bool(optional), bool(online))
     texts: Sequence[Any] = [scopes] if isinstance(scopes, str) else list(scopes)
     alternatives = tuple(tuple(text.split()) if isinstance(text, str) else () for text in texts)
     if not alternatives or not all(alternatives):
@@ -100,4 +102,4 @@ def build_requirement(scopes: Scopes, *, dpop: DPoPUse, optional: bool) -> Requi
             scope_tokens(alternative)
     except ValueError as error:
         raise ConfigurationError(f"Scopes {scopes!r} are not accepted: it {error}.") from None
-    return Requirement(alternatives, dpop, bool(optional))
+    return Requirement(alternatives, dpop, bool(optional), bool(online))

@@ -9,10 +9,12 @@ import flask
 import pytest
 
 from flask_private_key_jwt import note_sign_in
+from flask_private_key_jwt.keys import jose
 from tests.conftest import ASSERTION_TYPE, ISSUER
 
 APP_ID = "webapp"
 REDIRECT_URI = "https://app.example/callback?tenant=1"
+BYE = "https://app.example/bye?tenant=1"
 PAR_URL = f"{ISSUER}/oauth2/par"
 VERIFIER = "v" * 43
 PATH = "/oauth2/authorize"
@@ -208,3 +210,78 @@ def refresh(post):
         return post("/oauth2/token", **{"grant_type": "refresh_token", "refresh_token": token, **changes})
 
     return refresh
+
+
+# --- signed requests (RFC 9101) -----------------------------------------------------------------------------------
+NULL = "(null)"
+"""Stands for a claim that is there and ``null``."""
+
+
+@pytest.fixture
+def build_object(clock, client_key):
+    """A request object of a valid request, changed: claims by name, ``None`` leaves one out; ``header``; ``key``."""
+
+    def build(*, key=None, header=None, **changes):
+        key = key or client_key
+        life = {"aud": ISSUER, "nbf": clock.now, "exp": clock.now + 300}
+        claims = {"iss": APP_ID, **life, **build_request(), **changes}
+        full = {"kid": key.public.thumbprint, "typ": "oauth-authz-req+jwt", **(header or {})}
+        return jose.sign(
+            {name: value for name, value in full.items() if value is not None},
+            {name: None if value == NULL else value for name, value in claims.items() if value is not None},
+            key,
+        )
+
+    return build
+
+
+@pytest.fixture
+def push_object(post, webapp, build_object):
+    """Push a valid request object, changed; ``beside`` is what else stands in the form."""
+
+    def push_object(text=None, *, owner=APP_ID, proof=None, beside=None, **changes):
+        request = build_object(**changes) if text is None else text
+        return post("/oauth2/par", owner=owner, proof=proof, **{"request": request, **(beside or {})})
+
+    return push_object
+
+
+@pytest.fixture
+def open_object(browser, webapp, build_object):
+    """Open the URL of a valid request object, changed; ``beside`` is what else stands in the query."""
+
+    def open_object(text=None, *, owner=APP_ID, beside=None, **changes):
+        request = build_object(**changes) if text is None else text
+        return browser.open({"client_id": owner, "request": request, **(beside or {})})
+
+    return open_object
+
+
+@pytest.fixture
+def signs_out(app, people):
+    """Lets the app say how its people are signed out, and who is signed in: ``/test/who``."""
+
+    @people.sign_out
+    def sign_out():
+        flask.session.pop("user", None)
+
+    @app.get("/test/who")
+    def who():
+        return flask.session.get("user", "nobody")
+
+    return people
+
+
+@pytest.fixture
+def leaver(app, signs_out, register, client_key):
+    """A confidential client that says where browsers go after sign-out."""
+    return register(
+        client_id=APP_ID,
+        client_name="The <b>App</b>",
+        jwks={"keys": [client_key.public_jwk()]},
+        grant_types=["authorization_code", "refresh_token"],
+        redirect_uris=[REDIRECT_URI],
+        post_logout_redirect_uris=[BYE],
+        scope="read write",
+        default_scope="read",
+    )

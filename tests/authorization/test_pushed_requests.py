@@ -37,7 +37,7 @@ def test_request_uri_is_long_and_new_each_time(push):
         ({"dpop_jkt": "x"}, "invalid_request"),
         ({"max_age": "x"}, "invalid_request"),
         ({"request_uri": "urn:ietf:params:oauth:request_uri:x"}, "invalid_request"),
-        ({"request": "e.y.j"}, "request_not_supported"),
+        ({"request": "e.y.j"}, "invalid_request_object"),
         ({"assertion": "x"}, "invalid_client"),
         ({"assertion": False}, "invalid_client"),
         ({"client_id": "other"}, "invalid_client"),
@@ -221,7 +221,7 @@ def test_values_are_kept_as_they_were_checked(push, kept):
     assert pushed.status_code == 201
     sent = build_request(scope="read", response_mode="query", prompt="consent login", max_age="0")
     del sent["client_id"]
-    assert kept() == [{"values": sent, "resources": [API]}]
+    assert kept() == [{"values": sent, "resources": [API], "signed": False}]
 
 
 def test_prompt_has_a_longest_length(push, refusals):

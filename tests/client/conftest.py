@@ -11,7 +11,7 @@ import requests
 from werkzeug.serving import make_server
 from werkzeug.wrappers import Request, Response
 
-from flask_private_key_jwt.client import PrivateKeyJWTAuth, TokenClient
+from flask_private_key_jwt.client import IntrospectionClient, PrivateKeyJWTAuth, TokenClient
 from flask_private_key_jwt.dpop.proof import access_token_hash
 from flask_private_key_jwt.keys import jose
 
@@ -100,21 +100,32 @@ class Server:
 
 @dataclass
 class AuthorizationServer(Server):
-    """Gives out ``token-1``, ``token-2`` and so on."""
+    """Gives out ``token-1``, ``token-2`` and so on; those are active until they are revoked."""
 
     issued: int = 0
     members: dict = field(default_factory=dict)
     """Members of the token answer to change; ``None`` leaves one out."""
     metadata_members: dict = field(default_factory=dict)
     discoveries: int = 0
+    revoked: list = field(default_factory=list)
 
     def answer(self, request, call):
         if request.path == "/.well-known/oauth-authorization-server":
             self.discoveries += 1
-            return json_answer({"issuer": self.url, "token_endpoint": self.url + "/token", **self.metadata_members})
+            endpoints = {f"{name}_endpoint": f"{self.url}/{name}" for name in ("token", "introspection", "revocation")}
+            return json_answer({"issuer": self.url, **endpoints, **self.metadata_members})
         return super().answer(request, call)
 
     def usual_answer(self, call):
+        if call.url.endswith("/introspection"):
+            active = call.form["token"].startswith("token-") and call.form["token"] not in self.revoked
+            return json_answer({"active": active, **({"scope": "read", "sub": "alice"} if active else {})})
+        if call.url.endswith("/revocation"):
+            self.revoked.append(call.form["token"])
+            return Response()
+        return self.issue(call)
+
+    def issue(self, call):
         self.issued += 1
         bound = call.proof is not None
         members = {
@@ -194,6 +205,11 @@ def rsa_key(keys):
 @pytest.fixture
 def make_client(token_server, key):
     return lambda **options: TokenClient(token_server.url, CLIENT_ID, **{"key": key, **options})
+
+
+@pytest.fixture
+def make_introspector(token_server, key):
+    return lambda **options: IntrospectionClient(token_server.url, CLIENT_ID, **{"key": key, **options})
 
 
 @pytest.fixture

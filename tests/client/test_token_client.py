@@ -10,7 +10,7 @@ from werkzeug.wrappers import Response
 
 from flask_private_key_jwt import discovery
 from flask_private_key_jwt.client import DiscoveryError, TokenClient, TokenRequestError
-from flask_private_key_jwt.client.token import ADVICE
+from flask_private_key_jwt.client.token import TOKEN
 from flask_private_key_jwt.errors import ConfigurationError
 from flask_private_key_jwt.keys import jose
 from flask_private_key_jwt.keys.certificates import build_self_signed, load_certificate
@@ -224,7 +224,7 @@ def test_a_bearer_client_is_not_led_on_by_a_request_for_a_nonce(make_client, tok
 
 
 # --- refusals -------------------------------------------------------------------------------------------
-@pytest.mark.parametrize("error", ADVICE)
+@pytest.mark.parametrize("error", TOKEN.advice)
 def test_a_refusal_says_what_to_do(error, make_client, token_server):
     token_server.script = [token_server.refuse(error, error_description="Because.")]
 
@@ -232,7 +232,7 @@ def test_a_refusal_says_what_to_do(error, make_client, token_server):
         make_client().request_token()
     refusal = caught.value
     assert (refusal.error, refusal.description, refusal.status) == (error, "Because.", 400)
-    assert str(refusal) == f'The token endpoint refused with 400 {error} ("Because."). {ADVICE[error]}'
+    assert str(refusal) == f'The token endpoint refused with 400 {error} ("Because."). {TOKEN.advice[error]}'
 
 
 def test_an_error_nobody_knows_is_shown(make_client, token_server):

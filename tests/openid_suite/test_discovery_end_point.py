@@ -12,7 +12,8 @@ REGISTERED = {
     "code_challenge_methods_supported", "pushed_authorization_request_endpoint",
     "require_pushed_authorization_requests", "authorization_response_iss_parameter_supported",
     "dpop_signing_alg_values_supported", "protected_resources", "client_id_metadata_document_supported",
-    "request_parameter_supported", "request_uri_parameter_supported",
+    "request_parameter_supported", "request_uri_parameter_supported", "request_object_signing_alg_values_supported",
+    "require_signed_request_object",
 }  # fmt: skip
 """Members of the IANA registry "OAuth Authorization Server Metadata", as far as the server has use for them."""
 

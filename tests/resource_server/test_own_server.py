@@ -1,11 +1,11 @@
 """An API in the same app as its authorization server: no fetching, one replay store, one set of secrets."""
 
 import pytest
-from api_answers import INVALID_PROOF, UNAVAILABLE
+from api_answers import INVALID_PROOF, INVALID_TOKEN, UNAVAILABLE
 
 from flask_private_key_jwt import ResourceProtector, current_token
 from flask_private_key_jwt.dpop.proof import access_token_hash
-from flask_private_key_jwt.errors import StoreUnavailable
+from flask_private_key_jwt.errors import ConfigurationError, StoreUnavailable
 from flask_private_key_jwt.state import State
 from tests.conftest import API, make_app
 
@@ -98,3 +98,49 @@ def test_nonces_of_the_token_endpoint_do_not_pass_at_the_api(app, ask_token, bui
     refused = ask(as_nonce)
     assert refused.json["error"] == "use_dpop_nonce"
     assert ask(refused.headers["DPoP-Nonce"]).status_code == 200
+
+
+# --- online=True: asked at home ---------------------------------------------------------------------------
+@pytest.fixture
+def ask_online(app, ask_token):
+    app.get("/online", endpoint="online")(
+        ResourceProtector()("read", online=True)(lambda: {"client": current_token["client_id"]})
+    )
+    token = ask_token().json["access_token"]
+    return lambda: app.test_client().get("/online", headers={"Authorization": f"Bearer {token}"})
+
+
+def test_the_own_server_is_asked_without_being_called(ask_online, monkeypatch, refusals):
+    assert ask_online().json == {"client": "console"}
+
+    monkeypatch.setattr(State, "is_revoked", lambda self, claims: True)
+    assert ask_online().json == INVALID_TOKEN
+    assert refusals == ["the grant that the token came of was revoked"]
+
+
+def test_revocations_that_cannot_be_read_are_unavailable(ask_online, monkeypatch, refusals):
+    def away(self, claims):
+        raise StoreUnavailable("the database is away")
+
+    monkeypatch.setattr(State, "is_revoked", away)
+
+    assert ask_online().json == UNAVAILABLE
+    assert refusals == ["the database is away"]
+
+
+def test_an_api_whose_view_asks_needs_no_key_beside_its_own_server(tmp_path):
+    app, _, _ = make_app(f"sqlite:///{tmp_path}/both.sqlite", OAUTH2_RESOURCE=API)
+    require_oauth = ResourceProtector()
+    app.get("/")(require_oauth(online=True)(lambda: "in"))
+
+    require_oauth.init_app(app)
+
+
+def test_beside_the_server_of_another_issuer_it_does(tmp_path):
+    app, _, _ = make_app(f"sqlite:///{tmp_path}/both.sqlite", OAUTH2_RESOURCE=API)
+    app.config["OAUTH2_ISSUER"] = "https://other.example"
+    require_oauth = ResourceProtector()
+    app.get("/")(require_oauth(online=True)(lambda: "in"))
+
+    with pytest.raises(ConfigurationError, match="OAUTH2_CLIENT_ID"):
+        require_oauth.init_app(app)

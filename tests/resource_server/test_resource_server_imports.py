@@ -1,4 +1,4 @@
-"""An API needs neither SQLAlchemy nor the authorization server."""
+"""An API needs neither SQLAlchemy nor the authorization server, and the client's side only where it asks its issuer."""
 
 import subprocess
 import sys
@@ -19,11 +19,32 @@ assert app.test_client().get("/").status_code == 401
 assert app.test_client().get("/", headers={"Authorization": "DPoP x", "DPoP": "y"}).status_code in (401, 503)
 package = "flask_private_key_jwt"
 unwanted = {"sqlalchemy", "flask_sqlalchemy", "redis", f"{package}.server", f"{package}.extension", f"{package}.state"}
-print(sorted(unwanted & sys.modules.keys()))
+print(sorted(unwanted & sys.modules.keys()), f"{package}.client" in sys.modules)
+"""
+
+ONLINE_SCRIPT = """
+from flask_private_key_jwt.keys import jose
+
+app = flask.Flask("asking")
+app.config.from_mapping(
+    OAUTH2_ISSUER="https://as.example", OAUTH2_RESOURCE="https://api.example", OAUTH2_CLIENT_ID="the-api",
+    OAUTH2_CLIENT_KEY=jose.generate_private_key("ES256").as_pem().decode(),
+)
+app.get("/")(require_oauth(online=True)(lambda: current_token["client_id"]))
+require_oauth.init_app(app)
+print(sorted(unwanted & sys.modules.keys()), f"{package}.client" in sys.modules)
 """
 
 
-def test_a_fresh_process_loads_neither():
-    finished = subprocess.run([sys.executable, "-c", SCRIPT], capture_output=True, text=True, timeout=60, check=False)
+def run(script):
+    finished = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=False)
+    assert finished.returncode == 0, finished.stderr
+    return finished.stdout.splitlines()
 
-    assert (finished.stdout, finished.returncode) == ("[]\n", 0), finished.stderr
+
+def test_a_fresh_process_loads_neither():
+    assert run(SCRIPT) == ["[] False"]
+
+
+def test_an_api_that_asks_its_issuer_loads_the_client_s_side_and_no_more():
+    assert run(SCRIPT + ONLINE_SCRIPT) == ["[] False", "[] True"]

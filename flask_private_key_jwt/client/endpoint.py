@@ -1,0 +1,80 @@
+"""One endpoint that a client posts forms to: what it is called, and what its refusals mean (RFC 6749 §5.2)."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from ..discovery import Answer
+from ..keys import jose
+from .errors import EndpointError
+
+_JWT = re.compile(r"eyJ[\w.-]+")  # any JSON object in base64url begins so
+
+ADVICE = {
+    "invalid_client": "The server does not accept this client's assertion: is the client_id registered there, enabled, "
+    "with the public half of this key? Does the server want the issuer or the token endpoint as audience, "
+    "and is this machine's clock right?",
+    "invalid_request": "The server finds the request malformed.",
+    "temporarily_unavailable": "The server is not available right now; try again later.",
+}
+"""Error codes of every endpoint -> what to do about them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """An endpoint of an authorization server."""
+
+    member: str
+    """Its name in the server's metadata (RFC 8414 §2)."""
+    undone: str
+    """What has not happened when there is no answer, as the start of a sentence."""
+    failure: type[EndpointError]
+    """What is raised when it refuses."""
+    advice: Mapping[str, str] = field(repr=False)
+    """Error codes -> what to do about them."""
+
+    @property
+    def title(self) -> str:
+        """Its name in a sentence."""
+        return f"The {self.member.replace('_', ' ')}"
+
+    def load_members(self, answer: Answer) -> dict[str, Any]:
+        """The members of a JSON answer; none when it is an error that holds no JSON object.
+
+        :raises EndpointError: It is a success that holds none.
+        """
+        try:
+            return jose.load_json_object(answer.body, "answer")
+        except jose.JoseProblem as problem:
+            if answer.status == 200:
+                raise self.failure(f"{self.title}'s answer is not usable: {problem}.", status=200) from None
+            return {}
+
+    def refusal(self, answer: Answer, *, token: str = "") -> EndpointError:
+        """The exception for an error answer.
+
+        :param token: What the request held besides the assertion, and a message must not.
+        """
+        members = self.load_members(answer)
+        error = _printable(members.get("error"), token)
+        description = _printable(members.get("error_description"), token)
+        if error is None:
+            message = f"{self.title} answered with status {answer.status} and no OAuth error. Is the issuer right?"
+        else:
+            advice = self.advice.get(error, "See the server's documentation for this error.")
+            said = f' ("{description}")' if description else ""
+            message = f"{self.title} refused with {answer.status} {error}{said}. {advice}"
+        return self.failure(message, error=error, description=description, status=answer.status)
+
+    def find_error(self, answer: Answer) -> str | None:
+        """The error code of an answer; ``None`` for a success or what is no OAuth error."""
+        return None if answer.status == 200 else _printable(self.load_members(answer).get("error"))
+
+
+def _printable(value: object, token: str = "") -> str | None:
+    """Foreign text for a message: one short line, and nothing in it that could be what we sent, sent back to us."""
+    if not isinstance(value, str) or not value:
+        return None
+    text = value.replace(token, "[token]") if token else value  # before anything is cut, so that no part of it stays
+    return _JWT.sub("[JWT]", "".join(c if " " <= c <= "~" else "?" for c in text[:2000]))[:200]

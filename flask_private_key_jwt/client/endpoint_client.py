@@ -1,0 +1,139 @@
+"""Post forms to the endpoints of an authorization server: discovery, a fresh assertion, one bounded exchange."""
+
+import time
+from pathlib import Path
+from typing import Literal
+
+from ..discovery import TIMEOUT_SECONDS, Answer, NoAnswer, ServerMetadata, exchange, fetch_metadata, time_left
+from ..errors import ConfigurationError
+from ..settings import https_url
+from .assertion import ASSERTION_TYPE, build_client_assertion
+from .certificate import CertificateSource, load_client_certificate
+from .endpoint import Endpoint
+from .key import KeySource, load_key
+from .proofs import Prover
+
+Audience = Literal["issuer", "token_endpoint"]
+Form = list[tuple[str, str]]
+
+_MOVED = (301, 302, 303, 307, 308, 404, 410)
+"""Statuses of an address where the endpoint is no more."""
+
+
+class EndpointClient:
+    """One client at one authorization server, whatever it asks there; safe to use from several threads.
+
+    :param issuer: The server's issuer identifier, character by character (RFC 8414 §3.3).
+    :param key: What the client signs with: path or text of a PEM or JWK, a JWK, or a loaded key.
+    :param alg: The algorithm to sign with; default as in :func:`~flask_private_key_jwt.client.load_key`.
+    :param key_password: Of an encrypted PEM.
+    :param kid: The key's name at the server; default as in
+        :func:`~flask_private_key_jwt.client.build_client_assertion`.
+    :param certificate: The key's certificate (path, PEM or base64 DER), where the server knows the client by one.
+    :param audience: ``issuer``, or ``token_endpoint`` for a server that insists on the older rule (RFC 7523 §3), at
+        all its endpoints.
+    :param timeout: Longest wait for the server at each question, discovery included, in seconds.
+    :param ca_bundle: Path of the certificate authorities to trust; default: those of ``requests``.
+    :raises ConfigurationError: One of these is wrong; the message says which and why.
+    """
+
+    def __init__(
+        self,
+        issuer: str,
+        client_id: str,
+        *,
+        key: KeySource,
+        alg: str | None = None,
+        key_password: str | None = None,
+        kid: str | None = None,
+        certificate: CertificateSource | None = None,
+        audience: Audience = "issuer",
+        timeout: float = TIMEOUT_SECONDS,
+        ca_bundle: str | None = None,
+    ) -> None:
+        _check_names(issuer, client_id, audience)
+        _check_connection(timeout, ca_bundle)
+        self.issuer = issuer
+        self.client_id = client_id
+        self.key = load_key(key, alg=alg, password=key_password)
+        self._kid = kid
+        self._certificate = None if certificate is None else load_client_certificate(certificate, self.key)
+        self._audience = audience
+        self._timeout = timeout
+        self._ca_bundle = ca_bundle
+        self._metadata: ServerMetadata | None = None
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.client_id!r} at {self.issuer!r}>"
+
+    def metadata(self) -> ServerMetadata:
+        """The server's metadata, fetched at first use.
+
+        :raises DiscoveryError: It could not be had, or is about another issuer.
+        """
+        metadata = self._metadata  # read once: another thread may drop it
+        if metadata is None:
+            metadata = fetch_metadata(self.issuer, timeout=self._timeout, ca_bundle=self._ca_bundle)
+            self._metadata = metadata
+        return metadata
+
+    def build_assertion(self) -> str:
+        """A new client assertion for this server, good for one request.
+
+        :raises DiscoveryError: As :meth:`metadata`, where the audience is the token endpoint.
+        """
+        audience = self.issuer if self._audience == "issuer" else self.metadata().token_endpoint
+        return build_client_assertion(
+            self.client_id, audience, key=self.key, kid=self._kid, certificate=self._certificate
+        )
+
+    def post(
+        self, endpoint: Endpoint, form: Form, *, assertion: str | None = None, prover: Prover | None = None
+    ) -> Answer:
+        """Post a form, authenticated as this client (RFC 7523 §2.2), and return the answer, whatever it is.
+
+        :param assertion: To be sent instead of a new one.
+        :param prover: Adds a DPoP proof (RFC 9449 §5).
+        :raises DiscoveryError: The server's metadata could not be had, or names no such endpoint.
+        :raises EndpointError: There was no answer; the class is the endpoint's own.
+        """
+        deadline = time.monotonic() + self._timeout
+        url = self.metadata().endpoint(endpoint.member)
+        credentials = [
+            ("client_assertion_type", ASSERTION_TYPE),
+            ("client_assertion", assertion or self.build_assertion()),
+        ]
+        headers = {"DPoP": prover.prove(method="POST", url=url)} if prover else {}
+        try:
+            answer = exchange(
+                "POST",
+                url,
+                form=[*form, *credentials],
+                headers=headers,
+                timeout=time_left(deadline),
+                ca_bundle=self._ca_bundle,
+            )
+        except NoAnswer as error:
+            self._metadata = None  # the endpoint may have moved: look it up again next time
+            raise endpoint.failure(f"{endpoint.undone}: {error}") from None
+        if answer.status in _MOVED:
+            self._metadata = None
+        return answer
+
+
+def _check_names(issuer: str, client_id: str, audience: str) -> None:
+    try:
+        https_url(issuer)
+    except ValueError as error:
+        raise ConfigurationError(f"The issuer {issuer!r} is not accepted: it {error}.") from None
+    if not isinstance(client_id, str) or not client_id:
+        raise ConfigurationError("The client_id is empty.")
+    if audience not in ("issuer", "token_endpoint"):
+        raise ConfigurationError(f"The audience {audience!r} is neither 'issuer' nor 'token_endpoint'.")
+
+
+def _check_connection(timeout: float, ca_bundle: str | None) -> None:
+    if not timeout > 0:
+        raise ConfigurationError(f"The timeout must be more than 0 seconds, not {timeout!r}.")
+    if ca_bundle is not None and not Path(ca_bundle).exists():
+        raise ConfigurationError(f"The ca_bundle {ca_bundle!r} does not exist.")

@@ -1,0 +1,67 @@
+"""Ask an authorization server whether a token counts, and what it says (RFC 7662): mostly an API's question."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from ..discovery import Answer
+from .endpoint import ADVICE, Endpoint
+from .endpoint_client import EndpointClient
+from .errors import IntrospectionError
+
+INTROSPECTION = Endpoint(
+    "introspection_endpoint",
+    undone="Nothing is known of the token",
+    failure=IntrospectionError,
+    advice={
+        **ADVICE,
+        "unauthorized_client": "The server does not let this client introspect tokens: its operator has to allow it.",
+        "access_denied": "The server does not let this client introspect tokens: its operator has to allow it.",
+    },
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Introspection:
+    """What the server says of one token (RFC 7662 §2.2)."""
+
+    active: bool
+    """Whether it counts right now. ``False`` also for a token this client has no right to know of."""
+    claims: Mapping[str, Any] = field(repr=False)
+    """The answer without ``active``; empty for a token that is not active, whatever the answer holds."""
+
+
+class IntrospectionClient(EndpointClient):
+    """Asks what tokens are worth, as one client of one authorization server; safe to use from several threads.
+
+    The parameters are those of :class:`~flask_private_key_jwt.client.TokenClient`, without ``dpop_key``: a bound
+    token is introspected without a proof (RFC 9449 §6.2).
+    """
+
+    def introspect(self, token: str, token_type_hint: str | None = None) -> Introspection:
+        """Ask what the server knows of a token (RFC 7662 §2.1).
+
+        :param token_type_hint: ``access_token`` or ``refresh_token``, where that is known: servers look there first.
+        :raises DiscoveryError: The server's metadata could not be had, or names no introspection endpoint.
+        :raises IntrospectionError: There was no answer, a refusal, or none that says whether the token is active.
+        """
+        form = [("token", token), ("client_id", self.client_id)]
+        form += [("token_type_hint", token_type_hint)] if token_type_hint else []
+        return read_introspection(self.post(INTROSPECTION, form), token=token)
+
+
+def read_introspection(answer: Answer, *, token: str) -> Introspection:
+    """Read an answer of the introspection endpoint.
+
+    :param token: What was asked about, which no message may hold.
+    :raises IntrospectionError: It is an error, malformed, or does not say whether the token is active.
+    """
+    if answer.status != 200:
+        raise INTROSPECTION.refusal(answer, token=token)
+    members = INTROSPECTION.load_members(answer)
+    active = members.pop("active", None)
+    if not isinstance(active, bool):  # neither 1 nor "true": what is not the answer of RFC 7662 is no answer
+        raise IntrospectionError(
+            "The introspection endpoint's answer does not say whether the token is active.", status=200
+        )
+    return Introspection(active, members if active else {})

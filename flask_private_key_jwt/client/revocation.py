@@ -1,0 +1,28 @@
+"""What a revocation endpoint answers (RFC 7009 §2.2)."""
+
+from ..discovery import Answer
+from .endpoint import ADVICE, Endpoint
+from .errors import RevocationError
+
+REVOCATION = Endpoint(
+    "revocation_endpoint",
+    undone="The token may still count",
+    failure=RevocationError,
+    advice={
+        **ADVICE,
+        "invalid_request": "The server finds the request malformed, or the token is another client's.",
+        "invalid_grant": "The token is another client's.",
+        "unsupported_token_type": "The server does not revoke tokens of this kind; revoke the refresh token instead.",
+        "temporarily_unavailable": "The token still counts: try again later.",
+    },
+)
+
+
+def check_revoked(answer: Answer, *, token: str) -> None:
+    """Check that the server did its part: 200, whatever the body holds (RFC 7009 §2.2).
+
+    :param token: What was to be revoked, which no message may hold.
+    :raises RevocationError: It refused.
+    """
+    if answer.status != 200:
+        raise REVOCATION.refusal(answer, token=token)

@@ -1,0 +1,159 @@
+"""Ask the issuer whether a token still counts (RFC 7662): what its signature cannot tell. Without an answer, nobody
+enters."""
+
+from collections.abc import Mapping
+from hashlib import sha256
+from typing import TYPE_CHECKING, Any, Protocol
+
+from .. import clock
+from ..discovery import DiscoveryError
+from ..errors import ConfigurationError, InvalidToken, TemporarilyUnavailable
+from ..keys.jose import Claims
+from ..keys.single_flight import SingleFlight
+from ..settings import ResourceSettings
+from ..tokens.verification import AccessToken
+from .issuer_pause import PAUSE_SECONDS, IssuerPause
+from .verdicts import KnownVerdicts, Verdict
+
+if TYPE_CHECKING:
+    from ..client.errors import IntrospectionError
+    from ..client.introspection import Introspection
+
+NO_CLIENT = (
+    "A view asks the issuer about tokens (online=True), but this application is no client there. Register it, with "
+    "OAUTH2_RESOURCE in its introspection_resources, and set OAUTH2_CLIENT_ID and OAUTH2_CLIENT_KEY (the path of its "
+    "private key). In an app that is also the authorization server, call its init_app first."
+)
+
+REVOKED_SECONDS = 60
+"""How long a token that does not count is refused without asking: revocation is final, a mistake of the issuer's
+operator, who does not let this API ask about it, is not."""
+
+_SAME = ("iss", "sub", "client_id", "jti", "cnf")
+"""What an answer may say of a token, and must say as the token does; ``aud`` too, in any order."""
+
+
+class Introspector(Protocol):
+    """What is used of :class:`~flask_private_key_jwt.client.IntrospectionClient`."""
+
+    def introspect(self, token: str, token_type_hint: str | None = None) -> "Introspection":
+        """Ask what the issuer knows of a token."""
+
+
+class OnlineCheck:
+    """Asks the issuer elsewhere about tokens that passed every other check; safe for many threads.
+
+    Of the threads that want to know of one token one asks for all, and its answer serves for a while.
+
+    :param settings: The API's settings.
+    """
+
+    def __init__(self, settings: ResourceSettings) -> None:
+        self._settings = settings
+        self._client: Introspector | None = None
+        self._known = KnownVerdicts()
+        self._pause = IssuerPause()
+        self._flights: SingleFlight[Verdict] = SingleFlight()
+
+    def prepare(self) -> Introspector:
+        """What asks, made at first use: the API as a client of its issuer.
+
+        :raises ConfigurationError: The settings that make it one are missing or wrong.
+        """
+        if self._client is None:  # two threads may both find it so; either's client serves
+            self._client = _build_client(self._settings)
+        return self._client
+
+    def check(self, text: str, token: AccessToken) -> None:
+        """Let a token pass that still counts.
+
+        :param text: The token as it was sent.
+        :param token: What it says, verified.
+        :raises InvalidToken: The issuer says that it does not count.
+        :raises TemporarilyUnavailable: The issuer is away, does not answer us, or its answer is not about this token.
+        :raises ConfigurationError: As :meth:`prepare`.
+        """
+        digest = sha256(text.encode()).hexdigest()  # no copy of a credential lies about
+        verdict = self._known.find(digest) or self._ask_once(digest, text, token)
+        verdict.check()
+
+    def _ask_once(self, digest: str, text: str, token: AccessToken) -> Verdict:
+        client = self.prepare()
+        if failure := self._pause.find_failure():
+            now = clock.now()
+            return Verdict(now, now, TemporarilyUnavailable, f"the issuer was not asked again so soon: {failure}")
+        return self._flights.run(digest, lambda: self._ask(client, digest, text, token))
+
+    def _ask(self, client: Introspector, digest: str, text: str, token: AccessToken) -> Verdict:
+        # Another thread may have asked, and be done, between this one's look and now.
+        verdict = self._known.find(digest)
+        if verdict is None:
+            verdict = self._judge(client, text, token)
+            self._known.add(digest, verdict)
+        return verdict
+
+    def _judge(self, client: Introspector, text: str, token: AccessToken) -> Verdict:
+        from ..client.errors import IntrospectionError
+
+        now, answers = clock.now(), self._pause.answers  # before the question: what is answered may be as old
+        try:
+            answer = client.introspect(text, token_type_hint="access_token")  # noqa: S106  # a kind of token, not one
+        except (DiscoveryError, IntrospectionError) as error:
+            return self._judge_failure(error, now, answers)
+        self._pause.note_answer()
+        if not answer.active:
+            reason = (
+                "the issuer says that the token is not active: it counts no longer, or the issuer does not let "
+                f"{self._settings.CLIENT_ID!r} introspect tokens for {self._settings.RESOURCE!r}"
+            )
+            return Verdict(now, now + REVOKED_SECONDS, InvalidToken, reason)
+        if differing := _find_difference(answer.claims, token.claims):
+            reason = f"the issuer's answer is about another token: its {differing} differs"
+            return Verdict(now, now + PAUSE_SECONDS, TemporarilyUnavailable, reason)
+        return Verdict(now, min(now + self._settings.INTROSPECTION_CACHE_SECONDS, token.valid_until))
+
+    def _judge_failure(self, error: "DiscoveryError | IntrospectionError", now: int, answers: int) -> Verdict:
+        reason = f"the issuer does not say whether the token still counts: {error}"
+        if _may_be_the_tokens_doing(error):  # then the others need not suffer for it
+            self._pause.note_answer()
+            return Verdict(now, now + PAUSE_SECONDS, TemporarilyUnavailable, reason)
+        self._pause.note_failure(str(error), answers=answers)
+        return Verdict(now, now, TemporarilyUnavailable, reason)
+
+
+def _build_client(settings: ResourceSettings) -> Introspector:
+    if settings.CLIENT_ID is None or settings.CLIENT_KEY is None:
+        raise ConfigurationError(NO_CLIENT)
+    from ..client.introspection import IntrospectionClient  # loaded only where it is used
+
+    try:
+        return IntrospectionClient(
+            settings.ISSUER,
+            settings.CLIENT_ID,
+            key=settings.CLIENT_KEY,
+            key_password=settings.CLIENT_KEY_PASSWORD,
+            timeout=settings.HTTP_TIMEOUT_SECONDS,
+        )
+    except ConfigurationError as error:
+        raise ConfigurationError(f"OAUTH2_CLIENT_KEY is not accepted: {error}") from None
+
+
+def _may_be_the_tokens_doing(error: "DiscoveryError | IntrospectionError") -> bool:
+    """Whether the issuer works, and has trouble with this token only: it finds it too long, say."""
+    about_us = getattr(error, "error", None) in ("invalid_client", "unauthorized_client")
+    return getattr(error, "status", None) in (200, 400, 413) and not about_us
+
+
+def _find_difference(said: Mapping[str, Any], claims: Claims) -> str | None:
+    """What the issuer says otherwise than the token it signed; what it does not say cannot differ."""
+    for name in _SAME:
+        if name in said and said[name] != claims.get(name):
+            return name
+    if "aud" in said and _find_audiences(said["aud"]) != _find_audiences(claims["aud"]):
+        return "aud"
+    return None
+
+
+def _find_audiences(value: object) -> set[str] | None:
+    values = [value] if isinstance(value, str) else value
+    return set(values) if isinstance(values, list) and all(isinstance(item, str) for item in values) else None

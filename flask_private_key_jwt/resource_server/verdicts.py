@@ -1,0 +1,69 @@
+"""What the issuer said of tokens a moment ago, so that it is not asked at every request."""
+
+from collections import OrderedDict
+from dataclasses import dataclass
+from threading import Lock
+
+from .. import clock
+from ..errors import OAuthError
+
+CAPACITY = 2048
+"""Most tokens whose verdicts a process keeps."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What came of asking about one token."""
+
+    since: int
+    """When the question was asked, in seconds since the epoch."""
+    until: float
+    """When it has to be asked anew, in seconds since the epoch."""
+    refusal: type[OAuthError] | None = None
+    """Why the token opens nothing; ``None``: it counts."""
+    reason: str = ""
+    """The refusal's private reason."""
+
+    def check(self) -> None:
+        """Let the token pass.
+
+        :raises OAuthError: It does not count, or nobody knows whether it does.
+        """
+        if self.refusal is not None:
+            raise self.refusal(self.reason)  # a new one each time: several threads may share this verdict
+
+
+class KnownVerdicts:
+    """Verdicts by the digest of their token, while they last; least recently used out. Safe for many threads.
+
+    :param capacity: Most verdicts that are kept.
+    """
+
+    def __init__(self, capacity: int = CAPACITY) -> None:
+        self._capacity = capacity
+        self._verdicts: OrderedDict[str, Verdict] = OrderedDict()
+        self._lock = Lock()
+
+    def find(self, digest: str) -> Verdict | None:
+        """The verdict of a token, if there is one that lasts."""
+        now = clock.now()
+        with self._lock:
+            verdict = self._verdicts.get(digest)
+            if verdict is None:
+                return None
+            # One of the future tells that the clock was set back: nobody knows how old it is.
+            if not verdict.since <= now < verdict.until:
+                del self._verdicts[digest]
+                return None
+            self._verdicts.move_to_end(digest)
+            return verdict
+
+    def add(self, digest: str, verdict: Verdict) -> None:
+        """Keep the verdict of a token."""
+        if verdict.until <= verdict.since:
+            return
+        with self._lock:
+            self._verdicts[digest] = verdict
+            self._verdicts.move_to_end(digest)
+            if len(self._verdicts) > self._capacity:
+                self._verdicts.popitem(last=False)
