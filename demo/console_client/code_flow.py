@@ -14,7 +14,7 @@ from flask_private_key_jwt.keys import jose
 
 from .caller import Caller
 from .loopback import LoopbackListener
-from .openid import show_id_token, show_userinfo
+from .openid import check_same_person, show_id_token, show_userinfo
 from .revoking import revoke_and_try
 from .show import Show
 from .walk import WentWrong, call_api, check_binding, check_token_response, show_whole
@@ -86,6 +86,7 @@ def walk_code_flow(caller: Caller, show: Show, open_browser: OpenBrowser) -> Non
         raise WentWrong("The server gave no refresh_token.")
     form = {"grant_type": "refresh_token", "refresh_token": tokens["refresh_token"], "resource": caller.api}
     tokens = {**tokens, **ask(caller, metadata, form, show)}
+    check_same_person(show_id_token(caller, metadata, tokens, show, nonce=None), claims)
 
     show.step("10 The API's answer, with the new token")
     call_api(caller, tokens["access_token"], show)

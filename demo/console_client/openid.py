@@ -78,6 +78,16 @@ def check_id_token(
     return jwt.claims
 
 
+def check_same_person(renewed: jose.Claims, first: jose.Claims) -> None:
+    """Check that the ID token of a refresh is about the same sign-in (OpenID Connect Core §12.2).
+
+    :raises WentWrong: It is not.
+    """
+    for name in ("sub", "auth_time"):
+        if renewed.get(name) != first.get(name):
+            raise WentWrong(f"After the refresh {name} is {renewed.get(name)!r}, before it was {first.get(name)!r}.")
+
+
 def show_userinfo(caller: Caller, metadata: ServerMetadata, access_token: str, subject: object, show: Show) -> None:
     """Ask UserInfo, and show what it says.
 
