@@ -50,6 +50,5 @@ def check_refused(exchange: Exchange, status: int, error: str) -> None:
     :raises WentWrong: It was not.
     """
     if (exchange.status, exchange.error) != (status, error):
-        raise WentWrong(
-            f"{exchange.status} {exchange.error or ''} where {status} {error} was due: the token was revoked."
-        )
+        came = f"{exchange.status} {exchange.error or ''}".rstrip()
+        raise WentWrong(f"The answer was {came} where {status} {error} was due: the token is revoked.")
