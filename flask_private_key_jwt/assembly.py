@@ -26,6 +26,8 @@ from .dpop.proof import ProofChecker
 from .endpoints import CONFIGURATION_PATH, MACHINE_ENDPOINTS, WELL_KNOWN, Endpoint
 from .endpoints.metadata import endpoint_base, issuer_path
 from .endpoints.people import People
+from .endpoints.userinfo import PATH as USERINFO_PATH
+from .endpoints.userinfo import build_guard
 from .errors import ConfigurationError
 from .keys.client_key_state import find_thumbprints
 from .keys.client_key_use import ClientKeyUse
@@ -77,11 +79,13 @@ def assemble(app: flask.Flask, db: SQLAlchemy, tables: Tables, *, declarations: 
         schedule=load_schedule(settings),
         cache_seconds=settings.KEY_CACHE_SECONDS,
     )
+    own_keys = OwnKeys(lambda: server_keys.current().public)
     server = _build_server(
         settings,
         secrets,
         stores,
         server_keys,
+        own_keys,
         declarations=declarations,
         has_people=lambda: people.are_known(app),
     )
@@ -105,7 +109,14 @@ def assemble(app: flask.Flask, db: SQLAlchemy, tables: Tables, *, declarations: 
         documents=stores.documents,
         server=server,
         people=people,
-        logout=Logout(settings, server.clients, keys=OwnKeys(lambda: server_keys.current().public), secrets=secrets),
+        logout=Logout(settings, server.clients, keys=own_keys, secrets=secrets),
+        userinfo=build_guard(
+            settings,
+            secrets,
+            app.extensions,
+            own_keys=own_keys,
+            url=endpoint_base(settings.ISSUER) + settings.URL_PREFIX + USERINFO_PATH,
+        ),
         authorizations=stores.authorizations,
         refresh_tokens=stores.refresh_tokens,
         endpoints=_paths(settings),
@@ -153,6 +164,7 @@ def _build_server(
     secrets: Secrets,
     stores: _Stores,
     server_keys: ServerKeys,
+    own_keys: OwnKeys,
     *,
     declarations: Declarations,
     has_people: Callable[[], bool],
@@ -180,9 +192,9 @@ def _build_server(
         replay=stores.replay,
         key_use=key_use,
         access_tokens=AccessTokenIssuer(settings.ISSUER, server_keys),
-        request_objects=RequestObjects(settings, signatures, key_use),
         id_tokens=IdTokenIssuer(settings.ISSUER, server_keys, lifetime=settings.ID_TOKEN_LIFETIME_SECONDS),
-        own_keys=OwnKeys(lambda: server_keys.current().public),
+        own_keys=own_keys,
+        request_objects=RequestObjects(settings, signatures, key_use),
         authorizations=stores.authorizations,
         refresh_tokens=RefreshTokens(settings, stores.refresh_tokens),
         declarations=declarations,
@@ -234,8 +246,10 @@ def _paths(settings: ServerSettings) -> dict[str, Endpoint]:
             continue
         paths[settings.URL_PREFIX + endpoint.path] = endpoint
         paths[mount + settings.URL_PREFIX + endpoint.path] = endpoint
-    paths[WELL_KNOWN.path + mount] = WELL_KNOWN
-    paths[WELL_KNOWN.path] = WELL_KNOWN
+    for endpoint in WELL_KNOWN:
+        paths[endpoint.path + mount] = endpoint  # RFC 8414 §3.1
+        paths[mount + endpoint.path] = endpoint  # OpenID Connect Discovery §4
+        paths[endpoint.path] = endpoint
     return paths
 
 

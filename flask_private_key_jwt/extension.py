@@ -1,6 +1,6 @@
 """PrivateKeyJWT: the face of the package for an application."""
 
-from typing import Any
+from typing import Any, TypeVar
 
 import flask
 from flask_sqlalchemy import SQLAlchemy
@@ -16,6 +16,9 @@ from .server import Declarations
 from .state import EXTENSION_KEY, current_state
 from .stores.models import build_tables
 from .stores.registration_tokens import RegistrationTokens
+from .tokens.user_claims import UserClaims, check_user_claims
+
+C = TypeVar("C", bound=UserClaims)
 
 
 class PrivateKeyJWT:
@@ -103,6 +106,19 @@ class PrivateKeyJWT:
         """
         self._people.consent = view
         return view
+
+    def user_claims(self, declared: C) -> C:
+        """Register what UserInfo says about people: a function, or a class (OpenID Connect Core §5.3).
+
+        A function gets the ``sub`` and the granted scopes, and returns claims, or ``None`` when there is no such person
+        any more. A class is made with the ``sub``; its public methods, named after scopes, return the claims of these,
+        and its attribute ``exists`` is false when there is no such person. Without either UserInfo says ``sub`` only.
+
+        :raises ConfigurationError: It could not answer; the message says what to change.
+        """
+        check_user_claims(declared)
+        self._people.claims = declared
+        return declared
 
     def revoke(self, *, subject: str | None = None, client_id: str | None = None) -> int:
         """Revoke what a person has granted, or a client holds, or that person to that client; forget the consents.

@@ -184,7 +184,8 @@ class ServerSettings(SharedSettings):
     """What ``resource`` may name (RFC 8707); the first is the default ``aud``. Default: the issuer."""
 
     SCOPES: Annotated[tuple[str, ...], scope_tokens] = ()
-    """Scopes that clients may register, advertised as ``scopes_supported``. Empty: any, and none advertised."""
+    """Scopes that clients may register, advertised as ``scopes_supported``. Empty: any, and advertised are those of
+    OpenID Connect where that is offered; without ``openid`` in a list that is not empty, it is not."""
 
     ASSERTION_LIFETIME_SECONDS: Seconds = 300
     """Longest accepted client assertion (``exp`` minus now), in seconds. 1 to 3600."""

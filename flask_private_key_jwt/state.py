@@ -23,6 +23,7 @@ from .stores.sqlalchemy_refresh_tokens import SQLAlchemyRefreshTokenStore
 if TYPE_CHECKING:
     from .endpoints.http import Endpoint
     from .endpoints.people import People
+    from .resource_server.guard import Guard
 
 EXTENSION_KEY = "private_key_jwt"
 
@@ -42,6 +43,8 @@ class State:
     server: AuthorizationServer
     people: "People"
     logout: Logout
+    userinfo: "Guard"
+    """What guards UserInfo."""
     authorizations: SQLAlchemyAuthorizationStore
     refresh_tokens: SQLAlchemyRefreshTokenStore
     endpoints: "Mapping[str, Endpoint]"

@@ -72,7 +72,7 @@ class Parameters:
         return {
             "values": {name: self.values[name] for name in KNOWN if name in self.values},
             "resources": [*self.resources],
-            "signed": self.signed,
+            **({"signed": True} if self.signed else {}),
             **({} if self.hinted_subject is None else {"hinted_subject": self.hinted_subject}),
         }
 

@@ -5,11 +5,13 @@ from .authorization import authorization
 from .client_configuration import client_configuration
 from .http import Endpoint, MachineEndpoints
 from .jwks import jwks
-from .logout import is_offered, logout
-from .metadata import METADATA_PATH, metadata
+from .logout import can_sign_out, logout
+from .metadata import METADATA_PATH, OPENID_METADATA_PATH, metadata
 from .pushed_authorization import pushed_authorization
 from .registration import registration
 from .token import token
+from .userinfo import PATH as USERINFO_PATH
+from .userinfo import userinfo
 
 CONFIGURATION_PATH = "/register/client"
 
@@ -35,9 +37,9 @@ MACHINE_ENDPOINTS = (
         ("GET", "POST"),
         logout,
         metadata_member="end_session_endpoint",
-        for_people=True,
+        for_openid=True,
         in_browser=True,
-        is_offered=is_offered,
+        needs=can_sign_out,
     ),
     Endpoint(
         "pushed_authorization",
@@ -46,6 +48,9 @@ MACHINE_ENDPOINTS = (
         pushed_authorization,
         metadata_member="pushed_authorization_request_endpoint",
         for_people=True,
+    ),
+    Endpoint(
+        "userinfo", USERINFO_PATH, ("GET", "POST"), userinfo, metadata_member="userinfo_endpoint", for_openid=True
     ),
     Endpoint("jwks", "/jwks", ("GET", "HEAD"), jwks, metadata_member="jwks_uri"),
     Endpoint(
@@ -67,6 +72,10 @@ MACHINE_ENDPOINTS = (
 )
 """The endpoints below ``OAUTH2_URL_PREFIX``, in the order of the metadata document."""
 
-WELL_KNOWN = Endpoint("metadata", METADATA_PATH, ("GET", "HEAD"), metadata)
+WELL_KNOWN = (
+    Endpoint("metadata", METADATA_PATH, ("GET", "HEAD"), metadata),
+    Endpoint("openid_metadata", OPENID_METADATA_PATH, ("GET", "HEAD"), metadata, for_openid=True),
+)
+"""The two places of the metadata document."""
 
 __all__ = ["CONFIGURATION_PATH", "MACHINE_ENDPOINTS", "WELL_KNOWN", "Endpoint", "MachineEndpoints"]

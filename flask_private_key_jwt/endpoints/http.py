@@ -41,19 +41,29 @@ class Endpoint:
     """Its member of the metadata document, if it has one (RFC 8414 §2)."""
     for_people: bool = False
     """Whether it is only there when the application has people to ask."""
+    for_openid: bool = False
+    """Whether it is only there when OpenID Connect is offered."""
     in_browser: bool = False
     """Whether it is an ordinary view: pages for people, after the app's own hooks."""
     is_served: Callable[[ServerSettings], bool] = lambda _settings: True
     """Whether an app with these settings has it at all."""
-    is_offered: Callable[[State], bool] = lambda _state: True
-    """Whether the current app has it, by what it says of its people; asked each time."""
+    needs: Callable[[State], bool] = lambda _state: True
+    """What else the application must say of its people for it to be there; asked each time."""
+
+    def is_offered(self, state: State) -> bool:
+        """Whether it is there, by what the application says of its people so far."""
+        server = state.server
+        people, openid = not self.for_people or server.has_people(), not self.for_openid or server.offers_openid()
+        return people and openid and self.needs(state)
 
     def respond(self) -> ResponseReturnValue:
         """Answer the current request, come what may."""
         request = flask.request
         try:
-            if self.for_people and not current_state().server.has_people():
-                raise NotOffered("the application says nothing of its people")
+            if not self.is_offered(current_state()):
+                raise NotOffered(
+                    "OpenID Connect is not offered" if self.for_openid else "the application says nothing of its people"
+                )
             if request.method in self.methods:
                 return self.view()
             if request.method == "OPTIONS":

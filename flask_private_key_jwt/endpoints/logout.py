@@ -36,10 +36,10 @@ class Visit:
         return f"{NAME}\x00{self.request.build_query()}"
 
 
-def is_offered(state: State) -> bool:
-    """Whether the current app has the endpoint: it has people, and says how they are signed out."""
+def can_sign_out(state: State) -> bool:
+    """Whether the current app says how its people are signed out."""
     app = flask.current_app._get_current_object()  # type: ignore[attr-defined]
-    return state.server.has_people() and state.people.can_be_signed_out(app)
+    return state.people.can_be_signed_out(app)
 
 
 def logout() -> ResponseReturnValue:
@@ -49,7 +49,9 @@ def logout() -> ResponseReturnValue:
 
 def _respond() -> ResponseReturnValue:
     state, http = current_state(), flask.request
-    if not is_offered(state):
+    if not state.server.offers_openid():
+        raise NotOffered("OpenID Connect is not offered")
+    if not can_sign_out(state):
         raise NotOffered("the application does not say how its people are signed out")
     check_method()
     here = http.script_root + http.path

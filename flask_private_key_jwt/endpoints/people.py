@@ -10,6 +10,7 @@ from flask.typing import ResponseReturnValue
 
 from ..authorization.interaction import ConsentPage, Person, SignIn, find_subject
 from ..errors import ConfigurationError
+from ..tokens.user_claims import UserClaims
 from .browser_session import BrowserSession, note_sign_in
 
 UserLoader = Callable[[], Any]
@@ -30,6 +31,7 @@ class People:
     sign_in: SignInPage | None = None
     consent: ConsentView | None = None
     sign_out: SignOut | None = None
+    claims: UserClaims | None = None
 
     def are_known(self, app: flask.Flask) -> bool:
         """Whether *app* has people at all: it says who they are, or Flask-Login does."""

@@ -81,6 +81,15 @@ class ServerKeys:
                 self._ring = self._read(ring)
             return self._ring
 
+    def signing_algs(self) -> tuple[str, ...]:
+        """The algorithms of the key that signs and of the one that will sign next, each once.
+
+        :raises StoreUnavailable: The store is away and there is no copy.
+        """
+        ring = self.current()
+        coming = find_announced(ring.published, now=clock.now())
+        return tuple(dict.fromkeys(key.alg for key in (ring.signer, coming) if key is not None))
+
     # --- for the operator ---------------------------------------------------------------------------------
     def all(self) -> tuple[StoredKey, ...]:
         """Every stored key, by slot.

@@ -26,7 +26,7 @@ from .credentials import Credentials, Environ, Scheme, find_scheme, read_credent
 from .online import OnlineCheck
 from .own_server import SERVER_KEY, OwnServer
 from .requirement import Requirement
-from .target_uri import TargetURI
+from .target_uri import Target
 
 EXTENSION_KEY = "private_key_jwt_resource"
 
@@ -41,7 +41,7 @@ class Guard:
     settings: ResourceSettings
     tokens: TokenVerifier
     proofs: ProofChecker
-    target: TargetURI
+    target: Target
     fetched_keys: KeySource
     stored_replay: ReplayStore | None
     """The store that ``OAUTH2_REPLAY_STORE`` names, unless it is the own server's."""
@@ -49,6 +49,8 @@ class Guard:
     challenger: Challenger
     extensions: Mapping[str, Any]
     """The app's extensions; the authorization server may join them after us."""
+    name: str = "resource"
+    """What the log and the signal call the place of a refusal."""
 
     # --- the table of contents ------------------------------------------------------------------------------
     def admit(self, environ: Environ, requirement: Requirement, *, served: Sequence[Scheme]) -> Admission:
@@ -99,10 +101,9 @@ class Guard:
                 remember_admission(environ, admission)
                 self._hand_out_nonce(admission)
         except OAuthError as error:
-            challenges = self.challenger.build(error, requirement, served=served, used=find_scheme(environ))
-            return refuse(error, challenges)
+            return self._refuse(error, environ, requirement, served)
         except ConfigurationError as error:  # ours to mend, not the caller's: the log says how
-            return refuse(TemporarilyUnavailable(f"set up wrongly: {error}"))
+            return refuse(TemporarilyUnavailable(f"set up wrongly: {error}"), endpoint=self.name)
         return None
 
     def check_setup(self, requirement: Requirement) -> None:
@@ -114,9 +115,21 @@ class Guard:
         if requirement.online and self._find_issuer() is None:
             self.online.prepare()
 
+    def turn_away(self, error: OAuthError, environ: Environ, requirement: Requirement) -> flask.Response:
+        """The answer to a request that was let in, and is refused for what its view found."""
+        requirement = self.tighten(requirement)
+        served = requirement.schemes(with_dpop=self.find_replay_store() is not None)
+        return self._refuse(error, environ, requirement, served)
+
     def tighten(self, requirement: Requirement) -> Requirement:
         """A view's requirement under the profile: ``fapi2`` takes bound tokens only (§5.3.4)."""
         return replace(requirement, dpop="required") if self.settings.PROFILE == "fapi2" else requirement
+
+    def _refuse(
+        self, error: OAuthError, environ: Environ, requirement: Requirement, served: Sequence[Scheme]
+    ) -> flask.Response:
+        challenges = self.challenger.build(error, requirement, served=served, used=find_scheme(environ))
+        return refuse(error, challenges, endpoint=self.name)
 
     # --- the steps --------------------------------------------------------------------------------------------
     def _check_proof(self, credentials: Credentials, token: AccessToken, environ: Environ) -> DPoPProof | None:

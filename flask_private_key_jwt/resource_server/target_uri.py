@@ -1,10 +1,34 @@
 """The URL a proof's ``htu`` is held against (RFC 9449 §4.3, item 9)."""
 
+from dataclasses import dataclass
+from typing import Protocol
 from urllib.parse import quote_from_bytes, urlsplit
 
 from ..errors import ConfigurationError
 from ..settings import ResourceSettings
 from .credentials import Environ
+
+
+class Target(Protocol):
+    """Knows the URL of a request."""
+
+    def build(self, environ: Environ) -> str:
+        """The URL of a request, without query and fragment.
+
+        :raises ConfigurationError: The application does not know its own address.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class FixedURI:
+    """The URL of an API that is one endpoint: the same whichever of its paths a proxy passes on."""
+
+    url: str
+
+    def build(self, environ: Environ) -> str:
+        """See :meth:`Target.build`."""
+        return self.url
+
 
 _LITERAL = "/:@!$&'()*+,;=~"
 """Characters of a path that need no escape (RFC 3986 §3.3), besides letters, digits and ``-._``."""

@@ -221,7 +221,7 @@ def test_values_are_kept_as_they_were_checked(push, kept):
     assert pushed.status_code == 201
     sent = build_request(scope="read", response_mode="query", prompt="consent login", max_age="0")
     del sent["client_id"]
-    assert kept() == [{"values": sent, "resources": [API], "signed": False}]
+    assert kept() == [{"values": sent, "resources": [API]}]
 
 
 def test_prompt_has_a_longest_length(push, refusals):

@@ -11,7 +11,9 @@ from tests.conftest import INVALID_CLIENT
 
 ISSUER = "https://as.example/tenant/1"
 TOKEN_URL = f"{ISSUER}/oauth2/token"
+USERINFO_URL = f"{ISSUER}/oauth2/userinfo"
 WELL_KNOWN = "/.well-known/oauth-authorization-server"
+OPENID = "/.well-known/openid-configuration"
 
 
 @pytest.fixture
@@ -68,6 +70,49 @@ def test_metadata_names_the_urls_from_outside(place, path, app, mounted):
     assert answer.json["issuer"] == ISSUER
     assert answer.json["token_endpoint"] == TOKEN_URL
     assert answer.json["jwks_uri"] == f"{ISSUER}/oauth2/jwks"
+
+
+@pytest.fixture
+def people(app):
+    """Makes the host app's people known, so that OpenID Connect is offered."""
+    host_oauth = app.extensions["private_key_jwt"].people
+    before, host_oauth.load_user = host_oauth.load_user, lambda: None
+    yield
+    host_oauth.load_user = before
+
+
+@pytest.mark.parametrize(
+    ("place", "path"),
+    [
+        ("root", f"/tenant/1{OPENID}"),  # OpenID Connect Discovery §4: appended to the path
+        ("root", f"{OPENID}/tenant/1"),
+        ("root", OPENID),
+        ("mount", f"/tenant/1{OPENID}"),
+    ],
+)
+def test_openid_metadata_names_the_urls_from_outside(place, path, app, mounted, people):
+    answer = Client(app if place == "root" else mounted).get(path)
+
+    assert answer.json["issuer"] == ISSUER
+    assert answer.json["userinfo_endpoint"] == USERINFO_URL
+    assert answer.json == Client(app).get(WELL_KNOWN).json
+
+
+@pytest.mark.parametrize("place", ["root", "mount"])
+@pytest.mark.parametrize(("url", "status"), [(USERINFO_URL, 200), ("https://as.example/oauth2/userinfo", 401)])
+def test_userinfo_is_called_by_its_whole_url(url, status, place, app, mounted, people, proof_key, clock):
+    with app.app_context():
+        key = app.extensions["private_key_jwt"].server_keys.current().signing
+    claims = {"iss": ISSUER, "aud": ISSUER, "sub": "alice", "client_id": "app", "scope": "openid", "jti": "1"}
+    claims |= {"iat": clock.now, "exp": clock.now + 60, "cnf": {"jkt": proof_key.public.thumbprint}}
+    token = jose.sign({"typ": "at+jwt", "kid": key.public.kid}, claims, key)
+    proof = build_proof(proof_key, jti="1", method="GET", url=url, now=clock.now, access_token=token)
+
+    answer = Client(app if place == "root" else mounted).get(
+        "/tenant/1/oauth2/userinfo", headers={"Authorization": f"DPoP {token}", "DPoP": proof}
+    )
+
+    assert answer.status_code == status
 
 
 @pytest.mark.parametrize("path", ["/oauth2/jwks", "/tenant/1/oauth2/jwks"])

@@ -1,9 +1,11 @@
-"""The server under the profile fapi2 with an API, two clients and a person: what the suite's plan sets up.
+"""The server under the profile fapi2 with an API, two clients and a person: what the suite's plans set up.
 
-One server for many tests, with DPoP nonces and without; every test has a person and a proof key of its own.
+One server for many tests, with DPoP nonces and without, and in both plans: with requests that are not signed, and with
+requests that have to be (Message Signing). Every test has a person and a proof key of its own.
 """
 
 import secrets
+from itertools import product
 from urllib.parse import urlencode
 
 import flask
@@ -13,7 +15,8 @@ from flask_sqlalchemy import SQLAlchemy
 from flask_private_key_jwt import PrivateKeyJWT, ResourceProtector, clock, current_token, note_sign_in
 from flask_private_key_jwt.signals import request_refused
 from tests.conftest import SECRET, START
-from tests.openid_suite.relying_party import CALLBACK, ISSUER, SCOPE, Browser, RelyingParty
+from tests.openid_suite.relying_party import CALLBACK, ISSUER, OPENID_SCOPE, Browser, RelyingParty
+from tests.openid_suite.signing_party import SigningParty
 
 ALGS = ("PS256", "ES256")
 
@@ -45,7 +48,7 @@ def add_people(app, oauth):
         return flask.redirect(flask.request.args["next"], 303)
 
 
-def make_server(folder, nonces):
+def make_server(folder, *, nonces, signed):
     app = flask.Flask("authorization_server")
     app.config.from_mapping(
         SECRET_KEY=SECRET,
@@ -55,6 +58,7 @@ def make_server(folder, nonces):
         OAUTH2_RESOURCES=[ISSUER],
         OAUTH2_RESOURCE=ISSUER,
         OAUTH2_DPOP_NONCE="required" if nonces else "off",
+        OAUTH2_REQUIRE_SIGNED_REQUESTS=signed,
     )
     db = SQLAlchemy()
     oauth = PrivateKeyJWT(db)
@@ -71,17 +75,18 @@ def make_server(folder, nonces):
 
 @pytest.fixture(scope="session")
 def _servers(tmp_path_factory, keys):
-    """A server for each way with nonces, its clients registered: ``servers[nonces]``."""
+    """A server for each way with nonces and signatures, its clients registered: ``servers[nonces, signed]``."""
     made = {}
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(clock, "now", lambda: START)
-        for nonces in (False, True):
-            app, oauth, db = made[nonces] = make_server(tmp_path_factory.mktemp("suite"), nonces)
+        for nonces, signed in product((False, True), repeat=2):
+            folder = tmp_path_factory.mktemp("suite")
+            app, oauth, db = made[nonces, signed] = make_server(folder, nonces=nonces, signed=signed)
             with app.app_context():
                 for alg in ALGS:
                     for number in (1, 2):
                         register(oauth, keys, alg, number)
-    yield {nonces: app for nonces, (app, _, _) in made.items()}
+    yield {variant: app for variant, (app, _, _) in made.items()}
     for app, _, db in made.values():
         with app.app_context():
             db.engine.dispose()
@@ -95,7 +100,7 @@ def register(oauth, keys, alg, number):
             "jwks": {"keys": [keys(alg, f"suite client {number}").public_jwk()]},
             "grant_types": ["authorization_code", "refresh_token"],
             "redirect_uris": [redirect_uri_of(number)],
-            "scope": SCOPE,
+            "scope": OPENID_SCOPE,
         }
     )
 
@@ -116,9 +121,15 @@ def nonces():
     return False
 
 
+@pytest.fixture(params=[False, True], ids=["unsigned", "signed"])
+def signed(request):
+    """Whether requests are signed: every module is run in both plans, but those of one alone."""
+    return request.param
+
+
 @pytest.fixture
-def app(_servers, nonces):
-    return _servers[nonces]
+def app(_servers, nonces, signed):
+    return _servers[nonces, signed]
 
 
 @pytest.fixture
@@ -127,10 +138,11 @@ def browser(app):
 
 
 @pytest.fixture
-def make_client(app, browser, alg, keys):
+def make_client(app, browser, alg, signed, keys):
     def make(number):
         key, proof_key = keys(alg, f"suite client {number}"), keys(alg, f"suite proof {number}")
-        return RelyingParty(app, f"{alg}-client-{number}", key, proof_key, redirect_uri_of(number), browser)
+        known = (app, f"{alg}-client-{number}", key, proof_key, redirect_uri_of(number), browser)
+        return SigningParty(*known, is_second=number == 2) if signed else RelyingParty(*known)
 
     return make
 

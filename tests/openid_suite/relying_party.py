@@ -19,9 +19,14 @@ PAR = "/oauth2/par"
 AUTHORIZE = "/oauth2/authorize"
 TOKEN = "/oauth2/token"
 ACCOUNTS = "/accounts"
+USERINFO = "/oauth2/userinfo"
+APIS = (ACCOUNTS, USERINFO)
+JWKS = "/oauth2/jwks"
 CALLBACK = "https://suite.example/callback"
 ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 SCOPE = "accounts balances"
+OPENID_SCOPE = f"openid {SCOPE}"
+FAPI2_ALGS = {"PS256", "ES256", "EdDSA", "Ed25519"}
 NO_PROOF = object()
 NQCHAR = re.compile(r"[\x21\x23-\x5B\x5D-\x7E]+")
 ERROR_TEXT = re.compile(r"[\x20-\x21\x23-\x5B\x5D-\x7E]+")
@@ -94,7 +99,7 @@ class RelyingParty:
     def proof(self, method, path, *, key=None, access_token=None, header=None, **changes):
         key = key or self.proof_key
         claims = {"jti": secrets.token_hex(10), "htm": method, "htu": ISSUER + path, "iat": clock.now()}
-        claims |= {"nonce": self.nonces.get(path == ACCOUNTS)}
+        claims |= {"nonce": self.nonces.get(path in APIS)}
         claims |= {"ath": access_token_hash(access_token)} if access_token else {}
         full = {"typ": "dpop+jwt", "jwk": key.public.jwk, **(header or {})}
         return jose.sign(without_none(full), without_none({**claims, **changes}), key)
@@ -163,21 +168,23 @@ class RelyingParty:
         """A token answer, by way of a request that is changed."""
         return check_token(self.redeem(self.get_code(**changes)))
 
-    def call(self, token, *, scheme="DPoP", proof=None, proof_key=None, query="", headers=None):
-        """Call the API."""
+    def call(
+        self, token, *, method="GET", path=ACCOUNTS, scheme="DPoP", proof=None, proof_key=None, query="", headers=None
+    ):
+        """Call the API, or UserInfo."""
 
         def send():
             sent = {"Authorization": f"{scheme} {token}", "x-fapi-interaction-id": INTERACTION, **(headers or {})}
             if proof is not NO_PROOF:
-                sent["DPoP"] = self.proof("GET", ACCOUNTS, access_token=token, key=proof_key, **(proof or {}))
-            return self.call_raw(sent, query=query)
+                sent["DPoP"] = self.proof(method, path, access_token=token, key=proof_key, **(proof or {}))
+            return self.call_raw(sent, method=method, path=path, query=query)
 
         answer = send()
         return send() if asks_for_nonce(answer) else answer
 
-    def call_raw(self, headers, *, query=""):
+    def call_raw(self, headers, *, method="GET", path=ACCOUNTS, query=""):
         """Call the API with these headers, once."""
-        answer = self.app.test_client().get(ACCOUNTS, query_string=query, headers=headers)
+        answer = self.app.test_client().open(path, method=method, query_string=query, headers=headers)
         return self._note_nonce(answer, at_api=True)
 
     # --- what comes back --------------------------------------------------------------------------------------
@@ -242,7 +249,7 @@ def check_pushed(answer):
 
 
 def check_token(answer):
-    """The body of a successful token answer; plain OAuth, so without an ID token."""
+    """The body of a successful token answer; in plain OAuth without an ID token."""
     assert answer.status_code == 200, answer.text
     assert answer.headers["Content-Type"] == "application/json"
     assert "no-store" in answer.headers["Cache-Control"]
@@ -250,7 +257,7 @@ def check_token(answer):
     assert body["token_type"].lower() == "dpop"
     assert entropy(body["access_token"]) >= 128
     assert isinstance(body["expires_in"], int)
-    assert "id_token" not in body
+    assert ("id_token" in body) == ("openid" in body["scope"].split())
     if "refresh_token" in body:
         assert entropy(body["refresh_token"]) >= 128
         assert VSCHAR.fullmatch(body["refresh_token"])
@@ -262,6 +269,22 @@ def check_accounts(answer):
     assert answer.status_code == 200, answer.text
     assert answer.headers.get("x-fapi-interaction-id", INTERACTION) == INTERACTION
     return answer.json
+
+
+def check_id_token(client, token, *, nonce=None):
+    """The claims of the ID token in a token answer, everything about it checked."""
+    jwt = jose.parse(token["id_token"], max_bytes=8192)
+    jwks = client.app.test_client().get(JWKS).json["keys"]
+    (key,) = [key for key in jwks if key["kid"] == jwt.kid]
+    assert jwt.alg in FAPI2_ALGS
+    assert jose.verify(jwt, jose.import_public_jwk(key))
+    claims = jwt.claims
+    assert (claims["iss"], claims["aud"]) == (ISSUER, client.client_id)
+    assert claims["sub"] == jose.decode_unverified(token["access_token"])[1]["sub"]
+    assert abs(claims["iat"] - clock.now()) <= 300
+    assert claims["exp"] > clock.now()
+    assert claims.get("nonce") == nonce
+    return claims
 
 
 def bound_to(token):

@@ -2,9 +2,10 @@
 
 from urllib.parse import urlsplit
 
-from tests.openid_suite.relying_party import ISSUER, PAR
+import pytest
 
-FAPI2_ALGS = {"PS256", "ES256", "EdDSA", "Ed25519"}
+from tests.openid_suite.relying_party import FAPI2_ALGS, ISSUER, PAR
+
 REGISTERED = {
     "issuer", "authorization_endpoint", "token_endpoint", "jwks_uri", "registration_endpoint", "scopes_supported",
     "response_types_supported", "response_modes_supported", "grant_types_supported",
@@ -13,19 +14,27 @@ REGISTERED = {
     "require_pushed_authorization_requests", "authorization_response_iss_parameter_supported",
     "dpop_signing_alg_values_supported", "protected_resources", "client_id_metadata_document_supported",
     "request_parameter_supported", "request_uri_parameter_supported", "request_object_signing_alg_values_supported",
-    "require_signed_request_object",
+    "require_signed_request_object", "userinfo_endpoint", "subject_types_supported", "claims_supported",
+    "id_token_signing_alg_values_supported",
 }  # fmt: skip
 """Members of the IANA registry "OAuth Authorization Server Metadata", as far as the server has use for them."""
 
 
-def test_discovery_end_point_verification(app):
-    answer = app.test_client().get("/.well-known/oauth-authorization-server")
+@pytest.mark.parametrize("place", ["oauth-authorization-server", "openid-configuration"])
+def test_discovery_end_point_verification(place, app, signed):
+    answer = app.test_client().get(f"/.well-known/{place}")
 
     assert (answer.status_code, answer.headers["Content-Type"]) == (200, "application/json")
     metadata = answer.json
     assert metadata["issuer"] == ISSUER
-    for name in ("authorization_endpoint", "token_endpoint", "jwks_uri", "pushed_authorization_request_endpoint"):
-        url = urlsplit(metadata[name])
+    endpoints = (
+        "authorization_endpoint",
+        "token_endpoint",
+        "pushed_authorization_request_endpoint",
+        "userinfo_endpoint",
+    )
+    for member in (*endpoints, "jwks_uri"):
+        url = urlsplit(metadata[member])
         assert (url.scheme, url.netloc, url.query, url.fragment) == ("https", "as.example", "", "")
     assert metadata["pushed_authorization_request_endpoint"] == ISSUER + PAR
     assert metadata["authorization_response_iss_parameter_supported"] is True
@@ -34,6 +43,10 @@ def test_discovery_end_point_verification(app):
     assert metadata["code_challenge_methods_supported"] == ["S256"]
     assert metadata["token_endpoint_auth_methods_supported"] == ["private_key_jwt"]
     assert {"authorization_code", "refresh_token"} <= set(metadata["grant_types_supported"])
-    for name in ("dpop_signing_alg_values_supported", "token_endpoint_auth_signing_alg_values_supported"):
-        assert set(metadata[name]) == FAPI2_ALGS
+    assert metadata.get("require_signed_request_object", False) is signed
+    for name in ("dpop", "token_endpoint_auth", "request_object"):
+        assert set(metadata[f"{name}_signing_alg_values_supported"]) == FAPI2_ALGS
+    assert set(metadata["id_token_signing_alg_values_supported"]) <= FAPI2_ALGS
+    assert metadata["subject_types_supported"] == ["public"]
+    assert "openid" in metadata["scopes_supported"]
     assert set(metadata) <= REGISTERED

@@ -1,16 +1,31 @@
 """The flow as it should be, and as the person may end it."""
 
+import secrets
 from urllib.parse import urlencode
 
-from tests.openid_suite.relying_party import bound_to, check_accounts, check_token
-from tests.openid_suite.variants import BOTH_ALGS, NONCES_OR_NOT, assert_page
+import pytest
+
+from tests.openid_suite.relying_party import (
+    OPENID_SCOPE,
+    USERINFO,
+    bound_to,
+    check_accounts,
+    check_id_token,
+    check_token,
+)
+from tests.openid_suite.variants import BOTH_ALGS, NONCES_OR_NOT, OPENID_OR_NOT, assert_page
 
 
 @BOTH_ALGS
 @NONCES_OR_NOT
-def test_happy_flow(client, client2, refusals):
+@OPENID_OR_NOT
+def test_happy_flow(scope, client, client2, refusals):
     for actor in (client, client2):
-        token = actor.get_token(dpop_jkt=actor.proof_key.public.thumbprint)
+        nonce = secrets.token_urlsafe(32) if scope == OPENID_SCOPE else None
+        token = actor.get_token(dpop_jkt=actor.proof_key.public.thumbprint, scope=scope, nonce=nonce)
+        if nonce:
+            assert check_id_token(actor, token, nonce=nonce)["sub"] == actor.browser.person
+            assert actor.call(token["access_token"], path=USERINFO).json == {"sub": actor.browser.person}
         assert bound_to(token) == actor.proof_key.public.thumbprint
         assert check_accounts(actor.call(token["access_token"])) == {"subject": actor.browser.person}
         for accept in ("application/json", "application/json;charset=utf-8", "*/*", "text/plain, application/json"):
@@ -36,10 +51,37 @@ def test_ensure_authorization_request_without_state_success(client):
     check_token(client.redeem(client.get_code(state=None)))
 
 
-def test_ensure_other_scope_order_succeeds(client):
-    token = client.get_token(scope="balances accounts")
+@pytest.mark.parametrize("scope", ["balances accounts", "balances accounts openid"])
+def test_ensure_other_scope_order_succeeds(scope, client):
+    token = client.get_token(scope=scope)
 
     check_accounts(client.call(token["access_token"]))
+
+
+@pytest.mark.parametrize("nonce", [None, ""])
+def test_ensure_authorization_request_without_nonce_success(nonce, client):
+    check_id_token(client, client.get_token(scope=OPENID_SCOPE, nonce=nonce))
+
+
+def test_ensure_authorization_request_with_64_char_nonce_success(client):
+    nonce = secrets.token_hex(32)
+
+    check_id_token(client, client.get_token(scope=OPENID_SCOPE, nonce=nonce), nonce=nonce)
+
+
+def test_ensure_authorization_request_with_long_nonce(client):
+    nonce = secrets.token_hex(192)
+
+    check_id_token(client, client.get_token(scope=OPENID_SCOPE, nonce=nonce), nonce=nonce)
+
+
+def test_ensure_different_nonce_inside_and_outside_request_object(client):
+    outside = client.request(client_id=None, scope=OPENID_SCOPE, nonce="outside")
+
+    answer = client.authorize(client.push(scope=OPENID_SCOPE, nonce="inside"), duplicates=outside)
+
+    token = check_token(client.redeem(client.read(answer, state=client.state)["code"]))
+    check_id_token(client, token, nonce="inside")
 
 
 def test_ensure_authorization_request_with_long_state(client):

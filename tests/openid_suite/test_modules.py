@@ -1,8 +1,10 @@
-"""Every module of the suite's plan is ported, or it says here why not.
+"""Every module of the suite's plans is ported, or it says here why not.
 
 The modules are those of ``fapi2-security-profile-final-test-plan``, conformance suite 5.2.4, without the prefix
-``fapi2-security-profile-final-``; a test is named after each. The variants are ``private_key_jwt``, ``dpop``,
-``plain_fapi`` and ``plain_oauth``.
+``fapi2-security-profile-final-``, and those that ``fapi2-message-signing-final-test-plan`` has besides; a test is named
+after each. The variants are ``private_key_jwt``, ``dpop``, ``plain_fapi``,
+``openid_connect`` and ``plain_oauth``, and for Message Signing
+``signed_non_repudiation``.
 """
 
 import ast
@@ -10,14 +12,9 @@ from pathlib import Path
 
 import pytest
 
-NEEDS_ID_TOKEN = "needs an ID token, which there is none of in plain OAuth"
 OTHER_PROFILE = "of another FAPI profile or way of authenticating"
 
 LEFT_OUT = {
-    "ensure-authorization-request-without-nonce-success": NEEDS_ID_TOKEN,
-    "ensure-authorization-request-with-64-char-nonce-success": NEEDS_ID_TOKEN,
-    "ensure-authorization-request-with-long-nonce": NEEDS_ID_TOKEN,
-    "ensure-different-nonce-inside-and-outside-request-object": NEEDS_ID_TOKEN,
     "test-claims-parameter-identity-claims": "skipped by the suite: claims_parameter_supported is absent",
     "ensure-registered-redirect-uri": OTHER_PROFILE,
     "australia-connectid-test-claims-parameter-idtoken-identity-claims": OTHER_PROFILE,
@@ -32,6 +29,10 @@ PORTED = [
     "happy-flow",
     "user-rejects-authentication",
     "ensure-authorization-request-without-state-success",
+    "ensure-authorization-request-without-nonce-success",
+    "ensure-authorization-request-with-64-char-nonce-success",
+    "ensure-authorization-request-with-long-nonce",
+    "ensure-different-nonce-inside-and-outside-request-object",
     "ensure-other-scope-order-succeeds",
     "access-token-type-header-case-sensitivity",
     "check-dpop-proof-nbf-exp",
@@ -81,6 +82,23 @@ PORTED = [
     "par-test-token-endpoint-url-as-audience-fails",
 ]
 
+MESSAGE_SIGNING = [
+    "ensure-request-object-with-multiple-aud-succeeds",
+    "ensure-request-object-with-nbf-8-seconds-in-the-future-is-accepted",
+    "ensure-request-object-without-exp-fails",
+    "ensure-request-object-without-nbf-fails",
+    "ensure-expired-request-object-fails",
+    "ensure-request-object-with-bad-aud-fails",
+    "ensure-request-object-with-exp-over-60-fails",
+    "ensure-request-object-with-nbf-over-60-fails",
+    "ensure-signed-request-object-with-RS256-fails",
+    "ensure-request-object-signature-algorithm-is-not-none",
+    "ensure-request-object-with-invalid-signature-fails",
+    "ensure-matching-key-in-authorization-request",
+    "ensure-unsigned-request-at-par-endpoint-fails",
+    "par-authorization-request-containing-request_uri",
+]
+
 
 def find_tests():
     for path in Path(__file__).parent.glob("test_*.py"):
@@ -92,7 +110,7 @@ def find_tests():
 TESTS = frozenset(find_tests())
 
 
-@pytest.mark.parametrize("module", PORTED)
+@pytest.mark.parametrize("module", [*PORTED, *MESSAGE_SIGNING])
 def test_module_has_a_test(module):
     name = "test_" + module.replace("-", "_").lower()
 
@@ -101,3 +119,7 @@ def test_module_has_a_test(module):
 
 def test_the_plan_has_62_modules():
     assert len({*PORTED, *LEFT_OUT}) == len(PORTED) + len(LEFT_OUT) == 62
+
+
+def test_the_plan_for_message_signing_has_14_more():
+    assert len({*PORTED, *LEFT_OUT, *MESSAGE_SIGNING}) == 62 + len(MESSAGE_SIGNING) == 62 + 14

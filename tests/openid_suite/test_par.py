@@ -47,6 +47,7 @@ def test_par_without_duplicate_parameters(client):
     check_token(client.redeem(client.read(answer, state=client.state)["code"]))
 
 
+@pytest.mark.parametrize("signed", [False], ids=["unsigned"])  # signed, the form holds nothing but the object
 def test_par_authorization_request_containing_request_uri_form_param(client, refusals):
     request_uri = check_pushed(client.push())
 

@@ -2,10 +2,11 @@
 
 import pytest
 
-from tests.openid_suite.relying_party import ERROR_TEXT
+from tests.openid_suite.relying_party import ERROR_TEXT, OPENID_SCOPE, SCOPE
 
 BOTH_ALGS = pytest.mark.parametrize("alg", ["PS256", "ES256"])
 NONCES_OR_NOT = pytest.mark.parametrize("nonces", [False, True], ids=["no_nonces", "nonces"])
+OPENID_OR_NOT = pytest.mark.parametrize("scope", [SCOPE, OPENID_SCOPE], ids=["plain_oauth", "openid_connect"])
 
 
 def assert_refused(answer, refusals, reason, *errors):
