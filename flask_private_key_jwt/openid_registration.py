@@ -96,7 +96,10 @@ def describe_openid(client: RegisteredClient) -> dict[str, Any]:
         "request_object_signing_alg": client.request_object_signing_alg,
         "default_max_age": client.default_max_age,
     }
-    if CODE_GRANT in client.grant_types:
-        members["require_signed_request_object"] = client.require_signed_request_object
-        members["require_auth_time"] = client.require_auth_time
+    flags = {
+        "require_signed_request_object": client.require_signed_request_object,
+        "require_auth_time": client.require_auth_time,
+    }
+    # A client that does not act for people may have them all the same, and keeps them when it is changed.
+    members |= {name: flag for name, flag in flags.items() if flag or CODE_GRANT in client.grant_types}
     return {name: value for name, value in members.items() if value is not None}

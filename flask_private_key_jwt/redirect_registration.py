@@ -53,7 +53,7 @@ def check_uris(given: object, *, name: str, native: bool, refusal: type[InvalidC
         try:
             check_redirect_uri(uri, native=native)
         except ValueError as error:
-            raise refusal(f"redirect URI {uri[:200]!r} {error}") from None
+            raise refusal(f"{name}: {uri[:200]!r} {error}") from None
     return tuple(dict.fromkeys(given))
 
 

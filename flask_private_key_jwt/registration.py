@@ -121,16 +121,18 @@ def describe_client(client: RegisteredClient) -> dict[str, Any]:
 
 
 def _describe_redirects(client: RegisteredClient) -> dict[str, Any]:
-    """The members of a client that acts for people, as far as it does."""
-    redirect_uris = {"redirect_uris": list(client.redirect_uris)} if client.redirect_uris else {}
-    if CODE_GRANT not in client.grant_types:
-        return redirect_uris
-    return {
-        **redirect_uris,
-        "response_types": ["code"],
-        "application_type": client.application_type,
-        "require_pushed_authorization_requests": client.require_pushed_authorization_requests,
-    }
+    """The members of a client that acts for people; of another one those that differ from what their absence says."""
+    uses_code = CODE_GRANT in client.grant_types
+    members: dict[str, Any] = {}
+    if client.redirect_uris:
+        members["redirect_uris"] = list(client.redirect_uris)
+    if uses_code:
+        members["response_types"] = ["code"]
+    if uses_code or client.application_type != "web":
+        members["application_type"] = client.application_type
+    if uses_code or client.require_pushed_authorization_requests:
+        members["require_pushed_authorization_requests"] = client.require_pushed_authorization_requests
+    return members
 
 
 def unknown_members(metadata: Mapping[str, Any]) -> list[str]:

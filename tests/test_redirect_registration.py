@@ -102,7 +102,7 @@ def test_uri_of_a_device_is_for_native_clients(uri, add):
 def test_other_uri_is_refused(uri, application_type, add):
     reason = refusal_of(add, InvalidRedirectURI, redirect_uris=[uri], application_type=application_type)
 
-    assert reason.startswith(f"redirect URI {uri[:200]!r} ")
+    assert reason.startswith(f"redirect_uris: {uri[:200]!r} ")
 
 
 @pytest.mark.parametrize("uris", [None, [], "https://app.example/", {}, [5], [None], ["https://app.example/"] * 21])

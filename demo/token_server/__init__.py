@@ -22,11 +22,12 @@ from flask_private_key_jwt import PrivateKeyJWT
 from ..folder import FOLDER, read_secret
 from .commands import demo_user
 from .database import db
-from .pages import add_pages
+from .pages import add_pages, end_session
 
 MIGRATIONS = Path(__file__).parent.parent.parent / "migrations"
 
 oauth = PrivateKeyJWT(db)  # client, key and replay tables join db.metadata
+oauth.sign_out(end_session)
 
 
 def create_app() -> Flask:

@@ -108,10 +108,15 @@ def try_password(form: SignInForm, name: str, way_back: str) -> ResponseReturnVa
 
 @pages.post("/sign-out")
 def sign_out() -> ResponseReturnValue:
-    """End the session of this browser. A POST, or a picture on any page could do it."""
+    """Sign out on a person's own wish. A POST, or a picture on any page could do it."""
+    end_session()
+    return flask.redirect(flask.url_for("pages.home"), 303)
+
+
+def end_session() -> None:
+    """End the session of this browser; the extension asks for it too, when a client signs a person out."""
     logout_user()
     flask.session.clear()
-    return flask.redirect(flask.url_for("pages.home"), 303)
 
 
 @pages.after_request

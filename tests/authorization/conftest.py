@@ -282,6 +282,6 @@ def leaver(app, signs_out, register, client_key):
         grant_types=["authorization_code", "refresh_token"],
         redirect_uris=[REDIRECT_URI],
         post_logout_redirect_uris=[BYE],
-        scope="read write",
+        scope="openid read write",
         default_scope="read",
     )

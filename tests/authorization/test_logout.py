@@ -106,6 +106,14 @@ def test_with_a_hint_and_nobody_signed_in_the_way_back_is_open(stranger, hint):
     assert_signed_out_page(stranger.leave(id_token_hint=hint))
 
 
+def test_id_token_that_came_with_the_code_is_a_hint(browser, redeem):
+    location = browser.decide(browser.ask_for_code(scope="openid read")).headers["Location"]
+    tokens = redeem(parse_qs(urlsplit(location).query)["code"][0]).json
+
+    assert browser.leave(id_token_hint=tokens["id_token"], post_logout_redirect_uri=BYE).headers["Location"] == BYE
+    assert not browser.is_signed_in()
+
+
 # --- what is no hint ---------------------------------------------------------------------------------------------
 def assert_is_no_hint(browser, text, refusals, reason):
     answer = browser.leave(id_token_hint=text, post_logout_redirect_uri=BYE, client_id=APP_ID)

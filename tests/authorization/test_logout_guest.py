@@ -28,12 +28,23 @@ def test_app_without_people_has_no_such_endpoint(app, refusals):
 
 def test_app_that_does_not_say_how_people_are_signed_out_has_no_such_endpoint(app, people, refusals):
     assert advertised(app) is None
-    assert_refused(app.test_client().get(LOGOUT), refusals, "the application does not say how its people", 404)
+    assert_refused(app.test_client().get(LOGOUT), refusals, "no OpenID Connect, or the application does not", 404)
 
 
 def test_app_that_says_how_people_are_signed_out_advertises_it(app, signs_out):
     assert advertised(app) == "https://as.example/oauth2/logout"
     assert app.test_client().get(LOGOUT).status_code == 200
+
+
+@pytest.mark.parametrize("settings", [{"OAUTH2_SCOPES": ["read"]}])
+def test_app_without_openid_has_no_such_endpoint(app, signs_out, refusals):
+    assert advertised(app) is None
+    assert_refused(app.test_client().get(LOGOUT), refusals, "no OpenID Connect, or the application does not", 404)
+
+
+@pytest.mark.parametrize("settings", [{"OAUTH2_SCOPES": ["read", "openid"]}])
+def test_app_with_openid_among_its_scopes_has_it(app, signs_out):
+    assert advertised(app) is not None
 
 
 @pytest.mark.parametrize("settings", [{"OAUTH2_ISSUER": "https://as.example/tenant", "OAUTH2_URL_PREFIX": "/auth"}])
@@ -124,7 +135,7 @@ def test_user_function_of_the_app_goes_with_a_function_to_sign_out(app, oauth, b
     oauth.user(lambda: flask_login.current_user)
 
     assert advertised(app) is None
-    assert_refused(browser.leave(), refusals, "the application does not say how its people", 404)
+    assert_refused(browser.leave(), refusals, "no OpenID Connect, or the application does not", 404)
     assert browser.is_signed_in()
 
     oauth.sign_out(flask_login.logout_user)

@@ -10,8 +10,12 @@ from types import SimpleNamespace
 
 import pytest
 from demo_program import Demo
+from token_server_browser import CHEAP, Browser
 
 from demo.console_client.__main__ import main
+from demo.token_server import create_app, users
+from demo.token_server.database import db
+from demo.token_server.users import add_user
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -75,3 +79,43 @@ def console(site, monkeypatch, capsys):
         return SimpleNamespace(returncode=code, stdout=out, stderr=err)
 
     return run
+
+
+# --- the token server in this process ---------------------------------------------------------------------
+@pytest.fixture
+def cheap_hashes(monkeypatch):
+    monkeypatch.setattr(users, "_METHOD", CHEAP)
+    monkeypatch.setattr(users, "_NOBODYS_HASH", f"{CHEAP}$nobody${'0' * 64}")
+
+
+@pytest.fixture
+def make_token_server(tmp_path, monkeypatch, cheap_hashes):
+    """Make the demo's token server, on one database each time: as workers do."""
+    made = []
+
+    def make(issuer="http://127.0.0.1:5001"):
+        monkeypatch.setenv("FLASK_SECRET_KEY", "a secret for tests only, long enough")
+        monkeypatch.setenv("FLASK_SQLALCHEMY_DATABASE_URI", f"sqlite:///{tmp_path}/people.sqlite")
+        monkeypatch.setenv("FLASK_OAUTH2_ISSUER", issuer)
+        made.append(create_app())
+        return made[-1]
+
+    yield make
+    for app in made:
+        with app.app_context():
+            db.engine.dispose()
+
+
+@pytest.fixture
+def app(make_token_server):
+    app = make_token_server()
+    with app.app_context():
+        db.create_all()
+        add_user("alice", "wonderland")
+        add_user("bob", "builder")
+    return app
+
+
+@pytest.fixture
+def browser(app):
+    return Browser(app)

@@ -7,15 +7,16 @@ from pathlib import Path
 from urllib.parse import urlencode
 
 import pytest
+from token_server_browser import CHEAP, Browser
 
-from demo.token_server import create_app, oauth, pages, users
+from demo.token_server import oauth, pages, users
 from demo.token_server.database import db
 from demo.token_server.pages import TOO_OLD, WRONG
 from demo.token_server.sign_in_limit import MAX_FAILURES, WINDOW_SECONDS
-from demo.token_server.users import User, add_user
+from demo.token_server.users import User
 
 HTTPS = "https://as.example"
-CHEAP = "pbkdf2:sha256:1"
+pytestmark = pytest.mark.usefixtures("cheap_hashes")
 HEADERS = {
     "X-Frame-Options": "DENY",
     "X-Content-Type-Options": "nosniff",
@@ -24,72 +25,12 @@ HEADERS = {
 }
 
 
-@pytest.fixture(autouse=True)
-def cheap_hashes(monkeypatch):
-    monkeypatch.setattr(users, "_METHOD", CHEAP)
-    monkeypatch.setattr(users, "_NOBODYS_HASH", f"{CHEAP}$nobody${'0' * 64}")
-
-
 @pytest.fixture
 def move_clock(monkeypatch):
     def move(seconds):
         monkeypatch.setattr("flask_private_key_jwt.clock.now", lambda: int(time.time()) + seconds)
 
     return move
-
-
-@pytest.fixture
-def make_token_server(tmp_path, monkeypatch):
-    """Make the demo's token server, on one database each time: as workers do."""
-    made = []
-
-    def make(issuer="http://127.0.0.1:5001"):
-        monkeypatch.setenv("FLASK_SECRET_KEY", "a secret for tests only, long enough")
-        monkeypatch.setenv("FLASK_SQLALCHEMY_DATABASE_URI", f"sqlite:///{tmp_path}/people.sqlite")
-        monkeypatch.setenv("FLASK_OAUTH2_ISSUER", issuer)
-        made.append(create_app())
-        return made[-1]
-
-    yield make
-    for app in made:
-        with app.app_context():
-            db.engine.dispose()
-
-
-@pytest.fixture
-def app(make_token_server):
-    app = make_token_server()
-    with app.app_context():
-        db.create_all()
-        add_user("alice", "wonderland")
-        add_user("bob", "builder")
-    return app
-
-
-class Browser:
-    def __init__(self, app, *, address="127.0.0.1", origin="http://127.0.0.1:5001"):
-        self.http = app.test_client()
-        self.with_ = {"base_url": origin, "environ_base": {"REMOTE_ADDR": address}}
-
-    def get(self, path):
-        return self.http.get(path, **self.with_)
-
-    def post(self, path, **form):
-        return self.http.post(path, data=form, **self.with_)
-
-    def csrf_token(self, path="/sign-in"):
-        return re.search(r'name="csrf_token"[^>]* value="([^"]+)"', self.get(path).text)[1]
-
-    def sign_in(self, name="alice", password="wonderland", *, path="/sign-in", **changes):
-        return self.post(path, **{"csrf_token": self.csrf_token(), "name": name, "password": password, **changes})
-
-    def is_signed_in(self):
-        return "You are signed in as" in self.get("/").text
-
-
-@pytest.fixture
-def browser(app):
-    return Browser(app)
 
 
 def test_the_right_name_and_password_lead_back(browser):

@@ -315,7 +315,7 @@ def test_client_secret_is_refused(registered, manage, refusals, method):
         ({"token_endpoint_auth_signing_alg": "RS256"}, "invalid_client_metadata", "jwks holds no public key that can"),
         ({"grant_types": ["password"]}, "invalid_client_metadata", "grant type 'password' is not supported"),
         ({"scope": "read delete"}, "invalid_client_metadata", "scope holds 'delete'"),
-        ({"redirect_uris": ["http://console.example"]}, "invalid_redirect_uri", "redirect URI "),
+        ({"redirect_uris": ["http://console.example"]}, "invalid_redirect_uri", "redirect_uris: "),
         ({"software_statement": "x"}, "unapproved_software_statement", "a software_statement"),
     ],
     ids=lambda value: "" if isinstance(value, dict) else value[:30],

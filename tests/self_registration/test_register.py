@@ -401,7 +401,7 @@ def test_private_key_is_refused_and_not_logged(post, create_token, refusals, key
 def test_redirect_uri_that_no_client_may_have_has_an_error_of_its_own(post, create_token, refusals):
     answer = post(create_token(), redirect_uris=["https://console.example/back#fragment"])
 
-    assert_refused(answer, "invalid_redirect_uri", refusals, "redirect URI 'https://console.example/back#fragment'")
+    assert_refused(answer, "invalid_redirect_uri", refusals, "redirect_uris: 'https://console.example/back#fragment'")
 
 
 def test_software_statement_has_an_error_of_its_own(post, create_token, refusals):

@@ -18,6 +18,15 @@ FULL_CLIENT = RegisteredClient(
     assertion_audience="compatibility",
     client_name="Kónsole 𝄞",
     owner="team-7",
+    redirect_uris=("https://app.example/callback", "com.example.app:/callback"),
+    application_type="native",
+    require_pushed_authorization_requests=True,
+    require_signed_request_object=True,
+    request_object_signing_alg="EdDSA",
+    post_logout_redirect_uris=("https://app.example/bye", "http://127.0.0.1/bye"),
+    default_max_age=0,
+    require_auth_time=True,
+    introspection_resources=("https://api.example", "https://as.example"),
     metadata={"contacts": ["ops@example.com"], "client_name#ja": "クライアント"},
 )
 

@@ -13,10 +13,17 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from flask import Flask
 from flask_sqlalchemy import SQLAlchemy
-from sqlalchemy import MetaData, inspect, text
+from sqlalchemy import MetaData, insert, inspect, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from flask_private_key_jwt.stores.models import TABLE_NAMES, build_tables
+from flask_private_key_jwt.registered_client import RegisteredClient
+from flask_private_key_jwt.stores.driver import Database
+from flask_private_key_jwt.stores.granted import Granted, StoredCode, digest
+from flask_private_key_jwt.stores.models import TABLE_NAMES, Tables, build_tables
+from flask_private_key_jwt.stores.sqlalchemy import SQLAlchemyClientStore
+from flask_private_key_jwt.stores.sqlalchemy_authorizations import SQLAlchemyAuthorizationStore
+from flask_private_key_jwt.stores.sqlalchemy_refresh_tokens import SQLAlchemyRefreshTokenStore
+from tests.conftest import START
 
 MIGRATIONS = Path(__file__).parents[2] / "migrations"
 TABLES = set(TABLE_NAMES)
@@ -139,3 +146,182 @@ def test_an_application_makes_its_own_migration_and_it_fits(sql_url, tmp_path):
         flask_migrate.downgrade(folder, "base")
         assert table_names(app) == set()
         db.engine.dispose()
+
+
+# --- tables with rows in them ---------------------------------------------------------------------------------
+SINCE_0004 = {
+    "oauth2_client": {
+        "require_signed_request_object",
+        "request_object_signing_alg",
+        "post_logout_redirect_uris",
+        "default_max_age",
+        "require_auth_time",
+        "introspection_resources",
+    },
+    "oauth2_authorization_code": {"nonce"},
+    "oauth2_revocation": {"issued_until"},
+}
+"""Table -> the columns that version 0003 of it did not have."""
+INDEXES_SINCE_0004 = {"ix_oauth2_pushed_request_client_id"}
+CONFIDENTIAL = {
+    "client_id": "console",
+    "version": "1",
+    "enabled": True,
+    "client_name": "Kónsole",
+    "jwks": '{"keys": [{"kty": "OKP"}]}',
+    "token_endpoint_auth_method": "private_key_jwt",
+    "grant_types": "authorization_code refresh_token",
+    "scope": "read write",
+    "default_scope": "read",
+    "dpop_bound_access_tokens": False,
+    "assertion_audience": "issuer",
+    "redirect_uris": "https://app.example/callback",
+    "application_type": "web",
+    "require_pushed_authorization_requests": True,
+    "client_metadata": '{"software_id": "4"}',
+    "created_at": START,
+    "updated_at": START,
+}
+PUBLIC = {
+    **CONFIDENTIAL,
+    "client_id": "native",
+    "jwks": None,
+    "token_endpoint_auth_method": "none",
+    "dpop_bound_access_tokens": True,
+}
+CODE = {
+    "digest": digest("a code"),
+    "grant_id": "grant",
+    "client_id": "console",
+    "subject": "alice",
+    "scope": "read",
+    "resources": "https://api.example",
+    "auth_time": START,
+    "redirect_uri": "https://app.example/callback",
+    "code_challenge": "c" * 43,
+    "expires_at": START + 60,
+}
+REVOCATION = {"digest": digest("grant_id\x00revoked"), "expires_at": START + 3600}
+PUSHED = {"digest": digest("urn:1"), "client_id": "console", "parameters": "{}", "expires_at": START}
+
+
+def insert_former_rows(app: Flask) -> None:
+    """Rows as the former tables held them."""
+    engine = app.extensions["sqlalchemy"].engine
+    former = MetaData()
+    former.reflect(engine)
+    for name, columns in SINCE_0004.items():
+        assert not columns & set(former.tables[name].c.keys())
+    with engine.begin() as connection:
+        connection.execute(insert(former.tables["oauth2_client"]), [CONFIDENTIAL, PUBLIC])
+        connection.execute(insert(former.tables["oauth2_authorization_code"]), CODE)
+        connection.execute(insert(former.tables["oauth2_revocation"]), REVOCATION)
+        connection.execute(insert(former.tables["oauth2_pushed_request"]), PUSHED)
+
+
+def assert_former_rows_are_read(app: Flask, tables: Tables) -> None:
+    """The rows mean what they meant before, and the new columns what their absence means."""
+    database = Database(lambda: app.extensions["sqlalchemy"].engine)
+    clients = SQLAlchemyClientStore(database, tables, 10)
+    authorizations = SQLAlchemyAuthorizationStore(database, tables.granted, keep_seconds=60)
+    revocations = SQLAlchemyRefreshTokenStore(database, tables.granted)
+
+    expected = RegisteredClient(
+        client_id="console",
+        version="1",
+        enabled=True,
+        jwks={"keys": [{"kty": "OKP"}]},
+        grant_types=frozenset({"authorization_code", "refresh_token"}),
+        scope=frozenset({"read", "write"}),
+        default_scope=("read",),
+        client_name="Kónsole",
+        redirect_uris=("https://app.example/callback",),
+        require_pushed_authorization_requests=True,
+        metadata={"software_id": "4"},
+    )
+    found, public = clients.find("console"), clients.find("native")
+    assert found is not None
+    assert public is not None
+    assert values(found) == values(expected)
+    assert public.is_public
+    assert (public.require_signed_request_object, public.require_auth_time) == (False, False)
+
+    granted = Granted("grant", "console", "alice", ("read",), ("https://api.example",), auth_time=START)
+    assert authorizations.find_code("a code") == StoredCode(
+        granted, "https://app.example/callback", "c" * 43, dpop_jkt=None, expires_at=START + 60
+    )
+    assert authorizations.use_code("a code")
+    assert authorizations.find_pushed("urn:1") is not None
+    assert revocations.is_revoked("revoked")
+    assert not revocations.is_revoked("grant")
+
+
+def values(client: RegisteredClient) -> dict[str, Any]:
+    return {name: getattr(client, name) for name in RegisteredClient.__slots__}
+
+
+def test_the_demos_migrations_keep_the_rows_that_were_there(sql_url, migrations):
+    db = SQLAlchemy()
+    tables = build_tables(db)
+    app = build_app(db, sql_url)
+    with app.app_context():
+        flask_migrate.upgrade(migrations, "0003")
+        insert_former_rows(app)
+
+        flask_migrate.upgrade(migrations)
+
+        assert_former_rows_are_read(app, tables)
+        db.engine.dispose()
+
+
+def test_the_demos_migrations_keep_the_rows_on_the_way_back(sql_url, migrations):
+    db = SQLAlchemy()
+    tables = build_tables(db)
+    app = build_app(db, sql_url)
+    with app.app_context():
+        flask_migrate.upgrade(migrations, "0003")
+        insert_former_rows(app)
+        flask_migrate.upgrade(migrations)
+
+        flask_migrate.downgrade(migrations, "0003")
+        flask_migrate.upgrade(migrations)
+
+        assert_former_rows_are_read(app, tables)
+        db.engine.dispose()
+
+
+@pytest.mark.filterwarnings("ignore:'get_engine' is deprecated:DeprecationWarning")  # Flask-Migrate's own template
+def test_an_applications_own_migration_keeps_the_rows_that_were_there(sql_url, tmp_path):
+    folder = str(tmp_path / "own")
+    before = SQLAlchemy()
+    build_former_tables(before.metadata)
+    app = build_app(before, sql_url)
+    with app.app_context():
+        flask_migrate.init(folder)
+        flask_migrate.migrate(folder)
+        flask_migrate.upgrade(folder)
+        insert_former_rows(app)
+        before.engine.dispose()
+
+    after = SQLAlchemy()
+    tables = build_tables(after)
+    app = build_app(after, sql_url)
+    with app.app_context():
+        flask_migrate.migrate(folder)
+        flask_migrate.upgrade(folder)
+
+        assert drift(app) == []
+        assert_former_rows_are_read(app, tables)
+        after.engine.dispose()
+
+
+def build_former_tables(metadata: MetaData) -> None:
+    """The tables as they were at version 0003 of the demo's, in an application's metadata."""
+    today = SQLAlchemy()
+    build_tables(today)
+    for name in TABLE_NAMES:
+        table = today.metadata.tables[name].to_metadata(metadata)
+        for column in SINCE_0004.get(name, ()):
+            table._columns.remove(table.c[column])  # type: ignore[attr-defined]  # there is no public way
+        for index in [index for index in table.indexes if index.name in INDEXES_SINCE_0004]:
+            table.indexes.remove(index)
