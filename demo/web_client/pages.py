@@ -23,6 +23,7 @@ PAGE_HEADERS = {
 }
 MOST_SIGN_INS_UNDER_WAY = 10
 """At one browser: each takes room in its cookie, and a cookie that is too large is dropped without a word."""
+MOST_NAME_CHARACTERS = 100
 _LOCALHOST = re.compile(r"localhost((?::[0-9]+)?)", re.IGNORECASE)
 
 pages = flask.Blueprint("pages", __name__)
@@ -81,7 +82,7 @@ def callback() -> ResponseReturnValue:
     token = provider().authorize_access_token()
     person = SignedIn(token.pop("userinfo"), token)
     info = provider().load_userinfo(person)
-    person.name = str(info.get("name") or info.get("preferred_username") or info["sub"])
+    person.name = str(info.get("name") or info.get("preferred_username") or info["sub"])[:MOST_NAME_CHARACTERS]
     provider().people.forget(flask.session.get("handle"))
     flask.session.clear()  # nothing that was in this session before is worth anything now
     flask.session["handle"] = provider().people.add(person)

@@ -67,7 +67,7 @@ def read_until(process, sentence):
 
 def members(page):
     """What a page shows, by name."""
-    return dict(re.findall(r"<dt>([^<]*)</dt><dd>([^<]*)</dd>", page.text))
+    return dict(re.findall(r"<dt>([^<]*)</dt><dd><bdi>([^<]*)</bdi></dd>", page.text))
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])

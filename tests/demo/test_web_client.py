@@ -222,8 +222,8 @@ def test_the_page_shows_id_token_userinfo_and_the_api(browser, provider):
 
     page = browser.get("/me").text
 
-    assert f"<dt>iss</dt><dd>{provider.url}</dd>" in page
-    assert "<dt>name</dt><dd>Alice &lt;b&gt;Liddell&lt;/b&gt;</dd>" in page
+    assert f"<dt>iss</dt><dd><bdi>{provider.url}</bdi></dd>" in page
+    assert "<dt>name</dt><dd><bdi>Alice &lt;b&gt;Liddell&lt;/b&gt;</bdi></dd>" in page
     assert "<li>&lt;i&gt;two&lt;/i&gt;</li>" in page
     assert [call for call in provider.calls if call[0] == "/api/values"] == [("/api/values", {}, "Bearer at-1")]
 
