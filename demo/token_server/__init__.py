@@ -6,6 +6,7 @@ Every setting can be changed by the environment, e.g. ``FLASK_OAUTH2_ISSUER=http
 
 database.py       the database
 users.py          who may sign in: name and password
+claims.py         what clients may learn about them, by scope
 sign_in_limit.py  how often somebody may fail
 pages.py          sign-in and sign-out, for browsers
 commands.py       ``flask demo-user add``
@@ -20,6 +21,7 @@ from flask_migrate import Migrate
 from flask_private_key_jwt import PrivateKeyJWT
 
 from ..folder import FOLDER, read_secret
+from .claims import describe_person
 from .commands import demo_user
 from .database import db
 from .pages import add_pages, end_session
@@ -28,6 +30,7 @@ MIGRATIONS = Path(__file__).parent.parent.parent / "migrations"
 
 oauth = PrivateKeyJWT(db)  # client, key and replay tables join db.metadata
 oauth.sign_out(end_session)
+oauth.user_claims(describe_person)
 
 
 def create_app() -> Flask:

@@ -28,7 +28,7 @@ def test_app_without_people_has_no_such_endpoint(app, refusals):
 
 def test_app_that_does_not_say_how_people_are_signed_out_has_no_such_endpoint(app, people, refusals):
     assert advertised(app) is None
-    assert_refused(app.test_client().get(LOGOUT), refusals, "no OpenID Connect, or the application does not", 404)
+    assert_refused(app.test_client().get(LOGOUT), refusals, "the application does not say how its people", 404)
 
 
 def test_app_that_says_how_people_are_signed_out_advertises_it(app, signs_out):
@@ -39,7 +39,7 @@ def test_app_that_says_how_people_are_signed_out_advertises_it(app, signs_out):
 @pytest.mark.parametrize("settings", [{"OAUTH2_SCOPES": ["read"]}])
 def test_app_without_openid_has_no_such_endpoint(app, signs_out, refusals):
     assert advertised(app) is None
-    assert_refused(app.test_client().get(LOGOUT), refusals, "no OpenID Connect, or the application does not", 404)
+    assert_refused(app.test_client().get(LOGOUT), refusals, "OpenID Connect is not offered", 404)
 
 
 @pytest.mark.parametrize("settings", [{"OAUTH2_SCOPES": ["read", "openid"]}])
@@ -135,7 +135,7 @@ def test_user_function_of_the_app_goes_with_a_function_to_sign_out(app, oauth, b
     oauth.user(lambda: flask_login.current_user)
 
     assert advertised(app) is None
-    assert_refused(browser.leave(), refusals, "no OpenID Connect, or the application does not", 404)
+    assert_refused(browser.leave(), refusals, "the application does not say how its people", 404)
     assert browser.is_signed_in()
 
     oauth.sign_out(flask_login.logout_user)
