@@ -86,13 +86,14 @@ def test_it_says_what_to_open_and_ends_well_on_a_signal(demo, number):
 
 
 def test_a_person_signs_in_and_reads_what_is_known(demo, person):
-    with running(demo):
+    with running(demo, HTTP_PROXY="http://127.0.0.1:9"):  # for the world, not for this machine
         page = person.get("/login")
 
     known = members(page)
     assert page.url == f"{demo.web}/me"
     assert person.seen == ["signs in as alice", "presses allow"]
     assert (known["iss"], known["aud"]) == (demo.issuer, "web-client")
+    assert known["name"] == "alice"
     assert f"GET {demo.issuer}/oauth2/userinfo: 200" in page.text
     assert f"GET {demo.api}/api/values: 200" in page.text
     assert "<li>read by web-client</li>" in page.text

@@ -4,6 +4,7 @@ import json
 import re
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from urllib.parse import parse_qs, parse_qsl, urlencode, urlsplit
 
@@ -480,6 +481,18 @@ def test_a_token_that_ends_is_refreshed_and_kept(app, browser, provider):
     grants = [(form["grant_type"], form.get("refresh_token")) for form in provider.forms("/token")]
     assert grants[1:] == [("refresh_token", "rt-1")]
     assert [call[2] for call in provider.calls if call[0] == "/api/values"] == ["Bearer at-2"] * 2
+
+
+def test_pages_that_are_opened_at_once_refresh_once(app, browser, provider):
+    browser.sign_in()
+    person_of(app).token["expires_at"] -= 595
+    headers = {"Cookie": f"demo_web_client={browser.cookie().value}"}
+    with ThreadPoolExecutor(4) as pool:
+        tabs = [app.test_client(use_cookies=False) for _ in range(4)]
+        pages = list(pool.map(lambda tab: tab.get("/me", base_url=WEB, headers=headers), tabs))
+
+    assert [page.status_code for page in pages] == [200] * 4
+    assert len(provider.forms("/token")) == 2
 
 
 def test_a_token_that_ends_at_once_loses_no_refresh_token(browser, provider):
