@@ -53,6 +53,7 @@ class Provider:
         except TypeError as error:  # JSON, but no object
             raise OAuthError("unusable_answer") from error
         if metadata.get("issuer") != self.issuer:  # OpenID Connect Discovery §4.3; Authlib does not look
+            metadata.pop("_loaded_at", None)  # let Authlib fetch them again next time
             raise OAuthError("mismatching_issuer")
         url = metadata.get(name)
         return url if isinstance(url, str) else None

@@ -247,6 +247,17 @@ def test_an_api_that_says_nothing_readable_is_a_sentence(browser, provider):
     assert alert(browser.get("/me")) == ["It gave no answer. Is it running?"]
 
 
+@pytest.mark.parametrize(("data", "shown"), [(5, "<p>5</p>"), ("x", '<p>"x"</p>'), (None, "<p>null</p>"), ([], "<ul>")])
+def test_an_api_may_say_anything(browser, provider, data, shown):
+    browser.sign_in()
+    provider.answers["/api/values"] = as_json(data)
+
+    page = browser.get("/me")
+
+    assert page.status_code == 200
+    assert shown in page.text
+
+
 def test_nobody_sees_the_page_of_nobody(browser, provider):
     answer = browser.get("/me")
 
@@ -415,6 +426,14 @@ def test_metadata_that_cannot_be_used_are_a_sentence(browser, provider, metadata
 
     assert answer.status_code == 403
     assert alert(answer)[0].startswith(sentence)
+
+
+def test_metadata_of_another_server_are_fetched_again(browser, provider):
+    provider.metadata = {"issuer": "https://evil.example"}
+    assert browser.get("/login").status_code == 403
+    provider.metadata = {}
+
+    assert browser.sign_in().status_code == 303
 
 
 @pytest.mark.parametrize("body", ["<html>", "[]", "5", "null"])
