@@ -40,7 +40,7 @@ from .keys.safe_fetch import SafeFetcher
 from .keys.server_keys import ServerKeys
 from .self_registration import SelfRegistration
 from .server import AuthorizationServer, Declarations
-from .settings import ServerSettings, read
+from .settings import ASYMMETRIC_ALGS, ServerSettings, read
 from .state import State
 from .stores.base import ClientStore, FetchedDocumentStore, ReplayStore
 from .stores.client_key_use import SQLAlchemyClientKeyUseStore
@@ -54,10 +54,15 @@ from .stores.sqlalchemy_authorizations import SQLAlchemyAuthorizationStore
 from .stores.sqlalchemy_documents import SQLAlchemyFetchedDocumentStore
 from .stores.sqlalchemy_refresh_tokens import SQLAlchemyRefreshTokenStore
 from .stores.sqlalchemy_registrations import SQLAlchemyRegistrations
+from .stores.sqlalchemy_revocations import SQLAlchemyRevocationStore
 from .tokens.access_token import AccessTokenIssuer
 from .tokens.id_token import IdTokenIssuer
+from .tokens.introspection import Introspection
+from .tokens.issued import IssuedTokens
 from .tokens.refresh_token import RefreshTokens
-from .tokens.verification import OwnKeys
+from .tokens.revocation import TokenRevoker
+from .tokens.revoked import Revocations
+from .tokens.verification import OwnKeys, TokenVerifier
 
 log = logging.getLogger("flask_private_key_jwt")
 
@@ -119,6 +124,7 @@ def assemble(app: flask.Flask, db: SQLAlchemy, tables: Tables, *, declarations: 
         ),
         authorizations=stores.authorizations,
         refresh_tokens=stores.refresh_tokens,
+        revocations=stores.revocations,
         endpoints=_paths(settings),
     )
 
@@ -136,6 +142,7 @@ class _Stores:
     key_use: SQLAlchemyClientKeyUseStore
     authorizations: SQLAlchemyAuthorizationStore
     refresh_tokens: SQLAlchemyRefreshTokenStore
+    revocations: SQLAlchemyRevocationStore
 
 
 def _build_stores(settings: ServerSettings, db: SQLAlchemy, tables: Tables) -> _Stores:
@@ -156,6 +163,7 @@ def _build_stores(settings: ServerSettings, db: SQLAlchemy, tables: Tables) -> _
             database, tables.granted, keep_seconds=settings.INTERACTION_LIFETIME_SECONDS
         ),
         refresh_tokens=SQLAlchemyRefreshTokenStore(database, tables.granted),
+        revocations=SQLAlchemyRevocationStore(database, tables.granted.revocation),
     )
 
 
@@ -179,6 +187,9 @@ def _build_server(
     key_use = ClientKeyUse(stores.key_use, client_keys, size=settings.CLIENT_CACHE_SIZE)
     base = endpoint_base(settings.ISSUER) + settings.URL_PREFIX
     nonces = Nonces(secrets, purpose="as", lifetime=settings.DPOP_NONCE_LIFETIME_SECONDS)
+    revocations = Revocations(settings, stores.revocations, stores.refresh_tokens)
+    refresh_tokens = RefreshTokens(settings, stores.refresh_tokens, revocations)
+    issued = IssuedTokens(_own_verifier(settings), own_keys, refresh_tokens)
     server = AuthorizationServer(
         settings,
         clients=clients,
@@ -196,12 +207,33 @@ def _build_server(
         own_keys=own_keys,
         request_objects=RequestObjects(settings, signatures, key_use),
         authorizations=stores.authorizations,
-        refresh_tokens=RefreshTokens(settings, stores.refresh_tokens),
+        refresh_tokens=refresh_tokens,
+        revocations=revocations,
+        introspection=Introspection(
+            settings,
+            issued=issued,
+            refresh_tokens=refresh_tokens,
+            revocations=revocations,
+            clients=clients,
+            policies=declarations.introspection,
+        ),
+        revoker=TokenRevoker(issued, revocations),
         declarations=declarations,
         base_url=base,
         has_people=has_people,
     )
     return server
+
+
+def _own_verifier(settings: ServerSettings) -> TokenVerifier:
+    """Verifies what this server signed, whomever it is for, by whatever algorithm it signed then."""
+    return TokenVerifier(
+        issuer=settings.ISSUER,
+        resource=None,
+        algs=ASYMMETRIC_ALGS,
+        max_bytes=settings.REQUEST_MAX_BYTES,
+        clock_skew=settings.CLOCK_SKEW_SECONDS,
+    )
 
 
 def _published_key_sets(

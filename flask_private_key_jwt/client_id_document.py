@@ -60,6 +60,11 @@ class ClientIdDocuments:
         except DocumentUnavailable:  # the log says why
             return None
 
+    def is_admitted(self, client_id: str) -> bool:
+        """See :meth:`.stores.base.ClientStore.is_admitted`. A document's tokens count while its host is trusted."""
+        client = self._registered.find(client_id)
+        return self._is_document(client_id) if client is None else client.enabled
+
     def newer(self, client: RegisteredClient) -> RegisteredClient | None:
         """See :meth:`.stores.base.ClientStore.newer`."""
         if not self._is_document(client.client_id) or self._registered.find(client.client_id) is not None:

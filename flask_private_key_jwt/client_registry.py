@@ -12,7 +12,7 @@ from .registered_client import RegisteredClient
 from .registration import build_client, describe_client
 from .settings import ServerSettings
 from .stores.sqlalchemy_registrations import ClientIdTaken, SQLAlchemyRegistrations
-from .tokens.refresh_token import longest_life
+from .tokens.revoked import longest_life
 
 _TRIES = 5
 

@@ -69,14 +69,18 @@ class InvalidClient(OAuthError):
     description = "Client authentication failed."
 
 
-class ForeignAuthorization(InvalidClient):
-    """The caller tried an ``Authorization`` header instead of an assertion: 401 with a challenge (RFC 6749 §5.2)."""
+class UnauthenticatedCaller(InvalidClient):
+    """The caller of an endpoint where that is 401 is not the client it claims to be (RFC 7662 §2.3)."""
 
     status = 401
 
     def get_headers(self) -> list[tuple[str, str]]:
-        """Adds ``WWW-Authenticate``, in the scheme that callers try."""
+        """Adds the ``WWW-Authenticate`` that a 401 must have (RFC 9110 §15.5.2), in the scheme that callers try."""
         return [*super().get_headers(), ("WWW-Authenticate", 'Basic realm="private_key_jwt is needed instead"')]
+
+
+class ForeignAuthorization(UnauthenticatedCaller):
+    """The caller tried an ``Authorization`` header instead of an assertion: 401 with a challenge (RFC 6749 §5.2)."""
 
 
 class InvalidGrant(OAuthError):
@@ -236,6 +240,15 @@ class MissingToken(InvalidToken):
     """The request carries no access token in a way the API serves; its challenge names no error (RFC 6750 §3.1)."""
 
     description = "The request needs an access token."
+
+
+class InactiveToken(InvalidToken):
+    """A token that was shown at introspection or revocation counts no longer, or is not the caller's to know of.
+
+    The caller reads no error: ``{"active": false}`` (RFC 7662 §2.2), or nothing at all (RFC 7009 §2.2).
+    """
+
+    status = 200
 
 
 class InvalidRegistrationToken(OAuthError):

@@ -14,8 +14,10 @@ from .errors import ConfigurationError
 from .grants.policy import TokenPolicy, check_grant_class
 from .server import Declarations
 from .state import EXTENSION_KEY, current_state
+from .stores.granted import Holder
 from .stores.models import build_tables
 from .stores.registration_tokens import RegistrationTokens
+from .tokens.introspection import IntrospectionPolicy
 from .tokens.user_claims import UserClaims, check_user_claims
 
 C = TypeVar("C", bound=UserClaims)
@@ -123,12 +125,32 @@ class PrivateKeyJWT:
     def revoke(self, *, subject: str | None = None, client_id: str | None = None) -> int:
         """Revoke what a person has granted, or a client holds, or that person to that client; forget the consents.
 
-        Refresh tokens and unredeemed codes end at once, access tokens where revocation is looked up.
+        Refresh tokens and unredeemed codes end at once, access tokens wherever revocation is looked up: at
+        introspection, and at an API in the same app. What is issued afterwards counts again.
 
-        :return: How many grants there were.
+        :return: How many grants with codes or refresh tokens there were.
+        :raises ValueError: Neither is named.
         :raises StoreUnavailable: The database did not answer.
         """
-        return current_state().server.refresh_tokens.revoke_all(subject=subject, client_id=client_id)
+        return current_state().server.revocations.revoke_all(Holder(subject=subject, client_id=client_id))
+
+    def revoke_token(self, jti: str, *, expires_at: int | None = None) -> None:
+        """Revoke one access token by its ``jti``, as :data:`~flask_private_key_jwt.signals.token_issued` names it.
+
+        :param expires_at: Its ``exp``, in seconds since the epoch: how long to remember it. ``None``: the longest life.
+        :raises StoreUnavailable: The database did not answer.
+        """
+        current_state().server.revocations.revoke_token(jti, expires_at=expires_at)
+
+    def introspection_policy(self, policy: IntrospectionPolicy) -> IntrospectionPolicy:
+        """Register the function that decides who may introspect which access token (RFC 7662 §2.2).
+
+        It is called with the calling :class:`RegisteredClient` and the token's claims, and returns true to show them.
+        It takes the place of the usual rule, that a client sees its own tokens and a resource server those that are
+        made for it; of several functions, all have to agree. Refresh tokens are shown to their own client only.
+        """
+        self._declarations.introspection.append(policy)
+        return policy
 
     def token_policy(self, policy: TokenPolicy) -> TokenPolicy:
         """Register a function that may add claims to a token, or refuse it by raising an OAuthError.

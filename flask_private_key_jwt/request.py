@@ -19,7 +19,7 @@ class FormRequest:
     """One form post to a machine endpoint, as far as the protocol needs it."""
 
     endpoint: str
-    """Which endpoint: ``token``, later ``par``, ``introspection``, ``revocation``."""
+    """Which endpoint: ``token``, ``par``, ``introspect``, ``revoke``."""
     url: str
     """The endpoint's URL by configuration (never from ``Host``): a proof's ``htu``, an old client's ``aud``."""
     form: Mapping[str, str]

@@ -18,8 +18,9 @@ log = logging.getLogger("flask_private_key_jwt")
 REFERENCE_HEADER = "Error-Reference"
 NO_STORE = (("Content-Type", "application/json"), ("Cache-Control", "no-store"), ("Pragma", "no-cache"))
 _LONGEST_REASON = 600
-_EXPECTED = (errors.UseDPoPNonce, errors.MissingToken)
-"""Every client's first request may be answered so (RFC 9449 §8, RFC 6750 §3.1): nothing to look into."""
+_EXPECTED = (errors.UseDPoPNonce, errors.MissingToken, errors.InactiveToken)
+"""Every client's first request may be answered so (RFC 9449 §8, RFC 6750 §3.1), and every token ends: nothing to look
+into."""
 _UNPRINTABLE = re.compile(r"[^ -~]")
 _JWT = re.compile(r"(?:(?<![\w-])|(?<=\\[abfnrtv]))e[wy][\w.-]{20,}")
 """base64url of "{" and what follows, as every JOSE header begins: at the start of a word, or after an escaped tab."""
@@ -30,7 +31,8 @@ class Answer:
     """What to send: everything about an HTTP response but the framework's object."""
 
     status: int
-    body: Mapping[str, Any]
+    body: Mapping[str, Any] | None
+    """A JSON object, or nothing."""
     headers: tuple[tuple[str, str], ...] = NO_STORE
 
 
@@ -51,6 +53,23 @@ def pushed_response(request_uri: str, *, expires_in: int, nonce: str | None = No
     headers = tuple((name, "no-cache, no-store" if name == "Cache-Control" else value) for name, value in NO_STORE)
     body = {"request_uri": request_uri, "expires_in": expires_in}
     return Answer(201, body, (*headers, ("DPoP-Nonce", nonce)) if nonce else headers)
+
+
+def empty_response(status: int, *, reference: str | None = None) -> Answer:
+    """An answer without a body.
+
+    :param reference: The reference id of what the log says about it.
+    """
+    headers = NO_STORE[1:]
+    return Answer(status, None, headers if reference is None else (*headers, (REFERENCE_HEADER, reference)))
+
+
+def inactive_response(reference: str) -> Answer:
+    """The one answer of introspection about every token that the caller need not know of (RFC 7662 §2.2).
+
+    :param reference: The reference id of what the log says about it.
+    """
+    return Answer(200, {"active": False}, (*NO_STORE, (REFERENCE_HEADER, reference)))
 
 
 def error_response(error: OAuthError, *, endpoint: str, sender: object) -> Answer:

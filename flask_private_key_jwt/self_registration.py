@@ -32,7 +32,7 @@ from .settings import ServerSettings
 from .stores.base import Mark, Replayed, ReplayStore
 from .stores.registration_tokens import RegistrationToken, RegistrationTokens, make_token, token_digest
 from .stores.sqlalchemy_registrations import ClientIdTaken, SQLAlchemyRegistrations
-from .tokens.refresh_token import longest_life
+from .tokens.revoked import longest_life
 
 log = logging.getLogger("flask_private_key_jwt")
 

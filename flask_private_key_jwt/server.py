@@ -19,6 +19,7 @@ from .dpop.binding import TokenBinding
 from .dpop.proof import DPoPProof
 from .errors import (
     ConfigurationError,
+    InactiveToken,
     InvalidClient,
     InvalidDPoPProof,
     InvalidRequest,
@@ -32,14 +33,26 @@ from .grants.policy import TokenPolicy, check_endpoint_class, check_grant_class
 from .keys.client_key_use import ClientKeyUse
 from .registered_client import RegisteredClient
 from .request import FormRequest, HTTPRequest, read_form
-from .response import Answer, error_response, pushed_response, token_response, translate
+from .response import (
+    Answer,
+    describe_refusal,
+    empty_response,
+    error_response,
+    inactive_response,
+    pushed_response,
+    token_response,
+    translate,
+)
 from .settings import ServerSettings
 from .signals import token_issued
 from .stores.base import ASSERTION, PROOF, ClientStore, Replayed, ReplayStore
 from .stores.granted import AuthorizationStore
 from .tokens.access_token import AccessToken, AccessTokenIssuer
 from .tokens.id_token import OPENID, IdTokenIssuer
+from .tokens.introspection import Introspection, IntrospectionPolicy
 from .tokens.refresh_token import RefreshTokens
+from .tokens.revocation import TokenRevoker
+from .tokens.revoked import Revocations
 from .tokens.verification import KeySource
 
 REFUSAL_OF_REPLAY = {ASSERTION: InvalidClient, PROOF: InvalidDPoPProof}
@@ -51,6 +64,7 @@ class Declarations:
 
     grants: list[tuple[Any, Any]] = field(default_factory=list)
     policies: list[TokenPolicy] = field(default_factory=list)
+    introspection: list[IntrospectionPolicy] = field(default_factory=list)
 
 
 class AuthorizationServer(_AuthorizationServer):  # type: ignore[misc]  # Authlib has no type hints
@@ -71,6 +85,9 @@ class AuthorizationServer(_AuthorizationServer):  # type: ignore[misc]  # Authli
         request_objects: RequestObjects,
         authorizations: AuthorizationStore,
         refresh_tokens: RefreshTokens,
+        revocations: Revocations,
+        introspection: Introspection,
+        revoker: TokenRevoker,
         declarations: Declarations,
         base_url: str,
         has_people: Callable[[], bool],
@@ -89,6 +106,9 @@ class AuthorizationServer(_AuthorizationServer):  # type: ignore[misc]  # Authli
         """Whether the application has people to ask; without, there is no authorization endpoint."""
         self.authorizations = authorizations
         self.refresh_tokens = refresh_tokens
+        self.revocations = revocations
+        self.introspection = introspection
+        self.revoker = revoker
         self.authorizer = Authorizer(settings, clients, request_objects, authorizations, own_keys)
         self.token_maker = TokenMaker(
             settings, access_tokens, id_tokens, declarations.policies, offers_openid=self.offers_openid
@@ -125,12 +145,41 @@ class AuthorizationServer(_AuthorizationServer):  # type: ignore[misc]  # Authli
         answer = pushed_response(pushed.request_uri, expires_in=pushed.expires_in, nonce=self.dpop.new_nonce())
         return self.send(answer)  # 7 the answer
 
+    def create_introspection_response(self) -> flask.Response:
+        """Answer one introspection request (RFC 7662 §2). It needs no proof of the token's key (RFC 9449 §6.2).
+
+        :raises OAuthError: The request is refused.
+        """
+        request = self.read_form("introspect")  # 1 what was asked
+        caller = self.client_auth.verify(request)  # 2 who asks
+        self.remember(caller, None)  # 4 once only
+        try:
+            answer = Answer(200, self.introspection.describe(request.get("token"), caller.client))  # 5 what it says
+        except InactiveToken as reason:
+            answer = inactive_response(self._note(reason, endpoint="introspection"))
+        return self.send(answer)  # 7 the answer
+
+    def create_revocation_response(self) -> flask.Response:
+        """Answer one revocation request (RFC 7009 §2). It needs no proof of the token's key either.
+
+        :raises OAuthError: The request is refused.
+        """
+        request = self.read_form("revoke")  # 1 what was asked
+        caller = self.client_auth.verify(request)  # 2 who asks
+        self.remember(caller, None)  # 4 once only
+        try:
+            self.revoker.revoke(request.get("token"), caller.client)  # 5 what ends
+            answer = empty_response(200)
+        except InactiveToken as reason:
+            answer = empty_response(200, reference=self._note(reason, endpoint="revocation"))
+        return self.send(answer)  # 7 the answer
+
     def read_request(self, request: HTTPRequest | None = None) -> FormRequest:
         """Step 1: read the form of the current token request."""
         return self.read_form("token", request)
 
     def read_form(self, endpoint: str, request: HTTPRequest | None = None) -> FormRequest:
-        """Read the form of a request to a machine endpoint: ``token``, ``par`` …, as its path ends."""
+        """Read the form of a request to a machine endpoint: ``token``, ``par``, ``revoke`` …, as its path ends."""
         http: HTTPRequest = request or flask.request
         url = f"{self.base_url}/{endpoint}"
         return read_form(http, endpoint=endpoint, url=url, max_bytes=self.settings.REQUEST_MAX_BYTES)
@@ -181,8 +230,16 @@ class AuthorizationServer(_AuthorizationServer):  # type: ignore[misc]  # Authli
     def send(self, answer: Answer) -> flask.Response:
         """Step 7: an answer as a Flask response."""
         # As text: left to itself, Authlib takes Flask's JSON, which sorts members and knows dates, at thrice the cost.
-        body = json.dumps(dict(answer.body))
-        return self.handle_response(answer.status, body, list(answer.headers))  # type: ignore[no-any-return]
+        body = "" if answer.body is None else json.dumps(dict(answer.body))
+        response: flask.Response = self.handle_response(answer.status, body, list(answer.headers))
+        if answer.body is None:
+            del response.headers["Content-Type"]  # Flask's own, for a body that is not there
+        return response
+
+    def _note(self, reason: InactiveToken, *, endpoint: str) -> str:
+        """Tell the log and the signal why a token is not spoken of; the reference id for the answer."""
+        sender = flask.current_app._get_current_object()  # type: ignore[attr-defined]
+        return describe_refusal(reason, endpoint=endpoint, sender=sender)
 
     # --- where Authlib's grants come back -----------------------------------------------------------------
     def authenticate_client(self, request: TokenRequest, methods: Iterable[str], endpoint: str = "token") -> Any:

@@ -19,6 +19,7 @@ from .stores.base import FetchedDocumentStore, ReplayStore
 from .stores.registration_tokens import RegistrationTokens
 from .stores.sqlalchemy_authorizations import SQLAlchemyAuthorizationStore
 from .stores.sqlalchemy_refresh_tokens import SQLAlchemyRefreshTokenStore
+from .stores.sqlalchemy_revocations import SQLAlchemyRevocationStore
 
 if TYPE_CHECKING:
     from .endpoints.http import Endpoint
@@ -47,6 +48,7 @@ class State:
     """What guards UserInfo."""
     authorizations: SQLAlchemyAuthorizationStore
     refresh_tokens: SQLAlchemyRefreshTokenStore
+    revocations: SQLAlchemyRevocationStore
     endpoints: "Mapping[str, Endpoint]"
     """Path below the app -> what answers there."""
 
@@ -55,9 +57,11 @@ class State:
         return self.server_keys.current().public
 
     def is_revoked(self, claims: Claims) -> bool:
-        """Whether the grant that an access token came of was revoked, for an API in the same app."""
-        acts_for_a_person = claims["sub"] != claims["client_id"]  # what a client does for itself has no such grant
-        return acts_for_a_person and self.server.refresh_tokens.is_revoked(claims.get("grant_id", ""))
+        """Whether an access token counts no longer, for an API in the same app: it was revoked, or its client is gone.
+
+        :raises StoreUnavailable: The database did not answer.
+        """
+        return self.server.revocations.is_revoked(claims) or not self.server.clients.is_admitted(claims["client_id"])
 
 
 def current_state() -> State:

@@ -219,6 +219,49 @@ def ask_token(app: flask.Flask, client: Any, build_assertion: Callable[..., str]
 
 
 @pytest.fixture
+def post_as(app: flask.Flask, build_assertion: Callable[..., str]) -> Callable[..., TestResponse]:
+    """Post a form as a client: ``post_as("console", "/oauth2/revoke", token="…")``; ``headers`` are added."""
+
+    def post(
+        client_id: str,
+        path: str,
+        /,
+        assertion: str | None = None,
+        headers: dict[str, str] | None = None,
+        **form: Any,
+    ) -> TestResponse:
+        fields = {
+            "client_assertion_type": ASSERTION_TYPE,
+            "client_assertion": assertion or build_assertion(iss=client_id, sub=client_id),
+            **form,
+        }
+        data = {name: value for name, value in fields.items() if value is not None}
+        return app.test_client().post(path, data=data, headers=headers or {})
+
+    return post
+
+
+@pytest.fixture
+def introspect(post_as: Callable[..., TestResponse]) -> Callable[..., TestResponse]:
+    """Introspect a token as the usual client or ``by`` another, with one thing changed."""
+
+    def introspect(token: str | None, by: str = CLIENT_ID, **changes: Any) -> TestResponse:
+        return post_as(by, "/oauth2/introspect", token=token, **changes)
+
+    return introspect
+
+
+@pytest.fixture
+def revoke(post_as: Callable[..., TestResponse]) -> Callable[..., TestResponse]:
+    """Revoke a token as the usual client or ``by`` another, with one thing changed."""
+
+    def revoke(token: str | None, by: str = CLIENT_ID, **changes: Any) -> TestResponse:
+        return post_as(by, "/oauth2/revoke", token=token, **changes)
+
+    return revoke
+
+
+@pytest.fixture
 def refusals(app: flask.Flask) -> Iterator[list[str]]:
     """The private reasons of what the app refused, in order."""
     reasons: list[str] = []

@@ -7,6 +7,7 @@ from .client_keys import add_key, keys, retire_key
 from .key import key_group
 from .maintenance import purge, secret
 from .registration_token import registration_token_group
+from .revoke import revoke
 
 oauth2_group = AppGroup("oauth2", help="Run the OAuth 2 authorization server: its clients, keys and stores.")
 oauth2_group.add_command(client_group)
@@ -14,6 +15,7 @@ for command in (keys, add_key, retire_key):
     client_group.add_command(command)
 oauth2_group.add_command(key_group)
 oauth2_group.add_command(registration_token_group)
+oauth2_group.add_command(revoke)
 oauth2_group.add_command(secret)
 oauth2_group.add_command(purge)
 

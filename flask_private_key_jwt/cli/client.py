@@ -38,6 +38,13 @@ def _metadata_options(command: Callable[..., None]) -> Callable[..., None]:
             type=click.Choice(["issuer", "compatibility"]),
             help="compatibility: also accept the endpoint's URL as aud. For clients that cannot sign for the issuer.",
         ),
+        click.option(
+            "--introspection-resource",
+            "introspection_resources",
+            metavar="URI",
+            multiple=True,
+            help="introspection_resources: it is this resource server and may introspect its tokens. Repeatable.",
+        ),
         click.option("--owner", help="Who answers for the client."),
     ):
         command = option(command)
@@ -46,7 +53,9 @@ def _metadata_options(command: Callable[..., None]) -> Callable[..., None]:
 
 def _collect(file: TextIO | None, certificate: str | None, options: Mapping[str, Any]) -> dict[str, Any]:
     metadata = {} if file is None else read_object(file, expected=_EXPECTED)
-    metadata.update({name: value for name, value in options.items() if value is not None})
+    # click gives a tuple for an option that may repeat, and an empty one for none.
+    given = {name: list(value) if isinstance(value, tuple) else value for name, value in options.items()}
+    metadata.update({name: value for name, value in given.items() if value is not None and value != []})
     for member in unknown_members(metadata):
         click.echo(f"Note: {member} is not a member this server knows; it is ignored.", err=True)
     return metadata if certificate is None else {**metadata, "jwks": {"keys": [read_certificate(certificate)]}}

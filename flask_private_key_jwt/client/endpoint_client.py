@@ -6,6 +6,7 @@ from typing import Literal
 
 from ..discovery import TIMEOUT_SECONDS, Answer, NoAnswer, ServerMetadata, exchange, fetch_metadata, time_left
 from ..errors import ConfigurationError
+from ..keys.single_flight import SingleFlight
 from ..settings import https_url
 from .assertion import ASSERTION_TYPE, build_client_assertion
 from .certificate import CertificateSource, load_client_certificate
@@ -62,6 +63,7 @@ class EndpointClient:
         self._timeout = timeout
         self._ca_bundle = ca_bundle
         self._metadata: ServerMetadata | None = None
+        self._discovery: SingleFlight[ServerMetadata] = SingleFlight()
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.client_id!r} at {self.issuer!r}>"
@@ -71,11 +73,8 @@ class EndpointClient:
 
         :raises DiscoveryError: It could not be had, or is about another issuer.
         """
-        metadata = self._metadata  # read once: another thread may drop it
-        if metadata is None:
-            metadata = fetch_metadata(self.issuer, timeout=self._timeout, ca_bundle=self._ca_bundle)
-            self._metadata = metadata
-        return metadata
+        # Read once: another thread may drop it. Of the threads that find none one fetches for all.
+        return self._metadata or self._discovery.run(self.issuer, self._discover)
 
     def build_assertion(self) -> str:
         """A new client assertion for this server, good for one request.
@@ -119,6 +118,10 @@ class EndpointClient:
         if answer.status in _MOVED:
             self._metadata = None
         return answer
+
+    def _discover(self) -> ServerMetadata:
+        self._metadata = metadata = fetch_metadata(self.issuer, timeout=self._timeout, ca_bundle=self._ca_bundle)
+        return metadata
 
 
 def _check_names(issuer: str, client_id: str, audience: str) -> None:

@@ -4,11 +4,13 @@ from ..settings import ServerSettings
 from .authorization import authorization
 from .client_configuration import client_configuration
 from .http import Endpoint, MachineEndpoints
+from .introspection import introspection
 from .jwks import jwks
 from .logout import can_sign_out, logout
 from .metadata import METADATA_PATH, OPENID_METADATA_PATH, metadata
 from .pushed_authorization import pushed_authorization
 from .registration import registration
+from .revocation import revocation
 from .token import token
 from .userinfo import PATH as USERINFO_PATH
 from .userinfo import userinfo
@@ -52,6 +54,8 @@ MACHINE_ENDPOINTS = (
     Endpoint(
         "userinfo", USERINFO_PATH, ("GET", "POST"), userinfo, metadata_member="userinfo_endpoint", for_openid=True
     ),
+    Endpoint("introspection", "/introspect", ("POST",), introspection, metadata_member="introspection_endpoint"),
+    Endpoint("revocation", "/revoke", ("POST",), revocation, metadata_member="revocation_endpoint"),
     Endpoint("jwks", "/jwks", ("GET", "HEAD"), jwks, metadata_member="jwks_uri"),
     Endpoint(
         "registration",

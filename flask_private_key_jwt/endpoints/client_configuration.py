@@ -2,7 +2,7 @@
 
 import flask
 
-from ..response import Answer
+from ..response import Answer, empty_response
 from ..self_registration import ManagedClient
 from ..state import State, current_state
 from .json_request import JSON_TYPE, MERGE_PATCH_TYPE, read_bearer, read_metadata
@@ -19,7 +19,7 @@ def client_configuration() -> flask.Response:
     managed = state.self_registration.authenticate(client_id, read_bearer(http.environ))
     if http.method == "DELETE":
         state.self_registration.remove(managed)
-        return _no_content()
+        return state.server.send(empty_response(204))
     if http.method in ("PUT", "PATCH"):
         managed = _change(state, managed)
     return state.server.send(Answer(200, state.self_registration.describe(managed)))
@@ -31,9 +31,3 @@ def _change(state: State, managed: ManagedClient) -> ManagedClient:
         return state.self_registration.replace(managed, read_metadata(http, types=(JSON_TYPE,), max_bytes=largest))
     patch = read_metadata(http, types=(MERGE_PATCH_TYPE, JSON_TYPE), max_bytes=largest)
     return state.self_registration.merge(managed, patch)
-
-
-def _no_content() -> flask.Response:
-    response = flask.Response(status=204, headers={"Cache-Control": "no-store", "Pragma": "no-cache"})
-    del response.headers["Content-Type"]
-    return response

@@ -11,6 +11,7 @@ from ..errors import StoreUnavailable
 from ..grants.pkce import METHODS
 from ..openid_registration import SUBJECT_TYPE
 from ..redirect_registration import supported_methods
+from ..registered_client import PUBLIC
 from ..settings import ServerSettings
 from ..state import State, current_state
 from ..tokens.id_token import OPENID
@@ -48,8 +49,7 @@ def build_metadata(state: State) -> dict[str, Any]:
         **(_describe_authorization(settings) if people else {}),
         **(_describe_openid(state) if state.server.offers_openid() else {}),
         "grant_types_supported": state.server.grant_types(),
-        "token_endpoint_auth_methods_supported": supported_methods(settings, state.server.grant_types()),
-        "token_endpoint_auth_signing_alg_values_supported": list(settings.ASSERTION_SIGNING_ALGS),
+        **_describe_authentication(state),
         "dpop_signing_alg_values_supported": list(settings.DPOP_SIGNING_ALGS),
         "client_id_metadata_document_supported": settings.CLIENT_ID_METADATA_DOCUMENTS,
         "scopes_supported": _list_scopes(state),
@@ -57,6 +57,18 @@ def build_metadata(state: State) -> dict[str, Any]:
     }
     # RFC 8414 §3.2: members without values are left out, and so are those that say what their absence says.
     return {name: value for name, value in document.items() if value or name in KEPT_WHEN_EMPTY}
+
+
+def _describe_authentication(state: State) -> dict[str, Any]:
+    """How clients authenticate where (RFC 8414 §2); left out, each would mean ``client_secret_basic``."""
+    methods = supported_methods(state.settings, state.server.grant_types())
+    confidential = [method for method in methods if method != PUBLIC]
+    members: dict[str, Any] = {}
+    for endpoint, accepted in (("token", methods), ("introspection", confidential), ("revocation", methods)):
+        members[f"{endpoint}_endpoint_auth_methods_supported"] = accepted
+        algs = list(state.settings.ASSERTION_SIGNING_ALGS)
+        members[f"{endpoint}_endpoint_auth_signing_alg_values_supported"] = algs
+    return members
 
 
 def _describe_authorization(settings: ServerSettings) -> dict[str, Any]:

@@ -73,9 +73,9 @@ class AuthorizationCodeGrant(_AuthorizationCodeGrant):  # type: ignore[misc]  # 
             raise self._refuse_reuse(stored.granted)
         if clock.now() > stored.expires_at:
             raise InvalidGrant("the code is expired")
-        if self.server.refresh_tokens.is_revoked(stored.granted.grant_id):
+        if self.server.revocations.is_grant_revoked(stored.granted.grant_id):
             raise InvalidGrant("what the person allowed was revoked")
 
     def _refuse_reuse(self, granted: Granted) -> InvalidGrant:
-        self.server.refresh_tokens.revoke(granted.grant_id)
+        self.server.revocations.revoke_grant(granted.grant_id)
         return InvalidGrant("the code was used before; what came of it is revoked", client_id=granted.client_id)

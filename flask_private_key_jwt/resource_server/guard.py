@@ -151,7 +151,7 @@ class Guard:
         server = self._find_issuer()
         if server is not None:  # always: it costs no request
             if server.is_revoked(token.claims):
-                raise InvalidToken("the grant that the token came of was revoked")
+                raise InvalidToken("the token was revoked, or its client is removed or disabled")
         elif online:
             self.online.check(credentials.token, token)
 

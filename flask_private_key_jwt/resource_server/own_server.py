@@ -33,7 +33,7 @@ class OwnServer(Protocol):
         """
 
     def is_revoked(self, claims: Claims) -> bool:
-        """Whether what a token came of was revoked, e.g. because its code was used twice (RFC 6749 §4.1.2).
+        """Whether a token counts no longer: it or what it came of was revoked, or its client is removed or disabled.
 
         :raises StoreUnavailable: That cannot be read.
         """

@@ -86,6 +86,12 @@ class ClientStore(Protocol):
         :raises StoreUnavailable: The database did not answer.
         """
 
+    def is_admitted(self, client_id: str) -> bool:
+        """Whether exactly this client is registered and enabled now, or is a document. Nothing is fetched to find out.
+
+        :raises StoreUnavailable: The database did not answer.
+        """
+
     def newer(self, client: RegisteredClient) -> RegisteredClient | None:
         """A newer state of *client*, whose keys may have changed; ``None`` when its registration is not a document.
 

@@ -4,7 +4,7 @@ Every value a caller shows us (``request_uri``, code, refresh token) goes in as 
 What may be used once is used by one UPDATE whose row count decides.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Any, Protocol
@@ -68,6 +68,28 @@ class StoredRefreshToken:
     """When it ends in any case."""
     used_at: int | None = None
     """When another one took its place."""
+
+    @property
+    def ends_at(self) -> int:
+        """The last second of its life unless it is used, in seconds since the epoch."""
+        return min(self.idle_until, self.expires_at)
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """Whose tokens: a person's, a client's, or those that this person granted this client."""
+
+    subject: str | None = None
+    client_id: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.subject is None and self.client_id is None:
+            raise ValueError("name a subject, a client_id or both")  # everybody's is never meant
+
+    def columns(self) -> dict[str, str]:
+        """The columns that name it, with their values."""
+        columns = {"subject": self.subject, "client_id": self.client_id}
+        return {name: value for name, value in columns.items() if value is not None}
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +159,7 @@ class AuthorizationStore(Protocol):
 
 
 class RefreshTokenStore(Protocol):
-    """Keeps refresh tokens, and what was revoked."""
+    """Keeps refresh tokens, and knows the grants they came of."""
 
     def add(self, token: str, stored: StoredRefreshToken) -> None:
         """Keep a new refresh token.
@@ -146,7 +168,9 @@ class RefreshTokenStore(Protocol):
         """
 
     def find(self, token: str) -> StoredRefreshToken | None:
-        """What *token* stands for, expired, replaced or revoked as it may be; one of a revoked grant is not found.
+        """What *token* stands for, expired or replaced as it may be.
+
+        It may have been written after its grant was revoked: the request that made it was under way.
 
         :raises StoreUnavailable: The database did not answer.
         """
@@ -163,23 +187,21 @@ class RefreshTokenStore(Protocol):
         :raises StoreUnavailable: The database did not answer.
         """
 
-    def revoke(self, grant_id: str, *, until: int) -> None:
-        """Revoke all that came of one grant, and what is still being made of it.
-
-        :param until: When the last token of the grant has expired by itself, in seconds since the epoch.
-        :raises StoreUnavailable: The database did not answer.
-        """
-
-    def is_revoked(self, grant_id: str) -> bool:
-        """Whether a grant was revoked: its access tokens count no longer.
+    def remove_grant(self, grant_id: str) -> None:
+        """Delete the refresh tokens of a grant that was revoked.
 
         :raises StoreUnavailable: The database did not answer.
         """
 
-    def revoke_all(self, *, subject: str | None = None, client_id: str | None = None, until: int) -> int:
-        """Revoke what a person has granted, or a client holds, or both, and forget the consents.
+    def find_grants(self, holder: Holder) -> Set[str]:
+        """The grants of *holder* that have a code or a refresh token.
 
-        :return: How many grants with refresh tokens there were.
+        :raises StoreUnavailable: The database did not answer.
+        """
+
+    def forget_consents(self, holder: Holder) -> None:
+        """Forget what *holder* allowed, or was allowed.
+
         :raises StoreUnavailable: The database did not answer.
         """
 

@@ -157,6 +157,11 @@ class SQLAlchemyClientStore:
                 return known
         return self._load(client_id)
 
+    def is_admitted(self, client_id: str) -> bool:
+        """See :meth:`.base.ClientStore.is_admitted`. One SELECT, unless the client has changed."""
+        client = self.find(client_id)
+        return client is not None and client.enabled
+
     def newer(self, client: RegisteredClient) -> None:
         """See :meth:`.base.ClientStore.newer`: what :meth:`find` gave is the newest there is."""
 

@@ -1,6 +1,6 @@
-"""Refresh tokens and revocations in the application's database; see :class:`.granted.RefreshTokenStore`."""
+"""Refresh tokens in the application's database; see :class:`.granted.RefreshTokenStore`."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Set
 from typing import TypeVar
 
 from sqlalchemy import Column, Connection, delete, insert, select, update
@@ -8,16 +8,18 @@ from sqlalchemy import Column, Connection, delete, insert, select, update
 from .. import clock
 from .driver import Database
 from .grant_tables import GrantTables
-from .granted import StoredRefreshToken, digest
+from .granted import Holder, StoredRefreshToken, digest
+from .revocations import Revocation, grant_name, holder_name
 from .sqlalchemy_authorizations import granted_columns, read_granted
+from .sqlalchemy_revocations import revoke_within
 
 CHUNK = 500
-"""How many rows one statement names."""
+"""How many rows one statement names: each is a parameter, and databases count those."""
 _Key = TypeVar("_Key", str, bytes)
 
 
 class SQLAlchemyRefreshTokenStore:
-    """Keeps refresh tokens, and what was revoked.
+    """Keeps refresh tokens, and knows the grants they came of.
 
     :param database: The application's.
     :param tables: The application's tables.
@@ -28,7 +30,6 @@ class SQLAlchemyRefreshTokenStore:
         self._table = tables.refresh_token
         self._code = tables.authorization_code
         self._consent = tables.consent
-        self._revocation = tables.revocation
 
     def add(self, token: str, stored: StoredRefreshToken) -> None:
         """See :meth:`.granted.RefreshTokenStore.add`."""
@@ -48,8 +49,7 @@ class SQLAlchemyRefreshTokenStore:
         with self._database.begin() as connection:
             query = select(self._table).where(self._table.c.digest == digest(token))
             row = connection.execute(query).one_or_none()
-        # A token may have been written after its grant was revoked: the request that made it was under way.
-        if row is None or self.is_revoked(row.grant_id):
+        if row is None:
             return None
         return StoredRefreshToken(
             granted=read_granted(row),
@@ -72,34 +72,25 @@ class SQLAlchemyRefreshTokenStore:
         with self._database.begin() as connection:
             return connection.execute(update(self._table).where(unused).values(used_at=clock.now())).rowcount == 1
 
-    def revoke(self, grant_id: str, *, until: int) -> None:
-        """See :meth:`.granted.RefreshTokenStore.revoke`."""
-        # False: it was revoked before.
-        self._database.insert(
-            insert(self._revocation), {"digest": _name(grant_id), "issued_until": None, "expires_at": until}
-        )
+    def remove_grant(self, grant_id: str) -> None:
+        """See :meth:`.granted.RefreshTokenStore.remove_grant`."""
         with self._database.begin() as connection:
             connection.execute(delete(self._table).where(self._table.c.grant_id == grant_id))
 
-    def is_revoked(self, grant_id: str) -> bool:
-        """See :meth:`.granted.RefreshTokenStore.is_revoked`."""
-        query = select(self._revocation.c.expires_at).where(self._revocation.c.digest == _name(grant_id))
+    def find_grants(self, holder: Holder) -> Set[str]:
+        """See :meth:`.granted.RefreshTokenStore.find_grants`."""
+        tables = (self._code, self._table)
         with self._database.begin() as connection:
-            return connection.execute(query).one_or_none() is not None
+            return {key for table in tables for key in _find_keys(connection, table.c.grant_id, holder)}
 
-    def revoke_all(self, *, subject: str | None = None, client_id: str | None = None, until: int) -> int:
-        """See :meth:`.granted.RefreshTokenStore.revoke_all`."""
-        wanted = {name: value for name, value in (("subject", subject), ("client_id", client_id)) if value is not None}
-        if not wanted:
-            raise ValueError("name a subject, a client_id or both")
-        grants = {grant_id for table in (self._code, self._table) for grant_id in self._find(table.c.grant_id, wanted)}
-        for grant_id in sorted(grants):
-            self.revoke(grant_id, until=until)
-        # Last: should the database fail before, asking again is the lesser harm.
-        for chunk in _chunks(self._find(self._consent.c.digest, wanted)):
+    def forget_consents(self, holder: Holder) -> None:
+        """See :meth:`.granted.RefreshTokenStore.forget_consents`."""
+        key = self._consent.c.digest
+        with self._database.begin() as connection:
+            consents = _find_keys(connection, key, holder)
+        for start in range(0, len(consents), CHUNK):
             with self._database.begin() as connection:
-                connection.execute(delete(self._consent).where(self._consent.c.digest.in_(chunk)))
-        return len(grants)
+                connection.execute(delete(self._consent).where(key.in_(consents[start : start + CHUNK])))
 
     def purge(self) -> int:
         """Delete what has expired, and return how much.
@@ -109,15 +100,7 @@ class SQLAlchemyRefreshTokenStore:
         now = clock.now()
         ended = (self._table.c.expires_at < now) | (self._table.c.idle_until < now)
         with self._database.begin() as connection:
-            removed = connection.execute(delete(self._table).where(ended)).rowcount
-        with self._database.begin() as connection:
-            over = self._revocation.c.expires_at < now
-            return removed + connection.execute(delete(self._revocation).where(over)).rowcount
-
-    def _find(self, column: Column[_Key], wanted: Mapping[str, str]) -> list[_Key]:
-        """What a column holds in the rows that fit."""
-        with self._database.begin() as connection:
-            return _find_keys(connection, column, wanted)
+            return connection.execute(delete(self._table).where(ended)).rowcount
 
 
 def forget_client(connection: Connection, tables: GrantTables, client_id: str, *, until: int) -> None:
@@ -125,36 +108,22 @@ def forget_client(connection: Connection, tables: GrantTables, client_id: str, *
 
     :param until: When the last of its tokens has expired by itself, in seconds since the epoch.
     """
-    grants = {
-        grant_id
-        for table in (tables.authorization_code, tables.refresh_token)
-        for grant_id in _find_keys(connection, table.c.grant_id, {"client_id": client_id})
-    }
-    known = tables.revocation.c.digest
-    for chunk in _chunks(sorted(_name(grant_id) for grant_id in grants)):
-        revoked = set(connection.execute(select(known).where(known.in_(chunk))).scalars())
-        if rows := [
-            {"digest": name, "issued_until": None, "expires_at": until} for name in chunk if name not in revoked
-        ]:
-            connection.execute(insert(tables.revocation), rows)
+    holder, sources = Holder(client_id=client_id), (tables.authorization_code, tables.refresh_token)
+    grants = {key for table in sources for key in _find_keys(connection, table.c.grant_id, holder)}
+    # The client's own tokens have no grant here; and another client may come by this name.
+    its_tokens = Revocation(holder_name(holder), expires_at=until, issued_until=clock.now())
+    its_grants = [Revocation(grant_name(grant_id), expires_at=until) for grant_id in sorted(grants)]
+    revoke_within(connection, tables.revocation, [its_tokens, *its_grants])
     for table in (tables.pushed_request, tables.authorization_code, tables.refresh_token, tables.consent):
         connection.execute(delete(table).where(table.c.client_id == client_id))
 
 
-def _find_keys(connection: Connection, column: Column[_Key], wanted: Mapping[str, str]) -> list[_Key]:
-    """What a column holds in the rows that fit; compared once more in Python: MariaDB finds "Alice" for "alice"."""
+def _find_keys(connection: Connection, column: Column[_Key], holder: Holder) -> list[_Key]:
+    """What a column holds in a holder's rows; compared once more in Python: MariaDB finds "Alice" for "alice"."""
+    wanted = holder.columns()
     fields = [column.table.c[name] for name in wanted]
     query = select(column, *fields).where(
         *(field == value for field, value in zip(fields, wanted.values(), strict=True))
     )
     rows = connection.execute(query)
     return [key for key, *found in rows if found == list(wanted.values())]
-
-
-def _chunks(keys: Sequence[_Key]) -> Iterator[Sequence[_Key]]:
-    """*keys* in parts that a statement takes: each is a parameter, and databases count those."""
-    return (keys[start : start + CHUNK] for start in range(0, len(keys), CHUNK))
-
-
-def _name(grant_id: str) -> bytes:
-    return digest(f"grant_id\x00{grant_id}")

@@ -13,25 +13,23 @@ from ..errors import InvalidGrant, InvalidRequest
 from ..registered_client import RegisteredClient
 from ..settings import ServerSettings
 from ..stores.granted import Granted, RefreshTokenStore, StoredRefreshToken
+from .revoked import Revocations
 
 OFFLINE_ACCESS = "offline_access"
 
 
-def longest_life(settings: ServerSettings) -> int:
-    """When everything issued by now has expired by itself, in seconds since the epoch."""
-    return clock.now() + max(settings.REFRESH_TOKEN_LIFETIME_SECONDS, settings.ACCESS_TOKEN_LIFETIME_SECONDS)
-
-
 class RefreshTokens:
-    """Makes, checks, replaces and revokes refresh tokens.
+    """Makes, checks and replaces refresh tokens.
 
     :param settings: The server's settings.
     :param store: Where they are kept.
+    :param revocations: What was revoked, and how to.
     """
 
-    def __init__(self, settings: ServerSettings, store: RefreshTokenStore) -> None:
+    def __init__(self, settings: ServerSettings, store: RefreshTokenStore, revocations: Revocations) -> None:
         self._settings = settings
         self._store = store
+        self._revocations = revocations
 
     def issue(self, granted: Granted, client: RegisteredClient, proof: DPoPProof | None) -> str | None:
         """A first refresh token for what was granted, or ``None`` where the client is to have none.
@@ -63,18 +61,19 @@ class RefreshTokens:
             raise InvalidGrant("the refresh token is unknown or revoked")
         if stored.granted.client_id != client.client_id:
             raise InvalidGrant("the refresh token is another client's")
-        if (now := clock.now()) > min(stored.idle_until, stored.expires_at):
+        if clock.now() > stored.ends_at:
             raise InvalidGrant("the refresh token is expired")
+        if self._revocations.is_grant_revoked(stored.granted.grant_id):
+            raise InvalidGrant("the refresh token was made of a grant that was just revoked")
         if stored.dpop_bound and proof is None:
             # Never a Bearer token from a grant whose tokens were bound (RFC 9700 §2.2).
             raise InvalidRequest("no DPoP proof, though the grant's tokens are bound")
-        # One that is not bound was given out while the client still had to authenticate.
-        if client.is_public and stored.dpop_jkt is None:
+        if _belongs_to_nobody(stored, client):
             raise InvalidGrant("the refresh token is bound to no key, and the client has become public")
         if stored.dpop_jkt is not None and (proof is None or proof.thumbprint != stored.dpop_jkt):
             raise InvalidGrant("the refresh token is bound to another key")
-        if stored.used_at is not None and now > stored.used_at + self._settings.REFRESH_TOKEN_RETRY_SECONDS:
-            self.revoke(stored.granted.grant_id)
+        if clock.now() > self.find_end(stored):
+            self._revocations.revoke_grant(stored.granted.grant_id)
             raise InvalidGrant("the refresh token was replaced before; the grant is revoked")
         return stored
 
@@ -91,31 +90,27 @@ class RefreshTokens:
             stored.granted, dpop_jkt=stored.dpop_jkt, dpop_bound=stored.dpop_bound, expires_at=stored.expires_at
         )
 
-    def revoke(self, grant_id: str) -> None:
-        """Revoke all that came of one grant, access tokens included, until the last of them has expired.
+    def find(self, token: str) -> StoredRefreshToken | None:
+        """What a refresh token stands for, whosever it is and ended as it may be. A look: it changes nothing.
 
         :raises StoreUnavailable: The database did not answer.
         """
-        self._store.revoke(grant_id, until=self.longest_life())
+        return self._store.find(token)
 
-    def revoke_all(self, *, subject: str | None = None, client_id: str | None = None) -> int:
-        """Revoke what a person has granted, or a client holds, or one person to one client; consents are forgotten.
+    def find_end(self, stored: StoredRefreshToken) -> int:
+        """The last second in which a refresh token works if it is not used before, in seconds since the epoch."""
+        if stored.used_at is None:
+            return stored.ends_at
+        return min(stored.ends_at, stored.used_at + self._settings.REFRESH_TOKEN_RETRY_SECONDS)
 
-        :return: How many grants there were.
-        :raises StoreUnavailable: The database did not answer.
-        """
-        return self._store.revoke_all(subject=subject, client_id=client_id, until=self.longest_life())
-
-    def is_revoked(self, grant_id: str) -> bool:
-        """Whether a grant was revoked, so that its access tokens count no longer where that is asked.
+    def is_active(self, stored: StoredRefreshToken, client: RegisteredClient) -> bool:
+        """Whether its own client could use a refresh token now. A look: unlike a use, it never revokes anything.
 
         :raises StoreUnavailable: The database did not answer.
         """
-        return self._store.is_revoked(grant_id)
-
-    def longest_life(self) -> int:
-        """See :func:`longest_life`."""
-        return longest_life(self._settings)
+        if clock.now() > self.find_end(stored) or _belongs_to_nobody(stored, client):
+            return False
+        return not self._revocations.is_grant_revoked(stored.granted.grant_id)
 
     def _is_rotated(self, client: RegisteredClient) -> bool:
         rotation = self._settings.REFRESH_TOKEN_ROTATION
@@ -126,3 +121,8 @@ class RefreshTokens:
         idle_until = clock.now() + self._settings.REFRESH_TOKEN_IDLE_SECONDS
         self._store.add(token, StoredRefreshToken(granted, dpop_jkt, dpop_bound, idle_until, expires_at))
         return token
+
+
+def _belongs_to_nobody(stored: StoredRefreshToken, client: RegisteredClient) -> bool:
+    """Whether the client has become public: one that is not bound was given out while it had to authenticate."""
+    return client.is_public and stored.dpop_jkt is None

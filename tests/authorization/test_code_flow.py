@@ -93,3 +93,5 @@ def test_metadata_says_what_there_is(app, people):
     assert "require_pushed_authorization_requests" not in metadata  # and so is false
     assert metadata["request_uri_parameter_supported"] is False
     assert metadata["token_endpoint_auth_methods_supported"] == ["private_key_jwt", "none"]
+    assert metadata["introspection_endpoint_auth_methods_supported"] == ["private_key_jwt"]
+    assert metadata["revocation_endpoint_auth_methods_supported"] == ["private_key_jwt", "none"]

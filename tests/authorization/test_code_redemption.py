@@ -130,7 +130,7 @@ def test_second_use_revokes_what_came_of_the_first(app, get_code, redeem, refres
     assert refresh(first.json["refresh_token"]).json == INVALID_GRANT
     grant_id = jose.decode_unverified(first.json["access_token"])[1]["grant_id"]
     with app.app_context():
-        assert app.extensions["private_key_jwt"].server.refresh_tokens.is_revoked(grant_id)
+        assert app.extensions["private_key_jwt"].server.revocations.is_grant_revoked(grant_id)
 
 
 def test_second_use_with_another_verifier_revokes_nothing(get_code, redeem, refresh):

@@ -4,7 +4,7 @@ import pytest
 
 from flask_private_key_jwt.errors import InvalidScope
 from flask_private_key_jwt.keys import jose
-from flask_private_key_jwt.stores import sqlalchemy_refresh_tokens
+from flask_private_key_jwt.stores import sqlalchemy_refresh_tokens, sqlalchemy_revocations
 from tests.authorization.conftest import APP_ID, PATH, Browser, answer_in, build_request
 from tests.conftest import INVALID_CLIENT
 
@@ -140,19 +140,19 @@ def test_more_grants_and_consents_than_one_statement_takes_are_revoked(
 
 
 def test_access_tokens_end_with_the_client(app, oauth, webapp, redeem, monkeypatch):
-    monkeypatch.setattr(sqlalchemy_refresh_tokens, "CHUNK", 2)
+    monkeypatch.setattr(sqlalchemy_revocations, "CHUNK", 2)
     grants = []
     for name in ("alice", "bob", "carol"):
         browser = Browser(app).sign_in(name)
         code = answer_in(browser.decide(browser.open(build_request())))["code"]
         grants.append(jose.decode_unverified(redeem(code).json["access_token"])[1]["grant_id"])
-    tokens = app.extensions["private_key_jwt"].server.refresh_tokens
+    revocations = app.extensions["private_key_jwt"].server.revocations
 
     with app.app_context():
-        tokens.revoke(grants[1])  # before, so that it must not be in the way
-        assert [tokens.is_revoked(grant_id) for grant_id in grants] == [False, True, False]
+        revocations.revoke_grant(grants[1])  # before, so that it must not be in the way
+        assert [revocations.is_grant_revoked(grant_id) for grant_id in grants] == [False, True, False]
         oauth.clients.remove(APP_ID)
-        assert [tokens.is_revoked(grant_id) for grant_id in grants] == [True] * 3
+        assert [revocations.is_grant_revoked(grant_id) for grant_id in grants] == [True] * 3
 
 
 def test_refusal_of_the_token_policy_replaces_nothing(oauth, token, refresh):

@@ -4,6 +4,7 @@ import dataclasses
 import json
 import socket
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 
 import pytest
@@ -252,6 +253,20 @@ def test_discovery_and_question_share_one_time_limit(make_introspector, token_se
     make_introspector(timeout=5).introspect("token-1")
 
     assert waits == [5.0, 2.0]
+
+
+def test_of_the_threads_that_need_the_metadata_one_fetches_it(make_introspector, token_server):
+    client = make_introspector()
+    started = threading.Barrier(8)
+
+    def introspect(_):
+        started.wait(5)
+        return client.introspect("token-1").active
+
+    with ThreadPoolExecutor(8) as pool:
+        assert all(pool.map(introspect, range(8)))
+    assert len(token_server.calls) == 8
+    assert token_server.discoveries < 8
 
 
 # --- construction ---------------------------------------------------------------------------------------

@@ -73,6 +73,21 @@ class TestPostgres:
         line.restore()
         assert app.test_client().get("/oauth2/jwks").status_code == 200
 
+    def test_no_token_is_spoken_of_or_lost_until_it_is_back(
+        self, line, ask_token, introspect, revoke, build_assertion, refusals
+    ):
+        token = ask_token().json["access_token"]
+        assertion = build_assertion()
+        assert introspect(token).json["active"] is True
+
+        line.cut()
+        for ask in (introspect, revoke):
+            assert_unavailable(ask(token, assertion=assertion), refusals, "database: OperationalError")
+
+        line.restore()
+        assert revoke(token, assertion=assertion).status_code == 200
+        assert introspect(token).json == {"active": False}
+
 
 # --- one table of it ------------------------------------------------------------------------------------------
 @pytest.mark.parametrize("settings", [{"OAUTH2_REPLAY_STORE": "sql"}])
@@ -92,3 +107,23 @@ def test_table_that_is_missing_is_unavailable_and_then_back(table, app, server, 
 def rename(app, db, old, new):
     with app.app_context(), db.engine.begin() as connection:
         connection.execute(text(f"ALTER TABLE {old} RENAME TO {new}"))
+
+
+def test_token_is_not_spoken_of_while_it_may_be_revoked(app, server, introspect, revoke, ask_token, refusals):
+    token, db = ask_token().json["access_token"], server[2]
+
+    rename(app, db, "oauth2_revocation", "away")
+    for ask in (introspect, revoke):
+        assert_unavailable(ask(token), refusals, "database: OperationalError 'no such table: oauth2_revocation'")
+
+    rename(app, db, "away", "oauth2_revocation")
+    assert introspect(token).json["active"] is True
+
+
+@pytest.mark.parametrize("endpoint", ["introspect", "revoke"])
+def test_refresh_token_may_be_one_of_ours_while_they_are_away(endpoint, app, server, client, request, refusals):
+    rename(app, server[2], "oauth2_refresh_token", "away")
+
+    answer = request.getfixturevalue(endpoint)("x")
+
+    assert_unavailable(answer, refusals, "database: OperationalError 'no such table: oauth2_refresh_token'")

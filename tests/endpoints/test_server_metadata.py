@@ -25,11 +25,17 @@ def test_document_says_what_the_server_does(document):
     assert document == {
         "issuer": ISSUER,
         "token_endpoint": TOKEN_URL,
+        "introspection_endpoint": f"{ISSUER}/oauth2/introspect",
+        "revocation_endpoint": f"{ISSUER}/oauth2/revoke",
         "jwks_uri": f"{ISSUER}/oauth2/jwks",
         "response_types_supported": [],
         "grant_types_supported": ["client_credentials"],
         "token_endpoint_auth_methods_supported": ["private_key_jwt"],
         "token_endpoint_auth_signing_alg_values_supported": list(ASYMMETRIC_ALGS),
+        "introspection_endpoint_auth_methods_supported": ["private_key_jwt"],
+        "introspection_endpoint_auth_signing_alg_values_supported": list(ASYMMETRIC_ALGS),
+        "revocation_endpoint_auth_methods_supported": ["private_key_jwt"],
+        "revocation_endpoint_auth_signing_alg_values_supported": list(ASYMMETRIC_ALGS),
         "dpop_signing_alg_values_supported": list(ASYMMETRIC_ALGS),
         "protected_resources": [API],
     }
@@ -146,7 +152,7 @@ def test_proof_algorithm_works_exactly_if_it_is_advertised(alg, document, ask_to
 
 
 def test_every_advertised_endpoint_answers(document, http):
-    for name in ("token_endpoint", "jwks_uri"):
+    for name in ("token_endpoint", "introspection_endpoint", "revocation_endpoint", "jwks_uri"):
         assert http.options(document[name].removeprefix(ISSUER)).status_code == 204
 
 

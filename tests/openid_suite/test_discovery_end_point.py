@@ -16,6 +16,10 @@ REGISTERED = {
     "request_parameter_supported", "request_uri_parameter_supported", "request_object_signing_alg_values_supported",
     "require_signed_request_object", "userinfo_endpoint", "subject_types_supported", "claims_supported",
     "id_token_signing_alg_values_supported",
+    "introspection_endpoint", "introspection_endpoint_auth_methods_supported",
+    "introspection_endpoint_auth_signing_alg_values_supported",
+    "revocation_endpoint", "revocation_endpoint_auth_methods_supported",
+    "revocation_endpoint_auth_signing_alg_values_supported",
 }  # fmt: skip
 """Members of the IANA registry "OAuth Authorization Server Metadata", as far as the server has use for them."""
 
@@ -32,6 +36,8 @@ def test_discovery_end_point_verification(place, app, signed):
         "token_endpoint",
         "pushed_authorization_request_endpoint",
         "userinfo_endpoint",
+        "introspection_endpoint",
+        "revocation_endpoint",
     )
     for member in (*endpoints, "jwks_uri"):
         url = urlsplit(metadata[member])
@@ -41,11 +47,17 @@ def test_discovery_end_point_verification(place, app, signed):
     assert metadata["require_pushed_authorization_requests"] is True
     assert metadata["response_types_supported"] == ["code"]
     assert metadata["code_challenge_methods_supported"] == ["S256"]
-    assert metadata["token_endpoint_auth_methods_supported"] == ["private_key_jwt"]
+    for name in ("token", "introspection", "revocation"):
+        assert metadata[f"{name}_endpoint_auth_methods_supported"] == ["private_key_jwt"]
     assert {"authorization_code", "refresh_token"} <= set(metadata["grant_types_supported"])
     assert metadata.get("require_signed_request_object", False) is signed
-    for name in ("dpop", "token_endpoint_auth", "request_object"):
-        assert set(metadata[f"{name}_signing_alg_values_supported"]) == FAPI2_ALGS
+    algs = [name for name in metadata if name.endswith("_endpoint_auth_signing_alg_values_supported")]
+    for name in (
+        "dpop_signing_alg_values_supported",
+        "request_object_signing_alg_values_supported",
+        *algs,
+    ):
+        assert set(metadata[name]) == FAPI2_ALGS
     assert set(metadata["id_token_signing_alg_values_supported"]) <= FAPI2_ALGS
     assert metadata["subject_types_supported"] == ["public"]
     assert "openid" in metadata["scopes_supported"]

@@ -303,7 +303,7 @@ def test_redirect_uri_regfrag(register, refusals):
     assert_refused(
         answer,
         refusals,
-        f"redirect URI '{CALLBACK}#foobar' is not a URI without a fragment",
+        f"redirect_uris: '{CALLBACK}#foobar' is not a URI without a fragment",
         "invalid_redirect_uri",
         "invalid_client_metadata",
     )

@@ -4,7 +4,7 @@ import contextlib
 import json
 import threading
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 from werkzeug.serving import make_server
 from werkzeug.wrappers import Request, Response
@@ -57,17 +57,28 @@ def refuse(error: str, status: int, **members: str) -> Response:
     return say({"error": error, **members}, status)
 
 
+class Served(Protocol):
+    """A WSGI app that learns its URL."""
+
+    url: str
+
+    def __call__(self, environ: Any, start_response: Any) -> Any:
+        """See PEP 3333."""
+
+
+S = TypeVar("S", bound=Served)
+
+
 @contextlib.contextmanager
-def serving(app: IntrospectionServer) -> Iterator[IntrospectionServer]:
-    """Run it on a port of its own."""
+def serving(app: S) -> Iterator[S]:
+    """Serve on a free port of loopback."""
     server = make_server("127.0.0.1", 0, app, threaded=True)
     app.url = f"http://127.0.0.1:{server.server_port}"
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
     thread.start()
     try:
         yield app
     finally:
-        app.gate.set()
         server.shutdown()
         thread.join()
         server.server_close()

@@ -30,6 +30,7 @@ INACTIVE = (
 def site():
     with serving(IntrospectionServer()) as site:
         yield site
+        site.gate.set()
 
 
 @pytest.fixture

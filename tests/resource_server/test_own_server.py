@@ -6,6 +6,7 @@ from api_answers import INVALID_PROOF, INVALID_TOKEN, UNAVAILABLE
 from flask_private_key_jwt import ResourceProtector, current_token
 from flask_private_key_jwt.dpop.proof import access_token_hash
 from flask_private_key_jwt.errors import ConfigurationError, StoreUnavailable
+from flask_private_key_jwt.keys import jose
 from flask_private_key_jwt.state import State
 from tests.conftest import API, make_app
 
@@ -115,7 +116,7 @@ def test_the_own_server_is_asked_without_being_called(ask_online, monkeypatch, r
 
     monkeypatch.setattr(State, "is_revoked", lambda self, claims: True)
     assert ask_online().json == INVALID_TOKEN
-    assert refusals == ["the grant that the token came of was revoked"]
+    assert refusals == ["the token was revoked, or its client is removed or disabled"]
 
 
 def test_revocations_that_cannot_be_read_are_unavailable(ask_online, monkeypatch, refusals):
@@ -144,3 +145,63 @@ def test_beside_the_server_of_another_issuer_it_does(tmp_path):
 
     with pytest.raises(ConfigurationError, match="OAUTH2_CLIENT_ID"):
         require_oauth.init_app(app)
+
+
+# --- what was revoked ---------------------------------------------------------------------------------------------
+GONE = "the token was revoked, or its client is removed or disabled"
+
+
+@pytest.fixture
+def call(app):
+    return lambda token: app.test_client().get("/any", headers={"Authorization": f"Bearer {token}"}).status_code
+
+
+@pytest.mark.parametrize(
+    "end",
+    [
+        lambda oauth, claims: oauth.revoke_token(claims["jti"]),
+        lambda oauth, claims: oauth.revoke(client_id="console"),
+        lambda oauth, claims: oauth.revoke(subject="console"),
+        lambda oauth, claims: oauth.revoke(subject="console", client_id="console"),
+        lambda oauth, claims: oauth.clients.disable("console"),
+        lambda oauth, claims: oauth.clients.remove("console"),
+    ],
+    ids=["token", "client", "subject", "both", "disabled", "removed"],
+)
+def test_a_token_that_was_revoked_is_refused_at_once(end, app, oauth, ask_token, call, refusals):
+    token = ask_token().json["access_token"]
+    assert call(token) == 200
+
+    with app.app_context():
+        end(oauth, jose.decode_unverified(token)[1])
+
+    assert call(token) == 401
+    assert refusals == [GONE]
+
+
+def test_a_token_that_its_client_revoked_is_refused_at_once(ask_token, revoke, call, refusals):
+    token, another = (ask_token().json["access_token"] for _ in range(2))
+    assert revoke(token).status_code == 200
+
+    assert call(token) == 401
+    assert call(another) == 200
+    assert refusals == [GONE]
+
+
+def test_revocation_outlives_the_allowance_for_other_clocks(app, ask_token, revoke, call, clock):
+    token = ask_token().json["access_token"]
+    revoke(token)
+    clock.move(605)  # expired, but an API allows ten seconds
+    with app.app_context():
+        app.extensions["private_key_jwt"].revocations.purge()
+
+    assert call(token) == 401
+
+
+def test_revocations_without_their_table_are_unavailable(app, oauth, combined, ask_token, call, refusals):
+    token = ask_token().json["access_token"]
+    with app.app_context():
+        oauth._tables.granted.revocation.drop(oauth._db.engine)
+
+    assert call(token) == 503
+    assert refusals == ["database: OperationalError 'no such table: oauth2_revocation'"]
