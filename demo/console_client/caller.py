@@ -89,12 +89,13 @@ class Caller:
             {"grant_type": "client_credentials", "scope": self.client.scope, "resource": self.api},
         )
 
-    def post(self, url: str, assertion: str, form: Mapping[str, str]) -> Exchange:
-        """Send *form* to an endpoint of the token server, as this client, with a proof if it has a DPoP key.
+    def post(self, url: str, assertion: str, form: Mapping[str, str], *, proves: bool = True) -> Exchange:
+        """Send *form* to an endpoint of the token server, as this client.
 
+        :param proves: Whether a proof goes along if the client has a DPoP key: not where no token is bound.
         :raises NoAnswer: The server is away.
         """
-        prover = self._prover_for_tokens
+        prover = self._prover_for_tokens if proves else None
         fields = {**form, "client_assertion_type": ASSERTION_TYPE, "client_assertion": assertion}
 
         def attempt() -> Exchange:

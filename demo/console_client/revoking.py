@@ -38,7 +38,8 @@ def revoke(caller: Caller, metadata: ServerMetadata, tokens: dict[str, Any], kin
     :raises WentWrong: The server refused.
     """
     form = {"token": tokens[kind], "token_type_hint": kind}
-    exchange = caller.post(metadata.endpoint("revocation_endpoint"), caller.build_assertion(), form)
+    endpoint = metadata.endpoint("revocation_endpoint")
+    exchange = caller.post(endpoint, caller.build_assertion(), form, proves=False)
     show.exchange(exchange)
     if exchange.status != 200:
         raise WentWrong(f"The server answered {exchange.status} {exchange.error} where the token was to be revoked.")

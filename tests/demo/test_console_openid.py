@@ -139,7 +139,7 @@ GOOD = [REVOKED, answered(400, {"error": "invalid_grant"}), REVOKED, answered(40
 def revoke_with(answers):
     rest = iter(answers)
     caller = SimpleNamespace(
-        build_assertion=lambda: "a.b.c", post=lambda *_: next(rest), call_issuer=lambda *_: next(rest)
+        build_assertion=lambda: "a.b.c", post=lambda *_, **__: next(rest), call_issuer=lambda *_: next(rest)
     )
     metadata = SimpleNamespace(endpoint=lambda name: ISSUER, token_endpoint=ISSUER)
     revoke_and_try(caller, metadata, {"access_token": "at-1", "refresh_token": "rt-1"}, {}, Show())

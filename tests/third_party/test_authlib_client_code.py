@@ -29,9 +29,11 @@ def make_session(site, keys):
         client_id = site.register(
             key, grant_types=["authorization_code", "refresh_token"], redirect_uris=[REDIRECT_URI], **metadata
         )
+        auth = PrivateKeyJWTClientAuth(site.issuer, client_id, key=key)
         return OAuth2Session(
             client_id,
-            token_endpoint_auth_method=PrivateKeyJWTClientAuth(site.issuer, client_id, key=key),
+            token_endpoint_auth_method=auth,
+            revocation_endpoint_auth_method=auth,
             scope="read",
             redirect_uri=REDIRECT_URI,
             code_challenge_method="S256",
@@ -59,6 +61,19 @@ def test_code_and_refresh(alg, site, make_session):
     assert again["access_token"] != token["access_token"]
     assert session.get(site.values).status_code == 200
     assert site.refusals == []
+
+
+def test_revocation_ends_what_came_of_the_code(site, make_session):
+    session = make_session()
+    back, state, verifier = authorize(site, session)
+    token = session.fetch_token(site.token_url, authorization_response=back, state=state, code_verifier=verifier)
+
+    answer = session.revoke_token(f"{site.issuer}/oauth2/revoke", token_type_hint="refresh_token")
+
+    assert (answer.status_code, site.refusals) == (200, [])
+    with pytest.raises(OAuthError, match="invalid_grant"):
+        session.refresh_token(site.token_url, refresh_token=token["refresh_token"])
+    assert site.refusals == ["the refresh token is unknown or revoked"]
 
 
 @pytest.mark.parametrize(
