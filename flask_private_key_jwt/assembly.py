@@ -62,7 +62,7 @@ from .tokens.issued import IssuedTokens
 from .tokens.refresh_token import RefreshTokens
 from .tokens.revocation import TokenRevoker
 from .tokens.revoked import Revocations
-from .tokens.verification import OwnKeys, TokenVerifier
+from .tokens.verification import KeySource, OwnKeys, TokenVerifier
 
 log = logging.getLogger("flask_private_key_jwt")
 
@@ -189,7 +189,7 @@ def _build_server(
     nonces = Nonces(secrets, purpose="as", lifetime=settings.DPOP_NONCE_LIFETIME_SECONDS)
     revocations = Revocations(settings, stores.revocations, stores.refresh_tokens)
     refresh_tokens = RefreshTokens(settings, stores.refresh_tokens, revocations)
-    issued = IssuedTokens(_own_verifier(settings), own_keys, refresh_tokens)
+    issued = _build_issued_tokens(settings, own_keys, refresh_tokens)
     server = AuthorizationServer(
         settings,
         clients=clients,
@@ -225,15 +225,16 @@ def _build_server(
     return server
 
 
-def _own_verifier(settings: ServerSettings) -> TokenVerifier:
-    """Verifies what this server signed, whomever it is for, by whatever algorithm it signed then."""
-    return TokenVerifier(
+def _build_issued_tokens(settings: ServerSettings, own_keys: KeySource, refresh_tokens: RefreshTokens) -> IssuedTokens:
+    """Recognizes what this server signed, whomever it is for, by whatever algorithm it signed then."""
+    verifier = TokenVerifier(
         issuer=settings.ISSUER,
         resource=None,
         algs=ASYMMETRIC_ALGS,
         max_bytes=settings.REQUEST_MAX_BYTES,
         clock_skew=settings.CLOCK_SKEW_SECONDS,
     )
+    return IssuedTokens(verifier, own_keys, refresh_tokens)
 
 
 def _published_key_sets(

@@ -101,52 +101,6 @@ def test_nonces_of_the_token_endpoint_do_not_pass_at_the_api(app, ask_token, bui
     assert ask(refused.headers["DPoP-Nonce"]).status_code == 200
 
 
-# --- online=True: asked at home ---------------------------------------------------------------------------
-@pytest.fixture
-def ask_online(app, ask_token):
-    app.get("/online", endpoint="online")(
-        ResourceProtector()("read", online=True)(lambda: {"client": current_token["client_id"]})
-    )
-    token = ask_token().json["access_token"]
-    return lambda: app.test_client().get("/online", headers={"Authorization": f"Bearer {token}"})
-
-
-def test_the_own_server_is_asked_without_being_called(ask_online, monkeypatch, refusals):
-    assert ask_online().json == {"client": "console"}
-
-    monkeypatch.setattr(State, "is_revoked", lambda self, claims: True)
-    assert ask_online().json == INVALID_TOKEN
-    assert refusals == ["the token was revoked, or its client is removed or disabled"]
-
-
-def test_revocations_that_cannot_be_read_are_unavailable(ask_online, monkeypatch, refusals):
-    def away(self, claims):
-        raise StoreUnavailable("the database is away")
-
-    monkeypatch.setattr(State, "is_revoked", away)
-
-    assert ask_online().json == UNAVAILABLE
-    assert refusals == ["the database is away"]
-
-
-def test_an_api_whose_view_asks_needs_no_key_beside_its_own_server(tmp_path):
-    app, _, _ = make_app(f"sqlite:///{tmp_path}/both.sqlite", OAUTH2_RESOURCE=API)
-    require_oauth = ResourceProtector()
-    app.get("/")(require_oauth(online=True)(lambda: "in"))
-
-    require_oauth.init_app(app)
-
-
-def test_beside_the_server_of_another_issuer_it_does(tmp_path):
-    app, _, _ = make_app(f"sqlite:///{tmp_path}/both.sqlite", OAUTH2_RESOURCE=API)
-    app.config["OAUTH2_ISSUER"] = "https://other.example"
-    require_oauth = ResourceProtector()
-    app.get("/")(require_oauth(online=True)(lambda: "in"))
-
-    with pytest.raises(ConfigurationError, match="OAUTH2_CLIENT_ID"):
-        require_oauth.init_app(app)
-
-
 # --- what was revoked ---------------------------------------------------------------------------------------------
 GONE = "the token was revoked, or its client is removed or disabled"
 
@@ -205,3 +159,49 @@ def test_revocations_without_their_table_are_unavailable(app, oauth, combined, a
 
     assert call(token) == 503
     assert refusals == ["database: OperationalError 'no such table: oauth2_revocation'"]
+
+
+# --- online=True: asked at home ---------------------------------------------------------------------------
+@pytest.fixture
+def ask_online(app, ask_token):
+    app.get("/online", endpoint="online")(
+        ResourceProtector()("read", online=True)(lambda: {"client": current_token["client_id"]})
+    )
+    token = ask_token().json["access_token"]
+    return lambda: app.test_client().get("/online", headers={"Authorization": f"Bearer {token}"})
+
+
+def test_the_own_server_is_asked_without_being_called(ask_online, monkeypatch, refusals):
+    assert ask_online().json == {"client": "console"}
+
+    monkeypatch.setattr(State, "is_revoked", lambda self, claims: True)
+    assert ask_online().json == INVALID_TOKEN
+    assert refusals == [GONE]
+
+
+def test_revocations_that_cannot_be_read_are_unavailable(ask_online, monkeypatch, refusals):
+    def away(self, claims):
+        raise StoreUnavailable("the database is away")
+
+    monkeypatch.setattr(State, "is_revoked", away)
+
+    assert ask_online().json == UNAVAILABLE
+    assert refusals == ["the database is away"]
+
+
+def test_an_api_whose_view_asks_needs_no_key_beside_its_own_server(tmp_path):
+    app, _, _ = make_app(f"sqlite:///{tmp_path}/both.sqlite", OAUTH2_RESOURCE=API)
+    require_oauth = ResourceProtector()
+    app.get("/")(require_oauth(online=True)(lambda: "in"))
+
+    require_oauth.init_app(app)
+
+
+def test_beside_the_server_of_another_issuer_it_does(tmp_path):
+    app, _, _ = make_app(f"sqlite:///{tmp_path}/both.sqlite", OAUTH2_RESOURCE=API)
+    app.config["OAUTH2_ISSUER"] = "https://other.example"
+    require_oauth = ResourceProtector()
+    app.get("/")(require_oauth(online=True)(lambda: "in"))
+
+    with pytest.raises(ConfigurationError, match="OAUTH2_CLIENT_ID"):
+        require_oauth.init_app(app)
