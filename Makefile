@@ -1,10 +1,12 @@
 # Every target does its own set-up. It needs Python 3.11+, git and make; what it makes lies in .venv and .demo.
 #     make demo PYTHON=python3.12         names the Python
 #     make demo AS_PORT=5101 API_PORT=5105    names the demo's ports
+#     make demo-web WEB_PORT=5110 AS_PORT=5101    likewise
 #     make test ARGS="-k proof"           passes words on to pytest
 
 AS_PORT = 5001
 API_PORT = 5005
+WEB_PORT = 5010
 ARGS =
 SHELL = /bin/sh
 python = .venv/bin/python
@@ -14,13 +16,16 @@ export PYTHONIOENCODING = :replace
 export PYTHON
 
 .DEFAULT_GOAL = help
-.PHONY: help demo test check format bench clean set-up-demo set-up-test
+.PHONY: help demo demo-web test check format bench clean set-up-demo set-up-test
 
 help:  ## show this
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' Makefile
 
 demo: set-up-demo  ## both servers, both clients, four attacks
 	@exec $(python) -m demo.run --as-port "$(AS_PORT)" --api-port "$(API_PORT)"
+
+demo-web: set-up-demo  ## both servers and a web application to sign in to, until Ctrl-C
+	@exec $(python) -m demo.run --web --as-port "$(AS_PORT)" --api-port "$(API_PORT)" --web-port "$(WEB_PORT)"
 
 # Nothing outside the checkout is changed, whatever a tool likes to keep in its user's home.
 test: check  ## the linters, then every test

@@ -4,9 +4,10 @@ token_server/     an authorization server
 resource_server/  an API that takes its tokens
 one_app/          both in one Flask app
 console_client/   a client that shows every step, and four attacks
-clients.py        the three clients, and Alice
+web_client/       a web application that people sign in to
+clients.py        the four clients, and Alice
 prepare.py        keys, database, registrations
-servers.py        starting and stopping both servers
-run.py            all of it in one go: ``make demo``
+servers.py        starting and stopping servers
+run.py            all of it in one go: ``make demo``, ``make demo-web``
 folder.py         where all that is made lies
 """

@@ -22,6 +22,10 @@ class DemoClient:
     """Whether its tokens are bound to a key (RFC 9449)."""
     redirect_path: str | None = None
     """Where on loopback it hears what a person decided (RFC 8252 §7.3); ``None``: it acts for itself."""
+    signed_out_path: str | None = None
+    """Where on loopback a person comes back to after sign-out (OpenID Connect RP-Initiated Logout §3)."""
+    pushes: bool = False
+    """Whether its authorization requests are always pushed (RFC 9126)."""
 
     @property
     def key_prefix(self) -> Path:
@@ -59,20 +63,38 @@ class DemoClient:
     def _describe_grants(self) -> dict[str, Any]:
         if self.redirect_path is None:
             return {"grant_types": ["client_credentials"]}
-        return {
+        members: dict[str, Any] = {
             "grant_types": ["authorization_code", "refresh_token"],
-            "application_type": "native",
-            "redirect_uris": [f"http://127.0.0.1{self.redirect_path}"],  # any port will do
-            "require_pushed_authorization_requests": True,
+            "application_type": "native",  # http on loopback, and there any port will do
+            "redirect_uris": [f"http://127.0.0.1{self.redirect_path}"],
+            "require_pushed_authorization_requests": self.pushes,
         }
+        if self.signed_out_path is not None:
+            members["post_logout_redirect_uris"] = [f"http://127.0.0.1{self.signed_out_path}"]
+        return members
 
 
 MOBILE = DemoClient("mobile-client", alg="ES256", scope="mobile", path="/api/values", dpop=False)
 MOBILE_DPOP = DemoClient("mobile-dpop-client", alg="PS256", scope="scope-dpop", path="/dpop/values", dpop=True)
 MOBILE_CODE = DemoClient(
-    "mobile-code-client", alg="ES256", scope="scope-dpop", path="/dpop/values", dpop=True, redirect_path="/callback"
+    "mobile-code-client",
+    alg="ES256",
+    scope="openid profile email scope-dpop",
+    path="/dpop/values",
+    dpop=True,
+    redirect_path="/callback",
+    pushes=True,
 )
-CLIENTS = {client.client_id: client for client in (MOBILE, MOBILE_DPOP, MOBILE_CODE)}
+WEB = DemoClient(
+    "web-client",
+    alg="ES256",
+    scope="openid profile email mobile",
+    path="/api/values",
+    dpop=False,  # Authlib's client does not speak it
+    redirect_path="/callback",
+    signed_out_path="/signed-out",
+)
+CLIENTS = {client.client_id: client for client in (MOBILE, MOBILE_DPOP, MOBILE_CODE, WEB)}
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,9 +10,11 @@ import os
 import secrets
 import shlex
 import sys
+from collections.abc import Mapping
 from contextlib import redirect_stdout
 from io import StringIO
 from pathlib import Path
+from typing import Any
 
 from flask import Flask
 
@@ -93,7 +95,7 @@ def register(app: Flask, client: DemoClient) -> None:
             known = describe_client(oauth.clients.get(client.client_id))
         except UnknownClient:
             known = None
-    if known is not None and wanted.items() <= known.items():
+    if known is not None and is_same(wanted, known):
         return
     client.registration_file.parent.mkdir(exist_ok=True)
     client.registration_file.write_text(json.dumps(wanted, indent=2) + "\n")
@@ -101,6 +103,13 @@ def register(app: Flask, client: DemoClient) -> None:
         run_flask(app, "oauth2", "client", "add", near(client.registration_file))
     else:
         run_flask(app, "oauth2", "client", "update", client.client_id, near(client.registration_file))
+
+
+def is_same(wanted: Mapping[str, Any], known: Mapping[str, Any]) -> bool:
+    """Whether a registration says already what is *wanted*; scopes have no order."""
+    if set(wanted["scope"].split()) != set(known["scope"].split()):
+        return False
+    return all(known.get(name) == value for name, value in wanted.items() if name != "scope")
 
 
 def add_person(app: Flask, person: DemoPerson) -> None:

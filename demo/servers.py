@@ -1,4 +1,4 @@
-"""Start the demo's two servers, wait until they answer, and stop them whatever happens."""
+"""Start the demo's servers, wait until they answer, and stop them whatever happens."""
 
 import importlib.util
 import os
@@ -12,6 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
+from typing import NoReturn
 
 from flask_private_key_jwt.discovery import NoAnswer, exchange
 
@@ -21,6 +22,7 @@ HOST = "127.0.0.1"
 START_SECONDS = 30.0
 STOP_SECONDS = 5.0
 STOP_EVERY_SECONDS = 0.1
+WATCH_EVERY_SECONDS = 0.5
 LOG_LINES = 30
 
 
@@ -37,6 +39,10 @@ class Server:
     port: int
     port_variable: str
     """What chooses the port: ``make demo AS_PORT=…``."""
+    workers: int = 2
+    """How many processes serve it."""
+    target: str = "demo"
+    """The target of the Makefile that starts it."""
 
     @property
     def url(self) -> str:
@@ -54,11 +60,12 @@ class Server:
         return "\n".join([f"The end of {self.log}:", *(f"    {line}" for line in lines)])
 
     def command(self) -> list[str]:
-        """Granian with two workers, or Flask's development server where there is no granian."""
+        """Granian, or Flask's development server where there is no granian."""
         where = ["--host", HOST, "--port", str(self.port)]
         if importlib.util.find_spec("granian"):
-            options = ["--interface", "wsgi", "--factory", "--workers", "2", "--blocking-threads", "4", "--no-ws"]
-            return [sys.executable, "-m", "granian", *options, *where, f"{self.module}:create_app"]
+            options = ["--interface", "wsgi", "--factory", "--blocking-threads", "4", "--no-ws"]
+            workers = ["--workers", str(self.workers)]
+            return [sys.executable, "-m", "granian", *options, *workers, *where, f"{self.module}:create_app"]
         return [sys.executable, "-m", "flask", "--app", self.module, "run", *where]
 
     def check_port(self) -> None:
@@ -73,7 +80,7 @@ class Server:
             except OSError as error:
                 raise DemoFailed(
                     f"Port {self.port} is not free ({error.strerror}), so the {self.name} cannot start.\n"
-                    f"Stop what uses it, or choose another: make demo {self.port_variable}={self.port + 100}"
+                    f"Stop what uses it, or choose another: make {self.target} {self.port_variable}={self.port + 100}"
                 ) from None
 
     def answers(self) -> bool:
@@ -86,7 +93,7 @@ class Server:
 
 
 class Running:
-    """Both servers as child processes, each in a process group of its own, for the length of a ``with`` block.
+    """Servers as child processes, each in a process group of its own, for the length of a ``with`` block.
 
     :param environment: What they get beside this process's environment.
     """
@@ -109,6 +116,17 @@ class Running:
 
     def __exit__(self, kind: type[BaseException] | None, _: object, __: TracebackType | None) -> None:
         self.stop()
+
+    def wait(self) -> NoReturn:
+        """Go on until a signal says otherwise.
+
+        :raises DemoFailed: A server ended by itself.
+        """
+        while True:
+            for server, process in self._processes.items():
+                if process.poll() is not None:
+                    raise DemoFailed(f"The {server.name} has ended.\n{server.end_of_log()}")
+            time.sleep(WATCH_EVERY_SECONDS)
 
     def _start(self, server: Server) -> None:
         with server.log.open("wb") as log:
@@ -133,7 +151,7 @@ class Running:
             time.sleep(0.05)
 
     def stop(self) -> None:
-        """End both servers and every process of theirs; a second Ctrl-C does not stop the stopping."""
+        """End all servers and every process of theirs; a second Ctrl-C does not stop the stopping."""
         numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
         before = [signal.signal(number, signal.SIG_IGN) for number in numbers]
         processes = list(self._processes.values())

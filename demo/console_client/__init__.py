@@ -2,6 +2,8 @@
 
 walk.py       one client's way from discovery to the API's answer, step by step
 code_flow.py  the same for a client that acts for a person, who signs in and allows it
+openid.py     who that person is: the ID token, checked, and UserInfo
+revoking.py   how such a client gives its tokens back
 loopback.py   where such a client hears what the person decided
 browser.py    a script in the place of that person and their browser
 attacks.py    four attacks, each of which must be refused

@@ -8,7 +8,7 @@ from functools import partial
 from flask_private_key_jwt.discovery import DiscoveryError, NoAnswer
 from flask_private_key_jwt.errors import ConfigurationError
 
-from ..clients import ALICE, CLIENTS, MOBILE, MOBILE_CODE, MOBILE_DPOP, DemoClient
+from ..clients import ALICE, CLIENTS, MOBILE, MOBILE_CODE, MOBILE_DPOP, WEB, DemoClient
 from .attacks import ATTACKS, run_attacks
 from .browser import LostItsWay, ScriptedBrowser
 from .caller import Caller
@@ -72,7 +72,7 @@ def read_options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m demo.console_client", description=__doc__)
     parser.add_argument(
         "--client",
-        choices=CLIENTS,
+        choices=[name for name in CLIENTS if name != WEB.client_id],
         help=f"default: {MOBILE.client_id}; for --attack {MOBILE_DPOP.client_id}; for --flow code "
         f"{MOBILE_CODE.client_id}",
     )

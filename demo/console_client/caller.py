@@ -89,12 +89,13 @@ class Caller:
             {"grant_type": "client_credentials", "scope": self.client.scope, "resource": self.api},
         )
 
-    def post(self, url: str, assertion: str, form: Mapping[str, str]) -> Exchange:
-        """Send *form* to an endpoint of the token server, as this client, with a proof if it has a DPoP key.
+    def post(self, url: str, assertion: str, form: Mapping[str, str], *, proves: bool = True) -> Exchange:
+        """Send *form* to an endpoint of the token server, as this client.
 
+        :param proves: Whether a proof goes along if the client has a DPoP key: not where no token is bound.
         :raises NoAnswer: The server is away.
         """
-        prover = self._prover_for_tokens
+        prover = self._prover_for_tokens if proves else None
         fields = {**form, "client_assertion_type": ASSERTION_TYPE, "client_assertion": assertion}
 
         def attempt() -> Exchange:
@@ -108,22 +109,21 @@ class Caller:
 
         :raises NoAnswer: The server is away.
         """
-        prover = self._prover_for_api
+        return _get(self.values_url, access_token, self._prover_for_api)
 
-        def attempt() -> Exchange:
-            if prover is None:
-                return send("GET", self.values_url, headers={"Authorization": f"Bearer {access_token}"})
-            return self.call_api_with(prover, access_token)
+    def call_issuer(self, url: str, access_token: str) -> Exchange:
+        """The same at a protected resource of the token server itself, such as UserInfo.
 
-        return _with_nonce(attempt, prover)
+        :raises NoAnswer: The server is away.
+        """
+        return _get(url, access_token, self._prover_for_tokens)
 
     def call_api_with(self, prover: Prover, access_token: str) -> Exchange:
         """Call the API with a proof of *prover*'s key, whoever that is.
 
         :raises NoAnswer: The server is away.
         """
-        proof = prover.prove(method="GET", url=self.values_url, access_token=access_token)
-        return send("GET", self.values_url, headers={"Authorization": f"DPoP {access_token}", "DPoP": proof})
+        return _get_once(self.values_url, access_token, prover)
 
 
 def send(method: str, url: str, *, headers: Mapping[str, str], form: Mapping[str, str] | None = None) -> Exchange:
@@ -138,6 +138,17 @@ def send(method: str, url: str, *, headers: Mapping[str, str], form: Mapping[str
     except ValueError:
         body = None
     return Exchange(method, url, headers, form or {}, answer.status, answer.headers, body)
+
+
+def _get(url: str, access_token: str, prover: Prover | None) -> Exchange:
+    return _with_nonce(lambda: _get_once(url, access_token, prover), prover)
+
+
+def _get_once(url: str, access_token: str, prover: Prover | None) -> Exchange:
+    if prover is None:
+        return send("GET", url, headers={"Authorization": f"Bearer {access_token}"})
+    proof = prover.prove(method="GET", url=url, access_token=access_token)
+    return send("GET", url, headers={"Authorization": f"DPoP {access_token}", "DPoP": proof})
 
 
 def _with_nonce(attempt: Callable[[], Exchange], prover: Prover | None) -> Exchange:

@@ -1,4 +1,4 @@
-"""The way of a client that acts for a person: PAR, PKCE, DPoP, a browser, a code, a refresh; each step shown."""
+"""The way of a client that acts for a person: PAR, PKCE, DPoP, a browser, a code, who it is, a refresh; all shown."""
 
 import hmac
 import secrets
@@ -14,6 +14,8 @@ from flask_private_key_jwt.keys import jose
 
 from .caller import Caller
 from .loopback import LoopbackListener
+from .openid import check_same_person, show_id_token, show_userinfo
+from .revoking import revoke_and_try
 from .show import Show
 from .walk import WentWrong, call_api, check_binding, check_token_response, show_whole
 
@@ -22,6 +24,8 @@ SHOWN_METADATA = (
     "pushed_authorization_request_endpoint",
     "authorization_endpoint",
     "token_endpoint",
+    "userinfo_endpoint",
+    "revocation_endpoint",
     "code_challenge_methods_supported",
     "authorization_response_iss_parameter_supported",
 )
@@ -34,12 +38,14 @@ OpenBrowser = Callable[[str], None]
 
 @dataclass(frozen=True, slots=True)
 class Secrets:
-    """What only this run of the client knows; both go with it."""
+    """What only this run of the client knows; all of it goes with it."""
 
     state: str = field(default_factory=lambda: secrets.token_urlsafe(24), repr=False)
     """Comes back with the answer, or the answer is to somebody else's request (RFC 6749 §10.12)."""
     code_verifier: str = field(default_factory=lambda: secrets.token_urlsafe(48), repr=False)
     """Without it the code is worth nothing (RFC 7636)."""
+    nonce: str = field(default_factory=lambda: secrets.token_urlsafe(24), repr=False)
+    """Comes back in the ID token, or that is of another sign-in (OpenID Connect Core §3.1.2.1)."""
 
     @property
     def code_challenge(self) -> str:
@@ -61,11 +67,47 @@ def walk_code_flow(caller: Caller, show: Show, open_browser: OpenBrowser) -> Non
     show.members({name: metadata.raw[name] for name in SHOWN_METADATA if name in metadata.raw})
 
     own = Secrets()
-    with LoopbackListener(str(client.redirect_path)) as listener:
+    form = sign_in(caller, metadata, own, show, open_browser)
+
+    show.step("5 The code becomes tokens (RFC 6749 §4.1.3)")
+    tokens = ask(caller, metadata, form, show)
+
+    show.step("6 The ID token (OpenID Connect Core §2): who signed in")
+    claims = show_id_token(caller, metadata, tokens, show, nonce=own.nonce)
+
+    show.step("7 UserInfo (OpenID Connect Core §5.3): what else this client may know of them")
+    show_userinfo(caller, metadata, tokens["access_token"], claims.get("sub"), show)
+
+    show.step("8 The API's answer")
+    call_api(caller, tokens["access_token"], show)
+
+    show.step("9 Refresh (RFC 6749 §6): new tokens, without the person")
+    if "refresh_token" not in tokens:
+        raise WentWrong("The server gave no refresh_token.")
+    form = {"grant_type": "refresh_token", "refresh_token": tokens["refresh_token"], "resource": caller.api}
+    tokens = {**tokens, **ask(caller, metadata, form, show)}
+    check_same_person(show_id_token(caller, metadata, tokens, show, nonce=None), claims)
+
+    show.step("10 The API's answer, with the new token")
+    call_api(caller, tokens["access_token"], show)
+
+    show.step("11 Revocation (RFC 7009): the client is done, and gives its tokens back")
+    revoke_and_try(caller, metadata, tokens, {**form, "refresh_token": tokens["refresh_token"]}, show)
+
+
+def sign_in(
+    caller: Caller, metadata: ServerMetadata, own: Secrets, show: Show, open_browser: OpenBrowser
+) -> dict[str, str]:
+    """Send the person to the token server, and take the answer: the token request that redeems their code.
+
+    :raises WentWrong: The server or the person refused, or the answer is not ours.
+    :raises NobodyCame: The person did not finish.
+    """
+    with LoopbackListener(str(caller.client.redirect_path)) as listener:
         request_uri = push(caller, metadata, own, listener.redirect_uri, show)
 
         show.step("3 The person signs in and decides, in the browser")
-        query = urlencode({"client_id": client.client_id, "request_uri": request_uri})
+        query = urlencode({"client_id": caller.client.client_id, "request_uri": request_uri})
         open_browser(f"{metadata.endpoint('authorization_endpoint')}?{query}")
         answer = listener.wait(PATIENCE_SECONDS)
 
@@ -73,28 +115,13 @@ def walk_code_flow(caller: Caller, show: Show, open_browser: OpenBrowser) -> Non
     show.members(dict(answer))
     code = check_answer(answer, own.state, caller.issuer)
     show.good("state is the one that was sent, iss the server that was asked (RFC 9207).")
-
-    show.step("5 The code becomes tokens (RFC 6749 §4.1.3)")
-    form = {
+    return {
         "grant_type": "authorization_code",
         "code": code,
         "redirect_uri": listener.redirect_uri,
         "code_verifier": own.code_verifier,
         "resource": caller.api,
     }
-    tokens = ask(caller, metadata, form, show)
-
-    show.step("6 The API's answer")
-    call_api(caller, tokens["access_token"], show)
-
-    show.step("7 Refresh (RFC 6749 §6): a new access token, without the person")
-    if "refresh_token" not in tokens:
-        raise WentWrong("The server gave no refresh_token.")
-    form = {"grant_type": "refresh_token", "refresh_token": tokens["refresh_token"], "resource": caller.api}
-    tokens = ask(caller, metadata, form, show)
-
-    show.step("8 The API's answer, with the new token")
-    call_api(caller, tokens["access_token"], show)
 
 
 def push(caller: Caller, metadata: ServerMetadata, own: Secrets, redirect_uri: str, show: Show) -> str:
@@ -112,6 +139,7 @@ def push(caller: Caller, metadata: ServerMetadata, own: Secrets, redirect_uri: s
         "scope": caller.client.scope,
         "resource": caller.api,
         "state": own.state,
+        "nonce": own.nonce,
         "code_challenge": own.code_challenge,
         "code_challenge_method": "S256",
     }

@@ -14,7 +14,7 @@ from .caller import Exchange
 PART_COLOURS = ("red", "magenta", "cyan")
 """Header, payload and signature of a JWT."""
 PART_CHARACTERS = 12
-SECRETS = frozenset({"code", "code_verifier", "refresh_token"})
+SECRETS = frozenset({"code", "code_verifier", "refresh_token", "token"})
 """What else is worth stealing, and no JWT."""
 NARROWEST_NAME = 12
 

@@ -24,7 +24,7 @@ TYP = "oauth-authz-req+jwt"
 ACCEPTED_TYPES = frozenset({None, "jwt", TYP})
 """Of a request object's ``typ``, which many clients leave out or call JWT; another one is another kind of JWT."""
 LONGEST_SECONDS = 3600
-"""How long an object may live, and how long ago its life may have begun (FAPI 2.0 Message Signing §5.3.1)."""
+"""How long an object may live, and so how long ago its life may have begun (FAPI 2.0 Message Signing §5.3.1)."""
 OBJECTS = ("claims", "registration")
 """Parameters that are JSON objects in a request object, and JSON texts elsewhere (OpenID Connect Core §6.1)."""
 
@@ -124,13 +124,14 @@ def _check_life(claims: jose.Claims) -> float:
 
 
 def _check_times(claims: jose.Claims, *, now: int, skew: int) -> None:
-    """Whether now is in its life. A clock that is fast is forgiven; an ``exp`` that has passed has passed."""
+    """Whether now is in its life: then that began no longer ago than it may last.
+
+    A clock that is fast is forgiven; an ``exp`` that has passed has passed, since a pushed request waits until then.
+    """
     if claims["exp"] <= now:
         raise InvalidRequestObject("request object: expired")
     if claims["nbf"] > now + skew:
         raise InvalidRequestObject("request object: nbf is in the future")
-    if claims["nbf"] < now - LONGEST_SECONDS - skew:
-        raise InvalidRequestObject(f"request object: nbf is more than {LONGEST_SECONDS} s ago")
 
 
 def _require_date(claims: jose.Claims, name: str) -> float:

@@ -2,6 +2,7 @@
 
 Read in this order: ``auth`` (what a program uses) · ``token_client`` (one token request) · ``endpoint_client`` (one
 authenticated form) · ``assertion`` · ``proofs``. ``introspection`` is for APIs: what a token is worth right now.
+``authlib_auth`` is for programs on Authlib's client.
 """
 
 from importlib import import_module
@@ -11,6 +12,7 @@ if TYPE_CHECKING:
     from ..discovery import DiscoveryError
     from .assertion import build_client_assertion
     from .auth import PrivateKeyJWTAuth
+    from .authlib_auth import PrivateKeyJWTClientAuth
     from .errors import ForeignOrigin, IntrospectionError, RevocationError, TokenRequestError
     from .introspection import Introspection, IntrospectionClient
     from .key import load_key
@@ -24,6 +26,7 @@ __all__ = [
     "IntrospectionClient",
     "IntrospectionError",
     "PrivateKeyJWTAuth",
+    "PrivateKeyJWTClientAuth",
     "RevocationError",
     "Token",
     "TokenClient",
@@ -39,6 +42,7 @@ _HOMES = {
     "IntrospectionClient": ".introspection",
     "IntrospectionError": ".errors",
     "PrivateKeyJWTAuth": ".auth",
+    "PrivateKeyJWTClientAuth": ".authlib_auth",
     "RevocationError": ".errors",
     "Token": ".token",
     "TokenClient": ".token_client",

@@ -2,6 +2,7 @@
 
 import shutil
 import signal
+import socket
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -46,6 +47,13 @@ def demo(prepared_folder: Path, tmp_path: Path) -> Iterator[Demo]:
     demo = Demo(shutil.copytree(prepared_folder, tmp_path / "demo folder"))
     yield demo
     assert demo.is_gone(), demo.processes()
+
+
+@pytest.fixture
+def taken() -> Iterator[socket.socket]:
+    """A socket of somebody else's."""
+    with socket.socket() as other:
+        yield other
 
 
 @pytest.fixture(scope="module")

@@ -38,8 +38,10 @@ class Demo:
         self.folder = folder
         self.as_port = free_port()
         self.api_port = free_port()
+        self.web_port = free_port()
         self.issuer = f"http://127.0.0.1:{self.as_port}"
         self.api = f"http://127.0.0.1:{self.api_port}"
+        self.web = f"http://127.0.0.1:{self.web_port}"
         self.environment = {name: value for name, value in os.environ.items() if not name.startswith("FLASK_")}
         self.environment |= {
             "DEMO_FOLDER": str(folder),
@@ -90,23 +92,31 @@ class Demo:
 
     @property
     def ports(self) -> list[str]:
-        return ["--as-port", str(self.as_port), "--api-port", str(self.api_port)]
+        return ["--as-port", str(self.as_port), "--api-port", str(self.api_port), "--web-port", str(self.web_port)]
 
     @property
     def where(self) -> list[str]:
         return ["--issuer", self.issuer, "--api", self.api]
 
     def is_listening(self) -> bool:
-        return any(accepts(port) for port in (self.as_port, self.api_port))
+        return any(accepts(port) for port in (self.as_port, self.api_port, self.web_port))
 
     def processes(self) -> list[str]:
         """The command lines of all processes of this demo that still run: they carry its folder's name."""
+        return list(self._find_processes().values())
+
+    def process_ids(self, word: str) -> list[int]:
+        """Those whose command line holds *word*."""
+        return [number for number, command in self._find_processes().items() if word in command]
+
+    def _find_processes(self) -> dict[int, str]:
         mark = f"DEMO_FOLDER={self.folder}\0".encode()
-        found = []
+        found = {}
         for process in Path("/proc").glob("[0-9]*"):
             try:
                 if mark in (process / "environ").read_bytes():
-                    found.append((process / "cmdline").read_bytes().replace(b"\0", b" ").decode())
+                    command = (process / "cmdline").read_bytes().replace(b"\0", b" ").decode()
+                    found[int(process.name)] = command
             except OSError:  # ended meanwhile, or another user's
                 continue
         return found

@@ -78,13 +78,17 @@ def test_the_code_flow_shows_every_step(console, newcomer):
     done = console("--flow", "code", "--scripted")
 
     assert (done.returncode, done.stderr) == (0, "")
-    for step in range(1, 9):
+    for step in range(1, 12):
         assert f"\n{step} " in done.stdout
     assert "request_uri" in done.stdout
     assert f"A script plays the person: signs in as {newcomer.name}, presses allow." in done.stdout
     assert done.stdout.count("✓ cnf.jkt ") == 2
     assert done.stdout.count("✓ The API answered.") == 2
     assert done.stdout.count("read by mobile-code-client for ") == 2
+    assert "✓ Signed with a key that the issuer publishes; iss, aud and exp are right, nonce is the one" in done.stdout
+    assert "✓ UserInfo speaks of the same person as the ID token." in done.stdout
+    assert "✓ The refresh token gives no more tokens." in done.stdout
+    assert "✓ The access token opens nothing at the issuer any more." in done.stdout
 
 
 def test_what_a_person_allowed_is_not_asked_again(console, newcomer):

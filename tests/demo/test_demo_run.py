@@ -1,11 +1,10 @@
 """``make demo``: everything in one go, and everything stopped again."""
 
+import json
 import shutil
 import signal
-import socket
 import subprocess
 import sys
-from collections.abc import Iterator
 
 import pytest
 from demo_program import CHECKOUT, SECONDS, Demo
@@ -24,12 +23,20 @@ STEPS = [
     "✓ cnf.jkt ",
     "5 The API's answer",
     "✓ The API answered.",
-    "mobile-code-client: for a person, DPoP, GET /dpop/values, scope scope-dpop",
+    "mobile-code-client: for a person, DPoP, GET /dpop/values, scope openid profile email scope-dpop",
     "A script plays the person: signs in as alice, presses allow.",
     "✓ state is the one that was sent",
+    "6 The ID token (OpenID Connect Core §2): who signed in",
+    "✓ Signed with a key that the issuer publishes; iss, aud and exp are right, nonce is the one that was sent",
+    "7 UserInfo",
+    '"name": "',
+    "✓ UserInfo speaks of the same person as the ID token.",
     "read by mobile-code-client for ",
-    "7 Refresh (RFC 6749 §6): a new access token, without the person",
+    "9 Refresh (RFC 6749 §6): new tokens, without the person",
     "✓ The API answered.",
+    "11 Revocation (RFC 7009)",
+    "✓ The refresh token gives no more tokens.",
+    "✓ The access token opens nothing at the issuer any more.",
     "Attack stolen-token",
     "✓ Refused: invalid_token.",
     "✓ Refused: invalid_dpop_proof.",
@@ -41,13 +48,6 @@ STEPS = [
     "✓ Refused: invalid_client.",
     "All clients were served, all attacks refused, both servers are stopped.",
 ]
-
-
-@pytest.fixture
-def taken(demo: Demo) -> Iterator[socket.socket]:
-    """A socket of somebody else's."""
-    with socket.socket() as other:
-        yield other
 
 
 def in_order(wanted: list[str], text: str) -> list[str]:
@@ -80,16 +80,37 @@ def test_the_first_run_makes_keys_and_registrations_and_the_second_keeps_them(tm
     second = demo.run("demo.prepare")
 
     assert (first.returncode, second.returncode) == (0, 0)
-    assert first.stdout.count("oauth2 client add") == 3
+    assert first.stdout.count("oauth2 client add") == 4
     assert second.stdout == "$ flask db upgrade\n"
-    assert keys.keys() == {"mobile-client.pem", "mobile-dpop-client.pem", "mobile-code-client.pem"}
+    assert keys.keys() == {
+        "mobile-client.pem",
+        "mobile-dpop-client.pem",
+        "mobile-code-client.pem",
+        "web-client.pem",
+    }
     assert keys == {file.name: file.read_bytes() for file in (demo.folder / "keys").glob("*.pem")}
 
 
 def test_keys_and_secrets_are_for_their_owners_eyes_only(demo):
     private = [*demo.folder.glob("keys/*.pem"), *demo.folder.glob("*.secret")]
 
-    assert [oct(file.stat().st_mode & 0o777) for file in private] == ["0o600"] * 5
+    assert [oct(file.stat().st_mode & 0o777) for file in private] == ["0o600"] * 6
+
+
+def test_a_folder_of_an_older_demo_is_brought_up_to_date(demo):
+    registration = json.loads((demo.folder / "clients" / "mobile-code-client.json").read_text())
+    old = demo.folder / "old.json"
+    old.write_text(json.dumps({**registration, "scope": "scope-dpop"}))
+    flask = ["flask", "--app", "demo.token_server", "oauth2", "client"]
+    assert demo.run(*flask, "update", "mobile-code-client", str(old)).returncode == 0
+    assert demo.run(*flask, "remove", "web-client").returncode == 0
+
+    done = demo.run("demo.prepare")
+
+    assert done.returncode == 0
+    assert "$ flask oauth2 client update mobile-code-client" in done.stdout
+    assert "$ flask oauth2 client add" in done.stdout
+    assert demo.run("demo.prepare").stdout == "$ flask db upgrade\n"
 
 
 def test_a_client_with_a_new_key_is_registered_with_it(demo):
@@ -121,6 +142,13 @@ def test_a_port_that_is_none_is_a_sentence(demo, port):
 
     assert done.returncode == 2
     assert f"argument --as-port: {port!r} is not a port from 1 to 65535" in done.stderr
+
+
+def test_one_port_for_two_servers_is_a_sentence(demo):
+    done = demo.run("demo.run", "--web", "--as-port", "7000", "--web-port", "7000")
+
+    assert done.returncode == 2
+    assert "AS_PORT and API_PORT and WEB_PORT must differ" in done.stderr
 
 
 def test_one_port_for_both_servers_is_a_sentence(demo):

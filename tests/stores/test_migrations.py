@@ -4,6 +4,7 @@ import ast
 import logging
 import shutil
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +21,10 @@ from flask_private_key_jwt.registered_client import RegisteredClient
 from flask_private_key_jwt.stores.driver import Database
 from flask_private_key_jwt.stores.granted import Granted, StoredCode, digest
 from flask_private_key_jwt.stores.models import TABLE_NAMES, Tables, build_tables
+from flask_private_key_jwt.stores.revocations import grant_name
 from flask_private_key_jwt.stores.sqlalchemy import SQLAlchemyClientStore
 from flask_private_key_jwt.stores.sqlalchemy_authorizations import SQLAlchemyAuthorizationStore
-from flask_private_key_jwt.stores.sqlalchemy_refresh_tokens import SQLAlchemyRefreshTokenStore
+from flask_private_key_jwt.stores.sqlalchemy_revocations import SQLAlchemyRevocationStore
 from tests.conftest import START
 
 MIGRATIONS = Path(__file__).parents[2] / "migrations"
@@ -224,7 +226,7 @@ def assert_former_rows_are_read(app: Flask, tables: Tables) -> None:
     database = Database(lambda: app.extensions["sqlalchemy"].engine)
     clients = SQLAlchemyClientStore(database, tables, 10)
     authorizations = SQLAlchemyAuthorizationStore(database, tables.granted, keep_seconds=60)
-    revocations = SQLAlchemyRefreshTokenStore(database, tables.granted)
+    revocations = SQLAlchemyRevocationStore(database, tables.granted.revocation)
 
     expected = RegisteredClient(
         client_id="console",
@@ -252,33 +254,41 @@ def assert_former_rows_are_read(app: Flask, tables: Tables) -> None:
     )
     assert authorizations.use_code("a code")
     assert authorizations.find_pushed("urn:1") is not None
-    assert revocations.is_revoked("revoked")
-    assert not revocations.is_revoked("grant")
+    assert revocations.covers([grant_name("revoked")], issued_at=START + 3000)
+    assert not revocations.covers([grant_name("grant")], issued_at=START)
 
 
 def values(client: RegisteredClient) -> dict[str, Any]:
     return {name: getattr(client, name) for name in RegisteredClient.__slots__}
 
 
+@contextmanager
+def opened(db: SQLAlchemy, url: str) -> Iterator[Flask]:
+    """An application's context; its connections are closed afterwards."""
+    app = build_app(db, url)
+    with app.app_context():
+        try:
+            yield app
+        finally:
+            db.engine.dispose()
+
+
 def test_the_demos_migrations_keep_the_rows_that_were_there(sql_url, migrations):
     db = SQLAlchemy()
     tables = build_tables(db)
-    app = build_app(db, sql_url)
-    with app.app_context():
+    with opened(db, sql_url) as app:
         flask_migrate.upgrade(migrations, "0003")
         insert_former_rows(app)
 
         flask_migrate.upgrade(migrations)
 
         assert_former_rows_are_read(app, tables)
-        db.engine.dispose()
 
 
 def test_the_demos_migrations_keep_the_rows_on_the_way_back(sql_url, migrations):
     db = SQLAlchemy()
     tables = build_tables(db)
-    app = build_app(db, sql_url)
-    with app.app_context():
+    with opened(db, sql_url) as app:
         flask_migrate.upgrade(migrations, "0003")
         insert_former_rows(app)
         flask_migrate.upgrade(migrations)
@@ -287,7 +297,6 @@ def test_the_demos_migrations_keep_the_rows_on_the_way_back(sql_url, migrations)
         flask_migrate.upgrade(migrations)
 
         assert_former_rows_are_read(app, tables)
-        db.engine.dispose()
 
 
 @pytest.mark.filterwarnings("ignore:'get_engine' is deprecated:DeprecationWarning")  # Flask-Migrate's own template
@@ -295,24 +304,20 @@ def test_an_applications_own_migration_keeps_the_rows_that_were_there(sql_url, t
     folder = str(tmp_path / "own")
     before = SQLAlchemy()
     build_former_tables(before.metadata)
-    app = build_app(before, sql_url)
-    with app.app_context():
+    with opened(before, sql_url) as app:
         flask_migrate.init(folder)
         flask_migrate.migrate(folder)
         flask_migrate.upgrade(folder)
         insert_former_rows(app)
-        before.engine.dispose()
 
     after = SQLAlchemy()
     tables = build_tables(after)
-    app = build_app(after, sql_url)
-    with app.app_context():
+    with opened(after, sql_url) as app:
         flask_migrate.migrate(folder)
         flask_migrate.upgrade(folder)
 
         assert drift(app) == []
         assert_former_rows_are_read(app, tables)
-        after.engine.dispose()
 
 
 def build_former_tables(metadata: MetaData) -> None:

@@ -1,4 +1,4 @@
-"""Authlib's own client: as it comes, it needs an operator's permission; a few lines make it strict."""
+"""Authlib's own client: as it comes, it needs an operator's permission; one object makes it strict."""
 
 import secrets
 import time
@@ -11,19 +11,12 @@ from authlib.integrations.requests_client import OAuth2Session
 from authlib.oauth2.rfc7523 import PrivateKeyJWT
 from joserfc.jwk import ECKey, OKPKey, RSAKey
 
+from flask_private_key_jwt.client import PrivateKeyJWTClientAuth
 from flask_private_key_jwt.dpop.proof import build_proof
 from flask_private_key_jwt.keys import jose
 
 ALGS = ["ES256", "PS256", "RS256", "EdDSA"]
 KEY_CLASSES = {"ES256": ECKey, "PS256": RSAKey, "RS256": RSAKey, "EdDSA": OKPKey}
-
-
-class ShortLivedJWT(PrivateKeyJWT):
-    """What a user writes to be strict: one minute to live; the issuer is the constructor's first argument."""
-
-    def sign(self, auth: Any, token_endpoint: str) -> Any:
-        self.claims = {"exp": int(time.time()) + 60}  # a dict for each assertion: Authlib writes its jti there
-        return super().sign(auth, token_endpoint)
 
 
 def make_session(client_id: str, key: jose.PrivateKey, method: PrivateKeyJWT) -> OAuth2Session:
@@ -38,6 +31,12 @@ def make_session(client_id: str, key: jose.PrivateKey, method: PrivateKeyJWT) ->
     return session
 
 
+def make_strict_session(client_id: str, key: jose.PrivateKey, issuer: str) -> OAuth2Session:
+    """A session as our README shows it."""
+    auth = PrivateKeyJWTClientAuth(issuer, client_id, key=key)
+    return OAuth2Session(client_id, token_endpoint_auth_method=auth, scope="read")
+
+
 def fetch_token(site: Any, session: OAuth2Session, **options: Any) -> dict[str, Any]:
     token: dict[str, Any] = session.fetch_token(site.token_url, grant_type="client_credentials", **options)
     return token
@@ -49,10 +48,9 @@ def key(request: pytest.FixtureRequest, keys: Any) -> jose.PrivateKey:
     return made
 
 
-@pytest.mark.filterwarnings("ignore::joserfc.errors.SecurityWarning")  # "EdDSA" is deprecated (RFC 9864)
 def test_strict_configuration_needs_no_permission(key, site):
     client_id = site.register(key)
-    session = make_session(client_id, key, ShortLivedJWT(site.issuer, alg=key.alg))
+    session = make_strict_session(client_id, key, site.issuer)
 
     for _ in range(2):  # a jti of its own for every assertion
         fetch_token(site, session)
@@ -61,7 +59,7 @@ def test_strict_configuration_needs_no_permission(key, site):
     assert site.refusals == []
 
 
-@pytest.mark.filterwarnings("ignore::joserfc.errors.SecurityWarning")
+@pytest.mark.filterwarnings("ignore::joserfc.errors.SecurityWarning")  # "EdDSA" is deprecated (RFC 9864)
 def test_as_it_comes_it_is_accepted_from_a_compatibility_client(key, site):
     client_id = site.register(key, assertion_audience="compatibility")
     session = make_session(client_id, key, PrivateKeyJWT(site.token_url, alg=key.alg))
@@ -70,6 +68,15 @@ def test_as_it_comes_it_is_accepted_from_a_compatibility_client(key, site):
 
     assert session.get(site.values).json() == {"client": client_id, "cnf": None}
     assert site.refusals == []
+
+
+def test_strict_configuration_with_another_clients_key_is_refused(keys, site):
+    session = make_strict_session(site.register(keys("ES256")), keys("ES256", "thief"), site.issuer)
+
+    with pytest.raises(OAuthError, match="invalid_client"):
+        fetch_token(site, session)
+    assert len(site.refusals) == 1
+    assert site.refusals[0].startswith("assertion: no key of the client fits kid ")
 
 
 @pytest.mark.parametrize(
@@ -102,7 +109,7 @@ def test_claims_it_reuses_for_a_second_assertion_are_refused(keys, site):
 # --- DPoP, which Authlib's client does not speak: the proofs are made by hand ----------------------------------
 def test_token_fetched_with_a_proof_opens_the_api_with_another(keys, proof_key, site):
     client_id = site.register(keys("ES256"))
-    session = make_session(client_id, keys("ES256"), ShortLivedJWT(site.issuer, alg="ES256"))
+    session = make_strict_session(client_id, keys("ES256"), site.issuer)
 
     token = fetch_token(site, session, headers={"DPoP": prove(proof_key, "POST", site.token_url)})
 
@@ -117,7 +124,7 @@ def test_token_fetched_with_a_proof_opens_the_api_with_another(keys, proof_key, 
 
 def test_client_that_must_prove_gets_nothing_without(keys, site):
     client_id = site.register(keys("ES256"), dpop_bound_access_tokens=True)
-    session = make_session(client_id, keys("ES256"), ShortLivedJWT(site.issuer, alg="ES256"))
+    session = make_strict_session(client_id, keys("ES256"), site.issuer)
 
     with pytest.raises(OAuthError, match="invalid_request"):
         fetch_token(site, session)
