@@ -67,7 +67,10 @@ def check_openid(metadata: Mapping[str, Any], settings: ServerSettings) -> dict[
     """
     alg = metadata.get(SIGNED_ID_TOKENS)
     if alg is not None and alg != settings.SIGNING_ALG:
-        raise InvalidClientMetadata(f"{SIGNED_ID_TOKENS} {str(alg)[:40]!r} is not {settings.SIGNING_ALG!r}")
+        raise InvalidClientMetadata(
+            f"{SIGNED_ID_TOKENS} {str(alg)[:40]!r} is not {settings.SIGNING_ALG!r}, which every token here is signed "
+            "with: leave it out, or change OAUTH2_SIGNING_ALG"
+        )
     if metadata.get("subject_type", SUBJECT_TYPE) != SUBJECT_TYPE:
         raise InvalidClientMetadata(f"subject_type {str(metadata['subject_type'])[:40]!r} is not {SUBJECT_TYPE!r}")
     if "sector_identifier_uri" in metadata:
@@ -84,7 +87,10 @@ def check_introspection_resources(metadata: Mapping[str, Any], settings: ServerS
     given = metadata.get("introspection_resources", [])
     known = (*settings.resources, settings.ISSUER)
     if not isinstance(given, list) or any(item not in known for item in given):
-        raise InvalidClientMetadata(f"introspection_resources is not a list of what is in OAUTH2_RESOURCES: {known!r}")
+        raise InvalidClientMetadata(
+            f"introspection_resources is not a list of what is in OAUTH2_RESOURCES: {known!r}; add the API "
+            "there first, by the name that is its OAUTH2_RESOURCE"
+        )
     return tuple(dict.fromkeys(given))
 
 

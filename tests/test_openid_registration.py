@@ -231,7 +231,8 @@ def test_id_tokens_are_signed_with_the_servers_algorithm(build, refusal_of):
     assert build({"OAUTH2_SIGNING_ALG": "PS256"}, id_token_signed_response_alg="PS256")
     for alg in ("RS256", "none", "HS256", "", 5, ["ES256"], {}):
         assert refusal_of(id_token_signed_response_alg=alg) == (
-            f"id_token_signed_response_alg {str(alg)!r} is not 'ES256'"
+            f"id_token_signed_response_alg {str(alg)!r} is not 'ES256', which every token here is signed with: "
+            "leave it out, or change OAUTH2_SIGNING_ALG"
         )
 
 

@@ -8,9 +8,20 @@ from ..errors import ConfigurationError, ConsentRequired, LoginRequired
 from ..redirect_uri import is_claimed
 from ..registered_client import RegisteredClient
 from ..stores.granted import Consent
+from ..tokens.id_token import OPENID
 from .parameters import AuthorizationRequest
 
 MAX_SUBJECT_CHARACTERS = 255
+OFFLINE_ACCESS = "all of this while you are away, too"
+"""What the scope ``offline_access`` allows (OpenID Connect Core §11); with or without ``openid``."""
+OPENID_SCOPES = {
+    OPENID: "who you are: the identifier of your account",
+    "profile": "your profile, such as your name, picture and date of birth",
+    "email": "your email address",
+    "address": "your postal address",
+    "phone": "your phone number",
+}
+"""What the scopes of a request with ``openid`` allow (OpenID Connect Core §5.4), as the end of a sentence."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +65,15 @@ class ConsentPage:
     action: str
     decision_token: str = field(repr=False)
     """Ties the decision to this request, this person and this browser session."""
+
+    def describe(self, scope: str) -> str:
+        """What one of :attr:`scopes` allows, in words for a person; a scope of the application's own as it is called.
+
+        ``email`` and its like are the application's own, whatever they mean, where ``openid`` is not asked for.
+        """
+        if scope == "offline_access":
+            return OFFLINE_ACCESS
+        return OPENID_SCOPES.get(scope, scope) if OPENID in self.scopes else scope
 
     @property
     def signed_in_as(self) -> str:

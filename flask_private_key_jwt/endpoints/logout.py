@@ -52,7 +52,7 @@ def _respond() -> ResponseReturnValue:
     if not state.server.offers_openid():
         raise NotOffered("OpenID Connect is not offered")
     if not can_sign_out(state):
-        raise NotOffered("the application does not say how its people are signed out")
+        raise NotOffered("the application does not say how its people are signed out: it needs @oauth.sign_out")
     check_method()
     here = http.script_root + http.path
     form = read_posted(state.settings.REQUEST_MAX_BYTES) if http.method == "POST" else []

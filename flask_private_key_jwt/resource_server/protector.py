@@ -43,6 +43,8 @@ class ResourceProtector:
         guard = _build_guard(app)
         for requirement in find_requirements(app):  # views that are there already: better now than at a request
             guard.check_setup(requirement)
+        if guard.settings.CLIENT_ID and guard.settings.CLIENT_KEY:  # views that come later will want them
+            guard.online.prepare()
         app.extensions[EXTENSION_KEY] = guard
         add_metadata_endpoint(app, guard.settings)
 

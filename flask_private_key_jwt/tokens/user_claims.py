@@ -51,15 +51,22 @@ EXISTS = "exists"
 def check_user_claims(declared: Any) -> None:
     """Refuse what could not answer when somebody asks.
 
-    :raises ConfigurationError: It is neither callable nor a class, is async, or a public method of the class cannot be
-        called for a scope; the message says what to change.
+    :raises ConfigurationError: It is neither callable nor a class, is async, takes other arguments, or a public method
+        of the class cannot be called for a scope; the message says what to change.
     """
     if not isinstance(declared, type):
-        if not callable(declared) or inspect.iscoroutinefunction(declared):
-            raise ConfigurationError("user_claims takes a function (subject, scope) that is not async, or a class.")
+        if not _can_call(declared, "subject", "scope"):
+            raise ConfigurationError(
+                "user_claims takes a function (subject, scope) that is not async, or a class made with (subject): "
+                f"change {getattr(declared, '__name__', type(declared).__name__)}."
+            )
         return
+    if not _can_call(declared, "subject"):
+        raise ConfigurationError(
+            f"user_claims makes a {declared.__name__} with the subject: write def __init__(self, subject)."
+        )
     for name, method in inspect.getmembers(declared, inspect.isfunction):
-        if _find_method(declared, name) is not None and not _takes_self_only(method):
+        if _find_method(declared, name) is not None and not _can_call(method, "self"):
             raise ConfigurationError(
                 f"{declared.__name__}.{name} is public, so it gives the claims of scope {name!r}: it can be neither "
                 f"async nor need arguments. Call it _{name} if it is something else."
@@ -126,12 +133,17 @@ def _find_method(declared: type[Any], scope: str) -> Callable[[Any], Any] | None
     return member if inspect.isfunction(member) else None
 
 
-def _takes_self_only(method: Callable[..., Any]) -> bool:
+def _can_call(declared: Any, *arguments: str) -> bool:
+    """Whether it can be called with so many arguments, and answers at once."""
+    if not callable(declared) or inspect.iscoroutinefunction(declared):
+        return False
     try:
-        inspect.signature(method).bind(None)
+        inspect.signature(declared).bind(*arguments)
     except TypeError:
         return False
-    return not inspect.iscoroutinefunction(method)
+    except ValueError:  # written in C, and does not say
+        return True
+    return True
 
 
 def _check_mapping(given: Any, source: str) -> Mapping[str, Any]:

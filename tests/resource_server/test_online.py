@@ -653,6 +653,14 @@ def test_a_key_that_cannot_be_used_is_an_error_at_the_start(client_settings, cha
         require_oauth.init_app(app)
 
 
+def test_a_key_that_cannot_be_used_is_an_error_before_there_is_a_view(client_settings):
+    app = flask.Flask("guest")
+    app.config.from_mapping({**client_settings, "OAUTH2_CLIENT_KEY": "missing.pem"}, OAUTH2_RESOURCE=API)
+
+    with pytest.raises(ConfigurationError, match=r"OAUTH2_CLIENT_KEY is not accepted: The key file 'missing\.pem'"):
+        ResourceProtector().init_app(app)
+
+
 def test_an_encrypted_key_opens_with_its_password(client_settings, client_key, tmp_path):
     (tmp_path / "api.pem").write_bytes(client_key.as_pem(password="open sesame"))
     app, require_oauth = make_online_app({**client_settings, "OAUTH2_CLIENT_KEY_PASSWORD": "open sesame"})

@@ -210,9 +210,42 @@ async def later(subject, scope):
     return {}
 
 
-@pytest.mark.parametrize("declared", [None, {}, "x", later])
+@pytest.mark.parametrize(
+    "declared",
+    [
+        None,
+        {},
+        "x",
+        later,
+        lambda: None,
+        lambda subject: {},
+        lambda subject, scope, more: {},
+        lambda subject, *, scope: {},
+        functools.partial(lambda subject, scope: {}, "alice"),
+    ],
+)
 def test_what_cannot_be_asked_is_refused(declared):
     with pytest.raises(ConfigurationError, match="takes a function"):
+        check_user_claims(declared)
+
+
+def test_refusal_names_the_function_to_change():
+    with pytest.raises(ConfigurationError, match=r"function \(subject, scope\) .* change later\.$"):
+        check_user_claims(later)
+
+
+class MadeWithNothing:
+    def email(self):
+        return {}
+
+
+class MadeWithMore:
+    def __init__(self, subject, scope): ...
+
+
+@pytest.mark.parametrize("declared", [MadeWithNothing, MadeWithMore])
+def test_class_that_is_not_made_with_the_subject_is_refused(declared):
+    with pytest.raises(ConfigurationError, match=rf"makes a {declared.__name__} with the subject: write def __init__"):
         check_user_claims(declared)
 
 
