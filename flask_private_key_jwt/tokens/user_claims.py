@@ -51,15 +51,21 @@ EXISTS = "exists"
 def check_user_claims(declared: Any) -> None:
     """Refuse what could not answer when somebody asks.
 
-    :raises ConfigurationError: It is neither callable nor a class, is async, or a public method of the class cannot be
-        called for a scope; the message says what to change.
+    :raises ConfigurationError: It is neither callable nor a class, is async, or it or a method of the class cannot be
+        called as it would be; the message says what to change.
     """
     if not isinstance(declared, type):
-        if not callable(declared) or inspect.iscoroutinefunction(declared):
+        if not callable(declared) or not _takes(declared, 2):
             raise ConfigurationError("user_claims takes a function (subject, scope) that is not async, or a class.")
         return
+    if not _takes(declared, 1):
+        raise ConfigurationError(f"{declared.__name__} is made with the subject: its __init__ takes that and no more.")
+    exists = inspect.getattr_static(declared, EXISTS, None)
+    # What an async one returns is true, whatever it would have come to say.
+    if inspect.isfunction(exists) and not _takes(exists, 1):
+        raise ConfigurationError(f"{declared.__name__}.{EXISTS} can be neither async nor need arguments.")
     for name, method in inspect.getmembers(declared, inspect.isfunction):
-        if _find_method(declared, name) is not None and not _takes_self_only(method):
+        if _find_method(declared, name) is not None and not _takes(method, 1):
             raise ConfigurationError(
                 f"{declared.__name__}.{name} is public, so it gives the claims of scope {name!r}: it can be neither "
                 f"async nor need arguments. Call it _{name} if it is something else."
@@ -126,12 +132,15 @@ def _find_method(declared: type[Any], scope: str) -> Callable[[Any], Any] | None
     return member if inspect.isfunction(member) else None
 
 
-def _takes_self_only(method: Callable[..., Any]) -> bool:
+def _takes(declared: Callable[..., Any], arguments: int) -> bool:
+    """Whether it can be called with so many *arguments*, and answers at once."""
     try:
-        inspect.signature(method).bind(None)
+        inspect.signature(declared).bind(*range(arguments))
     except TypeError:
         return False
-    return not inspect.iscoroutinefunction(method)
+    except ValueError:  # one that is not written in Python may say nothing of itself
+        pass
+    return not inspect.iscoroutinefunction(declared)
 
 
 def _check_mapping(given: Any, source: str) -> Mapping[str, Any]:
