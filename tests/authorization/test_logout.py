@@ -368,6 +368,17 @@ def test_posted_hint_counts_for_a_minute(seconds, asked, browser, hint, clock):
     assert ("decision_token" in answer.text, browser.is_signed_in()) == (asked, asked)
 
 
+def test_seal_is_not_renewed_by_posting_it(browser, hint, clock):
+    onwards = browser.http.post(LOGOUT, data={"id_token_hint": hint}).headers["Location"]
+    clock.move(60)
+
+    again = browser.http.post(LOGOUT, data=parse_qs(urlsplit(onwards).query)).headers["Location"]
+
+    assert again == f"{LOGOUT}?client_id={APP_ID}"
+    assert_asked(browser.http.get(again))
+    assert browser.is_signed_in()
+
+
 @pytest.mark.parametrize("sealed", ["x", "é", "gAAAAA", "A" * 200, "\x00"])
 def test_made_up_seal_is_no_hint(sealed, browser):
     assert_asked(browser.leave(client_id=APP_ID, sealed_hint=sealed, post_logout_redirect_uri=BYE))
@@ -445,7 +456,10 @@ def test_store_that_does_not_answer_is_a_page(app, browser, hint, refusals, monk
 
     monkeypatch.setattr(app.extensions[EXTENSION_KEY].server.clients, "find", fail)
 
-    assert_refused(browser.leave(id_token_hint=hint), refusals, "the database is away", status=503)
+    answer = browser.leave(id_token_hint=hint)
+
+    assert_refused(answer, refusals, "the database is away", status=503)
+    assert answer.headers["Retry-After"] == "5"
     assert browser.is_signed_in()
 
 
