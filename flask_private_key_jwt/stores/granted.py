@@ -49,7 +49,7 @@ class StoredCode:
     """Thumbprint of the only key that may redeem it (RFC 9449 §10); ``None``: any."""
     expires_at: int
     used: bool = False
-    nonce: str | None = None
+    nonce: str | None = field(default=None, repr=False)
     """What the ID token repeats (OpenID Connect Core §2), if the request had one."""
 
 
