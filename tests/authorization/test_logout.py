@@ -144,20 +144,24 @@ def test_token_with_another_signature_is_refused(browser, hint, refusals):
     header, payload, signature = hint.split(".")
     turned = "A" if signature[0] != "A" else "B"
 
-    assert_is_no_hint(browser, f"{header}.{payload}.{turned}{signature[1:]}", refusals, "token: the signature does not")
+    assert_is_no_hint(
+        browser, f"{header}.{payload}.{turned}{signature[1:]}", refusals, "id_token_hint: the signature does not"
+    )
 
 
 def test_token_with_other_claims_is_refused(app, browser, hint, refusals):
     header, _, signature = build_id_token(app, subject="bob").split(".")
 
-    assert_is_no_hint(browser, f"{header}.{hint.split('.')[1]}.{signature}", refusals, "token: the signature does not")
+    assert_is_no_hint(
+        browser, f"{header}.{hint.split('.')[1]}.{signature}", refusals, "id_token_hint: the signature does not"
+    )
 
 
 def test_token_that_another_key_signed_is_refused(browser, keys, refusals):
     claims = {"iss": ISSUER, "sub": "alice", "aud": APP_ID}
     forged = jose.sign({"typ": "JWT", "kid": "k"}, claims, keys("ES256", "forger"))
 
-    assert_is_no_hint(browser, forged, refusals, "token: the issuer has no key with kid 'k'")
+    assert_is_no_hint(browser, forged, refusals, "id_token_hint: the issuer has no key with kid 'k'")
 
 
 def test_token_of_another_issuer_is_refused(app, browser, refusals):
@@ -182,7 +186,7 @@ def get_access_token(browser, redeem):
 def test_assertion_of_the_client_is_refused(browser, build_assertion, refusals):
     assertion = build_assertion(iss=ISSUER, sub="alice", aud=APP_ID)
 
-    assert_is_no_hint(browser, assertion, refusals, "token: the issuer has no key with kid")
+    assert_is_no_hint(browser, assertion, refusals, "id_token_hint: the issuer has no key with kid")
 
 
 @pytest.mark.parametrize("settings", [{"OAUTH2_KEY_ANNOUNCE_SECONDS": 900, "OAUTH2_KEY_SIGN_SECONDS": 1800}])
@@ -192,7 +196,7 @@ def test_token_whose_key_is_not_published_any_more_is_refused(app, browser, hint
         build_id_token(app)
     browser.sign_in()
 
-    assert_is_no_hint(browser, hint, refusals, "token: the issuer has no key with kid")
+    assert_is_no_hint(browser, hint, refusals, "id_token_hint: the issuer has no key with kid")
 
 
 # --- without a hint ----------------------------------------------------------------------------------------------

@@ -175,6 +175,14 @@ def test_being_there_may_be_a_method():
     assert ask_class("profile", declared=Gone) is None
 
 
+def test_method_that_says_whether_somebody_exists_answers_for_no_scope():
+    class There(Person):
+        def exists(self):
+            return True
+
+    assert ask_class("exists", declared=There) == {"sub": "alice"}
+
+
 def test_methods_may_be_inherited():
     class Heir(Person):
         def email(self):
