@@ -234,7 +234,7 @@ def _build_issued_tokens(settings: ServerSettings, own_keys: KeySource, refresh_
         max_bytes=settings.REQUEST_MAX_BYTES,
         clock_skew=settings.CLOCK_SKEW_SECONDS,
     )
-    return IssuedTokens(verifier, own_keys, refresh_tokens)
+    return IssuedTokens(settings, verifier=verifier, keys=own_keys, refresh_tokens=refresh_tokens)
 
 
 def _published_key_sets(

@@ -5,12 +5,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from ..errors import InvalidScope, OAuthError
+from ..errors import ConfigurationError, InvalidScope, OAuthError
 from ..registered_client import RegisteredClient
 from ..request import FormRequest
 from ..settings import ServerSettings
 from ..tokens.access_token import AccessToken, AccessTokenIssuer, Grant
 from ..tokens.id_token import OPENID, IdTokenIssuer
+from ..tokens.revoked import longest_lifetime
 from .authlib_request import AuthenticatedClient
 from .policy import TokenPolicy
 from .resource import resolve_audience, resolve_granted_audience
@@ -53,13 +54,15 @@ class TokenMaker:
 
         :param subject: The person, by an application's own grant; ``None``: what the client carries, or nobody.
         :param scope: What the token is for; ``None``: the client's default.
-        :param lifetime: Of the access token, in seconds; ``None``: ``OAUTH2_ACCESS_TOKEN_LIFETIME_SECONDS``.
+        :param lifetime: Of the access token, in seconds; ``None``: ``OAUTH2_ACCESS_TOKEN_LIFETIME_SECONDS``. No longer
+            than that of a refresh token: a revocation is remembered so long.
         :raises InvalidScope: The scope is not registered for the client, or is ``openid`` where that has no meaning.
         :raises InvalidTarget: ``resource`` is not one of ``OAUTH2_RESOURCES``, or was not granted.
         :raises OAuthError: A token policy says no.
-        :raises ConfigurationError: A token policy sets what only the server sets.
+        :raises ConfigurationError: A token policy sets what only the server sets, or the lifetime is too long.
         :raises StoreUnavailable: The signing key cannot be read.
         """
+        _check_lifetime(lifetime, self._settings)
         granted = client.granted
         person = granted.subject if granted else subject
         scopes = resolve_scope(client.registered, scope)
@@ -104,6 +107,16 @@ class TokenMaker:
         if OPENID in scopes and self._settings.ISSUER not in audience:
             audience = (*audience, self._settings.ISSUER)
         return audience
+
+
+def _check_lifetime(lifetime: int | None, settings: ServerSettings) -> None:
+    """Refuse a lifetime of which a revocation would be forgotten before it is over, so that the token came back."""
+    longest = longest_lifetime(settings)
+    if lifetime is not None and lifetime > longest:
+        raise ConfigurationError(
+            f"A grant of the application asks for an access token of {lifetime} seconds; the longest is {longest}, "
+            "OAUTH2_REFRESH_TOKEN_LIFETIME_SECONDS, for which revocations are remembered."
+        )
 
 
 def _ask(policy: TokenPolicy, client: RegisteredClient, request: FormRequest, grant: Grant) -> Mapping[str, Any]:

@@ -83,6 +83,7 @@ class Introspection:
             raise
 
     def _describe_access_token(self, token: AccessToken, caller: RegisteredClient) -> dict[str, Any]:
+        self._issued.check_time(token)
         shown = {name: value for name, value in token.claims.items() if name not in PRIVATE_CLAIMS}
         if not self._may_introspect(caller, shown):
             raise InactiveToken(f"the access token belongs to client {token.client_id!r}, not for the caller to see")

@@ -2,20 +2,26 @@
 
 from .. import clock
 from ..errors import InactiveToken, InvalidToken
+from ..settings import ServerSettings
 from ..stores.granted import StoredRefreshToken
 from .refresh_token import RefreshTokens
+from .revoked import find_last_use
 from .verification import AccessToken, KeySource, TokenVerifier
 
 
 class IssuedTokens:
-    """Recognizes the tokens of this server that have not expired.
+    """Recognizes the tokens of this server that somebody may still take.
 
+    :param settings: The server's settings.
     :param verifier: Verifies access tokens of this server, whomever they are for.
     :param keys: The server's keys.
     :param refresh_tokens: The refresh tokens.
     """
 
-    def __init__(self, verifier: TokenVerifier, keys: KeySource, refresh_tokens: RefreshTokens) -> None:
+    def __init__(
+        self, settings: ServerSettings, *, verifier: TokenVerifier, keys: KeySource, refresh_tokens: RefreshTokens
+    ) -> None:
+        self._settings = settings
         self._verifier = verifier
         self._keys = keys
         self._refresh_tokens = refresh_tokens
@@ -25,7 +31,7 @@ class IssuedTokens:
 
         A ``token_type_hint`` is not needed, and could only be wrong (RFC 7009 §2.1): the form of a token says which.
 
-        :raises InactiveToken: It is malformed, foreign, unknown, or expired.
+        :raises InactiveToken: It is malformed, foreign, unknown, or has expired wherever it is shown.
         :raises StoreUnavailable: The database did not answer.
         """
         try:
@@ -34,9 +40,22 @@ class IssuedTokens:
         except InvalidToken as refusal:
             raise InactiveToken(refusal.reason) from None
 
+    def check_time(self, token: AccessToken) -> None:
+        """Check that an access token counts at this second, by our clock, which made it.
+
+        :raises InactiveToken: It has expired, or its time has not come.
+        """
+        try:
+            self._verifier.check_time(token)
+        except InvalidToken as refusal:
+            raise InactiveToken(refusal.reason) from None
+        if clock.now() >= token.valid_until:  # no allowance for another machine's clock
+            raise InactiveToken("token: expired")
+
     def _load_access_token(self, text: str) -> AccessToken:
-        token = self._verifier.verify(text, self._keys)
-        if clock.now() >= token.valid_until:  # no allowance for another machine's clock: it is our own
+        # One from a machine whose clock is ahead does not count yet, but will: it has to be revocable now.
+        token = self._verifier.load(text, self._keys)
+        if clock.now() > find_last_use(self._settings, int(token.valid_until)):
             raise InvalidToken("token: expired")
         return token
 
@@ -44,6 +63,6 @@ class IssuedTokens:
         stored = self._refresh_tokens.find(text)
         if stored is None:
             raise InvalidToken("the token is neither a JWT nor a known refresh token")
-        if clock.now() > stored.ends_at:
+        if clock.now() > find_last_use(self._settings, stored.ends_at):
             raise InvalidToken("the refresh token is expired")
         return stored

@@ -2,7 +2,7 @@
 
 import logging
 
-from ..errors import InvalidRequest, OAuthError
+from ..errors import InactiveToken, InvalidRequest, OAuthError
 from ..registered_client import RegisteredClient
 from ..stores.granted import StoredRefreshToken
 from .issued import IssuedTokens
@@ -27,7 +27,8 @@ class TokenRevoker:
 
         :param text: The request's ``token``.
         :raises InvalidRequest: There is none, or it is another client's; nothing happens (§2.1).
-        :raises InactiveToken: It is unknown or has expired: there is nothing to revoke, which is no error (§2.2).
+        :raises InactiveToken: It is unknown or has expired for everybody: there is nothing to revoke, which is no error
+            (§2.2). Or it is another client's and the caller is a public client.
         :raises StoreUnavailable: The database did not answer.
         """
         try:
@@ -36,7 +37,8 @@ class TokenRevoker:
             token = self._issued.load(text)
             owner = token.granted.client_id if isinstance(token, StoredRefreshToken) else token.client_id
             if owner != caller.client_id:
-                raise InvalidRequest(f"the token belongs to client {owner!r}")
+                # Anybody can be a public client: it must not find out whether a token it came by is still good.
+                raise (InactiveToken if caller.is_public else InvalidRequest)(f"the token belongs to client {owner!r}")
         except OAuthError as refusal:
             refusal.client_id = caller.client_id
             raise

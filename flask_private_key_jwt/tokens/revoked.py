@@ -7,10 +7,23 @@ from ..stores.granted import Holder, RefreshTokenStore
 from ..stores.revocations import Revocation, RevocationStore, grant_name, holder_name, token_name
 
 
+def find_last_use(settings: ServerSettings, expires_at: int) -> int:
+    """Until when some API may take a token, by the clock of any of our machines, in seconds since the epoch.
+
+    :param expires_at: The token's ``exp``.
+    """
+    # An API allows for a clock that is off, its own or ours; and the clock that is asked here may be ahead as far.
+    return expires_at + 2 * settings.CLOCK_SKEW_SECONDS
+
+
+def longest_lifetime(settings: ServerSettings) -> int:
+    """The longest that any token may live, in seconds."""
+    return max(settings.REFRESH_TOKEN_LIFETIME_SECONDS, settings.ACCESS_TOKEN_LIFETIME_SECONDS)
+
+
 def longest_life(settings: ServerSettings) -> int:
     """When everything issued by now has expired by itself, for an API too, in seconds since the epoch."""
-    longest = max(settings.REFRESH_TOKEN_LIFETIME_SECONDS, settings.ACCESS_TOKEN_LIFETIME_SECONDS)
-    return clock.now() + longest + settings.CLOCK_SKEW_SECONDS
+    return find_last_use(settings, clock.now() + longest_lifetime(settings))
 
 
 class Revocations:
@@ -32,8 +45,8 @@ class Revocations:
         :param expires_at: Its ``exp``, in seconds since the epoch; ``None``: unknown, so that it is remembered longest.
         :raises StoreUnavailable: The database did not answer.
         """
-        skew = self._settings.CLOCK_SKEW_SECONDS  # for which an API may take an expired token
-        until = longest_life(self._settings) if expires_at is None else expires_at + skew
+        settings = self._settings
+        until = longest_life(settings) if expires_at is None else find_last_use(settings, expires_at)
         self._store.add(Revocation(token_name(jti), until))
 
     def revoke_grant(self, grant_id: str) -> None:

@@ -83,13 +83,19 @@ class TokenVerifier:
         self._verified: VerifiedTokens[AccessToken] = VerifiedTokens()
 
     def verify(self, text: str, keys: KeySource) -> AccessToken:
-        """Verify an access token.
+        """Verify an access token, for use now.
 
         :param text: The token as it was sent.
         :param keys: Where the issuer's keys are.
         :raises InvalidToken: It is malformed, foreign, expired, for another API, or no access token at all.
         :raises TemporarilyUnavailable: The issuer's keys are not known and cannot be fetched.
         """
+        token = self.load(text, keys)
+        self.check_time(token)
+        return token
+
+    def load(self, text: str, keys: KeySource) -> AccessToken:
+        """What an access token says, whether its time is over or to come; otherwise as :meth:`verify`."""
         if len(text) > self._max_bytes:
             raise InvalidToken(f"token: longer than {self._max_bytes} bytes")
         known = keys.load()
@@ -99,7 +105,6 @@ class TokenVerifier:
             known = check_signature(jwt, keys, known)
             token = self._read_claims(jwt.claims)
             self._verified.add(text, known, token)
-        self._check_time(token)
         return token
 
     def _parse(self, text: str) -> jose.JWT:
@@ -134,7 +139,11 @@ class TokenVerifier:
             valid_until=_read_time(claims, "exp"),
         )
 
-    def _check_time(self, token: AccessToken) -> None:
+    def check_time(self, token: AccessToken) -> None:
+        """Check that the time of a token has come and is not over (RFC 9068 §4), as far as clocks may differ.
+
+        :raises InvalidToken: It has not, or it is.
+        """
         now, skew = clock.now(), self._clock_skew
         if now >= token.valid_until + skew:
             raise InvalidToken("token: expired", client_id=token.client_id)

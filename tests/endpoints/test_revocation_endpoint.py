@@ -1,6 +1,7 @@
 """Revocation of access tokens (J13 to J18, RFC 7009); for refresh tokens see ``authorization/test_revoked_grants``."""
 
 import pytest
+from authlib.oauth2.rfc6749.grants import BaseGrant, TokenEndpointMixin
 
 from flask_private_key_jwt.keys import jose
 from tests.conftest import API, CLIENT_ID, INVALID_CLIENT, INVALID_REQUEST
@@ -65,7 +66,7 @@ def test_revocation_is_forgotten_when_the_token_has_expired(app, revoke, token, 
     revocations = app.extensions["private_key_jwt"].revocations
 
     with app.app_context():
-        clock.move(610)  # an API may allow for another clock
+        clock.move(620)  # an API may allow for another clock, and ours may be ahead as far
         assert revocations.purge() == 0
         clock.move(1)
         assert revocations.purge() == 1
@@ -82,10 +83,36 @@ def test_what_is_no_token_needs_no_revoking(text, client, revoke, refusals):
 
 
 def test_expired_token_needs_no_revoking(revoke, token, clock, refusals):
-    clock.move(600)
+    clock.move(621)
 
     assert_done(revoke(token))
     assert refusals == ["token: expired"]
+
+
+@pytest.mark.parametrize("late", [0, 9, 20])
+def test_token_that_an_api_may_still_take_is_revoked(late, app, revoke, token, clock, refusals):
+    """An API allows for clocks that differ; the answer says that the token counts no longer."""
+    clock.move(600 + late)
+
+    assert_done(revoke(token))
+    assert refusals == []
+    with app.app_context():
+        assert app.extensions["private_key_jwt"].is_revoked(jose.decode_unverified(token)[1])
+
+
+@pytest.mark.parametrize("ahead", [1, 15, 3600])
+def test_token_of_a_machine_whose_clock_is_ahead_is_revoked_before_it_counts(
+    ahead, revoke, introspect, ask_token, clock, refusals
+):
+    clock.move(ahead)
+    token = ask_token().json["access_token"]
+    clock.move(-ahead)
+
+    assert_done(revoke(token))
+    assert refusals == []
+    clock.move(ahead)
+    assert introspect(token).data == INACTIVE
+    assert refusals == ["the access token was revoked"]
 
 
 def test_token_of_another_client_is_refused_and_stays(revoke, introspect, token, other, refusals):
@@ -197,6 +224,47 @@ def test_what_is_issued_in_the_second_of_a_revocation_is_revoked_and_later_is_no
     later = ask_token().json["access_token"]
 
     assert [introspect(token).json["active"] for token in (before, same_second, later)] == [False, False, True]
+
+
+class LongLived(BaseGrant, TokenEndpointMixin):
+    """A grant of the application's own, whose tokens live as long as the request says."""
+
+    GRANT_TYPE = "urn:example:long"
+    TOKEN_ENDPOINT_AUTH_METHODS = ["private_key_jwt"]
+
+    def validate_token_request(self):
+        self.request.client = self.authenticate_token_endpoint_client()
+
+    def create_token_response(self):
+        seconds = int(self.request.payload.data["seconds"])
+        return 200, self.generate_token(scope="read", expires_in=seconds), self.TOKEN_RESPONSE_HEADER
+
+
+@pytest.fixture
+def ask_long_lived(app, oauth, client, ask_token):
+    oauth.register_grant(LongLived)
+    with app.app_context():
+        oauth.clients.update(CLIENT_ID, {"grant_types": ["client_credentials", LongLived.GRANT_TYPE]})
+    return lambda seconds: ask_token(grant_type=LongLived.GRANT_TYPE, seconds=str(seconds))
+
+
+@pytest.mark.parametrize("settings", [{"OAUTH2_REFRESH_TOKEN_LIFETIME_SECONDS": 3600}])
+def test_revocation_is_remembered_as_long_as_the_longest_token_lives(app, oauth, introspect, ask_long_lived, clock):
+    token = ask_long_lived(3600).json["access_token"]
+    with app.app_context():
+        oauth.revoke(client_id=CLIENT_ID)
+        clock.move(3599)
+        app.extensions["private_key_jwt"].revocations.purge()
+
+    assert introspect(token).data == INACTIVE
+
+
+@pytest.mark.parametrize("settings", [{"OAUTH2_REFRESH_TOKEN_LIFETIME_SECONDS": 3600}])
+def test_no_token_outlives_the_memory_of_its_revocation(ask_long_lived, refusals):
+    answer = ask_long_lived(3601)
+
+    assert (answer.status_code, answer.json["error"]) == (503, "temporarily_unavailable")
+    assert refusals[0].startswith("set up wrongly: A grant of the application asks for an access token of 3601 seconds")
 
 
 def test_later_revocation_reaches_further_and_an_earlier_one_does_not_take_it_back(

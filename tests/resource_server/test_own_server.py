@@ -152,6 +152,18 @@ def test_revocation_outlives_the_allowance_for_other_clocks(app, ask_token, revo
     assert call(token) == 401
 
 
+def test_revocation_outlives_a_purge_by_a_machine_whose_clock_is_ahead(app, ask_token, revoke, call, clock, refusals):
+    token = ask_token().json["access_token"]
+    revoke(token)
+    clock.move(619)
+    with app.app_context():
+        app.extensions["private_key_jwt"].revocations.purge()
+    clock.move(-10)  # the API's own clock
+
+    assert call(token) == 401
+    assert refusals == [GONE]
+
+
 def test_revocations_without_their_table_are_unavailable(app, oauth, combined, ask_token, call, refusals):
     token = ask_token().json["access_token"]
     with app.app_context():
