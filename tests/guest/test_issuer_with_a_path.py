@@ -7,7 +7,7 @@ from werkzeug.test import Client
 
 from flask_private_key_jwt.dpop.proof import build_proof
 from flask_private_key_jwt.keys import jose
-from tests.conftest import INVALID_CLIENT
+from tests.conftest import CLIENT_ID, INVALID_CLIENT
 
 ISSUER = "https://as.example/tenant/1"
 TOKEN_URL = f"{ISSUER}/oauth2/token"
@@ -103,7 +103,7 @@ def test_openid_metadata_names_the_urls_from_outside(place, path, app, mounted, 
 def test_userinfo_is_called_by_its_whole_url(url, status, place, app, mounted, people, proof_key, clock):
     with app.app_context():
         key = app.extensions["private_key_jwt"].server_keys.current().signing
-    claims = {"iss": ISSUER, "aud": ISSUER, "sub": "alice", "client_id": "app", "scope": "openid", "jti": "1"}
+    claims = {"iss": ISSUER, "aud": ISSUER, "sub": "alice", "client_id": CLIENT_ID, "scope": "openid", "jti": "1"}
     claims |= {"iat": clock.now, "exp": clock.now + 60, "cnf": {"jkt": proof_key.public.thumbprint}}
     token = jose.sign({"typ": "at+jwt", "kid": key.public.kid}, claims, key)
     proof = build_proof(proof_key, jti="1", method="GET", url=url, now=clock.now, access_token=token)
