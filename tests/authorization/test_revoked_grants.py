@@ -254,6 +254,19 @@ def test_public_client_may_not_introspect(post, public_tokens, refusals):
     assert refusals == ["a public client may not introspect"] * 4
 
 
+def test_refresh_token_says_its_key_to_a_client_that_was_public(
+    app, oauth, public_tokens, introspect, client_key, proof_key
+):
+    """It stays bound to that key, though the client has one of its own by now."""
+    with app.app_context():
+        changes = {"token_endpoint_auth_method": "private_key_jwt", "jwks": {"keys": [client_key.public_jwk()]}}
+        oauth.clients.update("native", changes)
+
+    answer = introspect(public_tokens["refresh_token"], by="native").json
+
+    assert (answer["active"], answer["cnf"]) == (True, {"jkt": proof_key.public.thumbprint})
+
+
 @pytest.mark.parametrize("settings", [{"OAUTH2_PROFILE": "fapi2", "OAUTH2_REPLAY_STORE": "sql"}])
 def test_public_client_has_no_part_in_fapi2(app, people, post, refusals):
     assert post("/oauth2/revoke", assertion=False, client_id="native", token="x").json == INVALID_CLIENT
