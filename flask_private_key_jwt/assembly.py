@@ -1,17 +1,13 @@
 """Everything one app owns, put together: settings, stores and steps become one State."""
 
-import logging
-import sys
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
-from typing import Any
 
-import click
 import flask
 from flask_sqlalchemy import SQLAlchemy
-from sqlalchemy import Engine
 
+from .app_secrets import read_app_secrets
 from .authorization.logout import Logout
 from .authorization.request_object import RequestObjects
 from .client_auth.base import ClientAuthentication
@@ -28,11 +24,10 @@ from .endpoints.metadata import endpoint_base, issuer_path
 from .endpoints.people import People
 from .endpoints.userinfo import PATH as USERINFO_PATH
 from .endpoints.userinfo import build_guard
-from .errors import ConfigurationError
 from .keys.client_key_state import find_thumbprints
 from .keys.client_key_use import ClientKeyUse
 from .keys.client_keys import ClientKey, ClientKeys, read_key_set
-from .keys.derived import Secrets, read_secrets
+from .keys.derived import Secrets
 from .keys.fetch_target import fetch_policy
 from .keys.remote_documents import RemoteDocuments, cache_policy
 from .keys.rotation import load_schedule
@@ -42,19 +37,9 @@ from .self_registration import SelfRegistration
 from .server import AuthorizationServer, Declarations
 from .settings import ASYMMETRIC_ALGS, ServerSettings, read
 from .state import State
-from .stores.base import ClientStore, FetchedDocumentStore, ReplayStore
-from .stores.client_key_use import SQLAlchemyClientKeyUseStore
-from .stores.driver import Database, EngineSource
-from .stores.engine import use_wal
+from .stores.app_stores import AppStores, open_stores
+from .stores.base import ClientStore, FetchedDocumentStore
 from .stores.models import Tables
-from .stores.registration_tokens import RegistrationTokens
-from .stores.replay import load_replay_store
-from .stores.sqlalchemy import SQLAlchemyClientStore, SQLAlchemyReplayStore, SQLAlchemyServerKeyStore
-from .stores.sqlalchemy_authorizations import SQLAlchemyAuthorizationStore
-from .stores.sqlalchemy_documents import SQLAlchemyFetchedDocumentStore
-from .stores.sqlalchemy_refresh_tokens import SQLAlchemyRefreshTokenStore
-from .stores.sqlalchemy_registrations import SQLAlchemyRegistrations
-from .stores.sqlalchemy_revocations import SQLAlchemyRevocationStore
 from .tokens.access_token import AccessTokenIssuer
 from .tokens.id_token import IdTokenIssuer
 from .tokens.introspection import Introspection
@@ -63,8 +48,6 @@ from .tokens.refresh_token import RefreshTokens
 from .tokens.revocation import TokenRevoker
 from .tokens.revoked import Revocations
 from .tokens.verification import KeySource, OwnKeys, TokenVerifier
-
-log = logging.getLogger("flask_private_key_jwt")
 
 
 def assemble(app: flask.Flask, db: SQLAlchemy, tables: Tables, *, declarations: Declarations, people: People) -> State:
@@ -75,8 +58,9 @@ def assemble(app: flask.Flask, db: SQLAlchemy, tables: Tables, *, declarations: 
     :raises ConfigurationError: A setting is wrong or missing.
     """
     settings = read(app.config, ServerSettings)
-    secrets = _read_secrets(settings, app.config)
-    stores = _build_stores(settings, db, tables)
+    base_url = endpoint_base(settings.ISSUER) + settings.URL_PREFIX
+    secrets = read_app_secrets(settings, app.config)
+    stores = open_stores(settings, db, tables, find_thumbprints=find_thumbprints)
     server_keys = ServerKeys(
         stores.server_keys,
         secrets,
@@ -92,6 +76,7 @@ def assemble(app: flask.Flask, db: SQLAlchemy, tables: Tables, *, declarations: 
         server_keys,
         own_keys,
         declarations=declarations,
+        base_url=base_url,
         has_people=lambda: people.are_known(app),
     )
     registry = ClientRegistry(settings, stores.registrations, grant_types=server.grant_types)
@@ -101,7 +86,7 @@ def assemble(app: flask.Flask, db: SQLAlchemy, tables: Tables, *, declarations: 
         registrations=stores.registrations,
         tokens=stores.registration_tokens,
         replay=stores.replay,
-        configuration_url=endpoint_base(settings.ISSUER) + settings.URL_PREFIX + CONFIGURATION_PATH,
+        configuration_url=base_url + CONFIGURATION_PATH,
     )
     return State(
         settings=settings,
@@ -115,13 +100,7 @@ def assemble(app: flask.Flask, db: SQLAlchemy, tables: Tables, *, declarations: 
         server=server,
         people=people,
         logout=Logout(settings, server.clients, keys=own_keys, secrets=secrets),
-        userinfo=build_guard(
-            settings,
-            secrets,
-            app.extensions,
-            own_keys=own_keys,
-            url=endpoint_base(settings.ISSUER) + settings.URL_PREFIX + USERINFO_PATH,
-        ),
+        userinfo=build_guard(settings, secrets, app.extensions, own_keys=own_keys, url=base_url + USERINFO_PATH),
         authorizations=stores.authorizations,
         refresh_tokens=stores.refresh_tokens,
         revocations=stores.revocations,
@@ -129,52 +108,15 @@ def assemble(app: flask.Flask, db: SQLAlchemy, tables: Tables, *, declarations: 
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _Stores:
-    """Where one app keeps what."""
-
-    clients: ClientStore
-    registrations: SQLAlchemyRegistrations
-    registration_tokens: RegistrationTokens
-    documents: FetchedDocumentStore
-    server_keys: SQLAlchemyServerKeyStore
-    replay: ReplayStore
-    key_use: SQLAlchemyClientKeyUseStore
-    authorizations: SQLAlchemyAuthorizationStore
-    refresh_tokens: SQLAlchemyRefreshTokenStore
-    revocations: SQLAlchemyRevocationStore
-
-
-def _build_stores(settings: ServerSettings, db: SQLAlchemy, tables: Tables) -> _Stores:
-    # One for all stores: what they do in a row then uses one connection, whose caches stay warm.
-    database = Database(_engine_source(db, wal=settings.SQLITE_WAL))
-    replay = load_replay_store(settings.REPLAY_STORE, build_sql=lambda: SQLAlchemyReplayStore(database, tables.replay))
-    if settings.REPLAY_STORE == "memory":
-        log.warning("OAUTH2_REPLAY_STORE is memory: right for one process only, and a restart forgets")
-    return _Stores(
-        clients=SQLAlchemyClientStore(database, tables, settings.CLIENT_CACHE_SIZE),
-        registrations=SQLAlchemyRegistrations(database, tables, find_thumbprints=find_thumbprints),
-        registration_tokens=RegistrationTokens(database, tables),
-        documents=SQLAlchemyFetchedDocumentStore(database, tables),
-        server_keys=SQLAlchemyServerKeyStore(database, tables),
-        replay=replay,
-        key_use=SQLAlchemyClientKeyUseStore(database, tables),
-        authorizations=SQLAlchemyAuthorizationStore(
-            database, tables.granted, keep_seconds=settings.INTERACTION_LIFETIME_SECONDS
-        ),
-        refresh_tokens=SQLAlchemyRefreshTokenStore(database, tables.granted),
-        revocations=SQLAlchemyRevocationStore(database, tables.granted.revocation),
-    )
-
-
 def _build_server(
     settings: ServerSettings,
     secrets: Secrets,
-    stores: _Stores,
+    stores: AppStores,
     server_keys: ServerKeys,
     own_keys: OwnKeys,
     *,
     declarations: Declarations,
+    base_url: str,
     has_people: Callable[[], bool],
 ) -> AuthorizationServer:
     clients = stores.clients
@@ -185,7 +127,6 @@ def _build_server(
     client_keys = ClientKeys(settings.CLIENT_CACHE_SIZE, _published_key_sets(settings, stores.documents))
     signatures = ClientSignatures(clients, client_keys)
     key_use = ClientKeyUse(stores.key_use, client_keys, size=settings.CLIENT_CACHE_SIZE)
-    base = endpoint_base(settings.ISSUER) + settings.URL_PREFIX
     nonces = Nonces(secrets, purpose="as", lifetime=settings.DPOP_NONCE_LIFETIME_SECONDS)
     revocations = Revocations(settings, stores.revocations, stores.refresh_tokens)
     refresh_tokens = RefreshTokens(settings, stores.refresh_tokens, revocations)
@@ -194,7 +135,7 @@ def _build_server(
         settings,
         clients=clients,
         client_auth=ClientAuthentication(
-            PrivateKeyJWTAuthentication(settings, clients, signatures, token_url=base + "/token"), public_clients
+            PrivateKeyJWTAuthentication(settings, clients, signatures, token_url=base_url + "/token"), public_clients
         ),
         dpop=TokenBinding(
             ProofChecker(settings, nonces if settings.DPOP_NONCE == "required" else None),
@@ -219,7 +160,7 @@ def _build_server(
         ),
         revoker=TokenRevoker(issued, revocations),
         declarations=declarations,
-        base_url=base,
+        base_url=base_url,
         has_people=has_people,
     )
     return server
@@ -284,39 +225,3 @@ def _paths(settings: ServerSettings) -> dict[str, Endpoint]:
         paths[mount + endpoint.path] = endpoint  # OpenID Connect Discovery §4
         paths[endpoint.path] = endpoint
     return paths
-
-
-def _engine_source(db: SQLAlchemy, *, wal: bool) -> EngineSource:
-    """Gives the app's engine, asked at first use: only an app context has it, and ``db.init_app`` may come later."""
-
-    def engine() -> Engine:
-        found = db.engine
-        if wal:
-            use_wal(found)
-        return found
-
-    return engine
-
-
-def _read_secrets(settings: ServerSettings, config: Mapping[str, Any]) -> Secrets:
-    """The app's secrets; without any, only the commands that come before having one may run."""
-    try:
-        return read_secrets(settings, config)
-    except ConfigurationError:
-        if not _is_setup_command():
-            raise
-        return Secrets(())
-
-
-def _is_setup_command() -> bool:
-    """Whether this is ``flask db …``, ``flask oauth2 secret`` or ``--help``: they need the app, but no secret."""
-    context = click.get_current_context(silent=True)
-    if context is None:
-        return False
-    root = context.find_root()
-    try:
-        # Both are commands the app brings along, so click does not know yet, while the app is made, which one it runs.
-        _, words, _ = root.command.make_parser(root).parse_args(sys.argv[1:])
-    except click.UsageError:
-        return False
-    return not words or words[0] == "db" or words[:2] == ["oauth2", "secret"] or "--help" in words

@@ -115,7 +115,7 @@ class ClientRegistry:
         return client
 
     def remove(self, client_id: str) -> None:
-        """Delete a client, and end every token that people allowed it.
+        """Delete a client, and end every token it holds: what people allowed it, and its own.
 
         :raises UnknownClient: There is none.
         :raises StoreUnavailable: The database did not answer.

@@ -155,7 +155,10 @@ class AccessDenied(OAuthError):
 
 
 class LoginRequired(OAuthError):
-    """``prompt=none``, and nobody is signed in, or not recently enough (OpenID Connect Core §3.1.2.6)."""
+    """``prompt=none``, and somebody would have to sign in; or somebody else did than ``id_token_hint`` names.
+
+    OpenID Connect Core §3.1.2.1, §3.1.2.6.
+    """
 
     code = "login_required"
     description = "The person has to sign in."
@@ -176,7 +179,7 @@ class InteractionRefused(OAuthError):
 
 
 class NotOffered(OAuthError):
-    """The application has no people to ask, so that this endpoint is not there."""
+    """The application does not say what this endpoint needs to know, of its people for one, so that it is not there."""
 
     status = 404
     description = "There is no such endpoint here."

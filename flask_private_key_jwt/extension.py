@@ -130,6 +130,7 @@ class PrivateKeyJWT:
 
         :return: How many grants with codes or refresh tokens there were.
         :raises ValueError: Neither is named.
+        :raises TypeError: One is not text: a person's ``sub`` is what their ``get_id()`` returned, as text.
         :raises StoreUnavailable: The database did not answer.
         """
         return current_state().server.revocations.revoke_all(Holder(subject=subject, client_id=client_id))

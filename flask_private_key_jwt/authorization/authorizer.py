@@ -2,7 +2,7 @@
 
 import secrets
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 from .. import clock
@@ -38,9 +38,9 @@ class OpenedRequest:
     client: RegisteredClient
     parameters: Parameters
     target: ResponseTarget
-    request_uri: str | None
+    request_uri: str | None = field(repr=False)
     """The pushed request it is."""
-    request: str | None
+    request: str | None = field(repr=False)
     """The request object it is; with neither of them, its parameters are in the URL."""
 
     @property

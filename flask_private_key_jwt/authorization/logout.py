@@ -22,18 +22,11 @@ from .parameters import MAX_STATE_BYTES, Parameters
 from .response import build_location
 from .sealed_hint import SealedHints
 
-SEALED_HINT = "sealed_hint"
-"""Our own parameter: what a posted ``id_token_hint`` says, on its way through the URL."""
-KNOWN = (
-    "id_token_hint",
-    SEALED_HINT,
-    "client_id",
-    "post_logout_redirect_uri",
-    "state",
-    "logout_hint",
-    "ui_locales",
-)
+KNOWN = ("id_token_hint", "client_id", "post_logout_redirect_uri", "state", "logout_hint", "ui_locales")
 """The parameters that are read, each once; the last two change nothing (RP-Initiated Logout §2)."""
+SEALED_HINT = "sealed_hint"
+"""Our own parameter, in a URL only: what a posted ``id_token_hint`` says. Posted, it would be sealed anew, and a seal
+that somebody found in a log would count for ever."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -158,7 +158,7 @@ def check_target(parameters: Parameters, client: RegisteredClient) -> ResponseTa
     mode = parameters.get("response_mode") or "query"
     if mode not in RESPONSE_MODES:
         raise InvalidRequest(f"response_mode {mode[:40]!r} is not supported", client_id=client.client_id)
-    if mode == "form_post" and not redirect_uri.startswith("http"):
+    if mode == "form_post" and not redirect_uri.startswith(("https:", "http:")):
         raise InvalidRequest("response_mode form_post needs an http redirect_uri", client_id=client.client_id)
     state = parameters.get("state")
     # A state that check_request refuses is not sent back: the refusal has to fit into a Location, too.

@@ -4,7 +4,7 @@ A refusal is a page until it is clear where the client may hear of it, and an an
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from urllib.parse import urlencode
 
 import flask
@@ -51,9 +51,9 @@ class Visit:
     state: State
     session: BrowserSession
     opened: OpenedRequest
-    name: str
+    name: str = field(repr=False)
     """What the session knows the authorization request by."""
-    url: str
+    url: str = field(repr=False)
     """The authorization request as a path with query: where sign-in returns to, where the decision goes."""
 
 

@@ -10,7 +10,7 @@ import flask
 from flask.typing import ResponseReturnValue
 
 from ..authorization.interaction import Person, name_of
-from ..authorization.logout import KNOWN, LogoutPage, LogoutRequest, LogoutStep, next_logout_step
+from ..authorization.logout import KNOWN, SEALED_HINT, LogoutPage, LogoutRequest, LogoutStep, next_logout_step
 from ..authorization.parameters import collect, read_query
 from ..errors import InteractionRefused, NotOffered
 from ..state import State, current_state
@@ -62,7 +62,7 @@ def _respond() -> ResponseReturnValue:
         # Nothing is written to the session before that, or it would take the place of the real one.
         return send_to(f"{here}?{state.logout.build_query(collect(form, only=KNOWN))}")
     session = BrowserSession(state.secrets, lifetime=state.settings.INTERACTION_LIFETIME_SECONDS)
-    request = state.logout.read(collect(read_query(http.query_string), only=KNOWN))
+    request = state.logout.read(collect(read_query(http.query_string), only=(*KNOWN, SEALED_HINT)))
     visit = Visit(state, session, request, f"{here}?{request.build_query()}")
     person = state.people.find_person(session)
     if decision and person:

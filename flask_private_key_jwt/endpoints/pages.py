@@ -19,6 +19,8 @@ from ..response import REFERENCE_HEADER, describe_refusal
 METHODS = ("GET", "POST")
 ALONE = "object-src 'none'; base-uri 'none'; frame-ancestors 'none'"
 """What every Content-Security-Policy ends with."""
+HEADERS_OF_REFUSALS = ("Allow", "Retry-After")
+"""What a page says as well of the headers that a refusal has elsewhere."""
 PAGE_POLICY = f"default-src 'self'; style-src 'self' 'unsafe-inline'; {ALONE}"
 # No form-action: browsers hold it against the redirects that follow a form, which lead to the client.
 
@@ -88,8 +90,7 @@ def _refusal_page(refusal: OAuthError, endpoint: str) -> flask.Response:
     )
     response = flask.Response(page, status=refusal.status)
     response.headers[REFERENCE_HEADER] = reference
-    if isinstance(refusal, MethodNotAllowed):
-        response.headers["Allow"] = ", ".join(refusal.allow)
+    response.headers.extend((name, value) for name, value in refusal.get_headers() if name in HEADERS_OF_REFUSALS)
     return response
 
 

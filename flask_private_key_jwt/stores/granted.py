@@ -49,7 +49,7 @@ class StoredCode:
     """Thumbprint of the only key that may redeem it (RFC 9449 §10); ``None``: any."""
     expires_at: int
     used: bool = False
-    nonce: str | None = None
+    nonce: str | None = field(default=None, repr=False)
     """What the ID token repeats (OpenID Connect Core §2), if the request had one."""
 
 
@@ -85,6 +85,9 @@ class Holder:
     def __post_init__(self) -> None:
         if self.subject is None and self.client_id is None:
             raise ValueError("name a subject, a client_id or both")  # everybody's is never meant
+        for name, value in self.columns().items():
+            if not isinstance(value, str):  # a number finds no row, and nothing would be revoked
+                raise TypeError(f"{name} has to be text, as tokens name it, not {type(value).__name__}")
 
     def columns(self) -> dict[str, str]:
         """The columns that name it, with their values."""

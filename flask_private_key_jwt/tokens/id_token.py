@@ -94,7 +94,7 @@ def read_id_token_hint(text: str, *, issuer: str, keys: KeySource) -> IdTokenHin
         raise InvalidToken(f"id_token_hint: typ {str(jwt.typ)[:40]!r} is not an ID token's")
     if jwt.claims.get("iss") != issuer:
         raise InvalidToken(f"id_token_hint: iss {str(jwt.claims.get('iss'))[:200]!r} is not {issuer!r}")
-    check_signature(jwt, keys, keys.load())
+    check_signature(jwt, keys, keys.load(), kind="id_token_hint")
     subject, client_id = jwt.claims.get("sub"), jwt.claims.get("aud")
     if not isinstance(subject, str) or not isinstance(client_id, str):
         raise InvalidToken("id_token_hint: sub or aud is not a text")

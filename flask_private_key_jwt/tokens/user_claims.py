@@ -51,22 +51,24 @@ EXISTS = "exists"
 def check_user_claims(declared: Any) -> None:
     """Refuse what could not answer when somebody asks.
 
-    :raises ConfigurationError: It is neither callable nor a class, is async, takes other arguments, or a public method
-        of the class cannot be called for a scope; the message says what to change.
+    :raises ConfigurationError: It is neither callable nor a class, is async, or it or a method of the class cannot be
+        called as it would be; the message says what to change.
     """
     if not isinstance(declared, type):
-        if not _can_call(declared, "subject", "scope"):
+        if not callable(declared) or not _takes(declared, 2):
             raise ConfigurationError(
                 "user_claims takes a function (subject, scope) that is not async, or a class made with (subject): "
                 f"change {getattr(declared, '__name__', type(declared).__name__)}."
             )
         return
-    if not _can_call(declared, "subject"):
-        raise ConfigurationError(
-            f"user_claims makes a {declared.__name__} with the subject: write def __init__(self, subject)."
-        )
+    if not _takes(declared, 1):
+        raise ConfigurationError(f"{declared.__name__} is made with the subject: its __init__ takes that and no more.")
+    exists = inspect.getattr_static(declared, EXISTS, None)
+    # What an async one returns is true, whatever it would have come to say.
+    if inspect.isfunction(exists) and not _takes(exists, 1):
+        raise ConfigurationError(f"{declared.__name__}.{EXISTS} can be neither async nor need arguments.")
     for name, method in inspect.getmembers(declared, inspect.isfunction):
-        if _find_method(declared, name) is not None and not _can_call(method, "self"):
+        if _find_method(declared, name) is not None and not _takes(method, 1):
             raise ConfigurationError(
                 f"{declared.__name__}.{name} is public, so it gives the claims of scope {name!r}: it can be neither "
                 f"async nor need arguments. Call it _{name} if it is something else."
@@ -133,17 +135,15 @@ def _find_method(declared: type[Any], scope: str) -> Callable[[Any], Any] | None
     return member if inspect.isfunction(member) else None
 
 
-def _can_call(declared: Any, *arguments: str) -> bool:
-    """Whether it can be called with so many arguments, and answers at once."""
-    if not callable(declared) or inspect.iscoroutinefunction(declared):
-        return False
+def _takes(declared: Callable[..., Any], arguments: int) -> bool:
+    """Whether it can be called with so many *arguments*, and answers at once."""
     try:
-        inspect.signature(declared).bind(*arguments)
+        inspect.signature(declared).bind(*range(arguments))
     except TypeError:
         return False
-    except ValueError:  # written in C, and does not say
-        return True
-    return True
+    except ValueError:  # one that is not written in Python may say nothing of itself
+        pass
+    return not inspect.iscoroutinefunction(declared)
 
 
 def _check_mapping(given: Any, source: str) -> Mapping[str, Any]:

@@ -151,10 +151,11 @@ class TokenVerifier:
             raise InvalidToken("token: iat or nbf lies in the future", client_id=token.client_id)
 
 
-def check_signature(jwt: jose.JWT, keys: KeySource, known: Keys) -> Keys:
+def check_signature(jwt: jose.JWT, keys: KeySource, known: Keys, *, kind: str = "token") -> Keys:
     """Check that the issuer signed *jwt*.
 
     :param known: What *keys* gave before.
+    :param kind: What the private reason calls it.
     :return: The set of keys it was checked with: *known*, or newer ones.
     :raises InvalidToken: It did not; or the keys it did with are not published any more.
     """
@@ -163,10 +164,10 @@ def check_signature(jwt: jose.JWT, keys: KeySource, known: Keys) -> Keys:
         known = keys.load_newer(known)
         candidates = _candidates(jwt, known)
     if not candidates:
-        raise InvalidToken(f"token: the issuer has no key with kid {_shorten(jwt.kid)}")
+        raise InvalidToken(f"{kind}: the issuer has no key with kid {_shorten(jwt.kid)}")
     # Of several keys with one kid, or of all where there is none, one that fits must do (RFC 7515 §4.1.4).
     if not any(key.fits(jwt.alg) and jose.verify(jwt, key) for key in candidates):
-        raise InvalidToken("token: the signature does not verify with the issuer's key")
+        raise InvalidToken(f"{kind}: the signature does not verify with the issuer's key")
     return known
 
 

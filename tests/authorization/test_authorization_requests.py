@@ -213,6 +213,28 @@ def test_form_post_is_a_page_that_posts_itself(browser, webapp, redeem):
     assert redeem(code).status_code == 200
 
 
+@pytest.mark.parametrize(
+    ("redirect_uri", "accepted"),
+    [("http://127.0.0.1/back", True), ("com.example.app:/back", False), ("http.example.app:/back", False)],
+)
+def test_form_is_posted_where_a_web_server_takes_it_only(redirect_uri, accepted, register, browser, people, refusals):
+    register(
+        client_id="app",
+        token_endpoint_auth_method="none",
+        application_type="native",
+        grant_types=["authorization_code"],
+        redirect_uris=[redirect_uri],
+        scope="read",
+    )
+
+    answer = browser.open(build_request(client_id="app", redirect_uri=redirect_uri, response_mode="form_post"))
+
+    if accepted:
+        assert answer.status_code == 302
+    else:
+        assert_page(answer, refusals, "response_mode form_post needs an http redirect_uri")
+
+
 @pytest.mark.parametrize("decision", ["allow", "deny"])
 def test_every_answer_has_the_headers_for_pages(decision, browser, webapp):
     to_sign_in = browser.open(build_request())

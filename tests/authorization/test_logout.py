@@ -144,20 +144,24 @@ def test_token_with_another_signature_is_refused(browser, hint, refusals):
     header, payload, signature = hint.split(".")
     turned = "A" if signature[0] != "A" else "B"
 
-    assert_is_no_hint(browser, f"{header}.{payload}.{turned}{signature[1:]}", refusals, "token: the signature does not")
+    assert_is_no_hint(
+        browser, f"{header}.{payload}.{turned}{signature[1:]}", refusals, "id_token_hint: the signature does not"
+    )
 
 
 def test_token_with_other_claims_is_refused(app, browser, hint, refusals):
     header, _, signature = build_id_token(app, subject="bob").split(".")
 
-    assert_is_no_hint(browser, f"{header}.{hint.split('.')[1]}.{signature}", refusals, "token: the signature does not")
+    assert_is_no_hint(
+        browser, f"{header}.{hint.split('.')[1]}.{signature}", refusals, "id_token_hint: the signature does not"
+    )
 
 
 def test_token_that_another_key_signed_is_refused(browser, keys, refusals):
     claims = {"iss": ISSUER, "sub": "alice", "aud": APP_ID}
     forged = jose.sign({"typ": "JWT", "kid": "k"}, claims, keys("ES256", "forger"))
 
-    assert_is_no_hint(browser, forged, refusals, "token: the issuer has no key with kid 'k'")
+    assert_is_no_hint(browser, forged, refusals, "id_token_hint: the issuer has no key with kid 'k'")
 
 
 def test_token_of_another_issuer_is_refused(app, browser, refusals):
@@ -182,7 +186,7 @@ def get_access_token(browser, redeem):
 def test_assertion_of_the_client_is_refused(browser, build_assertion, refusals):
     assertion = build_assertion(iss=ISSUER, sub="alice", aud=APP_ID)
 
-    assert_is_no_hint(browser, assertion, refusals, "token: the issuer has no key with kid")
+    assert_is_no_hint(browser, assertion, refusals, "id_token_hint: the issuer has no key with kid")
 
 
 @pytest.mark.parametrize("settings", [{"OAUTH2_KEY_ANNOUNCE_SECONDS": 900, "OAUTH2_KEY_SIGN_SECONDS": 1800}])
@@ -192,7 +196,7 @@ def test_token_whose_key_is_not_published_any_more_is_refused(app, browser, hint
         build_id_token(app)
     browser.sign_in()
 
-    assert_is_no_hint(browser, hint, refusals, "token: the issuer has no key with kid")
+    assert_is_no_hint(browser, hint, refusals, "id_token_hint: the issuer has no key with kid")
 
 
 # --- without a hint ----------------------------------------------------------------------------------------------
@@ -368,6 +372,17 @@ def test_posted_hint_counts_for_a_minute(seconds, asked, browser, hint, clock):
     assert ("decision_token" in answer.text, browser.is_signed_in()) == (asked, asked)
 
 
+def test_seal_is_not_renewed_by_posting_it(browser, hint, clock):
+    onwards = browser.http.post(LOGOUT, data={"id_token_hint": hint}).headers["Location"]
+    clock.move(60)
+
+    again = browser.http.post(LOGOUT, data=parse_qs(urlsplit(onwards).query)).headers["Location"]
+
+    assert again == f"{LOGOUT}?client_id={APP_ID}"
+    assert_asked(browser.http.get(again))
+    assert browser.is_signed_in()
+
+
 @pytest.mark.parametrize("sealed", ["x", "é", "gAAAAA", "A" * 200, "\x00"])
 def test_made_up_seal_is_no_hint(sealed, browser):
     assert_asked(browser.leave(client_id=APP_ID, sealed_hint=sealed, post_logout_redirect_uri=BYE))
@@ -445,7 +460,10 @@ def test_store_that_does_not_answer_is_a_page(app, browser, hint, refusals, monk
 
     monkeypatch.setattr(app.extensions[EXTENSION_KEY].server.clients, "find", fail)
 
-    assert_refused(browser.leave(id_token_hint=hint), refusals, "the database is away", status=503)
+    answer = browser.leave(id_token_hint=hint)
+
+    assert_refused(answer, refusals, "the database is away", status=503)
+    assert answer.headers["Retry-After"] == "5"
     assert browser.is_signed_in()
 
 

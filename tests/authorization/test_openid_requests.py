@@ -233,7 +233,7 @@ BAD_HINTS = [
     (lambda build, keys: "x", "id_token_hint: not a compact JWS of three base64url parts"),
     (lambda build, keys: "é" * 5, "id_token_hint: "),
     (lambda build, keys: "e" * 9000, "id_token_hint: longer than 8192 bytes"),
-    (lambda build, keys: build(key=keys("ES256", "thief")), "token: the issuer has no key with kid"),
+    (lambda build, keys: build(key=keys("ES256", "thief")), "id_token_hint: the issuer has no key with kid"),
     (lambda build, keys: build(iss="https://evil.example"), "id_token_hint: iss 'https://evil.example' is not"),
     (lambda build, keys: build(typ="at+jwt"), "id_token_hint: typ 'at+jwt' is not an ID token's"),
     (lambda build, keys: build(sub=None), "id_token_hint: sub or aud is not a text"),

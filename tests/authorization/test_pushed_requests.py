@@ -5,6 +5,7 @@ import json
 import pytest
 from sqlalchemy import select
 
+from flask_private_key_jwt.signals import request_refused
 from tests.authorization.conftest import APP_ID, PAR_URL, REDIRECT_URI, answer_in, build_request
 from tests.conftest import API, INVALID_CLIENT, INVALID_PROOF
 
@@ -48,6 +49,16 @@ def test_every_refusal_is_json_and_never_a_redirect(change, error, push):
 
     assert (answer.status_code, answer.json["error"], answer.mimetype) == (400, error, "application/json")
     assert answer.headers["Cache-Control"] == "no-store"
+
+
+def test_operator_reads_whose_request_was_refused(app, push, browser):
+    named = []
+    with request_refused.connected_to(lambda sender, *, client_id, **event: named.append(client_id), sender=app):
+        push(max_age="x")
+        browser.open(build_request(redirect_uri="https://evil.example"))
+        browser.open(build_request(max_age="x"))
+
+    assert named == [APP_ID] * 3
 
 
 @pytest.mark.parametrize("method", ["GET", "PUT", "DELETE"])

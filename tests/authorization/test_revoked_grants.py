@@ -5,6 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from flask_private_key_jwt.keys import jose
+from flask_private_key_jwt.registration import describe_client
 from tests.authorization.conftest import APP_ID, Browser, answer_in, build_request
 from tests.conftest import API, INVALID_CLIENT, INVALID_REQUEST, ISSUER
 
@@ -254,6 +255,19 @@ def test_public_client_may_not_introspect(post, public_tokens, refusals):
     assert refusals == ["a public client may not introspect"] * 4
 
 
+def test_refresh_token_says_its_key_to_a_client_that_was_public(
+    app, oauth, public_tokens, introspect, client_key, proof_key
+):
+    """It stays bound to that key, though the client has one of its own by now."""
+    with app.app_context():
+        changes = {"token_endpoint_auth_method": "private_key_jwt", "jwks": {"keys": [client_key.public_jwk()]}}
+        oauth.clients.update("native", changes)
+
+    answer = introspect(public_tokens["refresh_token"], by="native").json
+
+    assert (answer["active"], answer["cnf"]) == (True, {"jkt": proof_key.public.thumbprint})
+
+
 @pytest.mark.parametrize("settings", [{"OAUTH2_PROFILE": "fapi2", "OAUTH2_REPLAY_STORE": "sql"}])
 def test_public_client_has_no_part_in_fapi2(app, people, post, refusals):
     assert post("/oauth2/revoke", assertion=False, client_id="native", token="x").json == INVALID_CLIENT
@@ -303,6 +317,24 @@ def test_access_token_without_a_refresh_token_ends_with_the_person(app, oauth, w
         oauth.revoke(subject="alice")
 
     assert not is_active(token)
+
+
+def test_refresh_token_that_was_made_while_its_client_was_removed_is_not_the_next_one_s(
+    app, oauth, tokens, webapp, refresh, introspect, clock, refusals
+):
+    """The request was under way; and another client has come by the name since."""
+    server = app.extensions["private_key_jwt"].server
+    with app.app_context():
+        registered = oauth.clients.get(APP_ID)
+        stored = server.refresh_tokens.find(tokens["refresh_token"])
+        oauth.clients.remove(APP_ID)
+        late = server.refresh_tokens.issue(stored.granted, registered, None)
+        clock.move(1)
+        oauth.clients.add(describe_client(registered))
+
+    assert introspect(late, by=APP_ID).data == INACTIVE
+    assert refresh(late).json == INVALID_GRANT
+    assert refusals[-1] == "the refresh token was made of a grant that was just revoked"
 
 
 @pytest.mark.parametrize("kind", ["access_token", "refresh_token"])

@@ -212,6 +212,13 @@ def test_everybody_s_tokens_are_never_meant(whose, app, oauth, introspect, token
     assert introspect(token).json["active"] is True
 
 
+@pytest.mark.parametrize("whose", [{"subject": 5}, {"client_id": 5}, {"subject": 5, "client_id": CLIENT_ID}])
+def test_number_of_a_person_is_not_taken_for_their_name(whose, app, oauth, client):
+    """It would find no refresh token, and nobody would notice."""
+    with app.app_context(), pytest.raises(TypeError, match="has to be text, as tokens name it, not int"):
+        oauth.revoke(**whose)
+
+
 def test_what_is_issued_in_the_second_of_a_revocation_is_revoked_and_later_is_not(
     app, oauth, introspect, ask_token, clock
 ):

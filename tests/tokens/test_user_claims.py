@@ -175,6 +175,14 @@ def test_being_there_may_be_a_method():
     assert ask_class("profile", declared=Gone) is None
 
 
+def test_method_that_says_whether_somebody_exists_answers_for_no_scope():
+    class There(Person):
+        def exists(self):
+            return True
+
+    assert ask_class("exists", declared=There) == {"sub": "alice"}
+
+
 def test_methods_may_be_inherited():
     class Heir(Person):
         def email(self):
@@ -210,20 +218,7 @@ async def later(subject, scope):
     return {}
 
 
-@pytest.mark.parametrize(
-    "declared",
-    [
-        None,
-        {},
-        "x",
-        later,
-        lambda: None,
-        lambda subject: {},
-        lambda subject, scope, more: {},
-        lambda subject, *, scope: {},
-        functools.partial(lambda subject, scope: {}, "alice"),
-    ],
-)
+@pytest.mark.parametrize("declared", [None, {}, "x", later, lambda subject: {}, lambda subject, scope, more: {}, len])
 def test_what_cannot_be_asked_is_refused(declared):
     with pytest.raises(ConfigurationError, match="takes a function"):
         check_user_claims(declared)
@@ -234,23 +229,23 @@ def test_refusal_names_the_function_to_change():
         check_user_claims(later)
 
 
-class MadeWithNothing:
-    def email(self):
-        return {}
+class Nobodys:
+    """Made without a subject."""
 
 
-class MadeWithMore:
-    def __init__(self, subject, scope): ...
+class Anothers:
+    def __init__(self, subject, scope):
+        raise AssertionError("never made")
 
 
-@pytest.mark.parametrize("declared", [MadeWithNothing, MadeWithMore])
-def test_class_that_is_not_made_with_the_subject_is_refused(declared):
-    with pytest.raises(ConfigurationError, match=rf"makes a {declared.__name__} with the subject: write def __init__"):
+@pytest.mark.parametrize("declared", [Nobodys, Anothers])
+def test_class_that_is_not_made_with_a_subject_is_refused(declared):
+    with pytest.raises(ConfigurationError, match=f"{declared.__name__} is made with the subject"):
         check_user_claims(declared)
 
 
-def make_class(method):
-    return type("Made", (), {"__init__": lambda self, subject: None, "profile": method})
+def make_class(method, name="profile"):
+    return type("Made", (), {"__init__": lambda self, subject: None, name: method})
 
 
 async def async_method(self):
@@ -265,6 +260,23 @@ async def async_method(self):
 def test_public_method_that_cannot_be_asked_is_refused(method):
     with pytest.raises(ConfigurationError, match=r"Made.profile is public, so it gives the claims of scope 'profile'"):
         check_user_claims(make_class(method))
+
+
+@pytest.mark.parametrize("method", [lambda self, more: True, async_method])
+def test_method_that_could_not_say_whether_somebody_exists_is_refused(method):
+    """What an async one returns is true: people who are no more would be spoken of."""
+    with pytest.raises(ConfigurationError, match=r"Made.exists can be neither async nor need arguments"):
+        check_user_claims(make_class(method, "exists"))
+
+
+@pytest.mark.parametrize(
+    "method", [lambda self: False, staticmethod(lambda: False), property(lambda self: False), False]
+)
+def test_whether_somebody_exists_is_said_in_any_way_that_answers_at_once(method):
+    declared = make_class(method, "exists")
+
+    check_user_claims(declared)
+    assert ask_class(declared=declared) is None
 
 
 @pytest.mark.parametrize("method", [lambda self: {}, lambda self, more=1: {}, lambda *args, **more: {}])

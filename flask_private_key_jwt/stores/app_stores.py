@@ -1,0 +1,88 @@
+"""All stores of one app, on its one database."""
+
+import logging
+from collections.abc import Callable, Set
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from sqlalchemy import Engine
+
+from ..registered_client import RegisteredClient
+from ..settings import ServerSettings
+from .base import ClientStore, FetchedDocumentStore, ReplayStore
+from .client_key_use import SQLAlchemyClientKeyUseStore
+from .driver import Database, EngineSource
+from .engine import use_wal
+from .models import Tables
+from .registration_tokens import RegistrationTokens
+from .replay import load_replay_store
+from .sqlalchemy import SQLAlchemyClientStore, SQLAlchemyReplayStore, SQLAlchemyServerKeyStore
+from .sqlalchemy_authorizations import SQLAlchemyAuthorizationStore
+from .sqlalchemy_documents import SQLAlchemyFetchedDocumentStore
+from .sqlalchemy_refresh_tokens import SQLAlchemyRefreshTokenStore
+from .sqlalchemy_registrations import SQLAlchemyRegistrations
+from .sqlalchemy_revocations import SQLAlchemyRevocationStore
+
+if TYPE_CHECKING:
+    from flask_sqlalchemy import SQLAlchemy
+
+log = logging.getLogger("flask_private_key_jwt")
+
+FindThumbprints = Callable[[RegisteredClient], Set[str]]
+
+
+@dataclass(frozen=True, slots=True)
+class AppStores:
+    """Where one app keeps what."""
+
+    clients: ClientStore
+    registrations: SQLAlchemyRegistrations
+    registration_tokens: RegistrationTokens
+    documents: FetchedDocumentStore
+    server_keys: SQLAlchemyServerKeyStore
+    replay: ReplayStore
+    key_use: SQLAlchemyClientKeyUseStore
+    authorizations: SQLAlchemyAuthorizationStore
+    refresh_tokens: SQLAlchemyRefreshTokenStore
+    revocations: SQLAlchemyRevocationStore
+
+
+def open_stores(
+    settings: ServerSettings, db: "SQLAlchemy", tables: Tables, *, find_thumbprints: FindThumbprints
+) -> AppStores:
+    """Where the app with these *settings* keeps what.
+
+    :param find_thumbprints: Says which keys a client brings along.
+    :raises ConfigurationError: ``OAUTH2_REPLAY_STORE`` names no store.
+    """
+    # One for all stores: what they do in a row then uses one connection, whose caches stay warm.
+    database = Database(_engine_source(db, wal=settings.SQLITE_WAL))
+    replay = load_replay_store(settings.REPLAY_STORE, build_sql=lambda: SQLAlchemyReplayStore(database, tables.replay))
+    if settings.REPLAY_STORE == "memory":
+        log.warning("OAUTH2_REPLAY_STORE is memory: right for one process only, and a restart forgets")
+    return AppStores(
+        clients=SQLAlchemyClientStore(database, tables, settings.CLIENT_CACHE_SIZE),
+        registrations=SQLAlchemyRegistrations(database, tables, find_thumbprints=find_thumbprints),
+        registration_tokens=RegistrationTokens(database, tables),
+        documents=SQLAlchemyFetchedDocumentStore(database, tables),
+        server_keys=SQLAlchemyServerKeyStore(database, tables),
+        replay=replay,
+        key_use=SQLAlchemyClientKeyUseStore(database, tables),
+        authorizations=SQLAlchemyAuthorizationStore(
+            database, tables.granted, keep_seconds=settings.INTERACTION_LIFETIME_SECONDS
+        ),
+        refresh_tokens=SQLAlchemyRefreshTokenStore(database, tables.granted),
+        revocations=SQLAlchemyRevocationStore(database, tables.granted.revocation),
+    )
+
+
+def _engine_source(db: "SQLAlchemy", *, wal: bool) -> EngineSource:
+    """Gives the app's engine, asked at first use: only an app context has it, and ``db.init_app`` may come later."""
+
+    def find_engine() -> Engine:
+        found = db.engine
+        if wal:
+            use_wal(found)
+        return found
+
+    return find_engine
