@@ -127,7 +127,6 @@ def _build_server(
     client_keys = ClientKeys(settings.CLIENT_CACHE_SIZE, _published_key_sets(settings, stores.documents))
     signatures = ClientSignatures(clients, client_keys)
     key_use = ClientKeyUse(stores.key_use, client_keys, size=settings.CLIENT_CACHE_SIZE)
-    nonces = Nonces(secrets, purpose="as", lifetime=settings.DPOP_NONCE_LIFETIME_SECONDS)
     revocations = Revocations(settings, stores.revocations, stores.refresh_tokens)
     refresh_tokens = RefreshTokens(settings, stores.refresh_tokens, revocations)
     issued = _build_issued_tokens(settings, own_keys, refresh_tokens)
@@ -137,10 +136,7 @@ def _build_server(
         client_auth=ClientAuthentication(
             PrivateKeyJWTAuthentication(settings, clients, signatures, token_url=base_url + "/token"), public_clients
         ),
-        dpop=TokenBinding(
-            ProofChecker(settings, nonces if settings.DPOP_NONCE == "required" else None),
-            required=settings.DPOP_REQUIRED,
-        ),
+        dpop=_build_binding(settings, secrets),
         replay=stores.replay,
         key_use=key_use,
         access_tokens=AccessTokenIssuer(settings.ISSUER, server_keys),
@@ -164,6 +160,12 @@ def _build_server(
         has_people=has_people,
     )
     return server
+
+
+def _build_binding(settings: ServerSettings, secrets: Secrets) -> TokenBinding:
+    nonces = Nonces(secrets, purpose="as", lifetime=settings.DPOP_NONCE_LIFETIME_SECONDS)
+    checker = ProofChecker(settings, nonces if settings.DPOP_NONCE == "required" else None)
+    return TokenBinding(checker, required=settings.DPOP_REQUIRED)
 
 
 def _build_issued_tokens(settings: ServerSettings, own_keys: KeySource, refresh_tokens: RefreshTokens) -> IssuedTokens:
