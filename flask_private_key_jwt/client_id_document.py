@@ -5,6 +5,7 @@ asked, a registration of the operator's goes before any document, and documents 
 a steady pace, however many URLs a stranger makes up.
 """
 
+import dataclasses
 import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
@@ -126,9 +127,10 @@ def read_client(
     }
     version = hashlib.sha256(json.dumps([url, members], sort_keys=True).encode()).hexdigest()
     try:
-        return build_client(metadata, settings=settings, grant_types=grant_types(), version=version)
+        client = build_client(metadata, settings=settings, grant_types=grant_types(), version=version)
     except OAuthError as refusal:
         raise ValueError(refusal.reason) from None
+    return dataclasses.replace(client, registered_by="document")
 
 
 def _granted_scope(members: Mapping[str, Any], granted: Sequence[str]) -> str:

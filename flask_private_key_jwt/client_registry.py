@@ -1,5 +1,6 @@
 """The clients of one app: add, change, disable, remove. A change is one transaction and counts at once, everywhere."""
 
+import dataclasses
 import secrets
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
@@ -162,7 +163,8 @@ class ClientRegistry:
             except InvalidClientMetadata as error:
                 error.add_note(error.reason)
                 raise
-            after = self.build(merge_metadata(describe_client(before), changes))
+            built = self.build(merge_metadata(describe_client(before), changes))
+            after = dataclasses.replace(built, registered_by=before.registered_by)
             if self._registrations.replace(before, after):
                 return after
         raise _refusal(f"client {client_id!r} is being changed by others; try again")

@@ -5,9 +5,11 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from .redirect_uri import is_registered
+from .settings import ServerSettings
 
 AssertionAudience = Literal["issuer", "compatibility"]
 ApplicationType = Literal["web", "native"]
+RegisteredBy = Literal["operator", "client", "document"]
 
 PUBLIC = "none"
 """The ``token_endpoint_auth_method`` of a client that holds no key to authenticate with (RFC 7591 §2)."""
@@ -69,6 +71,8 @@ class RegisteredClient:
     """Whether its ID tokens must say when the person signed in."""
     introspection_resources: tuple[str, ...] = ()
     """The resource servers it is: it may introspect the tokens made for them. Only the operator can set it."""
+    registered_by: RegisteredBy = "operator"
+    """Whose word the registration is: the operator's, the client's own (RFC 7591), or a document's at its client_id."""
     metadata: Mapping[str, Any] = field(default_factory=dict)
     """The other registered RFC 7591 members: ``client_uri``, ``contacts``, ``software_id`` …"""
 
@@ -84,3 +88,7 @@ class RegisteredClient:
     def has_post_logout_redirect_uri(self, uri: str) -> bool:
         """Whether a browser may go to *uri* after sign-out."""
         return is_registered(uri, self.post_logout_redirect_uris, native=self.application_type == "native")
+
+    def is_vouched_for(self, settings: ServerSettings) -> bool:
+        """Whether the operator stands behind the registration; a stranger made every other one."""
+        return self.registered_by == "operator" or (self.registered_by == "client" and settings.REGISTRATION_TRUSTED)

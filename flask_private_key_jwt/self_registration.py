@@ -44,7 +44,7 @@ ISSUED_MEMBERS = (
 )
 """What the server issues, and an update must not contain (RFC 7592 §2.2)."""
 
-_OPERATOR_COLUMNS = ("client_id", "assertion_audience", "introspection_resources", "owner", "enabled")
+_OPERATOR_COLUMNS = ("client_id", "assertion_audience", "introspection_resources", "owner", "enabled", "registered_by")
 _TRIES = 5
 
 
@@ -118,7 +118,7 @@ class SelfRegistration:
         """
         chosen = {"client_id": metadata.get("client_id")} if permit and permit.may_choose_client_id else {}
         built = self._registry.build({**_without(metadata, OPERATOR_MEMBERS), **chosen})
-        client = _narrow(built, self._scopes_for_new_client(permit, built))
+        client = dataclasses.replace(_narrow(built, self._scopes_for_new_client(permit, built)), registered_by="client")
         access_token = make_token()
         try:
             registration = self._registrations.add(
@@ -259,6 +259,7 @@ class SelfRegistration:
             owner=before.owner,
             assertion_audience=before.assertion_audience,
             introspection_resources=before.introspection_resources,
+            registered_by=before.registered_by,
             default_scope=tuple(token for token in before.default_scope if token in client.scope),
         )
 

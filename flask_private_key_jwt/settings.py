@@ -316,6 +316,9 @@ class ServerSettings(SharedSettings):
     REGISTRATION_KEY_POSSESSION: Literal["off", "required"] = "off"
     """Whether a client that changes its keys over HTTP must prove that it holds the new ones."""
 
+    REGISTRATION_TRUSTED: bool = False
+    """Treat clients that registered themselves as the operator's own. Only where every one of them is known."""
+
     SQLITE_WAL: bool = True
     """On SQLite, switch the database to WAL with ``synchronous=NORMAL``; ``False`` leaves it as it is."""
 

@@ -85,6 +85,7 @@ class ClientRow(NamedTuple):
     default_max_age: int | None
     require_auth_time: bool
     introspection_resources: str | None
+    registered_by: str
     client_metadata: str
 
 
@@ -126,6 +127,7 @@ class ClientModel:
     default_max_age: Mapped[int | None]
     require_auth_time: Mapped[bool]
     introspection_resources: Mapped[str | None]
+    registered_by: Mapped[str]
     client_metadata: Mapped[str]
     registration_access_token_digest: Mapped[bytes | None]
     created_at: Mapped[int]
@@ -225,6 +227,7 @@ def _build_client_table(metadata: MetaData) -> Table:
         Column("default_max_age", BigInteger),
         Column("require_auth_time", Boolean, nullable=False, default=False, server_default=false()),
         Column("introspection_resources", Text),
+        Column("registered_by", String(16), nullable=False, default="operator", server_default="operator"),
         Column("client_metadata", _JSON, nullable=False, default="{}"),
         Column("registration_access_token_digest", _DIGEST),
         Column("created_at", BigInteger, nullable=False, default=_now),
@@ -389,6 +392,7 @@ def snapshot(row: ClientRow) -> RegisteredClient:
         default_max_age=row.default_max_age,
         require_auth_time=bool(row.require_auth_time),
         introspection_resources=tuple((row.introspection_resources or "").split()),
+        registered_by="operator" if row.registered_by == "operator" else "client",
         metadata=MappingProxyType(metadata or {}),
     )
 
@@ -418,6 +422,7 @@ def build_columns(client: RegisteredClient) -> dict[str, Any]:
         "default_max_age": client.default_max_age,
         "require_auth_time": client.require_auth_time,
         "introspection_resources": " ".join(client.introspection_resources) or None,
+        "registered_by": client.registered_by,
         "client_metadata": json.dumps(dict(client.metadata)),
     }
 
