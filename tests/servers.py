@@ -1,4 +1,4 @@
-"""Throwaway PostgreSQL and Redis servers for the tests: one of each per test run, shared by xdist's workers.
+"""Throwaway PostgreSQL, MariaDB and Redis servers for the tests: one of each per test run, shared by xdist's workers.
 
 A server is named by ``TEST_POSTGRES_URL``, ``TEST_REDIS_URL`` or ``TEST_MARIADB_URL``, or else started from
 the machine's own binaries: on loopback, in a folder that goes away with it. The machine's own cluster is
@@ -26,8 +26,10 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
+import pymysql
 import pytest
 import redis
+from sqlalchemy.engine import make_url
 
 START_SECONDS = 60
 
@@ -47,11 +49,11 @@ class Program:
 
 @dataclass(frozen=True)
 class Kind:
-    """A kind of server: the variable that names one, and the program when we can start it ourselves."""
+    """A kind of server: the variable that names one, and the program that we start ourselves otherwise."""
 
     title: str
     variable: str
-    program: Program | None = None
+    program: Program
 
 
 def _find_postgres() -> Path | None:
@@ -70,6 +72,30 @@ def _postgres_command(binary: Path, folder: Path, port: int) -> list[str]:
 
 def _check_postgres(url: str) -> None:
     psycopg.connect(url.replace("+psycopg", "")).close()
+
+
+def _find_mariadb() -> Path | None:
+    # Debian keeps the server where only root's PATH looks.
+    in_path = shutil.which("mariadbd") or shutil.which("mariadbd", path="/usr/sbin:/usr/local/sbin")
+    return Path(in_path).resolve() if in_path else None
+
+
+def _mariadb_command(binary: Path, folder: Path, port: int) -> list[str]:
+    """A server that reads none of the machine's option files; without grant tables everybody is root."""
+    data, account = folder / "data", _unprivileged()
+    options = ["--no-defaults", f"--datadir={data}", f"--tmpdir={folder}"]
+    install = shutil.which("mariadb-install-db") or str(binary.with_name("mariadb-install-db"))
+    subprocess.run([install, *options, "--skip-test-db"], check=True, stdout=subprocess.DEVNULL, **account)
+    return [
+        *[str(binary), *options, f"--port={port}", "--bind-address=127.0.0.1", "--socket=mariadb.sock"],
+        *["--skip-grant-tables", "--skip-networking=0", "--innodb-buffer-pool-size=32M"],
+        *["--innodb-flush-log-at-trx-commit=0", "--performance-schema=OFF", "--max-connections=300"],
+    ]
+
+
+def _check_mariadb(url: str) -> None:
+    there = make_url(url)
+    pymysql.connect(host=there.host, port=there.port or 0, user=there.username, database=there.database).close()
 
 
 def _find_redis() -> Path | None:
@@ -103,7 +129,17 @@ KINDS = {
         "TEST_REDIS_URL",
         Program(_find_redis, _redis_command, "redis://127.0.0.1:{port}/0", _check_redis, signal.SIGKILL),
     ),
-    "mariadb": Kind("MariaDB", "TEST_MARIADB_URL"),
+    "mariadb": Kind(
+        "MariaDB",
+        "TEST_MARIADB_URL",
+        Program(
+            _find_mariadb,
+            _mariadb_command,
+            "mysql+pymysql://root@127.0.0.1:{port}/mysql",
+            _check_mariadb,
+            signal.SIGKILL,
+        ),
+    ),
 }
 
 
@@ -117,11 +153,11 @@ def server_url(name: str) -> Iterator[str]:
     if given := os.environ.get(kind.variable):
         yield given
         return
-    binary = kind.program.find() if kind.program else None
+    binary = kind.program.find()
     if binary is None:
         # CI owes us the servers we can start.
-        miss = pytest.fail if kind.program and os.environ.get("CI") == "true" else pytest.skip
-        miss(f"no {kind.title}: {kind.variable} is not set" + (", nor is it installed" if kind.program else ""))
+        miss = pytest.fail if os.environ.get("CI") == "true" else pytest.skip
+        miss(f"no {kind.title}: {kind.variable} is not set, nor is it installed")
     folder = _folder(name)
     folder.mkdir(exist_ok=True)
     with (folder / "users").open("a") as users:
@@ -162,7 +198,6 @@ def _start_keeper(name: str, folder: Path, binary: Path) -> None:
 def keep(name: str, folder: Path, binary: Path) -> None:
     """Start a server, publish its URL, and stop it when nobody uses it any more."""
     program = KINDS[name].program
-    assert program is not None
     port = _free_port()
     url = program.url.format(port=port)
     try:
@@ -203,7 +238,7 @@ def _wait_until_up(check: Callable[[], None], server: subprocess.Popen[bytes]) -
     while True:
         try:
             check()
-        except (psycopg.Error, redis.RedisError):
+        except (psycopg.Error, pymysql.Error, redis.RedisError):
             if server.poll() is not None or time.monotonic() > deadline:
                 raise
             time.sleep(0.05)
