@@ -16,7 +16,7 @@ export PYTHONIOENCODING = :replace
 export PYTHON
 
 .DEFAULT_GOAL = help
-.PHONY: help demo demo-web test check format bench clean set-up-demo set-up-test
+.PHONY: help demo demo-web test check format bench faults clean set-up-demo set-up-test
 
 help:  ## show this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' Makefile
@@ -45,6 +45,9 @@ format: set-up-test  ## let ruff format and mend what it can
 
 bench: set-up-test  ## server CPU per request, beside the bare signatures
 	@exec $(python) -m bench.run $(ARGS)
+
+faults: set-up-test  ## real databases frozen, workers killed, strangers who attack: minutes
+	@exec $(python) -m tests.faults.run $(ARGS)
 
 clean:  ## remove everything these targets made
 	rm -rf .venv .demo .bench .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache build dist *.egg-info

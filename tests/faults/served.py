@@ -1,0 +1,236 @@
+"""What the programs of this folder share: a token server with real workers, a client, and a load of requests."""
+
+import http.client
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+
+from flask import Flask
+from flask_sqlalchemy import SQLAlchemy
+
+from flask_private_key_jwt import PrivateKeyJWT
+from flask_private_key_jwt.client import build_client_assertion
+from flask_private_key_jwt.client.assertion import ASSERTION_TYPE
+from flask_private_key_jwt.keys import jose
+
+CHECKOUT = Path(__file__).parents[2]
+FACTORY = "tests.faults.served:create_app"
+ISSUER = "https://as.example"
+CLIENT_ID = "console"
+START_SECONDS = 60
+PATIENCE_SECONDS = 60
+"""How long a caller waits for an answer: longer than any answer may take, so that a slow one is seen as slow."""
+
+
+def create_app() -> Flask:
+    """The token server; ``FLASK_…`` in the environment sets it up, as in any app."""
+    app = Flask(__name__)
+    app.config.from_mapping(SECRET_KEY="a secret for tests only, served for real", OAUTH2_ISSUER=ISSUER)
+    app.config.from_prefixed_env()
+    db = SQLAlchemy()
+    oauth = PrivateKeyJWT(db)
+    db.init_app(app)
+    oauth.init_app(app)
+    app.extensions["tests"] = (db, oauth)
+    app.add_url_rule("/worker", view_func=lambda: str(os.getpid()))
+    return app
+
+
+@dataclass(frozen=True)
+class Caller:
+    """The client: it signs each request anew."""
+
+    key: jose.PrivateKey = field(default_factory=lambda: jose.generate_private_key("ES256"))
+
+    def build_form(self, **fields: str) -> bytes:
+        assertion = build_client_assertion(CLIENT_ID, ISSUER, key=self.key)
+        form = {"grant_type": "client_credentials", "client_assertion_type": ASSERTION_TYPE}
+        return urlencode({**form, "client_assertion": assertion, **fields}).encode()
+
+
+def set_up(environment: Mapping[str, str]) -> Caller:
+    """Make the tables and register the client, in a process of its own: nothing of it is left in this one."""
+    caller = Caller()
+    registration = {"client_id": CLIENT_ID, "jwks": {"keys": [caller.key.public_jwk()]}, "scope": "read"}
+    program = (
+        "import json, sys; from tests.faults.served import create_app; app = create_app(); db, oauth = "
+        "app.extensions['tests']; app.app_context().push(); db.create_all(); oauth.clients.add(json.load(sys.stdin))"
+    )
+    subprocess.run(
+        [sys.executable, "-c", program],
+        input=json.dumps({**registration, "default_scope": "read"}).encode(),
+        cwd=CHECKOUT,
+        env=_environment(environment),
+        check=True,
+    )
+    return caller
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def granian(port: int, workers: int) -> list[str]:
+    """The command that the README recommends."""
+    options = ["--interface", "wsgi", "--factory", FACTORY, "--workers", str(workers), "--blocking-threads", "4"]
+    respawn = ["--respawn-failed-workers"]
+    return [sys.executable, "-m", "granian", *options, *respawn, "--host", "127.0.0.1", "--port", str(port)]
+
+
+def gunicorn(port: int, workers: int) -> list[str]:
+    options = ["--workers", str(workers), "--no-control-socket", "--bind", f"127.0.0.1:{port}"]
+    return [sys.executable, "-m", "gunicorn", *options, f"{FACTORY}()"]
+
+
+COMMANDS: dict[str, Callable[[int, int], list[str]]] = {"granian": granian, "gunicorn": gunicorn}
+
+
+@dataclass(frozen=True)
+class Served:
+    """A running server."""
+
+    port: int
+    process: "subprocess.Popen[bytes]"
+    log: Path
+
+    def workers(self) -> set[int]:
+        """The process ids of the workers that answer, found by asking."""
+        return {int(call(self.port, "GET", "/worker").body) for _ in range(40)}
+
+
+@contextmanager
+def serving(kind: str, folder: Path, environment: Mapping[str, str], *, workers: int = 2) -> Iterator[Served]:
+    """Run a token server until the block ends; it starts once all its workers answer."""
+    port = free_port()
+    path = folder / f"{kind}-{port}.log"
+    with path.open("wb") as log:
+        process = subprocess.Popen(
+            COMMANDS[kind](port, workers),
+            cwd=CHECKOUT,
+            env=_environment(environment),
+            stdout=log,
+            stderr=log,
+            start_new_session=True,  # a group of its own, to end every worker with it
+        )
+    served = Served(port, process, path)
+    try:
+        _wait_for(served, workers)
+        yield served
+    finally:
+        process.terminate()
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(3)
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)  # whoever hangs
+        process.wait()
+
+
+def _wait_for(served: Served, workers: int) -> None:
+    deadline = time.monotonic() + START_SECONDS
+    found: set[int] = set()
+    while len(found) < workers:
+        if served.process.poll() is not None or time.monotonic() > deadline:
+            raise AssertionError(f"the server did not start:\n{served.log.read_text()[-4000:]}")
+        try:
+            found |= served.workers()
+        except OSError:
+            time.sleep(0.02)
+
+
+def _environment(environment: Mapping[str, str]) -> dict[str, str]:
+    return {**os.environ, "PYTHONPATH": str(CHECKOUT), **environment}
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What came back, and how long it took."""
+
+    status: int
+    """0 where the connection broke."""
+    body: bytes
+    headers: Mapping[str, str]
+    seconds: float
+    sent_at: float
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+
+def call(port: int, method: str, path: str, body: bytes | None = None) -> Answer:
+    """One request on a connection of its own.
+
+    :raises OSError: The connection was refused or broke.
+    """
+    started = time.monotonic()
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE_SECONDS)
+    try:
+        headers = {"Content-Type": "application/x-www-form-urlencoded"} if body is not None else {}
+        connection.request(method, path, body, headers)
+        response = connection.getresponse()
+        answer = response.read()
+    except http.client.HTTPException as error:
+        raise ConnectionError(str(error)) from None
+    finally:
+        connection.close()
+    return Answer(response.status, answer, dict(response.headers), time.monotonic() - started, started)
+
+
+def ask_token(port: int, form: bytes) -> Answer:
+    """One token request; a broken connection is an answer too, with status 0."""
+    started = time.monotonic()
+    try:
+        return call(port, "POST", "/oauth2/token", form)
+    except OSError:
+        return Answer(0, b"", {}, time.monotonic() - started, started)
+
+
+class Load:
+    """Token requests from several threads, one after the other in each, for the length of a ``with`` block."""
+
+    def __init__(self, served: Served, caller: Caller, *, threads: int = 8, pause_seconds: float = 0.02) -> None:
+        self._served = served
+        self._caller = caller
+        self._pause = pause_seconds
+        self._stop = threading.Event()
+        self._threads = [threading.Thread(target=self._run, daemon=True) for _ in range(threads)]
+        self.answers: list[tuple[bytes, Answer]] = []
+        """Each form and its answer, in the order in which the answers came."""
+
+    def __enter__(self) -> "Load":
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        for thread in self._threads:
+            thread.join(PATIENCE_SECONDS)
+
+    def _run(self) -> None:
+        while not self._stop.is_set():
+            form = self._caller.build_form()
+            self.answers.append((form, ask_token(self._served.port, form)))
+            self._stop.wait(self._pause)
+
+
+def check_never_twice(served: Served, answers: list[tuple[bytes, Answer]]) -> int:
+    """Send every form that brought a token once more: none may bring another; how many were tried."""
+    spent = [form for form, answer in answers if answer.status == 200]
+    again = [ask_token(served.port, form) for form in spent]
+    assert all(answer.status == 400 for answer in again), sorted({answer.status for answer in again})
+    return len(spent)
