@@ -2,6 +2,7 @@
 
 import importlib.util
 import os
+import secrets
 import signal
 import socket
 import subprocess
@@ -17,6 +18,7 @@ from typing import NoReturn
 from flask_private_key_jwt.discovery import NoAnswer, exchange
 
 from .folder import FOLDER
+from .run_mark import HEADER, VARIABLE
 
 HOST = "127.0.0.1"
 START_SECONDS = 30.0
@@ -24,6 +26,8 @@ STOP_SECONDS = 5.0
 STOP_EVERY_SECONDS = 0.1
 WATCH_EVERY_SECONDS = 0.5
 LOG_LINES = 30
+ASKED_TO_SEE_WHO_ANSWERS = 20
+"""The kernel deals connections out at random: of two servers alike one stays unseen once in a million times."""
 
 
 class DemoFailed(Exception):
@@ -64,7 +68,7 @@ class Server:
         where = ["--host", HOST, "--port", str(self.port)]
         if importlib.util.find_spec("granian"):
             options = ["--interface", "wsgi", "--factory", "--blocking-threads", "4", "--no-ws"]
-            workers = ["--workers", str(self.workers)]
+            workers = ["--workers", str(self.workers), "--respawn-failed-workers"]
             return [sys.executable, "-m", "granian", *options, *workers, *where, f"{self.module}:create_app"]
         return [sys.executable, "-m", "flask", "--app", self.module, "run", *where]
 
@@ -85,11 +89,14 @@ class Server:
 
     def answers(self) -> bool:
         """Whether it answers a request, whatever it says."""
+        return self.ask_mark() is not None
+
+    def ask_mark(self) -> str | None:
+        """The mark of the run that an answer belongs to, empty for a stranger's; ``None``: there is no answer."""
         try:
-            exchange("GET", f"{self.url}/", timeout=1)
+            return exchange("GET", f"{self.url}/", timeout=1).headers.get(HEADER, "")
         except NoAnswer:
-            return False
-        return True
+            return None
 
 
 class Running:
@@ -100,7 +107,8 @@ class Running:
 
     def __init__(self, servers: Sequence[Server], environment: Mapping[str, str]) -> None:
         self._servers = servers
-        self._environment = {**os.environ, **environment}
+        self._mark = secrets.token_hex(8)
+        self._environment = {**os.environ, **environment, VARIABLE: self._mark}
         self._processes: dict[Server, subprocess.Popen[bytes]] = {}
 
     def __enter__(self) -> "Running":
@@ -109,6 +117,8 @@ class Running:
                 self._start(server)
             for server in self._servers:
                 self._wait_for(server)
+                for _ in range(ASKED_TO_SEE_WHO_ANSWERS):
+                    self._check_alone(server)
         except BaseException:
             self.stop()
             raise
@@ -126,7 +136,19 @@ class Running:
             for server, process in self._processes.items():
                 if process.poll() is not None:
                     raise DemoFailed(f"The {server.name} has ended.\n{server.end_of_log()}")
+                self._check_alone(server)
             time.sleep(WATCH_EVERY_SECONDS)
+
+    def _check_alone(self, server: Server) -> None:
+        """See that it is our server that answers.
+
+        :raises DemoFailed: Another one listens on the same port and takes a part of the requests.
+        """
+        if server.ask_mark() not in (self._mark, None):
+            raise DemoFailed(
+                f"Another server answers on port {server.port} too, and takes a part of the {server.name}'s requests.\n"
+                f"Stop it, or choose another port: make {server.target} {server.port_variable}={server.port + 100}"
+            )
 
     def _start(self, server: Server) -> None:
         with server.log.open("wb") as log:

@@ -9,6 +9,7 @@ from flask.typing import ResponseReturnValue
 from flask_private_key_jwt.resource_server import ResourceProtector, current_token
 
 from ..folder import FOLDER, read_secret
+from ..run_mark import mark_answers
 
 require_oauth = ResourceProtector()
 
@@ -27,6 +28,7 @@ def create_app() -> Flask:
     require_oauth.init_app(app)
     app.add_url_rule("/api/values", view_func=values)
     app.add_url_rule("/dpop/values", view_func=dpop_values)
+    mark_answers(app)
     return app
 
 

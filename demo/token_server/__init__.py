@@ -21,6 +21,7 @@ from flask_migrate import Migrate
 from flask_private_key_jwt import PrivateKeyJWT
 
 from ..folder import FOLDER, read_secret
+from ..run_mark import mark_answers
 from .claims import describe_person
 from .commands import demo_user
 from .database import db
@@ -49,4 +50,5 @@ def create_app() -> Flask:
     oauth.init_app(app)
     add_pages(app)  # people sign in with Flask-Login, which the extension understands
     app.cli.add_command(demo_user)
+    mark_answers(app)
     return app

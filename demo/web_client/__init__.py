@@ -15,6 +15,7 @@ import secrets
 import flask
 from flask_wtf import CSRFProtect
 
+from ..run_mark import mark_answers
 from .pages import pages
 from .provider import add_provider
 from .trouble import add_trouble_pages
@@ -39,4 +40,5 @@ def create_app() -> flask.Flask:
     add_provider(app)
     app.register_blueprint(pages)
     add_trouble_pages(app)
+    mark_answers(app)
     return app

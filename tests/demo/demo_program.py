@@ -17,7 +17,9 @@ SECONDS = 60
 SERVERS = {
     kind: command.split()
     for kind, command in {
-        "granian": "granian --interface wsgi --factory {module}:create_app --port {port} --workers 2",
+        "granian": (
+            "granian --interface wsgi --factory {module}:create_app --port {port} --workers 2 --respawn-failed-workers"
+        ),
         "gunicorn": "gunicorn {module}:create_app() --bind 127.0.0.1:{port} --workers 2",
         "flask": "flask --app {module} run -p {port}",
     }.items()

@@ -177,3 +177,12 @@ def test_make_passes_on_the_ports_and_needs_no_keyboard(demo):
     process.terminate()
     process.communicate(timeout=SECONDS)
     assert demo.is_gone()
+
+
+def test_another_server_on_the_same_port_is_noticed(demo):
+    with running(demo) as process, demo.serving("granian", "demo.token_server", demo.as_port):
+        _, err = process.communicate(timeout=SECONDS)
+
+    assert process.returncode == 2
+    assert f"Another server answers on port {demo.as_port} too" in err
+    assert "make demo-web AS_PORT=" in err

@@ -71,7 +71,7 @@ def set_up(environment: Mapping[str, str]) -> Caller:
         [sys.executable, "-c", program],
         input=json.dumps({**registration, "default_scope": "read"}).encode(),
         cwd=CHECKOUT,
-        env=_environment(environment),
+        env=environment_of(environment),
         check=True,
     )
     return caller
@@ -121,7 +121,7 @@ def serving(kind: str, folder: Path, environment: Mapping[str, str], *, workers:
         process = subprocess.Popen(
             COMMANDS[kind](port, workers),
             cwd=CHECKOUT,
-            env=_environment(environment),
+            env=environment_of(environment),
             stdout=log,
             stderr=log,
             start_new_session=True,  # a group of its own, to end every worker with it
@@ -151,7 +151,8 @@ def _wait_for(served: Served, workers: int) -> None:
             time.sleep(0.02)
 
 
-def _environment(environment: Mapping[str, str]) -> dict[str, str]:
+def environment_of(environment: Mapping[str, str]) -> dict[str, str]:
+    """The environment of a server: this process's, and what sets the server up."""
     return {**os.environ, "PYTHONPATH": str(CHECKOUT), **environment}
 
 
