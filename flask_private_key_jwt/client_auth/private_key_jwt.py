@@ -127,7 +127,7 @@ class PrivateKeyJWTAuthentication:
             raise InvalidClient("assertion: aud is not a string")  # FAPI 2.0 Security Profile §5.3.2.1
         values = given if isinstance(given, list) else [given]
         accepted = {self._settings.ISSUER}
-        if client.assertion_audience == "compatibility" and not strict and jwt.typ != EXPLICIT_TYPE:
+        if self._may_name_endpoints(client) and not strict and jwt.typ != EXPLICIT_TYPE:
             accepted |= {self._token_url, request.url}
         elif len(values) != 1:
             raise InvalidClient("assertion: aud is not exactly one value")
@@ -135,6 +135,10 @@ class PrivateKeyJWTAuthentication:
             raise InvalidClient("assertion: missing claim 'aud'")
         if not values or any(not isinstance(value, str) or value not in accepted for value in values):
             raise InvalidClient(f"assertion: aud {str(given)[:200]!r} is not {sorted(accepted)}")
+
+    def _may_name_endpoints(self, client: RegisteredClient) -> bool:
+        for_all = self._settings.ASSERTION_AUDIENCE == "compatibility" and client.is_vouched_for(self._settings)
+        return for_all or client.assertion_audience == "compatibility"
 
     def _check_life(self, claims: jose.Claims, client: RegisteredClient, *, now: int) -> int:
         """RFC 7523 §3, items 4 to 6; returns until when the assertion must be remembered."""

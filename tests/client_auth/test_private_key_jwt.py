@@ -4,6 +4,7 @@ import base64
 import json
 
 import pytest
+from sqlalchemy import text
 
 from flask_private_key_jwt.keys import jose
 from tests.conftest import ASSERTION_TYPE, CLIENT_ID, INVALID_CLIENT, INVALID_REQUEST, ISSUER, START, TOKEN_URL
@@ -144,6 +145,76 @@ def test_compatibility_client_with_the_explicit_type_must_name_the_issuer(
     assertion = build_assertion(aud=TOKEN_URL, header={"typ": "client-authentication+jwt"})
 
     assert_refused(ask_token(assertion=assertion), refusals, "assertion: aud")
+
+
+PAR_URL = f"{ISSUER}/oauth2/par"
+WIDE = [{"OAUTH2_ASSERTION_AUDIENCE": "compatibility"}]
+
+
+@pytest.mark.parametrize("aud", [ISSUER, TOKEN_URL, [TOKEN_URL], [ISSUER, TOKEN_URL]])
+@pytest.mark.parametrize(("settings", "status"), [({}, 400), (WIDE[0], 200)], ids=["issuer", "compatibility"])
+def test_setting_lets_every_client_of_the_operator_name_the_token_endpoint(aud, status, ask_token, build_assertion):
+    names_issuer_alone = aud == ISSUER
+
+    answer = ask_token(assertion=build_assertion(aud=aud))
+
+    assert answer.status_code == (200 if names_issuer_alone else status)
+
+
+@pytest.mark.parametrize(
+    "aud",
+    [EVIL, [TOKEN_URL, EVIL], [ISSUER, EVIL], [], TOKEN_URL + "/", PAR_URL, ISSUER + "/", [ISSUER, PAR_URL], None],
+)
+@pytest.mark.parametrize("settings", WIDE)
+def test_setting_lets_nobody_name_others(aud, ask_token, build_assertion, refusals):
+    reason = "assertion: missing claim 'aud'" if aud is None else "assertion: aud"
+
+    assert_refused(ask_token(assertion=build_assertion(aud=aud)), refusals, reason)
+
+
+@pytest.mark.parametrize("settings", WIDE)
+@pytest.mark.parametrize(("aud", "reason"), [(TOKEN_URL, None), (f"{ISSUER}/oauth2/revoke", None), (EVIL, "aud")])
+def test_setting_counts_at_the_endpoint_that_is_asked(aud, reason, app, client, build_assertion, refusals):
+    credentials = {"client_assertion_type": ASSERTION_TYPE, "client_assertion": build_assertion(aud=aud)}
+
+    answer = app.test_client().post("/oauth2/revoke", data={"token": "x", **credentials})
+
+    assert answer.status_code == (200 if reason is None else 400)
+    assert reason is None or reason in refusals[0]
+
+
+@pytest.mark.parametrize(
+    ("settings", "status"), [(WIDE[0], 400), ({**WIDE[0], "OAUTH2_REGISTRATION_TRUSTED": True}, 200)]
+)
+@pytest.mark.parametrize("aud", [TOKEN_URL, [TOKEN_URL], [ISSUER, TOKEN_URL]])
+def test_client_that_registered_itself_names_the_issuer(aud, status, server, client, ask_token, build_assertion):
+    app, _, db = server
+    assert ask_token(assertion=build_assertion(aud=aud)).status_code == 200
+    with app.app_context():
+        db.session.execute(text("UPDATE oauth2_client SET registered_by = 'client', version = 'newer'"))
+        db.session.commit()
+
+    assert ask_token(assertion=build_assertion(aud=aud)).status_code == status
+    assert ask_token(assertion=build_assertion(aud=ISSUER)).status_code == 200
+
+
+@pytest.mark.parametrize("settings", WIDE)
+def test_setting_leaves_the_explicit_type_strict(ask_token, build_assertion, refusals):
+    explicit = {"typ": "client-authentication+jwt"}
+    assert ask_token(assertion=build_assertion(header=explicit)).status_code == 200
+
+    answer = ask_token(assertion=build_assertion(aud=TOKEN_URL, header=explicit))
+
+    assert_refused(answer, refusals, "assertion: aud")
+
+
+@pytest.mark.parametrize("settings", WIDE)
+def test_setting_lets_nobody_sign_for_longer(ask_token, build_assertion, clock, refusals):
+    assert ask_token(assertion=build_assertion(aud=TOKEN_URL, exp=clock.now + 300)).status_code == 200
+
+    answer = ask_token(assertion=build_assertion(aud=TOKEN_URL, exp=clock.now + 3600))
+
+    assert_refused(answer, refusals, "exp is 3600 s ahead, more than 300 s")
 
 
 # --- times ------------------------------------------------------------------------------------------------
