@@ -128,7 +128,7 @@ def _build_server(
     signatures = ClientSignatures(clients, client_keys)
     key_use = ClientKeyUse(stores.key_use, client_keys, size=settings.CLIENT_CACHE_SIZE)
     revocations = Revocations(settings, stores.revocations, stores.refresh_tokens)
-    refresh_tokens = RefreshTokens(settings, stores.refresh_tokens, revocations)
+    refresh_tokens = RefreshTokens(settings, stores.refresh_tokens, revocations, secrets)
     issued = _build_issued_tokens(settings, own_keys, refresh_tokens)
     server = AuthorizationServer(
         settings,

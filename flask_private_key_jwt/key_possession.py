@@ -4,7 +4,6 @@ Without it a client could register a key that is another's, or one that nobody h
 ``OAUTH2_REGISTRATION_KEY_POSSESSION``; keys that are registered already need no proof again.
 """
 
-import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -20,7 +19,7 @@ MEMBER = "key_possession"
 """The member of an update that carries the JWTs, as a list; never stored."""
 
 TYP = "key-possession+jwt"
-MAX_JTI_CHARACTERS = 256
+_TYPES = frozenset({TYP})
 
 
 def check_possession(
@@ -72,40 +71,29 @@ def _parse_proofs(proofs: object, settings: ServerSettings) -> Sequence[jose.JWT
 
 def _parse(proof: str, settings: ServerSettings) -> jose.JWT:
     try:
-        jwt = jose.parse(proof, max_bytes=settings.ASSERTION_MAX_BYTES)
+        return jose.read(
+            proof, typ=_TYPES, algs=settings.ASSERTION_SIGNING_ALGS, max_bytes=settings.ASSERTION_MAX_BYTES
+        )
     except jose.JoseProblem as problem:
         raise InvalidClientMetadata(f"{MEMBER}: {problem}") from None
-    # Typed, so that no client assertion or DPoP proof ever passes for one (RFC 8725 §3.11).
-    if jwt.typ != TYP:
-        raise InvalidClientMetadata(f"{MEMBER}: typ {jwt.typ!r} is not {TYP}")
-    if jwt.alg not in settings.ASSERTION_SIGNING_ALGS:
-        raise InvalidClientMetadata(f"{MEMBER}: alg {jwt.alg!r} is not accepted")
-    return jwt
 
 
 def _check_key(key: ClientKey, proofs: Sequence[jose.JWT], *, audience: str, settings: ServerSettings) -> Mark:
     thumbprint = key.public.thumbprint
     for jwt in proofs:
         if key.public.fits(jwt.alg) and key.is_named_by(jwt) and jose.verify(jwt, key.public):
-            return Mark(KEY_POSSESSION, thumbprint, _check_jti(jwt), _check_claims(jwt, audience, settings))
+            return _check_claims(jwt, thumbprint, audience, settings)
     raise InvalidClientMetadata(f"{MEMBER} holds no JWT signed with the new key {thumbprint}")
 
 
-def _check_claims(jwt: jose.JWT, audience: str, settings: ServerSettings) -> int:
-    """Made for this client at this server, and for now; returns until when the JWT must be remembered."""
-    now, skew, longest = clock.now(), settings.CLOCK_SKEW_SECONDS, settings.ASSERTION_LIFETIME_SECONDS
+def _check_claims(jwt: jose.JWT, thumbprint: str, audience: str, settings: ServerSettings) -> Mark:
+    """Made for this client at this server, and for now; returns what must be remembered of it."""
     if jwt.claims.get("aud") not in (audience, [audience]):
         raise InvalidClientMetadata(f"{MEMBER}: aud {str(jwt.claims.get('aud'))[:200]!r} is not {audience!r}")
-    expires = jwt.claims.get("exp")
-    if isinstance(expires, bool) or not isinstance(expires, (int, float)):
-        raise InvalidClientMetadata(f"{MEMBER}: exp is missing or not a number")
-    if not now - skew < expires <= now + longest + skew:
-        raise InvalidClientMetadata(f"{MEMBER}: exp is past, or more than {longest} s ahead")
-    return math.ceil(expires) + skew
-
-
-def _check_jti(jwt: jose.JWT) -> str:
-    jti = jwt.claims.get("jti")
-    if not isinstance(jti, str) or not 0 < len(jti) <= MAX_JTI_CHARACTERS:
-        raise InvalidClientMetadata(f"{MEMBER}: jti is not a text of 1 to {MAX_JTI_CHARACTERS} characters")
-    return jti
+    skew, longest = settings.CLOCK_SKEW_SECONDS, settings.ASSERTION_LIFETIME_SECONDS
+    try:
+        jti = jose.require_jti(jwt.claims)
+        until = jose.check_life(jwt.claims, now=clock.now(), skew=skew, longest=longest)
+    except jose.JoseProblem as problem:
+        raise InvalidClientMetadata(f"{MEMBER}: {problem}") from None
+    return Mark(KEY_POSSESSION, thumbprint, jti, until)

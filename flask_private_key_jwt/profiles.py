@@ -48,6 +48,9 @@ FAPI2: Mapping[str, Rule] = {
     "TOKEN_SIGNING_ALGS": _ALGS,
     "SIGNING_ALG": Rule(lambda value: value in FAPI2_ALGS, _ALGS.because),
     "ASSERTION_LIFETIME_SECONDS": Rule(lambda value: value <= 300, "a client assertion lives 300 seconds at most"),
+    "ASSERTION_AUDIENCE": Rule(
+        lambda value: value == "issuer", "a client assertion is for the issuer alone (§5.3.2.1)"
+    ),
     "CLOCK_SKEW_SECONDS": Rule(lambda value: value >= 10, "a clock may be 10 seconds ahead (§5.3.2.1)"),
     "DPOP_REQUIRED": Rule(_is_true, "every token is bound to a key (§5.3.2.1)", True),
     "REQUIRE_PUSHED_AUTHORIZATION_REQUESTS": Rule(_is_true, "every request is pushed (§5.3.2.2)", True),

@@ -158,7 +158,7 @@ class SharedSettings:
     """How long a nonce is handed out, in seconds; it stays valid for as long again. 60 to 3600."""
 
     DPOP_PROOF_LIFETIME_SECONDS: Annotated[int, between(10, 300)] = 60
-    """Oldest accepted ``iat`` of a DPoP proof, in seconds (RFC 9449 §11.1). 10 to 300."""
+    """How long a DPoP proof is good, from its ``iat``, in seconds (RFC 9449 §11.1). 10 to 300."""
 
     DPOP_SIGNING_ALGS: Algs = ASYMMETRIC_ALGS
     """Accepted proof algorithms, advertised as ``dpop_signing_alg_values_supported``."""
@@ -188,7 +188,11 @@ class ServerSettings(SharedSettings):
     OpenID Connect where that is offered; without ``openid`` in a list that is not empty, it is not."""
 
     ASSERTION_LIFETIME_SECONDS: Seconds = 300
-    """Longest accepted client assertion (``exp`` minus now), in seconds. 1 to 3600."""
+    """How far ahead of now the ``exp`` of a client assertion may lie, in seconds. 1 to 3600."""
+
+    ASSERTION_AUDIENCE: Literal["issuer", "compatibility"] = "issuer"
+    """What the operator's clients may name as the audience of an assertion: the issuer, or with ``compatibility`` also
+    the URL of the token endpoint and of the endpoint they ask. ``assertion_audience`` says it for one client."""
 
     ASSERTION_SIGNING_ALGS: Algs = ASYMMETRIC_ALGS
     """Accepted assertion algorithms, advertised as ``token_endpoint_auth_signing_alg_values_supported``."""
@@ -238,8 +242,8 @@ class ServerSettings(SharedSettings):
     keys already."""
 
     REFRESH_TOKEN_RETRY_SECONDS: Annotated[int, between(30, 600)] = 60
-    """How long a replaced refresh token still works, for a client that did not get the answer, in seconds.
-    30 to 600."""
+    """How long a replaced refresh token may be sent again, by a client that did not get the answer, in seconds: it gets
+    the same new one. Over once the new one is used. 30 to 600."""
 
     ID_TOKEN_LIFETIME_SECONDS: Annotated[int, between(10, 86400)] = 300
     """How long an ID token is valid, in seconds (OpenID Connect Core §2): a client reads it once. 10 to 86400."""

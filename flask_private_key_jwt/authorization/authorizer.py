@@ -232,6 +232,6 @@ class Authorizer:
         if pushed.used:
             raise InvalidRequestURI("the request_uri was used before")
         # It has to be opened in time; the person may take longer to sign in (RFC 9126 §2.2).
-        if clock.now() > pushed.expires_at and not is_open(request_uri):
+        if clock.is_over(pushed.expires_at) and not is_open(request_uri):
             raise InvalidRequestURI("the request_uri is expired")
         return Parameters.from_json(pushed.parameters)

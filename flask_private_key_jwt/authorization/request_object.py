@@ -61,27 +61,30 @@ class RequestObjects:
         :raises StoreUnavailable: The client's keys cannot be read.
         """
         now = clock.now()
-        jwt = self._parse(text)
-        _check_client(jwt.claims, client)
-        key = self._check_signature(jwt, client, now=now)
-        self._check_audience(jwt.claims.get("aud"))
-        expires = _check_life(jwt.claims)
-        if not in_progress:
-            _check_times(jwt.claims, now=now, skew=self._settings.CLOCK_SKEW_SECONDS)
+        try:
+            jwt = self._parse(text)
+            _check_client(jwt.claims, client)
+            key = self._check_signature(jwt, client, now=now)
+            self._check_audience(jwt.claims.get("aud"))
+            expires = _check_life(jwt.claims)
+            if not in_progress:
+                # A clock that is fast is forgiven; an exp that has passed has passed, since a pushed request waits
+                # until then.
+                jose.check_times(jwt.claims, now=now, skew=self._settings.CLOCK_SKEW_SECONDS, late=0)
+        except jose.JoseProblem as problem:
+            raise InvalidRequestObject(f"request object: {problem}") from None
         parameters = _read_parameters(jwt.claims)
         self._key_use.note(client, key.public.thumbprint)
         return RequestObject(parameters, math.ceil(expires))
 
     def _parse(self, text: str) -> jose.JWT:
-        try:
-            jwt = jose.parse(text, max_bytes=self._settings.REQUEST_OBJECT_MAX_BYTES)
-        except jose.JoseProblem as problem:
-            raise InvalidRequestObject(f"request object: {problem}") from None
-        if jwt.typ not in ACCEPTED_TYPES:
-            raise InvalidRequestObject(f"request object: typ {_short(jwt.typ)} is not a request object's")
-        if jwt.alg not in self._settings.REQUEST_OBJECT_SIGNING_ALGS:
-            raise InvalidRequestObject(f"request object: alg {_short(jwt.alg)} is not accepted")
-        return jwt
+        settings = self._settings
+        return jose.read(
+            text,
+            typ=ACCEPTED_TYPES,
+            algs=settings.REQUEST_OBJECT_SIGNING_ALGS,
+            max_bytes=settings.REQUEST_OBJECT_MAX_BYTES,
+        )
 
     def _check_signature(self, jwt: jose.JWT, client: RegisteredClient, *, now: int) -> ClientKey:
         """RFC 9101 §6.2; only keys registered for this client count (RFC 8725 §3.10)."""
@@ -116,32 +119,14 @@ def _check_client(claims: jose.Claims, client: RegisteredClient) -> None:
 
 
 def _check_life(claims: jose.Claims) -> float:
-    """How long it lives, by its own word; returns when it expires."""
-    expires = _require_date(claims, "exp")
-    if expires > _require_date(claims, "nbf") + LONGEST_SECONDS:
-        raise InvalidRequestObject(f"request object: exp is more than {LONGEST_SECONDS} s after nbf")
-    return expires
+    """How long it lives, by its own word, and so how long ago its life may have begun; returns when it expires.
 
-
-def _check_times(claims: jose.Claims, *, now: int, skew: int) -> None:
-    """Whether now is in its life: then that began no longer ago than it may last.
-
-    A clock that is fast is forgiven; an ``exp`` that has passed has passed, since a pushed request waits until then.
+    :raises JoseProblem: It lives too long, or does not say.
     """
-    if claims["exp"] <= now:
-        raise InvalidRequestObject("request object: expired")
-    if claims["nbf"] > now + skew:
-        raise InvalidRequestObject("request object: nbf is in the future")
-
-
-def _require_date(claims: jose.Claims, name: str) -> float:
-    try:
-        value = jose.read_date(claims, name)
-    except jose.JoseProblem as problem:
-        raise InvalidRequestObject(f"request object: {problem}") from None
-    if value is None:
-        raise InvalidRequestObject(f"request object: missing claim {name!r}")
-    return value
+    expires = jose.require_date(claims, "exp")
+    if expires > jose.require_date(claims, "nbf") + LONGEST_SECONDS:
+        raise jose.JoseProblem(f"exp is more than {LONGEST_SECONDS} s after nbf")
+    return expires
 
 
 def _read_parameters(claims: jose.Claims) -> Parameters:

@@ -32,7 +32,8 @@ class SealedHints:
     def find(self, sealed: str) -> IdTokenHint | None:
         """What was sealed; ``None``: it was too long ago, or not by us."""
         try:
-            text = self._cipher().decrypt_at_time(sealed.encode(), LIFETIME_SECONDS, clock.now())
+            # Fernet counts the last second in; what lives for a minute is over after it.
+            text = self._cipher().decrypt_at_time(sealed.encode(), LIFETIME_SECONDS - 1, clock.now())
         except InvalidToken:
             return None
         subject, client_id = json.loads(text)

@@ -112,7 +112,7 @@ def _describe(token: RegistrationToken) -> dict[str, Any]:
 
 
 def _summary(token: RegistrationToken) -> str:
-    if token.expires_at <= clock.now():
+    if clock.is_over(token.expires_at):
         state = "expired"
     else:
         uses = f"{token.uses_left} {'use' if token.uses_left == 1 else 'uses'} left" if token.uses_left else "used up"

@@ -3,7 +3,6 @@
 Nothing is spent here: the assertion's ``jti`` is returned as a mark, for the one step that remembers.
 """
 
-import math
 from dataclasses import dataclass
 
 from .. import clock
@@ -20,7 +19,6 @@ METHOD = "private_key_jwt"
 ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 EXPLICIT_TYPE = "client-authentication+jwt"
 ACCEPTED_TYPES = frozenset({None, "jwt", EXPLICIT_TYPE})
-MAX_JTI_CHARACTERS = 256
 COMPATIBILITY_LIFETIME_SECONDS = 3600
 """What a ``compatibility`` client may sign for at least; Authlib's own client does."""
 
@@ -42,7 +40,7 @@ class PrivateKeyJWTAuthentication:
     :param settings: The server's settings.
     :param clients: Finds the registered client.
     :param signatures: Says which of its keys signed.
-    :param token_url: The token endpoint, for clients registered with ``assertion_audience: compatibility``.
+    :param token_url: The token endpoint, which some clients may name as the audience.
     """
 
     def __init__(
@@ -60,28 +58,30 @@ class PrivateKeyJWTAuthentication:
         :raises InvalidClient: The assertion is absent or does not prove who the client is.
         :raises StoreUnavailable: The clients cannot be read.
         """
-        now = clock.now()
-        jwt = self._parse(_one_assertion(request))
-        client = self._load_client(jwt.claims, request)
+        now, client_id = clock.now(), None
         try:
+            jwt = self._parse(_one_assertion(request))
+            client = self._load_client(jwt.claims, request)
+            client_id = client.client_id
             key = self._check_key(jwt, client, now=now)
             self._check_audience(jwt, client, request)
-            until = self._check_times(jwt.claims, client, now=now)
-            jti = _check_jti(jwt.claims)
+            until = self._check_life(jwt.claims, client, now=now)
+            jti = jose.require_jti(jwt.claims)
+        except jose.JoseProblem as problem:
+            raise InvalidClient(f"assertion: {problem}", client_id=client_id) from None
         except InvalidClient as refusal:
-            refusal.client_id = client.client_id
+            refusal.client_id = client_id
             raise
         return VerifiedAssertion(client, (Mark(ASSERTION, client.client_id, jti, until),), key.public.thumbprint)
 
     def _parse(self, assertion: str) -> jose.JWT:
-        try:
-            jwt = jose.parse(assertion, max_bytes=self._settings.ASSERTION_MAX_BYTES)
-        except jose.JoseProblem as problem:
-            raise InvalidClient(f"assertion: {problem}") from None
-        if jwt.typ not in ACCEPTED_TYPES:
-            raise InvalidClient(f"assertion: typ {jwt.typ!r} is not a client authentication JWT's")
-        if jwt.alg not in self._settings.ASSERTION_SIGNING_ALGS:
-            raise InvalidClient(f"assertion: alg {jwt.alg!r} is not accepted")
+        settings = self._settings
+        jwt = jose.read(
+            assertion,
+            typ=ACCEPTED_TYPES,
+            algs=settings.ASSERTION_SIGNING_ALGS,
+            max_bytes=settings.ASSERTION_MAX_BYTES,
+        )
         # A request object whose client forgot typ and gave it a sub goes through browsers (RFC 9101 §10.8).
         if "response_type" in jwt.claims:
             raise InvalidClient("assertion: holds a response_type, as a request object does")
@@ -90,7 +90,7 @@ class PrivateKeyJWTAuthentication:
     def _load_client(self, claims: jose.Claims, request: FormRequest) -> RegisteredClient:
         """RFC 7523 §3, items 1 and 2: ``iss`` and ``sub`` are the client_id of a registered client."""
         for name in ("iss", "sub"):
-            _require_text(claims, name)
+            jose.require_text(claims, name)
         if claims["iss"] != claims["sub"]:
             raise InvalidClient(f"assertion: iss {_short(claims['iss'])} is not sub {_short(claims['sub'])}")
         if (client_id := request.get("client_id")) not in (None, claims["sub"]):
@@ -116,17 +116,18 @@ class PrivateKeyJWTAuthentication:
             raise InvalidClient(f"{prefix} {problem}") from None
 
     def _check_audience(self, jwt: jose.JWT, client: RegisteredClient, request: FormRequest) -> None:
-        """The issuer as the sole audience (rfc7523bis §4), or what an older client may name, if its operator said so.
+        """The issuer as the sole audience (rfc7523bis §4), or what an older client may name, if the operator said so.
 
-        Any further accepted value lets a hostile server pass on an assertion that a client made for it.
+        Any further accepted value lets a hostile server pass on an assertion that a client made for it. So the operator
+        says it for its own clients only; a stranger's registration is held to the issuer.
         """
         given = jwt.claims.get("aud")
         strict = self._settings.PROFILE == "fapi2"
         if strict and not isinstance(given, str):
-            raise InvalidClient("assertion: aud is not a text")  # FAPI 2.0 Security Profile §5.3.2.1
+            raise InvalidClient("assertion: aud is not a string")  # FAPI 2.0 Security Profile §5.3.2.1
         values = given if isinstance(given, list) else [given]
         accepted = {self._settings.ISSUER}
-        if client.assertion_audience == "compatibility" and not strict and jwt.typ != EXPLICIT_TYPE:
+        if self._may_name_endpoints(client) and not strict and jwt.typ != EXPLICIT_TYPE:
             accepted |= {self._token_url, request.url}
         elif len(values) != 1:
             raise InvalidClient("assertion: aud is not exactly one value")
@@ -135,26 +136,16 @@ class PrivateKeyJWTAuthentication:
         if not values or any(not isinstance(value, str) or value not in accepted for value in values):
             raise InvalidClient(f"assertion: aud {str(given)[:200]!r} is not {sorted(accepted)}")
 
-    def _check_times(self, claims: jose.Claims, client: RegisteredClient, *, now: int) -> int:
+    def _may_name_endpoints(self, client: RegisteredClient) -> bool:
+        for_all = self._settings.ASSERTION_AUDIENCE == "compatibility" and client.is_vouched_for(self._settings)
+        return for_all or client.assertion_audience == "compatibility"
+
+    def _check_life(self, claims: jose.Claims, client: RegisteredClient, *, now: int) -> int:
         """RFC 7523 §3, items 4 to 6; returns until when the assertion must be remembered."""
-        skew = self._settings.CLOCK_SKEW_SECONDS
         longest = self._settings.ASSERTION_LIFETIME_SECONDS
         if client.assertion_audience == "compatibility" and self._settings.PROFILE != "fapi2":
             longest = max(longest, COMPATIBILITY_LIFETIME_SECONDS)
-        expires = _number(claims, "exp")
-        if expires is None:
-            raise InvalidClient("assertion: missing claim 'exp'")
-        if expires <= now - skew:
-            raise InvalidClient("assertion: expired")
-        if expires > now + longest + skew:
-            raise InvalidClient(f"assertion: exp is more than {longest} s ahead")
-        for name in ("nbf", "iat"):
-            value = _number(claims, name)
-            if value is not None and value > now + skew:
-                raise InvalidClient(f"assertion: {name} is in the future")
-            if name == "iat" and value is not None and expires - value > longest + skew:
-                raise InvalidClient(f"assertion: made to live longer than {longest} s")
-        return math.ceil(expires) + skew
+        return jose.check_life(claims, now=now, skew=self._settings.CLOCK_SKEW_SECONDS, longest=longest)
 
 
 def _one_assertion(request: FormRequest) -> str:
@@ -169,28 +160,6 @@ def _one_assertion(request: FormRequest) -> str:
     if kind != ASSERTION_TYPE:
         raise InvalidClient(f"client_assertion_type {(kind or '')[:100]!r} is not {ASSERTION_TYPE}")
     return assertion
-
-
-def _require_text(claims: jose.Claims, name: str) -> None:
-    if name not in claims:
-        raise InvalidClient(f"assertion: missing claim {name!r}")
-    if not isinstance(claims[name], str) or not claims[name]:
-        raise InvalidClient(f"assertion: {name} is not a text")
-
-
-def _check_jti(claims: jose.Claims) -> str:
-    _require_text(claims, "jti")
-    jti: str = claims["jti"]
-    if len(jti) > MAX_JTI_CHARACTERS:
-        raise InvalidClient(f"assertion: jti is longer than {MAX_JTI_CHARACTERS} characters")
-    return jti
-
-
-def _number(claims: jose.Claims, name: str) -> float | None:
-    try:
-        return jose.read_date(claims, name)
-    except jose.JoseProblem as problem:
-        raise InvalidClient(f"assertion: {problem}") from None
 
 
 def _short(text: str | None) -> str:

@@ -18,7 +18,7 @@ from ..stores.base import PROOF, Mark
 from .nonce import Nonces
 
 TYP = "dpop+jwt"
-MAX_JTI_CHARACTERS = 256
+_TYPES = frozenset({TYP})
 KEY_CACHE_SIZE = 2048
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 # What a path may hold unescaped (RFC 3986 §3.3). WSGI hands it over decoded, so an app cannot tell "%3A" from ":".
@@ -63,29 +63,25 @@ class ProofChecker:
         :raises UseDPoPNonce: Everything else is right, the nonce is missing, foreign or old.
         """
         now = clock.now()
-        jwt = self._parse(proof)
-        key = self._check_signature(jwt)
-        jti = _check_jti(jwt.claims)
-        _check_target(jwt.claims, method=method, url=url)
-        iat = _check_number(jwt.claims, "iat")
-        if access_token is not None:
-            _check_ath(jwt.claims, access_token)
-        # A nonce tells the age better than the client's clock does (RFC 9449 §11.1).
-        until = self._check_nonce(jwt.claims, now=now) if self._nonces else self._check_age(iat, now=now)
+        try:
+            jwt = self._parse(proof)
+            key = self._check_signature(jwt)
+            jti = jose.require_jti(jwt.claims)
+            _check_target(jwt.claims, method=method, url=url)
+            if access_token is not None:
+                _check_ath(jwt.claims, access_token)
+            until = self._check_age(jwt.claims, now=now)
+        except jose.JoseProblem as problem:
+            raise InvalidDPoPProof(f"proof: {problem}") from None
+        if self._nonces is not None:
+            until = self._check_nonce(jwt.claims, self._nonces, now=now)
         return DPoPProof(key.thumbprint, (Mark(PROOF, key.thumbprint, jti, until),))
 
     def _parse(self, proof: str) -> jose.JWT:
         if "," in proof:
             raise InvalidDPoPProof("more than one DPoP header")
-        try:
-            jwt = jose.parse(proof, max_bytes=self._settings.DPOP_PROOF_MAX_BYTES)
-        except jose.JoseProblem as problem:
-            raise InvalidDPoPProof(f"proof: {problem}") from None
-        if jwt.typ != TYP:
-            raise InvalidDPoPProof(f"proof: typ {jwt.typ!r} is not {TYP}")
-        if jwt.alg not in self._settings.DPOP_SIGNING_ALGS:
-            raise InvalidDPoPProof(f"proof: alg {jwt.alg!r} is not accepted")
-        return jwt
+        settings = self._settings
+        return jose.read(proof, typ=_TYPES, algs=settings.DPOP_SIGNING_ALGS, max_bytes=settings.DPOP_PROOF_MAX_BYTES)
 
     def _check_signature(self, jwt: jose.JWT) -> jose.PublicKey:
         try:
@@ -96,21 +92,27 @@ class ProofChecker:
             raise InvalidDPoPProof("proof: the signature does not verify with its jwk")
         return key
 
-    def _check_age(self, iat: float, *, now: int) -> int:
-        oldest = now - self._settings.DPOP_PROOF_LIFETIME_SECONDS
-        if not oldest <= iat <= now + self._settings.CLOCK_SKEW_SECONDS:
-            raise InvalidDPoPProof(f"proof: iat is {_offset(iat, now)} from now")
-        return math.ceil(iat) + self._settings.DPOP_PROOF_LIFETIME_SECONDS + self._settings.CLOCK_SKEW_SECONDS
+    def _check_age(self, claims: jose.Claims, *, now: int) -> int:
+        """Whether the proof is new, or good at all; returns until when it must be remembered.
 
-    def _check_nonce(self, claims: jose.Claims, *, now: int) -> int:
-        assert self._nonces is not None
+        ``exp`` and ``nbf`` are not asked for, but hold where they are there. A nonce tells the age better than ``iat``,
+        by the client's clock, does (RFC 9449 §11.1).
+        """
+        skew, lifetime = self._settings.CLOCK_SKEW_SECONDS, self._settings.DPOP_PROOF_LIFETIME_SECONDS
+        iat = jose.require_date(claims, "iat")
+        jose.check_times(claims, now=now, skew=skew, late=skew, begins=("nbf",) if self._nonces else ("nbf", "iat"))
+        if self._nonces is None and now >= iat + lifetime:
+            raise InvalidDPoPProof(f"proof: iat is {math.floor(now - iat)} s ago, and a proof is good for {lifetime} s")
+        return math.ceil(iat) + lifetime + skew
+
+    def _check_nonce(self, claims: jose.Claims, nonces: Nonces, *, now: int) -> int:
         nonce = claims.get("nonce")
         if nonce is not None and not isinstance(nonce, str):
             raise InvalidDPoPProof("proof: nonce is not text")
-        if nonce is None or not self._nonces.is_valid(nonce, now=now):
+        if nonce is None or not nonces.is_valid(nonce, now=now):
             reason = "proof: no nonce" if nonce is None else "proof: the nonce is foreign or too old"
-            raise UseDPoPNonce(reason, nonce=self._nonces.issue(now=now))
-        return now + 2 * self._nonces.lifetime + self._settings.CLOCK_SKEW_SECONDS
+            raise UseDPoPNonce(reason, nonce=nonces.issue(now=now))
+        return now + 2 * nonces.lifetime + self._settings.CLOCK_SKEW_SECONDS
 
 
 def _import_key(header_segment: bytes, alg: str) -> jose.PublicKey:
@@ -119,13 +121,6 @@ def _import_key(header_segment: bytes, alg: str) -> jose.PublicKey:
     if not key.fits(alg):
         raise jose.JoseProblem(f"alg {alg!r} does not fit the key")
     return key
-
-
-def _check_jti(claims: jose.Claims) -> str:
-    jti = claims.get("jti")
-    if not isinstance(jti, str) or not 0 < len(jti) <= MAX_JTI_CHARACTERS:
-        raise InvalidDPoPProof(f"proof: jti is not a text of 1 to {MAX_JTI_CHARACTERS} characters")
-    return jti
 
 
 def _check_target(claims: jose.Claims, *, method: str, url: str) -> None:
@@ -145,25 +140,12 @@ def _is_same_target(htu: str, url: str) -> bool:
     return normalized is not None and normalized == normalize_htu(url)
 
 
-def _check_number(claims: jose.Claims, name: str) -> float:
-    value = claims.get(name)
-    if value is None:
-        raise InvalidDPoPProof(f"proof: missing claim {name!r}")
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or value in (math.inf, -math.inf):
-        raise InvalidDPoPProof(f"proof: {name} is not a number")
-    return value
-
-
 def _check_ath(claims: jose.Claims, access_token: str) -> None:
     ath = claims.get("ath")
     if not isinstance(ath, str):
         raise InvalidDPoPProof("proof: missing claim 'ath'" if ath is None else "proof: ath is not text")
     if not hmac.compare_digest(ath.encode("utf-8", "surrogatepass"), access_token_hash(access_token).encode()):
         raise InvalidDPoPProof("proof: ath names another access token")
-
-
-def _offset(iat: float, now: int) -> str:
-    return f"{iat - now:+.0f} s" if abs(iat) < 1e12 else "absurdly far"
 
 
 def access_token_hash(access_token: str) -> str:

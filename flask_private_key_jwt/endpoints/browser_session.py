@@ -46,14 +46,14 @@ class BrowserSession:
             return
         session = _load()
         now = clock.now()
-        kept = [(name, note) for name, note in session["open"].items() if note[1] + self._lifetime >= now]
+        kept = [(name, note) for name, note in session["open"].items() if not clock.is_over(note[1] + self._lifetime)]
         kept = [*kept, (_shorten(request), [_sign_in_id(session), now])]
         _save({**session, "open": dict(kept[-MAX_OPEN_REQUESTS:])})
 
     def is_open(self, request: str) -> bool:
         """Whether *request* was opened in this session, and not too long ago."""
         note = _load()["open"].get(_shorten(request))
-        return note is not None and clock.now() <= note[1] + self._lifetime
+        return note is not None and not clock.is_over(note[1] + self._lifetime)
 
     def signed_in_since(self, request: str) -> bool:
         """Whether the person signed in after *request* was opened first, while it is open."""

@@ -71,7 +71,7 @@ class AuthorizationCodeGrant(_AuthorizationCodeGrant):  # type: ignore[misc]  # 
     def _check_good(self, stored: StoredCode) -> None:
         if stored.used:
             raise self._refuse_reuse(stored.granted)
-        if clock.now() > stored.expires_at:
+        if clock.is_over(stored.expires_at):
             raise InvalidGrant("the code is expired")
         if self.server.revocations.is_grant_revoked(stored.granted.grant_id):
             raise InvalidGrant("what the person allowed was revoked")

@@ -7,7 +7,7 @@ import base64
 import binascii
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -72,6 +72,23 @@ def parse(token: str, *, max_bytes: int) -> JWT:
     claims = _load_object(_unb64(payload, "payload"), "payload")
     signing_input = token[: match.end(2)].encode("ascii")
     return JWT(header, head, claims, signing_input, _unb64(signature, "signature"))
+
+
+def read(text: str, *, typ: Collection[str | None], algs: Collection[str], max_bytes: int) -> JWT:
+    """Take apart a JWT of one kind, without trusting any of it; its signature is not verified.
+
+    :param typ: The accepted media types, lower case, without ``application/``; ``None``: there may be none. What is
+        typed never passes for another kind of JWT (RFC 8725 §3.11).
+    :param algs: The accepted algorithms (RFC 8725 §3.1).
+    :param max_bytes: Longest accepted JWT, in bytes.
+    :raises JoseProblem: As :func:`parse`, or it is of another kind or another algorithm.
+    """
+    jwt = parse(text, max_bytes=max_bytes)
+    if jwt.typ not in typ:
+        raise JoseProblem(f"typ {repr(jwt.typ)[:200]} is not {' or '.join(sorted(name or 'absent' for name in typ))}")
+    if jwt.alg not in algs:
+        raise JoseProblem(f"alg {repr(jwt.alg)[:200]} is not accepted")
+    return jwt
 
 
 def check_header(header: Claims) -> None:

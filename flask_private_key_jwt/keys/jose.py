@@ -17,6 +17,7 @@ from joserfc.jwk import ECKey, OKPKey, RSAKey
 from joserfc.jws import JWSRegistry
 
 from ..settings import ASYMMETRIC_ALGS
+from .claims import check_begun, check_expiry, check_life, check_times, require_date, require_jti, require_text
 from .compact import (
     JWT,
     Claims,
@@ -28,6 +29,7 @@ from .compact import (
     decode_unverified,
     load_json_object,
     parse,
+    read,
     read_date,
 )
 
@@ -307,8 +309,12 @@ __all__ = [
     "PrivateKey",
     "PublicKey",
     "b64url",
+    "check_begun",
+    "check_expiry",
     "check_header",
+    "check_life",
     "check_purpose",
+    "check_times",
     "decode_header",
     "decode_unverified",
     "generate_private_key",
@@ -318,7 +324,11 @@ __all__ = [
     "load_json_object",
     "parse",
     "public_key_of",
+    "read",
     "read_date",
+    "require_date",
+    "require_jti",
+    "require_text",
     "sign",
     "verify",
 ]

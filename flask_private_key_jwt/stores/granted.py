@@ -71,7 +71,7 @@ class StoredRefreshToken:
 
     @property
     def ends_at(self) -> int:
-        """The last second of its life unless it is used, in seconds since the epoch."""
+        """When it ends unless it is used, in seconds since the epoch."""
         return min(self.idle_until, self.expires_at)
 
 
@@ -184,8 +184,11 @@ class RefreshTokenStore(Protocol):
         :raises StoreUnavailable: The database did not answer.
         """
 
-    def replace(self, token: str) -> bool:
-        """Note that another one takes the place of *token*; ``False`` when one did before.
+    def replace(self, token: str, successor: str, stored: StoredRefreshToken) -> bool:
+        """Put *successor* in the place of *token*, in one atomic step; of several callers at once one gets ``True``.
+
+        :param stored: What *successor* stands for.
+        :return: ``False`` when *token* was replaced or revoked before: nothing is kept.
 
         :raises StoreUnavailable: The database did not answer.
         """

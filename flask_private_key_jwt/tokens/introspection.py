@@ -76,7 +76,7 @@ class Introspection:
                 raise InvalidRequest("no token")
             token = self._issued.load(text)
             if isinstance(token, StoredRefreshToken):
-                return self._describe_refresh_token(token, caller)
+                return self._describe_refresh_token(text, token, caller)
             return self._describe_access_token(token, caller)
         except OAuthError as refusal:
             refusal.client_id = caller.client_id
@@ -94,11 +94,13 @@ class Introspection:
         # Last: a token policy of the application may have claims of these names.
         return {**shown, "active": True, "token_type": "Bearer" if token.jkt is None else "DPoP"}
 
-    def _describe_refresh_token(self, stored: StoredRefreshToken, caller: RegisteredClient) -> dict[str, Any]:
+    def _describe_refresh_token(
+        self, text: str, stored: StoredRefreshToken, caller: RegisteredClient
+    ) -> dict[str, Any]:
         granted = stored.granted
         if granted.client_id != caller.client_id:
             raise InactiveToken(f"the refresh token belongs to client {granted.client_id!r}")
-        if not self._refresh_tokens.is_active(stored, caller):
+        if not self._refresh_tokens.is_active(text, stored, caller):
             raise InactiveToken("the refresh token was replaced or revoked, or belongs to no key any more")
         members: dict[str, Any] = {
             "active": True,

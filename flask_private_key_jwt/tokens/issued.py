@@ -1,7 +1,10 @@
 """What a text that somebody shows us stands for, if it is a token of ours. A look: nothing is used or changed by it."""
 
+import math
+
 from .. import clock
 from ..errors import InactiveToken, InvalidToken
+from ..keys import jose
 from ..settings import ServerSettings
 from ..stores.granted import StoredRefreshToken
 from .refresh_token import RefreshTokens
@@ -49,20 +52,22 @@ class IssuedTokens:
             self._verifier.check_time(token)
         except InvalidToken as refusal:
             raise InactiveToken(refusal.reason) from None
-        if clock.now() >= token.valid_until:  # no allowance for another machine's clock
-            raise InactiveToken("token: expired")
+        try:
+            jose.check_expiry(token.valid_until, now=clock.now(), late=0)  # no allowance for another machine's clock
+        except jose.JoseProblem as problem:
+            raise InactiveToken(f"token: {problem}") from None
 
     def _load_access_token(self, text: str) -> AccessToken:
         # One from a machine whose clock is ahead does not count yet, but will: it has to be revocable now.
         token = self._verifier.load(text, self._keys)
-        if clock.now() > find_last_use(self._settings, int(token.valid_until)):
-            raise InvalidToken("token: expired")
+        if clock.is_over(find_last_use(self._settings, math.ceil(token.valid_until))):
+            raise InvalidToken("token: expired, and for every API")
         return token
 
     def _load_refresh_token(self, text: str) -> StoredRefreshToken:
         stored = self._refresh_tokens.find(text)
         if stored is None:
             raise InvalidToken("the token is neither a JWT nor a known refresh token")
-        if clock.now() > find_last_use(self._settings, stored.ends_at):
+        if clock.is_over(find_last_use(self._settings, stored.ends_at)):
             raise InvalidToken("the refresh token is expired")
         return stored

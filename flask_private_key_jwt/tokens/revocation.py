@@ -1,6 +1,7 @@
 """Revocation by the client that holds a token (RFC 7009)."""
 
 import logging
+import math
 
 from ..errors import InactiveToken, InvalidRequest, OAuthError
 from ..registered_client import RegisteredClient
@@ -46,5 +47,5 @@ class TokenRevoker:
             self._revocations.revoke_grant(token.granted.grant_id)
             log.info("client %r revoked the grant %s", caller.client_id, token.granted.grant_id)
         else:
-            self._revocations.revoke_token(token.claims["jti"], expires_at=int(token.valid_until))
+            self._revocations.revoke_token(token.claims["jti"], expires_at=math.ceil(token.valid_until))
             log.info("client %r revoked the access token %s", caller.client_id, token.claims["jti"])

@@ -8,7 +8,7 @@ from ..stores.revocations import Revocation, RevocationStore, grant_name, holder
 
 
 def find_last_use(settings: ServerSettings, expires_at: int) -> int:
-    """Until when some API may take a token, by the clock of any of our machines, in seconds since the epoch.
+    """When no API takes a token any more, by the clock of any of our machines, in seconds since the epoch.
 
     :param expires_at: The token's ``exp``.
     """

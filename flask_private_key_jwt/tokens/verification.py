@@ -1,6 +1,5 @@
 """What an access token says, verified with its issuer's keys (RFC 9068 §4): at an API, and at the issuer itself."""
 
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -12,6 +11,7 @@ from ..keys import jose
 from .verified_tokens import Keys, VerifiedTokens
 
 TYP = "at+jwt"
+_TYPES = frozenset({TYP})
 _TEXT_CLAIMS = ("sub", "client_id", "jti")
 
 
@@ -101,21 +101,18 @@ class TokenVerifier:
         known = keys.load()
         token = self._verified.find(text, known)
         if token is None:
-            jwt = self._parse(text)
-            known = check_signature(jwt, keys, known)
-            token = self._read_claims(jwt.claims)
+            try:
+                jwt = self._parse(text)
+                known = check_signature(jwt, keys, known)
+                token = self._read_claims(jwt.claims)
+            except jose.JoseProblem as problem:
+                raise InvalidToken(f"token: {problem}") from None
             self._verified.add(text, known, token)
         return token
 
     def _parse(self, text: str) -> jose.JWT:
-        try:
-            jwt = jose.parse(text, max_bytes=self._max_bytes)
-        except jose.JoseProblem as problem:
-            raise InvalidToken(f"token: {problem}") from None
-        if jwt.typ != TYP:  # keeps ID tokens, assertions and proofs out (RFC 9068 §5, RFC 8725 §3.11)
-            raise InvalidToken(f"token: typ {_shorten(jwt.typ)} is not {TYP}")
-        if jwt.alg not in self._algs:
-            raise InvalidToken(f"token: alg {_shorten(jwt.alg)} is not accepted")
+        # The typ keeps ID tokens, assertions and proofs out (RFC 9068 §5).
+        jwt = jose.read(text, typ=_TYPES, algs=self._algs, max_bytes=self._max_bytes)
         # Before the keys are asked for: a token of another issuer is no reason to fetch ours again.
         if jwt.claims.get("iss") != self._issuer:
             raise InvalidToken(f"token: iss {_shorten(jwt.claims.get('iss'))} is not {self._issuer!r}")
@@ -125,8 +122,7 @@ class TokenVerifier:
         """Check what does not change with time (RFC 9068 §2.2, §4)."""
         _check_audience(claims.get("aud"), self._resource)
         for name in _TEXT_CLAIMS:
-            if not isinstance(claims.get(name), str) or not claims[name]:
-                raise InvalidToken(f"token: claim {name!r} is missing or not text")
+            jose.require_text(claims, name)
         scope = claims.get("scope", "")
         if not isinstance(scope, str):
             raise InvalidToken("token: scope is not text")
@@ -135,8 +131,8 @@ class TokenVerifier:
             client_id=claims["client_id"],
             scopes=frozenset(scope.split()),
             jkt=load_jkt(claims),
-            valid_from=max(_read_time(claims, "iat"), _read_time(claims, "nbf") if "nbf" in claims else 0),
-            valid_until=_read_time(claims, "exp"),
+            valid_from=max(jose.require_date(claims, "iat"), jose.read_date(claims, "nbf") or 0),
+            valid_until=jose.require_date(claims, "exp"),
         )
 
     def check_time(self, token: AccessToken) -> None:
@@ -145,10 +141,11 @@ class TokenVerifier:
         :raises InvalidToken: It has not, or it is.
         """
         now, skew = clock.now(), self._clock_skew
-        if now >= token.valid_until + skew:
-            raise InvalidToken("token: expired", client_id=token.client_id)
-        if token.valid_from > now + skew:
-            raise InvalidToken("token: iat or nbf lies in the future", client_id=token.client_id)
+        try:
+            jose.check_expiry(token.valid_until, now=now, late=skew)
+            jose.check_begun("iat or nbf", token.valid_from, now=now, skew=skew)
+        except jose.JoseProblem as problem:
+            raise InvalidToken(f"token: {problem}", client_id=token.client_id) from None
 
 
 def check_signature(jwt: jose.JWT, keys: KeySource, known: Keys, *, kind: str = "token") -> Keys:
@@ -181,13 +178,6 @@ def _check_audience(audience: object, resource: str | None) -> None:
         raise InvalidToken("token: aud is neither a text nor a list of texts")
     if resource is not None and resource not in audiences:
         raise InvalidToken(f"token: aud {_shorten(audience)} does not name {resource!r}")
-
-
-def _read_time(claims: jose.Claims, name: str) -> float:
-    value = claims.get(name)
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or value in (math.inf, -math.inf):
-        raise InvalidToken(f"token: claim {name!r} is missing or not a number")
-    return value
 
 
 def _shorten(text: object) -> str:

@@ -171,7 +171,7 @@ def test_token_of_another_issuer_is_refused(app, browser, refusals):
 
 
 def test_access_token_is_refused(browser, get_access_token, refusals):
-    assert_is_no_hint(browser, get_access_token(), refusals, "id_token_hint: typ 'at+jwt' is not an ID token's")
+    assert_is_no_hint(browser, get_access_token(), refusals, "id_token_hint: typ 'at+jwt' is not absent or jwt")
 
 
 @pytest.fixture
@@ -362,7 +362,7 @@ def test_posted_hint_about_somebody_else_signs_nobody_out_unasked(app, browser):
     assert browser.is_signed_in()
 
 
-@pytest.mark.parametrize(("seconds", "asked"), [(60, False), (61, True)])
+@pytest.mark.parametrize(("seconds", "asked"), [(59, False), (60, True)])
 def test_posted_hint_counts_for_a_minute(seconds, asked, browser, hint, clock):
     onwards = browser.http.post(LOGOUT, data={"id_token_hint": hint, "post_logout_redirect_uri": BYE})
     clock.move(seconds)
@@ -374,7 +374,7 @@ def test_posted_hint_counts_for_a_minute(seconds, asked, browser, hint, clock):
 
 def test_seal_is_not_renewed_by_posting_it(browser, hint, clock):
     onwards = browser.http.post(LOGOUT, data={"id_token_hint": hint}).headers["Location"]
-    clock.move(60)
+    clock.move(59)
 
     again = browser.http.post(LOGOUT, data=parse_qs(urlsplit(onwards).query)).headers["Location"]
 

@@ -235,7 +235,7 @@ BAD_HINTS = [
     (lambda build, keys: "e" * 9000, "id_token_hint: longer than 8192 bytes"),
     (lambda build, keys: build(key=keys("ES256", "thief")), "id_token_hint: the issuer has no key with kid"),
     (lambda build, keys: build(iss="https://evil.example"), "id_token_hint: iss 'https://evil.example' is not"),
-    (lambda build, keys: build(typ="at+jwt"), "id_token_hint: typ 'at+jwt' is not an ID token's"),
+    (lambda build, keys: build(typ="at+jwt"), "id_token_hint: typ 'at+jwt' is not absent or jwt"),
     (lambda build, keys: build(sub=None), "id_token_hint: sub or aud is not a text"),
     (lambda build, keys: build(sub=5), "id_token_hint: sub or aud is not a text"),
     (lambda build, keys: build(aud=[APP_ID]), "id_token_hint: sub or aud is not a text"),
@@ -265,7 +265,7 @@ def test_access_token_is_no_hint(get_code, redeem, browser, refusals):
     answer = answer_in(browser.open(build_request(scope="openid", id_token_hint=token)))
 
     assert answer["error"] == "invalid_request"
-    assert refusals == ["id_token_hint: typ 'at+jwt' is not an ID token's"]
+    assert refusals == ["id_token_hint: typ 'at+jwt' is not absent or jwt"]
 
 
 # --- tolerated and ignored ------------------------------------------------------------------------------------

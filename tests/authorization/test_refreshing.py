@@ -1,12 +1,17 @@
 """Refresh tokens (I11 to I14, B18 to B20): whose they are, how long they last, when they are replaced."""
 
+from dataclasses import replace
+from hashlib import sha256
+
 import pytest
+from sqlalchemy import func, select
 
 from flask_private_key_jwt.errors import InvalidScope
 from flask_private_key_jwt.keys import jose
+from flask_private_key_jwt.keys.derived import Secrets
 from flask_private_key_jwt.stores import sqlalchemy_refresh_tokens, sqlalchemy_revocations
 from tests.authorization.conftest import APP_ID, PATH, Browser, answer_in, build_request
-from tests.conftest import INVALID_CLIENT
+from tests.conftest import INVALID_CLIENT, SECRET
 
 INVALID_GRANT = {"error": "invalid_grant", "error_description": "The grant is invalid, expired or revoked."}
 DAY = 86400
@@ -81,17 +86,19 @@ def test_bound_grant_never_yields_a_bearer_token(get_code, redeem, refresh, buil
 
 
 def test_token_ends_when_nobody_uses_it(token, refresh, clock):
-    clock.move(30 * DAY)
+    clock.move(30 * DAY - 1)
     assert refresh(token).status_code == 200
-    clock.move(30 * DAY + 1)
+    clock.move(30 * DAY)
 
     assert refresh(token).json == INVALID_GRANT
 
 
 def test_token_ends_even_when_it_is_used(token, refresh, clock):
-    for _ in range(3):
-        clock.move(30 * DAY)
+    for days in (29, 29, 29):
+        clock.move(days * DAY)
         assert refresh(token).status_code == 200
+    clock.move(3 * DAY - 1)
+    assert refresh(token).status_code == 200
     clock.move(1)
 
     assert refresh(token).json == INVALID_GRANT
@@ -168,6 +175,32 @@ def test_refusal_of_the_token_policy_replaces_nothing(oauth, token, refresh):
     assert refresh(token).status_code == 200
 
 
+PUBLIC = {"jwks": None, "token_endpoint_auth_method": "none", "dpop_bound_access_tokens": True}
+
+
+def test_token_that_is_bound_to_no_key_ends_when_its_client_becomes_public(
+    app, oauth, token, refresh, build_dpop, refusals
+):
+    """It was given out while the client had to authenticate: whoever finds it could use it now."""
+    with app.app_context():
+        oauth.clients.update(APP_ID, PUBLIC)
+
+    answer = refresh(token, assertion=False, client_id=APP_ID, proof=build_dpop())
+
+    assert answer.json == INVALID_GRANT
+    assert refusals == ["the refresh token is bound to no key, and the client has become public"]
+
+
+def test_token_that_is_bound_to_a_key_stays_when_its_client_gets_keys(app, oauth, public, client_key, post, build_dpop):
+    first = public().json["refresh_token"]
+    with app.app_context():
+        keys = {"jwks": {"keys": [client_key.public_jwk()]}, "token_endpoint_auth_method": "private_key_jwt"}
+        oauth.clients.update("native", keys)
+    form = {"owner": "native", "grant_type": "refresh_token", "refresh_token": first}
+
+    assert post("/oauth2/token", proof=build_dpop(), **form).status_code == 200
+
+
 # --- who gets one ---------------------------------------------------------------------------------------------
 def test_client_that_is_not_registered_for_it_gets_none(app, oauth, get_code, redeem, webapp):
     with app.app_context():
@@ -182,6 +215,19 @@ def test_client_with_offline_access_gets_one_for_it_only(scope, gets_one, app, o
         oauth.clients.update(APP_ID, {"scope": "read offline_access"})
 
     assert ("refresh_token" in redeem(get_code(scope=scope)).json) == gets_one
+
+
+@pytest.fixture
+def count_tokens(server):
+    """How many refresh tokens there are."""
+    app, _, db = server
+    table = db.metadata.tables["oauth2_refresh_token"]
+
+    def count():
+        with app.app_context():
+            return db.session.scalar(select(func.count()).select_from(table))
+
+    return count
 
 
 # --- public clients ---------------------------------------------------------------------------------------------
@@ -211,28 +257,135 @@ def test_token_of_a_public_client_is_replaced_at_each_use(public):
     assert len({first, second, third}) == 3
 
 
-def test_replaced_token_works_for_a_while(public, clock):
+REPLACED = "the refresh token was replaced before; the grant is revoked"
+
+
+def test_retries_of_a_replaced_token_get_the_same_successor(public, clock):
+    """RFC 9700 §4.14.2: of a client that did not get the answer, not two chains of tokens."""
+    first = public().json["refresh_token"]
+    second = public(first)
+    clock.move(30)
+    third = public(first)
+    clock.move(29)
+    fourth = public(first)
+
+    assert {second.json["refresh_token"], third.json["refresh_token"]} == {fourth.json["refresh_token"]}
+    assert len({answer.json["access_token"] for answer in (second, third, fourth)}) == 3
+    assert public(fourth.json["refresh_token"]).status_code == 200
+
+
+@pytest.mark.parametrize("use", ["token", "retried"])
+def test_use_of_the_successor_ends_the_while(use, public, refusals):
     first = public().json["refresh_token"]
     second = public(first).json["refresh_token"]
-    clock.move(60)
-
-    retried = public(first)
-    assert retried.status_code == 200
-    assert public(second).status_code == 200
-    assert public(retried.json["refresh_token"]).status_code == 200
-
-
-def test_replaced_token_revokes_the_grant_after_that(public, clock, refusals):
-    first = public().json["refresh_token"]
-    second = public(first).json["refresh_token"]
-    clock.move(61)
+    if use == "retried":
+        assert public(first).json["refresh_token"] == second
+    third = public(second).json["refresh_token"]
 
     assert public(first).json == INVALID_GRANT
-    assert public(second).json == INVALID_GRANT
-    assert refusals == [
-        "the refresh token was replaced before; the grant is revoked",
-        "the refresh token is unknown or revoked",
-    ]
+    assert refusals == [REPLACED]
+    assert public(third).json == INVALID_GRANT
+
+
+def test_successor_may_be_retried_as_its_predecessor_was(public):
+    first = public().json["refresh_token"]
+    second = public(first).json["refresh_token"]
+
+    assert public(second).json["refresh_token"] == public(second).json["refresh_token"]
+
+
+@pytest.mark.parametrize(("seconds", "error"), [(59, None), (60, "invalid_grant")])
+def test_replaced_token_revokes_the_grant_after_a_while(seconds, error, public, clock, refusals):
+    first = public().json["refresh_token"]
+    second = public(first).json["refresh_token"]
+    clock.move(seconds)
+
+    assert public(first).json.get("error") == error
+    assert public(second).json.get("error") == error
+    assert refusals == ([REPLACED, "the refresh token is unknown or revoked"] if error else [])
+
+
+@pytest.mark.parametrize("who", ["another key", "another client", "no proof"])
+def test_retry_of_somebody_else_is_refused_and_revokes_nothing(who, public, build_dpop, keys, register, post, refusals):
+    register(
+        client_id="thief",
+        token_endpoint_auth_method="none",
+        application_type="native",
+        grant_types=["authorization_code", "refresh_token"],
+        redirect_uris=["http://127.0.0.1/"],
+        scope="read",
+    )
+    first = public().json["refresh_token"]
+    second = public(first).json["refresh_token"]
+    form = {"grant_type": "refresh_token", "refresh_token": first, "client_id": "native", "proof": build_dpop()}
+    changes = {
+        "another key": {"proof": build_dpop(key=keys("ES256", "another"))},
+        "another client": {"client_id": "thief"},
+        "no proof": {"proof": None},
+    }
+
+    answer = post("/oauth2/token", assertion=False, **{**form, **changes[who]})
+
+    assert answer.status_code == 400
+    assert "refresh_token" not in answer.json
+    assert len(refusals) == 1
+    assert public(first).json["refresh_token"] == second
+
+
+def test_retries_leave_one_row_and_nothing_that_can_be_used(public, tmp_path, count_tokens):
+    first = public().json["refresh_token"]
+    second = public(first).json["refresh_token"]
+    for _ in range(3):
+        public(first)
+
+    assert count_tokens() == 2
+    written = b"".join(path.read_bytes() for path in tmp_path.glob("as.sqlite*"))
+    assert sha256(second.encode()).digest() in written
+    assert second.encode() not in written
+
+
+OTHER_SECRET = "another secret for tests only, long too"
+
+
+@pytest.mark.parametrize(
+    ("secrets", "gets_it"), [((OTHER_SECRET, SECRET), True), ((SECRET, OTHER_SECRET), True), ((OTHER_SECRET,), False)]
+)
+def test_successor_is_the_same_after_the_secrets_changed(secrets, gets_it, app, public, refusals):
+    first = public().json["refresh_token"]
+    second = public(first).json["refresh_token"]
+    tokens = app.extensions["private_key_jwt"].server.refresh_tokens
+    tokens._secrets = Secrets(secrets)
+    tokens.__dict__.pop("_keys", None)
+
+    if gets_it:
+        assert public(first).json["refresh_token"] == second
+    else:
+        assert public(first).json == INVALID_GRANT
+        assert refusals == ["the refresh token was replaced, and its successor is unknown"]
+    assert public(second).status_code == 200
+
+
+def test_token_that_is_revoked_while_it_is_replaced_has_no_successor(app, oauth, public, refusals, count_tokens):
+    """A revocation that comes between the look and the use."""
+    first = public().json["refresh_token"]
+
+    @oauth.token_policy
+    def revoke(client, request, grant):
+        oauth.revoke(subject="alice")
+
+    assert public(first).json == INVALID_GRANT
+    assert refusals == ["the refresh token was replaced, and its successor is unknown"]
+    assert count_tokens() == 0
+
+
+@pytest.mark.parametrize("settings", [{"OAUTH2_REFRESH_TOKEN_ROTATION": "all"}])
+def test_replaced_token_keeps_its_successor_when_rotation_ends(app, token, refresh):
+    second = refresh(token).json["refresh_token"]
+    tokens = app.extensions["private_key_jwt"].server.refresh_tokens
+    tokens._settings = replace(tokens._settings, REFRESH_TOKEN_ROTATION="off")
+
+    assert refresh(token).json["refresh_token"] == second
+    assert "refresh_token" not in refresh(second).json
 
 
 def test_replaced_token_with_another_key_revokes_nothing(public, clock, build_dpop, keys):
@@ -246,10 +399,10 @@ def test_replaced_token_with_another_key_revokes_nothing(public, clock, build_dp
 
 def test_replacing_does_not_make_it_last_longer(public, clock):
     token = public().json["refresh_token"]
-    for _ in range(3):
-        clock.move(30 * DAY)
+    for days in (29, 29, 29):
+        clock.move(days * DAY)
         token = public(token).json["refresh_token"]
-    clock.move(1)
+    clock.move(3 * DAY)
 
     assert public(token).json == INVALID_GRANT
 

@@ -39,8 +39,11 @@ def ask(request, client, post_as):
         ({"exp": 4_000_000_000}, "assertion: exp is more than 300 s ahead"),
         ({"jti": None}, "assertion: missing claim 'jti'"),
         ({"nbf": 4_000_000_000}, "assertion: nbf is in the future"),
-        ({"header": {"typ": "at+jwt"}}, "assertion: typ 'at+jwt' is not a client authentication JWT's"),
-        ({"header": {"typ": "dpop+jwt"}}, "assertion: typ 'dpop+jwt' is not a client authentication JWT's"),
+        ({"header": {"typ": "at+jwt"}}, "assertion: typ 'at+jwt' is not absent or client-authentication+jwt or jwt"),
+        (
+            {"header": {"typ": "dpop+jwt"}},
+            "assertion: typ 'dpop+jwt' is not absent or client-authentication+jwt or jwt",
+        ),
         ({"header": {"kid": "x"}}, "assertion: no key of the client fits kid 'x'"),
     ],
 )

@@ -81,7 +81,7 @@ def test_server_may_require_proofs_of_every_client(ask_token, build_dpop, refusa
         ({"header": {"jwk": None}}, "proof: jwk: the key is not a JSON object"),
         ({"header": {"jwk": {"kty": "oct", "k": "AA"}}}, "proof: jwk: the key holds private members ['k']"),
         ({"header": {"crit": ["b64"]}}, "proof: header has crit or b64"),
-        ({"jti": None}, "proof: jti is not a text of 1 to 256 characters"),
+        ({"jti": None}, "proof: missing claim 'jti'"),
         ({"htm": "GET"}, "proof: htm 'GET' is not 'POST'"),
         ({"htm": None}, "proof: missing claim 'htm'"),
         ({"htu": ISSUER}, "proof: htu 'https://as.example' is not"),

@@ -82,7 +82,7 @@ def with_private_key(build, key):
 
 NO_JWS = "proof: not a compact JWS of three base64url parts"
 MISSING_CLAIMS = {
-    "jti": "proof: jti is not a text of 1 to 256 characters",
+    "jti": "proof: missing claim 'jti'",
     "htm": "proof: missing claim 'htm'",
     "htu": "proof: missing claim 'htu'",
     "iat": "proof: missing claim 'iat'",
@@ -142,14 +142,20 @@ def test_dpop_negative_tests_under_the_bearer_scheme(with_proof, caller, refusal
     assert_unauthorized(answer, refusals, "a DPoP-bound token under the Bearer scheme")
 
 
-@pytest.mark.parametrize("offset", [-3600, 3600])
-def test_dpop_negative_tests_with_an_hour_between_the_clocks(offset, caller, clock, nonces, refusals):
+@pytest.mark.parametrize(
+    ("offset", "reason"),
+    [
+        (-3600, "proof: iat is 3600 s ago, and a proof is good for 60 s"),
+        (3600, "proof: iat is in the future, 3600 s ahead"),
+    ],
+)
+def test_dpop_negative_tests_with_an_hour_between_the_clocks(offset, reason, caller, clock, nonces, refusals):
     answer = caller.send(caller.build(iat=clock.now + offset))
 
     if nonces:  # they tell the age; the client's clock may be wrong
         check_accounts(answer)
     else:
-        assert_unauthorized(answer, refusals, f"proof: iat is {offset:+d} s from now")
+        assert_unauthorized(answer, refusals, reason)
 
 
 def test_dpop_negative_tests_with_a_jti_again(caller, clock, refusals):

@@ -29,7 +29,7 @@ def test_par_attempt_reuse_request_uri(app, client, refusals):
 
 def test_par_attempt_to_use_expired_request_uri(client, clock, refusals):
     pushed = client.push()
-    clock.move(pushed.json["expires_in"] + 1)
+    clock.move(pushed.json["expires_in"])
 
     assert_page(client.authorize(pushed), refusals, "the request_uri is expired")
 

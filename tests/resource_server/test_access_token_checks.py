@@ -71,22 +71,20 @@ def test_another_issuer_is_refused(call, refusals, build_token, iss):
 @pytest.mark.parametrize("claim", ["sub", "client_id", "jti"])
 @pytest.mark.parametrize("value", [None, "", 5, ["x"]])
 def test_a_required_text_that_is_none_is_refused(call, refusals, build_token, claim, value):
-    check_refused(
-        call.bearer(build_token(**{claim: value})), refusals, f"token: claim {claim!r} is missing or not text"
-    )
-
-
-@pytest.mark.parametrize("claim", ["exp", "iat", "nbf"])
-@pytest.mark.parametrize("value", ["1800000000", True, [], {}])
-def test_a_time_that_is_no_number_is_refused(call, refusals, build_token, claim, value):
-    reason = f"token: claim {claim!r} is missing or not a number"
+    reason = f"token: missing claim {claim!r}" if value is None else f"token: {claim} is not a string"
 
     check_refused(call.bearer(build_token(**{claim: value})), refusals, reason)
 
 
+@pytest.mark.parametrize("claim", ["exp", "iat", "nbf"])
+@pytest.mark.parametrize("value", ["1800000000", True, [], {}, 10**400, -(2**53)])
+def test_a_time_that_is_no_number_is_refused(call, refusals, build_token, claim, value):
+    check_refused(call.bearer(build_token(**{claim: value})), refusals, f"token: {claim} is not a number")
+
+
 @pytest.mark.parametrize("claim", ["exp", "iat"])
 def test_a_token_without_a_time_is_refused(call, refusals, build_token, claim):
-    reason = f"token: claim {claim!r} is missing or not a number"
+    reason = f"token: missing claim {claim!r}"
 
     check_refused(call.bearer(build_token(**{claim: None})), refusals, reason)
 
@@ -104,7 +102,7 @@ def test_a_time_that_overflows_is_refused(call, refusals, build_token, monkeypat
     write = jose._encode_json
     monkeypatch.setattr(jose, "_encode_json", lambda members: write(members).replace('"huge"', number))
 
-    check_refused(call.bearer(build_token(exp="huge")), refusals, "token: claim 'exp' is missing or not a number")
+    check_refused(call.bearer(build_token(exp="huge")), refusals, "token: exp is not a number")
 
 
 @pytest.mark.parametrize(("changes", "status"), [({"exp": -9}, 200), ({"exp": -10}, 401), ({"exp": 1.5}, 200)])
@@ -117,7 +115,7 @@ def test_an_expired_token_is_refused(call, refusals, build_token, clock):
     assert call.bearer(token).status_code == 200
     clock.move(700)
 
-    check_refused(call.bearer(token), refusals, "token: expired")
+    check_refused(call.bearer(token), refusals, "token: expired, 100 s ago")
 
 
 @pytest.mark.parametrize("claim", ["iat", "nbf"])
@@ -126,11 +124,11 @@ def test_a_token_from_the_future_is_refused_beyond_the_skew(call, refusals, buil
     answer = call.bearer(build_token(**{claim: clock.now + seconds}))
 
     assert answer.status_code == status
-    assert refusals == ([] if status == 200 else ["token: iat or nbf lies in the future"])
+    assert refusals == ([] if status == 200 else ["token: iat or nbf is in the future, 11 s ahead"])
 
 
-def test_huge_numbers_are_numbers(call, build_token):
-    assert call.bearer(build_token(exp=10**400)).status_code == 200
+def test_largest_date_is_a_date(call, build_token):
+    assert call.bearer(build_token(exp=2**53 - 1)).status_code == 200
 
 
 def test_unknown_claims_and_header_parameters_are_ignored(call, build_token):

@@ -1,0 +1,96 @@
+"""What the claims of a JWT that others made must be: one rule for each claim, whatever kind of JWT it is.
+
+The messages are the end of a private reason; the caller puts the kind of JWT before them.
+"""
+
+import math
+from collections.abc import Sequence
+
+from .compact import Claims, JoseProblem, read_date
+
+MAX_JTI_CHARACTERS = 256
+
+
+def require_text(claims: Claims, name: str) -> str:
+    """A claim that is a string and not empty.
+
+    :raises JoseProblem: It is missing or something else.
+    """
+    if name not in claims:
+        raise JoseProblem(f"missing claim {name!r}")
+    value = claims[name]
+    if not isinstance(value, str) or not value:
+        raise JoseProblem(f"{name} is not a string")
+    return value
+
+
+def require_jti(claims: Claims) -> str:
+    """The ``jti`` of a JWT that is good once (RFC 7519 §4.1.7).
+
+    :raises JoseProblem: It is missing, or not a string of 1 to 256 characters.
+    """
+    if "jti" not in claims:
+        raise JoseProblem("missing claim 'jti'")
+    jti = claims["jti"]
+    if not isinstance(jti, str) or not 0 < len(jti) <= MAX_JTI_CHARACTERS:
+        raise JoseProblem(f"jti is not a string of 1 to {MAX_JTI_CHARACTERS} characters")
+    return jti
+
+
+def require_date(claims: Claims, name: str) -> float:
+    """A NumericDate, in seconds since the epoch (RFC 7519 §2).
+
+    :raises JoseProblem: It is missing, or no number that can be a date.
+    """
+    value = read_date(claims, name)
+    if value is None:
+        raise JoseProblem(f"missing claim {name!r}")
+    return value
+
+
+def check_times(claims: Claims, *, now: int, skew: int, late: int, begins: Sequence[str] = ("nbf", "iat")) -> None:
+    """Check that the life of a JWT has begun and is not over, by those of its dates that are there.
+
+    :param now: Seconds since the epoch.
+    :param skew: How far ahead of ours its maker's clock may be, in seconds.
+    :param late: For how long it is good after its ``exp``, in seconds, for a clock that is behind ours.
+    :param begins: The claims that may not lie ahead.
+    :raises JoseProblem: It has not begun or is over; the message says by how much.
+    """
+    if (expires := read_date(claims, "exp")) is not None:
+        check_expiry(expires, now=now, late=late)
+    for name in begins:
+        if (value := read_date(claims, name)) is not None:
+            check_begun(name, value, now=now, skew=skew)
+
+
+def check_expiry(expires: float, *, now: int, late: int) -> None:
+    """Check that ``exp`` has not come (RFC 7519 §4.1.4).
+
+    :raises JoseProblem: It has.
+    """
+    if now >= expires + late:
+        raise JoseProblem(f"expired, {math.floor(now - expires)} s ago")
+
+
+def check_begun(name: str, begins: float, *, now: int, skew: int) -> None:
+    """Check that ``nbf`` or ``iat`` does not lie ahead by more than clocks differ (FAPI 2.0 §5.3.2.1).
+
+    :raises JoseProblem: It does.
+    """
+    if begins > now + skew:
+        raise JoseProblem(f"{name} is in the future, {math.ceil(begins - now)} s ahead")
+
+
+def check_life(claims: Claims, *, now: int, skew: int, longest: int) -> int:
+    """Check the times of a JWT that is good once, and that it does not have to be remembered for too long.
+
+    :param longest: The latest ``exp``, in seconds from now.
+    :return: Until when its ``jti`` must be remembered, in seconds since the epoch.
+    :raises JoseProblem: A date is missing or is none, or the JWT is expired, not good yet, or good for too long.
+    """
+    expires = require_date(claims, "exp")
+    check_times(claims, now=now, skew=skew, late=skew)
+    if expires > now + longest + skew:
+        raise JoseProblem(f"exp is {math.ceil(expires - now)} s ahead, more than {longest} s")
+    return math.ceil(expires) + skew
