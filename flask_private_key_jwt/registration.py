@@ -26,6 +26,7 @@ from .redirect_registration import CODE_GRANT, check_public_client, check_redire
 from .registered_client import PUBLIC, RegisteredBy, RegisteredClient, is_client_id
 from .registered_uris import check_page
 from .settings import ServerSettings, scope_tokens
+from .unsupported_members import UNSUPPORTED, check_unsupported
 
 OPERATOR_MEMBERS = (
     "client_id",
@@ -66,6 +67,7 @@ def build_client(
     metadata = {name: value for name, value in metadata.items() if value is not None}
     if "software_statement" in metadata:
         raise UnapprovedSoftwareStatement("a software_statement, whoever signed it: this server trusts no issuer")
+    check_unsupported(metadata, is_document=registered_by == "document")
     alg = _text(metadata, "token_endpoint_auth_signing_alg")
     method = _one_of(metadata, "token_endpoint_auth_method", supported_methods(settings, grant_types))
     public = method == PUBLIC
@@ -170,6 +172,7 @@ def unknown_members(metadata: Mapping[str, Any]) -> list[str]:
         *TEXT_MEMBERS,
         *OPENID_MEMBERS,
         *OPERATOR_MEMBERS,
+        *UNSUPPORTED,
     }
     return sorted(set(metadata) - known)
 

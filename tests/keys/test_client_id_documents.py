@@ -123,6 +123,15 @@ def test_own_grants_of_the_application_are_left_out(build_settings, document):
         read_client(URL, only_own, settings=build_settings(), grant_types=lambda: served)
 
 
+def test_document_may_name_what_only_other_servers_do(publish, ask, refusals, clock):
+    publish(userinfo_signed_response_alg="ES256", backchannel_logout_uri="https://example.com/out")
+    assert ask().status_code == 200
+    publish(id_token_encrypted_response_alg="RSA-OAEP")
+    clock.move(600 + 3600)
+
+    assert_refused(ask(), refusals, f"client {URL!r} is not registered")
+
+
 def test_document_that_is_too_large_is_refused(build_settings, document):
     small = build_settings(OAUTH2_REGISTRATION_MAX_BYTES=4096)
     large = {**document, "contacts": ["x" * 2000, "y" * 2000]}
