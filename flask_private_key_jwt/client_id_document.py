@@ -5,7 +5,6 @@ asked, a registration of the operator's goes before any document, and documents 
 a steady pace, however many URLs a stranger makes up.
 """
 
-import dataclasses
 import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
@@ -16,6 +15,7 @@ from urllib.parse import unquote, urlsplit
 from . import clock
 from .client_auth.private_key_jwt import METHOD
 from .errors import OAuthError
+from .grants import GRANTS
 from .keys.fetch_target import FetchRefused
 from .keys.remote_documents import DocumentUnavailable, RemoteDocuments
 from .registered_client import RegisteredClient
@@ -123,14 +123,20 @@ def read_client(
     metadata |= {
         "client_id": url,
         "scope": _granted_scope(members, settings.CLIENT_ID_SCOPES),
-        "grant_types": _served_grant_types(members, grant_types()),
+        "grant_types": _served_grant_types(members, grant_types(), settings),
     }
     version = hashlib.sha256(json.dumps([url, members], sort_keys=True).encode()).hexdigest()
     try:
-        client = build_client(metadata, settings=settings, grant_types=grant_types(), version=version)
+        return build_client(
+            metadata,
+            settings=settings,
+            grant_types=grant_types(),
+            version=version,
+            registered_by="document",
+            max_bytes=settings.REGISTRATION_MAX_BYTES,
+        )
     except OAuthError as refusal:
         raise ValueError(refusal.reason) from None
-    return dataclasses.replace(client, registered_by="document")
 
 
 def _granted_scope(members: Mapping[str, Any], granted: Sequence[str]) -> str:
@@ -143,11 +149,13 @@ def _granted_scope(members: Mapping[str, Any], granted: Sequence[str]) -> str:
     return " ".join(token for token in granted if token in wished.split())
 
 
-def _served_grant_types(members: Mapping[str, Any], served: Sequence[str]) -> list[str]:
+def _served_grant_types(members: Mapping[str, Any], served: Sequence[str], settings: ServerSettings) -> list[str]:
     wished = members.get("grant_types", ["authorization_code"])  # the default of RFC 7591 §2
     if not isinstance(wished, list):
         raise ValueError("grant_types is not a list")
-    if not (common := [grant_type for grant_type in served if grant_type in wished]):
+    # An application's own grants are not for strangers.
+    given = (*GRANTS, *settings.REGISTRATION_GRANT_TYPES)
+    if not (common := [grant_type for grant_type in served if grant_type in wished and grant_type in given]):
         raise ValueError("none of its grant_types is served here")
     return common
 

@@ -1,6 +1,5 @@
 """The clients of one app: add, change, disable, remove. A change is one transaction and counts at once, everywhere."""
 
-import dataclasses
 import secrets
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
@@ -9,8 +8,8 @@ from . import clock
 from .errors import InvalidClientMetadata
 from .keys.client_key_set import with_keys, without_key
 from .merge_patch import merge_metadata
-from .registered_client import RegisteredClient
-from .registration import build_client, describe_client
+from .registered_client import RegisteredBy, RegisteredClient
+from .registration import OPERATOR_MAX_BYTES, build_client, describe_client
 from .settings import ServerSettings
 from .stores.sqlalchemy_registrations import ClientIdTaken, SQLAlchemyRegistrations
 from .tokens.revoked import longest_life
@@ -139,14 +138,27 @@ class ClientRegistry:
         """Every client, by ``client_id``."""
         return [registration.client for registration in self._registrations.all()]
 
-    def build(self, metadata: Mapping[str, Any]) -> RegisteredClient:
+    def build(
+        self,
+        metadata: Mapping[str, Any],
+        *,
+        registered_by: RegisteredBy = "operator",
+        max_bytes: int = OPERATOR_MAX_BYTES,
+    ) -> RegisteredClient:
         """The client that *metadata* makes, with a new version; nothing is saved.
 
+        :param registered_by: Whose word the registration is.
+        :param max_bytes: Largest registration, as JSON of what is kept of it.
         :raises InvalidClientMetadata: A member is not acceptable.
         """
         try:
             return build_client(
-                metadata, settings=self._settings, grant_types=self._grant_types(), version=new_version()
+                metadata,
+                settings=self._settings,
+                grant_types=self._grant_types(),
+                version=new_version(),
+                registered_by=registered_by,
+                max_bytes=max_bytes,
             )
         except InvalidClientMetadata as error:
             error.add_note(error.reason)
@@ -163,8 +175,7 @@ class ClientRegistry:
             except InvalidClientMetadata as error:
                 error.add_note(error.reason)
                 raise
-            built = self.build(merge_metadata(describe_client(before), changes))
-            after = dataclasses.replace(built, registered_by=before.registered_by)
+            after = self.build(merge_metadata(describe_client(before), changes), registered_by=before.registered_by)
             if self._registrations.replace(before, after):
                 return after
         raise _refusal(f"client {client_id!r} is being changed by others; try again")

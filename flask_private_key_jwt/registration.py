@@ -4,11 +4,13 @@ Members that are not known are ignored (RFC 7591 §2), never stored. What only t
 :data:`OPERATOR_MEMBERS`.
 """
 
+import json
 import secrets
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from .errors import InvalidClientMetadata, UnapprovedSoftwareStatement
+from .grants.policy import is_open_to
 from .grants.scope import MAX_SCOPE_CHARACTERS
 from .keys.key_source import check_key_source
 from .openid_registration import (
@@ -21,9 +23,10 @@ from .openid_registration import (
     describe_openid,
 )
 from .redirect_registration import CODE_GRANT, check_public_client, check_redirects, supported_methods
-from .registered_client import PUBLIC, RegisteredClient, is_client_id
+from .registered_client import PUBLIC, RegisteredBy, RegisteredClient, is_client_id
 from .registered_uris import check_page
 from .settings import ServerSettings, scope_tokens
+from .unsupported_members import UNSUPPORTED, check_unsupported
 
 OPERATOR_MEMBERS = (
     "client_id",
@@ -39,21 +42,32 @@ PAGE_MEMBERS = ("client_uri", "logo_uri", "tos_uri", "policy_uri")
 TEXT_MEMBERS = (*PAGE_MEMBERS, "software_id", "software_version")
 MAX_TEXT_CHARACTERS = 2048
 MAX_CONTACTS = 20
+OPERATOR_MAX_BYTES = 262144
+"""Largest registration that the operator makes, in bytes: room for the most keys there may be, with certificates."""
 
 
 def build_client(
-    metadata: Mapping[str, Any], *, settings: ServerSettings, grant_types: Sequence[str], version: str
+    metadata: Mapping[str, Any],
+    *,
+    settings: ServerSettings,
+    grant_types: Sequence[str],
+    version: str,
+    registered_by: RegisteredBy = "operator",
+    max_bytes: int = OPERATOR_MAX_BYTES,
 ) -> RegisteredClient:
     """Check a registration and make the client of it (RFC 7591 §2, RFC 9449 §5.2).
 
     :param metadata: The members, as JSON gives them; ``None`` counts as absent, and an absent ``client_id`` is made.
     :param grant_types: What the server's token endpoint answers.
     :param version: The new client's version.
+    :param registered_by: Whose word the registration is.
+    :param max_bytes: Largest registration, as JSON of what is kept of it.
     :raises InvalidClientMetadata: A member is not acceptable; the reason says which and why.
     """
     metadata = {name: value for name, value in metadata.items() if value is not None}
     if "software_statement" in metadata:
         raise UnapprovedSoftwareStatement("a software_statement, whoever signed it: this server trusts no issuer")
+    check_unsupported(metadata, is_document=registered_by == "document")
     alg = _text(metadata, "token_endpoint_auth_signing_alg")
     method = _one_of(metadata, "token_endpoint_auth_method", supported_methods(settings, grant_types))
     public = method == PUBLIC
@@ -69,7 +83,7 @@ def build_client(
     default_scope = _check_scope(metadata, "default_scope", ())
     if missing := [token for token in default_scope if token not in scope]:
         raise InvalidClientMetadata(f"default_scope holds {missing[0]!r}, which is not in scope")
-    return RegisteredClient(
+    client = RegisteredClient(
         client_id=_check_client_id(metadata),
         version=version,
         enabled=_flag(metadata, "enabled", default=True),
@@ -93,8 +107,12 @@ def build_client(
         default_max_age=check_max_age(metadata),
         require_auth_time=_flag(metadata, "require_auth_time", default=False),
         introspection_resources=check_introspection_resources(metadata, settings),
+        registered_by=registered_by,
         metadata={**_check_descriptions(metadata), **check_openid(metadata, settings)},
     )
+    _check_own_grants(client, settings)
+    _check_size(client, max_bytes)
+    return client
 
 
 def describe_client(client: RegisteredClient) -> dict[str, Any]:
@@ -154,6 +172,7 @@ def unknown_members(metadata: Mapping[str, Any]) -> list[str]:
         *TEXT_MEMBERS,
         *OPENID_MEMBERS,
         *OPERATOR_MEMBERS,
+        *UNSUPPORTED,
     }
     return sorted(set(metadata) - known)
 
@@ -200,6 +219,21 @@ def _check_grant_types(metadata: Mapping[str, Any], supported: Sequence[str]) ->
     if unknown := [item for item in given if item not in supported]:
         raise InvalidClientMetadata(f"grant type {unknown[0]!r} is not supported; it may be {', '.join(supported)}")
     return frozenset(given)
+
+
+def _check_own_grants(client: RegisteredClient, settings: ServerSettings) -> None:
+    if kept_back := [name for name in sorted(client.grant_types) if not is_open_to(client, name, settings)]:
+        raise InvalidClientMetadata(
+            f"grant type {kept_back[0]!r} is the application's own, for the operator's clients; others may use it if "
+            "OAUTH2_REGISTRATION_GRANT_TYPES names it"
+        )
+
+
+def _check_size(client: RegisteredClient, max_bytes: int) -> None:
+    """Every worker that meets a client keeps it in memory, before anybody has proved to be that client."""
+    size = len(json.dumps(describe_client(client), ensure_ascii=False).encode())
+    if size > max_bytes:
+        raise InvalidClientMetadata(f"the registration has {size} bytes, and at most {max_bytes} are kept")
 
 
 def _check_descriptions(metadata: Mapping[str, Any]) -> dict[str, Any]:

@@ -26,7 +26,7 @@ from .errors import (
 )
 from .key_possession import MEMBER, check_possession
 from .merge_patch import merge_metadata
-from .registered_client import RegisteredClient, is_client_id
+from .registered_client import RegisteredBy, RegisteredClient, is_client_id
 from .registration import OPERATOR_MEMBERS, describe_client
 from .settings import ServerSettings
 from .stores.base import Mark, Replayed, ReplayStore
@@ -117,8 +117,8 @@ class SelfRegistration:
         :raises StoreUnavailable: The database did not answer; nothing is registered.
         """
         chosen = {"client_id": metadata.get("client_id")} if permit and permit.may_choose_client_id else {}
-        built = self._registry.build({**_without(metadata, OPERATOR_MEMBERS), **chosen})
-        client = dataclasses.replace(_narrow(built, self._scopes_for_new_client(permit, built)), registered_by="client")
+        built = self._build({**_without(metadata, OPERATOR_MEMBERS), **chosen}, registered_by="client")
+        client = _narrow(built, self._scopes_for_new_client(permit, built))
         access_token = make_token()
         try:
             registration = self._registrations.add(
@@ -248,9 +248,14 @@ class SelfRegistration:
             raise
         raise TemporarilyUnavailable("the client is being changed by others", client_id=client_id)
 
+    def _build(self, metadata: Mapping[str, Any], *, registered_by: RegisteredBy) -> RegisteredClient:
+        return self._registry.build(
+            metadata, registered_by=registered_by, max_bytes=self._settings.REGISTRATION_MAX_BYTES
+        )
+
     def _build_update(self, before: RegisteredClient, metadata: Mapping[str, Any]) -> RegisteredClient:
         given = _without(metadata, OPERATOR_MEMBERS)
-        built = self._registry.build({**given, "client_id": before.client_id})
+        built = self._build({**given, "client_id": before.client_id}, registered_by=before.registered_by)
         # What the operator gave besides stays, but what it took away does not come back.
         client = _narrow(built, before.scope | set(self._settings.REGISTRATION_SCOPES or ()))
         return dataclasses.replace(
@@ -259,7 +264,6 @@ class SelfRegistration:
             owner=before.owner,
             assertion_audience=before.assertion_audience,
             introspection_resources=before.introspection_resources,
-            registered_by=before.registered_by,
             default_scope=tuple(token for token in before.default_scope if token in client.scope),
         )
 

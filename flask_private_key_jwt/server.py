@@ -28,7 +28,7 @@ from .errors import (
 from .grants import GRANTS, PEOPLES_GRANTS
 from .grants.authlib_request import AuthenticatedClient, TokenRequest
 from .grants.issuing import TokenMaker
-from .grants.policy import TokenPolicy
+from .grants.policy import TokenPolicy, check_may_use
 from .keys.client_key_use import ClientKeyUse
 from .registered_client import RegisteredClient
 from .request import FormRequest, HTTPRequest, read_form
@@ -203,7 +203,7 @@ class AuthorizationServer(AuthlibServer):
 
         :raises InvalidRequest: No ``grant_type``.
         :raises UnsupportedGrantType: No grant of that name is registered.
-        :raises UnauthorizedClient: The client is not registered for it (RFC 7591 §2).
+        :raises UnauthorizedClient: The client is not registered for it (RFC 7591 §2), or it is not for strangers.
         :raises OAuth2Error: The grant refuses the request.
         """
         grant_type = request.get("grant_type")
@@ -212,8 +212,7 @@ class AuthorizationServer(AuthlibServer):
         for grant_class, extensions in self.token_grants():
             authlib_request = TokenRequest(request, AuthenticatedClient(client, request, proof))
             if grant_class.check_token_endpoint(authlib_request):
-                if grant_type not in client.grant_types:  # whether or not an application's grant looks
-                    raise UnauthorizedClient(f"not registered for {grant_type!r}", client_id=client.client_id)
+                check_may_use(client, grant_type, self.settings)  # whether or not an application's grant looks
                 grant = grant_class(authlib_request, self)
                 for extend in extensions or ():
                     extend(grant)

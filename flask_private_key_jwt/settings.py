@@ -323,6 +323,14 @@ class ServerSettings(SharedSettings):
     REGISTRATION_TRUSTED: bool = False
     """Treat clients that registered themselves as the operator's own. Only where every one of them is known."""
 
+    REGISTRATION_GRANT_TYPES: tuple[str, ...] = ()
+    """Grant types of the application's own (``register_grant``) that clients may use which the operator did not
+    register: those that registered themselves, and documents. Empty: they have the built-in ones only."""
+
+    REGISTRATION_MAX_BYTES: Annotated[int, between(4096, 262144)] = 16384
+    """Largest registration of a client that registers itself, or is a document, in bytes of JSON, keys included: every
+    process keeps those it meets. 4096 to 262144."""
+
     SQLITE_WAL: bool = True
     """On SQLite, switch the database to WAL with ``synchronous=NORMAL``; ``False`` leaves it as it is."""
 

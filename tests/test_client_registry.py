@@ -131,10 +131,10 @@ def test_same_client_id_in_an_update_is_no_change(clients):
 def test_update_does_not_undo_one_that_came_between(clients, monkeypatch):
     build = clients.build
 
-    def build_late(metadata):
+    def build_late(metadata, **options):
         monkeypatch.setattr(clients, "build", build)
         clients.update(CLIENT_ID, {"owner": "team 5"})
-        return build(metadata)
+        return build(metadata, **options)
 
     monkeypatch.setattr(clients, "build", build_late)
     after = clients.update(CLIENT_ID, {"client_name": "Console"})
@@ -146,10 +146,10 @@ def test_update_does_not_undo_one_that_came_between(clients, monkeypatch):
 def test_update_does_not_enable_a_client_that_was_disabled_meanwhile(clients, monkeypatch):
     build = clients.build
 
-    def build_late(metadata):
+    def build_late(metadata, **options):
         monkeypatch.setattr(clients, "build", build)
         clients.disable(CLIENT_ID)
-        return build(metadata)
+        return build(metadata, **options)
 
     monkeypatch.setattr(clients, "build", build_late)
 
@@ -159,9 +159,9 @@ def test_update_does_not_enable_a_client_that_was_disabled_meanwhile(clients, mo
 def test_update_that_others_always_forestall_gives_up(clients, monkeypatch):
     build = clients.build
 
-    def build_late(metadata):
+    def build_late(metadata, **options):
         clients.disable(CLIENT_ID)
-        return build(metadata)
+        return build(metadata, **options)
 
     monkeypatch.setattr(clients, "build", build_late)
     with pytest.raises(InvalidClientMetadata) as caught:

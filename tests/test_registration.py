@@ -8,6 +8,7 @@ from flask_private_key_jwt.keys.certificates import build_self_signed, jwk_of, l
 from flask_private_key_jwt.keys.client_keys import MAX_KEYS
 from flask_private_key_jwt.registration import build_client, describe_client, unknown_members
 from flask_private_key_jwt.settings import ServerSettings, read
+from tests.conftest import START
 
 GRANT_TYPES = ["client_credentials", "urn:example:own"]
 
@@ -19,12 +20,12 @@ def jwk(client_key):
 
 @pytest.fixture
 def build(jwk):
-    """A valid registration, changed: ``build(scope=5)``; ``settings`` are the server's."""
+    """A valid registration, changed: ``build(scope=5)``; ``settings`` are the server's, ``options`` build_client's."""
 
-    def build(settings=None, **changes):
+    def build(settings=None, options=None, **changes):
         metadata = {"client_id": "console", "jwks": {"keys": [jwk]}, "scope": "read write", **changes}
         server = read({"OAUTH2_ISSUER": "https://as.example", **(settings or {})}, ServerSettings)
-        return build_client(metadata, settings=server, grant_types=GRANT_TYPES, version="1")
+        return build_client(metadata, settings=server, grant_types=GRANT_TYPES, version="1", **(options or {}))
 
     return build
 
@@ -85,6 +86,27 @@ def test_null_counts_as_absent(member, build):
     assert build(**{member: None})
 
 
+def test_registration_that_is_too_large_is_refused(refusal_of, build):
+    pages = [f"https://console.example/{number:04}{'x' * 1990}" for number in range(20)]
+
+    assert build(redirect_uris=pages[:8], options={"max_bytes": 20000})
+    assert refusal_of(redirect_uris=pages[:10], options={"max_bytes": 20000}).endswith(
+        " bytes, and at most 20000 are kept"
+    )
+
+
+def test_size_is_counted_in_bytes(refusal_of, build):
+    assert build(contacts=["x" * 2000] * 4, options={"max_bytes": 10000})
+    assert refusal_of(contacts=["ü" * 2000] * 4, options={"max_bytes": 10000}).startswith("the registration has 164")
+
+
+def test_operator_has_room_for_the_most_keys_with_certificates(build, keys):
+    key = keys("RS256", rsa_bits=4096)
+    jwk = jwk_of(load_certificate(build_self_signed(key, common_name="a", days=9, now=START)))
+
+    assert build(jwks={"keys": [{**jwk, "kid": str(number)} for number in range(MAX_KEYS)]})
+
+
 def test_unknown_members_are_named_and_not_stored(build):
     client = build(favourite_colour="blue", client_secret="s3cret", tos_uri="https://console.example/terms")
 
@@ -93,6 +115,34 @@ def test_unknown_members_are_named_and_not_stored(build):
         "client_secret",
         "favourite_colour",
     ]
+
+
+# --- an application's own grants --------------------------------------------------------------------------
+OWN = "urn:example:own"
+NAMED = {"OAUTH2_REGISTRATION_GRANT_TYPES": [OWN]}
+TRUSTED = {"OAUTH2_REGISTRATION_TRUSTED": True}
+
+
+@pytest.mark.parametrize(
+    ("registered_by", "settings"),
+    [("operator", {}), ("client", TRUSTED), ("client", NAMED), ("document", NAMED)],
+    ids=["operator", "trusted", "named", "named document"],
+)
+def test_own_grant_is_for_whom_it_is_made(build, registered_by, settings):
+    client = build(settings, {"registered_by": registered_by}, grant_types=[OWN])
+
+    assert (client.grant_types, client.registered_by) == ({OWN}, registered_by)
+
+
+@pytest.mark.parametrize(
+    ("registered_by", "settings"),
+    [("client", {}), ("document", {}), ("document", TRUSTED), ("client", {"OAUTH2_REGISTRATION_GRANT_TYPES": ["o"]})],
+    ids=["client", "document", "trusted document", "another is named"],
+)
+def test_own_grant_is_not_for_strangers(refusal_of, registered_by, settings):
+    reason = refusal_of(settings, options={"registered_by": registered_by}, grant_types=["client_credentials", OWN])
+
+    assert reason.startswith("grant type 'urn:example:own' is the application's own, for the operator's clients")
 
 
 # --- client_id --------------------------------------------------------------------------------------------
@@ -114,6 +164,50 @@ def test_made_client_ids_differ_and_are_no_options(build):
 
 
 # --- keys -------------------------------------------------------------------------------------------------
+def test_of_a_key_only_known_members_are_kept(build, jwk):
+    sent = {**jwk, "x5u": "https://console.example", "ext": True, "padding": "x" * 40000, "exp": {"a": [1]}}
+    client = build(jwks={"keys": [sent], "padding": "x" * 40000})
+
+    assert client.jwks == {"keys": [jwk]}
+    assert describe_client(client)["jwks"] == {"keys": [jwk]}
+
+
+def test_every_known_member_of_a_key_is_kept(build, client_key):
+    certificate = jwk_of(load_certificate(build_self_signed(client_key, common_name="a", days=9, now=START)))
+    jwk = {**certificate, "alg": "ES256", "key_ops": ["verify"]}
+
+    assert build(jwks={"keys": [jwk]}).jwks == {"keys": [jwk]}
+
+
+def test_of_a_certificate_chain_the_first_certificate_is_kept(build, client_key):
+    jwk = jwk_of(load_certificate(build_self_signed(client_key, common_name="a", days=9, now=START)))
+
+    client = build(jwks={"keys": [{**jwk, "x5c": [*jwk["x5c"], "M" * 30000, "no certificate"]}]})
+
+    assert client.jwks == {"keys": [jwk]}
+
+
+@pytest.mark.parametrize(
+    "other",
+    [5, "key", None, ["kty"], {"kty": "EC", "use": 5}, {"kid": {"a": "b"}}, {"key_ops": "verify"}, {"key_ops": [[]]}],
+    ids=str,
+)
+def test_entry_that_is_no_key_is_not_kept(build, jwk, other):
+    assert build(jwks={"keys": [jwk, other]}).jwks == {"keys": [jwk]}
+
+
+def test_member_of_another_type_never_leaves_a_key_that_may_do_more(build, jwk, keys):
+    second = keys("ES256", "second").public_jwk(use=["enc"])
+
+    assert build(jwks={"keys": [jwk, second]}).jwks == {"keys": [jwk]}
+
+
+def test_key_for_another_use_is_kept_as_far_as_it_is_known(build, jwk, keys):
+    second = keys("ES256", "second").public_jwk(use="enc")
+
+    assert build(jwks={"keys": [jwk, {**second, "padding": "x"}]}).jwks == {"keys": [jwk, second]}
+
+
 @pytest.mark.parametrize("jwks", [None, [], "keys", 5, "https://console.example/jwks"])
 def test_registration_without_a_key_set_is_refused(jwks, refusal_of):
     sentence = "jwks is missing: a private_key_jwt client needs its public keys, as a JWK Set"

@@ -3,10 +3,12 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from ..errors import ConfigurationError
+from ..errors import ConfigurationError, UnauthorizedClient
 from ..registered_client import RegisteredClient
 from ..request import FormRequest
+from ..settings import ServerSettings
 from ..tokens.access_token import Grant
+from . import GRANTS
 
 TokenPolicy = Callable[[RegisteredClient, FormRequest, Grant], Mapping[str, Any] | None]
 """Client, request and grant -> further claims; raise an :class:`~flask_private_key_jwt.errors.OAuthError` to refuse."""
@@ -14,6 +16,27 @@ TokenPolicy = Callable[[RegisteredClient, FormRequest, Grant], Mapping[str, Any]
 
 FORBIDDEN_GRANTS = {"password": "it hands a user's password to the client (RFC 9700 §2.4)"}
 """``grant_type`` -> why no application may bring it."""
+
+
+def is_open_to(client: RegisteredClient, grant_type: str, settings: ServerSettings) -> bool:
+    """Whether *client* may be registered for a grant type, and use it: an application's own is not for strangers.
+
+    It was made for somebody; a client that nobody vouches for gets the built-in ones and what
+    ``OAUTH2_REGISTRATION_GRANT_TYPES`` names.
+    """
+    return grant_type in GRANTS or grant_type in settings.REGISTRATION_GRANT_TYPES or client.is_vouched_for(settings)
+
+
+def check_may_use(client: RegisteredClient, grant_type: str, settings: ServerSettings) -> None:
+    """Refuse a grant type that the client is not registered for, or was while strangers could be.
+
+    :raises UnauthorizedClient: It may not use it (RFC 7591 §2).
+    """
+    if grant_type not in client.grant_types:
+        raise UnauthorizedClient(f"not registered for {grant_type!r}", client_id=client.client_id)
+    if not is_open_to(client, grant_type, settings):
+        reason = f"{grant_type!r} is for the operator's clients, and OAUTH2_REGISTRATION_GRANT_TYPES does not name it"
+        raise UnauthorizedClient(reason, client_id=client.client_id)
 
 
 def check_grant_class(grant_class: Any) -> None:

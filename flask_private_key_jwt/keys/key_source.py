@@ -8,12 +8,13 @@ from ..settings import ServerSettings
 from .client_keys import WrongCertificate, read_jwks
 from .fetch_target import FetchRefused, fetch_policy, read_target
 from .jose import JoseProblem
+from .kept_members import keep_known_members
 
 KeySource = tuple[Mapping[str, Any] | None, str | None]
 
 
 def check_key_source(metadata: Mapping[str, Any], alg: str | None, settings: ServerSettings) -> KeySource:
-    """Check a registration's ``jwks`` or ``jwks_uri``, and return both: one of them is ``None``.
+    """Check a registration's ``jwks`` or ``jwks_uri``, and return what is kept of both: one of them is ``None``.
 
     A ``jwks_uri`` is neither looked up nor fetched: who registers is not to learn what it leads to.
 
@@ -55,4 +56,4 @@ def _check_jwks(jwks: object, wanted: set[str]) -> Mapping[str, Any]:
     if not any(key.public.algs & wanted for key in keys):
         why = f" ({'; '.join(map(str, passed_over))})" if passed_over else ""
         raise InvalidClientMetadata(f"jwks holds no public key that can verify {' or '.join(sorted(wanted))}{why}")
-    return jwks
+    return keep_known_members(jwks)

@@ -561,10 +561,10 @@ def test_of_two_keys_added_at_once_none_is_lost(app, oauth, client, kids, client
     """The second operator's change comes between the first one's look and write."""
     third, build = keys("EdDSA"), registry(app).build
 
-    def build_late(metadata):
+    def build_late(metadata, **options):
         monkeypatch.setattr(registry(app), "build", build)
         oauth.clients.add_keys(CLIENT_ID, {"keys": [third.public_jwk()]})
-        return build(metadata)
+        return build(metadata, **options)
 
     monkeypatch.setattr(registry(app), "build", build_late)
     with app.app_context():
@@ -578,10 +578,10 @@ def test_of_two_operators_who_retire_one_key_each_the_second_is_refused(app, oau
     old, new = kids()
     build = registry(app).build
 
-    def build_late(metadata):
+    def build_late(metadata, **options):
         monkeypatch.setattr(registry(app), "build", build)
         oauth.clients.retire_key(CLIENT_ID, old)
-        return build(metadata)
+        return build(metadata, **options)
 
     monkeypatch.setattr(registry(app), "build", build_late)
     with app.app_context(), pytest.raises(InvalidClientMetadata):

@@ -16,6 +16,7 @@ from tests.keys.https_servers import ADDRESS, HOST, answer
 
 URL = f"https://{HOST}/client.json"
 KEYS_URL = f"https://{HOST}/jwks.json"
+SERVED = ["client_credentials"]
 METADATA = "/.well-known/oauth-authorization-server"
 ON = {
     "OAUTH2_CLIENT_ID_METADATA_DOCUMENTS": True,
@@ -45,6 +46,11 @@ def document(client_key):
         "scope": "read",
         "jwks": {"keys": [client_key.public_jwk()]},
     }
+
+
+@pytest.fixture
+def build_settings():
+    return lambda **changes: read({"OAUTH2_ISSUER": ISSUER, **ON, **changes}, ServerSettings)
 
 
 @pytest.fixture
@@ -100,6 +106,47 @@ def test_keys_may_be_at_a_url_that_the_document_names(publish, ask, site, networ
 
     assert ask().status_code == 200
     assert (paths(site), paths(keys)) == (["/client.json"], ["/jwks.json"])
+
+
+def test_own_grants_of_the_application_are_left_out(build_settings, document):
+    served = [*SERVED, "urn:example:own"]
+    wished = {**document, "grant_types": ["client_credentials", "urn:example:own"]}
+    named = build_settings(OAUTH2_REGISTRATION_GRANT_TYPES=["urn:example:own"])
+
+    client = read_client(URL, wished, settings=build_settings(), grant_types=lambda: served)
+    assert (client.grant_types, client.registered_by) == ({"client_credentials"}, "document")
+    assert read_client(URL, wished, settings=named, grant_types=lambda: served).grant_types == set(
+        wished["grant_types"]
+    )
+    only_own = {**document, "grant_types": ["urn:example:own"]}
+    with pytest.raises(ValueError, match="none of its grant_types is served here"):
+        read_client(URL, only_own, settings=build_settings(), grant_types=lambda: served)
+
+
+def test_document_may_name_what_only_other_servers_do(publish, ask, refusals, clock):
+    publish(userinfo_signed_response_alg="ES256", backchannel_logout_uri="https://example.com/out")
+    assert ask().status_code == 200
+    publish(id_token_encrypted_response_alg="RSA-OAEP")
+    clock.move(600 + 3600)
+
+    assert_refused(ask(), refusals, f"client {URL!r} is not registered")
+
+
+def test_document_that_is_too_large_is_refused(build_settings, document):
+    small = build_settings(OAUTH2_REGISTRATION_MAX_BYTES=4096)
+    large = {**document, "contacts": ["x" * 2000, "y" * 2000]}
+
+    assert read_client(URL, large, settings=build_settings(), grant_types=lambda: SERVED)
+    with pytest.raises(ValueError, match="bytes, and at most 4096 are kept"):
+        read_client(URL, large, settings=small, grant_types=lambda: SERVED)
+
+
+def test_of_the_keys_in_a_document_known_members_are_kept(build_settings, document):
+    padded = {**document, "jwks": {"keys": [{**document["jwks"]["keys"][0], "padding": "x" * 9000}]}}
+
+    client = read_client(URL, padded, settings=build_settings(), grant_types=lambda: SERVED)
+
+    assert client.jwks == document["jwks"]
 
 
 def test_document_is_advertised_as_a_way_in(app):

@@ -481,13 +481,13 @@ def test_change_made_meanwhile_is_not_lost(app, oauth, registered, manage, monke
     """Another worker changes the client between the reading and the writing of this one."""
     build, changes = ClientRegistry.build, [{"scope": "read"}, {"scope": "write"}]
 
-    def build_meanwhile(registry, metadata):
+    def build_meanwhile(registry, metadata, **options):
         if changes:
             monkeypatch.setattr(ClientRegistry, "build", build)
             with app.app_context():
                 oauth.clients.update(registered["client_id"], changes.pop())
             monkeypatch.setattr(ClientRegistry, "build", build_meanwhile)
-        return build(registry, metadata)
+        return build(registry, metadata, **options)
 
     monkeypatch.setattr(ClientRegistry, "build", build_meanwhile)
 

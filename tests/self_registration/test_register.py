@@ -378,6 +378,12 @@ def test_unknown_scope_is_refused(post, create_token, refusals):
         ({"client_name": "x" * 256}, "client_name is not a text of 1 to 255"),
         ({"logo_uri": "javascript:alert(1)"}, "logo_uri 'javascript:alert(1)' is not the URL of a web page"),
         ({"contacts": "ops@console.example"}, "contacts is not a list"),
+        ({"userinfo_signed_response_alg": "ES256"}, "userinfo_signed_response_alg 'ES256' is not supported: UserInfo"),
+        (
+            {"id_token_encrypted_response_alg": "RSA-OAEP"},
+            "id_token_encrypted_response_alg 'RSA-OAEP' is not supported",
+        ),
+        ({"subject_type": "pairwise"}, "subject_type 'pairwise' is not 'public'"),
     ],
     ids=lambda value: "" if isinstance(value, dict) else value[:40],
 )

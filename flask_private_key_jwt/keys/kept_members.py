@@ -1,0 +1,37 @@
+"""What is kept of a JWK Set that somebody registers: the members this package knows, and nothing else (RFC 7517 §4)."""
+
+from collections.abc import Mapping
+from typing import Any
+
+TEXTS = ("kty", "crv", "x", "y", "n", "e", "kid", "use", "alg", "x5t", "x5t#S256")
+LISTS = ("key_ops", "x5c")
+
+
+def keep_known_members(jwks: Mapping[str, Any]) -> dict[str, Any]:
+    """The set with the members of its keys that this package knows. Others would fill memory and serve nobody.
+
+    Of ``x5c`` the first certificate is kept, the only one that is ever looked at (RFC 7517 §4.7).
+
+    :param jwks: A JWK Set whose usable keys were checked.
+    """
+    kept = (_keep(entry) for entry in jwks["keys"])
+    return {"keys": [entry for entry in kept if entry is not None]}
+
+
+def _keep(entry: object) -> dict[str, Any] | None:
+    """``None`` for what is no key. A member of another type goes with its key: without it the key could mean more."""
+    if not isinstance(entry, Mapping):
+        return None
+    kept: dict[str, Any] = {}
+    for name in (*TEXTS, *LISTS):
+        value = entry.get(name)
+        if value is None:
+            continue
+        if name in TEXTS:
+            is_fit = isinstance(value, str)
+        else:
+            is_fit = isinstance(value, list) and all(isinstance(item, str) for item in value)
+        if not is_fit:
+            return None
+        kept[name] = value[:1] if name == "x5c" else value
+    return kept
