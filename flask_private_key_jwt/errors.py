@@ -37,6 +37,18 @@ class InvalidRequest(OAuthError):
     """The form or the headers are malformed (RFC 6749 §5.2)."""
 
 
+class UnusableClient(InvalidRequest):
+    """A browser brings no ``client_id``, or that of a client that is unknown, disabled or not admitted here."""
+
+
+class UnusableRedirectURI(InvalidRequest):
+    """A browser is to be sent to a place that the client has not registered, or in a way it cannot be sent there."""
+
+
+class UnprotectedRequest(InvalidRequest):
+    """An authorization request had to be signed or pushed, and was not (RFC 9101 §10.5, RFC 9126 §6)."""
+
+
 class PayloadTooLarge(OAuthError):
     """The body is larger than ``OAUTH2_REQUEST_MAX_BYTES`` (RFC 9110 §15.5.14)."""
 

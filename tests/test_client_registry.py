@@ -271,3 +271,26 @@ def test_registry_needs_an_app_that_was_initialised(oauth):
 
     with flask.Flask(__name__).app_context(), pytest.raises(ConfigurationError, match=r"init_app\(app\) on this app"):
         oauth.clients.all()
+
+
+# --- vouch --------------------------------------------------------------------------------------------------
+def test_vouching_changes_nothing_else_and_counts_for_a_new_version(clients):
+    before = clients.get(CLIENT_ID)
+
+    after = clients.vouch(CLIENT_ID, vouched=False)
+
+    assert (after.registered_by, describe_client(after)) == ("client", describe_client(before))
+    assert clients.get(CLIENT_ID).registered_by == "client"
+    assert clients.get(CLIENT_ID).version == after.version != before.version
+    assert clients.vouch(CLIENT_ID).registered_by == "operator"
+
+
+def test_vouching_for_an_unknown_client_is_refused(clients):
+    with pytest.raises(UnknownClient):
+        clients.vouch("https://client.example/document.json")
+
+
+def test_change_by_the_operator_is_no_vouching(clients):
+    clients.vouch(CLIENT_ID, vouched=False)
+
+    assert clients.update(CLIENT_ID, {"scope": "read"}).registered_by == "client"

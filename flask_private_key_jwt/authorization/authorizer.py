@@ -7,7 +7,14 @@ from functools import partial
 
 from .. import clock
 from ..dpop.proof import DPoPProof
-from ..errors import ConfigurationError, InvalidRequest, InvalidRequestURI, OAuthError
+from ..errors import (
+    ConfigurationError,
+    InvalidRequest,
+    InvalidRequestURI,
+    OAuthError,
+    UnprotectedRequest,
+    UnusableClient,
+)
 from ..registered_client import RegisteredClient, is_client_id
 from ..settings import ServerSettings
 from ..stores.base import ClientStore
@@ -117,7 +124,7 @@ class Authorizer:
             if request_uri is not None:
                 parameters = self._load_pushed(request_uri, client, is_open=is_open)
             elif self._settings.REQUIRE_PUSHED_AUTHORIZATION_REQUESTS or client.require_pushed_authorization_requests:
-                raise InvalidRequest("the request was not pushed")
+                raise UnprotectedRequest("the request was not pushed")
             elif request is not None:
                 parameters = self._objects.read(request, client, in_progress=is_open(request)).parameters
             else:
@@ -140,19 +147,19 @@ class Authorizer:
             refusal.client_id = opened.client.client_id
             raise
 
-    def find_consent(self, request: AuthorizationRequest, person: Person) -> Consent | None:
-        """What the person has allowed the client before.
+    def find_consent(self, client: RegisteredClient, person: Person) -> Consent | None:
+        """What the person has allowed *client* before.
 
         :raises StoreUnavailable: The database did not answer.
         """
-        return self._store.find_consent(request.client.client_id, person.subject)
+        return self._store.find_consent(client.client_id, person.subject)
 
     def remember_consent(self, request: AuthorizationRequest, person: Person) -> None:
         """Add what the person allows now to what they allowed before.
 
         :raises StoreUnavailable: The database did not answer.
         """
-        before = self.find_consent(request, person) or Consent(frozenset(), frozenset())
+        before = self.find_consent(request.client, person) or Consent(frozenset(), frozenset())
         after = Consent(before.scope.union(request.scope), before.resources.union(request.resources))
         self._store.save_consent(request.client.client_id, person.subject, after)
 
@@ -204,11 +211,11 @@ class Authorizer:
 
         Before anything else is looked at: of what nobody signed, the ``redirect_uri`` is nobody's word either.
 
-        :raises InvalidRequest: It has to be signed, and is not.
+        :raises UnprotectedRequest: It has to be signed, and is not.
         """
         required = self._settings.REQUIRE_SIGNED_REQUESTS or client.require_signed_request_object
         if required and not parameters.signed:
-            raise InvalidRequest("the request is not signed")
+            raise UnprotectedRequest("the request is not signed")
 
     def _check(self, parameters: Parameters, client: RegisteredClient, target: ResponseTarget) -> AuthorizationRequest:
         return check_request(parameters, client, target, resources=self._settings.resources, read_hint=self._read_hint)
@@ -216,11 +223,11 @@ class Authorizer:
     def _load_client(self, client_id: str | None) -> RegisteredClient:
         client = self._clients.find(client_id) if client_id and is_client_id(client_id) else None
         if client is None:
-            raise InvalidRequest(f"client {(client_id or '')[:100]!r} is not registered")
+            raise UnusableClient(f"client {(client_id or '')[:100]!r} is not registered")
         if not client.enabled:
-            raise InvalidRequest("the client is disabled", client_id=client.client_id)
+            raise UnusableClient("the client is disabled", client_id=client.client_id)
         if client.is_public and self._settings.PROFILE == "fapi2":
-            raise InvalidRequest("a public client, and OAUTH2_PROFILE is fapi2", client_id=client.client_id)
+            raise UnusableClient("a public client, and OAUTH2_PROFILE is fapi2", client_id=client.client_id)
         return client
 
     def _load_pushed(self, request_uri: str, client: RegisteredClient, *, is_open: Callable[[str], bool]) -> Parameters:

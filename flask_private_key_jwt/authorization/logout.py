@@ -10,7 +10,7 @@ from enum import Enum
 from typing import Any
 from urllib.parse import quote_plus, urlencode
 
-from ..errors import InvalidRequest, InvalidToken
+from ..errors import InvalidRequest, InvalidToken, UnusableClient, UnusableRedirectURI
 from ..keys.derived import Secrets
 from ..registered_client import RegisteredClient, is_client_id
 from ..settings import ServerSettings
@@ -49,6 +49,15 @@ class LogoutRequest:
             "state": self.state,
         }
         return urlencode({name: value for name, value in members.items() if value is not None})
+
+    def is_sent_on(self, settings: ServerSettings, *, seen: bool) -> bool:
+        """Whether the browser goes on by itself; otherwise a page of ours offers the way (RFC 9700 §4.11.2).
+
+        Anybody who may register a client has an ID token of their own to send along.
+
+        :param seen: Whether the person saw a page of ours, or was signed out by the client that they had allowed.
+        """
+        return seen or (self.client is not None and self.client.is_vouched_for(settings))
 
     def find_location(self, *, confirmed: bool) -> str | None:
         """Where the browser goes once nobody is signed in any more; ``None``: a page says so.
@@ -168,9 +177,9 @@ class Logout:
             return None
         client = self._clients.find(named) if is_client_id(named) else None
         if client is None:
-            raise InvalidRequest(f"client {named[:100]!r} is not registered")
+            raise UnusableClient(f"client {named[:100]!r} is not registered")
         if not client.enabled:
-            raise InvalidRequest("the client is disabled", client_id=client.client_id)
+            raise UnusableClient("the client is disabled", client_id=client.client_id)
         return client
 
 
@@ -178,8 +187,8 @@ def _check_redirect(uri: str | None, client: RegisteredClient | None) -> str | N
     if uri is None:
         return None
     if client is None:
-        raise InvalidRequest("post_logout_redirect_uri without id_token_hint or client_id: whose is it?")
+        raise UnusableRedirectURI("post_logout_redirect_uri without id_token_hint or client_id: whose is it?")
     if not client.has_post_logout_redirect_uri(uri):
         reason = f"post_logout_redirect_uri {uri[:200]!r} is not registered"
-        raise InvalidRequest(reason, client_id=client.client_id)
+        raise UnusableRedirectURI(reason, client_id=client.client_id)
     return uri

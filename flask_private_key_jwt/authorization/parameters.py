@@ -17,6 +17,7 @@ from ..errors import (
     RegistrationNotSupported,
     UnauthorizedClient,
     UnsupportedResponseType,
+    UnusableRedirectURI,
 )
 from ..grants.pkce import check_code_challenge
 from ..grants.scope import resolve_scope
@@ -148,13 +149,14 @@ def collect(pairs: Sequence[tuple[str, str]], *, only: Sequence[str] = ()) -> Pa
 def check_target(parameters: Parameters, client: RegisteredClient) -> ResponseTarget:
     """Where the response to a request goes (RFC 6749 §3.1.2.3, RFC 9700 §2.1).
 
-    :raises InvalidRequest: ``redirect_uri`` is absent or not registered, or the ``response_mode`` is not served.
+    :raises UnusableRedirectURI: ``redirect_uri`` is absent or not registered.
+    :raises InvalidRequest: The ``response_mode`` is not served.
     """
     redirect_uri = parameters.get("redirect_uri")
     if redirect_uri is None:
-        raise InvalidRequest("no redirect_uri", client_id=client.client_id)
+        raise UnusableRedirectURI("no redirect_uri", client_id=client.client_id)
     if not client.has_redirect_uri(redirect_uri):
-        raise InvalidRequest(f"redirect_uri {redirect_uri[:200]!r} is not registered", client_id=client.client_id)
+        raise UnusableRedirectURI(f"redirect_uri {redirect_uri[:200]!r} is not registered", client_id=client.client_id)
     mode = parameters.get("response_mode") or "query"
     if mode not in RESPONSE_MODES:
         raise InvalidRequest(f"response_mode {mode[:40]!r} is not supported", client_id=client.client_id)

@@ -1,10 +1,11 @@
 """Where an authorization response goes, and what it says (RFC 6749 §4.1.2, RFC 9207)."""
 
 import base64
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from hashlib import sha256
 from html import escape
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urlsplit
 
 RESPONSE_MODES = ("query", "form_post")
 """How a response may travel (OAuth 2.0 Multiple Response Types §2.1, Form Post Response Mode §2)."""
@@ -27,6 +28,31 @@ class ResponseTarget:
         if self.state is not None:
             members["state"] = self.state
         return {**members, "iss": issuer}
+
+
+@dataclass(frozen=True, slots=True)
+class Onward:
+    """A way to a client that a page offers and nobody is sent (RFC 9700 §4.11.2)."""
+
+    place: str
+    """The host, or the private scheme of a program on the device: what a person can recognize."""
+    location: str
+    """Where a link, or a form that posts :attr:`fields`, leads."""
+    fields: Mapping[str, str] | None = field(default=None, repr=False)
+    """What the form posts; ``None``: it is a link."""
+
+
+def build_onward(target: ResponseTarget, members: dict[str, str]) -> Onward:
+    """The way to *target* with the response *members*, in its response mode."""
+    if target.response_mode == "form_post":
+        return Onward(name_place(target.redirect_uri), target.redirect_uri, members)
+    return Onward(name_place(target.redirect_uri), build_location(target.redirect_uri, members))
+
+
+def name_place(uri: str) -> str:
+    """What a person can recognize of a registered URI: its host and port, or its private scheme."""
+    parts = urlsplit(uri)
+    return parts.netloc or parts.scheme
 
 
 def build_location(redirect_uri: str, members: dict[str, str]) -> str:

@@ -98,7 +98,8 @@ def list_clients(as_json: bool) -> None:
     for client in clients:
         binding = "DPoP" if client.dpop_bound_access_tokens else "Bearer or DPoP"
         state = "" if client.enabled else "  disabled"
-        click.echo(f"{client.client_id}  [{binding}]  {' '.join(sorted(client.scope))}{state}")
+        origin = "" if client.registered_by == "operator" else "  registered itself"
+        click.echo(f"{client.client_id}  [{binding}]  {' '.join(sorted(client.scope))}{origin}{state}")
 
 
 @client_group.command("show")
@@ -118,6 +119,17 @@ def disable(client_id: str, as_json: bool) -> None:
     with readable_errors():
         client = current_state().clients.disable(client_id)
     tell(client, as_json=as_json, done="is disabled")
+
+
+@client_group.command("vouch")
+@click.argument("client_id")
+@click.option("--withdraw", is_flag=True, help="Stand behind it no longer.")
+@click.option("--json", "as_json", is_flag=True, help="Print the registration as JSON.")
+def vouch(client_id: str, withdraw: bool, as_json: bool) -> None:
+    """Treat a client that registered itself as your own, from its next request on."""
+    with readable_errors():
+        client = current_state().clients.vouch(client_id, vouched=not withdraw)
+    tell(client, as_json=as_json, done="is treated as a stranger's" if withdraw else "is treated as your own")
 
 
 @client_group.command("refetch")

@@ -19,6 +19,7 @@ from ..authorization.response import (
     ResponseTarget,
     build_form_page,
     build_location,
+    build_onward,
 )
 from ..errors import (
     AccessDenied,
@@ -33,7 +34,7 @@ from ..request import REPEATABLE
 from ..response import REFERENCE_HEADER
 from ..state import State, current_state
 from .browser_session import BrowserSession
-from .pages import ALONE, answer_with_page, check_method, describe, read_posted, send_to
+from .pages import ALONE, answer_with_page, build_refusal_page, check_method, describe, read_posted, send_to
 
 IN_THE_URL = ("client_id", *STAND_INS, *REPEATABLE, *KNOWN)
 """The parameters of a posted request that go on in the URL; the others would be ignored there."""
@@ -97,7 +98,7 @@ def _proceed(visit: Visit, request: AuthorizationRequest, person: Person | None)
         request,
         person,
         signed_in_since=session.signed_in_since(visit.name),
-        consent=authorizer.find_consent(request, person) if person else None,
+        consent=authorizer.find_consent(request.client, person) if person else None,
         now=clock.now(),
     )
     if step is Step.ISSUE and person:
@@ -148,17 +149,35 @@ def _issue(visit: Visit, request: AuthorizationRequest, person: Person) -> flask
 
 
 def _refuse(visit: Visit, refusal: OAuthError) -> flask.Response:
-    """Tell the client; its request is over."""
-    visit.state.server.authorizer.refuse(visit.opened)
-    visit.session.close(visit.name)
-    reference = describe(refusal, NAME)
+    """Tell the client, by way of the person where nothing vouches for it; its request is over."""
     target = visit.opened.target
     members = target.build_members(
         visit.state.settings.ISSUER, error=refusal.code, error_description=refusal.description
     )
+    is_sent_on = _is_sent_on(visit, refusal)
+    visit.state.server.authorizer.refuse(visit.opened)
+    visit.session.close(visit.name)
+    if not is_sent_on:
+        return build_refusal_page(refusal, NAME, onward=build_onward(target, members))
+    reference = describe(refusal, NAME)
     response = _send(target, members)
     response.headers[REFERENCE_HEADER] = reference
     return response
+
+
+def _is_sent_on(visit: Visit, refusal: OAuthError) -> bool:
+    """Whether a refusal takes the browser to the client by itself (RFC 9700 §4.11.2).
+
+    A client that nobody here vouches for may be made for the sake of the redirect alone, and anybody can make a request
+    that is refused: this server's name would then lead straight to a stranger's page.
+    """
+    client = visit.opened.client
+    if client.is_vouched_for(visit.state.settings) or isinstance(refusal, AccessDenied):
+        return True  # who denies has seen our page
+    if visit.opened.request_uri is not None and not client.is_public:
+        return True  # pushed by the client itself: a link that works once, and for seconds, is no lure to send around
+    person = visit.state.people.find_person(visit.session)
+    return person is not None and visit.state.server.authorizer.find_consent(client, person) is not None
 
 
 def _send(target: ResponseTarget, members: dict[str, str]) -> flask.Response:

@@ -9,7 +9,8 @@ from typing import Any
 import flask
 from authlib.oauth2 import OAuth2Error
 from flask.typing import ResponseReturnValue
-from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import HTTPException, NotFound
+from werkzeug.routing import Rule
 
 from ..errors import (
     ConfigurationError,
@@ -87,6 +88,7 @@ class MachineEndpoints:
 
     def __init__(self, endpoints: Mapping[str, Endpoint]) -> None:
         self._endpoints = endpoints
+        self._rules: dict[str, Rule] = {}
 
     def install(self, app: flask.Flask) -> None:
         """Add the routes, for ``flask routes`` and ``url_for``, and the function that answers them."""
@@ -101,14 +103,20 @@ class MachineEndpoints:
                 methods.add("OPTIONS")
             view = endpoint.view if endpoint.in_browser else endpoint.respond
             app.add_url_rule(path, name, view, methods=methods, **rule)
+            self._rules[path] = next(app.url_map.iter_rules(name))
         # In front, whenever the app registered its own: Flask offers no other way to come first.
         app.before_request_funcs.setdefault(None, []).insert(0, self._dispatch)
 
     def _dispatch(self) -> ResponseReturnValue | None:
-        endpoint = self._endpoints.get(flask.request.path)
+        request = flask.request
+        endpoint = self._endpoints.get(request.path)
         if endpoint is None:
             return None
         if endpoint.in_browser:
+            # With host_matching or subdomain_matching the router may find nothing, or a view for any path: ours are
+            # found by the path alone. What else it said stays: a host that is not trusted, say.
+            if request.routing_exception is None or isinstance(request.routing_exception, NotFound):
+                request.url_rule, request.view_args, request.routing_exception = self._rules[request.path], {}, None
             # It has a token of its own, and a client's form (OpenID Connect Core §3.1.2.1) can have none.
             if csrf := flask.current_app.extensions.get("csrf"):
                 csrf.exempt(endpoint.view)

@@ -12,6 +12,7 @@ from flask.typing import ResponseReturnValue
 from ..authorization.interaction import Person, name_of
 from ..authorization.logout import KNOWN, SEALED_HINT, LogoutPage, LogoutRequest, LogoutStep, next_logout_step
 from ..authorization.parameters import collect, read_query
+from ..authorization.response import Onward, name_place
 from ..errors import InteractionRefused, NotOffered
 from ..state import State, current_state
 from .browser_session import BrowserSession
@@ -76,7 +77,7 @@ def _proceed(visit: Visit, person: Person | None) -> ResponseReturnValue:
         visit.state.people.sign_out_person(visit.session)
     if step is LogoutStep.ASK and person:
         return _ask(visit, person)
-    return _leave(visit, confirmed=False)
+    return _leave(visit, confirmed=False, seen=step is LogoutStep.SIGN_OUT)
 
 
 def _ask(visit: Visit, person: Person) -> ResponseReturnValue:
@@ -99,12 +100,13 @@ def _decide(visit: Visit, person: Person, decision: Mapping[str, str]) -> Respon
         visit.session.close(visit.name)
         return flask.render_template("private_key_jwt/signed_out.html", signed_in_as=name_of(person.user))
     visit.state.people.sign_out_person(visit.session)
-    return _leave(visit, confirmed=True)
+    return _leave(visit, confirmed=True, seen=True)
 
 
-def _leave(visit: Visit, *, confirmed: bool) -> ResponseReturnValue:
+def _leave(visit: Visit, *, confirmed: bool, seen: bool) -> ResponseReturnValue:
     """Nobody is signed in: back to the client, or a page that says so."""
     location = visit.request.find_location(confirmed=confirmed)
-    if location is None:
-        return flask.render_template("private_key_jwt/signed_out.html", signed_in_as=None)
-    return send_to(location)
+    if location is not None and visit.request.is_sent_on(visit.state.settings, seen=seen):
+        return send_to(location)
+    onward = Onward(name_place(location), location) if location is not None else None
+    return flask.render_template("private_key_jwt/signed_out.html", signed_in_as=None, onward=onward)

@@ -5,6 +5,7 @@ from collections.abc import Callable
 import flask
 from flask.typing import ResponseReturnValue
 
+from ..authorization.response import Onward
 from ..errors import (
     ConfigurationError,
     InvalidRequest,
@@ -15,6 +16,7 @@ from ..errors import (
 )
 from ..request import FORM_TYPE, MAX_PARAMETERS, read_body
 from ..response import REFERENCE_HEADER, describe_refusal
+from .faults import find_fault
 
 METHODS = ("GET", "POST")
 ALONE = "object-src 'none'; base-uri 'none'; frame-ancestors 'none'"
@@ -36,7 +38,7 @@ def answer_with_page(respond: Callable[[], ResponseReturnValue], *, endpoint: st
         refusal = error
     except ConfigurationError as error:
         refusal = TemporarilyUnavailable(f"set up wrongly: {error}")
-    return _protect(_refusal_page(refusal, endpoint))
+    return _protect(build_refusal_page(refusal, endpoint))
 
 
 def check_method() -> None:
@@ -83,10 +85,20 @@ def describe(refusal: OAuthError, endpoint: str) -> str:
     return describe_refusal(refusal, endpoint=endpoint, sender=app)
 
 
-def _refusal_page(refusal: OAuthError, endpoint: str) -> flask.Response:
+def build_refusal_page(refusal: OAuthError, endpoint: str, *, onward: Onward | None = None) -> flask.Response:
+    """A page that says what kind of fault there is, after the reason went to the log and the signal.
+
+    :param endpoint: Where it happened.
+    :param onward: The way to the client, for the person to take or not.
+    """
     reference = describe(refusal, endpoint)
     page = flask.render_template(
-        "private_key_jwt/refusal.html", description=refusal.description, reference=reference, error=refusal.code
+        "private_key_jwt/refusal.html",
+        fault=find_fault(refusal),
+        description=refusal.description,
+        reference=reference,
+        error=refusal.code,
+        onward=onward,
     )
     response = flask.Response(page, status=refusal.status)
     response.headers[REFERENCE_HEADER] = reference

@@ -20,13 +20,15 @@ def add_metadata_endpoint(app: flask.Flask, settings: ResourceSettings) -> None:
     path = metadata_path(settings.RESOURCE)
     if path is None:
         return
-    app.add_url_rule(unquote(path), NAME, _answer, methods=["GET", "POST", "PUT", "PATCH", "DELETE"])
+    path = unquote(path)
+    app.add_url_rule(path, NAME, _answer, methods=["GET", "POST", "PUT", "PATCH", "DELETE"])
+
+    def answer_first() -> flask.Response | None:
+        # By the path, not by what the router found: with host_matching it knows no rule without a host.
+        return _answer() if flask.request.path == path else None
+
     # Before any function of the app's own: a login made for people must not hide the document from machines.
-    app.before_request_funcs.setdefault(None, []).insert(0, _answer_first)
-
-
-def _answer_first() -> flask.Response | None:
-    return _answer() if flask.request.endpoint == NAME else None
+    app.before_request_funcs.setdefault(None, []).insert(0, answer_first)
 
 
 def _answer() -> flask.Response:

@@ -423,3 +423,17 @@ def test_add_to_a_database_without_tables_is_a_sentence(run, server, metadata_fi
         db.drop_all()
 
     assert "Has `flask db upgrade` been run?" in run("add", metadata_file).stderr
+
+
+# --- vouch --------------------------------------------------------------------------------------------------
+def test_operator_vouches_for_a_client_and_withdraws_it(run, client, app, oauth):
+    assert run("vouch", CLIENT_ID, "--withdraw").stdout == "Client console is treated as a stranger's.\n"
+    assert run("list").stdout == "console  [Bearer or DPoP]  read write  registered itself\n"
+
+    assert run("vouch", CLIENT_ID).stdout == "Client console is treated as your own.\n"
+    assert clients_of(app, oauth)[CLIENT_ID].registered_by == "operator"
+    assert run("list").stdout == "console  [Bearer or DPoP]  read write\n"
+
+
+def test_nobody_vouches_for_a_client_that_is_not_there(run):
+    assert_refused(run("vouch", "nobody"), "No client 'nobody' is registered.")
