@@ -1,5 +1,6 @@
 """PrivateKeyJWTAuth: give it to a ``requests`` session, and every call carries a token, and a proof where it must."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import requests
@@ -38,6 +39,7 @@ class PrivateKeyJWTAuth(AuthBase):
     :param origin: Where the token may go, when *resource* is not the API's URL or the server knows no ``resource``.
     :param dpop: Ask for tokens bound to a key and send a proof with every request (RFC 9449).
     :param dpop_key: That key; default: a new ES256 key of this object's own.
+    :param proxies: On the way to the token server; calls to the API go the way of their session. *ca_bundle* likewise.
     :raises ConfigurationError: One of these is wrong; the message says which and why.
     """
 
@@ -58,6 +60,7 @@ class PrivateKeyJWTAuth(AuthBase):
         dpop: bool = False,
         dpop_key: KeySource | None = None,
         timeout: float = TIMEOUT_SECONDS,
+        proxies: Mapping[str, str] | None = None,
         ca_bundle: str | None = None,
     ) -> None:
         bound_key = _choose_dpop_key(dpop, dpop_key)
@@ -73,6 +76,7 @@ class PrivateKeyJWTAuth(AuthBase):
             audience=audience,
             dpop_key=bound_key,
             timeout=timeout,
+            proxies=proxies,
             ca_bundle=ca_bundle,
         )
         self._prover = Prover(bound_key) if bound_key else None
