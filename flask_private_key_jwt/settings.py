@@ -409,7 +409,10 @@ class ResourceSettings(SharedSettings):
 
     def __post_init__(self) -> None:
         if self.CLIENT_KEY is not None and self.CLIENT_ID is None:
-            raise ConfigurationError("OAUTH2_CLIENT_KEY needs OAUTH2_CLIENT_ID: whose key it is at the issuer.")
+            raise ConfigurationError(
+                "OAUTH2_CLIENT_KEY is set without the name it has at the issuer: set OAUTH2_CLIENT_ID and "
+                "OAUTH2_CLIENT_KEY, or neither."
+            )
 
     @property
     def proxies(self) -> Mapping[str, str] | None:

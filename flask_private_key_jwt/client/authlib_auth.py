@@ -19,8 +19,8 @@ _CREDENTIALS = frozenset({"client_id", "client_secret", "client_assertion", "cli
 class PrivateKeyJWTClientAuth:
     """Signs a new assertion for every request to the token or the revocation endpoint; safe to share between threads.
 
-    A session's adapter that posts a form again by itself (urllib3's ``Retry`` with ``allowed_methods=None``) repeats the
-    assertion, which servers refuse: keep such an adapter away from the token endpoint, and repeat the call instead.
+    A session's adapter that posts a form again by itself (urllib3's ``Retry`` with ``allowed_methods=None``) repeats
+    the assertion, which servers refuse: keep such an adapter off the token endpoint, and repeat the call instead.
 
     ::
 
