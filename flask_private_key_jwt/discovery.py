@@ -1,6 +1,8 @@
 """Fetch and check a server's metadata (RFC 8414) and its keys (RFC 7517 §5); the client and the API share it."""
 
 import logging
+import os
+import re
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -11,7 +13,9 @@ from urllib.parse import urlsplit
 
 import requests
 
+from .exchange_errors import explain
 from .keys import jose
+from .outbound import USUAL, Outbound
 from .settings import https_url, is_loopback_host
 
 log = logging.getLogger(__name__)
@@ -22,16 +26,21 @@ MAX_KEYS = 100
 """How many entries of a JWK Set are looked at."""
 TIMEOUT_SECONDS = 5.0
 
+_REFERENCE = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _OAUTH = "/.well-known/oauth-authorization-server"
 _OPENID = "/.well-known/openid-configuration"
 
 
 class DiscoveryError(requests.RequestException):
-    """A server's metadata or keys could not be had or must not be used; the message says which and why."""
+    """A server's metadata or keys could not be had or must not be used; the message says which and why.
 
-    def __init__(self, reason: str) -> None:
+    :param reference: The ``Error-Reference`` of its answer, by which its operator finds the reason in the log.
+    """
+
+    def __init__(self, reason: str, *, reference: str | None = None) -> None:
         super().__init__(reason)
         self.reason = reason
+        self.reference = reference
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,24 +80,32 @@ class ServerMetadata:
         return url
 
 
-def fetch_metadata(issuer: str, *, timeout: float = TIMEOUT_SECONDS, ca_bundle: str | None = None) -> ServerMetadata:
-    """Fetch and check the metadata of *issuer*: at its RFC 8414 location, or where that is 404 at OpenID's.
+def fetch_metadata(issuer: str, *, timeout: float = TIMEOUT_SECONDS, outbound: Outbound = USUAL) -> ServerMetadata:
+    """Fetch and check the metadata of *issuer*: at its RFC 8414 location, or else at OpenID's.
+
+    "Not here" is said in many ways (400, 401, 403, 404, a redirect, a page), so any answer that is not the document
+    leads to the second location, where the same checks hold.
 
     :param timeout: Longest wait, in seconds, all of it included, the second location too.
-    :param ca_bundle: Path of the certificate authorities to trust; default: those of ``requests``.
+    :param outbound: The way to the server.
     :raises DiscoveryError: No document, not JSON, too large, or one about another issuer (RFC 8414 §3.3).
     """
     try:
         https_url(issuer)
     except ValueError as error:
         raise DiscoveryError(f"The issuer {issuer!r} is not accepted: it {error}.") from None
-    locations = metadata_locations(issuer)
     deadline = time.monotonic() + timeout
-    for url in locations:
-        answer = _get(url, timeout=time_left(deadline), ca_bundle=ca_bundle)
-        if answer.status != 404:
-            return _read_metadata(answer, issuer, url)
-    raise DiscoveryError(f"No metadata: {' and '.join(locations)} answered with 404. Is the issuer right?")
+    problems: list[DiscoveryError] = []
+    for url in metadata_locations(issuer):
+        try:
+            return _read_metadata(_get(url, timeout=time_left(deadline), outbound=outbound), issuer, url)
+        except _NoDocument as problem:
+            problems.append(problem)
+    said = "; ".join(problem.reason.rstrip(".") for problem in problems)
+    raise DiscoveryError(
+        f"No metadata of {issuer}: {said}. Is the issuer right?",
+        reference=next((problem.reference for problem in problems if problem.reference), None),
+    )
 
 
 def metadata_locations(issuer: str) -> tuple[str, str]:
@@ -98,18 +115,16 @@ def metadata_locations(issuer: str) -> tuple[str, str]:
     return f"{origin}{_OAUTH}{path}", f"{origin}{path}{_OPENID}"
 
 
-def fetch_jwks(
-    uri: str, *, timeout: float = TIMEOUT_SECONDS, ca_bundle: str | None = None
-) -> tuple[jose.PublicKey, ...]:
+def fetch_jwks(uri: str, *, timeout: float = TIMEOUT_SECONDS, outbound: Outbound = USUAL) -> tuple[jose.PublicKey, ...]:
     """Fetch a JWK Set (RFC 7517 §5), in its order; entries that are no signature key of ours are left out.
 
     :param timeout: Longest wait, in seconds, all of it included.
-    :param ca_bundle: As for :func:`fetch_metadata`.
+    :param outbound: The way to the server.
     :raises DiscoveryError: No set, not JSON or too large.
     """
     if not _is_safe_url(uri):
         raise DiscoveryError(f"The keys at {uri[:200]!r} are not fetched: the address must be https.")
-    entries = _load_object(_get(uri, timeout=timeout, ca_bundle=ca_bundle), uri).get("keys")
+    entries = _load_object(_get(uri, timeout=timeout, outbound=outbound), uri).get("keys")
     if not isinstance(entries, list):
         raise DiscoveryError(f"{uri} answered with no JWK Set: keys is not a list.")
     keys = []
@@ -125,7 +140,7 @@ def _read_metadata(answer: "Answer", issuer: str, url: str) -> ServerMetadata:
     document = _load_object(answer, url)
     if document.get("issuer") != issuer:
         # RFC 8414 §3.3, §6.2: whoever answers in another's name must not get our assertions or name our keys.
-        raise DiscoveryError(
+        raise _NoDocument(
             f"{url} speaks for issuer {str(document.get('issuer'))[:200]!r}, not for {issuer!r}; they must be equal, "
             "character by character."
         )
@@ -134,11 +149,14 @@ def _read_metadata(answer: "Answer", issuer: str, url: str) -> ServerMetadata:
 
 def _load_object(answer: "Answer", url: str) -> dict[str, Any]:
     if answer.status != 200:
-        raise DiscoveryError(f"{url} answered with status {answer.status}.")
+        what = ", a redirect, which is not followed" if 300 <= answer.status < 400 else ""
+        reference = answer.reference
+        where = f" (reference {reference})" if reference else ""
+        raise _NoDocument(f"{url} answered with status {answer.status}{what}{where}.", reference=reference)
     try:
         return jose.load_json_object(answer.body, "answer")
     except jose.JoseProblem as problem:
-        raise DiscoveryError(f"{url} is not usable: {problem}.") from None
+        raise _NoDocument(f"{url} is not usable: {problem}.") from None
 
 
 def _is_safe_url(url: str) -> bool:
@@ -152,16 +170,26 @@ def _is_safe_url(url: str) -> bool:
     return parts.scheme == "https" or (parts.scheme == "http" and is_loopback_host(parts.hostname))
 
 
-def _get(url: str, *, timeout: float, ca_bundle: str | None) -> "Answer":
+def _get(url: str, *, timeout: float, outbound: Outbound) -> "Answer":
     try:
-        return exchange("GET", url, timeout=timeout, ca_bundle=ca_bundle)
-    except NoAnswer as error:
+        return exchange("GET", url, timeout=timeout, outbound=outbound)
+    except TooLarge as error:
+        raise _NoDocument(str(error)) from None
+    except NoAnswer as error:  # nobody there: the second location is at the same place
         raise DiscoveryError(str(error)) from None
+
+
+class _NoDocument(DiscoveryError):
+    """There was an answer, and it is not what was asked for."""
 
 
 # --- one bounded HTTP exchange --------------------------------------------------------------------------
 class NoAnswer(Exception):
     """There was no HTTP answer of bearable time and size; the message names the URL and holds nothing secret."""
+
+
+class TooLarge(NoAnswer):
+    """There was one, larger than :data:`MAX_BYTES`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,6 +201,12 @@ class Answer:
     """By name in any case; one that was repeated is joined by ``", "``."""
     body: bytes = field(repr=False)
 
+    @property
+    def reference(self) -> str | None:
+        """The ``Error-Reference`` of a refusal: under it the server's log has the precise reason."""
+        reference = self.headers.get("Error-Reference", "")
+        return reference if _REFERENCE.fullmatch(reference) else None
+
 
 def exchange(
     method: str,
@@ -181,21 +215,22 @@ def exchange(
     timeout: float,
     form: list[tuple[str, str]] | None = None,
     headers: Mapping[str, str] | None = None,
-    ca_bundle: str | None = None,
+    outbound: Outbound = USUAL,
 ) -> Answer:
-    """Send one request, alone: no redirect is followed, no proxy, ``.netrc`` or cookie is used.
+    """Send one request, alone: no redirect is followed, no ``.netrc`` or cookie is used.
 
     :param timeout: Longest wait, in seconds, for all of it: name lookup, connection and the last byte.
     :param form: The form body of a POST.
+    :param outbound: The way to the server.
     :raises NoAnswer: No connection, no answer in time, or one larger than :data:`MAX_BYTES`.
     """
-    outcome: SimpleQueue[Answer | str] = SimpleQueue()
+    outcome: SimpleQueue[Answer | NoAnswer] = SimpleQueue()
 
     def send() -> None:
         try:
-            outcome.put(_send(method, url, timeout, form, headers, ca_bundle))
+            outcome.put(_send(method, url, timeout, form, headers, outbound))
         except Exception as error:  # whatever it was: the waiting thread must learn of it, and nothing else may
-            outcome.put(_explain(url, timeout, error))
+            outcome.put(_explain(url, timeout, error, outbound))
 
     # A thread, because requests counts its timeout for each read and not at all for the name lookup: a server that
     # answers byte by byte would hold its caller for hours.
@@ -204,8 +239,8 @@ def exchange(
         result = outcome.get(timeout=timeout)
     except Empty:
         result = _too_slow(url, timeout)
-    if isinstance(result, str):
-        raise NoAnswer(result)
+    if isinstance(result, NoAnswer):
+        raise result
     return result
 
 
@@ -215,39 +250,37 @@ def _send(
     timeout: float,
     form: list[tuple[str, str]] | None,
     headers: Mapping[str, str] | None,
-    ca_bundle: str | None,
+    outbound: Outbound,
 ) -> Answer:
     deadline = time.monotonic() + timeout
     with requests.Session() as session:
-        session.trust_env = False  # neither proxies nor .netrc credentials from the environment
+        session.trust_env = False  # no .netrc credentials; proxies come from the way out
         session.headers.update({"Accept": "application/json", "Accept-Encoding": "identity", **(headers or {})})
-        options: dict[str, Any] = {"timeout": timeout, "verify": ca_bundle or True}
+        options: dict[str, Any] = {"timeout": timeout, **outbound.options(url)}
         with session.request(method, url, data=form, allow_redirects=False, stream=True, **options) as response:
             body = bytearray()
             for chunk in response.iter_content(1024):
                 body += chunk
                 if len(body) > MAX_BYTES:
-                    raise NoAnswer(f"{url} answered with more than {MAX_BYTES} bytes.")
+                    raise TooLarge(f"{url} answered with more than {MAX_BYTES} bytes.")
                 if time.monotonic() > deadline:
                     raise requests.Timeout
             return Answer(response.status_code, response.headers, bytes(body))
 
 
-def _explain(url: str, timeout: float, error: Exception) -> str:
-    """One sentence without the error's own text, which may quote the request."""
+def _explain(url: str, timeout: float, error: Exception, outbound: Outbound) -> NoAnswer:
     if isinstance(error, NoAnswer):
-        return str(error)
+        return error
     if isinstance(error, requests.Timeout):
         return _too_slow(url, timeout)
-    if isinstance(error, requests.exceptions.SSLError):
-        return f"{url} has a TLS certificate that is not trusted; give ca_bundle if its authority is your own."
-    if isinstance(error, requests.ConnectionError):
-        return f"{url} cannot be reached: is the server running, and the address right?"
-    return f"{url} gave no usable HTTP answer: {type(error).__name__}."
+    bundle = outbound.find_ca_bundle()
+    if bundle and not os.path.exists(bundle):
+        return NoAnswer(f"{url} was not asked: the certificate authorities {bundle!r} do not exist.")
+    return NoAnswer(explain(url, error, proxy=outbound.find_proxy(url)))
 
 
-def _too_slow(url: str, timeout: float) -> str:
-    return f"{url} did not answer within {round(timeout, 1):g} seconds."
+def _too_slow(url: str, timeout: float) -> NoAnswer:
+    return NoAnswer(f"{url} did not answer within {round(timeout, 1):g} seconds.")
 
 
 def time_left(deadline: float) -> float:

@@ -15,7 +15,7 @@ from .grants.policy import TokenPolicy, check_grant_class
 from .server import Declarations
 from .state import EXTENSION_KEY, current_state
 from .stores.granted import Holder
-from .stores.models import build_tables
+from .stores.models import TABLE_PREFIX, build_tables
 from .stores.registration_tokens import RegistrationTokens
 from .tokens.introspection import IntrospectionPolicy
 from .tokens.user_claims import UserClaims, check_user_claims
@@ -28,11 +28,13 @@ class PrivateKeyJWT:
 
     :param db: The application's Flask-SQLAlchemy object; the tables join its metadata.
     :param app: An app to initialise at once; factories call :meth:`init_app` instead.
+    :param table_prefix: What the tables' names begin with, for an application that has tables of our names already.
+    :raises ConfigurationError: *db* has a table of one of these names, or the prefix is none.
     """
 
-    def __init__(self, db: SQLAlchemy, app: flask.Flask | None = None) -> None:
+    def __init__(self, db: SQLAlchemy, app: flask.Flask | None = None, *, table_prefix: str = TABLE_PREFIX) -> None:
         self._db = db
-        self._tables = build_tables(db)
+        self._tables = build_tables(db, prefix=table_prefix)
         self._declarations = Declarations()
         self._people = People()
         self.Client = self._tables.Client

@@ -137,6 +137,17 @@ def replay_store(value: str) -> None:
         raise ValueError("must be sql, memory, a redis:// URL or a SQLAlchemy URL")
 
 
+def proxy_url(value: str) -> None:
+    """Accept the URL of a proxy."""
+    try:
+        parts = urlsplit(value)
+        _ = parts.port
+    except ValueError:
+        raise ValueError("must be a URL") from None
+    if parts.scheme not in ("http", "https", "socks5", "socks5h") or not parts.hostname:
+        raise ValueError("must be the URL of a proxy, such as http://proxy.example:3128")
+
+
 Seconds = Annotated[int, between(1, 3600)]
 Algs = Annotated[tuple[str, ...], each_of(ASYMMETRIC_ALGS)]
 
@@ -387,6 +398,14 @@ class ResourceSettings(SharedSettings):
     HTTP_TIMEOUT_SECONDS: Annotated[int, between(1, 30)] = 5
     """Longest wait for the issuer, in seconds. 1 to 30."""
 
+    PROXY: Annotated[str, proxy_url] | None = field(default=None, repr=False)  # may hold a password
+    """URL of the proxy on the way to the issuer. Default: ``HTTPS_PROXY`` and ``NO_PROXY``. Never for an issuer on this
+    machine."""
+
+    CA_BUNDLE: str | None = None
+    """Path of the certificate authorities (PEM) that the issuer is held to. Default: ``REQUESTS_CA_BUNDLE``, else those
+    of ``requests``."""
+
     CLIENT_ID: str | None = None
     """Who this API is as a client of the issuer, which it asks about tokens (``require_oauth(…, online=True)``)."""
 
@@ -399,6 +418,18 @@ class ResourceSettings(SharedSettings):
     INTROSPECTION_CACHE_SECONDS: Annotated[int, between(0, 60)] = 10
     """How long the issuer's word that a token counts is good, in seconds: as late a revocation may be noticed.
     0 to 60."""
+
+    def __post_init__(self) -> None:
+        if self.CLIENT_KEY is not None and self.CLIENT_ID is None:
+            raise ConfigurationError(
+                "OAUTH2_CLIENT_KEY is set without the name it has at the issuer: set OAUTH2_CLIENT_ID and "
+                "OAUTH2_CLIENT_KEY, or neither."
+            )
+
+    @property
+    def proxies(self) -> Mapping[str, str] | None:
+        """``OAUTH2_PROXY`` by scheme, as ``requests`` takes it; ``None`` when it is not set."""
+        return None if self.PROXY is None else {"http": self.PROXY, "https": self.PROXY}
 
 
 READ_BY_AUTHLIB = {

@@ -4,17 +4,10 @@ import contextlib
 import gzip
 import json
 import socket
-import ssl
 import threading
 import time
-from datetime import UTC, datetime, timedelta
-from ipaddress import ip_address
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from werkzeug.serving import make_server
 from werkzeug.wrappers import Request, Response
 
@@ -57,9 +50,9 @@ class Site:
 
 
 @contextlib.contextmanager
-def serving(site, tls=None):
-    server = make_server("127.0.0.1", 0, site, threaded=True, ssl_context=tls)
-    site.url = f"{'https' if tls else 'http'}://127.0.0.1:{server.server_port}"
+def serving(site):
+    server = make_server("127.0.0.1", 0, site, threaded=True)
+    site.url = f"http://127.0.0.1:{server.server_port}"
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
     try:
@@ -133,26 +126,82 @@ def test_the_path_of_the_issuer_is_inserted(site):
     assert fetch_metadata(issuer).issuer == issuer
 
 
-def test_the_openid_location_is_asked_when_the_first_is_404(site):
-    issuer = site.url + "/t1"
-    site.answers["/t1" + OPENID] = site.metadata(issuer=issuer)
+NOT_HERE = {
+    **{
+        str(status): Response("no", status=status) for status in (204, 400, 401, 403, 404, 405, 406, 410, 500, 501, 503)
+    },
+    "a page": Response("<html>Sign in</html>", content_type="text/html"),
+    "nothing": Response(b""),
+    "a list": Response(b"[]"),
+    "an error as 200": Response(b'{"error": "not_found"}'),
+    "of another issuer": Response(b'{"issuer": "https://other.example"}'),
+    "too large": Response(b" " * (discovery.MAX_BYTES + 1)),
+}
+"""The ways in which real servers say that their metadata is not at this location."""
+
+
+@pytest.mark.parametrize("way", NOT_HERE)
+@pytest.mark.parametrize("path", ["", "/t1"])
+def test_the_openid_location_is_asked_whatever_way_the_first_says_no(path, way, site):
+    issuer = site.url + path
+    site.answers[OAUTH + path] = NOT_HERE[way]
+    site.answers[path + OPENID] = site.metadata(issuer=issuer)
 
     assert fetch_metadata(issuer).issuer == issuer
-    assert site.paths == [OAUTH + "/t1", "/t1" + OPENID]
+    assert site.paths == [OAUTH + path, path + OPENID]
 
 
-def test_the_openid_location_is_not_asked_when_the_first_fails_otherwise(site):
-    site.answers[OAUTH] = Response(status=500)
+def test_the_openid_location_is_asked_after_a_redirect_that_is_not_followed(site):
+    site.answers[OAUTH] = Response(status=302, headers={"Location": site.url + "/login"})
     site.answers[OPENID] = site.metadata()
 
-    with pytest.raises(DiscoveryError, match="status 500"):
-        fetch_metadata(site.url)
-    assert site.paths == [OAUTH]
+    assert fetch_metadata(site.url).issuer == site.url
+    assert site.paths == [OAUTH, OPENID]
 
 
-def test_no_metadata_at_either_location_names_both(site):
-    with pytest.raises(DiscoveryError, match=rf"{OAUTH} and .*{OPENID} answered with 404"):
+@pytest.mark.parametrize("way", NOT_HERE)
+def test_the_second_location_is_held_to_the_same_issuer(way, site):
+    site.answers[OAUTH] = NOT_HERE[way]
+    site.answers[OPENID] = site.metadata(issuer=site.url + "/")
+
+    with pytest.raises(DiscoveryError, match=rf"{OPENID} speaks for issuer .* they must be equal"):
         fetch_metadata(site.url)
+
+
+def test_what_each_location_answered_is_said(site):
+    site.answers[OAUTH] = Response(status=302, headers={"Location": site.url + "/login"})
+
+    with pytest.raises(DiscoveryError) as refused:
+        fetch_metadata(site.url)
+
+    assert str(refused.value) == (
+        f"No metadata of {site.url}: {site.url}{OAUTH} answered with status 302, a redirect, which is not followed; "
+        f"{site.url}{OPENID} answered with status 404. Is the issuer right?"
+    )
+
+
+def test_a_place_where_nobody_answers_is_not_asked_twice():
+    with raw_server(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n") as url, pytest.raises(DiscoveryError) as refused:
+        fetch_metadata(url, timeout=0.2)
+
+    assert str(refused.value) == f"{url}{OAUTH} did not answer within 0.2 seconds."
+
+
+def test_the_reference_of_a_refusal_is_kept(site):
+    site.answers[OAUTH] = Response(status=503, headers={"Error-Reference": "9f1c2d3e4a5b6c7d"})
+
+    with pytest.raises(DiscoveryError, match=r"status 503 \(reference 9f1c2d3e4a5b6c7d\); ") as refused:
+        fetch_metadata(site.url)
+    assert refused.value.reference == "9f1c2d3e4a5b6c7d"
+
+
+@pytest.mark.parametrize("reference", ["", "a b", "x" * 65, 'a"b', "<b>"])
+def test_what_is_no_reference_is_not_repeated(reference, site):
+    site.answers[OAUTH] = Response(status=503, headers={"Error-Reference": reference})
+
+    with pytest.raises(DiscoveryError, match="status 503; ") as refused:
+        fetch_metadata(site.url)
+    assert refused.value.reference is None
 
 
 # --- who ------------------------------------------------------------------------------------------------
@@ -257,7 +306,7 @@ def test_a_redirect_is_not_followed(site, status):
 
     with pytest.raises(DiscoveryError, match=f"status {status}"):
         fetch_metadata(site.url)
-    assert site.paths == [OAUTH]
+    assert site.paths == [OAUTH, OPENID]
 
 
 def test_an_answer_of_the_largest_size_is_read(site):
@@ -292,7 +341,7 @@ def test_nobody_at_the_address_is_a_sentence():
 
 
 def test_something_that_speaks_no_http_is_a_sentence():
-    with raw_server(b"SSH-2.0-OpenSSH_9.2\r\n\r\n") as url, pytest.raises(DiscoveryError, match="cannot be reached"):
+    with raw_server(b"SSH-2.0-OpenSSH_9.2\r\n\r\n") as url, pytest.raises(DiscoveryError, match="not answer in HTTP"):
         fetch_metadata(url)
 
 
@@ -322,49 +371,6 @@ def test_the_environment_gives_neither_a_proxy_nor_credentials(site, monkeypatch
     fetch_metadata(site.url)
 
     assert "Authorization" not in site.requests[0].headers
-
-
-# --- TLS ------------------------------------------------------------------------------------------------
-@pytest.fixture
-def own_authority(tmp_path):
-    """The path of a certificate for 127.0.0.1 that no public authority has signed, with its key beside it."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "as.example")])
-    begin = datetime.now(UTC) - timedelta(days=1)
-    certificate = (
-        x509.CertificateBuilder(name, name, key.public_key(), 1, begin, begin + timedelta(days=2))
-        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), critical=False)
-        .sign(key, hashes.SHA256())
-    )
-    path = tmp_path / "own.pem"
-    path.write_bytes(certificate.public_bytes(Encoding.PEM))
-    private = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-    path.with_suffix(".key").write_bytes(private)
-    return str(path)
-
-
-@pytest.fixture
-def tls_site(own_authority):
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(own_authority, own_authority.replace(".pem", ".key"))
-    with serving(Site(), context) as site:
-        site.answers[OAUTH] = site.metadata()
-        yield site
-
-
-def test_a_certificate_of_an_unknown_authority_is_not_trusted(tls_site):
-    with pytest.raises(DiscoveryError, match="has a TLS certificate that is not trusted; give ca_bundle"):
-        fetch_metadata(tls_site.url)
-    assert tls_site.requests == []
-
-
-def test_an_authority_of_ones_own_may_be_given(tls_site, own_authority):
-    assert fetch_metadata(tls_site.url, ca_bundle=own_authority).issuer == tls_site.url
-
-
-def test_a_certificate_for_another_name_is_not_trusted(tls_site, own_authority):
-    with pytest.raises(DiscoveryError, match="has a TLS certificate that is not trusted"):
-        fetch_metadata(tls_site.url.replace("127.0.0.1", "localhost"), ca_bundle=own_authority)
 
 
 # --- keys -----------------------------------------------------------------------------------------------

@@ -79,7 +79,15 @@ def test_memory_is_warned_about(tmp_path, caplog):
 
 
 @pytest.mark.parametrize(
-    "url", ["nosuch://user:hunter2@127.0.0.1/x", "sqlite://", "sqlite:///:memory:", "postgresql+nosuch://u:hunter2@h/d"]
+    "url",
+    [
+        "nosuch://user:hunter2@127.0.0.1/x",
+        "sqlite://",
+        "sqlite:///:memory:",
+        "postgresql+nosuch://u:hunter2@h/d",
+        "sqlite:////no/such/folder/replay.sqlite",
+        "sqlite:////",
+    ],
 )
 def test_replay_store_that_cannot_be_had_is_an_error_at_start(url, tmp_path):
     with pytest.raises(ConfigurationError, match=r"^OAUTH2_REPLAY_STORE ") as caught:

@@ -458,7 +458,11 @@ def test_repr_shows_no_secret_and_no_store_password(kind):
 
 
 def test_repr_shows_neither_the_key_of_an_api_nor_its_password():
-    key = {"OAUTH2_CLIENT_KEY": '{"kty":"EC","d":"hunter2"}', "OAUTH2_CLIENT_KEY_PASSWORD": "hunter2"}
+    key = {
+        "OAUTH2_CLIENT_ID": "api",
+        "OAUTH2_CLIENT_KEY": '{"kty":"EC","d":"hunter2"}',
+        "OAUTH2_CLIENT_KEY_PASSWORD": "hunter2",
+    }
 
     assert "hunter2" not in repr(read({**REQUIRED, **key}, ResourceSettings))
 

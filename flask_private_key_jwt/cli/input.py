@@ -36,7 +36,7 @@ def readable_errors() -> Iterator[None]:
     except UnknownClient as error:
         give_up(str(error))
     except StoreUnavailable as error:
-        give_up(f"The database did not answer: {error.reason}. Has `flask db upgrade` been run?")
+        give_up(f"The database did not answer: {error.reason}.")
 
 
 def read_text(file: TextIO) -> str:

@@ -28,7 +28,7 @@ def _readable_errors() -> Iterator[None]:
     except ConfigurationError as error:
         raise click.ClickException(str(error)) from None
     except StoreUnavailable as error:
-        raise click.ClickException(f"The database did not answer: {error.reason}. Is `flask db upgrade` run?") from None
+        raise click.ClickException(f"The database did not answer: {error.reason}.") from None
 
 
 def _date(seconds: int | None) -> str:

@@ -30,5 +30,5 @@ def purge(batch: int) -> None:
         removed += state.registration_tokens.purge() + state.server.key_use.purge()
         removed += state.authorizations.purge() + state.refresh_tokens.purge() + state.revocations.purge()
     except StoreUnavailable as error:
-        raise click.ClickException(f"The replay store did not answer: {error.reason}") from None
+        raise click.ClickException(f"A store did not answer: {error.reason}.") from None
     click.echo(f"{removed} expired {'entry' if removed == 1 else 'entries'} deleted.")

@@ -1,5 +1,7 @@
 """PrivateKeyJWTAuth: give it to a ``requests`` session, and every call carries a token, and a proof where it must."""
 
+from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 import requests
@@ -13,7 +15,7 @@ from .certificate import CertificateSource
 from .challenge import find_challenge_error
 from .endpoint_client import Audience
 from .errors import ForeignOrigin
-from .headers import TokenHeaders
+from .headers import Prove, TokenHeaders
 from .key import KeySource, load_key
 from .origin import find_origin, load_origin
 from .proofs import Prover
@@ -29,8 +31,8 @@ class PrivateKeyJWTAuth(AuthBase):
     """Authenticates the calls to one API with tokens got by private_key_jwt; safe to share between threads.
 
     A request or a redirect to any other origin raises :class:`ForeignOrigin` before anything is sent there, also with
-    ``allow_redirects=False``: an auth object is not told of that. Retries that an adapter of the session makes by
-    itself (urllib3's ``Retry``) repeat the proof, which servers refuse; with DPoP, retry the call instead.
+    ``allow_redirects=False``: an auth object is not told of that. An adapter of the session may retry by itself
+    (urllib3's ``Retry``): every send has a proof of its own.
 
     :param issuer: As in :class:`~flask_private_key_jwt.client.TokenClient`, like the other parameters not named here.
     :param scope: Scopes to ask for, parted by spaces; default: the server's choice.
@@ -38,6 +40,7 @@ class PrivateKeyJWTAuth(AuthBase):
     :param origin: Where the token may go, when *resource* is not the API's URL or the server knows no ``resource``.
     :param dpop: Ask for tokens bound to a key and send a proof with every request (RFC 9449).
     :param dpop_key: That key; default: a new ES256 key of this object's own.
+    :param proxies: On the way to the token server; calls to the API go the way of their session. *ca_bundle* likewise.
     :raises ConfigurationError: One of these is wrong; the message says which and why.
     """
 
@@ -58,6 +61,7 @@ class PrivateKeyJWTAuth(AuthBase):
         dpop: bool = False,
         dpop_key: KeySource | None = None,
         timeout: float = TIMEOUT_SECONDS,
+        proxies: Mapping[str, str] | None = None,
         ca_bundle: str | None = None,
     ) -> None:
         bound_key = _choose_dpop_key(dpop, dpop_key)
@@ -73,6 +77,7 @@ class PrivateKeyJWTAuth(AuthBase):
             audience=audience,
             dpop_key=bound_key,
             timeout=timeout,
+            proxies=proxies,
             ca_bundle=ca_bundle,
         )
         self._prover = Prover(bound_key) if bound_key else None
@@ -102,10 +107,11 @@ class PrivateKeyJWTAuth(AuthBase):
         """Give *request* the headers for a send to *target*'s URL with *target*'s method."""
         token = self._tokens.get()
         assert isinstance(request.headers, TokenHeaders)
-        request.headers.authorize(f"{token.token_type} {token.access_token}")
-        if self._prover:
+        prove: Prove | None = None
+        if self._prover is not None:
             method, url = str(target.method), str(target.url)
-            request.headers["DPoP"] = self._prover.prove(method=method, url=url, access_token=token.access_token)
+            prove = partial(self._prover.prove, method=method, url=url, access_token=token.access_token)
+        request.headers.authorize(f"{token.token_type} {token.access_token}", prove)
 
     def _on_answer(self, response: requests.Response, **options: Any) -> requests.Response:
         """Called by ``requests`` with every answer: learn from it, mend what can be mended, watch redirects."""

@@ -19,6 +19,9 @@ _CREDENTIALS = frozenset({"client_id", "client_secret", "client_assertion", "cli
 class PrivateKeyJWTClientAuth:
     """Signs a new assertion for every request to the token or the revocation endpoint; safe to share between threads.
 
+    A session's adapter that posts a form again by itself (urllib3's ``Retry`` with ``allowed_methods=None``) repeats
+    the assertion, which servers refuse: keep such an adapter off the token endpoint, and repeat the call instead.
+
     ::
 
         auth = PrivateKeyJWTClientAuth("https://as.example", "web", key="web.pem")

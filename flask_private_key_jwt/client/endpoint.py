@@ -48,7 +48,7 @@ class Endpoint:
             return jose.load_json_object(answer.body, "answer")
         except jose.JoseProblem as problem:
             if answer.status == 200:
-                raise self.failure(f"{self.title}'s answer is not usable: {problem}.", status=200) from None
+                raise self.unusable(answer, f"answer is not usable: {problem}.") from None
             return {}
 
     def refusal(self, answer: Answer, *, token: str = "") -> EndpointError:
@@ -59,13 +59,25 @@ class Endpoint:
         members = self.load_members(answer)
         error = _printable(members.get("error"), token)
         description = _printable(members.get("error_description"), token)
+        reference = f" (reference {answer.reference})" if answer.reference else ""
         if error is None:
-            message = f"{self.title} answered with status {answer.status} and no OAuth error. Is the issuer right?"
+            message = (
+                f"{self.title} answered with status {answer.status}{reference} and no OAuth error. Is the issuer right?"
+            )
         else:
             advice = self.advice.get(error, "See the server's documentation for this error.")
             said = f' ("{description}")' if description else ""
-            message = f"{self.title} refused with {answer.status} {error}{said}. {advice}"
-        return self.failure(message, error=error, description=description, status=answer.status)
+            message = f"{self.title} refused with {answer.status} {error}{said}{reference}. {advice}"
+        return self.failure(
+            message, error=error, description=description, status=answer.status, reference=answer.reference
+        )
+
+    def unusable(self, answer: Answer, what: str) -> EndpointError:
+        """The exception for a success that cannot be used.
+
+        :param what: Why not, as the end of a sentence about the endpoint's answer.
+        """
+        return self.failure(f"{self.title}'s {what}", status=answer.status, reference=answer.reference)
 
     def find_error(self, answer: Answer) -> str | None:
         """The error code of an answer; ``None`` for a success or what is no OAuth error."""

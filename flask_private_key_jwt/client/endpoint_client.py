@@ -1,12 +1,13 @@
 """Post forms to the endpoints of an authorization server: discovery, a fresh assertion, one bounded exchange."""
 
 import time
-from pathlib import Path
+from collections.abc import Mapping
 from typing import Literal
 
 from ..discovery import TIMEOUT_SECONDS, Answer, NoAnswer, ServerMetadata, exchange, fetch_metadata, time_left
 from ..errors import ConfigurationError
 from ..keys.single_flight import SingleFlight
+from ..outbound import build_outbound
 from ..settings import https_url
 from .assertion import ASSERTION_TYPE, build_client_assertion
 from .certificate import CertificateSource, load_client_certificate
@@ -34,7 +35,10 @@ class EndpointClient:
     :param audience: ``issuer``, or ``token_endpoint`` for a server that insists on the older rule (RFC 7523 §3), at
         all its endpoints.
     :param timeout: Longest wait for the server at each question, discovery included, in seconds.
-    :param ca_bundle: Path of the certificate authorities to trust; default: those of ``requests``.
+    :param proxies: The proxies on the way to the server, as ``requests`` takes them; ``{}``: none. Default: those of
+        the environment (``HTTPS_PROXY``, ``NO_PROXY``). Never for a server on this machine.
+    :param ca_bundle: Path of the certificate authorities to trust (PEM). Default: ``REQUESTS_CA_BUNDLE``, else those of
+        ``requests``.
     :raises ConfigurationError: One of these is wrong; the message says which and why.
     """
 
@@ -50,10 +54,12 @@ class EndpointClient:
         certificate: CertificateSource | None = None,
         audience: Audience = "issuer",
         timeout: float = TIMEOUT_SECONDS,
+        proxies: Mapping[str, str] | None = None,
         ca_bundle: str | None = None,
     ) -> None:
         _check_names(issuer, client_id, audience)
-        _check_connection(timeout, ca_bundle)
+        if not timeout > 0:
+            raise ConfigurationError(f"The timeout must be more than 0 seconds, not {timeout!r}.")
         self.issuer = issuer
         self.client_id = client_id
         self.key = load_key(key, alg=alg, password=key_password)
@@ -61,7 +67,7 @@ class EndpointClient:
         self._certificate = None if certificate is None else load_client_certificate(certificate, self.key)
         self._audience = audience
         self._timeout = timeout
-        self._ca_bundle = ca_bundle
+        self._outbound = build_outbound(proxies, ca_bundle)
         self._metadata: ServerMetadata | None = None
         self._discovery: SingleFlight[ServerMetadata] = SingleFlight()
 
@@ -110,7 +116,7 @@ class EndpointClient:
                 form=[*form, *credentials],
                 headers=headers,
                 timeout=time_left(deadline),
-                ca_bundle=self._ca_bundle,
+                outbound=self._outbound,
             )
         except NoAnswer as error:
             self._metadata = None  # the endpoint may have moved: look it up again next time
@@ -120,7 +126,7 @@ class EndpointClient:
         return answer
 
     def _discover(self) -> ServerMetadata:
-        self._metadata = metadata = fetch_metadata(self.issuer, timeout=self._timeout, ca_bundle=self._ca_bundle)
+        self._metadata = metadata = fetch_metadata(self.issuer, timeout=self._timeout, outbound=self._outbound)
         return metadata
 
 
@@ -133,10 +139,3 @@ def _check_names(issuer: str, client_id: str, audience: str) -> None:
         raise ConfigurationError("The client_id is empty.")
     if audience not in ("issuer", "token_endpoint"):
         raise ConfigurationError(f"The audience {audience!r} is neither 'issuer' nor 'token_endpoint'.")
-
-
-def _check_connection(timeout: float, ca_bundle: str | None) -> None:
-    if not timeout > 0:
-        raise ConfigurationError(f"The timeout must be more than 0 seconds, not {timeout!r}.")
-    if ca_bundle is not None and not Path(ca_bundle).exists():
-        raise ConfigurationError(f"The ca_bundle {ca_bundle!r} does not exist.")

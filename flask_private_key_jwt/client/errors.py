@@ -11,15 +11,23 @@ class EndpointError(requests.RequestException):
     :param error: The server's error code (RFC 6749 §5.2), when it sent one.
     :param description: The server's ``error_description``, printable and shortened.
     :param status: The HTTP status, ``None`` when there was no answer.
+    :param reference: The answer's ``Error-Reference``, when it had one: under it the server's log has the reason.
     """
 
     def __init__(
-        self, message: str, *, error: str | None = None, description: str | None = None, status: int | None = None
+        self,
+        message: str,
+        *,
+        error: str | None = None,
+        description: str | None = None,
+        status: int | None = None,
+        reference: str | None = None,
     ) -> None:
         super().__init__(message)
         self.error = error
         self.description = description
         self.status = status
+        self.reference = reference
 
 
 class TokenRequestError(EndpointError):

@@ -61,7 +61,5 @@ def read_introspection(answer: Answer, *, token: str) -> Introspection:
     members = INTROSPECTION.load_members(answer)
     active = members.pop("active", None)
     if not isinstance(active, bool):  # neither 1 nor "true": what is not the answer of RFC 7662 is no answer
-        raise IntrospectionError(
-            "The introspection endpoint's answer does not say whether the token is active.", status=200
-        )
+        raise INTROSPECTION.unusable(answer, "answer does not say whether the token is active.")
     return Introspection(active, members if active else {})

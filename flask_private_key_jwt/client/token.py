@@ -67,12 +67,13 @@ def read_token(answer: Answer, *, wanted: TokenType, now: int) -> Token:
     members = TOKEN.load_members(answer)
     access_token, token_type = members.get("access_token"), members.get("token_type")
     if not isinstance(access_token, str) or not _ACCESS_TOKEN.fullmatch(access_token):
-        raise TokenRequestError("The token endpoint's answer holds no usable access_token.", status=answer.status)
+        raise TOKEN.unusable(answer, "answer holds no usable access_token.")
     if not isinstance(token_type, str) or token_type.lower() != wanted.lower():
         hint = "it may not support DPoP" if wanted == "DPoP" else "pass dpop=True"
         raise TokenRequestError(
             f"The server issued a token of type {str(token_type)[:40]!r}, not {wanted}: {hint}. It is not used.",
             status=answer.status,
+            reference=answer.reference,
         )
     scope = members.get("scope")
     return Token(

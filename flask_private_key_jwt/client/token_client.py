@@ -1,7 +1,7 @@
 """Ask for tokens, and take them back: a proof where tokens are bound, one retry for a nonce."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from .. import clock
 from ..discovery import TIMEOUT_SECONDS, Answer
@@ -29,7 +29,10 @@ class TokenClient(EndpointClient):
     :param audience: ``issuer``, or ``token_endpoint`` for a server that insists on the older rule (RFC 7523 §3).
     :param dpop_key: Binds the tokens to this key (RFC 9449 §5); ``None`` asks for Bearer tokens.
     :param timeout: Longest wait for the server at each question, discovery included, in seconds.
-    :param ca_bundle: Path of the certificate authorities to trust; default: those of ``requests``.
+    :param proxies: The proxies on the way to the server, as ``requests`` takes them; ``{}``: none. Default: those of
+        the environment (``HTTPS_PROXY``, ``NO_PROXY``). Never for a server on this machine.
+    :param ca_bundle: Path of the certificate authorities to trust (PEM). Default: ``REQUESTS_CA_BUNDLE``, else those of
+        ``requests``.
     :raises ConfigurationError: One of these is wrong; the message says which and why.
     """
 
@@ -46,6 +49,7 @@ class TokenClient(EndpointClient):
         audience: Audience = "issuer",
         dpop_key: jose.PrivateKey | None = None,
         timeout: float = TIMEOUT_SECONDS,
+        proxies: Mapping[str, str] | None = None,
         ca_bundle: str | None = None,
     ) -> None:
         super().__init__(
@@ -58,6 +62,7 @@ class TokenClient(EndpointClient):
             certificate=certificate,
             audience=audience,
             timeout=timeout,
+            proxies=proxies,
             ca_bundle=ca_bundle,
         )
         self._prover = Prover(dpop_key) if dpop_key else None

@@ -8,6 +8,7 @@ from threading import Lock
 from .. import clock
 from ..discovery import DiscoveryError, fetch_jwks, fetch_metadata
 from ..errors import TemporarilyUnavailable
+from ..outbound import USUAL, Outbound, build_outbound
 from ..settings import ResourceSettings
 from ..tokens.verified_tokens import Keys
 
@@ -32,11 +33,12 @@ class FetchedKeys:
 
     :param settings: The API's settings.
     :param fetch: Replaces discovery and fetching; raises :class:`DiscoveryError` when the issuer is away.
+    :raises ConfigurationError: ``OAUTH2_PROXY`` or ``OAUTH2_CA_BUNDLE`` cannot be used.
     """
 
     def __init__(self, settings: ResourceSettings, fetch: Callable[[], Keys] | None = None) -> None:
         self._settings = settings
-        self._fetch = fetch or (lambda: fetch_keys(settings.ISSUER, timeout=settings.HTTP_TIMEOUT_SECONDS))
+        self._fetch = fetch or _build_fetch(settings)
         self._snapshot: _Snapshot | None = None
         self._failure = ""
         self._pause_until = 0
@@ -97,10 +99,17 @@ class FetchedKeys:
         return keep.keys
 
 
-def fetch_keys(issuer: str, *, timeout: float) -> Keys:
+def _build_fetch(settings: ResourceSettings) -> Callable[[], Keys]:
+    outbound = build_outbound(settings.proxies, settings.CA_BUNDLE, names=("OAUTH2_PROXY", "OAUTH2_CA_BUNDLE"))
+    return lambda: fetch_keys(settings.ISSUER, timeout=settings.HTTP_TIMEOUT_SECONDS, outbound=outbound)
+
+
+def fetch_keys(issuer: str, *, timeout: float, outbound: Outbound = USUAL) -> Keys:
     """Fetch the keys of *issuer*: its metadata first, then what its ``jwks_uri`` names.
 
     :param timeout: Longest wait for each of the two, in seconds.
+    :param outbound: The way to the issuer.
     :raises DiscoveryError: The issuer is away, or its documents are not what they should be.
     """
-    return fetch_jwks(fetch_metadata(issuer, timeout=timeout).jwks_uri, timeout=timeout)
+    metadata = fetch_metadata(issuer, timeout=timeout, outbound=outbound)
+    return fetch_jwks(metadata.jwks_uri, timeout=timeout, outbound=outbound)

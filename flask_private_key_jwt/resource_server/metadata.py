@@ -57,17 +57,18 @@ def build_metadata(
 def find_requirements(app: Flask) -> Iterator[Requirement]:
     """The requirements of all views and blueprints that *app* has by now."""
     for view in app.view_functions.values():
-        yield from _marks(view)
-        view_class = getattr(view, "view_class", None)
-        for method in getattr(view_class, "methods", None) or ():
-            yield from _marks(getattr(view_class, method.lower(), None))
+        yield from find_marks(view)
     for blueprint, functions in app.before_request_funcs.items():
         if blueprint is not None:
             for function in functions:
-                yield from _marks(function)
+                yield from find_marks(function)
 
 
-def _marks(function: object) -> Iterator[Requirement]:
-    requirement = getattr(function, MARK, None)
-    if isinstance(requirement, Requirement):
-        yield requirement
+def find_marks(view: object) -> Iterator[Requirement]:
+    """The requirements of one view, or of one function that guards a blueprint."""
+    view_class = getattr(view, "view_class", None)
+    methods = [getattr(view_class, method.lower(), None) for method in getattr(view_class, "methods", None) or ()]
+    for function in (view, *methods):
+        requirement = getattr(function, MARK, None)
+        if isinstance(requirement, Requirement):
+            yield requirement

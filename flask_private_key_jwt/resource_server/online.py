@@ -133,6 +133,8 @@ def _build_client(settings: ResourceSettings) -> Introspector:
             key=settings.CLIENT_KEY,
             key_password=settings.CLIENT_KEY_PASSWORD,
             timeout=settings.HTTP_TIMEOUT_SECONDS,
+            proxies=settings.proxies,
+            ca_bundle=settings.CA_BUNDLE,
         )
     except ConfigurationError as error:
         raise ConfigurationError(f"OAUTH2_CLIENT_KEY is not accepted: {error}") from None

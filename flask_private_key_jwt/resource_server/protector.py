@@ -20,6 +20,7 @@ from .guard import EXTENSION_KEY, Guard, current_guard
 from .issuer_keys import FetchedKeys
 from .metadata import MARK, find_requirements, metadata_url
 from .metadata_endpoint import add_metadata_endpoint
+from .new_views import check_new_views
 from .online import OnlineCheck
 from .own_server import SERVER_KEY, OwnServer
 from .requirement import DPoPUse, Scopes, build_requirement
@@ -36,6 +37,9 @@ class ResourceProtector:
     def init_app(self, app: flask.Flask) -> None:
         """Read the settings of *app* and add its metadata document (RFC 9728).
 
+        An app that is also the authorization server has its ``PrivateKeyJWT`` initialised first. A view that asks for
+        what the app cannot do is an error: here if it is registered already, else where it is registered.
+
         :raises ConfigurationError: A setting is wrong or missing, or *app* was initialised before.
         """
         if EXTENSION_KEY in app.extensions:
@@ -47,6 +51,7 @@ class ResourceProtector:
             guard.online.prepare()
         app.extensions[EXTENSION_KEY] = guard
         add_metadata_endpoint(app, guard.settings)
+        check_new_views(app, guard.check_setup)
 
     def __call__(
         self, scopes: Scopes = None, *, dpop: DPoPUse = "allowed", optional: bool = False, online: bool = False

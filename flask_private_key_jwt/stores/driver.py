@@ -18,6 +18,7 @@ from sqlalchemy.sql.compiler import SQLCompiler
 
 from ..errors import StoreUnavailable
 from .connections import Connections, drop_if_dead, lend_connections
+from .missing_tables import ADVICE, is_about_missing_tables
 
 EngineSource = Callable[[], Engine]
 """Gives the engine; asked once, at first use, so it may need an application context that exists only then."""
@@ -172,4 +173,5 @@ def _unavailable(error: Exception, engine: Engine) -> StoreUnavailable:
     message = next(iter(str(cause).splitlines()), "")[:_MESSAGE_CHARACTERS]
     if password := engine.url.password:
         message = message.replace(str(password), "***")
-    return StoreUnavailable(f"database: {type(cause).__name__} {message!r}")
+    advice = f"; {ADVICE}" if is_about_missing_tables(cause) else ""
+    return StoreUnavailable(f"database: {type(cause).__name__} {message!r}{advice}")

@@ -1,7 +1,9 @@
 """SQLAlchemy engines: one of the replay store's own, and SQLite in WAL mode."""
 
 import logging
+import os
 import sqlite3
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import create_engine, event
@@ -38,6 +40,7 @@ def open_engine(text: str) -> Engine:
     if url.get_backend_name() == "sqlite":
         if url.database in (None, "", ":memory:") or "memory" in str(url):
             raise ConfigurationError("OAUTH2_REPLAY_STORE names an SQLite database in memory. Use 'memory' instead.")
+        _check_folder(str(url.database))
         options["connect_args"] = {"timeout": TIMEOUT_SECONDS}
     else:
         options["connect_args"] = {
@@ -61,6 +64,21 @@ def _parse(text: str) -> URL:
         # The message and the traceback would quote the URL, password included.
         raise ConfigurationError("OAUTH2_REPLAY_STORE is neither a kind of store nor a URL SQLAlchemy reads.") from None
     return url
+
+
+def _check_folder(path: str) -> None:
+    """SQLite makes a file that is missing, but no folder: better said at the start than at each request."""
+    if path.startswith("file:"):  # SQLite's own kind of URL
+        return
+    file = Path(path).absolute()
+    if not file.parent.is_dir():
+        raise ConfigurationError(
+            f"OAUTH2_REPLAY_STORE names an SQLite file in {str(file.parent)!r}, and there is no such folder: create it."
+        )
+    if file.is_dir() or not os.access(file.parent, os.W_OK):
+        raise ConfigurationError(
+            f"OAUTH2_REPLAY_STORE names {str(file)!r}, where this process can write no SQLite file."
+        )
 
 
 def use_wal(engine: Engine) -> None:

@@ -30,12 +30,13 @@ _DIGEST = LargeBinary(32).with_variant(mysql.BINARY(32), "mysql", "mariadb")
 _CHARSET = "utf8mb4"
 
 GRANT_TABLE_NAMES = (
-    "oauth2_pushed_request",
-    "oauth2_authorization_code",
-    "oauth2_refresh_token",
-    "oauth2_consent",
-    "oauth2_revocation",
+    "pushed_request",
+    "authorization_code",
+    "refresh_token",
+    "consent",
+    "revocation",
 )
+"""Without the prefix that all tables of one application share."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,20 +50,19 @@ class GrantTables:
     revocation: Table
 
 
-def build_grant_tables(metadata: MetaData) -> GrantTables:
-    """Add the tables to *metadata*."""
+def build_grant_tables(metadata: MetaData, prefix: str) -> GrantTables:
+    """Add the tables to *metadata*, their names behind *prefix*."""
     return GrantTables(
-        pushed_request=_build_pushed_request(metadata),
-        authorization_code=_build_authorization_code(metadata),
-        refresh_token=_build_refresh_token(metadata),
-        consent=_build_consent(metadata),
-        revocation=_build_revocation(metadata),
+        pushed_request=_build_pushed_request(metadata, f"{prefix}pushed_request"),
+        authorization_code=_build_authorization_code(metadata, f"{prefix}authorization_code"),
+        refresh_token=_build_refresh_token(metadata, f"{prefix}refresh_token"),
+        consent=_build_consent(metadata, f"{prefix}consent"),
+        revocation=_build_revocation(metadata, f"{prefix}revocation"),
     )
 
 
-def _build_pushed_request(metadata: MetaData) -> Table:
+def _build_pushed_request(metadata: MetaData, name: str) -> Table:
     """Authorization requests that clients pushed (RFC 9126)."""
-    name = "oauth2_pushed_request"
     return Table(
         name,
         metadata,
@@ -80,9 +80,8 @@ def _build_pushed_request(metadata: MetaData) -> Table:
     )
 
 
-def _build_authorization_code(metadata: MetaData) -> Table:
+def _build_authorization_code(metadata: MetaData, name: str) -> Table:
     """Authorization codes, and all they are bound to (RFC 6749 §4.1.2)."""
-    name = "oauth2_authorization_code"
     return Table(
         name,
         metadata,
@@ -102,8 +101,7 @@ def _build_authorization_code(metadata: MetaData) -> Table:
     )
 
 
-def _build_refresh_token(metadata: MetaData) -> Table:
-    name = "oauth2_refresh_token"
+def _build_refresh_token(metadata: MetaData, name: str) -> Table:
     return Table(
         name,
         metadata,
@@ -123,9 +121,8 @@ def _build_refresh_token(metadata: MetaData) -> Table:
     )
 
 
-def _build_consent(metadata: MetaData) -> Table:
+def _build_consent(metadata: MetaData, name: str) -> Table:
     """What a person has allowed a client, so that they are asked once."""
-    name = "oauth2_consent"
     return Table(
         name,
         metadata,
@@ -142,9 +139,8 @@ def _build_consent(metadata: MetaData) -> Table:
     )
 
 
-def _build_revocation(metadata: MetaData) -> Table:
+def _build_revocation(metadata: MetaData, name: str) -> Table:
     """What was revoked before its time: access tokens are not stored (RFC 9068), so this is."""
-    name = "oauth2_revocation"
     return Table(
         name,
         metadata,

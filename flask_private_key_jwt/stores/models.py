@@ -32,9 +32,9 @@ from sqlalchemy.orm import Mapped, registry, validates
 from sqlalchemy.sql.elements import conv
 
 from .. import clock
-from ..errors import ConfigurationError
 from ..registered_client import MAX_CLIENT_ID_CHARACTERS, PUBLIC, RegisteredClient, is_client_id
 from .grant_tables import GRANT_TABLE_NAMES, GrantTables, build_grant_tables
+from .table_names import check_prefix, claim_names
 
 if TYPE_CHECKING:
     from flask_sqlalchemy import SQLAlchemy
@@ -48,15 +48,18 @@ _DIGEST = LargeBinary(32).with_variant(mysql.BINARY(32), "mysql", "mariadb")
 _CHARSET = "utf8mb4"
 
 
-TABLE_NAMES = (
-    "oauth2_client",
-    "oauth2_client_key",
-    "oauth2_fetched_document",
-    "oauth2_registration_token",
-    "oauth2_server_key",
-    "oauth2_replay",
+TABLE_PREFIX = "oauth2_"
+_NAMES = (
+    "client",
+    "client_key",
+    "fetched_document",
+    "registration_token",
+    "server_key",
+    "replay",
     *GRANT_TABLE_NAMES,
 )
+TABLE_NAMES = tuple(f"{TABLE_PREFIX}{name}" for name in _NAMES)
+"""What the tables are called where the application says nothing else."""
 
 
 class ClientRow(NamedTuple):
@@ -167,18 +170,14 @@ class Tables:
     Client: type[ClientModel]
 
 
-def build_tables(db: "SQLAlchemy") -> Tables:
+def build_tables(db: "SQLAlchemy", *, prefix: str = TABLE_PREFIX) -> Tables:
     """Add the tables to ``db.metadata``, where the application's own migrations find them.
 
-    :raises ConfigurationError: *db* has a table of one of these names already.
+    :param prefix: What the names of all tables begin with, and so those of their constraints and indexes.
+    :raises ConfigurationError: *db* has a table of one of these names already, or *prefix* is none.
     """
-    for name in TABLE_NAMES:
-        if (f"{db.metadata.schema}.{name}" if db.metadata.schema else name) in db.metadata.tables:
-            raise ConfigurationError(
-                f"This SQLAlchemy object has a table {name} already. Make one PrivateKeyJWT(db) for it and call "
-                "its init_app for every app; a table of your own of that name needs another one."
-            )
-    client = _build_client_table(db.metadata)
+    claim_names(db, check_prefix(prefix), _NAMES)
+    client = _build_client_table(db.metadata, f"{prefix}client")
     # A registry of its own: a class named Client in the application stays the only one there, and the
     # application's model_class (a dataclass, say) does not reshape this one.
     model: type[ClientModel] = type("Client", (ClientModel,), {"__doc__": ClientModel.__doc__})
@@ -187,19 +186,19 @@ def build_tables(db: "SQLAlchemy") -> Tables:
     )
     return Tables(
         client=client,
-        client_key=_build_client_key_table(db.metadata),
-        fetched_document=_build_fetched_document_table(db.metadata),
-        registration_token=_build_registration_token_table(db.metadata),
-        server_key=_build_server_key_table(db.metadata),
-        replay=build_replay_table(db.metadata),
-        granted=build_grant_tables(db.metadata),
+        client_key=_build_client_key_table(db.metadata, f"{prefix}client_key"),
+        fetched_document=_build_fetched_document_table(db.metadata, f"{prefix}fetched_document"),
+        registration_token=_build_registration_token_table(db.metadata, f"{prefix}registration_token"),
+        server_key=_build_server_key_table(db.metadata, f"{prefix}server_key"),
+        replay=build_replay_table(db.metadata, f"{prefix}replay"),
+        granted=build_grant_tables(db.metadata, prefix),
         Client=model,
     )
 
 
-def _build_client_table(metadata: MetaData) -> Table:
+def _build_client_table(metadata: MetaData, name: str) -> Table:
     return Table(
-        "oauth2_client",
+        name,
         metadata,
         Column("id", Integer),
         Column("client_id", String(MAX_CLIENT_ID_CHARACTERS), nullable=False),
@@ -232,46 +231,46 @@ def _build_client_table(metadata: MetaData) -> Table:
         Column("registration_access_token_digest", _DIGEST),
         Column("created_at", BigInteger, nullable=False, default=_now),
         Column("updated_at", BigInteger, nullable=False, default=_now, onupdate=_now),
-        PrimaryKeyConstraint("id", name=conv("pk_oauth2_client")),
-        UniqueConstraint("client_id", name=conv("uq_oauth2_client_client_id")),
-        _check("oauth2_client", "client_id", "client_id <> ''"),
-        _check("oauth2_client", "version", "version <> ''"),
-        _check("oauth2_client", "jwks", """jwks NOT IN ('', 'null', '[]', '{}', '{"keys":[]}', '{"keys": []}')"""),
-        _check("oauth2_client", "one_key_source", _ONE_KEY_SOURCE),
-        _check("oauth2_client", "jwks_uri", "jwks_uri <> ''"),
-        _check("oauth2_client", "auth_method", "token_endpoint_auth_method IN ('private_key_jwt', 'none')"),
+        PrimaryKeyConstraint("id", name=conv(f"pk_{name}")),
+        UniqueConstraint("client_id", name=conv(f"uq_{name}_client_id")),
+        _check(name, "client_id", "client_id <> ''"),
+        _check(name, "version", "version <> ''"),
+        _check(name, "jwks", """jwks NOT IN ('', 'null', '[]', '{}', '{"keys":[]}', '{"keys": []}')"""),
+        _check(name, "one_key_source", _ONE_KEY_SOURCE),
+        _check(name, "jwks_uri", "jwks_uri <> ''"),
+        _check(name, "auth_method", "token_endpoint_auth_method IN ('private_key_jwt', 'none')"),
         # Nothing but the key tells whether a public client's token is in the right hands (RFC 9700 §2.2).
-        _check("oauth2_client", "public_is_bound", "token_endpoint_auth_method <> 'none' OR dpop_bound_access_tokens"),
-        _check("oauth2_client", "application_type", "application_type IN ('web', 'native')"),
-        _check("oauth2_client", "assertion_audience", "assertion_audience IN ('issuer', 'compatibility')"),
-        _check("oauth2_client", "metadata", "client_metadata <> ''"),
-        _check("oauth2_client", "times", "created_at >= 0 AND updated_at >= 0"),
+        _check(name, "public_is_bound", "token_endpoint_auth_method <> 'none' OR dpop_bound_access_tokens"),
+        _check(name, "application_type", "application_type IN ('web', 'native')"),
+        _check(name, "assertion_audience", "assertion_audience IN ('issuer', 'compatibility')"),
+        _check(name, "metadata", "client_metadata <> ''"),
+        _check(name, "times", "created_at >= 0 AND updated_at >= 0"),
         mysql_charset=_CHARSET,
         mariadb_charset=_CHARSET,
     )
 
 
-def _build_client_key_table(metadata: MetaData) -> Table:
+def _build_client_key_table(metadata: MetaData, name: str) -> Table:
     """When each key of a client came and when it last signed something: for people, not for verification."""
     return Table(
-        "oauth2_client_key",
+        name,
         metadata,
         Column("client_id", String(MAX_CLIENT_ID_CHARACTERS)),
         Column("thumbprint", String(64)),
         Column("added_at", BigInteger, nullable=False),
         Column("last_used_at", BigInteger),
-        PrimaryKeyConstraint("client_id", "thumbprint", name=conv("pk_oauth2_client_key")),
-        _check("oauth2_client_key", "names", "client_id <> '' AND thumbprint <> ''"),
-        _check("oauth2_client_key", "times", "added_at >= 0 AND last_used_at >= 0"),
+        PrimaryKeyConstraint("client_id", "thumbprint", name=conv(f"pk_{name}")),
+        _check(name, "names", "client_id <> '' AND thumbprint <> ''"),
+        _check(name, "times", "added_at >= 0 AND last_used_at >= 0"),
         mysql_charset=_CHARSET,
         mariadb_charset=_CHARSET,
     )
 
 
-def _build_fetched_document_table(metadata: MetaData) -> Table:
+def _build_fetched_document_table(metadata: MetaData, name: str) -> Table:
     """Documents that clients publish (``jwks_uri``), as last fetched by any worker."""
     return Table(
-        "oauth2_fetched_document",
+        name,
         metadata,
         Column("url_digest", _DIGEST),
         Column("url", Text, nullable=False),
@@ -279,18 +278,18 @@ def _build_fetched_document_table(metadata: MetaData) -> Table:
         Column("fetched_at", BigInteger, nullable=False, default=0),
         Column("fresh_until", BigInteger, nullable=False, default=0),
         Column("attempted_at", BigInteger, nullable=False, default=0),
-        PrimaryKeyConstraint("url_digest", name=conv("pk_oauth2_fetched_document")),
-        _check("oauth2_fetched_document", "url", "url <> ''"),
-        _check("oauth2_fetched_document", "times", "fetched_at >= 0 AND fresh_until >= 0 AND attempted_at >= 0"),
+        PrimaryKeyConstraint("url_digest", name=conv(f"pk_{name}")),
+        _check(name, "url", "url <> ''"),
+        _check(name, "times", "fetched_at >= 0 AND fresh_until >= 0 AND attempted_at >= 0"),
         mysql_charset=_CHARSET,
         mariadb_charset=_CHARSET,
     )
 
 
-def _build_registration_token_table(metadata: MetaData) -> Table:
+def _build_registration_token_table(metadata: MetaData, name: str) -> Table:
     """Initial access tokens of dynamic registration (RFC 7591 §3), hashed."""
     return Table(
-        "oauth2_registration_token",
+        name,
         metadata,
         Column("digest", _DIGEST),
         Column("label", String(255), nullable=False, default=""),
@@ -298,17 +297,17 @@ def _build_registration_token_table(metadata: MetaData) -> Table:
         Column("may_choose_client_id", Boolean, nullable=False, default=False),
         Column("created_at", BigInteger, nullable=False),
         Column("expires_at", BigInteger, nullable=False),
-        PrimaryKeyConstraint("digest", name=conv("pk_oauth2_registration_token")),
-        _check("oauth2_registration_token", "uses_left", "uses_left >= 0"),
-        _check("oauth2_registration_token", "times", "created_at >= 0 AND expires_at >= created_at"),
+        PrimaryKeyConstraint("digest", name=conv(f"pk_{name}")),
+        _check(name, "uses_left", "uses_left >= 0"),
+        _check(name, "times", "created_at >= 0 AND expires_at >= created_at"),
         mysql_charset=_CHARSET,
         mariadb_charset=_CHARSET,
     )
 
 
-def _build_server_key_table(metadata: MetaData) -> Table:
+def _build_server_key_table(metadata: MetaData, name: str) -> Table:
     return Table(
-        "oauth2_server_key",
+        name,
         metadata,
         Column("slot", Integer, autoincrement=False),
         Column("kid", String(255), nullable=False),
@@ -318,30 +317,30 @@ def _build_server_key_table(metadata: MetaData) -> Table:
         Column("created_at", BigInteger, nullable=False),
         Column("signs_from", BigInteger, nullable=False),
         Column("retired_at", BigInteger),
-        PrimaryKeyConstraint("slot", name=conv("pk_oauth2_server_key")),
-        UniqueConstraint("kid", name=conv("uq_oauth2_server_key_kid")),
-        _check("oauth2_server_key", "slot", "slot >= 1"),
-        _check("oauth2_server_key", "names", "kid <> '' AND alg <> ''"),
-        _check("oauth2_server_key", "jwk", "public_jwk <> '' AND encrypted_private_jwk <> ''"),
-        _check("oauth2_server_key", "times", "created_at >= 0 AND signs_from >= created_at AND retired_at >= 0"),
+        PrimaryKeyConstraint("slot", name=conv(f"pk_{name}")),
+        UniqueConstraint("kid", name=conv(f"uq_{name}_kid")),
+        _check(name, "slot", "slot >= 1"),
+        _check(name, "names", "kid <> '' AND alg <> ''"),
+        _check(name, "jwk", "public_jwk <> '' AND encrypted_private_jwk <> ''"),
+        _check(name, "times", "created_at >= 0 AND signs_from >= created_at AND retired_at >= 0"),
         mysql_charset=_CHARSET,
         mariadb_charset=_CHARSET,
     )
 
 
-def build_replay_table(metadata: MetaData) -> Table:
+def build_replay_table(metadata: MetaData, name: str = f"{TABLE_PREFIX}replay") -> Table:
     """Add the table of used marks to *metadata*: the application's, or a replay database's own.
 
     One B-tree: a second index, or SQLite's hidden rowid, would double the cost of every request's write.
     """
     return Table(
-        "oauth2_replay",
+        name,
         metadata,
         Column("digest", _DIGEST),
         Column("expires_at", BigInteger, nullable=False),
-        PrimaryKeyConstraint("digest", name=conv("pk_oauth2_replay")),
-        _check("oauth2_replay", "digest", "length(digest) = 32"),
-        _check("oauth2_replay", "expires_at", "expires_at >= 0"),
+        PrimaryKeyConstraint("digest", name=conv(f"pk_{name}")),
+        _check(name, "digest", "length(digest) = 32"),
+        _check(name, "expires_at", "expires_at >= 0"),
         sqlite_with_rowid=False,
     )
 

@@ -29,7 +29,7 @@ class SQLAlchemyReplayStore:
     """Remembers marks in one table, for all processes that share the database.
 
     :param database: Where it remembers them.
-    :param table: The application's ``oauth2_replay``; when absent, the store makes a table of its own.
+    :param table: The application's own table of marks; when absent, the store makes a table of its own.
     """
 
     def __init__(self, database: Database, table: Table | None = None) -> None:

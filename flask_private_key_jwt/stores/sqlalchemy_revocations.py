@@ -20,7 +20,7 @@ class SQLAlchemyRevocationStore:
     """Remembers what was revoked.
 
     :param database: The application's.
-    :param table: The application's ``oauth2_revocation``.
+    :param table: The application's table of what was revoked.
     """
 
     def __init__(self, database: Database, table: Table) -> None:

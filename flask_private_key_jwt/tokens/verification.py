@@ -98,12 +98,11 @@ class TokenVerifier:
         """What an access token says, whether its time is over or to come; otherwise as :meth:`verify`."""
         if len(text) > self._max_bytes:
             raise InvalidToken(f"token: longer than {self._max_bytes} bytes")
-        known = keys.load()
-        token = self._verified.find(text, known)
+        token = self._verified.find(text, keys.load)
         if token is None:
             try:
-                jwt = self._parse(text)
-                known = check_signature(jwt, keys, known)
+                jwt = self._parse(text)  # first: what is no token of our issuer's is no reason to ask for its keys
+                known = check_signature(jwt, keys, keys.load())
                 token = self._read_claims(jwt.claims)
             except jose.JoseProblem as problem:
                 raise InvalidToken(f"token: {problem}") from None

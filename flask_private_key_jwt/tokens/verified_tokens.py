@@ -1,6 +1,7 @@
 """Tokens whose signature was checked before, so that a token sent a thousand times costs one verification."""
 
 from collections import OrderedDict
+from collections.abc import Callable
 from hashlib import sha256
 from threading import Lock
 from typing import Generic, TypeVar
@@ -27,9 +28,15 @@ class VerifiedTokens(Generic[T]):
         self._entries: OrderedDict[bytes, tuple[Keys, T]] = OrderedDict()
         self._lock = Lock()
 
-    def find(self, token: str, keys: Keys) -> T | None:
-        """What *token* says, if it was verified with *keys* before."""
+    def find(self, token: str, load_keys: Callable[[], Keys]) -> T | None:
+        """What *token* says, if it was verified before with the keys that count now.
+
+        :param load_keys: Gives those; not called for a token that is new here.
+        """
         name = _digest(token)
+        if name not in self._entries:
+            return None
+        keys = load_keys()  # may fetch them, so no lock is held
         with self._lock:
             entry = self._entries.get(name)
             if entry is None:

@@ -412,8 +412,8 @@ def test_database_without_tables_is_a_sentence(words, run, server):
 
     assert_refused(
         run(*words.split()),
-        "The database did not answer: database: OperationalError 'no such table: oauth2_client'. "
-        "Has `flask db upgrade` been run?",
+        "The database did not answer: database: OperationalError 'no such table: oauth2_client'; "
+        "tables or columns are missing: run `flask db upgrade`.",
     )
 
 
@@ -422,7 +422,7 @@ def test_add_to_a_database_without_tables_is_a_sentence(run, server, metadata_fi
     with app.app_context():
         db.drop_all()
 
-    assert "Has `flask db upgrade` been run?" in run("add", metadata_file).stderr
+    assert "run `flask db upgrade`." in run("add", metadata_file).stderr
 
 
 # --- vouch --------------------------------------------------------------------------------------------------

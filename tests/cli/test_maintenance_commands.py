@@ -95,7 +95,7 @@ def test_purge_of_a_database_without_tables_is_a_sentence(run, server):
 
     assert outcome.exit_code != 0
     assert outcome.stdout == ""
-    assert "'no such table: oauth2_replay'" in outcome.stderr
+    assert "'no such table: oauth2_replay'; tables or columns are missing: run `flask db upgrade`." in outcome.stderr
     assert "Traceback" not in outcome.stderr
 
 

@@ -223,4 +223,4 @@ def test_database_without_the_tables_is_a_sentence(server, run, words):
 
     assert outcome.exit_code == 2
     assert outcome.stderr.startswith("Error: The database did not answer: ")
-    assert "Has `flask db upgrade` been run?" in outcome.stderr
+    assert "tables or columns are missing: run `flask db upgrade`." in outcome.stderr

@@ -97,7 +97,10 @@ def test_table_that_is_missing_is_unavailable_and_then_back(table, app, server, 
     db = server[2]
 
     rename(app, db, name, f"{name}_away")
-    assert_unavailable(ask_token(), refusals, f"database: OperationalError 'no such table: {name}'")
+    missing = (
+        f"database: OperationalError 'no such table: {name}'; tables or columns are missing: run `flask db upgrade`"
+    )
+    assert_unavailable(ask_token(), refusals, missing)
     assert issued == []
 
     rename(app, db, f"{name}_away", name)

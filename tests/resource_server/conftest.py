@@ -13,6 +13,7 @@ from flask_private_key_jwt import ResourceProtector, current_token
 from flask_private_key_jwt.discovery import DiscoveryError
 from flask_private_key_jwt.dpop.proof import access_token_hash
 from flask_private_key_jwt.keys import jose
+from flask_private_key_jwt.outbound import Outbound
 from flask_private_key_jwt.resource_server import issuer_keys
 from flask_private_key_jwt.signals import request_refused
 
@@ -33,7 +34,7 @@ class Issuer:
         """Replace the published keys."""
         self.jwks: list[dict[str, Any]] = [key.public_jwk() for key in keys]
 
-    def fetch_keys(self, issuer: str, *, timeout: float) -> tuple[jose.PublicKey, ...]:
+    def fetch_keys(self, issuer: str, *, timeout: float, outbound: Outbound) -> tuple[jose.PublicKey, ...]:
         """Stands in for discovery and fetching."""
         self.fetches += 1
         self.during_fetch()

@@ -59,11 +59,35 @@ def test_a_withdrawn_key_stops_working_when_the_cache_is_over(call, issuer, buil
     assert "the issuer has no key with kid" in refusals[0]
 
 
-def test_malformed_and_foreign_tokens_cause_no_fetch_but_the_first(call, issuer, build_token):
-    call.bearer()
-    for token in ("garbage", build_token(iss="https://evil.example"), build_token(header={"typ": "JWT"})):
-        assert call.bearer(token).status_code == 401
+NO_TOKENS = {
+    "no JWT": lambda _: "garbage",
+    "three parts": lambda _: "a.b.c",
+    "too long": lambda build: build(extra="x" * 9000),
+    "another issuer's": lambda build: build(iss="https://evil.example"),
+    "an ID token": lambda build: build(header={"typ": "JWT"}),
+    "no signature": lambda build: build().rpartition(".")[0] + ".",
+}
 
+
+@pytest.mark.parametrize("kind", NO_TOKENS)
+@pytest.mark.parametrize("scheme", ["bearer", "dpop"])
+def test_what_is_no_token_of_the_issuers_is_refused_while_that_was_never_reached(
+    scheme, kind, call, issuer, build_token, refusals
+):
+    issuer.away = True
+    token = NO_TOKENS[kind](build_token)
+
+    assert (call.bearer(token) if scheme == "bearer" else call.dpop(token)).status_code == 401
+    assert issuer.fetches == 0
+    assert refusals[0].startswith("token: ")
+
+
+@pytest.mark.parametrize("change", [{}, {"header": {"kid": "new"}}, {"exp": 1}, {"aud": "https://other.example"}])
+def test_what_may_be_a_token_waits_for_the_issuer(change, call, issuer, build_token):
+    issuer.away = True
+    answer = call.bearer(build_token(**change))
+
+    assert (answer.status_code, answer.json, answer.headers["Retry-After"]) == (503, UNAVAILABLE, "5")
     assert issuer.fetches == 1
 
 

@@ -668,9 +668,18 @@ def test_an_encrypted_key_opens_with_its_password(client_settings, client_key, t
     require_oauth.init_app(app)
 
 
-def test_a_view_that_comes_later_is_unavailable_and_the_log_says_what_to_set(make_caller, site, refusals):
+def test_a_view_that_comes_later_is_an_error_where_it_is_registered(make_caller, site):
     caller = make_caller(OAUTH2_ISSUER=site.url)
-    caller.app.get("/later")(ResourceProtector()(online=True)(lambda: "in"))
+
+    with pytest.raises(ConfigurationError, match=r"A view asks the issuer about tokens \(online=True\)"):
+        caller.app.get("/later")(ResourceProtector()(online=True)(lambda: "in"))
+    assert caller.send("/later").status_code == 404
+
+
+def test_a_view_that_flask_was_not_told_of_is_unavailable_and_the_log_says_what_to_set(make_caller, site, refusals):
+    caller = make_caller(OAUTH2_ISSUER=site.url)
+    caller.app.get("/later", endpoint="later")(lambda: "in")
+    caller.app.view_functions["later"] = ResourceProtector()(online=True)(lambda: "in")
 
     check_unavailable(caller.bearer(path="/later"))
     [reason] = caller.refusals

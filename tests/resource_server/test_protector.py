@@ -2,6 +2,7 @@
 
 import importlib.util
 import logging
+import sys
 
 import flask
 import pytest
@@ -11,6 +12,8 @@ from flask.views import MethodView
 from flask_private_key_jwt import ResourceProtector, current_token
 from flask_private_key_jwt.errors import ConfigurationError
 from flask_private_key_jwt.signals import request_refused
+from tests.conftest import close
+from tests.conftest import make_app as make_server
 
 CONFIG = {"OAUTH2_ISSUER": "https://as.example", "OAUTH2_RESOURCE": "https://api.example"}
 BOTH_WAYS = {**CONFIG, "OAUTH2_REPLAY_STORE": "memory"}
@@ -342,12 +345,104 @@ def test_requiring_dpop_without_a_replay_store_is_an_error_at_start_where_views_
         require_oauth.init_app(app)
 
 
+def add_view(app, view):
+    app.get("/")(view)
+
+
+def add_view_class(app, view):
+    class Values(MethodView):
+        decorators = [lambda _: view]
+
+        def get(self):
+            return "in"
+
+    app.add_url_rule("/", view_func=Values.as_view("values"))
+
+
+def add_method(app, view):
+    class Values(MethodView):
+        get = staticmethod(view)
+
+    app.add_url_rule("/", view_func=Values.as_view("values"))
+
+
+def add_in_a_blueprint(app, view):
+    api = flask.Blueprint("api", __name__)
+    api.get("/")(view)
+    app.register_blueprint(api)
+
+
+def add_in_a_nested_blueprint(app, view):
+    outer, inner = flask.Blueprint("outer", __name__), flask.Blueprint("inner", __name__)
+    inner.get("/")(view)
+    outer.register_blueprint(inner)
+    app.register_blueprint(outer)
+
+
+WAYS = [add_view, add_view_class, add_method, add_in_a_blueprint, add_in_a_nested_blueprint]
+
+
 @pytest.mark.parametrize("store", [None, "sql"])
-@pytest.mark.parametrize("headers", [{}, {"Authorization": "Bearer x"}, {"Authorization": "DPoP x"}])
-def test_requiring_dpop_without_a_replay_store_is_unavailable_later(issuer, require_oauth, caplog, headers, store):
+@pytest.mark.parametrize("add", WAYS)
+def test_requiring_dpop_without_a_replay_store_is_an_error_where_a_view_is_registered(add, store, require_oauth):
     app = make_app(**CONFIG, OAUTH2_REPLAY_STORE=store)
     require_oauth.init_app(app)
+
+    with pytest.raises(ConfigurationError, match="OAUTH2_REPLAY_STORE"):
+        add(app, require_oauth(dpop="required")(lambda: "in"))
+    assert "/" not in [rule.rule for rule in app.url_map.iter_rules()]
+
+
+@pytest.mark.parametrize("add", WAYS)
+def test_a_view_that_can_be_served_is_registered(add, require_oauth, issuer):
+    app = make_app(**BOTH_WAYS)
+    require_oauth.init_app(app)
+    add(app, require_oauth(dpop="required")(lambda: "in"))
+
+    assert app.test_client().get("/").status_code == 401
+
+
+def test_the_server_in_the_same_app_lends_its_store_to_views_that_come_later(require_oauth, tmp_path):
+    app, _, db = make_server(f"sqlite:///{tmp_path}/both.sqlite", **CONFIG)
+    require_oauth.init_app(app)
     app.get("/")(require_oauth(dpop="required")(lambda: "in"))
+
+    assert app.test_client().get("/").status_code == 401
+    close(app, db)
+
+
+@pytest.mark.parametrize("nested", [False, True])
+def test_a_protected_blueprint_without_a_replay_store_is_an_error_where_it_is_registered(nested, require_oauth):
+    app = make_app(**CONFIG)
+    require_oauth.init_app(app)
+    api, inner = flask.Blueprint("api", __name__), flask.Blueprint("inner", __name__)
+    require_oauth.protect(api, dpop="required")
+    (inner if nested else api).get("/")(lambda: "in")
+    if nested:
+        api.register_blueprint(inner)
+
+    with pytest.raises(ConfigurationError, match="Set OAUTH2_REPLAY_STORE"):
+        app.register_blueprint(api)
+
+
+def test_views_that_are_not_protected_are_registered_as_ever(require_oauth):
+    app = make_app(**CONFIG)
+    require_oauth.init_app(app)
+    app.add_url_rule("/a", "a", lambda: "a", methods=["POST"])
+    app.add_url_rule("/b/", endpoint="b", view_func=lambda: "b", provide_automatic_options=False)
+    app.add_url_rule("/c", "a")
+
+    client = app.test_client()
+    assert [client.post("/a").text, client.get("/b/").text, client.options("/b/").status_code] == ["a", "b", 405]
+
+
+@pytest.mark.parametrize("store", [None, "sql"])
+@pytest.mark.parametrize("headers", [{}, {"Authorization": "Bearer x"}, {"Authorization": "DPoP x"}])
+def test_requiring_dpop_where_nobody_was_told_of_the_view_is_unavailable(issuer, require_oauth, caplog, headers, store):
+    app = make_app(**CONFIG, OAUTH2_REPLAY_STORE=store)
+    require_oauth.init_app(app)
+    app.get("/", endpoint="view")(lambda: "in")
+    app.view_functions["view"] = require_oauth(dpop="required")(lambda: "in")
 
     answer = app.test_client().get("/", headers=headers)
 
@@ -357,19 +452,24 @@ def test_requiring_dpop_without_a_replay_store_is_unavailable_later(issuer, requ
     assert "OAUTH2_REPLAY_STORE" in caplog.text
 
 
-def test_a_view_that_requires_dpop_in_a_blueprint_without_a_replay_store_is_unavailable(
-    issuer, require_oauth, build_token
-):
-    app = make_app(**CONFIG)
-    require_oauth.init_app(app)
-    api = flask.Blueprint("api", __name__)
-    require_oauth.protect(api)
-    api.get("/")(require_oauth(dpop="required")(lambda: "in"))
-    app.register_blueprint(api)
+@pytest.mark.parametrize(
+    ("store", "sentence"),
+    [
+        ("sqlite:////no/such/folder/replay.sqlite", "'/no/such/folder', and there is no such folder: create it"),
+        ("nosuch://u:hunter2@h/d", "neither a kind of store nor a URL SQLAlchemy reads"),
+    ],
+)
+def test_a_replay_store_that_cannot_be_had_is_an_error_at_the_start(store, sentence, require_oauth):
+    with pytest.raises(ConfigurationError, match=sentence) as refused:
+        require_oauth.init_app(make_app(**CONFIG, OAUTH2_REPLAY_STORE=store))
+    assert "hunter2" not in str(refused.value)
 
-    answer = app.test_client().get("/", headers={"Authorization": f"Bearer {build_token()}"})
 
-    assert answer.status_code == 503
+def test_redis_without_redis_py_is_an_error_at_the_start(require_oauth, monkeypatch):
+    monkeypatch.setitem(sys.modules, "redis", None)
+
+    with pytest.raises(ConfigurationError, match=r"pip install flask-private-key-jwt\[redis\]"):
+        require_oauth.init_app(make_app(**CONFIG, OAUTH2_REPLAY_STORE="redis://127.0.0.1"))
 
 
 # --- a guest in someone's app -----------------------------------------------------------------------------

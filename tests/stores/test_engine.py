@@ -135,3 +135,32 @@ def test_a_connection_is_waited_for_five_seconds_unless_the_url_says_otherwise(m
     with pytest.raises(StoreUnavailable):
         store.purge()
     assert connect.call_args.kwargs["connect_timeout"] == timeout
+
+
+# --- where an SQLite file may be ----------------------------------------------------------------------------
+def test_a_file_that_is_not_there_yet_is_fine_in_a_folder_that_is(tmp_path):
+    open_engine(f"sqlite:///{tmp_path}/new.sqlite").dispose()
+
+
+def test_a_relative_file_counts_from_where_the_process_runs(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    open_engine("sqlite:///new.sqlite").dispose()
+
+    with pytest.raises(ConfigurationError, match=rf"in '{tmp_path}/missing', and there is no such folder"):
+        open_engine("sqlite:///missing/new.sqlite")
+
+
+def test_a_folder_in_the_place_of_the_file_is_refused(tmp_path):
+    with pytest.raises(ConfigurationError, match="where this process can write no SQLite file"):
+        open_engine(f"sqlite:///{tmp_path}")
+
+
+def test_a_folder_that_may_not_be_written_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr("os.access", lambda *_: False)  # root may write everywhere
+
+    with pytest.raises(ConfigurationError, match="where this process can write no SQLite file"):
+        open_engine(f"sqlite:///{tmp_path}/new.sqlite")
+
+
+def test_a_url_of_sqlites_own_kind_is_left_to_sqlite():
+    open_engine("sqlite:///file:/no/such/folder/x.sqlite?uri=true").dispose()

@@ -150,6 +150,31 @@ def test_an_application_makes_its_own_migration_and_it_fits(sql_url, tmp_path):
         db.engine.dispose()
 
 
+@pytest.mark.filterwarnings("ignore:'get_engine' is deprecated:DeprecationWarning")  # Flask-Migrate's own template
+def test_an_application_that_has_our_names_migrates_once_and_then_has_nothing_to_do(sql_url, tmp_path):
+    db = SQLAlchemy()
+
+    class OAuth2Client(db.Model):
+        """The application's own, as Authlib's documentation has it."""
+
+        __tablename__ = "oauth2_client"
+        id: Mapped[int] = mapped_column(primary_key=True)
+
+    tables = build_tables(db, prefix="as_")
+    app, folder = build_app(db, sql_url), str(tmp_path / "own")
+    with app.app_context():
+        flask_migrate.init(folder)
+        flask_migrate.migrate(folder)
+        flask_migrate.upgrade(folder)
+        flask_migrate.migrate(folder)
+        assert len(list((tmp_path / "own" / "versions").glob("*.py"))) == 1
+        assert table_names(app) == {name.replace("oauth2_", "as_") for name in TABLES} | {"oauth2_client"}
+        assert drift(app) == []
+        with db.engine.begin() as connection:
+            connection.execute(insert(tables.granted.revocation), {"digest": b"d" * 32, "expires_at": 1})
+        db.engine.dispose()
+
+
 # --- tables with rows in them ---------------------------------------------------------------------------------
 SINCE_0004 = {
     "oauth2_client": {

@@ -44,7 +44,7 @@ def test_sql_without_an_application_database_is_a_configuration_error():
 
 @pytest.mark.parametrize(
     ("name", "loaded"),
-    [("memory", []), ("redis://127.0.0.1", ["redis"]), ("sqlite:////nowhere/x.sqlite", ["sqlalchemy"])],
+    [("memory", []), ("redis://127.0.0.1", ["redis"]), ("sqlite:////tmp/x.sqlite", ["sqlalchemy"])],
 )
 def test_only_what_the_setting_names_is_loaded(name, loaded):
     program = (
