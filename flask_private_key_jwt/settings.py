@@ -169,6 +169,10 @@ class SharedSettings:
     CLOCK_SKEW_SECONDS: Annotated[int, between(0, 60)] = 10
     """How far another party's clock may be off, in seconds. 0 to 60."""
 
+    STORE_TIMEOUT_SECONDS: Annotated[int, between(1, 30)] = 5
+    """Longest time that the stores (database, Redis) may take for one request, all waiting included, in seconds.
+    1 to 30."""
+
     SECRETS: tuple[str, ...] = field(default=(), repr=False)
     """Secrets to derive keys from, newest first; default: ``SECRET_KEY``, then ``SECRET_KEY_FALLBACKS``."""
 
