@@ -164,7 +164,8 @@ def _build_server(
 
 def _build_binding(settings: ServerSettings, secrets: Secrets) -> TokenBinding:
     nonces = Nonces(secrets, purpose="as", lifetime=settings.DPOP_NONCE_LIFETIME_SECONDS)
-    checker = ProofChecker(settings, nonces if settings.DPOP_NONCE == "required" else None)
+    required = nonces if settings.DPOP_NONCE == "required" else None
+    checker = ProofChecker(settings, required, server=settings.ISSUER)
     return TokenBinding(checker, required=settings.DPOP_REQUIRED)
 
 

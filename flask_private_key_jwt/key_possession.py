@@ -87,7 +87,8 @@ def _check_key(key: ClientKey, proofs: Sequence[jose.JWT], *, audience: str, set
     thumbprint = key.public.thumbprint
     for jwt in proofs:
         if key.public.fits(jwt.alg) and key.is_named_by(jwt) and jose.verify(jwt, key.public):
-            return Mark(KEY_POSSESSION, thumbprint, _check_jti(jwt), _check_claims(jwt, audience, settings))
+            until = _check_claims(jwt, audience, settings)
+            return Mark(KEY_POSSESSION, settings.ISSUER, thumbprint, _check_jti(jwt), until)
     raise InvalidClientMetadata(f"{MEMBER} holds no JWT signed with the new key {thumbprint}")
 
 

@@ -18,6 +18,8 @@ class Mark:
 
     purpose: str
     """:data:`ASSERTION`, :data:`PROOF` or :data:`KEY_POSSESSION`; marks of different purposes never collide."""
+    server: str
+    """Where it was used: an authorization server's issuer, or :func:`name_api`. Several servers may share a store."""
     owner: str
     """Who made the ``jti``: the client_id, or the thumbprint of the key that signed."""
     jti: str
@@ -26,9 +28,18 @@ class Mark:
 
     def digest(self) -> bytes:
         """32 bytes that stand for the mark; the ``jti`` itself is never stored."""
-        # \x00 keeps owner "a" + jti "bc" apart from owner "ab" + jti "c"; a client_id holds no NUL.
-        text = f"{self.purpose}\x00{self.owner}\x00{self.jti}"
+        # \x00 keeps owner "a" + jti "bc" apart from owner "ab" + jti "c"; neither a URL nor a client_id holds a NUL.
+        text = f"{self.purpose}\x00{self.server}\x00{self.owner}\x00{self.jti}"
         return sha256(text.encode("utf-8", "surrogatepass")).digest()
+
+
+def name_api(*, issuer: str, resource: str) -> str:
+    """What stands for an API in :attr:`Mark.server`: the same for all its instances, and for no other server.
+
+    :param issuer: Whose tokens it takes.
+    :param resource: Its own identifier.
+    """
+    return f"{issuer} {resource}"  # neither holds a space
 
 
 class Replayed(Exception):

@@ -13,8 +13,7 @@ from .base import Mark, Replayed, build_digests
 TIMEOUT_SECONDS = 1
 """Longest wait for a connection and for an answer; ``?socket_timeout=`` in the URL changes it."""
 
-_PREFIX = b"{flask_private_key_jwt}:replay:"
-"""The braces put all keys into one slot, so that a cluster runs the script."""
+_PREFIX = b"flask_private_key_jwt:replay:"
 
 # A script runs alone: nobody writes between the look and the write. Expiry goes by the caller's clock, as in
 # every store; Redis's own expiry only clears away.

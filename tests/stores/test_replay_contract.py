@@ -64,6 +64,8 @@ def test_the_same_mark_twice_in_one_call_is_a_replay_and_remembers_nothing(store
     ("one", "other"),
     [
         ({"purpose": ASSERTION}, {"purpose": PROOF}),
+        ({"server": "https://one.example"}, {"server": "https://two.example"}),
+        ({"server": "https://as.example"}, {"server": "https://as.example https://api.example"}),
         ({"owner": "a"}, {"owner": "b"}),
         ({"owner": "A"}, {"owner": "a"}),
         ({"owner": "a", "jti": "bc"}, {"owner": "ab", "jti": "c"}),
