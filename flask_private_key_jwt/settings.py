@@ -252,7 +252,9 @@ class ServerSettings(SharedSettings):
     """Algorithm of the tokens this server signs."""
 
     KEY_CACHE_SECONDS: Annotated[int, between(1, 300)] = 60
-    """How long a process trusts its copy of the signing keys before it reads them again, in seconds. 1 to 300."""
+    """How often a process looks whether a signing key is due to be made or to end, in seconds. 1 to 300.
+
+    A change by a command counts at once: see :meth:`.keys.server_keys.ServerKeys.note_version`."""
 
     KEY_ANNOUNCE_SECONDS: Annotated[int, between(900, 90 * 86400)] = 14 * 86400
     """How long a new signing key is published before it signs, in seconds. 900 to 7776000."""

@@ -155,6 +155,8 @@ class Guard:
         if server is not None:  # always: it costs no request
             if server.is_revoked(token.claims):
                 raise InvalidToken("the token was revoked, or its client is removed or disabled")
+            # By now the server has seen whether its keys have changed: a key that was retired vouches for nothing.
+            self.tokens.verify(credentials.token, OwnKeys(server.verification_keys))
         elif online:
             self.online.check(credentials.token, token)
 

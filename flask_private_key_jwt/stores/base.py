@@ -128,6 +128,13 @@ class StoredKey:
     """When it starts to sign, in seconds since the epoch."""
     retired_at: int | None = None
     """When the operator took it out of use, if ever."""
+    version: int = field(default=0, compare=False)
+    """Another number after every change; the store sets it."""
+
+
+def sum_versions(keys: Sequence[StoredKey]) -> int:
+    """One number for the state of all *keys*: another one as soon as a key was added, changed or removed."""
+    return sum(key.version for key in keys)
 
 
 class ServerKeyStore(Protocol):
@@ -135,6 +142,12 @@ class ServerKeyStore(Protocol):
 
     def load(self) -> Sequence[StoredKey]:
         """All keys, by slot.
+
+        :raises StoreUnavailable: The database did not answer.
+        """
+
+    def find_version(self) -> int:
+        """:func:`sum_versions` of the keys as they are now.
 
         :raises StoreUnavailable: The database did not answer.
         """

@@ -318,6 +318,7 @@ def _build_server_key_table(metadata: MetaData) -> Table:
         Column("created_at", BigInteger, nullable=False),
         Column("signs_from", BigInteger, nullable=False),
         Column("retired_at", BigInteger),
+        Column("version", BigInteger, nullable=False, server_default="0"),
         PrimaryKeyConstraint("slot", name=conv("pk_oauth2_server_key")),
         UniqueConstraint("kid", name=conv("uq_oauth2_server_key_kid")),
         _check("oauth2_server_key", "slot", "slot >= 1"),
