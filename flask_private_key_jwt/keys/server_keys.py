@@ -17,7 +17,7 @@ from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 
 from .. import clock
 from ..errors import ConfigurationError, StoreUnavailable
-from ..stores.base import ServerKeyStore, StoredKey, sum_versions
+from ..stores.base import KEEP_ENDED_SECONDS, ServerKeyStore, StoredKey, sum_versions
 from . import jose
 from .derived import Secrets
 from .rotation import Schedule, find_announced, find_next_start, find_published, find_signer
@@ -180,12 +180,12 @@ class ServerKeys:
         return len(stored)
 
     def purge(self) -> int:
-        """Delete the keys that are no longer published, the newest excepted; return how many.
+        """Delete the keys that have not been published for long, the newest excepted; return how many.
 
         :raises StoreUnavailable: The store did not answer.
         """
         stored = self.all()
-        kept = {key.slot for key in find_published(stored, self._schedule, now=clock.now())}
+        kept = {key.slot for key in find_published(stored, self._schedule, now=clock.now() - KEEP_ENDED_SECONDS)}
         newest = max((key.slot for key in stored), default=0)
         gone = [key.slot for key in stored if key.slot not in kept and key.slot != newest]
         for slot in gone:

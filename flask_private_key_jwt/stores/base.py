@@ -1,6 +1,6 @@
 """The contracts of the stores. One contract suite (``tests/stores``) runs over every implementation."""
 
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Protocol
@@ -10,6 +10,18 @@ from ..registered_client import RegisteredClient
 ASSERTION = "client_assertion"
 PROOF = "dpop_proof"
 KEY_POSSESSION = "key_possession"
+
+KEEP_ENDED_SECONDS = 3600
+"""How long purging keeps what has ended. A machine whose clock is ahead takes for ended what still counts, and without
+its row a used ``jti`` or a revoked token would be good again. A clock that is an hour off is noticed before."""
+BATCH_ROWS = 1000
+"""How many rows one transaction of a purge looks at."""
+Rest = Callable[[float], None]
+"""Called between two transactions of a purge with how long the last one took, in seconds."""
+
+
+def no_rest(_seconds: float) -> None:
+    """Go on at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,9 +91,11 @@ class ReplayStore(Protocol):
         :raises StoreUnavailable: The store did not answer; nothing may be issued.
         """
 
-    def purge(self, *, batch: int = 1000) -> int:
-        """Delete expired marks, *batch* rows a transaction, and return how many; safe at any time.
+    def purge(self, *, batch: int = BATCH_ROWS, rest: Rest = no_rest) -> int:
+        """Delete marks that ended long ago, and return how many; safe at any time.
 
+        :param batch: Most rows that one transaction looks at.
+        :param rest: Called between two transactions with how long the last one took, in seconds.
         :raises StoreUnavailable: The store did not answer.
         """
 
@@ -207,7 +221,7 @@ class ClientKeyUseStore(Protocol):
         :raises StoreUnavailable: The database did not answer.
         """
 
-    def purge(self, *, not_after: int) -> int:
+    def purge(self, *, not_after: int, batch: int = BATCH_ROWS, rest: Rest = no_rest) -> int:
         """Forget the keys of clients that are not registered and signed nothing later than *not_after*; how many.
 
         Clients that are documents come here without ever being removed.
@@ -263,7 +277,7 @@ class FetchedDocumentStore(Protocol):
         :raises StoreUnavailable: The database did not answer.
         """
 
-    def purge(self) -> int:
+    def purge(self, *, batch: int = BATCH_ROWS, rest: Rest = no_rest) -> int:
         """Delete what nobody has tried to fetch for long, and return how many; safe at any time.
 
         For long: :data:`UNUSED_SECONDS`, or :data:`NEVER_HAD_SECONDS` for what was never fetched with success.

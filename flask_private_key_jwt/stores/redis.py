@@ -8,7 +8,7 @@ from typing import Any, Self
 
 from .. import clock
 from ..errors import ConfigurationError, StoreUnavailable
-from .base import Mark, Replayed, build_digests
+from .base import BATCH_ROWS, Mark, Replayed, Rest, build_digests, no_rest
 
 TIMEOUT_SECONDS = 1
 """Longest wait for a connection and for an answer; ``?socket_timeout=`` in the URL changes it."""
@@ -79,7 +79,7 @@ class RedisReplayStore:
         if found:
             raise Replayed(marks[found - 1])
 
-    def purge(self, *, batch: int = 1000) -> int:
+    def purge(self, *, batch: int = BATCH_ROWS, rest: Rest = no_rest) -> int:
         """Nothing to do: Redis expires marks by itself."""
         return 0
 

@@ -31,10 +31,11 @@ from sqlalchemy.sql import Insert
 from .. import clock
 from ..errors import StoreUnavailable
 from ..registered_client import RegisteredClient, is_client_id
-from .base import Mark, Replayed, StoredKey, build_digests
+from .base import BATCH_ROWS, KEEP_ENDED_SECONDS, Mark, Replayed, Rest, StoredKey, build_digests, no_rest
 from .driver import Database
 from .engine import open_engine
 from .models import ClientRow, Tables, build_replay_table, snapshot
+from .purging import delete_in_batches
 
 _ATTEMPTS = 3
 
@@ -82,23 +83,11 @@ class SQLAlchemyReplayStore:
             self._make_room(marks, digests)
         raise StoreUnavailable("database: the replay table refuses a row that is not there")
 
-    def purge(self, *, batch: int = 1000) -> int:
-        """See :meth:`.base.ReplayStore.purge`.
-
-        Walks the primary key in ranges of *batch* rows, so that no transaction holds a lock for long.
-        """
+    def purge(self, *, batch: int = BATCH_ROWS, rest: Rest = no_rest) -> int:
+        """See :meth:`.base.ReplayStore.purge`."""
         self._ensure_table()
-        now, removed = clock.now(), 0
-        digest, expires_at = self._table.c.digest, self._table.c.expires_at
-        start: bytes | None = b""
-        while start is not None:
-            with self._database.begin() as connection:
-                end = connection.scalar(select(digest).where(digest >= start).order_by(digest).offset(batch).limit(1))
-            expired = delete(self._table).where(digest >= start, expires_at < now)
-            with self._database.begin() as connection:
-                removed += connection.execute(expired if end is None else expired.where(digest < end)).rowcount
-            start = end
-        return removed
+        ended = self._table.c.expires_at < clock.now() - KEEP_ENDED_SECONDS
+        return delete_in_batches(self._database, self._table, ended, batch=batch, rest=rest)
 
     def close(self) -> None:
         """Close the connections of an engine made by :meth:`from_url`."""
