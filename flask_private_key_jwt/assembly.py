@@ -60,7 +60,13 @@ def assemble(app: flask.Flask, db: SQLAlchemy, tables: Tables, *, declarations: 
     settings = read(app.config, ServerSettings)
     base_url = endpoint_base(settings.ISSUER) + settings.URL_PREFIX
     secrets = read_app_secrets(settings, app.config)
-    stores = open_stores(settings, db, tables, find_thumbprints=find_thumbprints)
+    stores = open_stores(
+        settings,
+        db,
+        tables,
+        find_thumbprints=find_thumbprints,
+        note_key_version=lambda version: server_keys.note_version(version),
+    )
     server_keys = ServerKeys(
         stores.server_keys,
         secrets,
@@ -99,7 +105,8 @@ def assemble(app: flask.Flask, db: SQLAlchemy, tables: Tables, *, declarations: 
         documents=stores.documents,
         server=server,
         people=people,
-        logout=Logout(settings, server.clients, keys=own_keys, secrets=secrets),
+        # A hint comes before the client is known, so the keys are looked at by themselves.
+        logout=Logout(settings, server.clients, keys=OwnKeys(lambda: server_keys.look().public), secrets=secrets),
         userinfo=build_guard(settings, secrets, app.extensions, own_keys=own_keys, url=base_url + USERINFO_PATH),
         authorizations=stores.authorizations,
         refresh_tokens=stores.refresh_tokens,
@@ -164,7 +171,8 @@ def _build_server(
 
 def _build_binding(settings: ServerSettings, secrets: Secrets) -> TokenBinding:
     nonces = Nonces(secrets, purpose="as", lifetime=settings.DPOP_NONCE_LIFETIME_SECONDS)
-    checker = ProofChecker(settings, nonces if settings.DPOP_NONCE == "required" else None)
+    required = nonces if settings.DPOP_NONCE == "required" else None
+    checker = ProofChecker(settings, required, server=settings.ISSUER)
     return TokenBinding(checker, required=settings.DPOP_REQUIRED)
 
 

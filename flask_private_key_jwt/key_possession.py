@@ -96,4 +96,4 @@ def _check_claims(jwt: jose.JWT, thumbprint: str, audience: str, settings: Serve
         until = jose.check_life(jwt.claims, now=clock.now(), skew=skew, longest=longest)
     except jose.JoseProblem as problem:
         raise InvalidClientMetadata(f"{MEMBER}: {problem}") from None
-    return Mark(KEY_POSSESSION, thumbprint, jti, until)
+    return Mark(KEY_POSSESSION, settings.ISSUER, thumbprint, jti, until)

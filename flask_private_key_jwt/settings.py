@@ -180,6 +180,10 @@ class SharedSettings:
     CLOCK_SKEW_SECONDS: Annotated[int, between(0, 60)] = 10
     """How far another party's clock may be off, in seconds. 0 to 60."""
 
+    STORE_TIMEOUT_SECONDS: Annotated[int, between(1, 30)] = 5
+    """Longest time that the stores (database, Redis) may take for one request, all waiting included, in seconds.
+    1 to 30."""
+
     SECRETS: tuple[str, ...] = field(default=(), repr=False)
     """Secrets to derive keys from, newest first; default: ``SECRET_KEY``, then ``SECRET_KEY_FALLBACKS``."""
 
@@ -263,7 +267,9 @@ class ServerSettings(SharedSettings):
     """Algorithm of the tokens this server signs."""
 
     KEY_CACHE_SECONDS: Annotated[int, between(1, 300)] = 60
-    """How long a process trusts its copy of the signing keys before it reads them again, in seconds. 1 to 300."""
+    """How often a process looks whether a signing key is due to be made or to end, in seconds. 1 to 300.
+
+    A change by a command counts at once: see :meth:`.keys.server_keys.ServerKeys.note_version`."""
 
     KEY_ANNOUNCE_SECONDS: Annotated[int, between(900, 90 * 86400)] = 14 * 86400
     """How long a new signing key is published before it signs, in seconds. 900 to 7776000."""

@@ -91,7 +91,9 @@ def retire(kid: str) -> None:
     """Take a key out of use and out of the JWKS at once, as after a leak."""
     with _readable_errors():
         key = current_state().server_keys.retire(kid)
-    click.echo(f"Key {key.kid} is retired. APIs notice when they read the JWKS again.")
+    click.echo(
+        f"Key {key.kid} is retired. This server takes it no more; other APIs follow within their JWKS cache time."
+    )
 
 
 @key_group.command("reencrypt")

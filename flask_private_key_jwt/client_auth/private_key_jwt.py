@@ -72,7 +72,8 @@ class PrivateKeyJWTAuthentication:
         except InvalidClient as refusal:
             refusal.client_id = client_id
             raise
-        return VerifiedAssertion(client, (Mark(ASSERTION, client.client_id, jti, until),), key.public.thumbprint)
+        mark = Mark(ASSERTION, self._settings.ISSUER, client.client_id, jti, until)
+        return VerifiedAssertion(client, (mark,), key.public.thumbprint)
 
     def _parse(self, assertion: str) -> jose.JWT:
         settings = self._settings

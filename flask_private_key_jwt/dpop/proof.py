@@ -41,11 +41,13 @@ class ProofChecker:
 
     :param settings: That server's settings.
     :param nonces: Its nonces when a proof must carry one, else ``None``.
+    :param server: What stands for it in a mark: see :attr:`.stores.base.Mark.server`.
     """
 
-    def __init__(self, settings: SharedSettings, nonces: Nonces | None) -> None:
+    def __init__(self, settings: SharedSettings, nonces: Nonces | None, *, server: str) -> None:
         self._settings = settings
         self._nonces = nonces
+        self._server = server
         # A client uses one key for many proofs: import it once. The header names the key, so it is the cache key.
         self._key_of: Callable[[bytes, str], jose.PublicKey] = lru_cache(KEY_CACHE_SIZE)(_import_key)
 
@@ -75,7 +77,7 @@ class ProofChecker:
             raise InvalidDPoPProof(f"proof: {problem}") from None
         if self._nonces is not None:
             until = self._check_nonce(jwt.claims, self._nonces, now=now)
-        return DPoPProof(key.thumbprint, (Mark(PROOF, key.thumbprint, jti, until),))
+        return DPoPProof(key.thumbprint, (Mark(PROOF, self._server, key.thumbprint, jti, until),))
 
     def _parse(self, proof: str) -> jose.JWT:
         if "," in proof:

@@ -24,6 +24,7 @@ from ..errors import (
 from ..response import error_response, translate
 from ..settings import ServerSettings
 from ..state import EXTENSION_KEY, State, current_state
+from ..stores.deadline import request_budget
 
 log = logging.getLogger("flask_private_key_jwt")
 
@@ -59,23 +60,27 @@ class Endpoint:
 
     def respond(self) -> ResponseReturnValue:
         """Answer the current request, come what may."""
-        request = flask.request
         try:
-            if not self.is_offered(current_state()):
-                raise NotOffered(
-                    "OpenID Connect is not offered" if self.for_openid else "the application says nothing of its people"
-                )
-            if request.method in self.methods:
-                return self.view()
-            if request.method == "OPTIONS":
-                allow = flask.Response(status=204, headers={"Allow": ", ".join((*self.methods, "OPTIONS"))})
-                del allow.headers["Content-Type"]
-                return allow
-            raise MethodNotAllowed(f"method {request.method[:20]!r}", allow=self.methods)
+            state = current_state()
+            with request_budget(state.settings.STORE_TIMEOUT_SECONDS):
+                return self._respond(state, flask.request.method)
         except Exception as error:
             refusal = _refusal_for(error)
         app = flask.current_app._get_current_object()  # type: ignore[attr-defined]
         return current_state().server.send(error_response(refusal, endpoint=self.name, sender=app))
+
+    def _respond(self, state: State, method: str) -> ResponseReturnValue:
+        if not self.is_offered(state):
+            raise NotOffered(
+                "OpenID Connect is not offered" if self.for_openid else "the application says nothing of its people"
+            )
+        if method in self.methods:
+            return self.view()
+        if method == "OPTIONS":
+            allow = flask.Response(status=204, headers={"Allow": ", ".join((*self.methods, "OPTIONS"))})
+            del allow.headers["Content-Type"]
+            return allow
+        raise MethodNotAllowed(f"method {method[:20]!r}", allow=self.methods)
 
 
 class MachineEndpoints:

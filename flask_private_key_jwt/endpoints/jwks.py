@@ -8,4 +8,4 @@ from .http import public_json
 
 def jwks() -> flask.Response:
     """``GET /oauth2/jwks``."""
-    return public_json(current_state().server_keys.current().jwks, content_type="application/jwk-set+json")
+    return public_json(current_state().server_keys.look().jwks, content_type="application/jwk-set+json")

@@ -16,6 +16,8 @@ from ..errors import (
 )
 from ..request import FORM_TYPE, MAX_PARAMETERS, read_body
 from ..response import REFERENCE_HEADER, describe_refusal
+from ..state import current_state
+from ..stores.deadline import request_budget
 from .faults import find_fault
 
 METHODS = ("GET", "POST")
@@ -33,7 +35,8 @@ def answer_with_page(respond: Callable[[], ResponseReturnValue], *, endpoint: st
     :param endpoint: Where it happens, for the log and the signal.
     """
     try:
-        return _protect(flask.make_response(respond()))
+        with request_budget(current_state().settings.STORE_TIMEOUT_SECONDS):
+            return _protect(flask.make_response(respond()))
     except OAuthError as error:
         refusal = error
     except ConfigurationError as error:

@@ -20,6 +20,7 @@ from ..resource_server.target_uri import FixedURI
 from ..response import Answer
 from ..settings import ResourceSettings, ServerSettings, SharedSettings
 from ..state import State, current_state
+from ..stores.base import name_api
 from ..tokens.id_token import OPENID
 from ..tokens.user_claims import build_user_claims
 from ..tokens.verification import KeySource, TokenVerifier
@@ -81,7 +82,7 @@ def build_guard(
             max_bytes=resource.TOKEN_MAX_BYTES,
             clock_skew=resource.CLOCK_SKEW_SECONDS,
         ),
-        proofs=ProofChecker(resource, nonces),
+        proofs=ProofChecker(resource, nonces, server=name_api(issuer=resource.ISSUER, resource=resource.RESOURCE)),
         target=FixedURI(url),
         fetched_keys=own_keys,
         stored_replay=None,

@@ -13,7 +13,7 @@ from threading import Lock
 from .. import clock
 from ..errors import StoreUnavailable
 from ..registered_client import RegisteredClient
-from ..stores.base import ClientKeyUseStore
+from ..stores.base import BATCH_ROWS, ClientKeyUseStore, Rest, no_rest
 from .client_key_state import DAY_SECONDS, ClientKeyState, find_states, find_warnings
 from .client_keys import ClientKeys
 from .remote_documents import DocumentUnavailable
@@ -67,12 +67,12 @@ class ClientKeyUse:
         """
         return find_states(self._keys.all(client), self._store.load(client.client_id))
 
-    def purge(self) -> int:
+    def purge(self, *, batch: int = BATCH_ROWS, rest: Rest = no_rest) -> int:
         """Forget the keys of clients that were never registered and have stayed away; returns how many.
 
         :raises StoreUnavailable: The store did not answer.
         """
-        return self._store.purge(not_after=clock.now() - AWAY_SECONDS)
+        return self._store.purge(not_after=clock.now() - AWAY_SECONDS, batch=batch, rest=rest)
 
     def _record(self, client: RegisteredClient, thumbprint: str, *, now: int) -> int:
         """Write the use down, unless another process has within the hour; returns when it is due again."""

@@ -15,6 +15,7 @@ from typing import Any, Generic, Protocol, TypeVar
 from .. import clock
 from ..settings import ServerSettings
 from ..stores.base import FetchedDocumentStore, StoredDocument
+from ..stores.deadline import outside_budget
 from . import jose
 from .fetch_target import FetchProblem
 from .safe_fetch import FetchedDocument
@@ -165,7 +166,8 @@ class RemoteDocuments(Generic[T]):
 
     def _fetch(self, url: str, *, claimed_at: int) -> Document[T] | None:
         try:
-            fetched = self._fetcher.fetch(url)
+            with outside_budget():  # it has a deadline of its own
+                fetched = self._fetcher.fetch(url)
             value = self._value_of(url, fetched.text, fetched.members)
         except (FetchProblem, ValueError) as problem:
             log.warning("%r is not used: %s", url[:200], problem)
@@ -185,7 +187,8 @@ class RemoteDocuments(Generic[T]):
                 return other
             if stored is None or not self._may_be_under_way(stored):
                 break
-            self._wait(1 / _POLLS_A_SECOND)
+            with outside_budget():
+                self._wait(1 / _POLLS_A_SECOND)
         return None
 
     def _may_be_under_way(self, stored: StoredDocument) -> bool:

@@ -1,6 +1,8 @@
 """The server's own signing keys: made when they are due, encrypted at rest, parsed once (RFC 7517, RFC 8725 §3.5).
 
 There is no thread: the process whose re-read of the keys finds one due makes it. The rules are in ``rotation.py``.
+A process goes by its copy of the keys as long as the database shows their version unchanged: a key that was retired
+signs and verifies nothing in the next request, on any worker.
 """
 
 import base64
@@ -15,7 +17,7 @@ from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 
 from .. import clock
 from ..errors import ConfigurationError, StoreUnavailable
-from ..stores.base import ServerKeyStore, StoredKey
+from ..stores.base import KEEP_ENDED_SECONDS, ServerKeyStore, StoredKey, sum_versions
 from . import jose
 from .derived import Secrets
 from .rotation import Schedule, find_announced, find_next_start, find_published, find_signer
@@ -42,8 +44,12 @@ class KeyRing:
     """What ``signing`` was decrypted from."""
     published: tuple[StoredKey, ...] = field(repr=False)
     """What the JWKS was made of."""
+    version: int
+    """What :func:`.stores.base.sum_versions` said of them."""
     fresh_until: int
     """When to read them again, in seconds since the epoch."""
+    read_after: int
+    """How often another version had been seen before they were read."""
 
 
 class ServerKeys:
@@ -53,7 +59,7 @@ class ServerKeys:
     :param secrets: What their encryption key is derived from.
     :param alg: ``OAUTH2_SIGNING_ALG``.
     :param schedule: How long a key is announced, signs, and stays published.
-    :param cache_seconds: How long a process trusts what it read.
+    :param cache_seconds: How long a process goes by what it read while nothing changes but the time.
     """
 
     def __init__(
@@ -66,19 +72,42 @@ class ServerKeys:
         self._cache_seconds = cache_seconds
         self._lock = threading.Lock()
         self._ring: KeyRing | None = None
+        self._sightings = 0
 
-    def current(self) -> KeyRing:
-        """The keys, read again when the process's copy is old.
+    def note_version(self, version: int) -> None:
+        """Note which version of the keys the database shows now; :meth:`current` then gives no older ones.
+
+        :param version: See :func:`.stores.base.sum_versions`.
+        """
+        ring = self._ring
+        if ring is None or ring.version != version:
+            # A count, because a read that is under way may have begun before the change.
+            self._sightings += 1
+
+    def look(self) -> KeyRing:
+        """:meth:`current`, where nothing has asked the database for their version yet in this request. One SELECT.
 
         :raises StoreUnavailable: The store is away and there is no copy.
+        """
+        if self._ring is not None:
+            try:
+                self.note_version(self._store.find_version())
+            except StoreUnavailable as problem:
+                log.warning("whether the signing keys have changed is not known: %s", problem.reason)
+        return self.current()
+
+    def current(self) -> KeyRing:
+        """The keys, read again when the process's copy is old or its version another.
+
+        :raises StoreUnavailable: The store is away, and there is no copy, or there are newer keys.
         :raises ConfigurationError: A stored key cannot be decrypted with the application's secrets.
         """
         ring = self._ring
-        if ring is not None and clock.now() < ring.fresh_until:
+        if ring is not None and ring.read_after == self._sightings and clock.now() < ring.fresh_until:
             return ring
         with self._lock:  # one reader; who waited finds the copy fresh
-            if self._ring is None or self._ring is ring:
-                self._ring = self._read(ring)
+            if self._ring is None or self._ring is ring or self._ring.read_after != self._sightings:
+                self._ring = self._read(self._ring)
             return self._ring
 
     def signing_algs(self) -> tuple[str, ...]:
@@ -151,12 +180,12 @@ class ServerKeys:
         return len(stored)
 
     def purge(self) -> int:
-        """Delete the keys that are no longer published, the newest excepted; return how many.
+        """Delete the keys that have not been published for long, the newest excepted; return how many.
 
         :raises StoreUnavailable: The store did not answer.
         """
         stored = self.all()
-        kept = {key.slot for key in find_published(stored, self._schedule, now=clock.now())}
+        kept = {key.slot for key in find_published(stored, self._schedule, now=clock.now() - KEEP_ENDED_SECONDS)}
         newest = max((key.slot for key in stored), default=0)
         gone = [key.slot for key in stored if key.slot not in kept and key.slot != newest]
         for slot in gone:
@@ -165,17 +194,18 @@ class ServerKeys:
 
     # --- inside -------------------------------------------------------------------------------------------
     def _read(self, old: KeyRing | None) -> KeyRing:
+        sightings = self._sightings
         try:
             for _ in range(_TRIES):
                 now, stored = clock.now(), self.all()
                 start = find_next_start(stored, self._schedule, alg=self._alg, now=now)
                 if start is None:
-                    return self._open(stored, old, now=now)
+                    return self._open(stored, old, now=now, read_after=sightings)
                 # Several processes may come here at once: the slot is unique, the losers read the winner's key.
                 if self._store.add(made := self._make(stored, now=now, signs_from=start)):
                     log.info("signing key %s is made; it signs from %s", made.kid, start)
         except StoreUnavailable:
-            if old is None:
+            if old is None or old.read_after != sightings:  # the copy may hold a key that was retired
                 raise
             log.warning("the signing keys cannot be read again; the copy in memory goes on serving")
             return replace(old, fresh_until=clock.now() + _RETRY_SECONDS)
@@ -193,14 +223,16 @@ class ServerKeys:
             signs_from=signs_from,
         )
 
-    def _open(self, stored: tuple[StoredKey, ...], old: KeyRing | None, *, now: int) -> KeyRing:
+    def _open(self, stored: tuple[StoredKey, ...], old: KeyRing | None, *, now: int, read_after: int) -> KeyRing:
         signer = find_signer(stored, now=now)
         assert signer is not None  # a key is due otherwise
         published = find_published(stored, self._schedule, now=now)
         coming = find_announced(stored, now=now)
+        version = sum_versions(stored)
         fresh_until = min(now + self._cache_seconds, coming.signs_from if coming else now + self._cache_seconds)
         if old is not None and (old.signer, old.published) == (signer, published):
-            return replace(old, fresh_until=fresh_until)  # parsed once: an RSA key takes 30 ms
+            # Parsed once: an RSA key takes 30 ms.
+            return replace(old, version=version, fresh_until=fresh_until, read_after=read_after)
         jwks = [json.loads(key.public_jwk) for key in published]
         return KeyRing(
             signing=jose.import_private_key(self._decrypt(signer)),
@@ -208,11 +240,13 @@ class ServerKeys:
             jwks={"keys": jwks},
             signer=signer,
             published=published,
+            version=version,
             fresh_until=fresh_until,
+            read_after=read_after,
         )
 
     def _changed(self, key: StoredKey) -> StoredKey:
-        self._ring = None  # this process sees the change at once, the others within the cache time
+        self._ring = None  # the others see it by its version
         return key
 
     def _decrypt(self, key: StoredKey) -> bytes:

@@ -5,6 +5,8 @@ from concurrent.futures import Future
 from threading import Lock
 from typing import Generic, TypeVar
 
+from ..stores.deadline import outside_budget
+
 T = TypeVar("T")
 
 
@@ -24,7 +26,9 @@ class SingleFlight(Generic[T]):
                 flight = self._under_way[key] = Future()
         if leads:
             self._fly(key, flight, action)
-        return flight.result()
+            return flight.result()
+        with outside_budget():  # what the other thread does has its own
+            return flight.result()
 
     def _fly(self, key: str, flight: Future[T], action: Callable[[], T]) -> None:
         try:

@@ -19,6 +19,7 @@ from ..errors import (
 from ..response import error_response
 from ..settings import ResourceSettings
 from ..stores.base import Replayed, ReplayStore
+from ..stores.deadline import request_budget
 from ..tokens.verification import AccessToken, KeySource, OwnKeys, TokenVerifier
 from .admission import Admission, find_admission, remember_admission
 from .challenge import Challenger
@@ -95,9 +96,11 @@ class Guard:
             requirement = self.tighten(requirement)
             served = requirement.schemes(with_dpop=self.find_replay_store() is not None)
             if earlier := find_admission(environ, by=self):
-                self.admit_again(earlier, requirement)
+                with request_budget(self.settings.STORE_TIMEOUT_SECONDS):
+                    self.admit_again(earlier, requirement)
             elif "HTTP_AUTHORIZATION" in environ or not requirement.optional:
-                admission = self.admit(environ, requirement, served=served)
+                with request_budget(self.settings.STORE_TIMEOUT_SECONDS):
+                    admission = self.admit(environ, requirement, served=served)
                 remember_admission(environ, admission)
                 self._hand_out_nonce(admission)
         except OAuthError as error:
@@ -152,6 +155,8 @@ class Guard:
         if server is not None:  # always: it costs no request
             if server.is_revoked(token.claims):
                 raise InvalidToken("the token was revoked, or its client is removed or disabled")
+            # By now the server has seen whether its keys have changed: a key that was retired vouches for nothing.
+            self.tokens.verify(credentials.token, OwnKeys(server.verification_keys))
         elif online:
             self.online.check(credentials.token, token)
 

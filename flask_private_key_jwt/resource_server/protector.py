@@ -12,7 +12,7 @@ from ..dpop.proof import ProofChecker
 from ..errors import ConfigurationError
 from ..keys.derived import read_secrets
 from ..settings import ResourceSettings, read
-from ..stores.base import ReplayStore
+from ..stores.base import ReplayStore, name_api
 from ..stores.replay import load_replay_store
 from ..tokens.verification import TokenVerifier
 from .challenge import Challenger
@@ -121,7 +121,11 @@ def _build_guard(app: flask.Flask) -> Guard:
             max_bytes=settings.TOKEN_MAX_BYTES,
             clock_skew=settings.CLOCK_SKEW_SECONDS,
         ),
-        proofs=ProofChecker(settings, _build_nonces(settings, app)),
+        proofs=ProofChecker(
+            settings,
+            _build_nonces(settings, app),
+            server=name_api(issuer=settings.ISSUER, resource=settings.RESOURCE),
+        ),
         target=target,
         fetched_keys=FetchedKeys(settings),
         stored_replay=_load_stored_replay(settings),

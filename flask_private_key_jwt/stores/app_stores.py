@@ -48,11 +48,17 @@ class AppStores:
 
 
 def open_stores(
-    settings: ServerSettings, db: "SQLAlchemy", tables: Tables, *, find_thumbprints: FindThumbprints
+    settings: ServerSettings,
+    db: "SQLAlchemy",
+    tables: Tables,
+    *,
+    find_thumbprints: FindThumbprints,
+    note_key_version: Callable[[int], None],
 ) -> AppStores:
     """Where the app with these *settings* keeps what.
 
     :param find_thumbprints: Says which keys a client brings along.
+    :param note_key_version: Told, as often as a client is asked for, which version the server's own keys have.
     :raises ConfigurationError: ``OAUTH2_REPLAY_STORE`` names no store.
     """
     # One for all stores: what they do in a row then uses one connection, whose caches stay warm.
@@ -61,7 +67,7 @@ def open_stores(
     if settings.REPLAY_STORE == "memory":
         log.warning("OAUTH2_REPLAY_STORE is memory: right for one process only, and a restart forgets")
     return AppStores(
-        clients=SQLAlchemyClientStore(database, tables, settings.CLIENT_CACHE_SIZE),
+        clients=SQLAlchemyClientStore(database, tables, settings.CLIENT_CACHE_SIZE, note_key_version=note_key_version),
         registrations=SQLAlchemyRegistrations(database, tables, find_thumbprints=find_thumbprints),
         registration_tokens=RegistrationTokens(database, tables),
         documents=SQLAlchemyFetchedDocumentStore(database, tables),

@@ -1,6 +1,6 @@
 """The contracts of the stores. One contract suite (``tests/stores``) runs over every implementation."""
 
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Protocol
@@ -11,6 +11,18 @@ ASSERTION = "client_assertion"
 PROOF = "dpop_proof"
 KEY_POSSESSION = "key_possession"
 
+KEEP_ENDED_SECONDS = 3600
+"""How long purging keeps what has ended. A machine whose clock is ahead takes for ended what still counts, and without
+its row a used ``jti`` or a revoked token would be good again. A clock that is an hour off is noticed before."""
+BATCH_ROWS = 1000
+"""How many rows one transaction of a purge looks at."""
+Rest = Callable[[float], None]
+"""Called between two transactions of a purge with how long the last one took, in seconds."""
+
+
+def no_rest(_seconds: float) -> None:
+    """Go on at once."""
+
 
 @dataclass(frozen=True, slots=True)
 class Mark:
@@ -18,6 +30,8 @@ class Mark:
 
     purpose: str
     """:data:`ASSERTION`, :data:`PROOF` or :data:`KEY_POSSESSION`; marks of different purposes never collide."""
+    server: str
+    """Where it was used: an authorization server's issuer, or :func:`name_api`. Several servers may share a store."""
     owner: str
     """Who made the ``jti``: the client_id, or the thumbprint of the key that signed."""
     jti: str
@@ -26,9 +40,18 @@ class Mark:
 
     def digest(self) -> bytes:
         """32 bytes that stand for the mark; the ``jti`` itself is never stored."""
-        # \x00 keeps owner "a" + jti "bc" apart from owner "ab" + jti "c"; a client_id holds no NUL.
-        text = f"{self.purpose}\x00{self.owner}\x00{self.jti}"
+        # \x00 keeps owner "a" + jti "bc" apart from owner "ab" + jti "c"; neither a URL nor a client_id holds a NUL.
+        text = f"{self.purpose}\x00{self.server}\x00{self.owner}\x00{self.jti}"
         return sha256(text.encode("utf-8", "surrogatepass")).digest()
+
+
+def name_api(*, issuer: str, resource: str) -> str:
+    """What stands for an API in :attr:`Mark.server`: the same for all its instances, and for no other server.
+
+    :param issuer: Whose tokens it takes.
+    :param resource: Its own identifier.
+    """
+    return f"{issuer} {resource}"  # neither holds a space
 
 
 class Replayed(Exception):
@@ -68,9 +91,11 @@ class ReplayStore(Protocol):
         :raises StoreUnavailable: The store did not answer; nothing may be issued.
         """
 
-    def purge(self, *, batch: int = 1000) -> int:
-        """Delete expired marks, *batch* rows a transaction, and return how many; safe at any time.
+    def purge(self, *, batch: int = BATCH_ROWS, rest: Rest = no_rest) -> int:
+        """Delete marks that ended long ago, and return how many; safe at any time.
 
+        :param batch: Most rows that one transaction looks at.
+        :param rest: Called between two transactions with how long the last one took, in seconds.
         :raises StoreUnavailable: The store did not answer.
         """
 
@@ -117,6 +142,13 @@ class StoredKey:
     """When it starts to sign, in seconds since the epoch."""
     retired_at: int | None = None
     """When the operator took it out of use, if ever."""
+    version: int = field(default=0, compare=False)
+    """Another number after every change; the store sets it."""
+
+
+def sum_versions(keys: Sequence[StoredKey]) -> int:
+    """One number for the state of all *keys*: another one as soon as a key was added, changed or removed."""
+    return sum(key.version for key in keys)
 
 
 class ServerKeyStore(Protocol):
@@ -124,6 +156,12 @@ class ServerKeyStore(Protocol):
 
     def load(self) -> Sequence[StoredKey]:
         """All keys, by slot.
+
+        :raises StoreUnavailable: The database did not answer.
+        """
+
+    def find_version(self) -> int:
+        """:func:`sum_versions` of the keys as they are now.
 
         :raises StoreUnavailable: The database did not answer.
         """
@@ -183,7 +221,7 @@ class ClientKeyUseStore(Protocol):
         :raises StoreUnavailable: The database did not answer.
         """
 
-    def purge(self, *, not_after: int) -> int:
+    def purge(self, *, not_after: int, batch: int = BATCH_ROWS, rest: Rest = no_rest) -> int:
         """Forget the keys of clients that are not registered and signed nothing later than *not_after*; how many.
 
         Clients that are documents come here without ever being removed.
@@ -239,7 +277,7 @@ class FetchedDocumentStore(Protocol):
         :raises StoreUnavailable: The database did not answer.
         """
 
-    def purge(self) -> int:
+    def purge(self, *, batch: int = BATCH_ROWS, rest: Rest = no_rest) -> int:
         """Delete what nobody has tried to fetch for long, and return how many; safe at any time.
 
         For long: :data:`UNUSED_SECONDS`, or :data:`NEVER_HAD_SECONDS` for what was never fetched with success.

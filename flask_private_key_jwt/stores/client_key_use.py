@@ -5,9 +5,10 @@ from typing import Any
 
 from sqlalchemy import Connection, Select, Table, Update, bindparam, delete, func, insert, or_, select, update
 
-from .base import KeyUse
+from .base import BATCH_ROWS, KeyUse, Rest, no_rest
 from .driver import Database
 from .models import Tables
+from .purging import delete_in_batches
 
 
 class SQLAlchemyClientKeyUseStore:
@@ -44,13 +45,12 @@ class SQLAlchemyClientKeyUseStore:
         key = {"client": client_id, "key": thumbprint}
         return self._database.update(self._mark_used, {**key, "now": now, "not_after": not_after}) == 1
 
-    def purge(self, *, not_after: int) -> int:
+    def purge(self, *, not_after: int, batch: int = BATCH_ROWS, rest: Rest = no_rest) -> int:
         """See :meth:`.base.ClientKeyUseStore.purge`."""
         columns = self._table.c
         is_registered = columns.client_id.in_(select(self._clients.c.client_id))
         is_old = func.coalesce(columns.last_used_at, columns.added_at) <= not_after
-        with self._database.begin() as connection:
-            return connection.execute(delete(self._table).where(~is_registered, is_old)).rowcount
+        return delete_in_batches(self._database, self._table, ~is_registered & is_old, batch=batch, rest=rest)
 
 
 def replace_key_uses(connection: Connection, table: Table, client_id: str, thumbprints: Set[str], *, now: int) -> None:

@@ -6,7 +6,7 @@ from threading import Lock
 
 from .. import clock
 from ..errors import StoreUnavailable
-from .base import Mark, Replayed, build_digests
+from .base import BATCH_ROWS, Mark, Replayed, Rest, build_digests, no_rest
 
 MAX_MARKS = 1_000_000
 
@@ -37,7 +37,7 @@ class MemoryReplayStore:
                 self._remembered.add(digest)
                 heapq.heappush(self._by_expiry, (mark.until, digest))
 
-    def purge(self, *, batch: int = 1000) -> int:
+    def purge(self, *, batch: int = BATCH_ROWS, rest: Rest = no_rest) -> int:
         """See :meth:`.base.ReplayStore.purge`; every :meth:`remember` does the same as it goes."""
         with self._lock:
             return self._forget_expired()

@@ -317,6 +317,7 @@ def _build_server_key_table(metadata: MetaData, name: str) -> Table:
         Column("created_at", BigInteger, nullable=False),
         Column("signs_from", BigInteger, nullable=False),
         Column("retired_at", BigInteger),
+        Column("version", BigInteger, nullable=False, server_default="0"),
         PrimaryKeyConstraint("slot", name=conv(f"pk_{name}")),
         UniqueConstraint("kid", name=conv(f"uq_{name}_kid")),
         _check(name, "slot", "slot >= 1"),

@@ -8,13 +8,12 @@ from typing import Any, Self
 
 from .. import clock
 from ..errors import ConfigurationError, StoreUnavailable
-from .base import Mark, Replayed, build_digests
+from .base import BATCH_ROWS, Mark, Replayed, Rest, build_digests, no_rest
 
 TIMEOUT_SECONDS = 1
 """Longest wait for a connection and for an answer; ``?socket_timeout=`` in the URL changes it."""
 
-_PREFIX = b"{flask_private_key_jwt}:replay:"
-"""The braces put all keys into one slot, so that a cluster runs the script."""
+_PREFIX = b"flask_private_key_jwt:replay:"
 
 # A script runs alone: nobody writes between the look and the write. Expiry goes by the caller's clock, as in
 # every store; Redis's own expiry only clears away.
@@ -80,7 +79,7 @@ class RedisReplayStore:
         if found:
             raise Replayed(marks[found - 1])
 
-    def purge(self, *, batch: int = 1000) -> int:
+    def purge(self, *, batch: int = BATCH_ROWS, rest: Rest = no_rest) -> int:
         """Nothing to do: Redis expires marks by itself."""
         return 0
 

@@ -8,8 +8,10 @@ from hashlib import sha256
 from sqlalchemy import ColumnElement, Connection, delete, insert, select, update
 
 from .. import clock
+from .base import BATCH_ROWS, KEEP_ENDED_SECONDS, Rest, no_rest
 from .driver import Database
 from .models import Tables
+from .purging import delete_in_batches
 
 ID_CHARACTERS = 12
 
@@ -115,13 +117,13 @@ class RegistrationTokens:
         with self._database.begin() as connection:
             return connection.execute(delete(self._table).where(self._table.c.digest == token.digest)).rowcount == 1
 
-    def purge(self) -> int:
-        """Delete expired tokens and return how many; safe at any time.
+    def purge(self, *, batch: int = BATCH_ROWS, rest: Rest = no_rest) -> int:
+        """Delete tokens that expired long ago and return how many; see :meth:`.base.ReplayStore.purge`.
 
         :raises StoreUnavailable: The database did not answer.
         """
-        with self._database.begin() as connection:
-            return connection.execute(delete(self._table).where(self._table.c.expires_at <= clock.now())).rowcount
+        ended = self._table.c.expires_at <= clock.now() - KEEP_ENDED_SECONDS
+        return delete_in_batches(self._database, self._table, ended, batch=batch, rest=rest)
 
     def _is_usable(self, digest: bytes) -> ColumnElement[bool]:
         table = self._table

@@ -4,23 +4,38 @@ Written for SQLite, PostgreSQL and MariaDB or MySQL. Every step is one short tra
 of its own, never ``db.session``: a rollback in the application cannot bring a used ``jti`` back.
 """
 
+import secrets
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, fields
 from threading import Lock
 from typing import Self
 
-from sqlalchemy import MetaData, Table, bindparam, delete, insert, inspect, or_, select, update
+from sqlalchemy import (
+    MetaData,
+    Select,
+    Table,
+    bindparam,
+    delete,
+    func,
+    insert,
+    inspect,
+    literal_column,
+    or_,
+    select,
+    update,
+)
 from sqlalchemy.schema import CreateTable
 from sqlalchemy.sql import Insert
 
 from .. import clock
 from ..errors import StoreUnavailable
 from ..registered_client import RegisteredClient, is_client_id
-from .base import Mark, Replayed, StoredKey, build_digests
+from .base import BATCH_ROWS, KEEP_ENDED_SECONDS, Mark, Replayed, Rest, StoredKey, build_digests, no_rest
 from .driver import Database
 from .engine import open_engine
 from .models import ClientRow, Tables, build_replay_table, snapshot
+from .purging import delete_in_batches
 
 _ATTEMPTS = 3
 
@@ -68,23 +83,11 @@ class SQLAlchemyReplayStore:
             self._make_room(marks, digests)
         raise StoreUnavailable("database: the replay table refuses a row that is not there")
 
-    def purge(self, *, batch: int = 1000) -> int:
-        """See :meth:`.base.ReplayStore.purge`.
-
-        Walks the primary key in ranges of *batch* rows, so that no transaction holds a lock for long.
-        """
+    def purge(self, *, batch: int = BATCH_ROWS, rest: Rest = no_rest) -> int:
+        """See :meth:`.base.ReplayStore.purge`."""
         self._ensure_table()
-        now, removed = clock.now(), 0
-        digest, expires_at = self._table.c.digest, self._table.c.expires_at
-        start: bytes | None = b""
-        while start is not None:
-            with self._database.begin() as connection:
-                end = connection.scalar(select(digest).where(digest >= start).order_by(digest).offset(batch).limit(1))
-            expired = delete(self._table).where(digest >= start, expires_at < now)
-            with self._database.begin() as connection:
-                removed += connection.execute(expired if end is None else expired.where(digest < end)).rowcount
-            start = end
-        return removed
+        ended = self._table.c.expires_at < clock.now() - KEEP_ENDED_SECONDS
+        return delete_in_batches(self._database, self._table, ended, batch=batch, rest=rest)
 
     def close(self) -> None:
         """Close the connections of an engine made by :meth:`from_url`."""
@@ -135,16 +138,30 @@ class SQLAlchemyClientStore:
     :param database: The application's.
     :param tables: The application's tables.
     :param cache_size: Most snapshots to keep.
+    :param note_key_version: Told with every answer which version the server's own keys have: every request asks for
+        a client, so a key that was retired is noticed without a further statement.
     """
 
-    def __init__(self, database: Database, tables: Tables, cache_size: int) -> None:
+    def __init__(
+        self,
+        database: Database,
+        tables: Tables,
+        cache_size: int,
+        *,
+        note_key_version: Callable[[int], None] = lambda _: None,
+    ) -> None:
         table = tables.client
         mine = table.c.client_id == bindparam("client_id")
+        key_version = select_key_version(tables.server_key).scalar_subquery()
         self._database = database
         self._snapshots = _Snapshots(cache_size)
+        self._note_key_version = note_key_version
         # enabled, too: disabling a client by hand, in SQL, counts at once even though it leaves the version.
-        self._current = select(table.c.version, table.c.enabled).where(mine)
-        self._whole = select(*(table.c[name] for name in ClientRow._fields)).where(mine)
+        self._current = select(key_version, table.c.version, table.c.enabled).where(mine)
+        # A row even where there is no such client: who is a document has asked for the version of the keys as well.
+        columns = (table.c[name] for name in ClientRow._fields)
+        always = select(literal_column("1").label("row")).subquery("always").outerjoin(table, mine)
+        self._whole = select(key_version, *columns).select_from(always)
 
     def find(self, client_id: str) -> RegisteredClient | None:
         """See :meth:`.base.ClientStore.find`. One SELECT, unless the client has changed."""
@@ -153,7 +170,8 @@ class SQLAlchemyClientStore:
         known = self._snapshots.get(client_id)
         if known is not None:
             current = self._database.fetch(self._current, {"client_id": client_id})
-            if current == (known.version, known.enabled):
+            if current is not None and current[1:] == (known.version, known.enabled):
+                self._note_key_version(current[0])
                 return known
         return self._load(client_id)
 
@@ -166,9 +184,12 @@ class SQLAlchemyClientStore:
         """See :meth:`.base.ClientStore.newer`: what :meth:`find` gave is the newest there is."""
 
     def _load(self, client_id: str) -> RegisteredClient | None:
-        columns = self._database.fetch(self._whole, {"client_id": client_id})
+        row = self._database.fetch(self._whole, {"client_id": client_id})
+        assert row is not None
+        key_version, *columns = row
+        self._note_key_version(key_version)
         # MariaDB finds "Client" for "client".
-        if columns is None or columns[0] != client_id:
+        if columns[0] != client_id:
             self._snapshots.drop(client_id)
             return None
         return self._snapshots.keep(snapshot(ClientRow(*columns)))
@@ -216,6 +237,7 @@ class SQLAlchemyServerKeyStore:
         self._database = database
         self._table = tables.server_key
         self._insert = insert(self._table)
+        self._version = select_key_version(self._table)
 
     def load(self) -> Sequence[StoredKey]:
         """See :meth:`.base.ServerKeyStore.load`."""
@@ -224,9 +246,15 @@ class SQLAlchemyServerKeyStore:
             rows = connection.execute(select(*columns).order_by(self._table.c.slot)).all()
         return [StoredKey(*row) for row in rows]
 
+    def find_version(self) -> int:
+        """See :meth:`.base.ServerKeyStore.find_version`. One SELECT."""
+        row = self._database.fetch(self._version, {})
+        assert row is not None
+        return int(row[0])
+
     def add(self, key: StoredKey) -> bool:
         """See :meth:`.base.ServerKeyStore.add`."""
-        if self._database.insert(self._insert, asdict(key)):
+        if self._database.insert(self._insert, {**asdict(key), "version": _new_version()}):
             return True
         if any(other.slot == key.slot for other in self.load()):
             return False
@@ -238,6 +266,7 @@ class SQLAlchemyServerKeyStore:
             "signs_from": key.signs_from,
             "retired_at": key.retired_at,
             "encrypted_private_jwk": key.encrypted_private_jwk,
+            "version": _new_version(),
         }
         with self._database.begin() as connection:
             connection.execute(update(self._table).where(self._table.c.slot == key.slot).values(values))
@@ -246,3 +275,13 @@ class SQLAlchemyServerKeyStore:
         """See :meth:`.base.ServerKeyStore.remove`."""
         with self._database.begin() as connection:
             connection.execute(delete(self._table).where(self._table.c.slot == slot))
+
+
+def select_key_version(table: Table) -> Select[tuple[int]]:
+    """The statement that reads :func:`.base.sum_versions` from ``oauth2_server_key``."""
+    return select(func.coalesce(func.sum(table.c.version), literal_column("0")))
+
+
+def _new_version() -> int:
+    # Random, so that changes at the same moment need no lock to give another sum. 48 bits: the sum stays within 64.
+    return secrets.randbelow(2**48)

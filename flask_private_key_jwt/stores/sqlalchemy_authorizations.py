@@ -6,9 +6,11 @@ from typing import Any
 from sqlalchemy import Connection, Row, Table, delete, insert, select, update
 
 from .. import clock
+from .base import BATCH_ROWS, KEEP_ENDED_SECONDS, Rest, no_rest
 from .driver import Database
 from .grant_tables import GrantTables
 from .granted import KEEP_USED_SECONDS, Consent, Granted, PushedRequest, StoredCode, digest
+from .purging import delete_in_batches
 
 _GRANTED = ("grant_id", "client_id", "subject", "scope", "resources", "auth_time")
 _PURGED_AT_ONCE = 500
@@ -108,17 +110,18 @@ class SQLAlchemyAuthorizationStore:
             with self._database.begin() as connection:
                 connection.execute(update(self._consent).where(self._consent.c.digest == key).values(allowed))
 
-    def purge(self) -> int:
-        """Delete what has expired, and return how much.
+    def purge(self, *, batch: int = BATCH_ROWS, rest: Rest = no_rest) -> int:
+        """Delete what expired long ago, and return how much; see :meth:`.base.ReplayStore.purge`.
 
         :raises StoreUnavailable: The database did not answer.
         """
         now = clock.now()
-        pushed, code = self._pushed.c.expires_at, self._code.c.expires_at
-        with self._database.begin() as connection:
-            removed = connection.execute(delete(self._pushed).where(pushed < now - self._keep_seconds)).rowcount
-        with self._database.begin() as connection:
-            return removed + connection.execute(delete(self._code).where(code < now - KEEP_USED_SECONDS)).rowcount
+        pushed = self._pushed.c.expires_at < now - self._keep_seconds - KEEP_ENDED_SECONDS
+        code = self._code.c.expires_at < now - KEEP_USED_SECONDS
+        return sum(
+            delete_in_batches(self._database, table, ended, batch=batch, rest=rest)
+            for table, ended in ((self._pushed, pushed), (self._code, code))
+        )
 
     def _purge_pushed(self, client_id: str) -> None:
         """Keep a client's requests from piling up between two purges."""

@@ -6,9 +6,10 @@ from hashlib import sha256
 from sqlalchemy import Delete, Table, bindparam, delete, insert, select, update
 
 from .. import clock
-from .base import NEVER_HAD_SECONDS, UNUSED_SECONDS, StoredDocument
+from .base import BATCH_ROWS, NEVER_HAD_SECONDS, UNUSED_SECONDS, Rest, StoredDocument, no_rest
 from .driver import Database
 from .models import Tables
+from .purging import delete_in_batches
 
 
 class SQLAlchemyFetchedDocumentStore:
@@ -52,13 +53,12 @@ class SQLAlchemyFetchedDocumentStore:
         with self._database.begin() as connection:
             connection.execute(delete_document(self._table, url))
 
-    def purge(self) -> int:
+    def purge(self, *, batch: int = BATCH_ROWS, rest: Rest = no_rest) -> int:
         """See :meth:`.base.FetchedDocumentStore.purge`."""
         now, table = clock.now(), self._table
         unused = table.c.attempted_at < now - UNUSED_SECONDS
         never_had = table.c.body.is_(None) & (table.c.attempted_at < now - NEVER_HAD_SECONDS)
-        with self._database.begin() as connection:
-            return connection.execute(delete(table).where(unused | never_had)).rowcount
+        return delete_in_batches(self._database, table, unused | never_had, batch=batch, rest=rest)
 
 
 def delete_document(table: Table, url: str) -> Delete:

@@ -6,9 +6,11 @@ from typing import TypeVar
 from sqlalchemy import Column, Connection, delete, insert, select, update
 
 from .. import clock
+from .base import BATCH_ROWS, KEEP_ENDED_SECONDS, Rest, no_rest
 from .driver import Database
 from .grant_tables import GrantTables
 from .granted import Holder, StoredRefreshToken, digest
+from .purging import delete_in_batches
 from .revocations import Revocation, grant_name, holder_name
 from .sqlalchemy_authorizations import granted_columns, read_granted
 from .sqlalchemy_revocations import revoke_within
@@ -93,15 +95,14 @@ class SQLAlchemyRefreshTokenStore:
             with self._database.begin() as connection:
                 connection.execute(delete(self._consent).where(key.in_(consents[start : start + CHUNK])))
 
-    def purge(self) -> int:
-        """Delete what has expired, and return how much.
+    def purge(self, *, batch: int = BATCH_ROWS, rest: Rest = no_rest) -> int:
+        """Delete what expired long ago, and return how much; see :meth:`.base.ReplayStore.purge`.
 
         :raises StoreUnavailable: The database did not answer.
         """
-        now = clock.now()
-        ended = (self._table.c.expires_at < now) | (self._table.c.idle_until < now)
-        with self._database.begin() as connection:
-            return connection.execute(delete(self._table).where(ended)).rowcount
+        before = clock.now() - KEEP_ENDED_SECONDS
+        ended = (self._table.c.expires_at < before) | (self._table.c.idle_until < before)
+        return delete_in_batches(self._database, self._table, ended, batch=batch, rest=rest)
 
 
 def _build_row(token: str, stored: StoredRefreshToken) -> dict[str, object]:

@@ -2,13 +2,15 @@
 
 from collections.abc import Mapping, Sequence
 
-from sqlalchemy import BigInteger, Connection, Select, Table, bindparam, case, delete, insert, select, update
+from sqlalchemy import BigInteger, Connection, Select, Table, bindparam, case, insert, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.sql import Insert, Update
 
 from .. import clock
 from ..errors import StoreUnavailable
+from .base import BATCH_ROWS, KEEP_ENDED_SECONDS, Rest, no_rest
 from .driver import Database
+from .purging import delete_in_batches
 from .revocations import Revocation
 
 _ATTEMPTS = 3
@@ -44,13 +46,13 @@ class SQLAlchemyRevocationStore:
         values: dict[str, object] = {f"name_{number}": name for number, name in enumerate(names)}
         return self._database.fetch(self._select(len(names)), {**values, "issued_at": issued_at}) is not None
 
-    def purge(self) -> int:
-        """Delete what has expired, and return how much.
+    def purge(self, *, batch: int = BATCH_ROWS, rest: Rest = no_rest) -> int:
+        """Delete what expired long ago, and return how much; see :meth:`.base.ReplayStore.purge`.
 
         :raises StoreUnavailable: The database did not answer.
         """
-        with self._database.begin() as connection:
-            return connection.execute(delete(self._table).where(self._table.c.expires_at < clock.now())).rowcount
+        ended = self._table.c.expires_at < clock.now() - KEEP_ENDED_SECONDS
+        return delete_in_batches(self._database, self._table, ended, batch=batch, rest=rest)
 
     def _select(self, count: int) -> Select[tuple[int]]:
         if count not in self._selects:

@@ -6,7 +6,8 @@ from sqlalchemy import text
 
 from flask_private_key_jwt.cli import oauth2_group
 from flask_private_key_jwt.keys.derived import MIN_SECRET_CHARACTERS
-from tests.conftest import close, make_app
+from flask_private_key_jwt.stores.base import KEEP_ENDED_SECONDS
+from tests.conftest import INVALID_CLIENT, close, make_app
 
 SQL = {"OAUTH2_REPLAY_STORE": "sql"}
 
@@ -49,7 +50,7 @@ def test_purge_deletes_what_has_expired_and_nothing_else(run, server, ask_token,
     for _ in range(3):
         ask_token()
     assert run("purge").stdout == "0 expired entries deleted.\n"
-    clock.move(71)  # a minute of life, ten seconds of skew
+    clock.move(71 + KEEP_ENDED_SECONDS)  # a minute of life, ten seconds of skew
     late = build_assertion()
     ask_token(assertion=late)
 
@@ -63,16 +64,27 @@ def test_purge_deletes_what_has_expired_and_nothing_else(run, server, ask_token,
 def test_purge_works_in_batches(batch, run, server, ask_token, clock):
     for _ in range(5):
         ask_token()
-    clock.move(71)
+    clock.move(71 + KEEP_ENDED_SECONDS)
 
     assert run("purge", "--batch", batch).stdout == "5 expired entries deleted.\n"
     assert count_marks(server) == 0
 
 
 @pytest.mark.parametrize("settings", [SQL])
+def test_purge_by_a_machine_whose_clock_is_ahead_makes_nothing_good_again(run, ask_token, build_assertion, clock):
+    spent = build_assertion(exp=clock.now + 300)
+    assert ask_token(assertion=spent).status_code == 200
+    clock.move(400)
+    assert run("purge").stdout == "0 expired entries deleted.\n"
+    clock.move(-400)
+
+    assert ask_token(assertion=spent).json == INVALID_CLIENT
+
+
+@pytest.mark.parametrize("settings", [SQL])
 def test_one_entry_is_counted_in_the_singular(run, server, ask_token, clock):
     ask_token()
-    clock.move(71)
+    clock.move(71 + KEEP_ENDED_SECONDS)
 
     assert run("purge").stdout == "1 expired entry deleted.\n"
 

@@ -5,6 +5,7 @@ import json
 import pytest
 
 from flask_private_key_jwt.state import current_state
+from flask_private_key_jwt.stores.base import KEEP_ENDED_SECONDS
 from tests.conftest import START
 
 DAY = 86400
@@ -203,8 +204,8 @@ def test_reissue_for_nobody_is_refused(run):
 # --- purge, and a database without the tables -------------------------------------------------------------
 def test_purge_deletes_expired_tokens(app, run, create, clock):
     create("--expires-in", "1m")
-    kept = create("--expires-in", "2m")
-    clock.move(60)
+    kept = create("--expires-in", "62m")
+    clock.move(60 + KEEP_ENDED_SECONDS)
 
     outcome = app.test_cli_runner().invoke(args=["oauth2", "purge"])
 

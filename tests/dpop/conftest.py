@@ -20,7 +20,9 @@ def nonces() -> Nonces:
 @pytest.fixture
 def make_checker() -> Callable[..., ProofChecker]:
     """``make_checker(nonces, DPOP_PROOF_LIFETIME_SECONDS=…)``."""
-    return lambda nonces=None, **settings: ProofChecker(SharedSettings(ISSUER=ISSUER, **settings), nonces)
+    return lambda nonces=None, **settings: ProofChecker(
+        SharedSettings(ISSUER=ISSUER, **settings), nonces, server=ISSUER
+    )
 
 
 @pytest.fixture

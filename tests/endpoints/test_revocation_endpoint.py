@@ -4,6 +4,7 @@ import pytest
 from authlib.oauth2.rfc6749.grants import BaseGrant, TokenEndpointMixin
 
 from flask_private_key_jwt.keys import jose
+from flask_private_key_jwt.stores.base import KEEP_ENDED_SECONDS
 from tests.conftest import API, CLIENT_ID, INVALID_CLIENT, INVALID_REQUEST
 from tests.endpoints.answers import assert_refused
 
@@ -66,7 +67,8 @@ def test_revocation_is_forgotten_when_the_token_has_expired(app, revoke, token, 
     revocations = app.extensions["private_key_jwt"].revocations
 
     with app.app_context():
-        clock.move(620)  # an API may allow for another clock, and ours may be ahead as far
+        # An API may allow for another clock, and ours may be ahead as far.
+        clock.move(620 + KEEP_ENDED_SECONDS)
         assert revocations.purge() == 0
         clock.move(1)
         assert revocations.purge() == 1
@@ -260,8 +262,9 @@ def test_revocation_is_remembered_as_long_as_the_longest_token_lives(app, oauth,
     token = ask_long_lived(3600).json["access_token"]
     with app.app_context():
         oauth.revoke(client_id=CLIENT_ID)
-        clock.move(3599)
+        clock.move(3599 + KEEP_ENDED_SECONDS)
         app.extensions["private_key_jwt"].revocations.purge()
+        clock.move(-KEEP_ENDED_SECONDS)
 
     assert introspect(token).data == INACTIVE
 

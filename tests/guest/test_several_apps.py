@@ -88,6 +88,24 @@ def test_what_the_one_remembers_the_other_does_not(make_host, build_form):
         assert app.test_client().post("/oauth2/token", data=form).json == INVALID_CLIENT
 
 
+def test_issuers_that_share_a_replay_store_have_marks_of_their_own(make_host, ask, tmp_path):
+    shared = f"sqlite:///{tmp_path}/shared-replay.sqlite"
+    first = make_host(OAUTH2_ISSUER=FIRST, OAUTH2_REPLAY_STORE=shared)
+    second = make_host(OAUTH2_ISSUER=SECOND, OAUTH2_REPLAY_STORE=shared)
+
+    assert [ask(app, aud=aud, jti="1").status_code for app, aud in [(first, FIRST), (second, SECOND)]] == [200, 200]
+    assert [ask(app, aud=aud, jti="1").json for app, aud in [(first, FIRST), (second, SECOND)]] == [INVALID_CLIENT] * 2
+
+
+def test_processes_of_one_issuer_share_its_marks(make_host, build_form, tmp_path):
+    shared = f"sqlite:///{tmp_path}/shared-replay.sqlite"
+    one, other = (make_host(OAUTH2_REPLAY_STORE=shared) for _ in range(2))
+    form = build_form()
+
+    assert one.test_client().post("/oauth2/token", data=form).status_code == 200
+    assert other.test_client().post("/oauth2/token", data=form).json == INVALID_CLIENT
+
+
 def test_two_apps_on_one_database_share_everything_stored(make_host, build_form):
     first = make_host("shared")
     with first.app_context():

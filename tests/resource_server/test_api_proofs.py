@@ -319,3 +319,31 @@ def replace_header(proof, changes):
     header = {**json.loads(base64.urlsafe_b64decode(head + "==")), **changes}
     kept = json.dumps({name: value for name, value in header.items() if value is not None})
     return base64.urlsafe_b64encode(kept.encode()).rstrip(b"=").decode() + "." + rest
+
+
+# --- several APIs on one replay store ---------------------------------------------------------------------
+@pytest.fixture
+def share(make_caller, tmp_path):
+    """Makes APIs that remember proofs in one database: ``share(OAUTH2_RESOURCE=…)``."""
+    store = f"sqlite:///{tmp_path}/shared-replay.sqlite"
+    return lambda **config: make_caller(OAUTH2_REPLAY_STORE=store, **config)
+
+
+@pytest.mark.parametrize("other", ["https://api.example/other", "urn:other"])
+def test_a_proof_for_one_api_never_counts_as_used_at_another(share, build_token, build_proof, proof_key, other):
+    one, another = share(), share(OAUTH2_RESOURCE=other, OAUTH2_EXTERNAL_URL="https://api.example")
+    token = build_token(bound_to=proof_key, aud=["https://api.example", other])
+
+    answers = [api.dpop(token, proof=build_proof(token, jti="1")) for api in (one, another, one, another)]
+
+    assert [answer.status_code for answer in answers] == [200, 200, 401, 401]
+    assert one.refusals == another.refusals == ["jti of the dpop_proof was used before"]
+
+
+def test_instances_of_one_api_share_its_used_proofs(share, token, build_proof):
+    one, other = share(), share()
+    proof = build_proof(token)
+
+    assert one.dpop(token, proof=proof).status_code == 200
+    assert other.dpop(token, proof=proof).status_code == 401
+    assert other.refusals == ["jti of the dpop_proof was used before"]

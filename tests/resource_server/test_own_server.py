@@ -8,6 +8,7 @@ from flask_private_key_jwt.dpop.proof import access_token_hash
 from flask_private_key_jwt.errors import ConfigurationError, StoreUnavailable
 from flask_private_key_jwt.keys import jose
 from flask_private_key_jwt.state import State
+from flask_private_key_jwt.stores.base import KEEP_ENDED_SECONDS
 from tests.conftest import API, make_app
 
 
@@ -145,9 +146,10 @@ def test_a_token_that_its_client_revoked_is_refused_at_once(ask_token, revoke, c
 def test_revocation_outlives_the_allowance_for_other_clocks(app, ask_token, revoke, call, clock):
     token = ask_token().json["access_token"]
     revoke(token)
-    clock.move(605)  # expired, but an API allows ten seconds
+    clock.move(605 + KEEP_ENDED_SECONDS)
     with app.app_context():
         app.extensions["private_key_jwt"].revocations.purge()
+    clock.move(-KEEP_ENDED_SECONDS)  # expired, but an API allows ten seconds
 
     assert call(token) == 401
 
@@ -155,10 +157,10 @@ def test_revocation_outlives_the_allowance_for_other_clocks(app, ask_token, revo
 def test_revocation_outlives_a_purge_by_a_machine_whose_clock_is_ahead(app, ask_token, revoke, call, clock, refusals):
     token = ask_token().json["access_token"]
     revoke(token)
-    clock.move(619)
+    clock.move(619 + KEEP_ENDED_SECONDS)
     with app.app_context():
         app.extensions["private_key_jwt"].revocations.purge()
-    clock.move(-10)  # the API's own clock
+    clock.move(-10 - KEEP_ENDED_SECONDS)  # the API's own clock
 
     assert call(token) == 401
     assert refusals == [GONE]

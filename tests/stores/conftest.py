@@ -124,8 +124,15 @@ def mark(clock: Any) -> Callable[..., Mark]:
     """Builds marks that no other test has."""
     test = secrets.token_hex(4)
 
-    def mark(jti: str = "jti", *, owner: str = "client", purpose: str = ASSERTION, lifetime: int = 300) -> Mark:
-        return Mark(purpose, f"{test}-{owner}", jti, clock.now + lifetime)
+    def mark(
+        jti: str = "jti",
+        *,
+        owner: str = "client",
+        purpose: str = ASSERTION,
+        server: str = "https://as.example",
+        lifetime: int = 300,
+    ) -> Mark:
+        return Mark(purpose, server, f"{test}-{owner}", jti, clock.now + lifetime)
 
     return mark
 

@@ -21,7 +21,7 @@ def test_redis_keeps_a_mark_no_longer_than_it_must(redis_url, mark):
     spent = mark(lifetime=60)
     store.remember([spent])
 
-    key = b"{flask_private_key_jwt}:replay:" + spent.digest()
+    key = b"flask_private_key_jwt:replay:" + spent.digest()
     assert 60 <= store._redis.ttl(key) <= 61
     store.close()
 

@@ -5,6 +5,7 @@ from hashlib import sha256
 import pytest
 from sqlalchemy import select
 
+from flask_private_key_jwt.stores.base import KEEP_ENDED_SECONDS
 from flask_private_key_jwt.stores.driver import Database
 from flask_private_key_jwt.stores.registration_tokens import RegistrationTokens
 
@@ -111,8 +112,8 @@ def test_revoked_token_is_gone(tokens, consume):
 
 def test_purge_deletes_expired_tokens_only(tokens, clock):
     tokens.create(uses=1, lifetime=60)
-    longer, _ = tokens.create(uses=1, lifetime=61)
-    clock.move(60)
+    longer, _ = tokens.create(uses=1, lifetime=61 + KEEP_ENDED_SECONDS)
+    clock.move(60 + KEEP_ENDED_SECONDS)
 
     assert tokens.purge() == 1
     assert tokens.purge() == 0

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from flask_private_key_jwt.errors import StoreUnavailable
-from flask_private_key_jwt.stores.base import ASSERTION, PROOF, Mark, Replayed, ReplayStore
+from flask_private_key_jwt.stores.base import ASSERTION, KEEP_ENDED_SECONDS, PROOF, Mark, Replayed, ReplayStore
 
 RACER = Path(__file__).with_name("racer.py")
 
@@ -64,6 +64,8 @@ def test_the_same_mark_twice_in_one_call_is_a_replay_and_remembers_nothing(store
     ("one", "other"),
     [
         ({"purpose": ASSERTION}, {"purpose": PROOF}),
+        ({"server": "https://one.example"}, {"server": "https://two.example"}),
+        ({"server": "https://as.example"}, {"server": "https://as.example https://api.example"}),
         ({"owner": "a"}, {"owner": "b"}),
         ({"owner": "A"}, {"owner": "a"}),
         ({"owner": "a", "jti": "bc"}, {"owner": "ab", "jti": "c"}),
@@ -153,10 +155,10 @@ def test_of_two_processes_one_uses_a_mark(store_url, mark):
     assert [sorted(pair) for pair in zip(*answers, strict=True)] == [["replayed", "used"]] * 100
 
 
-def test_purge_deletes_what_has_expired_in_batches_and_nothing_else(store, store_url, mark, clock):
+def test_purge_deletes_what_ended_long_ago_in_batches_and_nothing_else(store, store_url, mark, clock):
     store.remember([mark(f"short {number}", lifetime=60) for number in range(25)])
-    store.remember([mark(f"long {number}", lifetime=600) for number in range(25)])
-    clock.move(61)
+    store.remember([mark(f"long {number}", lifetime=600 + KEEP_ENDED_SECONDS) for number in range(25)])
+    clock.move(61 + KEEP_ENDED_SECONDS)
 
     removed = store.purge(batch=10)
 
@@ -167,12 +169,23 @@ def test_purge_deletes_what_has_expired_in_batches_and_nothing_else(store, store
         assert find_replayed(store, mark(f"long {number}")) is not None
 
 
-@pytest.mark.parametrize("batch", [1, 50, 51])
-def test_purge_of_any_batch_size_deletes_everything_expired(store, store_url, mark, clock, batch):
+@pytest.mark.parametrize("batch", [1, 49, 50, 51])
+def test_purge_of_any_batch_size_deletes_everything_that_ended(store, store_url, mark, clock, batch):
     store.remember([mark(str(number), lifetime=60) for number in range(50)])
-    clock.move(61)
+    clock.move(61 + KEEP_ENDED_SECONDS)
 
     assert store.purge(batch=batch) == (0 if store_url.startswith("redis") else 50)
+
+
+def test_purge_by_a_machine_whose_clock_is_ahead_forgets_no_mark(sql_url, open_store, mark, clock):
+    store = open_store(sql_url)
+    store.remember([mark(lifetime=300)])
+
+    clock.move(300 + KEEP_ENDED_SECONDS)
+    assert store.purge() == 0
+    clock.move(-KEEP_ENDED_SECONDS)
+
+    assert find_replayed(store, mark()) == mark()
 
 
 def test_purge_of_an_empty_store_deletes_nothing(store):

@@ -8,6 +8,7 @@ from sqlalchemy import insert, select
 
 from flask_private_key_jwt.errors import StoreUnavailable
 from flask_private_key_jwt.stores import sqlalchemy_revocations
+from flask_private_key_jwt.stores.base import KEEP_ENDED_SECONDS
 from flask_private_key_jwt.stores.driver import Database
 from flask_private_key_jwt.stores.granted import Holder
 from flask_private_key_jwt.stores.revocations import Revocation, grant_name, holder_name, token_name
@@ -212,6 +213,7 @@ def test_purge_forgets_what_has_expired_and_nothing_else(store, sql_database, cl
     store.add(Revocation(GRANT, START - 1))
     store.add(Revocation(CLIENT, START, issued_until=START))
 
+    clock.move(KEEP_ENDED_SECONDS)
     assert store.purge() == 1
     assert rows(sql_database) == [(START, START)]
     clock.move(1)

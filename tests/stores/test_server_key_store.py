@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from flask_private_key_jwt.errors import StoreUnavailable
-from flask_private_key_jwt.stores.base import StoredKey
+from flask_private_key_jwt.stores.base import StoredKey, sum_versions
 from flask_private_key_jwt.stores.driver import Database
 from flask_private_key_jwt.stores.sqlalchemy import SQLAlchemyServerKeyStore
 
@@ -79,3 +79,31 @@ def test_a_database_without_the_tables_is_unavailable(sqlite_database):
         store.load()
     with pytest.raises(StoreUnavailable):
         store.add(KEY)
+
+
+def test_every_change_gives_another_version(sql_database):
+    store, other_process = open_store(sql_database), open_store(sql_database)
+    second = replace(KEY, slot=2, kid="k2")
+    seen = [store.find_version()]
+
+    for change in (
+        lambda: store.add(KEY),
+        lambda: store.add(second),
+        lambda: store.change(replace(KEY, retired_at=5)),
+        lambda: store.change(replace(KEY, retired_at=5)),
+        lambda: store.remove(1),
+    ):
+        change()
+        seen.append(other_process.find_version())
+        assert sum_versions(store.load()) == seen[-1]
+
+    assert len(set(seen)) == len(seen)
+
+
+def test_a_refused_key_leaves_the_version(sql_database):
+    store = open_store(sql_database)
+    store.add(KEY)
+    before = store.find_version()
+
+    assert not store.add(replace(KEY, kid="other"))
+    assert store.find_version() == before
