@@ -143,7 +143,6 @@ class RemoteDocuments(Generic[T]):
         self._wait = wait
         self._flights: SingleFlight[Document[T] | None] = SingleFlight()
         self._parsed: BoundedCache[str, Document[T]] = BoundedCache(max_entries=size, max_bytes=max_bytes)
-        self._failed_at: BoundedCache[str, int] = BoundedCache(max_entries=size, max_bytes=max_bytes // 8)
 
     def load(self, url: str, *, not_before: int = 0) -> Document[T]:
         """The document at *url*: the kept one while it is fresh, else a new one, else the kept one for a while.
@@ -228,7 +227,7 @@ class RemoteDocuments(Generic[T]):
             value = self._value_of(url, fetched.text, fetched.members)
         except (FetchProblem, ValueError) as problem:
             log.warning("%r is not used: %s", url[:200], problem)
-            self._failed_at.keep(url, claimed_at)
+            self._store.fail(key, claimed_at=claimed_at)
             return None
         except FetchBusy:
             self._store.release(key)
@@ -258,7 +257,7 @@ class RemoteDocuments(Generic[T]):
     def _may_be_under_way(self, stored: StoredDocument | None) -> bool:
         if stored is None:
             return False
-        has_ended = stored.fetched_at >= stored.attempted_at or self._failed_at.get(stored.url) == stored.attempted_at
+        has_ended = max(stored.fetched_at, stored.failed_at) >= stored.attempted_at
         return not has_ended and clock.now() <= stored.attempted_at + self._policy.fetch_seconds
 
     def _check_tried(self, wish: _Wish[T]) -> None:

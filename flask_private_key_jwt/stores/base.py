@@ -274,6 +274,8 @@ class StoredDocument:
     fresh_until: int
     attempted_at: int
     """When a worker last claimed the right to fetch it, whatever came of that."""
+    failed_at: int = 0
+    """Which claim came to nothing last."""
 
 
 class FetchedDocumentStore(Protocol):
@@ -301,6 +303,12 @@ class FetchedDocumentStore(Protocol):
 
     def save(self, key: DocumentKey, body: str, *, fetched_at: int, fresh_until: int) -> None:
         """Replace a document that was claimed at *fetched_at*; nothing happens when a later fetch was faster.
+
+        :raises StoreUnavailable: The store did not answer.
+        """
+
+    def fail(self, key: DocumentKey, *, claimed_at: int) -> None:
+        """Record that what was claimed then came to nothing: other workers need not wait for it.
 
         :raises StoreUnavailable: The store did not answer.
         """

@@ -281,6 +281,7 @@ def _build_fetched_document_table(metadata: MetaData, name: str) -> Table:
         Column("fetched_at", BigInteger, nullable=False, default=0),
         Column("fresh_until", BigInteger, nullable=False, default=0),
         Column("attempted_at", BigInteger, nullable=False, default=0),
+        Column("failed_at", BigInteger, nullable=False, default=0, server_default="0"),
         PrimaryKeyConstraint("url_digest", name=conv(f"pk_{name}")),
         _check(name, "url", "url <> ''"),
         _check(name, "times", "fetched_at >= 0 AND fresh_until >= 0 AND attempted_at >= 0"),

@@ -62,6 +62,12 @@ class SQLAlchemyFetchedDocumentStore:
         with self._database.begin() as connection:
             connection.execute(update(self._table).where(mine).values(new))
 
+    def fail(self, key: DocumentKey, *, claimed_at: int) -> None:
+        """See :meth:`.base.FetchedDocumentStore.fail`."""
+        mine = self._table.c.url_digest == _digest(key)
+        with self._database.begin() as connection:
+            connection.execute(update(self._table).where(mine).values(failed_at=claimed_at))
+
     def purge(self, *, batch: int = BATCH_ROWS, rest: Rest = no_rest) -> int:
         """See :meth:`.base.FetchedDocumentStore.purge`."""
         now, table = clock.now(), self._table

@@ -42,6 +42,10 @@ class MemoryDocumentStore:
             if key in self.rows and self.rows[key].fetched_at <= fetched_at:
                 self.rows[key] = replace(self.rows[key], body=body, fetched_at=fetched_at, fresh_until=fresh_until)
 
+    def fail(self, key: DocumentKey, *, claimed_at: int) -> None:
+        with self._lock:
+            self.rows[key] = replace(self.rows[key], failed_at=claimed_at)
+
     def purge(self) -> int:
         with self._lock:
             for key in (unused := [key for key, row in self.rows.items() if _is_unused(row)]):

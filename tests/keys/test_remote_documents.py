@@ -701,6 +701,17 @@ def test_the_wait_for_another_worker_has_an_end(documents, store, clock, waits):
     assert sum(waits) == pytest.approx(5)
 
 
+def test_a_fetch_that_failed_on_another_worker_is_not_waited_for(start_worker, site, waits):
+    down(site)
+    one, other = start_worker(), start_worker()
+    for worker in (one, other, one):
+        with pytest.raises(DocumentUnavailable):
+            worker.load(URL)
+
+    assert waits == []
+    assert len(site.fetched) == 1
+
+
 def test_a_worker_that_died_long_ago_is_not_waited_for(documents, store, clock, waits):
     store.claim(KEY, now=clock.now, not_before=0)
     clock.move(6)

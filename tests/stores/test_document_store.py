@@ -120,6 +120,14 @@ def test_releasing_what_is_not_known_is_no_error(document_store):
     assert document_store.load(KEY) is None
 
 
+def test_every_process_learns_of_a_fetch_that_failed(open_document_store):
+    one, other = open_document_store(), open_document_store()
+    one.claim(KEY, now=NOW, not_before=0)
+    one.fail(KEY, claimed_at=NOW)
+
+    assert other.load(KEY) == StoredDocument(URL, None, 0, 0, NOW, NOW)
+
+
 def test_a_fetch_that_was_overtaken_changes_nothing(document_store):
     document_store.claim(KEY, now=NOW, not_before=0)
     document_store.claim(KEY, now=NOW + 30, not_before=NOW)
@@ -199,6 +207,7 @@ def test_a_database_without_the_tables_is_unavailable(sqlite_database):
         lambda: store.claim(KEY, now=NOW, not_before=NOW - 30),
         lambda: store.save(KEY, "{}", fetched_at=NOW, fresh_until=NOW),
         lambda: store.release(KEY),
+        lambda: store.fail(KEY, claimed_at=NOW),
         store.purge,
     ):
         with pytest.raises(StoreUnavailable):
