@@ -10,11 +10,12 @@ from flask_sqlalchemy import SQLAlchemy
 from .app_secrets import read_app_secrets
 from .authorization.logout import Logout
 from .authorization.request_object import RequestObjects
+from .bounded_cache import BYTES_OF_STRANGERS, bytes_for_clients
 from .client_auth.base import ClientAuthentication
 from .client_auth.private_key_jwt import PrivateKeyJWTAuthentication
 from .client_auth.public import PublicClients
 from .client_auth.signature import ClientSignatures
-from .client_id_document import MAX_BYTES, ClientIdDocuments, NewcomerLimit, read_client
+from .client_id_document import MAX_BYTES, ClientIdDocuments, read_client
 from .client_registry import ClientRegistry
 from .dpop.binding import TokenBinding
 from .dpop.nonce import Nonces
@@ -26,9 +27,11 @@ from .endpoints.userinfo import PATH as USERINFO_PATH
 from .endpoints.userinfo import build_guard
 from .keys.client_key_state import find_thumbprints
 from .keys.client_key_use import ClientKeyUse
-from .keys.client_keys import ClientKey, ClientKeys, read_key_set
+from .keys.client_keys import ClientKeys, KeySet, read_key_set
 from .keys.derived import Secrets
-from .keys.fetch_target import fetch_policy
+from .keys.fetch_slots import FetchSlots
+from .keys.fetch_target import MAX_BYTES_OF_STRANGERS, fetch_policy
+from .keys.newcomers import Newcomers
 from .keys.remote_documents import RemoteDocuments, cache_policy
 from .keys.rotation import load_schedule
 from .keys.safe_fetch import SafeFetcher
@@ -129,9 +132,14 @@ def _build_server(
     clients = stores.clients
     # A client that only says who it is makes us fetch nothing: a document is always a client with keys.
     public_clients = PublicClients(clients, profile=settings.PROFILE)
+    slots = FetchSlots(settings.FETCH_CONCURRENCY)
     if settings.CLIENT_ID_METADATA_DOCUMENTS:
-        clients = _with_documents(clients, settings, stores.documents, grant_types=lambda: server.grant_types())
-    client_keys = ClientKeys(settings.CLIENT_CACHE_SIZE, _published_key_sets(settings, stores.documents))
+        clients = _with_documents(clients, settings, stores.documents, slots, grant_types=lambda: server.grant_types())
+    client_keys = ClientKeys(
+        settings,
+        _key_sets_of_operators_clients(settings, stores.documents, slots),
+        _key_sets_of_others(settings, stores.documents, slots),
+    )
     signatures = ClientSignatures(clients, client_keys)
     key_use = ClientKeyUse(stores.key_use, client_keys, size=settings.CLIENT_CACHE_SIZE)
     revocations = Revocations(settings, stores.revocations, stores.refresh_tokens)
@@ -188,18 +196,45 @@ def _build_issued_tokens(settings: ServerSettings, own_keys: KeySource, refresh_
     return IssuedTokens(settings, verifier=verifier, keys=own_keys, refresh_tokens=refresh_tokens)
 
 
-def _published_key_sets(
-    settings: ServerSettings, documents: FetchedDocumentStore
-) -> RemoteDocuments[tuple[ClientKey, ...]]:
-    """What clients publish at their ``jwks_uri``."""
-    fetcher = SafeFetcher(fetch_policy(settings, hosts=settings.JWKS_HOSTS))
-    return RemoteDocuments(documents, fetcher, cache_policy(settings), read_key_set, size=settings.CLIENT_CACHE_SIZE)
+def _key_sets_of_operators_clients(
+    settings: ServerSettings, documents: FetchedDocumentStore, slots: FetchSlots
+) -> RemoteDocuments[KeySet]:
+    """What the operator's clients publish at their ``jwks_uri``."""
+    return RemoteDocuments(
+        documents,
+        SafeFetcher(fetch_policy(settings, hosts=settings.JWKS_HOSTS)),
+        cache_policy(settings),
+        read_key_set,
+        kind="operator-jwks",
+        size=settings.CLIENT_CACHE_SIZE,
+        max_bytes=bytes_for_clients(settings.CLIENT_CACHE_SIZE),
+        take_slot=slots.for_operators_clients,
+    )
+
+
+def _key_sets_of_others(
+    settings: ServerSettings, documents: FetchedDocumentStore, slots: FetchSlots
+) -> RemoteDocuments[KeySet]:
+    """What all other clients publish at theirs."""
+    policy = replace(fetch_policy(settings, hosts=settings.JWKS_HOSTS), max_bytes=MAX_BYTES_OF_STRANGERS)
+    return RemoteDocuments(
+        documents,
+        SafeFetcher(policy),
+        cache_policy(settings),
+        read_key_set,
+        kind="jwks",
+        size=settings.CLIENT_CACHE_SIZE,
+        max_bytes=BYTES_OF_STRANGERS,
+        take_slot=slots.for_others,
+        admit=Newcomers(_find_address).admit,
+    )
 
 
 def _with_documents(
     registered: ClientStore,
     settings: ServerSettings,
     documents: FetchedDocumentStore,
+    slots: FetchSlots,
     *,
     grant_types: Callable[[], Sequence[str]],
 ) -> ClientStore:
@@ -211,10 +246,18 @@ def _with_documents(
         fetcher,
         cache_policy(settings),
         partial(read_client, settings=settings, grant_types=grant_types),
+        kind="client",
         size=settings.CLIENT_CACHE_SIZE,
-        admit=NewcomerLimit().admit,
+        max_bytes=BYTES_OF_STRANGERS,
+        take_slot=slots.for_others,
+        admit=Newcomers(_find_address).admit,
     )
     return ClientIdDocuments(registered, published, fetcher.check_url)
+
+
+def _find_address() -> str:
+    """Where the current request comes from, as the app sees it: behind a proxy, ``ProxyFix`` decides."""
+    return (flask.request.remote_addr or "") if flask.has_request_context() else ""
 
 
 def _paths(settings: ServerSettings) -> dict[str, Endpoint]:

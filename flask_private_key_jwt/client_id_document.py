@@ -2,17 +2,15 @@
 
 Whoever sends such a client_id makes this server fetch something. So only the hosts of ``OAUTH2_CLIENT_ID_HOSTS`` are
 asked, a registration of the operator's goes before any document, and documents that nobody had before are fetched at
-a steady pace, however many URLs a stranger makes up.
+the pace of :mod:`~flask_private_key_jwt.keys.newcomers`, however many URLs a stranger makes up.
 """
 
 import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
-from threading import Lock
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-from . import clock
 from .client_auth.private_key_jwt import METHOD
 from .errors import OAuthError
 from .grants import GRANTS
@@ -25,8 +23,6 @@ from .stores.base import ClientStore
 
 MAX_BYTES = 16384
 """Largest document; the draft recommends 5 kilobytes (§8.7), which keys with certificates outgrow."""
-NEW_DOCUMENTS_A_MINUTE = 60
-"""Most documents a process fetches in a minute that nobody had before."""
 
 _SECRET_MEMBERS = ("client_secret", "client_secret_expires_at")
 # One document serves many servers: what this one does not do is passed over, as the operator's members are.
@@ -52,7 +48,11 @@ class ClientIdDocuments:
         self._check_url = check_url
 
     def find(self, client_id: str) -> RegisteredClient | None:
-        """See :meth:`.stores.base.ClientStore.find`."""
+        """See :meth:`.stores.base.ClientStore.find`.
+
+        :raises FetchBusy: The document is not here, and cannot be fetched now because of others.
+        :raises StoreUnavailable: The database did not answer.
+        """
         client = self._registered.find(client_id)
         if client is not None or not self._is_document(client_id):
             return client
@@ -65,6 +65,11 @@ class ClientIdDocuments:
         """See :meth:`.stores.base.ClientStore.is_admitted`. A document's tokens count while its host is trusted."""
         client = self._registered.find(client_id)
         return self._is_document(client_id) if client is None else client.enabled
+
+    def confirm(self, client: RegisteredClient) -> None:
+        """See :meth:`.stores.base.ClientStore.confirm`."""
+        if client.registered_by != "document":
+            self._registered.confirm(client)
 
     def newer(self, client: RegisteredClient) -> RegisteredClient | None:
         """See :meth:`.stores.base.ClientStore.newer`."""
@@ -158,22 +163,3 @@ def _served_grant_types(members: Mapping[str, Any], served: Sequence[str], setti
     if not (common := [grant_type for grant_type in served if grant_type in wished and grant_type in given]):
         raise ValueError("none of its grant_types is served here")
     return common
-
-
-class NewcomerLimit:
-    """Lets a number of newcomers in each minute; safe for threads."""
-
-    def __init__(self, a_minute: int = NEW_DOCUMENTS_A_MINUTE) -> None:
-        self._a_minute = a_minute
-        self._minute = 0
-        self._admitted = 0
-        self._lock = Lock()
-
-    def admit(self) -> bool:
-        """Whether one more may come in now."""
-        minute = clock.now() // 60
-        with self._lock:
-            if minute != self._minute:
-                self._minute, self._admitted = minute, 0
-            self._admitted += 1
-            return self._admitted <= self._a_minute

@@ -130,7 +130,7 @@ class ClientRegistry:
         :raises StoreUnavailable: The database did not answer.
         """
         client = self.get(client_id)
-        self._registrations.forget_keys(client)
+        self._registrations.refetch_keys(client, version=new_version())
         return client
 
     def remove(self, client_id: str) -> None:
@@ -195,7 +195,7 @@ class ClientRegistry:
                 error.add_note(error.reason)
                 raise
             after = self.build(merge_metadata(describe_client(before), changes), registered_by=before.registered_by)
-            if self._registrations.replace(before, after):
+            if self._registrations.replace(before, after, at_once=True):
                 return after
         raise _refusal(f"client {client_id!r} is being changed by others; try again")
 

@@ -314,6 +314,17 @@ class StoreUnavailable(TemporarilyUnavailable):
     """A database, Redis or other store did not answer."""
 
 
+class FetchBusy(TemporarilyUnavailable):
+    """A document that a client publishes is not here, and cannot be fetched now because of others; soon it can.
+
+    :param retry_after_seconds: When to come again.
+    """
+
+    def __init__(self, reason: str = "", *, retry_after_seconds: int = 1) -> None:
+        super().__init__(reason)
+        self.retry_after_seconds = retry_after_seconds
+
+
 class ServerError(OAuthError):
     """A defect of ours (RFC 6749 §4.1.2.1); the log has the traceback under the reference id."""
 

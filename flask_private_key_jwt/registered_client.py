@@ -75,6 +75,9 @@ class RegisteredClient:
     """Whose word the registration is: the operator's, the client's own (RFC 7591), or a document's at its client_id."""
     metadata: Mapping[str, Any] = field(default_factory=dict)
     """The other registered RFC 7591 members: ``client_uri``, ``contacts``, ``software_id`` …"""
+    jwks_not_before: int = 0
+    """Key sets whose fetch began no later than this are not used, in seconds since the epoch: the client, or the
+    operator, has had it fetched anew."""
 
     @property
     def is_public(self) -> bool:

@@ -238,9 +238,9 @@ class SelfRegistration:
                 before = managed.client
                 after = self._build_update(before, build_metadata(before))
                 self._check_possession(sent, before, after, spent)
-                if "jwks_uri" in sent:
-                    self._registrations.forget_keys(after)  # a key taken away from there works no longer, at once
-                if self._registrations.replace(before, after, keep=_OPERATOR_COLUMNS):
+                # A key taken away from there works no longer, at once. The cool-down stays: no fetch for each update.
+                renew_keys = "jwks_uri" in sent
+                if self._registrations.replace(before, after, keep=_OPERATOR_COLUMNS, renew_keys=renew_keys):
                     log.info("client %r changed its registration", client_id)
                     return dataclasses.replace(managed, client=after)
         except OAuthError as refusal:

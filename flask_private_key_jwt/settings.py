@@ -286,7 +286,8 @@ class ServerSettings(SharedSettings):
     or ``memory`` (one process only)."""
 
     CLIENT_CACHE_SIZE: Annotated[int, between(1, 1000000)] = 16384
-    """Most clients whose parsed keys a process keeps. 1 to 1000000."""
+    """Most clients whose parsed keys a process keeps, if they take no more than 8 kilobytes each on average.
+    1 to 1000000."""
 
     JWKS_MIN_CACHE_SECONDS: Annotated[int, between(10, 600)] = 60
     """How long the keys at a client's ``jwks_uri`` are used before they are fetched again, whatever the answer's
@@ -317,6 +318,10 @@ class ServerSettings(SharedSettings):
 
     FETCH_TIMEOUT_SECONDS: Annotated[int, between(2, 5)] = 3
     """Longest wait for a document that a client publishes, all of it included, in seconds. 2 to 5."""
+
+    FETCH_CONCURRENCY: Annotated[int, between(2, 64)] = 3
+    """Most threads of a process that wait for clients' servers at one time; a third of them, at least one, are for the
+    operator's own clients only. Less than the threads of a worker. 2 to 64."""
 
     FETCH_PORTS: Annotated[tuple[str, ...], port_numbers] = ()
     """Ports besides 443 that a client's URL may name."""

@@ -9,7 +9,7 @@ import click
 
 from .. import clock
 from ..client_registry import UnknownClient
-from ..errors import InvalidClientMetadata, StoreUnavailable
+from ..errors import FetchBusy, InvalidClientMetadata, StoreUnavailable
 from ..keys.certificates import jwk_of, load_certificate
 from ..keys.jose import JoseProblem, load_json_object
 
@@ -35,6 +35,10 @@ def readable_errors() -> Iterator[None]:
         give_up(f"{error.reason}.")
     except UnknownClient as error:
         give_up(str(error))
+    except FetchBusy as error:
+        give_up(
+            f"The client's keys cannot be had now: {error.reason}. Try again in {error.retry_after_seconds} seconds."
+        )
     except StoreUnavailable as error:
         give_up(f"The database did not answer: {error.reason}.")
 

@@ -52,4 +52,5 @@ class PublicClients:
             raise InvalidRequest("a public client and a way of authenticating in one request", client_id=client_id)
         if not client.enabled:
             raise InvalidClient(f"client {client_id!r} is disabled", client_id=client_id)
+        self._clients.confirm(client)  # as far as a public client can
         return NamedClient(client)

@@ -34,6 +34,7 @@ class ClientSignatures:
 
         :param now: Seconds since the epoch: a key may come with a certificate that is valid for a time.
         :raises NotSigned: There is none.
+        :raises FetchBusy: The client's keys cannot be fetched now, because of others.
         """
         candidates = self._find_candidates(jwt, client)
         if not candidates:
@@ -43,6 +44,8 @@ class ClientSignatures:
             raise NotSigned("the certificate of the key is expired or not valid yet")
         for key in current:
             if jose.verify(jwt, key.public):
+                self._clients.confirm(client)
+                self._keys.confirm(client)
                 return key
         raise NotSigned("the signature does not verify")
 

@@ -20,6 +20,8 @@ from .nonce import Nonces
 TYP = "dpop+jwt"
 _TYPES = frozenset({TYP})
 KEY_CACHE_SIZE = 2048
+LONGEST_CACHED_HEADER = 2048
+"""A header that is longer than any key needs is not kept: what a process holds is not its sender's to choose."""
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 # What a path may hold unescaped (RFC 3986 §3.3). WSGI hands it over decoded, so an app cannot tell "%3A" from ":".
 _LITERAL = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~!$&'()*+,;=:@/")
@@ -87,7 +89,8 @@ class ProofChecker:
 
     def _check_signature(self, jwt: jose.JWT) -> jose.PublicKey:
         try:
-            key = self._key_of(jwt.header_segment, jwt.alg)
+            key_of = self._key_of if len(jwt.header_segment) <= LONGEST_CACHED_HEADER else _import_key
+            key = key_of(jwt.header_segment, jwt.alg)
         except jose.JoseProblem as problem:
             raise InvalidDPoPProof(f"proof: jwk: {problem}") from None
         if not jose.verify(jwt, key):

@@ -11,7 +11,7 @@ from dataclasses import replace
 from threading import Lock
 
 from .. import clock
-from ..errors import StoreUnavailable
+from ..errors import TemporarilyUnavailable
 from ..registered_client import RegisteredClient
 from ..stores.base import BATCH_ROWS, ClientKeyUseStore, Rest, no_rest
 from .client_key_state import DAY_SECONDS, ClientKeyState, find_states, find_warnings
@@ -53,7 +53,7 @@ class ClientKeyUse:
             return
         try:
             due_at = self._record(client, thumbprint, now=now)
-        except (StoreUnavailable, DocumentUnavailable) as problem:
+        except (TemporarilyUnavailable, DocumentUnavailable) as problem:
             # The token does not depend on it.
             log.warning("the use of a key of client %r is not recorded: %s", client.client_id, problem.reason)
             due_at = now + RETRY_SECONDS

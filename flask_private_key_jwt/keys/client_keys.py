@@ -1,12 +1,13 @@
 """A client's public keys: which of them may have signed this JWT (RFC 7517 §4, OpenID Connect Core §10.1.1)."""
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any
 
+from ..bounded_cache import BYTES_OF_STRANGERS, BoundedCache, bytes_for_clients
 from ..registered_client import RegisteredClient
+from ..settings import ServerSettings
 from . import jose
 from .certificates import Certificate, certificate_of_jwk
 from .remote_documents import RemoteDocuments
@@ -48,44 +49,87 @@ class ClientKey:
         return self.certificate is None or self.certificate.is_current(now)
 
 
-class ClientKeys:
-    """Finds and keeps the parsed keys of registered clients.
+KeySet = tuple[ClientKey, ...]
 
-    :param size: Most clients whose keys are kept.
-    :param key_sets: The sets that clients publish at their ``jwks_uri``, made by :func:`read_key_set`.
+
+class ClientKeys:
+    """Finds and keeps the parsed keys of registered clients: the operator's clients apart from all others.
+
+    :param settings: The server's settings.
+    :param key_sets: The sets that the operator's clients publish at their ``jwks_uri``, made by :func:`read_key_set`.
+    :param key_sets_of_others: The sets of all other clients.
     """
 
-    def __init__(self, size: int, key_sets: RemoteDocuments[tuple[ClientKey, ...]]) -> None:
-        self._registered: Callable[[RegisteredClient], tuple[ClientKey, ...]] = lru_cache(size)(load_client_keys)
+    def __init__(
+        self, settings: ServerSettings, key_sets: RemoteDocuments[KeySet], key_sets_of_others: RemoteDocuments[KeySet]
+    ) -> None:
+        self._settings = settings
         self._key_sets = key_sets
+        self._key_sets_of_others = key_sets_of_others
+        size = settings.CLIENT_CACHE_SIZE
+        self._kept: BoundedCache[str, _Kept] = BoundedCache(max_entries=size, max_bytes=bytes_for_clients(size))
+        self._kept_of_others: BoundedCache[str, _Kept] = BoundedCache(max_entries=size, max_bytes=BYTES_OF_STRANGERS)
 
-    def all(self, client: RegisteredClient) -> tuple[ClientKey, ...]:
+    def all(self, client: RegisteredClient) -> KeySet:
         """Every key of the client that can be used; its certificate may have expired.
 
         :raises DocumentUnavailable: The client's ``jwks_uri`` cannot be had.
+        :raises FetchBusy: It cannot be had now, because of others.
         :raises StoreUnavailable: The store of fetched sets did not answer.
         """
-        return self._registered(client) if client.jwks_uri is None else self._key_sets.load(client.jwks_uri).value
+        if client.jwks_uri is None:
+            return self._registered(client)
+        return self._sets_for(client).load(client.jwks_uri, not_before=client.jwks_not_before).value
 
-    def candidates(self, client: RegisteredClient, jwt: jose.JWT) -> tuple[ClientKey, ...]:
+    def candidates(self, client: RegisteredClient, jwt: jose.JWT) -> KeySet:
         """The client's keys that the JWT's header names and its ``alg`` fits (RFC 7515 §4.1.4).
 
         Several may share a ``kid``; without a ``kid`` all that fit are returned. When none does, the client may have
         changed its keys: its ``jwks_uri`` is fetched again, once (OpenID Connect Core §10.1.1).
 
         :raises DocumentUnavailable: As :meth:`all`.
+        :raises FetchBusy: As :meth:`all`.
         :raises StoreUnavailable: As :meth:`all`.
         """
         if client.jwks_uri is None:
             return _fitting(self._registered(client), jwt)
-        key_set = self._key_sets.load(client.jwks_uri)
+        key_sets, not_before = self._sets_for(client), client.jwks_not_before
+        key_set = key_sets.load(client.jwks_uri, not_before=not_before)
         found = _fitting(key_set.value, jwt)
-        if not found and (newer := self._key_sets.newer(key_set)) is not None:
+        if not found and (newer := key_sets.newer(key_set, not_before=not_before)) is not None:
             found = _fitting(newer.value, jwt)
         return found
 
+    def confirm(self, client: RegisteredClient) -> None:
+        """Take note that *client* has authenticated: its keys are worth keeping, whoever registered it."""
+        if client.jwks_uri is None and not client.is_vouched_for(self._settings):
+            kept = self._kept_of_others.get(client.client_id)
+            if kept is None or kept.client is not client:
+                self._kept_of_others.keep(client.client_id, _Kept(client, load_client_keys(client)))
 
-def _fitting(keys: tuple[ClientKey, ...], jwt: jose.JWT) -> tuple[ClientKey, ...]:
+    def _sets_for(self, client: RegisteredClient) -> RemoteDocuments[KeySet]:
+        return self._key_sets if client.is_vouched_for(self._settings) else self._key_sets_of_others
+
+    def _registered(self, client: RegisteredClient) -> KeySet:
+        is_vouched_for = client.is_vouched_for(self._settings)
+        kept = (self._kept if is_vouched_for else self._kept_of_others).get(client.client_id)
+        if kept is not None and kept.client is client:
+            return kept.keys
+        keys = load_client_keys(client)
+        if is_vouched_for:
+            self._kept.keep(client.client_id, _Kept(client, keys))
+        return keys
+
+
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    """The parsed keys of one state of a client."""
+
+    client: RegisteredClient
+    keys: KeySet
+
+
+def _fitting(keys: KeySet, jwt: jose.JWT) -> KeySet:
     return tuple(key for key in keys if key.public.fits(jwt.alg) and key.is_named_by(jwt))
 
 

@@ -17,6 +17,8 @@ from ..settings import ServerSettings, is_loopback_host
 from .public_address import why_not_public
 
 MAX_URL_CHARACTERS = 2048
+MAX_BYTES_OF_STRANGERS = 1 << 16
+"""Largest key set of a client that the operator did not register, in bytes."""
 _DEFAULT_PORTS = {"https": 443, "http": 80}
 _BRACKETS = re.compile(r"\[[0-9A-Fa-f:.]+\](:[0-9]*)?")  # no zone: it names an interface of ours
 
@@ -42,7 +44,7 @@ class FetchPolicy:
     max_bytes: int = 1 << 18
     """Largest document, in bytes, counted after decompression."""
     max_concurrent: int = 16
-    """Most fetches at a time in this process; one more waits its turn, within its own time."""
+    """Most threads that fetch in this process, those included that were given up and still wait for a name server."""
     ports: frozenset[int] = frozenset({443})
     hosts: frozenset[str] = frozenset()
     """The only hosts that may be named, as A-labels; empty: any."""
@@ -105,6 +107,14 @@ def read_target(url: str, policy: FetchPolicy) -> FetchTarget:
         raise FetchRefused(f"host {host!r} is not one that may be named")
     _check_literal(host)
     return target
+
+
+def host_of(url: str) -> str:
+    """The host that *url* names, in the one spelling that is looked up; empty for one that is never fetched."""
+    try:
+        return _read_host(_split(url))
+    except FetchRefused:
+        return ""
 
 
 def _split(url: str) -> SplitResult:

@@ -1,35 +1,36 @@
 """Documents that clients publish, kept for all workers: fresh for a while, fetched by one, served for some time after.
 
-A fetch is claimed in the store before it is made, so that however many workers and callers want it, a URL is asked
-at most once in each cool-down, whether it answers or not.
+A fetch is claimed in the store before it is made, so that however many workers and callers want it, a document is asked
+for at most once in each cool-down, whether it comes or not. No thread waits for one without a slot.
 """
 
 import logging
 import time
-from collections import OrderedDict
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, field
-from threading import Lock
 from typing import Any, Generic, Protocol, TypeVar
 
 from .. import clock
+from ..bounded_cache import BoundedCache
+from ..errors import FetchBusy
 from ..settings import ServerSettings
-from ..stores.base import FetchedDocumentStore, StoredDocument
+from ..stores.base import DocumentKey, DocumentKind, FetchedDocumentStore, StoredDocument
 from ..stores.deadline import outside_budget
 from . import jose
-from .fetch_target import FetchProblem
+from .fetch_target import FetchProblem, host_of
 from .safe_fetch import FetchedDocument
 from .single_flight import SingleFlight
 
 log = logging.getLogger("flask_private_key_jwt")
 
-_WAIT_SECONDS = 5
-"""Longest wait for a fetch that another worker makes: the longest time a fetch may take."""
 _POLLS_A_SECOND = 10
 
 T = TypeVar("T")
 Read = Callable[[str, Mapping[str, Any]], T]
 """Makes something of a URL and the JSON object at it; raises ``ValueError`` when that is no document of the kind."""
+TakeSlot = Callable[[str | None], AbstractContextManager[None]]
+"""Gives a slot to a thread that connects to this host, or waits for another thread (``None``); raises ``FetchBusy``."""
 
 
 class Fetcher(Protocol):
@@ -39,6 +40,7 @@ class Fetcher(Protocol):
         """Get the JSON object at *url*.
 
         :raises FetchProblem: There is none.
+        :raises FetchBusy: It was not asked for.
         """
 
 
@@ -54,6 +56,8 @@ class CachePolicy:
     """Least time between two fetches of one document, and how soon a key nobody knew yet is found. At most 60."""
     stale_seconds: int = 3600
     """How long it goes on serving when it can no longer be fetched."""
+    fetch_seconds: int = 5
+    """The longest time a fetch may take, and so the longest wait for one that another worker makes."""
 
 
 def cache_policy(settings: ServerSettings) -> CachePolicy:
@@ -63,6 +67,7 @@ def cache_policy(settings: ServerSettings) -> CachePolicy:
         max_seconds=settings.JWKS_MAX_CACHE_SECONDS,
         cooldown_seconds=settings.JWKS_COOLDOWN_SECONDS,
         stale_seconds=settings.JWKS_STALE_SECONDS,
+        fetch_seconds=settings.FETCH_TIMEOUT_SECONDS,
     )
 
 
@@ -75,6 +80,7 @@ class Document(Generic[T]):
     """What was made of it; the same object for as long as its text stays the same."""
     text: str = field(repr=False)
     fetched_at: int
+    """When its fetch began."""
     fresh_until: int
 
 
@@ -86,12 +92,30 @@ class DocumentUnavailable(Exception):
         self.reason = reason
 
 
+@dataclass(frozen=True, slots=True)
+class _Wish(Generic[T]):
+    """What a caller wants: a document other than the one it has seen, fetched after a moment."""
+
+    url: str
+    seen: Document[T] | None
+    not_before: int
+
+    def is_met_by(self, document: Document[T] | None) -> bool:
+        if document is None or document.fetched_at <= self.not_before:
+            return False
+        seen = self.seen
+        return seen is None or document.fetched_at != seen.fetched_at or document.text != seen.text
+
+
 class RemoteDocuments(Generic[T]):
     """Gives documents of one kind by URL; safe for threads.
 
+    :param kind: What they are kept as: those of another kind at the same URL are other documents.
     :param read: What it refuses counts as a failure to fetch, and never replaces a good document.
     :param size: Most documents to keep parsed in this process.
-    :param admit: Whether a document that nobody had before may be fetched now.
+    :param max_bytes: Most bytes they may take together.
+    :param take_slot: Lets a thread fetch or wait.
+    :param admit: Lets a document be fetched that nobody had before; raises ``FetchBusy``.
     :param wait: Pauses for so many seconds.
     """
 
@@ -102,105 +126,149 @@ class RemoteDocuments(Generic[T]):
         policy: CachePolicy,
         read: Read[T],
         *,
+        kind: DocumentKind,
         size: int,
-        admit: Callable[[], bool] = lambda: True,
+        max_bytes: int,
+        take_slot: TakeSlot,
+        admit: Callable[[str], None] = lambda _url: None,
         wait: Callable[[float], None] = time.sleep,
     ) -> None:
         self._store = store
         self._fetcher = fetcher
         self._policy = policy
         self._read = read
+        self._kind: DocumentKind = kind
+        self._take_slot = take_slot
         self._admit = admit
         self._wait = wait
         self._flights: SingleFlight[Document[T] | None] = SingleFlight()
-        self._parsed = _Recent[Document[T]](size)
-        self._failed_at = _Recent[int](size)
+        self._parsed: BoundedCache[str, Document[T]] = BoundedCache(max_entries=size, max_bytes=max_bytes)
 
-    def load(self, url: str) -> Document[T]:
+    def load(self, url: str, *, not_before: int = 0) -> Document[T]:
         """The document at *url*: the kept one while it is fresh, else a new one, else the kept one for a while.
 
+        :param not_before: One whose fetch began no later than this is not used, in seconds since the epoch.
         :raises DocumentUnavailable: There is none, and it cannot be fetched now.
+        :raises FetchBusy: There is none, and nobody has tried to fetch it because of others.
         :raises StoreUnavailable: The store did not answer.
         """
-        document = self._parse(self._store.load(url))
+        document = self._parse(self._load(url))
+        if document is not None and document.fetched_at <= not_before:
+            document = None
         now = clock.now()
         if document is not None and now < self._fresh_until(document):
             return document
-        is_usable = document is not None and now < self._fresh_until(document) + self._policy.stale_seconds
-        newer = self._renew(url, document, patient=not is_usable)
-        if newer is not None:
-            return newer
-        if document is None or not is_usable:
+        wish = _Wish(url, document, not_before)
+        if document is not None and now < self._fresh_until(document) + self._policy.stale_seconds:
+            return self._renew_if_free(wish) or document
+        newer = self._renew(wish)
+        if newer is None:
+            self._check_tried(wish)
             raise DocumentUnavailable(f"{url[:200]!r} cannot be had")
-        return document
+        return newer
 
-    def newer(self, document: Document[T]) -> Document[T] | None:
+    def newer(self, document: Document[T], *, not_before: int = 0) -> Document[T] | None:
         """A newer one than *document*, in which something is missing; ``None`` in its cool-down, or without success.
 
+        :raises FetchBusy: Nobody could look for one, because of others.
         :raises StoreUnavailable: The store did not answer.
         """
-        return self._renew(document.url, document, patient=True)
+        return self._renew(_Wish(document.url, document, not_before))
+
+    def _load(self, url: str) -> StoredDocument | None:
+        return self._store.load(DocumentKey(self._kind, url))
 
     def _fresh_until(self, document: Document[T]) -> int:
         return min(document.fresh_until, document.fetched_at + self._policy.max_seconds)
 
-    def _renew(self, url: str, seen: Document[T] | None, *, patient: bool) -> Document[T] | None:
-        """Get a document other than *seen*; of this process's threads, one fetches it for all.
+    def _renew_if_free(self, wish: _Wish[T]) -> Document[T] | None:
+        """Try to get a better document than one that still serves: not while others do, nor for lack of a slot."""
+        if self._flights.is_under_way(wish.url):
+            return None
+        with suppress(FetchBusy):
+            newer = self._fly(wish)
+            return newer if wish.is_met_by(newer) else None
+        return None
 
-        :param patient: Also wait for another worker that is fetching it.
-        """
-        newer = self._flights.run(url, lambda: self._claim_and_fetch(url, seen))
-        return self._await_other_worker(url, seen) if newer is None and patient else newer
+    def _renew(self, wish: _Wish[T]) -> Document[T] | None:
+        """Get the document that is wished for, even if that means to wait for another thread or worker."""
+        newer = self._fly(wish)
+        if newer is None:
+            newer = self._await_other_worker(wish)
+        # What another thread fetched for all may be too old for this caller.
+        return newer if wish.is_met_by(newer) else None
 
-    def _claim_and_fetch(self, url: str, seen: Document[T] | None) -> Document[T] | None:
-        stored, now = self._store.load(url), clock.now()
-        if (other := self._other_than(seen, stored)) is not None:
-            return other
+    def _fly(self, wish: _Wish[T]) -> Document[T] | None:
+        """Of this process's threads, one fetches for all."""
+        return self._flights.run(wish.url, lambda: self._claim_and_fetch(wish), waiting=lambda: self._take_slot(None))
+
+    def _claim_and_fetch(self, wish: _Wish[T]) -> Document[T] | None:
+        url, stored, now = wish.url, self._load(wish.url), clock.now()
+        if wish.is_met_by(document := self._parse(stored)):
+            return document
         not_before = now - self._policy.cooldown_seconds
         # Looked at first: a claim is a write, even one that comes too early.
         if stored is not None and stored.attempted_at > not_before:
             return None
-        if (stored is None or stored.body is None) and not self._admit():
-            return None
-        return self._fetch(url, claimed_at=now) if self._store.claim(url, now=now, not_before=not_before) else None
+        with self._take_slot(host_of(url)):
+            if stored is None or stored.body is None:
+                self._admit(url)
+            claimed_at = max(now, wish.not_before + 1)
+            key = DocumentKey(self._kind, url)
+            return (
+                self._fetch(key, claimed_at) if self._store.claim(key, now=claimed_at, not_before=not_before) else None
+            )
 
-    def _fetch(self, url: str, *, claimed_at: int) -> Document[T] | None:
+    def _fetch(self, key: DocumentKey, claimed_at: int) -> Document[T] | None:
+        url = key.url
         try:
             with outside_budget():  # it has a deadline of its own
                 fetched = self._fetcher.fetch(url)
             value = self._value_of(url, fetched.text, fetched.members)
         except (FetchProblem, ValueError) as problem:
             log.warning("%r is not used: %s", url[:200], problem)
-            self._failed_at.keep(url, claimed_at)
+            self._store.fail(key, claimed_at=claimed_at)
             return None
-        now, policy = clock.now(), self._policy
+        except FetchBusy:
+            self._store.release(key)
+            raise
+        policy = self._policy
         wished = policy.max_seconds if fetched.fresh_for is None else fetched.fresh_for
-        fresh_until = now + min(max(wished, policy.min_seconds), policy.max_seconds)
-        self._store.save(url, fetched.text, fetched_at=now, fresh_until=fresh_until)
-        return self._parsed.keep(url, Document(url, value, fetched.text, now, fresh_until))
+        fresh_until = clock.now() + min(max(wished, policy.min_seconds), policy.max_seconds)
+        self._store.save(key, fetched.text, fetched_at=claimed_at, fresh_until=fresh_until)
+        return self._parsed.keep(url, Document(url, value, fetched.text, claimed_at, fresh_until))
 
-    def _await_other_worker(self, url: str, seen: Document[T] | None) -> Document[T] | None:
+    def _await_other_worker(self, wish: _Wish[T]) -> Document[T] | None:
         """Without this, of the first requests of a new client only one worker's would succeed."""
-        for _ in range(_WAIT_SECONDS * _POLLS_A_SECOND):
-            stored = self._store.load(url)
-            if (other := self._other_than(seen, stored)) is not None:
-                return other
-            if stored is None or not self._may_be_under_way(stored):
-                break
-            with outside_budget():
-                self._wait(1 / _POLLS_A_SECOND)
+        stored = self._load(wish.url)
+        if wish.is_met_by(document := self._parse(stored)) or not self._may_be_under_way(stored):
+            return document
+        with self._take_slot(None):
+            for _ in range(self._policy.fetch_seconds * _POLLS_A_SECOND):
+                stored = self._load(wish.url)
+                if wish.is_met_by(document := self._parse(stored)):
+                    return document
+                if not self._may_be_under_way(stored):
+                    break
+                with outside_budget():
+                    self._wait(1 / _POLLS_A_SECOND)
         return None
 
-    def _may_be_under_way(self, stored: StoredDocument) -> bool:
-        has_ended = stored.fetched_at >= stored.attempted_at or self._failed_at.get(stored.url) == stored.attempted_at
-        return not has_ended and clock.now() <= stored.attempted_at + _WAIT_SECONDS
+    def _may_be_under_way(self, stored: StoredDocument | None) -> bool:
+        if stored is None:
+            return False
+        has_ended = max(stored.fetched_at, stored.failed_at) >= stored.attempted_at
+        return not has_ended and clock.now() <= stored.attempted_at + self._policy.fetch_seconds
 
-    def _other_than(self, seen: Document[T] | None, stored: StoredDocument | None) -> Document[T] | None:
-        document = self._parse(stored)
-        if document is None or seen is None:
-            return document
-        is_same = document.fetched_at == seen.fetched_at and document.text == seen.text
-        return None if is_same else document
+    def _check_tried(self, wish: _Wish[T]) -> None:
+        """Tell the client that nobody may look yet from the one whose document cannot be had.
+
+        :raises FetchBusy: The last fetch began too early for this caller, and its cool-down lasts.
+        """
+        stored = self._load(wish.url)
+        if stored is not None and stored.attempted_at <= wish.not_before:
+            left = stored.attempted_at + self._policy.cooldown_seconds - clock.now()
+            raise FetchBusy(f"{wish.url[:200]!r} is in its cool-down", retry_after_seconds=max(1, left))
 
     def _parse(self, stored: StoredDocument | None) -> Document[T] | None:
         if stored is None or stored.body is None:
@@ -221,26 +289,3 @@ class RemoteDocuments(Generic[T]):
         if known is not None and known.text == text:
             return known.value
         return self._read(url, jose.load_json_object(text, "document") if members is None else members)
-
-
-class _Recent(Generic[T]):
-    """What was kept last, by URL; safe for threads."""
-
-    def __init__(self, size: int) -> None:
-        self._size = size
-        self._kept: OrderedDict[str, T] = OrderedDict()
-        self._lock = Lock()
-
-    def get(self, url: str) -> T | None:
-        with self._lock:
-            if url in self._kept:
-                self._kept.move_to_end(url)
-            return self._kept.get(url)
-
-    def keep(self, url: str, value: T) -> T:
-        with self._lock:
-            self._kept[url] = value
-            self._kept.move_to_end(url)
-            if len(self._kept) > self._size:
-                self._kept.popitem(last=False)
-            return value

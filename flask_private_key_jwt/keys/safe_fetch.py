@@ -22,7 +22,7 @@ from urllib3.exceptions import HTTPError
 from urllib3.response import HTTPResponse
 
 from .. import clock
-from ..errors import ConfigurationError
+from ..errors import ConfigurationError, FetchBusy
 from . import jose
 from .fetch_target import FetchPolicy, FetchProblem, FetchRefused, FetchTarget, read_target
 from .freshness import fresh_for
@@ -102,12 +102,13 @@ class SafeFetcher:
 
         :raises FetchRefused: The URL, or an address its host has, breaks a rule; nothing was sent.
         :raises FetchFailed: There was no document of bearable time, size and type.
+        :raises FetchBusy: Too many fetches that were given up still wait for a name server; nothing was sent.
         """
         target, deadline = self._target(url), time.monotonic() + self._policy.timeout_seconds
         if target.is_loopback:
             log.warning("fetching %r from this machine, which only development may do", url)
-        if not self._slots.acquire(timeout=self._policy.timeout_seconds):
-            raise FetchFailed(f"{self._policy.max_concurrent} other fetches are under way")
+        if not self._slots.acquire(blocking=False):
+            raise FetchBusy(f"{self._policy.max_concurrent} other fetches are under way")
         return self._fetch(target, deadline)
 
     def _target(self, url: str) -> FetchTarget:

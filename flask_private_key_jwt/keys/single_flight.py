@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from concurrent.futures import Future
+from contextlib import AbstractContextManager, nullcontext
 from threading import Lock
 from typing import Generic, TypeVar
 
@@ -17,8 +18,17 @@ class SingleFlight(Generic[T]):
         self._under_way: dict[str, Future[T]] = {}
         self._lock = Lock()
 
-    def run(self, key: str, action: Callable[[], T]) -> T:
-        """The result of *action*, or of the equal one that another thread is running; its exception too."""
+    def is_under_way(self, key: str) -> bool:
+        """Whether a thread is running an action for *key* right now."""
+        return key in self._under_way
+
+    def run(
+        self, key: str, action: Callable[[], T], *, waiting: Callable[[], AbstractContextManager[None]] = nullcontext
+    ) -> T:
+        """The result of *action*, or of the equal one that another thread is running; its exception too.
+
+        :param waiting: Entered while this thread waits for another one; what it raises ends the wait before it begins.
+        """
         with self._lock:
             flight = self._under_way.get(key)
             leads = flight is None
@@ -27,7 +37,7 @@ class SingleFlight(Generic[T]):
         if leads:
             self._fly(key, flight, action)
             return flight.result()
-        with outside_budget():  # what the other thread does has its own
+        with waiting(), outside_budget():  # what the other thread does has its own
             return flight.result()
 
     def _fly(self, key: str, flight: Future[T], action: Callable[[], T]) -> None:

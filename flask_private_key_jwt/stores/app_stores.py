@@ -66,9 +66,21 @@ def open_stores(
     replay = load_replay_store(settings.REPLAY_STORE, build_sql=lambda: SQLAlchemyReplayStore(database, tables.replay))
     if settings.REPLAY_STORE == "memory":
         log.warning("OAUTH2_REPLAY_STORE is memory: right for one process only, and a restart forgets")
+
+    def is_vouched_for(client: RegisteredClient) -> bool:
+        return client.is_vouched_for(settings)
+
     return AppStores(
-        clients=SQLAlchemyClientStore(database, tables, settings.CLIENT_CACHE_SIZE, note_key_version=note_key_version),
-        registrations=SQLAlchemyRegistrations(database, tables, find_thumbprints=find_thumbprints),
+        clients=SQLAlchemyClientStore(
+            database,
+            tables,
+            settings.CLIENT_CACHE_SIZE,
+            note_key_version=note_key_version,
+            is_vouched_for=is_vouched_for,
+        ),
+        registrations=SQLAlchemyRegistrations(
+            database, tables, find_thumbprints=find_thumbprints, is_vouched_for=is_vouched_for
+        ),
         registration_tokens=RegistrationTokens(database, tables),
         documents=SQLAlchemyFetchedDocumentStore(database, tables),
         server_keys=SQLAlchemyServerKeyStore(database, tables),

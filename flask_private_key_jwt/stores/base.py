@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from hashlib import sha256
-from typing import Protocol
+from typing import Literal, Protocol
 
 from ..registered_client import RegisteredClient
 
@@ -106,7 +106,8 @@ class ClientStore(Protocol):
     def find(self, client_id: str) -> RegisteredClient | None:
         """The client's current state, as one frozen snapshot; ``None`` when there is none of exactly this id.
 
-        Unchanged clients give the very same object again, so that callers may cache by identity or version.
+        Unchanged clients give the very same object again, so that callers may cache by identity or version; others
+        than the operator's do so once they have authenticated.
 
         :raises StoreUnavailable: The database did not answer.
         """
@@ -115,6 +116,12 @@ class ClientStore(Protocol):
         """Whether exactly this client is registered and enabled now, or is a document. Nothing is fetched to find out.
 
         :raises StoreUnavailable: The database did not answer.
+        """
+
+    def confirm(self, client: RegisteredClient) -> None:
+        """Take note that *client* has proved who it is: what :meth:`find` gave is worth keeping in memory.
+
+        Before that, only the operator's clients are kept: whoever else registers must not choose what a process holds.
         """
 
     def newer(self, client: RegisteredClient) -> RegisteredClient | None:
@@ -233,6 +240,26 @@ class ClientKeyUseStore(Protocol):
 UNUSED_SECONDS = 7 * 86400
 """When a document that is not fetched any more can be deleted: it has not served for days then."""
 NEVER_HAD_SECONDS = 3600
+LONGEST_COOLDOWN_SECONDS = 60
+
+DocumentKind = Literal["operator-jwks", "jwks", "client"]
+"""Key sets of clients that the operator stands behind, key sets of all others, and registrations that are documents.
+
+One URL can be named as each of them, by different people: what one of them does costs the others nothing.
+"""
+
+
+def kind_of_key_set(*, is_vouched_for: bool) -> DocumentKind:
+    """The kind of the document at a client's ``jwks_uri``, by whether the operator stands behind the client."""
+    return "operator-jwks" if is_vouched_for else "jwks"
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentKey:
+    """What a document is kept under."""
+
+    kind: DocumentKind
+    url: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,38 +270,47 @@ class StoredDocument:
     body: str | None = field(repr=False)
     """The JSON text; ``None`` until a first fetch succeeds."""
     fetched_at: int
+    """When the fetch that brought it was claimed: it holds nothing that is older."""
     fresh_until: int
     attempted_at: int
     """When a worker last claimed the right to fetch it, whatever came of that."""
+    failed_at: int = 0
+    """Which claim came to nothing last."""
 
 
 class FetchedDocumentStore(Protocol):
     """Keeps the documents that were fetched, and lets one worker at a time fetch."""
 
-    def load(self, url: str) -> StoredDocument | None:
-        """What is known of exactly this *url*.
+    def load(self, key: DocumentKey) -> StoredDocument | None:
+        """What is known of exactly this document.
 
-        :raises StoreUnavailable: The database did not answer.
+        :raises StoreUnavailable: The store did not answer.
         """
 
-    def claim(self, url: str, *, now: int, not_before: int) -> bool:
-        """Take the right to fetch *url*, in one atomic step; ``False`` when someone took it after *not_before*.
+    def claim(self, key: DocumentKey, *, now: int, not_before: int) -> bool:
+        """Take the right to fetch a document, in one atomic step; ``False`` when someone took it after *not_before*.
 
         Of several callers at once one gets ``True``; then ``attempted_at`` is *now*.
 
-        :raises StoreUnavailable: The database did not answer.
+        :raises StoreUnavailable: The store did not answer.
         """
 
-    def save(self, url: str, body: str, *, fetched_at: int, fresh_until: int) -> None:
-        """Replace the document of a *url* that was claimed; nothing happens when it was forgotten meanwhile.
+    def release(self, key: DocumentKey) -> None:
+        """End the cool-down: the next request may fetch the document, which stays and serves until then.
 
-        :raises StoreUnavailable: The database did not answer.
+        :raises StoreUnavailable: The store did not answer.
         """
 
-    def forget(self, url: str) -> None:
-        """Drop the document and its cool-down: the next request for it fetches anew, on every worker.
+    def save(self, key: DocumentKey, body: str, *, fetched_at: int, fresh_until: int) -> None:
+        """Replace a document that was claimed at *fetched_at*; nothing happens when a later fetch was faster.
 
-        :raises StoreUnavailable: The database did not answer.
+        :raises StoreUnavailable: The store did not answer.
+        """
+
+    def fail(self, key: DocumentKey, *, claimed_at: int) -> None:
+        """Record that what was claimed then came to nothing: other workers need not wait for it.
+
+        :raises StoreUnavailable: The store did not answer.
         """
 
     def purge(self, *, batch: int = BATCH_ROWS, rest: Rest = no_rest) -> int:
@@ -282,5 +318,5 @@ class FetchedDocumentStore(Protocol):
 
         For long: :data:`UNUSED_SECONDS`, or :data:`NEVER_HAD_SECONDS` for what was never fetched with success.
 
-        :raises StoreUnavailable: The database did not answer.
+        :raises StoreUnavailable: The store did not answer.
         """

@@ -90,6 +90,7 @@ class ClientRow(NamedTuple):
     introspection_resources: str | None
     registered_by: str
     client_metadata: str
+    jwks_not_before: int | None
 
 
 _ONE_KEY_SOURCE = (
@@ -132,6 +133,7 @@ class ClientModel:
     introspection_resources: Mapped[str | None]
     registered_by: Mapped[str]
     client_metadata: Mapped[str]
+    jwks_not_before: Mapped[int | None]
     registration_access_token_digest: Mapped[bytes | None]
     created_at: Mapped[int]
     updated_at: Mapped[int]
@@ -228,6 +230,7 @@ def _build_client_table(metadata: MetaData, name: str) -> Table:
         Column("introspection_resources", Text),
         Column("registered_by", String(16), nullable=False, default="operator", server_default="operator"),
         Column("client_metadata", _JSON, nullable=False, default="{}"),
+        Column("jwks_not_before", BigInteger),
         Column("registration_access_token_digest", _DIGEST),
         Column("created_at", BigInteger, nullable=False, default=_now),
         Column("updated_at", BigInteger, nullable=False, default=_now, onupdate=_now),
@@ -278,6 +281,7 @@ def _build_fetched_document_table(metadata: MetaData, name: str) -> Table:
         Column("fetched_at", BigInteger, nullable=False, default=0),
         Column("fresh_until", BigInteger, nullable=False, default=0),
         Column("attempted_at", BigInteger, nullable=False, default=0),
+        Column("failed_at", BigInteger, nullable=False, default=0, server_default="0"),
         PrimaryKeyConstraint("url_digest", name=conv(f"pk_{name}")),
         _check(name, "url", "url <> ''"),
         _check(name, "times", "fetched_at >= 0 AND fresh_until >= 0 AND attempted_at >= 0"),
@@ -394,11 +398,15 @@ def snapshot(row: ClientRow) -> RegisteredClient:
         introspection_resources=tuple((row.introspection_resources or "").split()),
         registered_by="operator" if row.registered_by == "operator" else "client",
         metadata=MappingProxyType(metadata or {}),
+        jwks_not_before=row.jwks_not_before or 0,
     )
 
 
 def build_columns(client: RegisteredClient) -> dict[str, Any]:
-    """The column values that :func:`snapshot` reads back as *client*; ``version`` is left to the database side."""
+    """The column values that :func:`snapshot` reads back as *client*.
+
+    ``version`` is left to the database side, ``jwks_not_before`` to the registrations.
+    """
     return {
         "client_id": client.client_id,
         "enabled": client.enabled,

@@ -5,10 +5,8 @@ of its own, never ``db.session``: a rollback in the application cannot bring a u
 """
 
 import secrets
-from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, fields
-from threading import Lock
 from typing import Self
 
 from sqlalchemy import (
@@ -29,6 +27,7 @@ from sqlalchemy.schema import CreateTable
 from sqlalchemy.sql import Insert
 
 from .. import clock
+from ..bounded_cache import BYTES_OF_STRANGERS, BoundedCache, bytes_for_clients
 from ..errors import StoreUnavailable
 from ..registered_client import RegisteredClient, is_client_id
 from .base import BATCH_ROWS, KEEP_ENDED_SECONDS, Mark, Replayed, Rest, StoredKey, build_digests, no_rest
@@ -140,6 +139,7 @@ class SQLAlchemyClientStore:
     :param cache_size: Most snapshots to keep.
     :param note_key_version: Told with every answer which version the server's own keys have: every request asks for
         a client, so a key that was retired is noticed without a further statement.
+    :param is_vouched_for: Whether the operator stands behind a client.
     """
 
     def __init__(
@@ -149,12 +149,13 @@ class SQLAlchemyClientStore:
         cache_size: int,
         *,
         note_key_version: Callable[[int], None] = lambda _: None,
+        is_vouched_for: Callable[[RegisteredClient], bool] = lambda client: client.registered_by == "operator",
     ) -> None:
         table = tables.client
         mine = table.c.client_id == bindparam("client_id")
         key_version = select_key_version(tables.server_key).scalar_subquery()
         self._database = database
-        self._snapshots = _Snapshots(cache_size)
+        self._snapshots = _Snapshots(cache_size, is_vouched_for)
         self._note_key_version = note_key_version
         # enabled, too: disabling a client by hand, in SQL, counts at once even though it leaves the version.
         self._current = select(key_version, table.c.version, table.c.enabled).where(mine)
@@ -180,6 +181,10 @@ class SQLAlchemyClientStore:
         client = self.find(client_id)
         return client is not None and client.enabled
 
+    def confirm(self, client: RegisteredClient) -> None:
+        """See :meth:`.base.ClientStore.confirm`."""
+        self._snapshots.confirm(client)
+
     def newer(self, client: RegisteredClient) -> None:
         """See :meth:`.base.ClientStore.newer`: what :meth:`find` gave is the newest there is."""
 
@@ -192,38 +197,49 @@ class SQLAlchemyClientStore:
         if columns[0] != client_id:
             self._snapshots.drop(client_id)
             return None
-        return self._snapshots.keep(snapshot(ClientRow(*columns)))
+        return self._snapshots.add(snapshot(ClientRow(*columns)))
 
 
 class _Snapshots:
-    """The snapshots used last, by client_id; safe for threads."""
+    """The snapshots used last, by client_id: the operator's clients apart from all others; safe for threads.
 
-    def __init__(self, size: int) -> None:
-        self._size = size
-        self._kept: OrderedDict[str, RegisteredClient] = OrderedDict()
-        self._lock = Lock()
+    The others are kept once they have authenticated, so that assertions nobody signed neither fill the memory nor push
+    out what is in use. A public client never proves anything: those share a place of their own.
+    """
+
+    def __init__(self, size: int, is_vouched_for: Callable[[RegisteredClient], bool]) -> None:
+        self._is_vouched_for = is_vouched_for
+        self._vouched = _cache_of_clients(size, bytes_for_clients(size))
+        self._proven = _cache_of_clients(size, BYTES_OF_STRANGERS)
+        self._public = _cache_of_clients(size, BYTES_OF_STRANGERS // 4)
 
     def get(self, client_id: str) -> RegisteredClient | None:
-        with self._lock:
-            client = self._kept.get(client_id)
-            if client is not None:
-                self._kept.move_to_end(client_id)
-            return client
+        return self._vouched.get(client_id) or self._proven.get(client_id) or self._public.get(client_id)
 
-    def keep(self, client: RegisteredClient) -> RegisteredClient:
-        """Keep *client*, or give the equal one that another thread kept first: callers cache by identity."""
-        with self._lock:
-            kept = self._kept.get(client.client_id)
-            if kept is None or (kept.version, kept.enabled) != (client.version, client.enabled):
-                kept = self._kept[client.client_id] = client
-            self._kept.move_to_end(client.client_id)
-            if len(self._kept) > self._size:
-                self._kept.popitem(last=False)
-            return kept
+    def add(self, client: RegisteredClient) -> RegisteredClient:
+        """Keep *client* if it is the operator's; its predecessor is kept no longer in any case."""
+        if self._is_vouched_for(client):
+            return self._keep(self._vouched, client)
+        self.drop(client.client_id)
+        return client
+
+    def confirm(self, client: RegisteredClient) -> None:
+        """Keep *client*: it has proved who it is, or cannot."""
+        if not self._is_vouched_for(client):
+            self._keep(self._public if client.is_public else self._proven, client)
 
     def drop(self, client_id: str) -> None:
-        with self._lock:
-            self._kept.pop(client_id, None)
+        for cache in (self._vouched, self._proven, self._public):
+            cache.drop(client_id)
+
+    def _keep(self, cache: BoundedCache[str, RegisteredClient], client: RegisteredClient) -> RegisteredClient:
+        """Keep *client*, or give the equal one that another thread kept first: callers cache by identity."""
+        wanted = (client.version, client.enabled)
+        return cache.keep(client.client_id, client, equals=lambda kept: (kept.version, kept.enabled) == wanted)
+
+
+def _cache_of_clients(size: int, max_bytes: int) -> BoundedCache[str, RegisteredClient]:
+    return BoundedCache(max_entries=size, max_bytes=max_bytes)
 
 
 class SQLAlchemyServerKeyStore:

@@ -3,10 +3,19 @@
 from dataclasses import asdict, fields
 from hashlib import sha256
 
-from sqlalchemy import Delete, Table, bindparam, delete, insert, select, update
+from sqlalchemy import Connection, Table, Update, bindparam, insert, select, update
 
 from .. import clock
-from .base import BATCH_ROWS, NEVER_HAD_SECONDS, UNUSED_SECONDS, Rest, StoredDocument, no_rest
+from .base import (
+    BATCH_ROWS,
+    LONGEST_COOLDOWN_SECONDS,
+    NEVER_HAD_SECONDS,
+    UNUSED_SECONDS,
+    DocumentKey,
+    Rest,
+    StoredDocument,
+    no_rest,
+)
 from .driver import Database
 from .models import Tables
 from .purging import delete_in_batches
@@ -26,32 +35,38 @@ class SQLAlchemyFetchedDocumentStore:
         self._select = select(*columns).where(table.c.url_digest == bindparam("digest"))
         self._insert = insert(table)
 
-    def load(self, url: str) -> StoredDocument | None:
+    def load(self, key: DocumentKey) -> StoredDocument | None:
         """See :meth:`.base.FetchedDocumentStore.load`. One SELECT."""
-        row = self._database.fetch(self._select, {"digest": _digest(url)})
+        row = self._database.fetch(self._select, {"digest": _digest(key)})
         return None if row is None else StoredDocument(*row)
 
-    def claim(self, url: str, *, now: int, not_before: int) -> bool:
+    def claim(self, key: DocumentKey, *, now: int, not_before: int) -> bool:
         """See :meth:`.base.FetchedDocumentStore.claim`. Of several UPDATEs, or INSERTs, one does something."""
-        digest, table = _digest(url), self._table
+        digest, table = _digest(key), self._table
         if_free = (table.c.url_digest == digest) & (table.c.attempted_at <= not_before)
         with self._database.begin() as connection:
             if connection.execute(update(table).where(if_free).values(attempted_at=now)).rowcount == 1:
                 return True
-        new = StoredDocument(url, None, fetched_at=0, fresh_until=0, attempted_at=now)
+        new = StoredDocument(key.url, None, fetched_at=0, fresh_until=0, attempted_at=now)
         return self._database.insert(self._insert, {"url_digest": digest, **asdict(new)})
 
-    def save(self, url: str, body: str, *, fetched_at: int, fresh_until: int) -> None:
+    def release(self, key: DocumentKey) -> None:
+        """See :meth:`.base.FetchedDocumentStore.release`."""
+        with self._database.begin() as connection:
+            connection.execute(release_document(self._table, key, now=clock.now()))
+
+    def save(self, key: DocumentKey, body: str, *, fetched_at: int, fresh_until: int) -> None:
         """See :meth:`.base.FetchedDocumentStore.save`."""
-        mine = self._table.c.url_digest == _digest(url)
+        mine = (self._table.c.url_digest == _digest(key)) & (self._table.c.fetched_at <= fetched_at)
         new = {"body": body, "fetched_at": fetched_at, "fresh_until": fresh_until}
         with self._database.begin() as connection:
             connection.execute(update(self._table).where(mine).values(new))
 
-    def forget(self, url: str) -> None:
-        """See :meth:`.base.FetchedDocumentStore.forget`."""
+    def fail(self, key: DocumentKey, *, claimed_at: int) -> None:
+        """See :meth:`.base.FetchedDocumentStore.fail`."""
+        mine = self._table.c.url_digest == _digest(key)
         with self._database.begin() as connection:
-            connection.execute(delete_document(self._table, url))
+            connection.execute(update(self._table).where(mine).values(failed_at=claimed_at))
 
     def purge(self, *, batch: int = BATCH_ROWS, rest: Rest = no_rest) -> int:
         """See :meth:`.base.FetchedDocumentStore.purge`."""
@@ -61,11 +76,21 @@ class SQLAlchemyFetchedDocumentStore:
         return delete_in_batches(self._database, table, unused | never_had, batch=batch, rest=rest)
 
 
-def delete_document(table: Table, url: str) -> Delete:
-    """The statement that forgets *url*, for a transaction that also changes what names it."""
-    return delete(table).where(table.c.url_digest == _digest(url))
+def release_document(table: Table, key: DocumentKey, *, now: int) -> Update:
+    """The statement that ends a cool-down, for a transaction that also changes what names the document."""
+    over = now - LONGEST_COOLDOWN_SECONDS
+    return (
+        update(table).where(table.c.url_digest == _digest(key), table.c.attempted_at > over).values(attempted_at=over)
+    )
 
 
-def _digest(url: str) -> bytes:
+def find_last_claim(connection: Connection, table: Table, key: DocumentKey) -> int:
+    """When a fetch of the document was last claimed; 0: never."""
+    query = select(table.c.attempted_at, table.c.fetched_at).where(table.c.url_digest == _digest(key))
+    row = connection.execute(query).first()
+    return 0 if row is None else max(row)
+
+
+def _digest(key: DocumentKey) -> bytes:
     """A URL is too long for a key of a table, and the digest is compared byte by byte on every database."""
-    return sha256(url.encode("utf-8", "surrogatepass")).digest()
+    return sha256(f"{key.kind}\x00{key.url}".encode("utf-8", "surrogatepass")).digest()

@@ -9,10 +9,11 @@ from sqlalchemy.exc import IntegrityError
 
 from .. import clock
 from ..registered_client import RegisteredClient
+from .base import DocumentKey, kind_of_key_set
 from .client_key_use import replace_key_uses
 from .driver import Database
 from .models import ClientRow, Tables, build_columns, snapshot
-from .sqlalchemy_documents import delete_document
+from .sqlalchemy_documents import find_last_claim, release_document
 from .sqlalchemy_refresh_tokens import forget_client
 
 
@@ -37,14 +38,21 @@ class SQLAlchemyRegistrations:
     :param database: The application's.
     :param tables: The application's tables.
     :param find_thumbprints: Gives the thumbprints of the keys in a client's ``jwks``: when each came is recorded too.
+    :param is_vouched_for: Whether the operator stands behind a client.
     """
 
     def __init__(
-        self, database: Database, tables: Tables, *, find_thumbprints: Callable[[RegisteredClient], Set[str]]
+        self,
+        database: Database,
+        tables: Tables,
+        *,
+        find_thumbprints: Callable[[RegisteredClient], Set[str]],
+        is_vouched_for: Callable[[RegisteredClient], bool],
     ) -> None:
         self._database = database
         self._keys = tables.client_key
         self._find_thumbprints = find_thumbprints
+        self._is_vouched_for = is_vouched_for
         self._table = table = tables.client
         self._documents = tables.fetched_document
         self._granted = tables.granted
@@ -99,23 +107,31 @@ class SQLAlchemyRegistrations:
             self._record_keys(connection, client, now=now)
         return Registration(client, now, access_token_digest)
 
-    def replace(self, before: RegisteredClient, after: RegisteredClient, *, keep: Collection[str] = ()) -> bool:
+    def replace(
+        self,
+        before: RegisteredClient,
+        after: RegisteredClient,
+        *,
+        keep: Collection[str] = (),
+        renew_keys: bool = False,
+        at_once: bool = False,
+    ) -> bool:
         """Save *after* in the place of *before*, in one UPDATE; ``False`` when the client has changed meanwhile.
 
-        A new ``jwks_uri`` is fetched at the client's next request, whatever is known of it from elsewhere.
-
         :param keep: Columns that stay as they are.
+        :param renew_keys: Use no key that was fetched from the ``jwks_uri`` before now, even if that is the old one.
+        :param at_once: Also end the cool-down of the ``jwks_uri``, for what the operator does.
         :raises StoreUnavailable: The database did not answer.
         """
         row = {name: value for name, value in build_columns(after).items() if name not in keep}
         now = clock.now()
         statement = update(self._table).where(self._is_still(before))
         with self._database.begin() as connection:
+            if after.jwks_uri is not None and (renew_keys or after.jwks_uri != before.jwks_uri):
+                row |= self._renew_keys(connection, after, now=now, at_once=at_once)
             changed = connection.execute(statement.values(**row, version=after.version, updated_at=now)).rowcount == 1
             if changed:
                 self._record_keys(connection, after, now=now)
-            if after.jwks_uri is not None and after.jwks_uri != before.jwks_uri:
-                connection.execute(delete_document(self._documents, after.jwks_uri))
         return changed
 
     def set_access_token(self, before: RegisteredClient, digest: bytes, *, version: str) -> bool:
@@ -139,14 +155,20 @@ class SQLAlchemyRegistrations:
         with self._database.begin() as connection:
             connection.execute(update(self._table).where(its_own).values(disabled))
 
-    def forget_keys(self, client: RegisteredClient) -> None:
-        """Drop what was fetched from the client's ``jwks_uri``: its next request fetches it anew, on every worker.
+    def refetch_keys(self, client: RegisteredClient, *, version: str) -> None:
+        """Let the client use nothing that was fetched from its ``jwks_uri`` so far; its next request fetches it anew.
 
+        What was fetched stays, for other clients that name the same URL.
+
+        :param version: The client's new version, by which every worker learns of it.
         :raises StoreUnavailable: The database did not answer.
         """
-        if client.jwks_uri is not None:
-            with self._database.begin() as connection:
-                connection.execute(delete_document(self._documents, client.jwks_uri))
+        if client.jwks_uri is None:
+            return
+        now, its_own = clock.now(), self._table.c.client_id == client.client_id
+        with self._database.begin() as connection:
+            row = self._renew_keys(connection, client, now=now, at_once=True)
+            connection.execute(update(self._table).where(its_own).values(**row, version=version, updated_at=now))
 
     def remove(self, before: RegisteredClient, *, until: int) -> bool:
         """Delete a client, and all that people allowed it; ``False`` when it has changed meanwhile.
@@ -164,6 +186,20 @@ class SQLAlchemyRegistrations:
 
     def _is_still(self, before: RegisteredClient) -> ColumnElement[bool]:
         return (self._table.c.client_id == before.client_id) & (self._table.c.version == before.version)
+
+    def _renew_keys(
+        self, connection: Connection, client: RegisteredClient, *, now: int, at_once: bool
+    ) -> dict[str, int]:
+        """The column that makes *client* pass over every key set whose fetch was claimed until now.
+
+        A worker's clock may be ahead: no claim that is in the database already may look later than this.
+        """
+        assert client.jwks_uri is not None
+        key = DocumentKey(kind_of_key_set(is_vouched_for=self._is_vouched_for(client)), client.jwks_uri)
+        last_claim = find_last_claim(connection, self._documents, key)
+        if at_once:
+            connection.execute(release_document(self._documents, key, now=now))
+        return {"jwks_not_before": max(now, last_claim, client.jwks_not_before)}
 
     def _record_keys(self, connection: Connection, client: RegisteredClient, *, now: int) -> None:
         """Those behind a ``jwks_uri`` come and go without us: they are recorded when they are seen."""

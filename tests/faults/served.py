@@ -59,17 +59,22 @@ class Caller:
         return urlencode({**form, "client_assertion": assertion, **fields}).encode()
 
 
-def set_up(environment: Mapping[str, str]) -> Caller:
-    """Make the tables and register the client, in a process of its own: nothing of it is left in this one."""
+def set_up(environment: Mapping[str, str], *others: Mapping[str, object]) -> Caller:
+    """Make the tables and register the client, in a process of its own: nothing of it is left in this one.
+
+    :param others: The metadata of further clients.
+    """
     caller = Caller()
-    registration = {"client_id": CLIENT_ID, "jwks": {"keys": [caller.key.public_jwk()]}, "scope": "read"}
+    jwks = {"keys": [caller.key.public_jwk()]}
+    registration = {"client_id": CLIENT_ID, "jwks": jwks, "scope": "read", "default_scope": "read"}
     program = (
         "import json, sys; from tests.faults.served import create_app; app = create_app(); db, oauth = "
-        "app.extensions['tests']; app.app_context().push(); db.create_all(); oauth.clients.add(json.load(sys.stdin))"
+        "app.extensions['tests']; app.app_context().push(); db.create_all()\n"
+        "for metadata in json.load(sys.stdin): oauth.clients.add(metadata)"
     )
     subprocess.run(
         [sys.executable, "-c", program],
-        input=json.dumps({**registration, "default_scope": "read"}).encode(),
+        input=json.dumps([registration, *others]).encode(),
         cwd=CHECKOUT,
         env=environment_of(environment),
         check=True,
@@ -164,6 +169,7 @@ class Answer:
     """0 where the connection broke."""
     body: bytes
     headers: Mapping[str, str]
+    """By name in lower case, as granian sends them."""
     seconds: float
     sent_at: float
 
@@ -172,7 +178,14 @@ class Answer:
         return json.loads(self.body)
 
 
-def call(port: int, method: str, path: str, body: bytes | None = None) -> Answer:
+def call(
+    port: int,
+    method: str,
+    path: str,
+    body: bytes | None = None,
+    *,
+    content_type: str = "application/x-www-form-urlencoded",
+) -> Answer:
     """One request on a connection of its own.
 
     :raises OSError: The connection was refused or broke.
@@ -180,7 +193,7 @@ def call(port: int, method: str, path: str, body: bytes | None = None) -> Answer
     started = time.monotonic()
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE_SECONDS)
     try:
-        headers = {"Content-Type": "application/x-www-form-urlencoded"} if body is not None else {}
+        headers = {"Content-Type": content_type} if body is not None else {}
         connection.request(method, path, body, headers)
         response = connection.getresponse()
         answer = response.read()
@@ -188,7 +201,8 @@ def call(port: int, method: str, path: str, body: bytes | None = None) -> Answer
         raise ConnectionError(str(error)) from None
     finally:
         connection.close()
-    return Answer(response.status, answer, dict(response.headers), time.monotonic() - started, started)
+    headers = {name.lower(): value for name, value in response.headers.items()}
+    return Answer(response.status, answer, headers, time.monotonic() - started, started)
 
 
 def ask_token(port: int, form: bytes) -> Answer:

@@ -4,40 +4,52 @@ from dataclasses import replace
 from threading import Lock
 
 from flask_private_key_jwt import clock
-from flask_private_key_jwt.stores.base import NEVER_HAD_SECONDS, UNUSED_SECONDS, StoredDocument
+from flask_private_key_jwt.stores.base import (
+    LONGEST_COOLDOWN_SECONDS,
+    NEVER_HAD_SECONDS,
+    UNUSED_SECONDS,
+    DocumentKey,
+    StoredDocument,
+)
 
 
 class MemoryDocumentStore:
     def __init__(self) -> None:
-        self.rows: dict[str, StoredDocument] = {}
+        self.rows: dict[DocumentKey, StoredDocument] = {}
         self.claims = 0
         self._lock = Lock()
 
-    def load(self, url: str) -> StoredDocument | None:
-        return self.rows.get(url)
+    def load(self, key: DocumentKey) -> StoredDocument | None:
+        return self.rows.get(key)
 
-    def claim(self, url: str, *, now: int, not_before: int) -> bool:
+    def claim(self, key: DocumentKey, *, now: int, not_before: int) -> bool:
         with self._lock:
             self.claims += 1
-            row = self.rows.get(url)
+            row = self.rows.get(key)
             if row is not None and row.attempted_at > not_before:
                 return False
-            self.rows[url] = replace(row or StoredDocument(url, None, 0, 0, 0), attempted_at=now)
+            self.rows[key] = replace(row or StoredDocument(key.url, None, 0, 0, 0), attempted_at=now)
             return True
 
-    def save(self, url: str, body: str, *, fetched_at: int, fresh_until: int) -> None:
+    def release(self, key: DocumentKey) -> None:
         with self._lock:
-            if url in self.rows:
-                self.rows[url] = replace(self.rows[url], body=body, fetched_at=fetched_at, fresh_until=fresh_until)
+            if (row := self.rows.get(key)) is not None:
+                over = clock.now() - LONGEST_COOLDOWN_SECONDS
+                self.rows[key] = replace(row, attempted_at=min(row.attempted_at, over))
 
-    def forget(self, url: str) -> None:
+    def save(self, key: DocumentKey, body: str, *, fetched_at: int, fresh_until: int) -> None:
         with self._lock:
-            self.rows.pop(url, None)
+            if key in self.rows and self.rows[key].fetched_at <= fetched_at:
+                self.rows[key] = replace(self.rows[key], body=body, fetched_at=fetched_at, fresh_until=fresh_until)
+
+    def fail(self, key: DocumentKey, *, claimed_at: int) -> None:
+        with self._lock:
+            self.rows[key] = replace(self.rows[key], failed_at=claimed_at)
 
     def purge(self) -> int:
         with self._lock:
-            for url in (unused := [url for url, row in self.rows.items() if _is_unused(row)]):
-                del self.rows[url]
+            for key in (unused := [key for key, row in self.rows.items() if _is_unused(row)]):
+                del self.rows[key]
             return len(unused)
 
 

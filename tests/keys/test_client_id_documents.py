@@ -7,7 +7,7 @@ import logging
 import pytest
 
 from flask_private_key_jwt import assembly
-from flask_private_key_jwt.client_id_document import NEW_DOCUMENTS_A_MINUTE, is_client_id_url, read_client
+from flask_private_key_jwt.client_id_document import is_client_id_url, read_client
 from flask_private_key_jwt.errors import ConfigurationError
 from flask_private_key_jwt.keys.safe_fetch import SafeFetcher
 from flask_private_key_jwt.settings import ServerSettings, read
@@ -429,27 +429,40 @@ def test_document_that_cannot_be_had_is_not_asked_for_again_in_the_cooldown(publ
     assert ask().status_code == 200
 
 
-def test_made_up_urls_are_fetched_at_a_steady_pace_and_known_clients_go_on(publish, ask, site, clock):
-    ask()
+def make_up_urls(ask, site, count):
     good, site.pieces = site.pieces, answer(b"", status="404 No")
-    for number in range(NEW_DOCUMENTS_A_MINUTE + 5):
-        assert ask(client_id=f"https://{HOST}/{number}").json == INVALID_CLIENT
-    assert len(site.requests) == NEW_DOCUMENTS_A_MINUTE
-
-    assert ask().status_code == 200
+    answers = [ask(client_id=f"https://{HOST}/{number}") for number in range(count)]
     site.pieces = good
+    return answers
+
+
+def test_made_up_urls_leave_room_for_genuine_newcomers(publish, ask, site, document, refusals):
+    assert {answer.status_code for answer in make_up_urls(ask, site, 150)} == {400}
+
+    for number in range(6):
+        url = f"https://{HOST}/genuine-{number}.json"
+        site.pieces = answer(json.dumps({**document, "client_id": url}).encode())
+        assert ask(client_id=url).status_code == 200
+
+
+def test_made_up_urls_beyond_the_pace_are_503_and_known_clients_go_on(publish, ask, site, refusals, clock):
+    ask()
+    answers = make_up_urls(ask, site, 185)
+
+    assert (answers[-1].status_code, answers[-1].json["error"]) == (503, "temporarily_unavailable")
+    assert answers[-1].headers["Retry-After"] == "2"
+    assert refusals[-1] == "too many new documents are asked for"
+    assert len(site.requests) < 185
+    assert ask().status_code == 200
     clock.move(600)
     assert ask().status_code == 200
 
 
-def test_pace_is_counted_anew_each_minute(publish, ask, site, clock):
-    site.pieces = answer(b"", status="404 No")
-    for number in range(NEW_DOCUMENTS_A_MINUTE):
-        ask(client_id=f"https://{HOST}/{number}")
-    publish()
-    assert ask().json == INVALID_CLIENT
+def test_a_newcomer_that_was_turned_away_is_in_when_it_comes_again(publish, ask, site, clock):
+    make_up_urls(ask, site, 185)
+    assert ask().status_code == 503
+    clock.move(2)
 
-    clock.move(60)
     assert ask().status_code == 200
 
 

@@ -3,16 +3,19 @@
 import json
 import logging
 import threading
+from contextlib import contextmanager
 
 import pytest
 
-from flask_private_key_jwt.errors import StoreUnavailable
+from flask_private_key_jwt.errors import FetchBusy, StoreUnavailable
 from flask_private_key_jwt.keys.remote_documents import CachePolicy, DocumentUnavailable, RemoteDocuments
 from flask_private_key_jwt.keys.safe_fetch import FetchedDocument, FetchFailed, FetchRefused
+from flask_private_key_jwt.stores.base import DocumentKey
 from tests.keys.memory_documents import MemoryDocumentStore
 
 URL = "https://keys.client.example/jwks"
 OTHER_URL = "https://keys.other.example/jwks"
+KEY = DocumentKey("jwks", URL)
 
 
 class Site:
@@ -54,8 +57,11 @@ def start_worker(site, store, waits):
     def wait(seconds):
         waits.append(seconds)
 
-    def start(fetcher=site, wait=wait, read=read, size=10, admit=lambda: True, **policy):
-        return RemoteDocuments(store, fetcher, CachePolicy(**policy), read, wait=wait, size=size, admit=admit)
+    def start(fetcher=site, wait=wait, read=read, store=store, kind="jwks", **options):
+        policy = {name: value for name, value in options.items() if name.endswith("_seconds")}
+        others = {name: value for name, value in options.items() if name not in policy}
+        defaults = {"size": 10, "max_bytes": 1 << 20, "take_slot": free_slot, "wait": wait}
+        return RemoteDocuments(store, fetcher, CachePolicy(**policy), read, kind=kind, **{**defaults, **others})
 
     return start
 
@@ -63,6 +69,11 @@ def start_worker(site, store, waits):
 @pytest.fixture
 def documents(start_worker):
     return start_worker()
+
+
+@contextmanager
+def free_slot(_host):
+    yield
 
 
 def read(url, members):
@@ -334,7 +345,7 @@ def test_a_document_of_the_wrong_kind_never_replaces_a_good_one(start_worker, si
 def test_a_stored_document_that_cannot_be_read_is_fetched_anew(body, documents, store, site, clock, caplog):
     caplog.set_level(logging.ERROR)
     documents.load(URL)
-    store.save(URL, body, fetched_at=clock.now, fresh_until=clock.now + 600)
+    store.save(KEY, body, fetched_at=clock.now, fresh_until=clock.now + 600)
     clock.move(30)
 
     assert documents.load(URL).value == [1]
@@ -352,62 +363,226 @@ def test_a_store_that_is_away_is_said_so(start_worker, store, monkeypatch):
         documents.load(URL)
 
 
+def turn_away(_url):
+    raise FetchBusy("not now")
+
+
 # --- new ones are let in at a pace ------------------------------------------------------------------------
 def test_a_document_nobody_had_is_fetched_only_when_it_is_let_in(start_worker, store, site, waits):
-    documents = start_worker(admit=lambda: False)
+    documents = start_worker(admit=turn_away)
 
-    with pytest.raises(DocumentUnavailable):
+    with pytest.raises(FetchBusy) as refused:
         documents.load(URL)
+    assert refused.value.reason == "not now"
 
-    assert store.load(URL) is None
+    assert store.load(KEY) is None
     assert site.fetched == []
     assert waits == []
 
 
 def test_a_document_that_was_never_had_is_let_in_each_time(start_worker, site, clock):
-    admitted = iter([True, False])
-    documents = start_worker(admit=lambda: next(admitted))
+    asked = []
+    documents = start_worker(admit=asked.append)
     down(site)
     for _ in range(2):
         with pytest.raises(DocumentUnavailable):
             documents.load(URL)
         clock.move(30)
 
-    assert len(site.fetched) == 1
+    assert asked == site.fetched == [URL, URL]
 
 
 def test_a_document_that_was_had_needs_no_letting_in(start_worker, site, clock):
     start_worker().load(URL)
     clock.move(600)
 
-    start_worker(admit=lambda: False).load(URL)
+    start_worker(admit=turn_away).load(URL)
 
     assert len(site.fetched) == 2
 
 
-# --- forgotten ------------------------------------------------------------------------------------------
-def test_a_forgotten_document_is_fetched_by_the_next_request_on_every_worker(start_worker, store, site):
+# --- what was fetched before a moment is passed over --------------------------------------------------------
+def test_a_kept_document_is_passed_over_for_who_wants_a_later_one_and_serves_the_others(
+    start_worker, store, site, clock
+):
     one, other = start_worker(), start_worker()
-    one.load(URL)
-    other.load(URL)
+    old = one.load(URL)
     up(site, keys=[2])
+    clock.move(30)
 
-    store.forget(URL)
-
-    assert other.load(URL).value == [2]
+    assert one.load(URL) is old
+    assert other.load(URL, not_before=clock.now - 1).value == [2]
     assert one.load(URL).value == [2]
     assert len(site.fetched) == 2
 
 
-def test_a_fetch_under_way_does_not_bring_a_forgotten_document_back(start_worker, store, site):
-    class Forgetting(Site):
-        def fetch(self, url):
-            store.forget(url)
-            return super().fetch(url)
+def test_in_the_cooldown_who_wants_a_later_one_is_told_when_to_come_again(documents, site, clock):
+    old = documents.load(URL)
+    moment = clock.now
+    clock.move(12)
 
-    start_worker(fetcher=Forgetting()).load(URL)
+    with pytest.raises(FetchBusy) as refused:
+        documents.load(URL, not_before=moment)
+    assert refused.value.reason == f"{URL!r} is in its cool-down"
+    assert refused.value.retry_after_seconds == 18
+    assert documents.load(URL) is old
+    assert len(site.fetched) == 1
 
-    assert store.load(URL) is None
+    clock.move(18)
+    assert documents.load(URL, not_before=moment).fetched_at > moment
+
+
+def test_a_released_document_is_fetched_in_the_same_second(documents, store, site, clock):
+    documents.load(URL)
+    up(site, keys=[2])
+
+    store.release(KEY)
+
+    assert documents.load(URL, not_before=clock.now).value == [2]
+    assert documents.load(URL, not_before=clock.now).value == [2]
+    assert len(site.fetched) == 2
+
+
+def test_a_document_that_is_passed_over_never_serves_as_a_stale_one(documents, site, clock):
+    documents.load(URL)
+    moment = clock.now
+    down(site)
+    clock.move(600)
+
+    with pytest.raises(DocumentUnavailable):
+        documents.load(URL, not_before=moment)
+    assert documents.load(URL).value == [1]
+
+
+def test_a_fetch_that_began_before_the_moment_is_passed_over_too(start_worker, clock):
+    gate = Gate()
+    documents = start_worker(fetcher=gate)
+    threads, results = run_threads(1, lambda: documents.load(URL))
+    assert gate.is_asked.wait(5)
+    late, refused = run_threads(1, lambda: documents.load(URL, not_before=clock.now))
+    gate.may_answer.set()
+    for thread in threads + late:
+        thread.join()
+
+    assert results[0].value == [1]
+    assert isinstance(refused[0], FetchBusy)
+
+
+# --- several kinds at one URL ---------------------------------------------------------------------------------
+def test_what_is_no_document_of_one_kind_uses_up_nothing_of_another(start_worker, site, waits):
+    def read_other(_url, _members):
+        raise ValueError("no registration")
+
+    keys, registrations = start_worker(), start_worker(kind="client", read=read_other)
+    for _ in range(3):
+        with pytest.raises(DocumentUnavailable):
+            registrations.load(URL)
+
+    assert keys.load(URL).value == [1]
+    assert len(site.fetched) == 2
+    assert waits == []
+
+
+# --- slots ------------------------------------------------------------------------------------------------------
+class Slots:
+    """Notes who asks for a slot; ``taken`` refuses."""
+
+    def __init__(self):
+        self.asked = []
+        self.taken = False
+
+    @contextmanager
+    def take(self, host):
+        self.asked.append(host)
+        if self.taken:
+            raise FetchBusy("all are taken")
+        yield
+
+
+@pytest.fixture
+def slots():
+    return Slots()
+
+
+def test_without_a_slot_nothing_is_claimed_and_the_next_request_succeeds(start_worker, store, site, slots):
+    documents = start_worker(take_slot=slots.take)
+    slots.taken = True
+    with pytest.raises(FetchBusy):
+        documents.load(URL)
+    assert (store.claims, site.fetched) == (0, [])
+
+    slots.taken = False
+    assert documents.load(URL).value == [1]
+    assert slots.asked == ["keys.client.example"] * 2
+
+
+def test_without_a_slot_a_warm_document_serves(start_worker, site, slots, clock):
+    documents = start_worker(take_slot=slots.take)
+    old = documents.load(URL)
+    slots.taken = True
+    clock.move(600)
+
+    assert documents.load(URL) is old
+    with pytest.raises(FetchBusy):
+        documents.newer(old)
+    assert len(site.fetched) == 1
+
+
+def test_fresh_documents_and_cooldowns_need_no_slot(start_worker, slots):
+    documents = start_worker(take_slot=slots.take)
+    old = documents.load(URL)
+    slots.taken = True
+
+    assert documents.load(URL) is old
+    assert documents.newer(old) is None
+
+
+def test_waiting_for_another_worker_needs_a_slot(start_worker, store, slots, waits, clock):
+    documents = start_worker(take_slot=slots.take)
+    store.claim(KEY, now=clock.now, not_before=0)
+    slots.taken = True
+
+    with pytest.raises(FetchBusy):
+        documents.load(URL)
+    assert waits == []
+
+
+def test_a_fetcher_without_room_leaves_no_cooldown(start_worker, site):
+    documents = start_worker()
+    site.problem = FetchBusy("threads wait for a name server")
+    with pytest.raises(FetchBusy):
+        documents.load(URL)
+
+    up(site)
+    assert documents.load(URL).value == [1]
+
+
+def test_a_thread_with_a_warm_document_does_not_wait_for_one_that_fetches(start_worker, site, clock):
+    gate = Gate()
+    gate.may_answer.set()
+    documents = start_worker(fetcher=gate)
+    old = documents.load(URL)
+    clock.move(600)
+    gate.is_asked.clear()
+    gate.may_answer.clear()
+    threads, _ = run_threads(1, lambda: documents.load(URL))
+    assert gate.is_asked.wait(5)
+
+    assert documents.load(URL) is old
+
+    gate.may_answer.set()
+    for thread in threads:
+        thread.join()
+
+
+def test_documents_that_are_kept_parsed_are_bounded_by_bytes(start_worker, site):
+    documents = start_worker(max_bytes=20_000)
+    site.members = {"keys": ["x" * 5000]}
+    first = documents.load(URL)
+
+    assert documents.load(URL) is not first
+    assert documents.load(URL).value == first.value
+    assert len(site.fetched) == 1
 
 
 # --- at the same time -----------------------------------------------------------------------------------
@@ -486,10 +661,10 @@ def test_a_document_under_way_does_not_hold_up_another_url(start_worker):
 
 
 def test_a_cold_worker_waits_for_the_one_that_is_fetching(start_worker, store, site, clock):
-    store.claim(URL, now=clock.now, not_before=0)
+    store.claim(KEY, now=clock.now, not_before=0)
 
     def wait(_seconds):
-        store.save(URL, '{"keys": [7]}', fetched_at=clock.now, fresh_until=clock.now + 600)
+        store.save(KEY, '{"keys": [7]}', fetched_at=clock.now, fresh_until=clock.now + 600)
 
     assert start_worker(wait=wait).load(URL).value == [7]
     assert site.fetched == []
@@ -497,12 +672,12 @@ def test_a_cold_worker_waits_for_the_one_that_is_fetching(start_worker, store, s
 
 def test_a_worker_that_misses_a_key_waits_for_the_one_that_is_fetching(start_worker, store, site, clock):
     def wait(_seconds):
-        store.save(URL, '{"keys": [7]}', fetched_at=clock.now, fresh_until=clock.now + 600)
+        store.save(KEY, '{"keys": [7]}', fetched_at=clock.now, fresh_until=clock.now + 600)
 
     documents = start_worker(wait=wait)
     old = documents.load(URL)
     clock.move(30)
-    store.claim(URL, now=clock.now, not_before=clock.now - 30)
+    store.claim(KEY, now=clock.now, not_before=clock.now - 30)
 
     assert documents.newer(old).value == [7]
     assert len(site.fetched) == 1
@@ -511,14 +686,14 @@ def test_a_worker_that_misses_a_key_waits_for_the_one_that_is_fetching(start_wor
 def test_a_worker_with_a_warm_document_does_not_wait(documents, store, clock, waits):
     old = documents.load(URL)
     clock.move(600)
-    store.claim(URL, now=clock.now, not_before=clock.now - 30)
+    store.claim(KEY, now=clock.now, not_before=clock.now - 30)
 
     assert documents.load(URL) is old
     assert waits == []
 
 
 def test_the_wait_for_another_worker_has_an_end(documents, store, clock, waits):
-    store.claim(URL, now=clock.now, not_before=0)
+    store.claim(KEY, now=clock.now, not_before=0)
 
     with pytest.raises(DocumentUnavailable):
         documents.load(URL)
@@ -526,8 +701,19 @@ def test_the_wait_for_another_worker_has_an_end(documents, store, clock, waits):
     assert sum(waits) == pytest.approx(5)
 
 
+def test_a_fetch_that_failed_on_another_worker_is_not_waited_for(start_worker, site, waits):
+    down(site)
+    one, other = start_worker(), start_worker()
+    for worker in (one, other, one):
+        with pytest.raises(DocumentUnavailable):
+            worker.load(URL)
+
+    assert waits == []
+    assert len(site.fetched) == 1
+
+
 def test_a_worker_that_died_long_ago_is_not_waited_for(documents, store, clock, waits):
-    store.claim(URL, now=clock.now, not_before=0)
+    store.claim(KEY, now=clock.now, not_before=0)
     clock.move(6)
 
     with pytest.raises(DocumentUnavailable):
@@ -536,13 +722,13 @@ def test_a_worker_that_died_long_ago_is_not_waited_for(documents, store, clock, 
     assert waits == []
 
 
-def test_a_worker_that_was_faster_to_claim_is_waited_for():
+def test_a_worker_that_was_faster_to_claim_is_waited_for(start_worker):
     class Beaten(MemoryDocumentStore):
-        def claim(self, url, *, now, not_before):
-            super().claim(url, now=now, not_before=not_before)
-            self.save(url, '{"keys": [7]}', fetched_at=now, fresh_until=now + 600)
+        def claim(self, key, *, now, not_before):
+            super().claim(key, now=now, not_before=not_before)
+            self.save(key, '{"keys": [7]}', fetched_at=now, fresh_until=now + 600)
             return False
 
-    documents = RemoteDocuments(Beaten(), Site(), CachePolicy(), read, size=10)
+    documents = start_worker(store=Beaten())
 
     assert documents.load(URL).value == [7]

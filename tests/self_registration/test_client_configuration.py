@@ -7,6 +7,7 @@ from sqlalchemy import update
 
 from flask_private_key_jwt.client_registry import ClientRegistry
 from flask_private_key_jwt.state import current_state
+from flask_private_key_jwt.stores.base import DocumentKey
 from flask_private_key_jwt.stores.sqlalchemy_registrations import SQLAlchemyRegistrations
 from tests.conftest import API, ISSUER, close, make_app
 from tests.self_registration.answers import assert_json_never_stored, assert_refused
@@ -273,16 +274,24 @@ def test_client_is_not_left_without_keys(registered, manage, refusals):
 
 
 @pytest.mark.parametrize("body", [{"jwks_uri": "https://keys.example/set"}, {"jwks_uri": "https://other.example/set"}])
-def test_update_that_names_a_jwks_uri_has_it_fetched_anew(app, registered, manage, rows, clock, body):
+def test_update_that_names_a_jwks_uri_passes_over_what_was_fetched_and_deletes_nothing(
+    app, registered, manage, rows, clock, body
+):
     manage("PATCH", {"jwks_uri": "https://keys.example/set"})
+    clock.move(100)
     with app.app_context():
+        documents = current_state().documents
         for url in ("https://keys.example/set", "https://other.example/set"):
-            assert current_state().documents.claim(url, now=clock.now, not_before=0)
+            key = DocumentKey("jwks", url)
+            assert documents.claim(key, now=clock.now + 5, not_before=0)  # by a worker whose clock is ahead
+            documents.save(key, "{}", fetched_at=clock.now + 5, fresh_until=clock.now + 600)
+    before = rows("oauth2_fetched_document")
 
     assert manage("PATCH", {"client_name": "New"}).status_code == 200
-    assert len(rows("oauth2_fetched_document")) == 2
+    assert rows("oauth2_client")[0]["jwks_not_before"] == clock.now - 100
     assert manage("PATCH", body).status_code == 200
-    assert body["jwks_uri"] not in [row["url"] for row in rows("oauth2_fetched_document")]
+    assert rows("oauth2_client")[0]["jwks_not_before"] == clock.now + 5
+    assert rows("oauth2_fetched_document") == before
 
 
 # --- what is refused leaves the client as it was ----------------------------------------------------------

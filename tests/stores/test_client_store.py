@@ -9,7 +9,9 @@ import pytest
 from example_client import build_client, public_values
 from sqlalchemy import create_engine, delete, event, insert, text, update
 
+from flask_private_key_jwt.bounded_cache import BYTES_A_CLIENT, BYTES_OF_STRANGERS, ENTRY_BYTES, weigh
 from flask_private_key_jwt.errors import StoreUnavailable
+from flask_private_key_jwt.keys.client_keys import load_client_keys
 from flask_private_key_jwt.registered_client import RegisteredClient
 from flask_private_key_jwt.stores.driver import Database
 from flask_private_key_jwt.stores.models import build_columns
@@ -174,7 +176,59 @@ def test_the_clients_used_last_are_kept_and_no_more(sqlite_database):
 
     assert store.find("a") is first["a"]
     assert store.find("b") is not first["b"]
-    assert len(store._snapshots._kept) == 2
+    assert len(store._snapshots._vouched) == 2
+
+
+@pytest.mark.parametrize("registered_by", ["client", "document"])
+def test_a_stranger_is_kept_once_it_has_authenticated(sqlite_database, statements, registered_by):
+    add(sqlite_database, build_client(registered_by=registered_by))
+    store = open_store(sqlite_database)
+    first = store.find("console")
+
+    assert store.find("console") is not first
+    store.confirm(first)
+    assert store.find("console") is first
+    assert "jwks" not in statements[-1]
+
+
+def test_a_stranger_that_changes_has_to_authenticate_again(sqlite_database):
+    add(sqlite_database, build_client(registered_by="client"))
+    store = open_store(sqlite_database)
+    store.confirm(store.find("console"))
+    with sqlite_database.engine.begin() as connection:
+        connection.execute(update(sqlite_database.tables.client).values(scope="less"))
+
+    after = store.find("console")
+    assert after.scope == {"less"}
+    assert store.find("console") is not after
+
+
+def test_strangers_push_no_client_of_the_operator_out(sqlite_database):
+    add(sqlite_database, build_client(), *(build_client(str(number), registered_by="client") for number in range(9)))
+    store = open_store(sqlite_database, cache_size=2)
+    kept = store.find("console")
+    for number in range(9):
+        store.confirm(store.find(str(number)))
+
+    assert store.find("console") is kept
+
+
+@pytest.mark.parametrize("changes", [{}, {"token_endpoint_auth_method": "none", "jwks": None}])
+def test_strangers_together_are_kept_within_a_few_megabytes(sqlite_database, changes):
+    metadata = {"x": {str(number): "y" for number in range(300)}}
+    store = open_store(sqlite_database, cache_size=16384)
+    for number in range(200):
+        store.confirm(build_client(str(number), registered_by="client", metadata=metadata, **changes))
+
+    caches = (store._snapshots._vouched, store._snapshots._proven, store._snapshots._public)
+    assert 0 < sum(cache.weight for cache in caches) <= BYTES_OF_STRANGERS
+
+
+def test_an_ordinary_client_and_its_parsed_keys_weigh_less_than_their_share(client_key):
+    jwks = {"keys": [client_key.public_jwk(use="sig", alg="ES256", kid="k" * 36)]}
+    client = build_client(jwks=jwks)
+
+    assert ENTRY_BYTES + weigh(client) + weigh(load_client_keys(client)) < BYTES_A_CLIENT
 
 
 def test_threads_that_load_a_client_together_get_the_same_object(sqlite_database):

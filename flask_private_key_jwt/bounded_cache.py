@@ -1,0 +1,115 @@
+"""The one cache of this package whose entries strangers can make large: bounded by number and by bytes."""
+
+import sys
+from collections import OrderedDict
+from collections.abc import Callable, Hashable, Mapping
+from dataclasses import fields, is_dataclass
+from threading import Lock
+from typing import Any, Generic, TypeVar
+
+K = TypeVar("K", bound=Hashable)
+V = TypeVar("V")
+
+BYTES_A_CLIENT = 8192
+"""What one of the operator's clients may take in each cache, on average."""
+LEAST_BYTES = 1 << 20
+BYTES_OF_STRANGERS = 1 << 22
+"""What all clients that the operator did not register may take together, in each cache."""
+
+OPAQUE_BYTES = 2048
+"""What an object weighs that cannot be looked into: a parsed key, say."""
+ENTRY_BYTES = 200
+"""What an entry costs besides its key and its value."""
+LARGEST_PART = 16
+"""An entry that weighs more than this part of the whole is not kept: a few of them would push out all others."""
+
+
+def bytes_for_clients(count: int) -> int:
+    """What so many of the operator's clients may take together, in each cache."""
+    return max(count * BYTES_A_CLIENT, LEAST_BYTES)
+
+
+class BoundedCache(Generic[K, V]):
+    """What was used last; safe for threads.
+
+    :param max_entries: Most entries to keep.
+    :param max_bytes: Most bytes they may weigh together, by :func:`weigh`.
+    """
+
+    def __init__(self, *, max_entries: int, max_bytes: int) -> None:
+        self._max_entries = max_entries
+        self._max_bytes = max_bytes
+        self._kept: OrderedDict[K, tuple[V, int]] = OrderedDict()
+        self._weight = 0
+        self._lock = Lock()
+
+    @property
+    def weight(self) -> int:
+        """What is kept, in bytes."""
+        return self._weight
+
+    def __len__(self) -> int:
+        return len(self._kept)
+
+    def get(self, key: K) -> V | None:
+        """What is kept under *key*; then it is used last."""
+        with self._lock:
+            entry = self._kept.get(key)
+            if entry is None:
+                return None
+            self._kept.move_to_end(key)
+            return entry[0]
+
+    def keep(self, key: K, value: V, *, equals: Callable[[V], bool] = lambda _other: False) -> V:
+        """Keep *value*, unless it is too large for this cache; what was kept under *key* before is gone then, too.
+
+        :param equals: Whether what another thread kept meanwhile is as good: then that one stays.
+        :return: *value*, or that one.
+        """
+        known = self.get(key)
+        if known is not None and (known is value or equals(known)):
+            return known
+        weight = ENTRY_BYTES + weigh(key) + weigh(value)
+        with self._lock:
+            entry = self._kept.get(key)
+            if entry is not None and equals(entry[0]):
+                return entry[0]
+            self._remove(key)
+            if weight * LARGEST_PART <= self._max_bytes:
+                self._kept[key] = (value, weight)
+                self._weight += weight
+            while len(self._kept) > self._max_entries or self._weight > self._max_bytes:
+                self._remove(next(iter(self._kept)))
+        return value
+
+    def drop(self, key: K) -> None:
+        """Keep nothing under *key*."""
+        with self._lock:
+            self._remove(key)
+
+    def _remove(self, key: K) -> None:
+        entry = self._kept.pop(key, None)
+        if entry is not None:
+            self._weight -= entry[1]
+
+
+def weigh(value: object) -> int:
+    """About how many bytes *value* takes: strings, numbers, and containers and dataclasses of them."""
+    weight, rest = 0, [value]
+    while rest:
+        part: Any = rest.pop()
+        if part is None or isinstance(part, (bool, str, bytes, int, float)):
+            weight += sys.getsizeof(part)
+        elif isinstance(part, Mapping):
+            weight += sys.getsizeof(part) if isinstance(part, dict) else sys.getsizeof(dict(part))
+            rest.extend(part.keys())
+            rest.extend(part.values())
+        elif isinstance(part, (list, tuple, set, frozenset)):
+            weight += sys.getsizeof(part)
+            rest.extend(part)
+        elif is_dataclass(part):
+            weight += sys.getsizeof(part)
+            rest.extend(getattr(part, member.name) for member in fields(part))
+        else:
+            weight += OPAQUE_BYTES
+    return weight

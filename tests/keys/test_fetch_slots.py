@@ -1,0 +1,78 @@
+"""keys/fetch_slots.py: who may wait for clients' servers, and how many at a time."""
+
+from contextlib import ExitStack
+
+import pytest
+
+from flask_private_key_jwt.errors import FetchBusy
+from flask_private_key_jwt.keys.fetch_slots import FetchSlots
+
+
+@pytest.fixture
+def held():
+    with ExitStack() as stack:
+        yield stack
+
+
+def count(held, take, hosts):
+    """How many slots there are for these hosts."""
+    for number, host in enumerate(hosts):
+        try:
+            held.enter_context(take(host))
+        except FetchBusy:
+            return number
+    return len(hosts)
+
+
+@pytest.mark.parametrize(("size", "for_others"), [(2, 1), (3, 2), (4, 3), (6, 4), (64, 43)])
+def test_a_third_of_the_slots_at_least_one_is_for_the_operators_clients(size, for_others, held):
+    slots = FetchSlots(size)
+
+    assert count(held, slots.for_others, [f"{number}.example" for number in range(100)]) == for_others
+    assert count(held, slots.for_operators_clients, ["a.example"] * 100) == size - for_others
+
+
+def test_the_operators_clients_may_have_all_of_them(held):
+    slots = FetchSlots(3)
+
+    assert count(held, slots.for_operators_clients, ["a.example"] * 9) == 3
+    with pytest.raises(FetchBusy), slots.for_others("b.example"):
+        pass
+
+
+def test_of_one_host_others_fetch_one_at_a_time(held):
+    slots = FetchSlots(6)
+
+    assert count(held, slots.for_others, ["a.example", "a.example"]) == 1
+    assert count(held, slots.for_others, ["b.example"]) == 1
+
+
+def test_waiting_for_another_thread_takes_no_host(held):
+    slots = FetchSlots(6)
+
+    assert count(held, slots.for_others, ["a.example", None, None]) == 3
+
+
+def test_slots_come_back_whatever_happens():
+    slots = FetchSlots(2)
+    for _ in range(5):
+        with pytest.raises(ValueError, match="oh"), slots.for_others("a.example"):
+            raise ValueError("oh")
+        with (
+            slots.for_operators_clients(),
+            slots.for_operators_clients(),
+            pytest.raises(FetchBusy),
+            slots.for_others("a.example"),
+        ):
+            pass
+
+    with slots.for_others("a.example"):
+        pass
+
+
+def test_whoever_finds_none_is_told_to_come_again_soon():
+    slots = FetchSlots(2)
+    with slots.for_others("a.example"), pytest.raises(FetchBusy) as refused, slots.for_others("b.example"):
+        pass
+
+    assert ("Retry-After", "1") in refused.value.get_headers()
