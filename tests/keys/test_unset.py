@@ -76,7 +76,7 @@ def test_private_jwk_with_unset_members_is_a_key_to_sign_with(client_key):
 @pytest.mark.parametrize("member", ["d", "key_ops", "use", "alg", "oth", "k"])
 @pytest.mark.parametrize("value", [None, [], ""])
 def test_proof_whose_key_writes_out_an_unset_member_is_refused(member, value, build_dpop, proof_key):
-    checker = ProofChecker(read({"OAUTH2_ISSUER": ISSUER}, ServerSettings), None)
+    checker = ProofChecker(read({"OAUTH2_ISSUER": ISSUER}, ServerSettings), None, server=ISSUER)
     jwk = {**proof_key.public.jwk, member: value}
 
     with pytest.raises(InvalidDPoPProof) as refusal:

@@ -50,6 +50,14 @@ def test_jwks_with_unset_members_is_registered_and_signs(post, create_token, ask
     assert ask_token_as(answer.json["client_id"], client_key) == 200
 
 
+def test_unset_members_of_a_jwk_are_not_kept_and_a_label_of_another_type_costs_no_key(post, create_token, client_key):
+    jwk = {**client_key.public_jwk(), "d": None, "key_ops": [], "x5c": [], "x5t": 5, "x5t#S256": ["x"]}
+
+    answer = post(create_token(), jwks={"keys": [jwk]})
+
+    assert answer.json["jwks"] == {"keys": [client_key.public_jwk()]}
+
+
 def test_empty_response_types_go_on_meaning_none(post, create_token, refusals):
     answer = post(create_token(), grant_types=["client_credentials"], response_types=["code"])
 
