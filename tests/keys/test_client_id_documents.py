@@ -274,6 +274,24 @@ def reason_for(**changes):
 
 
 @pytest.mark.parametrize(
+    ("uris", "application_type"),
+    [
+        (["http://localhost:3000/cb", "http://127.0.0.1/cb", "com.example.app:/cb"], "native"),
+        (["https://app.example/cb"], "web"),
+    ],
+)
+def test_document_says_by_its_redirect_uris_whether_it_is_a_native_client(uris, application_type):
+    changes = {"grant_types": ["client_credentials", "authorization_code"], "redirect_uris": uris, "contacts": []}
+
+    client = read_document(changes)
+
+    assert (client.application_type, client.redirect_uris) == (application_type, tuple(uris))
+    assert "com.example.app://cb' names a host after its own scheme" in reason_for(
+        redirect_uris=["com.example.app://cb"]
+    )
+
+
+@pytest.mark.parametrize(
     "client_id",
     [None, 5, "", "https://other.example/client.json", URL + "/", URL.upper(), URL.replace("example/", "example:443/")],
 )
