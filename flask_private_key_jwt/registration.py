@@ -222,11 +222,17 @@ def _check_scope(metadata: Mapping[str, Any], name: str, allowed: Sequence[str])
 
 
 def with_default_scope(metadata: Mapping[str, Any], settings: ServerSettings) -> Mapping[str, Any]:
-    """A new registration, with ``OAUTH2_DEFAULT_SCOPES`` where it names no ``scope`` (RFC 7591 §2)."""
+    """A new registration, with ``OAUTH2_DEFAULT_SCOPES`` where it names no ``scope`` (RFC 7591 §2).
+
+    Of those ``offline_access`` is for clients that use refresh tokens.
+    """
     scope = metadata.get("scope")
     if not settings.DEFAULT_SCOPES or not is_unset(scope.strip(" ") if isinstance(scope, str) else scope):
         return metadata
-    return {**metadata, "scope": " ".join(settings.DEFAULT_SCOPES)}
+    grant_types = metadata.get("grant_types")
+    refreshes = isinstance(grant_types, list) and "refresh_token" in grant_types
+    default = (token for token in settings.DEFAULT_SCOPES if refreshes or token != OFFLINE_ACCESS)
+    return {**metadata, "scope": " ".join(default)}
 
 
 def _registrable_scopes(settings: ServerSettings, grant_types: Sequence[str]) -> Sequence[str]:

@@ -158,3 +158,17 @@ def test_offline_access_may_be_registered_wherever_refresh_tokens_are_offered(po
     assert answer.json["scope"] == "offline_access read"
     unknown = post(create_token(), **{**CODE, "scope": "read offline_access delete"})
     assert_refused(unknown, "invalid_client_metadata", refusals, "scope holds 'delete', which is not in")
+
+
+WITH_OFFLINE_ACCESS = {**DEFAULTS, "OAUTH2_DEFAULT_SCOPES": ["read", "offline_access"]}
+
+
+@pytest.mark.parametrize("settings", [WITH_OFFLINE_ACCESS])
+def test_default_offline_access_is_for_clients_that_use_refresh_tokens(post, create_token, oauth, refusals):
+    assert post(create_token(), scope=None).json["scope"] == "read"
+    assert_refused(post(create_token(), scope=None, grant_types=5), "invalid_client_metadata", refusals, "grant_types ")
+
+    oauth.user(lambda: None)
+
+    assert post(create_token(), scope=None).json["scope"] == "read"
+    assert post(create_token(), **{**CODE, "scope": None}).json["scope"] == "offline_access read"
