@@ -16,6 +16,7 @@ from .errors import OAuthError
 from .grants import GRANTS
 from .keys.fetch_target import FetchRefused
 from .keys.remote_documents import DocumentUnavailable, RemoteDocuments
+from .keys.unset import without_unset
 from .registered_client import RegisteredClient
 from .registration import OPERATOR_MEMBERS, build_client
 from .settings import ServerSettings
@@ -118,6 +119,7 @@ def read_client(
     :param grant_types: What the server's token endpoint answers.
     :raises ValueError: The document is another client's, has to do with a shared secret, or is no registration.
     """
+    members = without_unset(members)
     if members.get("client_id") != url:
         raise ValueError("client_id is not the URL of the document")
     if found := [name for name in _SECRET_MEMBERS if name in members]:

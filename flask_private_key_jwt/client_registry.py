@@ -10,7 +10,7 @@ from .errors import InvalidClientMetadata
 from .keys.client_key_set import with_keys, without_key
 from .merge_patch import merge_metadata
 from .registered_client import RegisteredBy, RegisteredClient
-from .registration import OPERATOR_MAX_BYTES, build_client, describe_client
+from .registration import OPERATOR_MAX_BYTES, build_client, describe_client, with_default_scope
 from .settings import ServerSettings
 from .stores.sqlalchemy_registrations import ClientIdTaken, SQLAlchemyRegistrations
 from .tokens.revoked import longest_life
@@ -46,7 +46,7 @@ class ClientRegistry:
         :raises InvalidClientMetadata: A member is not acceptable, or the ``client_id`` is taken.
         :raises StoreUnavailable: The database did not answer.
         """
-        client = self.build(metadata)
+        client = self.build(with_default_scope(metadata, self._settings))
         try:
             self._registrations.add(client)
         except ClientIdTaken:
@@ -81,7 +81,7 @@ class ClientRegistry:
     def retire_key(self, client_id: str, name: str) -> RegisteredClient:
         """Take one key from a client, from its next request on.
 
-        :param name: The key's ``kid``, its RFC 7638 thumbprint, or the hex SHA-1 thumbprint of its certificate.
+        :param name: The key's ``kid``, its RFC 7638 thumbprint, or a thumbprint of its certificate.
         :raises UnknownClient: There is none.
         :raises InvalidClientMetadata: There is no such key, or it is the last one the client can sign with.
         :raises StoreUnavailable: The database did not answer.

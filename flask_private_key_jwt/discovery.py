@@ -15,6 +15,7 @@ import requests
 
 from .exchange_errors import explain
 from .keys import jose
+from .keys.unset import is_unset, without_unset
 from .outbound import USUAL, Outbound
 from .settings import https_url, is_loopback_host
 
@@ -73,7 +74,7 @@ class ServerMetadata:
         :raises DiscoveryError: The server names none, or one that is not https (http on loopback only).
         """
         url = self.raw.get(name)
-        if not isinstance(url, str):
+        if not isinstance(url, str) or is_unset(url):
             raise DiscoveryError(f"The metadata of {self.issuer} names no {name}.")
         if not _is_safe_url(url):
             raise DiscoveryError(f"The metadata of {self.issuer} names a {name} that is not https: {url[:200]!r}.")
@@ -130,7 +131,7 @@ def fetch_jwks(uri: str, *, timeout: float = TIMEOUT_SECONDS, outbound: Outbound
     keys = []
     for entry in entries[:MAX_KEYS]:
         try:
-            keys.append(jose.import_public_jwk(entry))
+            keys.append(jose.import_public_jwk(without_unset(entry) if isinstance(entry, Mapping) else entry))
         except jose.JoseProblem as problem:
             log.info("a key at %s is left out: %s", uri, problem)
     return tuple(keys)

@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
+from .keys.unset import is_unset
+
 KEY_SOURCES = ("jwks", "jwks_uri")
 """A client publishes its keys in one of these, never in both (RFC 7591 §2)."""
 
@@ -30,7 +32,7 @@ def merge_metadata(metadata: Mapping[str, Any], patch: Mapping[str, Any]) -> dic
     """
     kept = dict(metadata)
     for given, other in (KEY_SOURCES, KEY_SOURCES[::-1]):
-        if patch.get(given) is not None:
+        if not is_unset(patch.get(given)):
             kept.pop(other, None)
     merged: dict[str, Any] = merge_patch(kept, patch)
     return merged

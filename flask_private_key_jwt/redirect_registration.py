@@ -5,8 +5,8 @@ from typing import Any
 
 from .client_auth import CLIENT_AUTH_METHODS
 from .errors import InvalidClientMetadata, InvalidRedirectURI
-from .redirect_uri import check_redirect_uri
-from .registered_client import PUBLIC
+from .redirect_uri import check_redirect_uri, is_on_device
+from .registered_client import PUBLIC, ApplicationType
 from .settings import ServerSettings
 
 CODE_GRANT = "authorization_code"
@@ -20,6 +20,19 @@ def supported_methods(settings: ServerSettings, grant_types: Collection[str]) ->
     """
     public = CODE_GRANT in grant_types and settings.PROFILE != "fapi2" and not settings.REQUIRE_SIGNED_REQUESTS
     return tuple(method for method in CLIENT_AUTH_METHODS if public or method != PUBLIC)
+
+
+def find_application_type(metadata: Mapping[str, Any]) -> ApplicationType:
+    """What kind of application a client is that does not say so; RFC 7591 knows no ``application_type``.
+
+    One whose redirect URIs all lead to the person's own device is a native application (RFC 8252 §7.1, §7.3).
+
+    :param metadata: The registration, without members that are ``None`` or empty.
+    """
+    given = metadata.get("redirect_uris") or metadata.get("post_logout_redirect_uris")
+    if isinstance(given, list) and all(isinstance(uri, str) and is_on_device(uri) for uri in given):
+        return "native"
+    return "web"
 
 
 def check_redirects(metadata: Mapping[str, Any], grant_types: Set[str], *, native: bool) -> tuple[str, ...]:

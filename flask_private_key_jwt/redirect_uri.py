@@ -7,8 +7,10 @@ from urllib.parse import urlsplit
 MAX_REDIRECT_URI_CHARACTERS = 2048
 # What a URI may hold at all (RFC 3986 §2); no space, quote, backslash, "<", nor "*", which some take for a wildcard.
 _URI = re.compile(r"[A-Za-z0-9\-._~:/?\[\]@!$&'()+,;=%]+")
-_LOOPBACK = re.compile(r"(http://(?:127\.0\.0\.1|\[::1\]))(?::[0-9]{1,5})?((?:[/?].*)?)")
-"""RFC 8252 §7.3: an address, not ``localhost``, which a resolver may send elsewhere (§8.3)."""
+_LOOPBACK = re.compile(r"(http://(?:127\.0\.0\.1|\[::1\]|localhost))(?::[0-9]{1,5})?((?:[/?].*)?)")
+"""RFC 8252 §7.3. An address is better than ``localhost``, which a resolver may send elsewhere (§8.3), but that is what
+command-line programs register (OpenID Registration §2 names it)."""
+_ON_LOOPBACK = "127.0.0.1, [::1] or localhost"
 
 
 def check_redirect_uri(uri: str, *, native: bool) -> None:
@@ -32,7 +34,9 @@ def check_redirect_uri(uri: str, *, native: bool) -> None:
         if not parts.hostname:
             raise ValueError("names no host")
     elif not native:
-        raise ValueError("is not https; application_type native may use http on 127.0.0.1 or [::1], or its own scheme")
+        raise ValueError(
+            f"is not https; application_type native may use http on {_ON_LOOPBACK}, or a scheme of its own"
+        )
     else:
         _check_native(uri)
 
@@ -41,16 +45,28 @@ def _check_native(uri: str) -> None:
     parts = urlsplit(uri)
     if parts.scheme == "http":
         if not _LOOPBACK.fullmatch(uri):
-            raise ValueError("is http, but not on 127.0.0.1 or [::1]")
-    elif "." not in parts.scheme or parts.netloc:
+            raise ValueError(f"is http, but not on {_ON_LOOPBACK}")
+    elif "." not in parts.scheme:
         # RFC 8252 §7.1: a domain the author holds, reversed. It also keeps javascript:, data: and file: out.
         raise ValueError("has a scheme that is not a reversed domain name, such as com.example.app:/callback")
+    elif parts.netloc:
+        raise ValueError("names a host after its own scheme: one slash, not two, as in com.example.app:/callback")
+
+
+def is_on_device(uri: str) -> bool:
+    """Whether *uri* leads to a program on a person's own device: http on loopback, or a scheme of its own.
+
+    A look, not a check: what a registration may hold is :func:`check_redirect_uri`.
+    """
+    scheme, colon, _ = uri.partition(":")
+    return colon != "" and ("." in scheme if scheme != "http" else _LOOPBACK.fullmatch(uri) is not None)
 
 
 def is_registered(uri: str, registered: Collection[str], *, native: bool) -> bool:
     """Whether *uri* is, character by character, one of *registered* (RFC 9700 §2.1).
 
-    Of a native application's loopback address the port may differ: the system gives it out (RFC 8252 §7.3).
+    Of a native application's loopback address, or ``localhost``, the port may differ: the system gives it out
+    (RFC 8252 §7.3).
     """
     if uri in registered:
         return True

@@ -13,6 +13,7 @@ from .errors import InvalidClientMetadata, UnapprovedSoftwareStatement
 from .grants.policy import is_open_to
 from .grants.scope import MAX_SCOPE_CHARACTERS
 from .keys.key_source import check_key_source
+from .keys.unset import is_unset, without_unset
 from .openid_registration import (
     OPENID_MEMBERS,
     check_introspection_resources,
@@ -22,10 +23,16 @@ from .openid_registration import (
     check_signed_requests,
     describe_openid,
 )
-from .redirect_registration import CODE_GRANT, check_public_client, check_redirects, supported_methods
+from .redirect_registration import (
+    CODE_GRANT,
+    check_public_client,
+    check_redirects,
+    find_application_type,
+    supported_methods,
+)
 from .registered_client import PUBLIC, RegisteredBy, RegisteredClient, is_client_id
 from .registered_uris import check_page
-from .settings import ServerSettings, scope_tokens
+from .settings import OFFLINE_ACCESS, ServerSettings, scope_tokens
 from .unsupported_members import UNSUPPORTED, check_unsupported
 
 OPERATOR_MEMBERS = (
@@ -57,14 +64,15 @@ def build_client(
 ) -> RegisteredClient:
     """Check a registration and make the client of it (RFC 7591 §2, RFC 9449 §5.2).
 
-    :param metadata: The members, as JSON gives them; ``None`` counts as absent, and an absent ``client_id`` is made.
+    :param metadata: The members, as JSON gives them; null or empty counts as absent, and an absent ``client_id`` is
+        made.
     :param grant_types: What the server's token endpoint answers.
     :param version: The new client's version.
     :param registered_by: Whose word the registration is.
     :param max_bytes: Largest registration, as JSON of what is kept of it.
     :raises InvalidClientMetadata: A member is not acceptable; the reason says which and why.
     """
-    metadata = {name: value for name, value in metadata.items() if value is not None}
+    metadata = without_unset(metadata, keep=("response_types",))
     if "software_statement" in metadata:
         raise UnapprovedSoftwareStatement("a software_statement, whoever signed it: this server trusts no issuer")
     check_unsupported(metadata, is_document=registered_by == "document")
@@ -78,8 +86,9 @@ def build_client(
     if audience != "issuer" and settings.PROFILE == "fapi2":
         raise InvalidClientMetadata(f"assertion_audience {audience!r} contradicts OAUTH2_PROFILE = 'fapi2'")
     granted_types = _check_grant_types(metadata, grant_types)
+    metadata.setdefault("application_type", find_application_type(metadata))
     application_type = _one_of(metadata, "application_type", ("web", "native"))
-    scope = _check_scope(metadata, "scope", settings.SCOPES)
+    scope = _check_scope(metadata, "scope", _registrable_scopes(settings, grant_types))
     default_scope = _check_scope(metadata, "default_scope", ())
     if missing := [token for token in default_scope if token not in scope]:
         raise InvalidClientMetadata(f"default_scope holds {missing[0]!r}, which is not in scope")
@@ -210,6 +219,27 @@ def _check_scope(metadata: Mapping[str, Any], name: str, allowed: Sequence[str])
     if allowed and (unknown := [token for token in tokens if token not in allowed]):
         raise InvalidClientMetadata(f"{name} holds {unknown[0]!r}, which is not in OAUTH2_SCOPES")
     return tokens
+
+
+def with_default_scope(metadata: Mapping[str, Any], settings: ServerSettings) -> Mapping[str, Any]:
+    """A new registration, with ``OAUTH2_DEFAULT_SCOPES`` where it names no ``scope`` (RFC 7591 §2).
+
+    Of those ``offline_access`` is for clients that use refresh tokens.
+    """
+    scope = metadata.get("scope")
+    if not settings.DEFAULT_SCOPES or not is_unset(scope.strip(" ") if isinstance(scope, str) else scope):
+        return metadata
+    grant_types = metadata.get("grant_types")
+    refreshes = isinstance(grant_types, list) and "refresh_token" in grant_types
+    default = (token for token in settings.DEFAULT_SCOPES if refreshes or token != OFFLINE_ACCESS)
+    return {**metadata, "scope": " ".join(default)}
+
+
+def _registrable_scopes(settings: ServerSettings, grant_types: Sequence[str]) -> Sequence[str]:
+    """``OAUTH2_SCOPES``, and ``offline_access`` wherever refresh tokens are offered; empty: any scope."""
+    if settings.SCOPES and "refresh_token" in grant_types:
+        return (*settings.SCOPES, OFFLINE_ACCESS)
+    return settings.SCOPES
 
 
 def _check_grant_types(metadata: Mapping[str, Any], supported: Sequence[str]) -> frozenset[str]:

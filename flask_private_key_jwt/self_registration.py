@@ -25,9 +25,10 @@ from .errors import (
     TemporarilyUnavailable,
 )
 from .key_possession import MEMBER, check_possession
+from .keys.unset import is_unset, without_unset
 from .merge_patch import merge_metadata
 from .registered_client import RegisteredBy, RegisteredClient, is_client_id
-from .registration import OPERATOR_MEMBERS, describe_client
+from .registration import OPERATOR_MEMBERS, describe_client, with_default_scope
 from .settings import ServerSettings
 from .stores.base import Mark, Replayed, ReplayStore
 from .stores.registration_tokens import RegistrationToken, RegistrationTokens, make_token, token_digest
@@ -117,7 +118,8 @@ class SelfRegistration:
         :raises StoreUnavailable: The database did not answer; nothing is registered.
         """
         chosen = {"client_id": metadata.get("client_id")} if permit and permit.may_choose_client_id else {}
-        built = self._build({**_without(metadata, OPERATOR_MEMBERS), **chosen}, registered_by="client")
+        wished = with_default_scope(_without(metadata, OPERATOR_MEMBERS), self._settings)
+        built = self._build({**wished, **chosen}, registered_by="client")
         client = _narrow(built, self._scopes_for_new_client(permit, built))
         access_token = make_token()
         try:
@@ -169,9 +171,11 @@ class SelfRegistration:
         :raises InvalidRegistrationToken: The client was deleted or disabled meanwhile.
         :raises TemporarilyUnavailable: Others keep changing the client, or a store did not answer.
         """
+        metadata = without_unset(metadata, keep=("response_types",))
         if "client_id" not in metadata:
             raise InvalidClientMetadata("client_id is missing", client_id=managed.client.client_id)
-        return self._change(managed, metadata, lambda _before: metadata)
+        wished = with_default_scope(metadata, self._settings)
+        return self._change(managed, metadata, lambda _before: wished)
 
     def merge(self, managed: ManagedClient, patch: Mapping[str, Any]) -> ManagedClient:
         """Merge *patch* into what the client has registered (RFC 7396).
@@ -218,8 +222,6 @@ class SelfRegistration:
             "registration_access_token": managed.access_token,
             "response_types": [],  # left out, it would mean "code" (RFC 7591 §2)
             **_without(describe_client(client), OPERATOR_MEMBERS),
-            # Even when nothing is left of it: the client has to see what became of its request.
-            "scope": " ".join(sorted(client.scope)),
         }
 
     # --- inside --------------------------------------------------------------------------------------------
@@ -298,7 +300,7 @@ def _check_update(sent: Mapping[str, Any], client_id: str) -> None:
     """RFC 7592 §2.2: an update names its own client and nothing that the server issues."""
     if issued := [name for name in ISSUED_MEMBERS if name in sent]:
         raise InvalidClientMetadata(f"{issued[0]} is the server's to issue")
-    if sent.get("client_secret") is not None:
+    if not is_unset(sent.get("client_secret")):
         raise InvalidClientMetadata("client_secret is not one that this server issued: it issues none")
     if sent.get("client_id", client_id) != client_id:
         raise InvalidClientMetadata(f"client_id {str(sent['client_id'])[:255]!r} is not the client's own")

@@ -7,6 +7,7 @@ them once, at ``init_app``, and freezes the result; nothing else reads ``app.con
 
 import difflib
 import logging
+import os
 import re
 import types
 import typing
@@ -34,6 +35,9 @@ ASYMMETRIC_ALGS = (
     "Ed25519",
 )
 """The signature algorithms this package speaks (RFC 7518 §3.1, RFC 8037 §3.1, RFC 9864 §2.2)."""
+
+OFFLINE_ACCESS = "offline_access"
+"""The scope that asks for a refresh token (OpenID Connect Core §11); it needs no place in ``OAUTH2_SCOPES``."""
 
 _PREFIX = "OAUTH2_"
 _HOST_NAME = re.compile(r"[a-z0-9-]+(\.[a-z0-9-]+)*")
@@ -339,6 +343,10 @@ class ServerSettings(SharedSettings):
     """Scopes that clients may give themselves. Not set: what they register with a registration token, and none in
     open registration or in a later update. What goes beyond is left out, and the answer says so."""
 
+    DEFAULT_SCOPES: Annotated[tuple[str, ...], scope_tokens] = ()
+    """Scopes of a new client whose registration names none (RFC 7591 §2). A client that registers itself gets those
+    of them that are in ``OAUTH2_REGISTRATION_SCOPES``."""
+
     REGISTRATION_KEY_POSSESSION: Literal["off", "required"] = "off"
     """Whether a client that changes its keys over HTTP must prove that it holds the new ones."""
 
@@ -370,8 +378,8 @@ class ServerSettings(SharedSettings):
             raise ConfigurationError(
                 "OAUTH2_CLIENT_ID_METADATA_DOCUMENTS needs OAUTH2_CLIENT_ID_HOSTS: whose documents are clients here."
             )
-        for name in ("CLIENT_ID_SCOPES", "REGISTRATION_SCOPES"):
-            if self.SCOPES and (unknown := set(getattr(self, name) or ()) - set(self.SCOPES)):
+        for name in ("CLIENT_ID_SCOPES", "REGISTRATION_SCOPES", "DEFAULT_SCOPES"):
+            if self.SCOPES and (unknown := set(getattr(self, name) or ()) - {*self.SCOPES, OFFLINE_ACCESS}):
                 raise ConfigurationError(f"OAUTH2_{name} holds {min(unknown)!r}, which is not in OAUTH2_SCOPES.")
 
     @property
@@ -420,8 +428,9 @@ class ResourceSettings(SharedSettings):
     CLIENT_ID: str | None = None
     """Who this API is as a client of the issuer, which it asks about tokens (``require_oauth(…, online=True)``)."""
 
-    CLIENT_KEY: str | None = field(default=None, repr=False)  # a path, or the key itself
-    """Path of the private key that it signs its questions with: PEM or JWK."""
+    CLIENT_KEY: Mapping[str, Any] | str | None = field(default=None, repr=False)  # a path, or the key itself
+    """Path of the private key that it signs its questions with, or the key itself: PEM, JWK and what else
+    :func:`~flask_private_key_jwt.client.load_key` reads."""
 
     CLIENT_KEY_PASSWORD: str | None = field(default=None, repr=False)
     """Password of that key, if it is an encrypted PEM."""
@@ -540,6 +549,15 @@ def _str(value: Any) -> str:
     return value
 
 
+def _text_or_object(value: Any) -> Any:
+    """A JWK in the environment is JSON, which ``from_prefixed_env`` has parsed already."""
+    if isinstance(value, os.PathLike):
+        return os.fspath(value)
+    if isinstance(value, (str, bytes, Mapping)) and value:
+        return value
+    raise ValueError("must be a path or a private key, and not empty")
+
+
 def _strings(value: Any) -> tuple[str, ...]:
     if isinstance(value, str):
         value = [value]
@@ -550,7 +568,13 @@ def _strings(value: Any) -> tuple[str, ...]:
     return tuple(sorted(value) if isinstance(value, (set, frozenset)) else value)
 
 
-_CONVERTERS: dict[Any, Callable[[Any], Any]] = {bool: _bool, int: _int, str: _str, tuple: _strings}
+_CONVERTERS: dict[Any, Callable[[Any], Any]] = {
+    bool: _bool,
+    int: _int,
+    str: _str,
+    tuple: _strings,
+    Mapping: _text_or_object,
+}
 
 
 _HELP = {

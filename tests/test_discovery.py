@@ -273,7 +273,7 @@ def test_an_endpoint_that_is_https_or_on_loopback_is_given_out(url):
         "ftp://as.example/token",
         "file:///etc/passwd",
         "/token",
-        "",
+        " ",
         "https://é.example",
     ],
 )
@@ -282,7 +282,9 @@ def test_an_unsafe_endpoint_is_refused(url):
         _ = ServerMetadata("https://as.example", {"token_endpoint": url}).token_endpoint
 
 
-@pytest.mark.parametrize("raw", [{}, {"jwks_uri": None}, {"jwks_uri": 5}, {"jwks_uri": ["https://as.example"]}])
+@pytest.mark.parametrize(
+    "raw", [{}, {"jwks_uri": None}, {"jwks_uri": ""}, {"jwks_uri": 5}, {"jwks_uri": ["https://as.example"]}]
+)
 def test_an_endpoint_that_is_not_named_is_said_so(raw):
     with pytest.raises(DiscoveryError, match="names no jwks_uri"):
         _ = ServerMetadata("https://as.example", raw).jwks_uri
@@ -430,3 +432,42 @@ def test_a_set_without_a_list_of_keys_is_refused(site, keys):
 def test_keys_are_not_fetched_from_an_unsafe_address(uri):
     with pytest.raises(DiscoveryError, match="must be https"):
         fetch_jwks(uri)
+
+
+# --- what says nothing ----------------------------------------------------------------------------------
+def test_a_key_with_unset_members_written_out_is_read(site, key):
+    unset = {"d": None, "k": "", "oth": [], "key_ops": [], "x5c": [], "alg": None, "use": None, "kid": None}
+    site.answers["/jwks"] = {"keys": [{**key.public_jwk(), **unset}, {**key.public_jwk(), "d": "AAAA"}]}
+
+    [read] = fetch_jwks(site.url + "/jwks")
+
+    assert (read.thumbprint, read.kid) == (key.public.thumbprint, None)
+
+
+@pytest.mark.parametrize("value", [None, "", []])
+def test_an_endpoint_that_is_unset_is_not_named(site, value):
+    site.answers[OAUTH] = site.metadata(token_endpoint=value, revocation_endpoint=value)
+
+    metadata = fetch_metadata(site.url)
+
+    for name in ("token_endpoint", "revocation_endpoint"):
+        with pytest.raises(DiscoveryError, match=f"names no {name}"):
+            metadata.endpoint(name)
+
+
+def test_a_byte_order_mark_before_a_document_is_ignored(site, key):
+    for path, document in ((OAUTH, site.metadata()), ("/jwks", {"keys": [key.public_jwk()]})):
+        body = json.dumps(document).encode("utf-8-sig")
+        site.answers[path] = Response(body, content_type="application/json")
+
+    [read] = fetch_jwks(fetch_metadata(site.url).jwks_uri)
+
+    assert read.thumbprint == key.public.thumbprint
+
+
+def test_a_document_in_utf_16_is_named_for_what_it_is(site):
+    body = json.dumps(site.metadata()).encode("utf-16")
+    site.answers[OAUTH] = Response(body, content_type="application/json")
+
+    with pytest.raises(DiscoveryError, match="the answer is UTF-16 text; save it as UTF-8"):
+        fetch_metadata(site.url)

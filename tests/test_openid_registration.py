@@ -124,13 +124,13 @@ def test_client_that_acts_for_people_reads_what_is_not_required_of_it(build):
 
 # --- flags -----------------------------------------------------------------------------------------------------
 @pytest.mark.parametrize("name", ["require_signed_request_object", "require_auth_time"])
-@pytest.mark.parametrize("value", ["true", 1, 0, "", [], {}])
+@pytest.mark.parametrize("value", ["true", 1, 0, [True], {"a": True}])
 def test_flag_that_is_no_boolean_is_refused(name, value, refusal_of):
     assert refusal_of(**FOR_PEOPLE, **{name: value}) == f"{name} is not true or false"
 
 
 # --- signed requests (RFC 9101 §10.5) ----------------------------------------------------------------------------
-@pytest.mark.parametrize("alg", ["none", "HS256", "ES257", "", 5, True, ["ES256"], {"alg": "ES256"}])
+@pytest.mark.parametrize("alg", ["none", "HS256", "ES257", " ", 5, True, ["ES256"], {"alg": "ES256"}])
 def test_algorithm_of_requests_that_is_not_accepted_is_refused(alg, refusal_of):
     assert refusal_of(**FOR_PEOPLE, request_object_signing_alg=alg) == (
         f"request_object_signing_alg {str(alg)!r} is not accepted"
@@ -170,10 +170,13 @@ def test_places_are_kept_in_order_and_once(build):
     assert client.post_logout_redirect_uris == ("https://b.example", "https://a.example/")
 
 
-@pytest.mark.parametrize("uri", ["http://127.0.0.1/bye", "http://[::1]:8000/bye?a", "com.example.app:/bye"])
+@pytest.mark.parametrize(
+    "uri", ["http://127.0.0.1/bye", "http://[::1]:8000/bye?a", "http://localhost/bye", "com.example.app:/bye"]
+)
 def test_places_on_a_device_are_for_native_clients(uri, build, refusal_of):
     assert build(application_type="native", post_logout_redirect_uris=[uri]).post_logout_redirect_uris == (uri,)
-    assert refusal_of(post_logout_redirect_uris=[uri]).startswith(f"post_logout_redirect_uris: {uri!r} is not https")
+    reason = refusal_of(application_type="web", post_logout_redirect_uris=[uri])
+    assert reason.startswith(f"post_logout_redirect_uris: {uri!r} is not https")
 
 
 @pytest.mark.parametrize("application_type", ["web", "native"])
@@ -192,7 +195,7 @@ def test_places_on_a_device_are_for_native_clients(uri, build, refusal_of):
         "https://app.example/\ud800",
         "https://app.example/" + "a" * 2048,
         "http://app.example/",
-        "http://localhost/",
+        "http://localhost.evil.example/",
         "javascript:alert(1)",
         "data:text/html,x",
     ],
@@ -203,7 +206,9 @@ def test_other_place_is_refused(uri, application_type, refusal_of):
     assert reason.startswith(f"post_logout_redirect_uris: {uri[:200]!r} ")
 
 
-@pytest.mark.parametrize("given", ["https://app.example/", {}, [5], [None], ["https://app.example/"] * 21, True, 0])
+@pytest.mark.parametrize(
+    "given", ["https://app.example/", {"a": 1}, [5], [None], ["https://app.example/"] * 21, True, 0]
+)
 def test_list_of_places_of_another_form_is_refused(given, refusal_of):
     assert refusal_of(post_logout_redirect_uris=given) == "post_logout_redirect_uris is not a list of at most 20 texts"
 
@@ -221,7 +226,7 @@ def test_age_is_a_whole_number_of_seconds(seconds, build):
     assert build(default_max_age=seconds).default_max_age == seconds
 
 
-@pytest.mark.parametrize("value", [-1, 2**31 + 1, 10**400, 1.0, 1.5, "60", "", True, False, [60], {}])
+@pytest.mark.parametrize("value", [-1, 2**31 + 1, 10**400, 1.0, 1.5, "60", " ", True, False, [60]])
 def test_other_age_is_refused(value, refusal_of):
     assert refusal_of(default_max_age=value) == "default_max_age is not a whole number of seconds"
 
@@ -229,7 +234,7 @@ def test_other_age_is_refused(value, refusal_of):
 def test_id_tokens_are_signed_with_the_servers_algorithm(build, refusal_of):
     assert build(id_token_signed_response_alg="ES256").metadata == {"id_token_signed_response_alg": "ES256"}
     assert build({"OAUTH2_SIGNING_ALG": "PS256"}, id_token_signed_response_alg="PS256")
-    for alg in ("RS256", "none", "HS256", "", 5, ["ES256"], {}):
+    for alg in ("RS256", "none", "HS256", " ", 5, ["ES256"]):
         assert refusal_of(id_token_signed_response_alg=alg) == (
             f"id_token_signed_response_alg {str(alg)!r} is not 'ES256', which every token here is signed with: "
             "leave it out, or change OAUTH2_SIGNING_ALG"
@@ -238,11 +243,11 @@ def test_id_tokens_are_signed_with_the_servers_algorithm(build, refusal_of):
 
 def test_everybody_is_named_alike_to_all_clients(build, refusal_of):
     assert build(subject_type="public").metadata == {}
-    for kind in ("pairwise", "", 5, ["public"]):
+    for kind in ("pairwise", " ", 5, ["public"]):
         assert refusal_of(subject_type=kind) == f"subject_type {str(kind)!r} is not 'public'"
 
 
-@pytest.mark.parametrize("uri", ["https://app.example/sector.json", "http://169.254.169.254/", "", 5, []])
+@pytest.mark.parametrize("uri", ["https://app.example/sector.json", "http://169.254.169.254/", " ", 5, [5]])
 def test_sector_is_refused_and_never_fetched(uri, refusal_of):
     reason = "sector_identifier_uri is there, but subject identifiers are public"
 
@@ -257,7 +262,7 @@ def test_client_is_a_resource_server_that_tokens_are_issued_for(build):
     assert build({"OAUTH2_RESOURCES": None}, introspection_resources=[ISSUER]).introspection_resources == (ISSUER,)
 
 
-@pytest.mark.parametrize("given", [["https://evil.example"], [APIS[0] + "/"], [5], [None], [[]], APIS[0], {}, True])
+@pytest.mark.parametrize("given", [["https://evil.example"], [APIS[0] + "/"], [5], [None], [[]], APIS[0], True])
 def test_other_resource_server_is_refused(given, refusal_of):
     reason = refusal_of(introspection_resources=given)
 

@@ -55,13 +55,21 @@ def test_https_uri_is_kept_as_it_is(uri, add):
     assert add(redirect_uris=[uri], application_type="native").redirect_uris == (uri,)
 
 
-NATIVE = ["http://127.0.0.1/", "http://127.0.0.1:8000/a?b", "http://[::1]/", "com.example.app:/callback"]
+NATIVE = [
+    "http://127.0.0.1/",
+    "http://127.0.0.1:8000/a?b",
+    "http://[::1]/",
+    "http://localhost/",
+    "http://localhost:8000/callback",
+    "com.example.app:/callback",
+]
 
 
 @pytest.mark.parametrize("uri", NATIVE)
 def test_uri_of_a_device_is_for_native_clients(uri, add):
     assert add(redirect_uris=[uri], application_type="native").redirect_uris == (uri,)
-    assert "is not https; application_type native may" in refusal_of(add, InvalidRedirectURI, redirect_uris=[uri])
+    reason = refusal_of(add, InvalidRedirectURI, redirect_uris=[uri], application_type="web")
+    assert "is not https; application_type native may" in reason
 
 
 @pytest.mark.parametrize("application_type", ["web", "native"])
@@ -88,7 +96,8 @@ def test_uri_of_a_device_is_for_native_clients(uri, add):
         "https://[::1/",
         "https://app.example/" + "a" * 2048,
         "http://app.example/",
-        "http://localhost/",
+        "http://localhost.evil.example/",
+        "http://localhost@evil.example/",
         "http://127.0.0.1.evil.example/",
         "http://127.0.0.1@evil.example/",
         "http://0.0.0.0/",
@@ -171,3 +180,57 @@ def test_fapi2_has_no_public_and_no_compatibility_clients(add):
     assert "'none' is not supported" in refusal_of(add, **PUBLIC)
     assert "contradicts OAUTH2_PROFILE = 'fapi2'" in refusal_of(add, assertion_audience="compatibility")
     assert add().redirect_uris
+
+
+# --- native applications that do not say so -------------------------------------------------------------------
+@pytest.mark.parametrize("uri", NATIVE)
+def test_client_whose_uris_are_all_on_the_device_is_a_native_one(uri, add):
+    client = add(redirect_uris=[uri, "http://127.0.0.1:4711/other"])
+
+    assert client.application_type == "native"
+    assert describe_client(client)["application_type"] == "native"
+    assert add(redirect_uris=["https://app.example/", "https://localhost/"]).application_type == "web"
+
+
+def test_client_with_a_place_on_the_web_has_to_say_that_it_is_native(add):
+    uris = ["http://127.0.0.1/", "https://app.example/callback"]
+
+    reason = refusal_of(add, InvalidRedirectURI, redirect_uris=uris)
+    assert "'http://127.0.0.1/' is not https; application_type native may" in reason
+    assert add(redirect_uris=uris, application_type="native").redirect_uris == tuple(uris)
+
+
+@pytest.mark.parametrize("application_type", [None, "native"])
+@pytest.mark.parametrize(
+    ("uri", "fault"),
+    [
+        ("com.example.app://callback", "names a host after its own scheme: one slash, not two"),
+        ("com.example.app://callback/", "names a host after its own scheme: one slash, not two"),
+        ("http://localhost:99999/", "is not a URI"),
+        ("http://127.0.0.1:0/#a", "is not a URI without a fragment"),
+    ],
+)
+def test_reason_names_the_fault_of_a_uri_on_the_device(uri, fault, application_type, add):
+    reason = refusal_of(add, InvalidRedirectURI, redirect_uris=[uri], application_type=application_type)
+
+    assert reason.startswith(f"redirect_uris: {uri!r} {fault}")
+
+
+@pytest.mark.parametrize("uri", ["http://localhost:0/cb", "http://localhost:52123/cb", "http://localhost/cb"])
+def test_port_of_localhost_may_differ_for_a_native_client(uri, add):
+    client = add(redirect_uris=["http://localhost:8000/cb"])
+
+    assert client.has_redirect_uri(uri)
+    for other in ("http://127.0.0.1:8000/cb", "http://localhost:8000/cb2", "http://localhost.evil.example/cb"):
+        assert not client.has_redirect_uri(other)
+
+
+def test_places_after_sign_out_are_on_the_device_too(add):
+    places = ["http://localhost:3000/bye", "com.example.app:/bye"]
+
+    client = add(redirect_uris=["http://localhost/cb"], post_logout_redirect_uris=places)
+
+    assert client.post_logout_redirect_uris == tuple(places)
+    assert client.has_post_logout_redirect_uri("http://localhost:1/bye")
+    reason = refusal_of(add, post_logout_redirect_uris=places)
+    assert reason.startswith("post_logout_redirect_uris: 'http://localhost:3000/bye' is not https")

@@ -20,7 +20,7 @@ from ..errors import (
     UnusableRedirectURI,
 )
 from ..grants.pkce import check_code_challenge
-from ..grants.scope import resolve_scope
+from ..grants.scope import resolve_scope, split_scope
 from ..registered_client import RegisteredClient
 from ..request import MAX_PARAMETERS, REPEATABLE
 from ..tokens.id_token import OPENID, IdTokenHint
@@ -230,7 +230,7 @@ def _check_jkt(jkt: str | None) -> str | None:
 def _check_prompt(text: str | None) -> frozenset[str]:
     if text is not None and len(text) > MAX_PROMPT_CHARACTERS:
         raise InvalidRequest(f"prompt is longer than {MAX_PROMPT_CHARACTERS} characters")
-    prompt = frozenset(text.split(" ") if text else ())  # a space is the only separator, as in scope
+    prompt = frozenset(split_scope(text or ""))  # the same list of words with spaces between
     if unknown := prompt - PROMPTS:
         raise InvalidRequest(f"prompt {min(unknown)[:40]!r} is not known")
     if "none" in prompt and len(prompt) > 1:

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Mapping
-from typing import Any, TextIO
+from typing import Any, BinaryIO
 
 import click
 from flask.cli import AppGroup
@@ -10,7 +10,7 @@ from flask.cli import AppGroup
 from ..registered_client import RegisteredClient
 from ..registration import describe_client, unknown_members
 from ..state import current_state
-from .input import TEXT_FILE, give_up, read_certificate, read_object, readable_errors
+from .input import TEXT_FILE, check_kid, give_up, read_certificate, read_object, readable_errors
 
 client_group = AppGroup("client", help="Register, look at and stop clients.")
 
@@ -29,6 +29,7 @@ def _metadata_options(command: Callable[..., None]) -> Callable[..., None]:
     for option in (
         click.option("--json", "as_json", is_flag=True, help="Print the registration as JSON."),
         click.option("--certificate", metavar="PATH", help="The client's X.509 certificate (PEM or base64 DER)."),
+        click.option("--kid", help="The name of the certificate's key; default: its SHA-1 thumbprint in hex."),
         click.option("--name", "client_name", help="client_name"),
         click.option("--scope", help="scope: what the client may ask for, space separated."),
         click.option("--default-scope", help="default_scope: what it gets when it asks for none."),
@@ -51,26 +52,29 @@ def _metadata_options(command: Callable[..., None]) -> Callable[..., None]:
     return command
 
 
-def _collect(file: TextIO | None, certificate: str | None, options: Mapping[str, Any]) -> dict[str, Any]:
+def _collect(
+    file: BinaryIO | None, certificate: str | None, kid: str | None, options: Mapping[str, Any]
+) -> dict[str, Any]:
+    check_kid(kid, certificate)
     metadata = {} if file is None else read_object(file, expected=_EXPECTED)
     # click gives a tuple for an option that may repeat, and an empty one for none.
     given = {name: list(value) if isinstance(value, tuple) else value for name, value in options.items()}
     metadata.update({name: value for name, value in given.items() if value is not None and value != []})
     for member in unknown_members(metadata):
         click.echo(f"Note: {member} is not a member this server knows; it is ignored.", err=True)
-    return metadata if certificate is None else {**metadata, "jwks": {"keys": [read_certificate(certificate)]}}
+    return metadata if certificate is None else {**metadata, "jwks": {"keys": [read_certificate(certificate, kid)]}}
 
 
 @client_group.command("add")
 @click.argument("file", type=TEXT_FILE, required=False)
 @click.option("--client-id", help="client_id; made when absent.")
 @_metadata_options
-def add(file: TextIO | None, certificate: str | None, as_json: bool, **options: Any) -> None:
+def add(file: BinaryIO | None, certificate: str | None, kid: str | None, as_json: bool, **options: Any) -> None:
     """Register a client from FILE (RFC 7591 metadata as JSON; - is standard input), a certificate, or both."""
     if file is None and certificate is None:
         give_up("Give a FILE with the client's metadata, or its --certificate.")
     with readable_errors():
-        client = current_state().clients.add(_collect(file, certificate, options))
+        client = current_state().clients.add(_collect(file, certificate, kid, options))
     tell(client, as_json=as_json, done="is registered")
 
 
@@ -79,10 +83,12 @@ def add(file: TextIO | None, certificate: str | None, as_json: bool, **options: 
 @click.argument("file", type=TEXT_FILE, required=False)
 @click.option("--enable", "enabled", flag_value=True, default=None, type=bool, help="Let a disabled client in again.")
 @_metadata_options
-def update(client_id: str, file: TextIO | None, certificate: str | None, as_json: bool, **options: Any) -> None:
+def update(
+    client_id: str, file: BinaryIO | None, certificate: str | None, kid: str | None, as_json: bool, **options: Any
+) -> None:
     """Merge FILE (JSON; null removes a member) and the options into a client's registration."""
     with readable_errors():
-        client = current_state().clients.update(client_id, _collect(file, certificate, options))
+        client = current_state().clients.update(client_id, _collect(file, certificate, kid, options))
     tell(client, as_json=as_json, done="is updated, from its next request on")
 
 

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any, TextIO
+from typing import Any, BinaryIO
 
 import click
 from flask.cli import with_appcontext
@@ -15,7 +15,7 @@ from ..keys.jose import JoseProblem, import_public_pem, load_json_object
 from ..keys.remote_documents import DocumentUnavailable
 from ..state import current_state
 from .client import tell
-from .input import DASH_IS_NO_OPTION, TEXT_FILE, give_up, read_certificate, read_text, readable_errors
+from .input import DASH_IS_NO_OPTION, TEXT_FILE, check_kid, give_up, read_certificate, read_text, readable_errors
 
 _EXPECTED = "It must hold public keys: a JWK, a JWK Set, what `keygen` wrote for the registration, or one PEM."
 
@@ -41,13 +41,15 @@ def keys(client_id: str, as_json: bool) -> None:
 @click.option(
     "--certificate", metavar="PATH", help="The key's X.509 certificate (PEM or base64 DER), in place of FILE."
 )
+@click.option("--kid", help="The name of the certificate's key; default: its SHA-1 thumbprint in hex.")
 @click.option("--json", "as_json", is_flag=True, help="Print the registration as JSON.")
 @with_appcontext
-def add_key(client_id: str, file: TextIO | None, certificate: str | None, as_json: bool) -> None:
+def add_key(client_id: str, file: BinaryIO | None, certificate: str | None, kid: str | None, as_json: bool) -> None:
     """Add a client's next key from FILE (- is standard input); the old ones go on working until `retire-key`."""
     if (file is None) == (certificate is None):
         give_up("Give a FILE with the client's next public key, or its --certificate.")
-    jwks = {"keys": [read_certificate(certificate)]} if certificate else _read_keys(file)
+    check_kid(kid, certificate)
+    jwks = {"keys": [read_certificate(certificate, kid)]} if certificate else _read_keys(file)
     with readable_errors():
         client = current_state().clients.add_keys(client_id, jwks)
     tell(client, as_json=as_json, done="may sign with the new key, too")
@@ -79,7 +81,7 @@ def _load_states(client_id: str) -> tuple[ClientKeyState, ...]:
             give_up(f"The client's keys cannot be had: {problem.reason}.")
 
 
-def _read_keys(file: TextIO | None) -> Mapping[str, Any]:
+def _read_keys(file: BinaryIO | None) -> Mapping[str, Any]:
     """The JWK Set in *file*, or give up."""
     assert file is not None
     text = read_text(file)

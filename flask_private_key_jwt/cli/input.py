@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, NoReturn, TextIO
+from typing import Any, BinaryIO, NoReturn
 
 import click
 
@@ -12,12 +12,27 @@ from ..client_registry import UnknownClient
 from ..errors import FetchBusy, InvalidClientMetadata, StoreUnavailable
 from ..keys.certificates import jwk_of, load_certificate
 from ..keys.jose import JoseProblem, load_json_object
+from ..keys.plain_text import show_path, tidy
 
 MAX_FILE_BYTES = 1 << 20
-# Windows tools open a text with a byte order mark.
-TEXT_FILE = click.File("r", encoding="utf-8-sig")
+MAX_KID_CHARACTERS = 255
 DASH_IS_NO_OPTION = {"ignore_unknown_options": True}
 """For commands that take a thumbprint: one in sixty-four begins with a dash."""
+
+
+class TextFile(click.File):
+    """A file argument. An error shows its name only where that is one, and not a key in the place of a path."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Open the file, as bytes: what they stand for is :func:`read_text`'s to say."""
+        try:
+            return super().convert(value, param, ctx)
+        except click.BadParameter as error:
+            cause = error.message.rpartition(": ")[2]
+        raise click.BadParameter(f"{show_path(value)}: {cause}", ctx, param)
+
+
+TEXT_FILE = TextFile("rb")
 
 
 def give_up(message: str) -> NoReturn:
@@ -43,18 +58,19 @@ def readable_errors() -> Iterator[None]:
         give_up(f"The database did not answer: {error.reason}.")
 
 
-def read_text(file: TextIO) -> str:
-    """The whole of *file*, or give up."""
+def read_text(file: BinaryIO) -> str:
+    """The whole of *file*, UTF-8 or (as PowerShell writes it) UTF-16, or give up."""
     try:
-        text = file.read(MAX_FILE_BYTES + 1)
+        data = file.read(MAX_FILE_BYTES + 1)
+        text = tidy(data).decode()
     except (OSError, UnicodeDecodeError) as error:
         give_up(f"{file.name} cannot be read as text: {error}.")
-    if len(text) > MAX_FILE_BYTES:
+    if len(data) > MAX_FILE_BYTES:
         give_up(f"{file.name} is larger than {MAX_FILE_BYTES} bytes.")
     return text
 
 
-def read_object(file: TextIO, *, expected: str) -> dict[str, Any]:
+def read_object(file: BinaryIO, *, expected: str) -> dict[str, Any]:
     """The JSON object in *file*, or give up.
 
     :param expected: The sentence that says what it should have been.
@@ -66,15 +82,28 @@ def read_object(file: TextIO, *, expected: str) -> dict[str, Any]:
         give_up(f"{file.name}: {problem}. {expected}")
 
 
-def read_certificate(path: str) -> dict[str, Any]:
-    """The public JWK of the certificate at *path*, or give up; a note when it is not valid now."""
+def check_kid(kid: str | None, certificate: str | None) -> None:
+    """Give up unless ``--kid`` is a name, for the key of a ``--certificate``; a JWK has its own."""
+    if kid is None:
+        return
+    if certificate is None:
+        give_up("--kid names the key of a --certificate; a key in a FILE has its own kid.")
+    if not (kid.isascii() and kid.isprintable() and 0 < len(kid.strip()) == len(kid) <= MAX_KID_CHARACTERS):
+        give_up(f"--kid must be 1 to {MAX_KID_CHARACTERS} printable ASCII characters.")
+
+
+def read_certificate(path: str, kid: str | None = None) -> dict[str, Any]:
+    """The public JWK of the certificate at *path*, or give up; a note when it is not valid now.
+
+    :param kid: The key's name; default: the certificate's SHA-1 thumbprint in hex.
+    """
     try:
         with open(path, "rb") as file:
             certificate = load_certificate(file.read(MAX_FILE_BYTES))
     except OSError as error:
-        give_up(f"{path} cannot be read: {error.strerror}.")
+        give_up(f"{show_path(path)} cannot be read: {error.strerror}.")
     except JoseProblem as problem:
         give_up(f"{path}: {problem}. It must be one certificate, as PEM or base64 DER.")
     if not certificate.is_current(clock.now()):
         click.echo(f"Note: {path} is expired or not valid yet; it authenticates nobody now.", err=True)
-    return jwk_of(certificate)
+    return jwk_of(certificate, kid=kid)

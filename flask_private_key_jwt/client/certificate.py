@@ -1,12 +1,12 @@
 """The certificate of a client's key, for servers that know the client by one (as .NET's do)."""
 
 import os
-from pathlib import Path
 
 from .. import clock
 from ..errors import ConfigurationError
 from ..keys import jose
 from ..keys.certificates import Certificate, load_certificate
+from .source_file import read_file
 
 CertificateSource = str | bytes | os.PathLike[str] | Certificate
 """A path of a certificate file; PEM or base64 DER text; DER; or a certificate that is loaded already."""
@@ -30,11 +30,9 @@ def load_client_certificate(source: CertificateSource, key: jose.PrivateKey) -> 
 
 
 def _read(source: str | bytes | os.PathLike[str]) -> str | bytes:
+    if isinstance(source, str) and not source.strip():
+        raise ConfigurationError("The certificate is empty: give its path, or the certificate itself.")
     # A certificate in base64 always starts so: a SEQUENCE whose length takes two bytes.
     if isinstance(source, bytes) or (isinstance(source, str) and ("-----BEGIN" in source or source.startswith("MII"))):
         return source
-    try:
-        return Path(source).read_bytes()
-    except (OSError, ValueError) as error:  # ValueError: a NUL in it
-        cause = (error.strerror if isinstance(error, OSError) else None) or "no path at all"
-        raise ConfigurationError(f"The certificate file {str(source)[:80]!r} cannot be read: {cause}.") from None
+    return read_file(source, "certificate")

@@ -7,6 +7,7 @@ from typing import Any
 
 from ..discovery import Answer
 from ..keys import jose
+from ..keys.unset import without_unset
 from .errors import EndpointError
 
 _JWT = re.compile(r"eyJ[\w.-]+")  # any JSON object in base64url begins so
@@ -40,12 +41,12 @@ class Endpoint:
         return f"The {self.member.replace('_', ' ')}"
 
     def load_members(self, answer: Answer) -> dict[str, Any]:
-        """The members of a JSON answer; none when it is an error that holds no JSON object.
+        """The members of a JSON answer but null and empty ones; none for an error that holds no JSON object.
 
         :raises EndpointError: It is a success that holds none.
         """
         try:
-            return jose.load_json_object(answer.body, "answer")
+            return without_unset(jose.load_json_object(answer.body, "answer"))
         except jose.JoseProblem as problem:
             if answer.status == 200:
                 raise self.unusable(answer, f"answer is not usable: {problem}.") from None

@@ -3,31 +3,37 @@
 import os
 from collections.abc import Mapping
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 from ..errors import ConfigurationError
 from ..keys import jose
+from ..keys.private_keys import decode_base64_der
+from .source_file import is_file, read_file
 
 KeySource = str | bytes | os.PathLike[str] | Mapping[str, Any] | jose.PrivateKey
-"""A path of a PEM or JWK file; PEM or JWK text; a JWK; or a key that is loaded already."""
+"""A path of a key file; the text or bytes of one; a JWK; or a key that is loaded already."""
 
 
 def load_key(source: KeySource, *, alg: str | None = None, password: str | None = None) -> jose.PrivateKey:
-    """Load the private key a client signs with.
+    """Load the private key a client signs with: PEM, OpenSSH, DER, base64 of DER, PKCS #12 (PFX) or JWK.
 
     :param alg: The algorithm to sign with (RFC 7518 §3.1). Default: the JWK's ``alg``, else the usual one of the
         key's type: ES256, ES384 or ES512 by its curve, PS256 for RSA, EdDSA for Ed25519.
-    :param password: Of an encrypted PEM.
+    :param password: Of an encrypted PEM or PKCS #12 file.
     :raises ConfigurationError: There is no such file, it holds no private key, the password is wrong, or the
         algorithm does not fit the key.
     """
+    if source is None or (isinstance(source, str) and not source.strip()):
+        raise ConfigurationError(
+            f"The key is {'None' if source is None else 'empty'}: give its path, or the key itself."
+        )
+    if not isinstance(source, (str, bytes, os.PathLike, Mapping, jose.PrivateKey)):
+        raise ConfigurationError(f"The key is a {type(source).__name__}: give its path, or the key as PEM or JWK.")
     try:
         if isinstance(source, jose.PrivateKey):
             return _with_alg(source, alg)
-        if isinstance(source, (str, os.PathLike)) and not _is_key_text(source):
-            source = _read(source)
-        assert not isinstance(source, os.PathLike)
+        if isinstance(source, os.PathLike) or (isinstance(source, str) and not _is_key_text(source)):
+            source = read_file(source, "key")
         return jose.import_private_key(source, alg=alg, password=password)
     except jose.JoseProblem as problem:
         raise ConfigurationError(f"The private key is not usable: {problem}.") from None
@@ -39,14 +45,8 @@ def _with_alg(key: jose.PrivateKey, alg: str | None) -> jose.PrivateKey:
     return replace(key, alg=alg or key.alg)
 
 
-def _is_key_text(source: str | os.PathLike[str]) -> bool:
-    return isinstance(source, str) and ("-----BEGIN" in source or source.lstrip().startswith("{"))
-
-
-def _read(path: str | os.PathLike[str]) -> bytes:
-    try:
-        return Path(path).read_bytes()
-    except (OSError, ValueError) as error:  # ValueError: a NUL in it
-        cause = (error.strerror if isinstance(error, OSError) else None) or "no path at all"
-        # Not quoted in full: what was meant as the text of a key must not end in a log.
-        raise ConfigurationError(f"The key file {str(path)[:80]!r} cannot be read: {cause}.") from None
+def _is_key_text(source: str) -> bool:
+    text = source.lstrip("\ufeff \t\r\n")
+    if "-----BEGIN" in text or text.startswith(("{", "ssh-", "ecdsa-sha2-")):
+        return True
+    return not is_file(source) and decode_base64_der(text.encode("utf-8", "replace")) is not None

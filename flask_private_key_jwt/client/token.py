@@ -45,7 +45,7 @@ class Token:
     scope: str | None
     """What was granted, when the server says so."""
     raw: Mapping[str, Any] = field(repr=False)
-    """The whole answer."""
+    """The whole answer, but for members that are null or empty."""
 
     def is_due(self, now: int, *, margin: int) -> bool:
         """Whether to renew it: *margin* seconds, or half its lifetime if that is less, before it ends."""

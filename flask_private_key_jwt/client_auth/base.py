@@ -50,6 +50,6 @@ class ClientAuthentication:
 
     def verify(self, request: FormRequest) -> VerifiedClient:
         """See :meth:`ClientAuthenticationMethod.verify`."""
-        if "client_assertion" in request.form or request.get("client_id") is None:
+        if request.get("client_assertion") is not None or request.get("client_id") is None:
             return self._assertions.verify(request)
         return self._public.verify(request)

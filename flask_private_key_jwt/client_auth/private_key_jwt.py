@@ -155,7 +155,7 @@ def _one_assertion(request: FormRequest) -> str:
     if assertion is None:
         refusal = ForeignAuthorization if request.has_authorization else InvalidClient
         raise refusal("no client_assertion")
-    if request.has_authorization or "client_secret" in request.form:
+    if request.has_authorization or request.get("client_secret") is not None:
         raise InvalidRequest("a client_assertion and another way of authenticating in one request")
     kind = request.get("client_assertion_type")
     if kind != ASSERTION_TYPE:

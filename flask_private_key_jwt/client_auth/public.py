@@ -48,7 +48,8 @@ class PublicClients:
             raise InvalidClient("no client_assertion", client_id=client.client_id)
         if self._profile == "fapi2":
             raise InvalidClient("a public client, and OAUTH2_PROFILE is fapi2", client_id=client_id)
-        if request.has_authorization or "client_secret" in request.form or "client_assertion_type" in request.form:
+        others = [name for name in ("client_secret", "client_assertion_type") if request.get(name) is not None]
+        if request.has_authorization or others:
             raise InvalidRequest("a public client and a way of authenticating in one request", client_id=client_id)
         if not client.enabled:
             raise InvalidClient(f"client {client_id!r} is disabled", client_id=client_id)

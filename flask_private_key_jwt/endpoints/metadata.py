@@ -12,10 +12,9 @@ from ..grants.pkce import METHODS
 from ..openid_registration import SUBJECT_TYPE
 from ..redirect_registration import supported_methods
 from ..registered_client import PUBLIC
-from ..settings import ServerSettings
+from ..settings import OFFLINE_ACCESS, ServerSettings
 from ..state import State, current_state
 from ..tokens.id_token import OPENID
-from ..tokens.refresh_token import OFFLINE_ACCESS
 from ..tokens.user_claims import SCOPE_CLAIMS, list_claims
 from .http import public_json
 

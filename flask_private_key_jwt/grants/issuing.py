@@ -15,7 +15,7 @@ from ..tokens.revoked import longest_lifetime
 from .authlib_request import AuthenticatedClient
 from .policy import TokenPolicy
 from .resource import resolve_audience, resolve_granted_audience
-from .scope import resolve_scope
+from .scope import narrow_scope, resolve_scope, split_scope
 
 
 class TokenMaker:
@@ -53,7 +53,7 @@ class TokenMaker:
         """The access token of a grant (RFC 9068), with an ID token for the scope ``openid``.
 
         :param subject: The person, by an application's own grant; ``None``: what the client carries, or nobody.
-        :param scope: What the token is for; ``None``: the client's default.
+        :param scope: What the token is for; ``None``: the client's default, where no person allowed anything before.
         :param lifetime: Of the access token, in seconds; ``None``: ``OAUTH2_ACCESS_TOKEN_LIFETIME_SECONDS``. No longer
             than that of a refresh token: a revocation is remembered so long.
         :raises InvalidScope: The scope is not registered for the client, or is ``openid`` where that has no meaning.
@@ -65,7 +65,11 @@ class TokenMaker:
         _check_lifetime(lifetime, self._settings)
         granted = client.granted
         person = granted.subject if granted else subject
-        scopes = resolve_scope(client.registered, scope)
+        scopes = (
+            narrow_scope(client.registered, split_scope(scope or ""))
+            if granted
+            else resolve_scope(client.registered, scope, acts_for_itself=person in (None, client.client_id))
+        )
         if OPENID in scopes:
             self._check_openid(client, person)
         grant = Grant(

@@ -7,6 +7,7 @@ from authlib.oauth2.rfc6749.grants import RefreshTokenGrant as _RefreshTokenGran
 from ..errors import InvalidRequest, InvalidScope, OAuthError
 from ..stores.granted import StoredRefreshToken
 from .authlib_request import AuthenticatedClient
+from .scope import drop_offline_access, split_scope
 
 
 class RefreshTokenGrant(_RefreshTokenGrant):  # type: ignore[misc]  # Authlib has no type hints
@@ -47,8 +48,7 @@ class RefreshTokenGrant(_RefreshTokenGrant):  # type: ignore[misc]  # Authlib ha
 def _check_scope(requested: str | None, stored: StoredRefreshToken) -> str:
     """All that was granted, or the part of it that is asked for (RFC 6749 §6)."""
     granted = stored.granted.scope
-    if requested is None:
-        return " ".join(granted)
-    if more := [token for token in requested.split(" ") if token not in granted]:
+    wanted = drop_offline_access(split_scope(requested or ""), granted)
+    if more := [token for token in wanted if token not in granted]:
         raise InvalidScope(f"scope {more[0][:100]!r} was not granted")
-    return requested
+    return " ".join(wanted or granted)

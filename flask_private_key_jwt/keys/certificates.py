@@ -7,6 +7,8 @@ a client's is that somebody registered it (RFC 7523 §3 leaves that open, as .NE
 import base64
 import binascii
 import hashlib
+import logging
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -19,10 +21,15 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from . import jose
 from .jose import JoseProblem, PrivateKey, PublicKey
+from .plain_text import tidy
+from .private_keys import find_pem_labels, is_pkcs12
+
+log = logging.getLogger("flask_private_key_jwt")
 
 MAX_CERTIFICATE_BYTES = 65536
 """Longest text or ``x5c`` entry that is looked at, in bytes."""
 
+_HEX = re.compile(r"[0-9A-F]{40}|[0-9A-F]{64}")
 _HASHES: dict[str, hashes.SHA256 | hashes.SHA384 | hashes.SHA512 | None] = {
     "ES256": hashes.SHA256(),
     "ES384": hashes.SHA384(),
@@ -49,6 +56,16 @@ class Certificate:
     """The SHA-1 thumbprint, base64url (RFC 7515 §4.1.7)."""
     x5t_s256: str
     """The SHA-256 thumbprint, base64url (RFC 7515 §4.1.8)."""
+    names: frozenset[str]
+    """Every spelling of the two thumbprints, as :func:`_canonical_name` has them."""
+
+    def is_named(self, name: str) -> bool:
+        """Whether *name* is a thumbprint of this certificate: SHA-1 or SHA-256, as servers and vendors write them.
+
+        That is base64url, padded or not, of the digest or (as some do) of its hex text; or hex in any case, with or
+        without colons.
+        """
+        return name in self.names or _canonical_name(name) in self.names
 
     def is_current(self, now: int, *, skew: int = 0) -> bool:
         """Whether *now* lies in its lifetime (RFC 5280 §4.1.2.5).
@@ -64,9 +81,16 @@ def load_certificate(text: str | bytes) -> Certificate:
 
     :raises JoseProblem: None of these, too long, or its public key is not one of ours.
     """
-    data = text.encode("utf-8", "replace") if isinstance(text, str) else text
+    data = tidy(text.encode("utf-8", "replace") if isinstance(text, str) else text)
     if len(data) > MAX_CERTIFICATE_BYTES:
         raise JoseProblem(f"the certificate is longer than {MAX_CERTIFICATE_BYTES} bytes")
+    labels = find_pem_labels(data)
+    if labels and "CERTIFICATE" not in labels:
+        raise JoseProblem(f"not a certificate, but PEM of a {labels[0][:40]}")
+    if is_pkcs12(data):
+        raise JoseProblem(
+            "not a certificate, but a PKCS #12 file (PFX): export the certificate from it, without the key"
+        )
     try:
         if b"-----BEGIN" in data:
             return _wrap(x509.load_pem_x509_certificate(data))
@@ -83,8 +107,11 @@ def load_certificate(text: str | bytes) -> Certificate:
 def certificate_of_jwk(jwk: Mapping[str, Any]) -> Certificate | None:
     """The first ``x5c`` certificate of a public JWK, which must hold the very key of the JWK (RFC 7517 §4.7).
 
+    ``x5t`` and ``x5t#S256`` are labels: the key is proven by the certificate that holds it, and a label that does not
+    fit, which some directories publish, is not used.
+
     :return: ``None`` for a JWK without ``x5c``.
-    :raises JoseProblem: ``x5c`` is malformed, holds another key, or disagrees with ``x5t`` or ``x5t#S256``.
+    :raises JoseProblem: ``x5c`` is malformed, or holds another key.
     """
     if "x5c" not in jwk:
         return None
@@ -98,20 +125,22 @@ def certificate_of_jwk(jwk: Mapping[str, Any]) -> Certificate | None:
         raise JoseProblem("the first x5c certificate holds another key than the JWK")
     for name, thumbprint in (("x5t", certificate.x5t), ("x5t#S256", certificate.x5t_s256)):
         if jwk.get(name, thumbprint) != thumbprint:
-            raise JoseProblem(f"{name} is not the thumbprint of the first x5c certificate")
+            log.info("the %s of key %s is not used: not the thumbprint of its certificate", name, certificate.sha1_hex)
     return certificate
 
 
-def jwk_of(certificate: Certificate) -> dict[str, Any]:
+def jwk_of(certificate: Certificate, *, kid: str | None = None) -> dict[str, Any]:
     """The public JWK to register for a certificate.
 
-    Its ``kid`` is the SHA-1 thumbprint in upper-case hex, because .NET's ``X509SigningCredentials`` sends exactly
-    that. No ``alg``: an RSA certificate does not say with which one its key will sign.
+    No ``alg``: an RSA certificate does not say with which one its key will sign.
+
+    :param kid: The key's name. Default: the SHA-1 thumbprint in upper-case hex, because .NET's
+        ``X509SigningCredentials`` sends exactly that. The certificate's thumbprints go on naming it in any case.
     """
     return {
         **certificate.public_key.jwk,
         "use": "sig",
-        "kid": certificate.sha1_hex,
+        "kid": kid or certificate.sha1_hex,
         "x5c": [certificate.der],
         "x5t": certificate.x5t,
         "x5t#S256": certificate.x5t_s256,
@@ -152,6 +181,7 @@ def _signatures_only() -> x509.KeyUsage:
 def _wrap(certificate: x509.Certificate) -> Certificate:
     der = certificate.public_bytes(Encoding.DER)
     sha1 = hashlib.sha1(der, usedforsecurity=False).digest()  # a name for the certificate, not a proof of anything
+    sha256 = hashlib.sha256(der).digest()
     return Certificate(
         public_key=jose.public_key_of(certificate.public_key()),
         not_before=int(certificate.not_valid_before_utc.timestamp()),
@@ -159,5 +189,18 @@ def _wrap(certificate: x509.Certificate) -> Certificate:
         der=base64.b64encode(der).decode(),
         sha1_hex=sha1.hex().upper(),
         x5t=jose.b64url(sha1),
-        x5t_s256=jose.b64url(hashlib.sha256(der).digest()),
+        x5t_s256=jose.b64url(sha256),
+        names=_names_of(sha1) | _names_of(sha256),
     )
+
+
+def _names_of(digest: bytes) -> frozenset[str]:
+    text = digest.hex()
+    of_hex_text = (jose.b64url(text.encode()), jose.b64url(text.upper().encode()))
+    return frozenset({jose.b64url(digest), text.upper(), *of_hex_text})
+
+
+def _canonical_name(name: str) -> str:
+    """A thumbprint without padding, or in upper-case hex without colons."""
+    digits = name.replace(":", "").upper()
+    return digits if _HEX.fullmatch(digits) else name.rstrip("=")

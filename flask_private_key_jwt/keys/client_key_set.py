@@ -37,7 +37,7 @@ def with_keys(client: RegisteredClient, added: Mapping[str, Any], *, algs: Colle
 def without_key(client: RegisteredClient, name: str, *, algs: Collection[str], now: int) -> dict[str, Any]:
     """The client's ``jwks`` without one key.
 
-    :param name: The key's ``kid``, its RFC 7638 thumbprint, or the hex SHA-1 thumbprint of its certificate.
+    :param name: The key's ``kid``, its RFC 7638 thumbprint, or a thumbprint of its certificate.
     :param algs: What the client may sign with.
     :param now: Seconds since the epoch.
     :raises InvalidClientMetadata: No key has that name, or several; it is the last one the client can sign with; or the
@@ -89,7 +89,7 @@ def _is_same_key(one: ClientKey, other: ClientKey) -> bool:
 def _find(entries: Sequence[Any], name: str) -> int:
     """The number of the one entry that *name* names."""
     by_kid = [number for number, entry in enumerate(entries) if isinstance(entry, dict) and entry.get("kid") == name]
-    by_thumbprint = [number for number, entry in enumerate(entries) if name in _thumbprints(entry)]
+    by_thumbprint = [number for number, entry in enumerate(entries) if _is_named(entry, name)]
     for found in (by_kid, by_thumbprint):
         if len(found) == 1:
             return found[0]
@@ -98,12 +98,9 @@ def _find(entries: Sequence[Any], name: str) -> int:
     raise InvalidClientMetadata(f"the client has no key {name[:100]!r}")
 
 
-def _thumbprints(entry: Any) -> set[str]:
+def _is_named(entry: Any, name: str) -> bool:
     key = _read(entry)
-    if key is None:
-        return set()
-    sha1 = {key.certificate.sha1_hex, key.certificate.sha1_hex.lower()} if key.certificate else set()
-    return {key.public.thumbprint, *sha1}
+    return key is not None and key.is_named(name)
 
 
 def _is_usable(entry: Any, algs: Collection[str], now: int) -> bool:

@@ -11,6 +11,7 @@ from ..settings import ServerSettings
 from . import jose
 from .certificates import Certificate, certificate_of_jwk
 from .remote_documents import RemoteDocuments
+from .unset import without_unset
 
 log = logging.getLogger("flask_private_key_jwt")
 
@@ -32,17 +33,22 @@ class ClientKey:
     def is_named_by(self, jwt: jose.JWT) -> bool:
         """Whether the JWT's header names this key, or names none (RFC 7515 §4.1.4, §4.1.7, §4.1.8).
 
-        ``kid`` decides when it is there: the key's own, or the certificate's hex SHA-1 thumbprint in any case, as
-        .NET sends it. ``jwk``, ``jku``, ``x5u`` and ``x5c`` of the header are never looked at (RFC 8725 §3.10).
+        ``kid`` decides when it is there. ``jwk``, ``jku``, ``x5u`` and ``x5c`` of the header are never looked at
+        (RFC 8725 §3.10).
         """
         if (kid := jwt.kid) is not None:
-            return kid == (self.public.kid or self.public.thumbprint) or (
-                self.certificate is not None and kid.upper() == self.certificate.sha1_hex
-            )
-        if self.certificate is None:
+            return self.is_named(kid)
+        certificate = self.certificate
+        if certificate is None:
             return True
-        sha256, sha1 = jwt.header.get("x5t#S256"), jwt.header.get("x5t")
-        return sha256 in (None, self.certificate.x5t_s256) and sha1 in (None, self.certificate.x5t)
+        thumbprints = (jwt.header.get(name) for name in ("x5t", "x5t#S256"))
+        return all(text is None or certificate.is_named(text) for text in thumbprints)
+
+    def is_named(self, name: str) -> bool:
+        """Whether *name* is the key's ``kid``, its RFC 7638 thumbprint, or a thumbprint of its certificate."""
+        return name in (self.public.kid, self.public.thumbprint) or (
+            self.certificate is not None and self.certificate.is_named(name)
+        )
 
     def is_current(self, *, now: int) -> bool:
         """Whether the key's certificate is valid now; a key without one always is (RFC 5280 §4.1.2.5)."""
@@ -179,6 +185,7 @@ def read_jwks(jwks: Mapping[str, Any]) -> tuple[tuple[ClientKey, ...], tuple[jos
         raise jose.JoseProblem("not a JWK Set: no list of keys")
     if len(entries) > MAX_KEYS:
         raise jose.JoseProblem(f"more than {MAX_KEYS} keys")
+    entries = [without_unset(entry) if isinstance(entry, Mapping) else entry for entry in entries]
     if any(isinstance(entry, Mapping) and jose.PRIVATE_MEMBERS & entry.keys() for entry in entries):
         raise jose.JoseProblem("the set holds private or symmetric key material")
     keys, passed_over = [], []

@@ -5,11 +5,14 @@ Size, alphabet, depth, duplicate members and number spellings are checked here, 
 
 import base64
 import binascii
+import codecs
 import json
 import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+
+from .plain_text import is_utf16
 
 Claims = Mapping[str, Any]
 
@@ -136,11 +139,14 @@ def decode_header(segment: bytes) -> Claims:
 
 
 def load_json_object(text: str | bytes, what: str) -> dict[str, Any]:
-    """Parse JSON that must be an object, as strictly as a JWT's parts.
+    """Parse JSON that must be an object, as strictly as a JWT's parts; a byte order mark is ignored (RFC 8259 §8.1).
 
     :raises JoseProblem: Not JSON, not an object, too deep, or a member twice.
     """
-    return _load_object(text.encode() if isinstance(text, str) else text, what)
+    data = text.encode("utf-8", "surrogatepass") if isinstance(text, str) else text
+    if is_utf16(data):
+        raise JoseProblem(f"the {what} is UTF-16 text; save it as UTF-8")
+    return _load_object(data.removeprefix(codecs.BOM_UTF8), what)
 
 
 def b64(data: bytes) -> bytes:

@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
-from cryptography.hazmat.primitives.serialization import load_pem_private_key, load_pem_public_key
+from cryptography.hazmat.primitives.serialization import load_pem_public_key
 from joserfc.errors import JoseError
 from joserfc.jwk import ECKey, OKPKey, RSAKey
 from joserfc.jws import JWSRegistry
@@ -32,6 +32,9 @@ from .compact import (
     read,
     read_date,
 )
+from .plain_text import tidy
+from .private_keys import load_native_key
+from .unset import without_unset
 
 RSA_MIN_BITS = 2048
 RSA_MAX_BITS = 8192
@@ -146,31 +149,44 @@ def check_purpose(jwk: Mapping[str, Any]) -> None:
 def import_private_key(
     source: "str | bytes | Mapping[str, Any]", *, alg: str | None = None, password: str | None = None
 ) -> PrivateKey:
-    """Import a private key from PEM text or a JWK.
+    """Import a private key from a JWK, or from PEM and its kin.
 
-    :param source: PEM (PKCS #8, PKCS #1 or SEC 1; encrypted with *password*), a JWK, or a JWK as JSON text.
+    :param source: A JWK, or a JWK Set that holds one private key, each also as JSON text; or what
+        :func:`~.private_keys.load_native_key` reads, encrypted with *password*: PEM, OpenSSH, DER, PKCS #12.
     :param alg: The algorithm to sign with; default: the JWK's ``alg``, else the usual one of the key's type
         (ES256, ES384, ES512 by curve, PS256 for RSA, EdDSA for Ed25519).
     :raises JoseProblem: Not a private key, wrong password, or the algorithm does not fit the key.
     """
     members: Mapping[str, Any] = {}
     if not isinstance(source, Mapping):
-        text = source.encode() if isinstance(source, str) else source
+        text = tidy(source.encode("utf-8", "replace") if isinstance(source, str) else source)
         if text.lstrip()[:1] == b"{":
             source = load_json_object(text, "key")
     if isinstance(source, Mapping):
-        members = source
-        if not isinstance(members.get("d"), str):
-            raise JoseProblem("the JWK is not a private key")
+        members = _one_private_jwk(source)
         native = _import(members)
     else:
-        native = _import_pem(text, password)
+        native = _from_cryptography(load_native_key(text, password))
     kid = members.get("kid")
     public = _wrap_public(_public_half(native), kid=kid if isinstance(kid, str) else None, alg=None, members=None)
     chosen = alg or members.get("alg") or _usual_alg(native)
     if not isinstance(chosen, str) or chosen not in public.algs:
         raise JoseProblem(f"alg {chosen!r} does not fit the key; it can do {', '.join(sorted(public.algs))}")
     return PrivateKey(native, chosen, public)
+
+
+def _one_private_jwk(source: Mapping[str, Any]) -> dict[str, Any]:
+    """The private JWK that *source* is, or the only one in it when it is a JWK Set."""
+    members = without_unset(source)
+    if isinstance(given := source.get("keys"), list):
+        entries = [without_unset(entry) for entry in given if isinstance(entry, Mapping)]
+        private = [entry for entry in entries if "d" in entry]
+        if len(private) != 1:
+            raise JoseProblem(f"a JWK Set with {len(private)} private keys: give the JWK of the one that is meant")
+        members = private[0]
+    if not isinstance(members.get("d"), str):
+        raise JoseProblem("the JWK is not a private key: it has no d")
+    return members
 
 
 def generate_private_key(alg: str, *, rsa_bits: int = RSA_MIN_BITS) -> PrivateKey:
@@ -204,7 +220,7 @@ def import_public_pem(pem: bytes) -> PublicKey:
     :raises JoseProblem: Not a usable public key.
     """
     try:
-        native = load_pem_public_key(pem)
+        native = load_pem_public_key(tidy(pem))
     except (ValueError, TypeError, UnsupportedAlgorithm) as error:
         raise JoseProblem("not a public key in PEM") from error
     return public_key_of(native)
@@ -216,7 +232,7 @@ _CLASSES: dict[str, Any] = {"EC": ECKey, "OKP": OKPKey, "RSA": RSAKey}
 def _import(members: Mapping[str, Any]) -> Any:
     kty = members.get("kty")
     if not isinstance(kty, str) or kty not in _CLASSES:
-        raise JoseProblem(f"kty {kty!r} is not EC, OKP or RSA")
+        raise JoseProblem(f"kty {str(kty)[:20]!r} is not EC, OKP or RSA")
     wanted = (*_PUBLIC_MEMBERS[kty], "d", "p", "q", "dp", "dq", "qi")
     try:
         if kty == "RSA":
@@ -233,20 +249,6 @@ def _check_rsa_text(members: Mapping[str, Any]) -> None:
     _check_rsa_bits((len(str(members.get("n"))) * 6) & ~7)
     if len(str(members.get("e"))) > 6:
         raise JoseProblem("the RSA exponent is larger than 32 bits")
-
-
-def _import_pem(pem: bytes, password: str | None) -> Any:
-    try:
-        native = load_pem_private_key(pem, password.encode() if password else None)
-    except TypeError as error:
-        raise JoseProblem(
-            "the PEM is encrypted: give its password"
-            if password is None
-            else "the PEM is not encrypted, but a password was given"
-        ) from error
-    except (ValueError, UnsupportedAlgorithm) as error:
-        raise JoseProblem("not a private key in PEM, or the wrong password") from error
-    return _from_cryptography(native)
 
 
 def _from_cryptography(key: object) -> Any:

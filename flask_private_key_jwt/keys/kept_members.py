@@ -3,7 +3,11 @@
 from collections.abc import Mapping
 from typing import Any
 
-TEXTS = ("kty", "crv", "x", "y", "n", "e", "kid", "use", "alg", "x5t", "x5t#S256")
+from .unset import without_unset
+
+LABELS = ("x5t", "x5t#S256")
+"""Members that limit nothing: one that does not fit costs no key."""
+TEXTS = ("kty", "crv", "x", "y", "n", "e", "kid", "use", "alg", *LABELS)
 LISTS = ("key_ops", "x5c")
 
 
@@ -23,14 +27,17 @@ def _keep(entry: object) -> dict[str, Any] | None:
     if not isinstance(entry, Mapping):
         return None
     kept: dict[str, Any] = {}
+    given = without_unset(entry)
     for name in (*TEXTS, *LISTS):
-        value = entry.get(name)
+        value = given.get(name)
         if value is None:
             continue
         if name in TEXTS:
             is_fit = isinstance(value, str)
         else:
             is_fit = isinstance(value, list) and all(isinstance(item, str) for item in value)
+        if not is_fit and name in LABELS:
+            continue
         if not is_fit:
             return None
         kept[name] = value[:1] if name == "x5c" else value

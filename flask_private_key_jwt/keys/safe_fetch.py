@@ -211,7 +211,7 @@ class SafeFetcher:
             members = jose.load_json_object(body, "document")
         except jose.JoseProblem as problem:
             raise FetchFailed(str(problem)) from None
-        return FetchedDocument(members, body.decode(), fresh_for(response.headers, now=clock.now()))
+        return FetchedDocument(members, body.decode("utf-8-sig"), fresh_for(response.headers, now=clock.now()))
 
 
 def _trust(ca_bundle: str) -> ssl.SSLContext:

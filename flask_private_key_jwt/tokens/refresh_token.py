@@ -18,11 +18,9 @@ from ..errors import InvalidGrant, InvalidRequest
 from ..keys.derived import Secrets
 from ..keys.jose import b64url
 from ..registered_client import RegisteredClient
-from ..settings import ServerSettings
+from ..settings import OFFLINE_ACCESS, ServerSettings
 from ..stores.granted import Granted, RefreshTokenStore, StoredRefreshToken
 from .revoked import Revocations
-
-OFFLINE_ACCESS = "offline_access"
 
 
 class RefreshTokens:

@@ -437,6 +437,16 @@ def test_public_client_only_says_who_it_is(form, error, app, native, build_dpop)
     assert (answer.status_code, answer.json["error"]) == (400, error)
 
 
+@pytest.mark.parametrize("name", ["client_secret", "client_assertion", "client_assertion_type"])
+def test_empty_parameter_of_a_public_client_is_an_absent_one(name, app, native, build_dpop, refusals):
+    fields = {"grant_type": "refresh_token", "client_id": "native", "refresh_token": "x", name: ""}
+
+    answer = app.test_client().post("/oauth2/token", data=fields, headers={"DPoP": build_dpop()})
+
+    assert answer.json["error"] == "invalid_grant"
+    assert refusals == ["the refresh token is unknown or revoked"]
+
+
 def test_public_client_needs_a_proof(app, native, refusals):
     fields = {"grant_type": "refresh_token", "client_id": "native", "refresh_token": "x"}
 

@@ -4,6 +4,8 @@ import base64
 import json
 
 import pytest
+from cryptography.hazmat.primitives.serialization import NoEncryption
+from cryptography.hazmat.primitives.serialization.pkcs12 import serialize_key_and_certificates
 
 from flask_private_key_jwt.keys.certificates import build_self_signed, load_certificate
 from tests.conftest import CLIENT_ID, INVALID_CLIENT, START
@@ -167,7 +169,7 @@ def test_file_that_is_no_json_object_is_refused(content, problem, run, write):
 
 
 def test_file_that_is_no_text_is_refused(run, write):
-    outcome = run("add", write(b"\xff\xfe\x00{"))
+    outcome = run("add", write(b"{\xff\xfe\x00"))
 
     assert outcome.exit_code == 2
     assert "client.json cannot be read as text: " in outcome.stderr
@@ -278,10 +280,75 @@ def test_private_key_is_no_certificate(run, write, client_key):
     assert run("add", "--certificate", path).exit_code == 2
 
 
+def test_key_of_a_certificate_may_have_a_name_of_its_own(
+    run, write, client_key, ask_token, build_assertion, app, oauth
+):
+    path = write(build_self_signed(client_key, common_name="mobile", days=30, now=START), "mobile.pem")
+
+    outcome = run("add", "--certificate", path, "--kid", "partner-2027", "--client-id", "mobile", "--scope", "read")
+
+    assert outcome.exit_code == 0, outcome.stderr
+    assert clients_of(app, oauth)["mobile"].jwks["keys"][0]["kid"] == "partner-2027"
+    sha1 = load_certificate(path.read_bytes()).sha1_hex
+    for kid in ("partner-2027", sha1, client_key.public.thumbprint):
+        assertion = build_assertion(iss="mobile", sub="mobile", header={"kid": kid})
+        assert ask_token(assertion=assertion).status_code == 200
+    renamed = run("update", "mobile", "--certificate", path, "--kid", "other", "--json")
+    assert json.loads(renamed.stdout)["jwks"]["keys"][0]["kid"] == "other"
+
+
+def test_name_goes_with_a_certificate(run, metadata_file, write, client_key):
+    path = write(build_self_signed(client_key, common_name="mobile", days=30, now=START), "mobile.pem")
+
+    assert_refused(
+        run("add", metadata_file, "--kid", "x"),
+        "--kid names the key of a --certificate; a key in a FILE has its own kid.",
+    )
+    for kid in ("", " x", "é", "x" * 256, "a\nb"):
+        refused = run("add", "--certificate", path, "--kid", kid)
+        assert_refused(refused, "--kid must be 1 to 255 printable ASCII characters.")
+
+
+# --- files of other tools -------------------------------------------------------------------------------------
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+def test_registration_that_windows_tools_saved_is_read(encoding, run, write, metadata):
+    assert run("add", write(json.dumps(metadata).encode(encoding))).exit_code == 0
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+def test_certificate_that_windows_tools_saved_is_read(encoding, run, write, client_key):
+    pem = build_self_signed(client_key, common_name="mobile", days=30, now=START)
+    certificate = load_certificate(pem)
+
+    for text in (pem.decode(), certificate.der):
+        assert run("add", "--certificate", write(text.encode(encoding), "mobile.pem")).exit_code == 0
+
+
+@pytest.mark.parametrize("words", [["add"], ["update", "mobile"], ["add", "--certificate"]])
+def test_key_in_the_place_of_a_path_is_not_shown(words, run, client_key):
+    pem = client_key.as_pem().decode()
+    for text in ("".join(pem.splitlines()[1:-1]), " " + pem, client_key.as_jwk()["d"], json.dumps(client_key.as_jwk())):
+        outcome = run(*words, text)
+
+        assert outcome.exit_code == 2
+        assert "(not shown: it may be a secret)" in outcome.stderr
+        assert text[8:24] not in outcome.stderr
+        assert text[8:24] not in repr(outcome.exception)
+
+
+def test_pfx_is_no_certificate_and_named_for_what_it_is(run, write, client_key):
+    native = client_key.native.private_key
+    path = write(serialize_key_and_certificates(b"mobile", native, None, None, NoEncryption()), "mobile.pfx")
+
+    outcome = run("add", "--certificate", path)
+
+    assert "not a certificate, but a PKCS #12 file (PFX): export the certificate" in outcome.stderr
+
+
 def test_missing_certificate_is_refused(run, tmp_path):
     path = tmp_path / "absent.pem"
 
-    assert_refused(run("add", "--certificate", path), f"{path} cannot be read: No such file or directory.")
+    assert_refused(run("add", "--certificate", path), f"'{path}' cannot be read: No such file or directory.")
 
 
 def test_certificate_of_another_key_in_the_file_is_refused(run, write, metadata, keys, app, oauth):

@@ -592,3 +592,28 @@ def test_of_two_operators_who_retire_one_key_each_the_second_is_refused(app, oau
 
 def registry(app):
     return app.extensions["private_key_jwt"].clients
+
+
+def test_next_certificate_may_bring_a_name_and_goes_by_its_thumbprints_too(
+    run, run_well, write, kids, next_key, build_certificate
+):
+    path = write(build_certificate(next_key), "next.pem")
+    run_well("add-key", CLIENT_ID, "--certificate", path, "--kid", "2027")
+
+    assert kids()[-1] == "2027"
+    assert run("retire-key", CLIENT_ID, load_certificate(path.read_bytes()).x5t_s256).exit_code == 0
+    assert "2027" not in kids()
+
+
+def test_name_without_a_certificate_is_refused(run, next_file, client):
+    assert_refused(
+        run("add-key", CLIENT_ID, next_file, "--kid", "2027"),
+        "--kid names the key of a --certificate; a key in a FILE has its own kid.",
+    )
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+def test_next_key_that_windows_tools_saved_is_read(encoding, run_well, write, kids, next_key):
+    run_well("add-key", CLIENT_ID, write(json.dumps(next_key.public_jwk()).encode(encoding)))
+
+    assert kids()[-1] == next_key.public.thumbprint

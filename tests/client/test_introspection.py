@@ -287,3 +287,20 @@ def test_a_server_that_is_away_is_a_sentence(key):
 
     with pytest.raises(DiscoveryError, match="cannot be reached: is the server running"):
         IntrospectionClient(issuer, "billing", key=key).introspect("token-1")
+
+
+# --- what says nothing ----------------------------------------------------------------------------------
+def test_members_that_are_null_or_empty_are_absent(make_introspector, token_server):
+    unset = {"cnf": None, "aud": [], "scope": "", "username": None}
+    answer = {"active": True, "sub": "alice", **unset}
+    token_server.script = [Response(json.dumps(answer), content_type="application/json")]
+
+    assert make_introspector().introspect("token-1") == Introspection(True, {"sub": "alice"})
+
+
+@pytest.mark.parametrize("active", [None, "", []])
+def test_an_active_that_is_unset_is_no_answer(make_introspector, token_server, active):
+    token_server.script = [Response(json.dumps({"active": active}), content_type="application/json")]
+
+    with pytest.raises(IntrospectionError, match="does not say whether the token is active"):
+        make_introspector().introspect("token-1")

@@ -427,3 +427,24 @@ def test_a_timeout_that_is_none_is_an_error_at_construction(timeout, make_client
 def test_a_ca_bundle_that_is_missing_is_an_error_at_construction(make_client):
     with pytest.raises(ConfigurationError, match=r"The ca_bundle 'missing\.pem' does not exist"):
         make_client(ca_bundle="missing.pem")
+
+
+@pytest.mark.parametrize("value", [None, "", []])
+def test_members_of_a_token_answer_that_say_nothing_are_absent(make_client, token_server, value):
+    unset = {"scope": value, "expires_in": value, "refresh_token": value, "error": value}
+    members = {"access_token": "token-1", "token_type": "Bearer", **unset}
+    token_server.script = [Response(json.dumps(members), content_type="application/json")]
+
+    token = make_client().request_token()
+
+    assert (token.access_token, token.scope, token.expires_at) == ("token-1", None, None)
+    assert token.raw == {"access_token": "token-1", "token_type": "Bearer"}
+
+
+@pytest.mark.parametrize("member", ["access_token", "token_type"])
+def test_what_a_token_answer_must_hold_is_not_absent(make_client, token_server, member):
+    members = {"access_token": "token-1", "token_type": "Bearer", member: ""}
+    token_server.script = [Response(json.dumps(members), content_type="application/json")]
+
+    with pytest.raises(TokenRequestError):
+        make_client().request_token()

@@ -651,7 +651,6 @@ def test_no_assertion_is_refused(form, ask_token, refusals):
         ({"Authorization": "Basic /v8="}, {}),
         ({"Authorization": "Bearer x"}, {}),
         ({}, {"client_secret": "secret"}),
-        ({}, {"client_secret": ""}),
     ],
 )
 def test_two_ways_of_authenticating_are_refused(headers, form, ask_token, refusals):
@@ -660,6 +659,21 @@ def test_two_ways_of_authenticating_are_refused(headers, form, ask_token, refusa
     assert answer.status_code == 400
     assert answer.json == INVALID_REQUEST
     assert refusals == ["a client_assertion and another way of authenticating in one request"]
+
+
+@pytest.mark.parametrize("name", ["client_secret", "client_id", "resource", "scope", "code", "unknown"])
+def test_empty_parameter_is_an_absent_one(name, ask_token):
+    assert ask_token(**{name: ""}).status_code == 200
+
+
+@pytest.mark.parametrize("name", ["client_secret", "client_assertion_type", "client_assertion"])
+def test_empty_parameter_stays_one_that_is_sent_once(name, ask_token, refusals):
+    assert ask_token(**{name: ["", ""]}).json == INVALID_REQUEST
+    assert refusals == [f"parameter {name!r} is sent more than once"]
+
+
+def test_empty_assertion_is_none(ask_token, refusals):
+    assert_refused(ask_token(assertion="", client_id=CLIENT_ID), refusals, "no client_assertion")
 
 
 @pytest.mark.parametrize(

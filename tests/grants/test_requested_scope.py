@@ -47,12 +47,38 @@ def test_default_keeps_its_order(ask_token, app, oauth):
     assert ask_token().json["scope"] == "write read"
 
 
-def test_client_without_a_default_must_ask(ask_token, app, oauth, refusals):
+def test_client_without_a_default_gets_what_it_is_registered_for(ask_token, app, oauth):
     with app.app_context():
         oauth.clients.update(CLIENT_ID, {"default_scope": None})
 
-    assert_refused(ask_token(), refusals, "no scope requested and the client has no default_scope")
-    assert ask_token(scope="read").status_code == 200
+    assert ask_token().json["scope"] == "read write"
+    assert ask_token(scope="read").json["scope"] == "read"
+
+
+def test_client_that_is_registered_for_no_scope_gets_no_token(ask_token, app, oauth, refusals):
+    with app.app_context():
+        oauth.clients.update(CLIENT_ID, {"default_scope": None, "scope": None})
+
+    assert_refused(ask_token(), refusals, "no scope requested, and the client has none by default")
+
+
+def test_default_of_a_client_that_acts_for_itself_leaves_out_what_is_about_people(ask_token, app, oauth, refusals):
+    with app.app_context():
+        oauth.clients.update(CLIENT_ID, {"default_scope": None, "scope": "read openid offline_access"})
+
+    assert ask_token().json["scope"] == "read"
+    assert ask_token(scope="openid read").status_code == 400
+    assert refusals == ["scope openid, but the client acts for nobody"]
+
+
+@pytest.mark.parametrize("requested", ["read offline_access", "offline_access read", " offline_access  read "])
+def test_offline_access_that_is_not_allowed_is_ignored(requested, ask_token, refusals):
+    assert ask_token(scope=requested).json["scope"] == "read"
+    assert_refused(ask_token(scope=requested + " admin"), refusals, refusal("admin"))
+
+
+def test_nothing_but_an_offline_access_that_is_not_allowed_asks_for_the_default(ask_token):
+    assert ask_token(scope="offline_access").json["scope"] == "read"
 
 
 @pytest.mark.parametrize("other", ["admin", "READ", "rea", "reads", "read,write", "*", '"read"', "r\u00e9ad", "\x00"])
@@ -60,9 +86,18 @@ def test_one_scope_that_is_not_registered_refuses_the_whole(other, ask_token, re
     assert_refused(ask_token(scope=f"read {other}"), refusals, refusal(other))
 
 
-@pytest.mark.parametrize("requested", [" ", " read", "read ", "read  write"])
-def test_needless_space_is_refused(requested, ask_token, refusals):
-    assert_refused(ask_token(scope=requested), refusals, refusal(""))
+@pytest.mark.parametrize(
+    ("requested", "granted"),
+    [
+        (" ", "read"),
+        (" write", "write"),
+        ("write ", "write"),
+        ("read  write", "read write"),
+        ("  write   read ", "write read"),
+    ],
+)
+def test_needless_space_is_no_scope(requested, granted, ask_token):
+    assert ask_token(scope=requested).json["scope"] == granted
 
 
 @pytest.mark.parametrize("separator", ["\t", "\n", "\r\n", "\u00a0", "\u2003", "+", ","])

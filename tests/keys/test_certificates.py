@@ -177,11 +177,12 @@ def test_pem_in_x5c_is_refused(key, pem):
 
 @pytest.mark.parametrize("member", ["x5t", "x5t#S256"])
 @pytest.mark.parametrize("value", ["AAAA", None, 5])
-def test_a_thumbprint_of_another_certificate_is_refused(member, value, pem):
-    jwk = jwk_of(load_certificate(pem)) | {member: value}
+def test_a_label_that_does_not_fit_costs_the_label_and_not_the_key(member, value, pem, caplog):
+    certificate = load_certificate(pem)
+    caplog.set_level("INFO")
 
-    with pytest.raises(JoseProblem, match=f"{member} is not the thumbprint"):
-        certificate_of_jwk(jwk)
+    assert certificate_of_jwk(jwk_of(certificate) | {member: value}) == certificate
+    assert f"the {member} of key {certificate.sha1_hex} is not used" in caplog.text
 
 
 # --- writing --------------------------------------------------------------------------------------------

@@ -211,13 +211,20 @@ def test_tokens_count_while_the_host_is_trusted_and_nothing_is_fetched_to_know(
         (None, "read write", 200),
         (None, "admin", 400),
         ("admin", "admin", 400),
-        ("read", None, 400),
+        ("read", None, 200),
     ],
 )
 def test_scopes_are_those_of_the_document_that_the_settings_give(wished, asked, status, publish, ask):
     publish(scope=wished)
 
     assert ask(scope=asked).status_code == status
+
+
+def test_document_that_writes_out_what_is_not_set_is_read(document, site, ask):
+    unset = {"scope": "", "logo_uri": "", "jwks_uri": None, "client_secret": None, "redirect_uris": [], "contacts": []}
+    site.pieces = answer(json.dumps({**document, **unset}).encode("utf-8-sig"))
+
+    assert ask(scope="read write").json["scope"] == "read write"
 
 
 @pytest.mark.parametrize("settings", [{**ON, "OAUTH2_CLIENT_ID_SCOPES": []}])
@@ -232,11 +239,12 @@ def test_document_for_many_servers_is_read_for_what_this_one_does(publish, ask):
 
 
 def test_members_that_only_the_operator_may_set_are_passed_over(publish, ask, build_assertion, refusals):
-    publish(assertion_audience="compatibility", default_scope="read", owner="me", enabled=False)
+    operators = {"assertion_audience": "compatibility", "default_scope": "read", "owner": "me", "enabled": False}
+    publish(scope="read write", **operators)
 
     assert ask().status_code == 200
     assert_refused(ask(aud=f"{ISSUER}/oauth2/token"), refusals, "assertion: aud")
-    assert ask(scope=None).status_code == 400
+    assert ask(scope=None).json["scope"] == "read write"
 
 
 def test_document_that_wants_bound_tokens_gets_no_others(publish, ask, build_dpop):
@@ -266,6 +274,24 @@ def reason_for(**changes):
 
 
 @pytest.mark.parametrize(
+    ("uris", "application_type"),
+    [
+        (["http://localhost:3000/cb", "http://127.0.0.1/cb", "com.example.app:/cb"], "native"),
+        (["https://app.example/cb"], "web"),
+    ],
+)
+def test_document_says_by_its_redirect_uris_whether_it_is_a_native_client(uris, application_type):
+    changes = {"grant_types": ["client_credentials", "authorization_code"], "redirect_uris": uris, "contacts": []}
+
+    client = read_document(changes)
+
+    assert (client.application_type, client.redirect_uris) == (application_type, tuple(uris))
+    assert "com.example.app://cb' names a host after its own scheme" in reason_for(
+        redirect_uris=["com.example.app://cb"]
+    )
+
+
+@pytest.mark.parametrize(
     "client_id",
     [None, 5, "", "https://other.example/client.json", URL + "/", URL.upper(), URL.replace("example/", "example:443/")],
 )
@@ -279,7 +305,7 @@ def test_document_with_another_authentication_method_is_refused(method):
 
 
 @pytest.mark.parametrize("member", ["client_secret", "client_secret_expires_at"])
-@pytest.mark.parametrize("value", ["s3cret", 0, None])
+@pytest.mark.parametrize("value", ["s3cret", 0])
 def test_document_that_has_to_do_with_a_secret_is_refused(member, value):
     assert reason_for(**{member: value}) == f"{member} is there: a document is public"
 

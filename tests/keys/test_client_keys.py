@@ -1,14 +1,18 @@
 """A client's keys at the token endpoint: which one an assertion names, and X.509 certificates among them."""
 
+import base64
+import hashlib
 import json
 import logging
 
 import pytest
 
+from flask_private_key_jwt.client import build_client_assertion
+from flask_private_key_jwt.keys import jose
 from flask_private_key_jwt.keys.certificates import build_self_signed, jwk_of, load_certificate
 from flask_private_key_jwt.keys.client_keys import MAX_KEYS, parse_jwks
 from flask_private_key_jwt.keys.jose import JoseProblem
-from tests.conftest import CLIENT_ID, INVALID_CLIENT, START
+from tests.conftest import CLIENT_ID, INVALID_CLIENT, ISSUER, START
 
 DAY = 86400
 NO_KEY_FITS = "assertion: no key of the client fits kid"
@@ -53,6 +57,74 @@ NAMES = {
 }
 
 
+def _sha256(certificate):
+    return hashlib.sha256(base64.b64decode(certificate.der)).hexdigest()
+
+
+def _colons(text):
+    return ":".join(text[start : start + 2] for start in range(0, len(text), 2))
+
+
+SPELLINGS = {
+    "SHA-1": lambda c: c.x5t,
+    "SHA-1, padded": lambda c: c.x5t + "=",
+    "SHA-256": lambda c: c.x5t_s256,
+    "SHA-256, padded": lambda c: c.x5t_s256 + "=",
+    "SHA-1 in hex": lambda c: c.sha1_hex,
+    "SHA-1 in hex with colons": lambda c: _colons(c.sha1_hex),
+    "SHA-1 in small hex with colons": lambda c: _colons(c.sha1_hex.lower()),
+    "SHA-256 in hex": lambda c: _sha256(c).upper(),
+    "SHA-256 in small hex": _sha256,
+    "SHA-256 in hex with colons": lambda c: _colons(_sha256(c)),
+    "base64url of the hex of SHA-1": lambda c: jose.b64url(c.sha1_hex.encode()),
+    "base64url of the small hex of SHA-256": lambda c: jose.b64url(_sha256(c).encode()),
+}
+
+
+@pytest.mark.parametrize("spell", SPELLINGS.values(), ids=SPELLINGS.keys())
+@pytest.mark.parametrize("name", ["kid", "x5t", "x5t#S256"])
+def test_thumbprint_of_the_certificate_names_the_key_in_every_spelling(
+    name, spell, ask_token, build_assertion, certificate, other_certificate, refusals
+):
+    named = build_assertion(header={"kid": None, name: spell(certificate)})
+
+    assert ask_token(assertion=named).status_code == 200
+    another = build_assertion(header={"kid": None, name: spell(other_certificate)})
+    assert_refused(ask_token(assertion=another), refusals, NO_KEY_FITS)
+
+
+def test_thumbprint_of_the_key_names_it_whatever_its_own_name(ask_token, build_assertion, client_key, keys, refusals):
+    assert ask_token(assertion=build_assertion(header={"kid": client_key.public.thumbprint})).status_code == 200
+    other = build_assertion(header={"kid": keys("ES256", "other").public.thumbprint})
+    assert_refused(ask_token(assertion=other), refusals, NO_KEY_FITS)
+
+
+def test_client_of_ours_needs_no_certificate_where_it_is_registered_by_one(ask_token, clock, client_key):
+    assertion = build_client_assertion(CLIENT_ID, ISSUER, key=client_key)
+
+    assert ask_token(assertion=assertion).status_code == 200
+
+
+@pytest.mark.parametrize("label", ["padded", "hex text", "wrong", "number"])
+@pytest.mark.parametrize("member", ["x5t", "x5t#S256"])
+def test_label_that_does_not_fit_costs_no_key(member, label, certificate, client_key, caplog):
+    caplog.set_level("INFO")
+    right = certificate.x5t if member == "x5t" else certificate.x5t_s256
+    labels = {
+        "padded": right + "=",
+        "hex text": jose.b64url(certificate.sha1_hex.encode()),
+        "wrong": "AAAA",
+        "number": 5,
+    }
+
+    [key] = parse_jwks({"keys": [{**jwk_of(certificate), member: labels[label]}]})
+
+    assert key.certificate == certificate
+    assert key.is_named(right)
+    assert not key.is_named("AAAA")
+    assert f"the {member} of key {certificate.sha1_hex} is not used" in caplog.text
+
+
 @pytest.mark.parametrize("names", NAMES.values(), ids=NAMES.keys())
 def test_assertion_may_name_the_certificate_in_each_way(names, ask_token, build_assertion, certificate):
     answer = ask_token(assertion=build_assertion(header={"kid": None, **names(certificate)}))
@@ -70,7 +142,7 @@ def test_assertion_that_names_another_certificate_is_refused(
 
 
 @pytest.mark.parametrize("name", ["x5t", "x5t#S256"])
-@pytest.mark.parametrize("change", [lambda text: "", lambda text: text + "=", str.lower, lambda text: text[:-1]])
+@pytest.mark.parametrize("change", [lambda text: "", lambda text: text + "A", str.lower, lambda text: text[:-1]])
 def test_thumbprint_in_another_form_is_refused(name, change, ask_token, build_assertion, certificate, refusals):
     value = NAMES[name](certificate)[name]
 
@@ -178,7 +250,7 @@ def test_as_many_keys_as_allowed_are_kept_and_one_more_is_refused(client_key):
         parse_jwks({"keys": [jwk] * (MAX_KEYS + 1)})
 
 
-@pytest.mark.parametrize("private", [{"kty": "oct", "k": "AAAA"}, {"kty": "XYZ", "d": "AAAA"}, {"k": None}])
+@pytest.mark.parametrize("private", [{"kty": "oct", "k": "AAAA"}, {"kty": "XYZ", "d": "AAAA"}, {"k": False}])
 def test_private_or_symmetric_material_spoils_the_whole_set(private, client_key):
     with pytest.raises(JoseProblem, match=r"^the set holds private or symmetric key material$"):
         parse_jwks({"keys": [client_key.public_jwk(), private]})

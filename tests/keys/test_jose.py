@@ -457,9 +457,9 @@ def test_password_for_a_pem_without_one_is_refused(client_key):
 
 
 def test_public_key_is_no_private_key(client_key):
-    assert refusal_of(jose.import_private_key, dict(client_key.public.jwk)) == "the JWK is not a private key"
+    assert refusal_of(jose.import_private_key, dict(client_key.public.jwk)).startswith("the JWK is not a private key")
     public_pem = client_key.native.as_pem(private=False)
-    assert refusal_of(jose.import_private_key, public_pem) == "not a private key in PEM, or the wrong password"
+    assert refusal_of(jose.import_private_key, public_pem).startswith("it is a public key")
 
 
 @pytest.mark.parametrize(
@@ -470,7 +470,7 @@ def test_text_that_is_no_private_key_is_refused(text):
 
 
 def test_symmetric_key_is_refused():
-    assert refusal_of(jose.import_private_key, {"kty": "oct", "k": "AAAA"}) == "the JWK is not a private key"
+    assert refusal_of(jose.import_private_key, {"kty": "oct", "k": "AAAA"}).startswith("the JWK is not a private key")
     assert refusal_of(jose.import_private_key, {"kty": "oct", "d": "AAAA"}) == "kty 'oct' is not EC, OKP or RSA"
 
 

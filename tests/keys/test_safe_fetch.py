@@ -38,6 +38,21 @@ def test_a_document_is_fetched_over_tls(site, fetcher):
     assert document.fresh_for == 60
 
 
+def test_a_byte_order_mark_before_a_document_is_ignored(site, fetcher):
+    site.pieces = answer(b'\xef\xbb\xbf{"keys": [1]}')
+
+    document = fetcher.fetch(URL)
+
+    assert document.members == {"keys": [1]}
+    assert document.text == '{"keys": [1]}'
+
+
+def test_a_document_in_utf_16_is_named_for_what_it_is(site, fetcher):
+    site.pieces = answer('{"keys": [1]}'.encode("utf-16"))
+
+    assert reason_for(fetcher) == "the document is UTF-16 text; save it as UTF-8"
+
+
 def test_a_document_that_does_not_say_how_long_it_is_good_is_fetched(site, fetcher):
     assert fetcher.fetch(URL).fresh_for is None
 
@@ -303,7 +318,7 @@ def test_two_content_types_are_a_failure(site, fetcher):
 
 @pytest.mark.parametrize(
     "body",
-    [b"", b"[]", b"null", b'"x"', b"\xff{}", b"\xef\xbb\xbf{}", b"{", b'{"a":1,"a":1}', b'{"a":NaN}', b"[" * 90000],
+    [b"", b"[]", b"null", b'"x"', b"\xff{}", b"{}\xef\xbb\xbf", b"{", b'{"a":1,"a":1}', b'{"a":NaN}', b"[" * 90000],
 )
 def test_a_body_that_is_no_json_object_is_a_failure(body, site, fetcher):
     site.pieces = answer(body)

@@ -618,6 +618,46 @@ def test_a_view_that_is_there_at_the_start_is_set_up_then(client_settings):
     require_oauth.init_app(app)
 
 
+@pytest.mark.parametrize(
+    "form",
+    [
+        lambda key, tmp_path: tmp_path / "api.pem",
+        lambda key, tmp_path: key.as_pem(),
+        lambda key, tmp_path: key.as_pem().decode().replace("\n", "\\n"),
+        lambda key, tmp_path: "".join(key.as_pem().decode().splitlines()[1:-1]),
+        lambda key, tmp_path: key.as_jwk(),  # what from_prefixed_env makes of a JWK in the environment
+        lambda key, tmp_path: {"keys": [key.as_jwk()]},
+    ],
+    ids=["path", "bytes", "written out", "bare base64", "JWK", "JWK Set"],
+)
+def test_an_api_takes_its_key_in_every_form(form, client_settings, client_key, tmp_path):
+    key = form(client_key, tmp_path)
+    app, require_oauth = make_online_app({**client_settings, "OAUTH2_CLIENT_KEY": key})
+
+    require_oauth.init_app(app)
+
+
+@pytest.mark.parametrize("key", ["", {}, 5, b"", ["x"]])
+def test_an_api_whose_key_is_none_at_all_says_so_at_the_start(client_settings, key):
+    app, require_oauth = make_online_app({**client_settings, "OAUTH2_CLIENT_KEY": key})
+
+    sentence = "OAUTH2_CLIENT_KEY is not accepted: it must be a path or a private key, and not empty."
+    with pytest.raises(ConfigurationError, match=sentence):
+        require_oauth.init_app(app)
+
+
+def test_the_key_of_an_api_is_in_no_message(client_settings, client_key, caplog):
+    secret = "".join(client_key.as_pem().decode().splitlines()[1:-1])
+    for key in (secret[:-1], secret[8:], client_key.as_jwk()["d"], {**client_key.as_jwk(), "kty": secret}):
+        app, require_oauth = make_online_app({**client_settings, "OAUTH2_CLIENT_KEY": key})
+
+        with pytest.raises(ConfigurationError, match="OAUTH2_CLIENT_KEY is not accepted") as caught:
+            require_oauth.init_app(app)
+        shown = str(caught.value) + caplog.text
+        assert secret[40:60] not in shown
+        assert client_key.as_jwk()["d"][:12] not in shown
+
+
 @pytest.mark.parametrize("name", ["OAUTH2_CLIENT_ID", "OAUTH2_CLIENT_KEY"])
 def test_an_api_that_is_no_client_says_what_to_set_at_the_start(client_settings, name):
     del client_settings[name]

@@ -283,7 +283,7 @@ def test_client_id_need_not_be_chosen(post, create_token):
     assert len(post(create_token(may_choose_client_id=True)).json["client_id"]) == 32
 
 
-@pytest.mark.parametrize("client_id", ["", 5, ["a"], "a\nb", "é", "x" * 256])
+@pytest.mark.parametrize("client_id", [" ", 5, ["a"], "a\nb", "é", "x" * 256])
 def test_chosen_client_id_that_is_none_is_refused(post, create_token, refusals, client_id):
     answer = post(create_token(may_choose_client_id=True), client_id=client_id)
 
@@ -316,12 +316,12 @@ def test_unknown_members_are_ignored(post, create_token):
 @pytest.mark.parametrize(
     ("settings", "with_token", "registered_scope"),
     [
-        (OPEN, False, ""),
+        (OPEN, False, None),
         (OPEN, True, "read write"),
         (OPEN_FOR_READING, False, "read"),
         (OPEN_FOR_READING, True, "read"),
         (TOKEN_FOR_READING, True, "read"),
-        ({**OPEN, "OAUTH2_REGISTRATION_SCOPES": []}, True, ""),
+        ({**OPEN, "OAUTH2_REGISTRATION_SCOPES": []}, True, None),
     ],
     ids=["open", "open with a token", "open for reading", "both", "token for reading", "for nothing"],
 )
@@ -329,7 +329,8 @@ def test_scope_beyond_what_clients_may_give_themselves_is_left_out(post, create_
     answer = post(create_token() if with_token else None)
 
     assert answer.status_code == 201
-    assert answer.json["scope"] == registered_scope
+    assert answer.json.get("scope") == registered_scope
+    assert answer.json.get("scope") != ""
 
 
 @pytest.mark.parametrize("settings", [OPEN])
@@ -338,7 +339,7 @@ def test_client_from_the_street_gets_no_token(post, ask_token_as, client_key):
 
 
 def test_scope_that_is_left_out_gives_nothing(post, create_token):
-    assert post(create_token(), scope=None).json["scope"] == ""
+    assert "scope" not in post(create_token(), scope=None).json
 
 
 def test_unknown_scope_is_refused(post, create_token, refusals):
@@ -358,7 +359,7 @@ def test_unknown_scope_is_refused(post, create_token, refusals):
         ({"jwks": None, "jwks_uri": "https://localhost/set"}, "jwks_uri: "),
         ({"jwks": None, "jwks_uri": 5}, "jwks_uri is not a text"),
         ({"jwks": "keys"}, "jwks is missing"),
-        ({"jwks": {}}, "jwks: not a JWK Set"),
+        ({"jwks": {"a": 1}}, "jwks: not a JWK Set"),
         ({"jwks": {"keys": [{"kty": "oct", "k": "c2VjcmV0"}]}}, "jwks: the set holds private or symmetric key"),
         ({"jwks": {"keys": [{"kty": "unknown"}]}}, "jwks holds no public key that can verify"),
         ({"token_endpoint_auth_method": "none"}, "token_endpoint_auth_method 'none' is not supported"),
@@ -368,7 +369,7 @@ def test_unknown_scope_is_refused(post, create_token, refusals):
         ({"token_endpoint_auth_signing_alg": "HS256"}, "token_endpoint_auth_signing_alg 'HS256' is not accepted"),
         ({"token_endpoint_auth_signing_alg": "RS256"}, "jwks holds no public key that can verify RS256"),
         ({"grant_types": ["implicit"]}, "grant type 'implicit' is not supported"),
-        ({"grant_types": []}, "grant_types is not a list"),
+        ({"grant_types": [5]}, "grant_types is not a list"),
         ({"response_types": ["code"]}, "response_types is not empty"),
         ({"response_types": 5}, "response_types is not empty"),
         ({"scope": ["read"]}, "scope is not a text"),
@@ -425,7 +426,7 @@ def test_software_statement_has_an_error_of_its_own(post, create_token, refusals
         (b"null", "the body is not a JSON object"),
         (b"[]", "the body is not a JSON object"),
         (b'"jwks"', "the body is not a JSON object"),
-        (b"\xff\xfe{}", "the body is not JSON"),
+        (b"\xff\xfe{\x00}\x00", "the body is UTF-16 text; save it as UTF-8"),
         (b'{"scope": "a", "scope": "b"}', "the body is not acceptable: a JSON member stands twice"),
         (b'{"scope": NaN}', "the body is not acceptable: NaN is not JSON"),
         (b'{"a": ' + b"[" * 20 + b"]" * 20 + b"}", "the body is nested deeper than 16"),
