@@ -74,8 +74,12 @@ def _respond() -> ResponseReturnValue:
     if http.method == "POST" and "decision_token" not in decision:
         # OpenID Connect Core §3.1.2.1. From here on it is in the URL: sign-in has to find the way back.
         return flask.redirect(f"{here}?{urlencode([pair for pair in form if pair[0] in IN_THE_URL])}", 303)
-    session = BrowserSession(state.secrets, lifetime=state.settings.INTERACTION_LIFETIME_SECONDS)
-    opened = state.server.authorizer.open(read_query(http.query_string), is_open=session.is_open)
+    session = BrowserSession(state.settings, state.secrets)
+    opened = state.server.authorizer.open(
+        read_query(http.query_string),
+        is_open=session.is_undecided if decision else session.is_open,
+        deciding=bool(decision),
+    )
     query = http.query_string.decode("ascii")
     if opened.stand_in:
         # What else stands beside it was ignored, and goes no further.
@@ -132,18 +136,25 @@ def _decide(
     token = decision["decision_token"]
     if person is None or not visit.session.is_decision_token(token, visit.name, person.subject):
         raise InteractionRefused("the decision is not from this session, person and request")
+    server = visit.state.server
     if decision.get("decision") != "allow":
+        for granted in server.authorizer.withdraw(token):
+            server.revocations.take_back(granted)  # "Allow" was pressed first
         raise AccessDenied("the person said no")
-    signed_in_since = visit.session.signed_in_since(visit.name)
+    signed_in_since = visit.session.signed_in_since(visit.name, deciding=True)
     # A consent page may have stood there for longer than max_age.
     if not is_sign_in_enough(request, person, signed_in_since=signed_in_since, now=clock.now()):
         return _send_to_sign_in(visit, request, again=True)
-    visit.state.server.authorizer.remember_consent(request, person)
-    return _issue(visit, request, person)
+    server.authorizer.remember_consent(request, person)
+    return _issue(visit, request, person, decision_token=token)
 
 
-def _issue(visit: Visit, request: AuthorizationRequest, person: Person) -> flask.Response:
-    code = visit.state.server.authorizer.issue_code(request, person, request_uri=visit.opened.request_uri)
+def _issue(
+    visit: Visit, request: AuthorizationRequest, person: Person, *, decision_token: str | None = None
+) -> flask.Response:
+    code = visit.state.server.authorizer.issue_code(
+        request, person, request_uri=visit.opened.request_uri, decision_token=decision_token
+    )
     visit.session.close(visit.name)
     return _send(request.target, request.target.build_members(visit.state.settings.ISSUER, code=code))
 
@@ -155,7 +166,8 @@ def _refuse(visit: Visit, refusal: OAuthError) -> flask.Response:
         visit.state.settings.ISSUER, error=refusal.code, error_description=refusal.description
     )
     is_sent_on = _is_sent_on(visit, refusal)
-    visit.state.server.authorizer.refuse(visit.opened)
+    # "Deny" may be pressed twice, or after "Allow".
+    visit.state.server.authorizer.refuse(visit.opened, again=isinstance(refusal, AccessDenied))
     visit.session.close(visit.name)
     if not is_sent_on:
         return build_refusal_page(refusal, NAME, onward=build_onward(target, members))

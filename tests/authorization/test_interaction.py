@@ -94,13 +94,6 @@ def test_made_up_decision_is_refused(token, browser, webapp, refusals):
     assert_refused(browser.decide(page, decision_token=token), refusals)
 
 
-def test_decision_counts_once(browser, webapp, refusals):
-    page = browser.sign_in().open(build_request())
-    browser.decide(page)
-
-    assert_refused(browser.decide(page), refusals)
-
-
 def test_decision_comes_too_late(browser, webapp, refusals, clock):
     page = browser.sign_in().open(build_request())
     clock.move(1801)
