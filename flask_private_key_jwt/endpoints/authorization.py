@@ -35,6 +35,7 @@ from ..response import REFERENCE_HEADER
 from ..state import State, current_state
 from .browser_session import BrowserSession
 from .pages import ALONE, answer_with_page, build_refusal_page, check_method, describe, read_posted, send_to
+from .strict_session import find_way_in, read_own_query
 
 IN_THE_URL = ("client_id", *STAND_INS, *REPEATABLE, *KNOWN)
 """The parameters of a posted request that go on in the URL; the others would be ignored there."""
@@ -74,13 +75,22 @@ def _respond() -> ResponseReturnValue:
     if http.method == "POST" and "decision_token" not in decision:
         # OpenID Connect Core §3.1.2.1. From here on it is in the URL: sign-in has to find the way back.
         return flask.redirect(f"{here}?{urlencode([pair for pair in form if pair[0] in IN_THE_URL])}", 303)
+    return find_way_in() or _visit(state, here, decision)
+
+
+def _visit(state: State, here: str, decision: Mapping[str, str]) -> ResponseReturnValue:
+    """Answer a request that is in the URL.
+
+    :param here: The path of the endpoint, as the browser sees it.
+    :param decision: What the person decided, if they did.
+    """
     session = BrowserSession(state.settings, state.secrets)
     opened = state.server.authorizer.open(
-        read_query(http.query_string),
+        read_query(read_own_query()),
         is_open=session.is_undecided if decision else session.is_open,
         deciding=bool(decision),
     )
-    query = http.query_string.decode("ascii")
+    query = read_own_query().decode("ascii")
     if opened.stand_in:
         # What else stands beside it was ignored, and goes no further.
         query = urlencode({"client_id": opened.client.client_id, **opened.stand_in})

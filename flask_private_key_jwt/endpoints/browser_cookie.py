@@ -67,7 +67,7 @@ class BrowserCookie:
             domain=_find_domain(),
             secure=self._secure,
             httponly=True,
-            samesite="Lax" if same_site == "Strict" else same_site,
+            samesite="Lax" if str(same_site).lower() == "strict" else same_site,
         )
         return response
 
