@@ -34,7 +34,16 @@ from ..request import REPEATABLE
 from ..response import REFERENCE_HEADER
 from ..state import State, current_state
 from .browser_session import BrowserSession
-from .pages import ALONE, answer_with_page, build_refusal_page, check_method, describe, read_posted, send_to
+from .pages import (
+    ALONE,
+    allow_picture,
+    answer_with_page,
+    build_refusal_page,
+    check_method,
+    describe,
+    read_posted,
+    send_to,
+)
 from .strict_session import find_way_in, read_own_query
 
 IN_THE_URL = ("client_id", *STAND_INS, *REPEATABLE, *KNOWN)
@@ -119,18 +128,22 @@ def _proceed(visit: Visit, request: AuthorizationRequest, person: Person | None)
         return _issue(visit, request, person)
     session.open(visit.name)
     if step is Step.CONSENT and person:
-        return visit.state.people.ask_for_consent(
-            ConsentPage(
-                client=request.client,
-                user=person.user,
-                scopes=request.scope,
-                resources=request.resources,
-                redirect_uri=request.target.redirect_uri,
-                action=visit.url,
-                decision_token=session.issue_decision_token(visit.name, person.subject),
-            )
-        )
+        return _ask_for_consent(visit, request, person)
     return _send_to_sign_in(visit, request, again=step is Step.SIGN_IN_AGAIN)
+
+
+def _ask_for_consent(visit: Visit, request: AuthorizationRequest, person: Person) -> ResponseReturnValue:
+    page = ConsentPage(
+        client=request.client,
+        user=person.user,
+        scopes=request.scope,
+        resources=request.resources,
+        redirect_uri=request.target.redirect_uri,
+        action=visit.url,
+        decision_token=visit.session.issue_decision_token(visit.name, person.subject),
+        is_vouched_for=request.client.is_vouched_for(visit.state.settings),
+    )
+    return allow_picture(visit.state.people.ask_for_consent(page), page.logo_uri)
 
 
 def _send_to_sign_in(visit: Visit, request: AuthorizationRequest, *, again: bool) -> ResponseReturnValue:
