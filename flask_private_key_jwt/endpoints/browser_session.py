@@ -72,9 +72,10 @@ class BrowserSession:
         """Note that *request* is open, and who was signed in when it was opened first."""
         if self.is_open(request):
             return
-        kept, now = self._cookie.load(), clock.now()
-        notes = [(name, note) for name, note in kept.get("open", {}).items() if not clock.is_over(note[1] + self._lifetime)]
-        notes += [(_shorten(request), [*RequestNote(_find_sign_in().sign_in, now, secrets.token_urlsafe(6))])]
+        kept = self._cookie.load()
+        notes = [(name, note) for name, note in kept.get("open", {}).items() if self._is_current(RequestNote(*note))]
+        note = RequestNote(_find_sign_in().sign_in, clock.now(), secrets.token_urlsafe(6))
+        notes.append((_shorten(request), [*note]))
         self._cookie.save({"id": secrets.token_urlsafe(16), **kept, "open": dict(notes[-MAX_OPEN_REQUESTS:])})
 
     def is_open(self, request: str) -> bool:
@@ -157,7 +158,10 @@ class BrowserSession:
     def _find_open(self, request: str) -> RequestNote | None:
         members = self._cookie.load().get("open", {}).get(_shorten(request))
         note = RequestNote(*members) if members else None
-        return note if note is not None and not clock.is_over(note.at + self._lifetime) else None
+        return note if note is not None and self._is_current(note) else None
+
+    def _is_current(self, note: RequestNote) -> bool:
+        return not clock.is_over(note.at + self._lifetime)
 
     def _find_answered(self, request: str) -> list[Any] | None:
         answered: list[Any] | None = self._cookie.load().get("answered")
