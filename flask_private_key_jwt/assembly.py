@@ -157,6 +157,7 @@ def _build_server(
         access_tokens=AccessTokenIssuer(settings.ISSUER, server_keys),
         id_tokens=IdTokenIssuer(settings.ISSUER, server_keys, lifetime=settings.ID_TOKEN_LIFETIME_SECONDS),
         own_keys=own_keys,
+        app_secrets=secrets,
         request_objects=RequestObjects(settings, signatures, key_use),
         authorizations=stores.authorizations,
         refresh_tokens=refresh_tokens,

@@ -114,9 +114,10 @@ class PrivateKeyJWT:
     def user_claims(self, declared: C) -> C:
         """Register what UserInfo says about people: a function, or a class (OpenID Connect Core §5.3).
 
-        A function gets the ``sub`` and the granted scopes, and returns claims, or ``None`` when there is no such person
-        any more. A class is made with the ``sub``; its public methods, named after scopes, return the claims of these,
-        and its attribute ``exists`` is false when there is no such person. Without either UserInfo says ``sub`` only.
+        A function gets the ``sub``, a string whatever the key of your users is, and the granted scopes, and returns
+        claims, or ``None`` when there is no such person any more. A class is made with the ``sub``; its public methods,
+        named after scopes, return the claims of these, and its attribute ``exists`` is false when there is no such
+        person. Without either UserInfo says ``sub`` only.
 
         :raises ConfigurationError: It could not answer; the message says what to change.
         """

@@ -30,6 +30,7 @@ from .grants.authlib_request import AuthenticatedClient, TokenRequest
 from .grants.issuing import TokenMaker
 from .grants.policy import TokenPolicy, check_may_use
 from .keys.client_key_use import ClientKeyUse
+from .keys.derived import Secrets
 from .registered_client import RegisteredClient
 from .request import FormRequest, HTTPRequest, read_form
 from .response import (
@@ -81,6 +82,7 @@ class AuthorizationServer(AuthlibServer):
         access_tokens: AccessTokenIssuer,
         id_tokens: IdTokenIssuer,
         own_keys: KeySource,
+        app_secrets: Secrets,
         request_objects: RequestObjects,
         authorizations: AuthorizationStore,
         refresh_tokens: RefreshTokens,
@@ -108,7 +110,9 @@ class AuthorizationServer(AuthlibServer):
         self.revocations = revocations
         self.introspection = introspection
         self.revoker = revoker
-        self.authorizer = Authorizer(settings, clients, request_objects, authorizations, own_keys)
+        self.authorizer = Authorizer(
+            settings, clients, request_objects, authorizations, own_keys=own_keys, app_secrets=app_secrets
+        )
         self.token_maker = TokenMaker(
             settings, access_tokens, id_tokens, declarations.policies, offers_openid=self.offers_openid
         )

@@ -3,7 +3,7 @@
 import pytest
 
 from flask_private_key_jwt.errors import InvalidClientMetadata
-from flask_private_key_jwt.registered_uris import check_page
+from flask_private_key_jwt.registered_uris import check_page, find_picture_origin
 
 
 @pytest.mark.parametrize("uri", ["https://console.example", "http://console.example/a?b#c", "https://bücher.example/ä"])
@@ -32,3 +32,26 @@ def test_page_that_a_browser_would_run_or_not_find_is_refused(uri):
     with pytest.raises(InvalidClientMetadata) as refused:
         check_page("logo_uri", uri)
     assert refused.value.reason == f"logo_uri {uri!r} is not the URL of a web page"
+
+
+@pytest.mark.parametrize("rest", ["", "/", "/logo.png?a=1", "?a=1", "#a"])
+def test_origin_of_a_picture_ends_with_the_host(rest):
+    assert find_picture_origin(f"https://cdn.app.example:8443{rest}") == "https://cdn.app.example:8443"
+
+
+@pytest.mark.parametrize(
+    "uri",
+    [
+        "http://cdn.app.example/logo.png",
+        "https://cdn.app.example;script-src/logo.png",
+        "https://cdn.app.example,*/logo.png",
+        "https://cdn.app.example'/logo.png",
+        "https://user@cdn.app.example/logo.png",
+        "https://*/logo.png",
+        "https://[::1]/logo.png",
+        "https://münchen.example/logo.png",
+        "https:///logo.png",
+    ],
+)
+def test_picture_whose_host_no_policy_can_name_has_no_origin(uri):
+    assert find_picture_origin(uri) is None

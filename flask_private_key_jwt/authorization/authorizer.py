@@ -1,20 +1,25 @@
 """From an authorization request to a code: push, open, check, issue."""
 
+import hmac
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
+from hashlib import sha256
 
 from .. import clock
 from ..dpop.proof import DPoPProof
 from ..errors import (
     ConfigurationError,
+    InteractionRefused,
     InvalidRequest,
     InvalidRequestURI,
     OAuthError,
     UnprotectedRequest,
     UnusableClient,
 )
+from ..keys.derived import Secrets
+from ..keys.jose import b64url
 from ..registered_client import RegisteredClient, is_client_id
 from ..settings import ServerSettings
 from ..stores.base import ClientStore
@@ -36,6 +41,8 @@ from .response import ResponseTarget
 
 STAND_INS = ("request_uri", "request")
 """The parameters that stand for all others (RFC 9101 §5)."""
+CODES_PER_DECISION = 4
+"""How often a button may be pressed once more after its code was redeemed, and one over."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +72,7 @@ class Authorizer:
     :param objects: Reads request objects.
     :param store: Keeps pushed requests, codes and consents.
     :param own_keys: This server's own public keys: an ``id_token_hint`` is signed with one.
+    :param app_secrets: The application's secrets.
     """
 
     def __init__(
@@ -73,9 +81,12 @@ class Authorizer:
         clients: ClientStore,
         objects: RequestObjects,
         store: AuthorizationStore,
+        *,
         own_keys: KeySource,
+        app_secrets: Secrets,
     ) -> None:
         self._settings = settings
+        self._secrets = app_secrets
         self._clients = clients
         self._objects = objects
         self._store = store
@@ -107,11 +118,14 @@ class Authorizer:
         self._store.push(reference.request_uri, PushedRequest(client.client_id, kept.to_json(), now + lifetime))
         return reference
 
-    def open(self, pairs: Sequence[tuple[str, str]], *, is_open: Callable[[str], bool]) -> OpenedRequest:
+    def open(
+        self, pairs: Sequence[tuple[str, str]], *, is_open: Callable[[str], bool], deciding: bool = False
+    ) -> OpenedRequest:
         """Find out which request a browser brings, and where its answer may go.
 
         :param pairs: The parameters of the URL, or of the form.
-        :param is_open: Whether this browser session opened a ``request_uri`` or ``request`` before it expired.
+        :param is_open: Whether this browser opened a ``request_uri`` or ``request`` before it expired.
+        :param deciding: Whether a decision comes with it: the same decision may have used the pushed request before.
         :raises OAuthError: There is no place that may learn of it: the person is told, on a page (RFC 9700 §4.11).
         :raises StoreUnavailable: The database did not answer.
         """
@@ -122,7 +136,7 @@ class Authorizer:
             if request_uri is not None and request is not None:
                 raise InvalidRequest("a request_uri and a request in one request")  # RFC 9101 §5
             if request_uri is not None:
-                parameters = self._load_pushed(request_uri, client, is_open=is_open)
+                parameters = self._load_pushed(request_uri, client, is_open=is_open(request_uri), deciding=deciding)
             elif self._settings.REQUIRE_PUSHED_AUTHORIZATION_REQUESTS or client.require_pushed_authorization_requests:
                 raise UnprotectedRequest("the request was not pushed")
             elif request is not None:
@@ -163,10 +177,21 @@ class Authorizer:
         after = Consent(before.scope.union(request.scope), before.resources.union(request.resources))
         self._store.save_consent(request.client.client_id, person.subject, after)
 
-    def issue_code(self, request: AuthorizationRequest, person: Person, *, request_uri: str | None) -> str:
+    def issue_code(
+        self,
+        request: AuthorizationRequest,
+        person: Person,
+        *,
+        request_uri: str | None,
+        decision_token: str | None = None,
+    ) -> str:
         """A code for what the person allowed; a pushed request is used by it (RFC 9126 §4).
 
+        :param decision_token: What the decision came with, if the person was asked. The same decision gives the same
+            code for as long as that is good, and another one once it is redeemed: a button may be pressed twice, and
+            nobody knows which of the two answers the browser follows.
         :raises InvalidRequestURI: The pushed request was used before.
+        :raises InteractionRefused: The decision was made before, and its code has expired.
         :raises ConfigurationError: The person has the id of a client.
         :raises StoreUnavailable: The database did not answer.
         """
@@ -179,7 +204,6 @@ class Authorizer:
             resources=request.resources,
             auth_time=person.auth_time,
         )
-        code = secrets.token_urlsafe(32)
         stored = StoredCode(
             granted=granted,
             redirect_uri=request.target.redirect_uri,
@@ -188,18 +212,62 @@ class Authorizer:
             expires_at=clock.now() + self._settings.CODE_LIFETIME_SECONDS,
             nonce=request.nonce,
         )
+        if decision_token is not None:
+            return self._add_decided_code(decision_token, stored, request_uri=request_uri)
+        code = secrets.token_urlsafe(32)
         if not self._store.add_code(code, stored, reference=request_uri):
             raise InvalidRequestURI("the request_uri was used before", client_id=request.client.client_id)
         return code
 
-    def refuse(self, opened: OpenedRequest) -> None:
+    def withdraw(self, decision_token: str) -> list[Granted]:
+        """Use up the codes that a decision gave before; what was granted with them.
+
+        :raises StoreUnavailable: The database did not answer.
+        """
+        withdrawn = []
+        for code in self._derive_codes(decision_token):
+            before = self._store.find_code(code)
+            if before is None:
+                break
+            self._store.use_code(code)
+            withdrawn.append(before.granted)
+        return withdrawn
+
+    def refuse(self, opened: OpenedRequest, *, again: bool = False) -> None:
         """Use a pushed request without a code: its client is told of an error.
 
+        :param again: Whether it may have been used before: the person decided twice.
         :raises InvalidRequestURI: It was used before.
         :raises StoreUnavailable: The database did not answer.
         """
-        if opened.request_uri is not None and not self._store.use_pushed(opened.request_uri):
+        if opened.request_uri is not None and not self._store.use_pushed(opened.request_uri) and not again:
             raise InvalidRequestURI("the request_uri was used before", client_id=opened.client.client_id)
+
+    def _add_decided_code(self, decision_token: str, stored: StoredCode, *, request_uri: str | None) -> str:
+        """Keep a code of a decision, or find the one that is there.
+
+        While the first can be redeemed every repeat gives the same. One that was redeemed would, a second time, revoke
+        what came of it: the client may not have got that far in this browser, so it gets the next.
+        """
+        refused = InteractionRefused("the decision was made before", client_id=stored.granted.client_id)
+        for code in self._derive_codes(decision_token):
+            if self._store.add_code(code, stored, reference=request_uri):
+                return code
+            before = self._store.find_code(code)
+            if before is None:
+                raise InvalidRequestURI("the request_uri was used before", client_id=stored.granted.client_id)
+            if clock.is_over(before.expires_at):
+                raise refused
+            if not before.used:
+                return code
+            stored, request_uri = replace(stored, expires_at=before.expires_at), None
+        raise refused
+
+    def _derive_codes(self, decision_token: str) -> Iterator[str]:
+        """The codes of a decision, in order: 256 bits each, which nobody can guess who has not our key."""
+        key = self._secrets.derive("authorization code")[0]
+        for number in range(CODES_PER_DECISION):
+            yield b64url(hmac.digest(key, f"{number}\x00{decision_token}".encode(), sha256))
 
     def _check_subject(self, person: Person) -> None:
         """Keep people and clients apart: a client that acts for itself has its own id as ``sub`` (RFC 9700 §4.15)."""
@@ -230,15 +298,15 @@ class Authorizer:
             raise UnusableClient("a public client, and OAUTH2_PROFILE is fapi2", client_id=client.client_id)
         return client
 
-    def _load_pushed(self, request_uri: str, client: RegisteredClient, *, is_open: Callable[[str], bool]) -> Parameters:
+    def _load_pushed(self, request_uri: str, client: RegisteredClient, *, is_open: bool, deciding: bool) -> Parameters:
         if not is_request_uri(request_uri):
             raise InvalidRequestURI(f"request_uri {request_uri[:100]!r} is not one of ours")
         pushed = self._store.find_pushed(request_uri)
         if pushed is None or pushed.client_id != client.client_id:
             raise InvalidRequestURI("the request_uri is unknown" if pushed is None else "the request_uri is another's")
-        if pushed.used:
+        if pushed.used and not (is_open and deciding):
             raise InvalidRequestURI("the request_uri was used before")
         # It has to be opened in time; the person may take longer to sign in (RFC 9126 §2.2).
-        if clock.is_over(pushed.expires_at) and not is_open(request_uri):
+        if clock.is_over(pushed.expires_at) and not is_open:
             raise InvalidRequestURI("the request_uri is expired")
         return Parameters.from_json(pushed.parameters)

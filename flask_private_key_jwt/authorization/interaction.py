@@ -7,6 +7,7 @@ from typing import Any
 from ..errors import ConfigurationError, ConsentRequired, LoginRequired
 from ..redirect_uri import is_claimed
 from ..registered_client import RegisteredClient
+from ..registered_uris import find_picture_origin
 from ..stores.granted import Consent
 from ..tokens.id_token import OPENID
 from .parameters import AuthorizationRequest
@@ -65,6 +66,33 @@ class ConsentPage:
     action: str
     decision_token: str = field(repr=False)
     """Ties the decision to this request, this person and this browser session."""
+    is_vouched_for: bool = False
+    """Whether the operator stands behind the client; the client's own word is all there is of any other."""
+
+    @property
+    def client_uri(self) -> str | None:
+        """A page about the client (RFC 7591 §2)."""
+        return self._find_uri("client_uri")
+
+    @property
+    def tos_uri(self) -> str | None:
+        """The client's terms of service (RFC 7591 §2)."""
+        return self._find_uri("tos_uri")
+
+    @property
+    def policy_uri(self) -> str | None:
+        """What the client says it does with what it learns of people (RFC 7591 §2)."""
+        return self._find_uri("policy_uri")
+
+    @property
+    def logo_uri(self) -> str | None:
+        """The logo of a client that the operator vouches for: whoever hosts it learns who is signing in."""
+        uri = self._find_uri("logo_uri") if self.is_vouched_for else None
+        return uri if uri is not None and find_picture_origin(uri) else None
+
+    def _find_uri(self, member: str) -> str | None:
+        uri: str | None = self.client.metadata.get(member)
+        return uri
 
     def describe(self, scope: str) -> str:
         """What one of :attr:`scopes` allows, in words for a person; a scope of the application's own as it is called.

@@ -34,7 +34,17 @@ from ..request import REPEATABLE
 from ..response import REFERENCE_HEADER
 from ..state import State, current_state
 from .browser_session import BrowserSession
-from .pages import ALONE, answer_with_page, build_refusal_page, check_method, describe, read_posted, send_to
+from .pages import (
+    ALONE,
+    allow_picture,
+    answer_with_page,
+    build_refusal_page,
+    check_method,
+    describe,
+    read_posted,
+    send_to,
+)
+from .strict_session import find_way_in, read_own_query
 
 IN_THE_URL = ("client_id", *STAND_INS, *REPEATABLE, *KNOWN)
 """The parameters of a posted request that go on in the URL; the others would be ignored there."""
@@ -74,9 +84,22 @@ def _respond() -> ResponseReturnValue:
     if http.method == "POST" and "decision_token" not in decision:
         # OpenID Connect Core §3.1.2.1. From here on it is in the URL: sign-in has to find the way back.
         return flask.redirect(f"{here}?{urlencode([pair for pair in form if pair[0] in IN_THE_URL])}", 303)
-    session = BrowserSession(state.secrets, lifetime=state.settings.INTERACTION_LIFETIME_SECONDS)
-    opened = state.server.authorizer.open(read_query(http.query_string), is_open=session.is_open)
-    query = http.query_string.decode("ascii")
+    return find_way_in() or _visit(state, here, decision)
+
+
+def _visit(state: State, here: str, decision: Mapping[str, str]) -> ResponseReturnValue:
+    """Answer a request that is in the URL.
+
+    :param here: The path of the endpoint, as the browser sees it.
+    :param decision: What the person decided, if they did.
+    """
+    session = BrowserSession(state.settings, state.secrets)
+    opened = state.server.authorizer.open(
+        read_query(read_own_query()),
+        is_open=session.is_undecided if decision else session.is_open,
+        deciding=bool(decision),
+    )
+    query = read_own_query().decode("ascii")
     if opened.stand_in:
         # What else stands beside it was ignored, and goes no further.
         query = urlencode({"client_id": opened.client.client_id, **opened.stand_in})
@@ -105,18 +128,22 @@ def _proceed(visit: Visit, request: AuthorizationRequest, person: Person | None)
         return _issue(visit, request, person)
     session.open(visit.name)
     if step is Step.CONSENT and person:
-        return visit.state.people.ask_for_consent(
-            ConsentPage(
-                client=request.client,
-                user=person.user,
-                scopes=request.scope,
-                resources=request.resources,
-                redirect_uri=request.target.redirect_uri,
-                action=visit.url,
-                decision_token=session.issue_decision_token(visit.name, person.subject),
-            )
-        )
+        return _ask_for_consent(visit, request, person)
     return _send_to_sign_in(visit, request, again=step is Step.SIGN_IN_AGAIN)
+
+
+def _ask_for_consent(visit: Visit, request: AuthorizationRequest, person: Person) -> ResponseReturnValue:
+    page = ConsentPage(
+        client=request.client,
+        user=person.user,
+        scopes=request.scope,
+        resources=request.resources,
+        redirect_uri=request.target.redirect_uri,
+        action=visit.url,
+        decision_token=visit.session.issue_decision_token(visit.name, person.subject),
+        is_vouched_for=request.client.is_vouched_for(visit.state.settings),
+    )
+    return allow_picture(visit.state.people.ask_for_consent(page), page.logo_uri)
 
 
 def _send_to_sign_in(visit: Visit, request: AuthorizationRequest, *, again: bool) -> ResponseReturnValue:
@@ -132,18 +159,25 @@ def _decide(
     token = decision["decision_token"]
     if person is None or not visit.session.is_decision_token(token, visit.name, person.subject):
         raise InteractionRefused("the decision is not from this session, person and request")
+    server = visit.state.server
     if decision.get("decision") != "allow":
+        for granted in server.authorizer.withdraw(token):
+            server.revocations.take_back(granted)  # "Allow" was pressed first
         raise AccessDenied("the person said no")
-    signed_in_since = visit.session.signed_in_since(visit.name)
+    signed_in_since = visit.session.signed_in_since(visit.name, deciding=True)
     # A consent page may have stood there for longer than max_age.
     if not is_sign_in_enough(request, person, signed_in_since=signed_in_since, now=clock.now()):
         return _send_to_sign_in(visit, request, again=True)
-    visit.state.server.authorizer.remember_consent(request, person)
-    return _issue(visit, request, person)
+    server.authorizer.remember_consent(request, person)
+    return _issue(visit, request, person, decision_token=token)
 
 
-def _issue(visit: Visit, request: AuthorizationRequest, person: Person) -> flask.Response:
-    code = visit.state.server.authorizer.issue_code(request, person, request_uri=visit.opened.request_uri)
+def _issue(
+    visit: Visit, request: AuthorizationRequest, person: Person, *, decision_token: str | None = None
+) -> flask.Response:
+    code = visit.state.server.authorizer.issue_code(
+        request, person, request_uri=visit.opened.request_uri, decision_token=decision_token
+    )
     visit.session.close(visit.name)
     return _send(request.target, request.target.build_members(visit.state.settings.ISSUER, code=code))
 
@@ -155,7 +189,8 @@ def _refuse(visit: Visit, refusal: OAuthError) -> flask.Response:
         visit.state.settings.ISSUER, error=refusal.code, error_description=refusal.description
     )
     is_sent_on = _is_sent_on(visit, refusal)
-    visit.state.server.authorizer.refuse(visit.opened)
+    # "Deny" may be pressed twice, or after "Allow".
+    visit.state.server.authorizer.refuse(visit.opened, again=isinstance(refusal, AccessDenied))
     visit.session.close(visit.name)
     if not is_sent_on:
         return build_refusal_page(refusal, NAME, onward=build_onward(target, members))

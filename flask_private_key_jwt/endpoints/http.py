@@ -136,13 +136,20 @@ def _refusal_for(error: Exception) -> OAuthError:
     if isinstance(error, HTTPException):  # flask.abort in a token policy, say
         return InvalidRequest(f"{type(error).__name__} while the request was handled")
     if isinstance(error, ConfigurationError):
+        if error.__cause__ is not None:  # a function of the application's own failed
+            _report_defect(error, "a defect in the application")
         return TemporarilyUnavailable(f"set up wrongly: {error}")
+    _report_defect(error, "a defect in an endpoint")
+    return ServerError(f"unexpected {type(error).__name__}")
+
+
+def _report_defect(error: Exception, what: str) -> None:
+    """Tell whoever watches the app, as Flask would, and the log; in tests and in debug mode *error* is raised."""
     app = flask.current_app
     flask.got_request_exception.send(app._get_current_object(), exception=error)  # type: ignore[attr-defined]
     if app.testing or app.debug:
         raise error
-    log.error("a defect in an endpoint", exc_info=error)
-    return ServerError(f"unexpected {type(error).__name__}")
+    log.error(what, exc_info=error)
 
 
 def public_json(document: Mapping[str, Any], *, content_type: str = "application/json") -> flask.Response:

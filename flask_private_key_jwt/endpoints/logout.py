@@ -17,6 +17,7 @@ from ..errors import InteractionRefused, NotOffered
 from ..state import State, current_state
 from .browser_session import BrowserSession
 from .pages import answer_with_page, check_method, read_posted, send_to
+from .strict_session import find_way_in, read_own_query
 
 NAME = "logout"
 
@@ -62,12 +63,16 @@ def _respond() -> ResponseReturnValue:
         # Browsers send no SameSite=Lax cookie with another site's form: who is signed in is seen after the redirect.
         # Nothing is written to the session before that, or it would take the place of the real one.
         return send_to(f"{here}?{state.logout.build_query(collect(form, only=KNOWN))}")
-    session = BrowserSession(state.secrets, lifetime=state.settings.INTERACTION_LIFETIME_SECONDS)
-    request = state.logout.read(collect(read_query(http.query_string), only=(*KNOWN, SEALED_HINT)))
+    if (way_in := find_way_in()) is not None:
+        return way_in
+    session = BrowserSession(state.settings, state.secrets)
+    request = state.logout.read(collect(read_query(read_own_query()), only=(*KNOWN, SEALED_HINT)))
     visit = Visit(state, session, request, f"{here}?{request.build_query()}")
     person = state.people.find_person(session)
     if decision and person:
         return _decide(visit, person, decision)
+    if decision and session.was_decided_with(decision["decision_token"], visit.name):
+        return _leave(visit, confirmed=True, seen=True)  # the button was pressed twice
     return _proceed(visit, person)
 
 
@@ -99,6 +104,7 @@ def _decide(visit: Visit, person: Person, decision: Mapping[str, str]) -> Respon
     if decision.get("decision") != "sign_out":
         visit.session.close(visit.name)
         return flask.render_template("private_key_jwt/signed_out.html", signed_in_as=name_of(person.user))
+    visit.session.close(visit.name, decision_token=decision["decision_token"])
     visit.state.people.sign_out_person(visit.session)
     return _leave(visit, confirmed=True, seen=True)
 

@@ -14,6 +14,7 @@ from ..errors import (
     PayloadTooLarge,
     TemporarilyUnavailable,
 )
+from ..registered_uris import find_picture_origin
 from ..request import FORM_TYPE, MAX_PARAMETERS, read_body
 from ..response import REFERENCE_HEADER, describe_refusal
 from ..state import current_state
@@ -27,6 +28,14 @@ HEADERS_OF_REFUSALS = ("Allow", "Retry-After")
 """What a page says as well of the headers that a refusal has elsewhere."""
 PAGE_POLICY = f"default-src 'self'; style-src 'self' 'unsafe-inline'; {ALONE}"
 # No form-action: browsers hold it against the redirects that follow a form, which lead to the client.
+
+
+def allow_picture(page: ResponseReturnValue, uri: str | None) -> flask.Response:
+    """*page*, with a policy that lets the picture at *uri* load, unless the application has a policy of its own."""
+    response = flask.make_response(page)
+    if uri is not None and (origin := find_picture_origin(uri)) is not None:
+        response.headers.setdefault("Content-Security-Policy", f"{PAGE_POLICY}; img-src 'self' {origin}")
+    return response
 
 
 def answer_with_page(respond: Callable[[], ResponseReturnValue], *, endpoint: str) -> flask.Response:

@@ -5,10 +5,11 @@ from dataclasses import fields
 from typing import Any
 
 import flask
+from werkzeug.exceptions import HTTPException
 
 from ..dpop.nonce import Nonces
 from ..dpop.proof import ProofChecker
-from ..errors import InvalidToken
+from ..errors import ConfigurationError, InvalidToken, OAuthError
 from ..keys.derived import Secrets
 from ..profiles import apply_profile
 from ..resource_server.admission import Admission, find_admission
@@ -47,16 +48,32 @@ def _find_claims(state: State, admission: Admission) -> dict[str, Any]:
     """What the person's token opens.
 
     :raises InvalidToken: It is no person's, or that of one who is no more.
-    :raises ConfigurationError: The application says of the person what it may not.
+    :raises ConfigurationError: The application says of the person what it may not, or its function failed.
     """
     token = admission.token
     subject: str = token.claims["sub"]
     if subject == token.client_id:
         raise InvalidToken("the client acts for itself: there is nobody to tell of", client_id=token.client_id)
-    claims = build_user_claims(state.people.claims, subject, token.scopes)
+    claims = _ask_application(state, subject, token.scopes)
     if claims is None:
         raise InvalidToken("there is no such person any more", client_id=token.client_id)
     return claims
+
+
+def _ask_application(state: State, subject: str, scopes: frozenset[str]) -> dict[str, Any] | None:
+    """The claims about a person, or ``None``: there is no such person any more.
+
+    :raises ConfigurationError: They are not acceptable; or the application's function failed, which is then the cause.
+    """
+    try:
+        return build_user_claims(state.people.claims, subject, scopes)
+    except (ConfigurationError, OAuthError, HTTPException):
+        raise
+    except Exception as error:  # whatever a function of the application's own may raise
+        raise ConfigurationError(
+            f"user_claims raised {type(error).__name__}; the log has its traceback. It gets the subject as a string: "
+            "where people's key is a UUID or a number, look them up by uuid.UUID(subject) or int(subject)."
+        ) from error
 
 
 def build_guard(

@@ -126,7 +126,7 @@ class AuthorizationStore(Protocol):
         """Keep a new code, and use the pushed request it answers, in one step.
 
         :param reference: The pushed request, if there was one.
-        :return: ``False`` when that was used before: nothing is kept.
+        :return: ``False`` when that was used before, or the code is kept already: nothing has changed.
         :raises StoreUnavailable: The database did not answer.
         """
 

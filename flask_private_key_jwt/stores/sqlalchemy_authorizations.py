@@ -4,6 +4,7 @@ import json
 from typing import Any
 
 from sqlalchemy import Connection, Row, Table, delete, insert, select, update
+from sqlalchemy.exc import IntegrityError
 
 from .. import clock
 from .base import BATCH_ROWS, KEEP_ENDED_SECONDS, Rest, no_rest
@@ -66,10 +67,16 @@ class SQLAlchemyAuthorizationStore:
             "nonce": stored.nonce,
             "expires_at": stored.expires_at,
         }
-        with self._database.begin() as connection:
-            if reference is not None and not _use(connection, self._pushed, reference):
-                return False
-            connection.execute(insert(self._code), row)
+        try:
+            with self._database.begin() as connection:
+                if reference is not None and not _use(connection, self._pushed, reference):
+                    return False
+                try:
+                    connection.execute(insert(self._code), row)
+                except IntegrityError:
+                    raise _Kept from None  # takes back the use, too
+        except _Kept:
+            return False
         return True
 
     def find_code(self, code: str) -> StoredCode | None:
@@ -137,6 +144,10 @@ class SQLAlchemyAuthorizationStore:
     def _find(self, table: Table, text: str) -> Row[Any] | None:
         with self._database.begin() as connection:
             return connection.execute(select(table).where(table.c.digest == digest(text))).one_or_none()
+
+
+class _Kept(Exception):
+    """The code is in the table already."""
 
 
 def granted_columns(granted: Granted) -> dict[str, object]:

@@ -3,7 +3,7 @@
 from .. import clock
 from ..keys.jose import Claims
 from ..settings import ServerSettings
-from ..stores.granted import Holder, RefreshTokenStore
+from ..stores.granted import Granted, Holder, RefreshTokenStore
 from ..stores.revocations import Revocation, RevocationStore, grant_name, holder_name, token_name
 
 
@@ -56,6 +56,14 @@ class Revocations:
         """
         self._store.add(Revocation(grant_name(grant_id), longest_life(self._settings)))
         self._refresh_tokens.remove_grant(grant_id)
+
+    def take_back(self, granted: Granted) -> None:
+        """Undo what a person has just allowed: revoke the grant, and forget what they allowed that client.
+
+        :raises StoreUnavailable: The database did not answer.
+        """
+        self.revoke_grant(granted.grant_id)
+        self._refresh_tokens.forget_consents(Holder(subject=granted.subject, client_id=granted.client_id))
 
     def revoke_all(self, holder: Holder) -> int:
         """Revoke what a person has granted, or a client holds, or one person to one client; consents are forgotten.

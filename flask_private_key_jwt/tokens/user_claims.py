@@ -13,8 +13,8 @@ from .access_token import RESERVED_CLAIMS
 from .id_token import CLAIMS as ID_TOKEN_CLAIMS
 
 UserClaims = Callable[[str, frozenset[str]], Mapping[str, Any] | None] | type[Any]
-"""Subject and granted scopes -> claims, or ``None`` when there is no such person any more; or a class, made with the
-subject, whose public methods are named after scopes."""
+"""Subject (a string) and granted scopes -> claims, or ``None`` when there is no such person any more; or a class, made
+with the subject, whose public methods are named after scopes."""
 
 SCOPE_CLAIMS: Mapping[str, tuple[str, ...]] = {
     "profile": (

@@ -1,13 +1,18 @@
 """UserInfo: an API like any other, that says what the application says (D15, J5, K22)."""
 
 import secrets
+import uuid
 
+import flask
 import pytest
+from sqlalchemy import String, Uuid
+from sqlalchemy.orm import mapped_column
 
 from flask_private_key_jwt import ResourceProtector, current_token
 from flask_private_key_jwt.dpop.proof import access_token_hash
+from flask_private_key_jwt.errors import ConfigurationError, InvalidToken
 from flask_private_key_jwt.keys import jose
-from tests.authorization.conftest import APP_ID, answer_in
+from tests.authorization.conftest import APP_ID, answer_in, build_request
 from tests.conftest import API, ISSUER
 
 PATH = "/oauth2/userinfo"
@@ -357,3 +362,113 @@ def test_one_app_has_both(app, people, openid_app, get_tokens, ask):
     assert ask(token).json == {"sub": "alice"}
     assert ask(token, path="/me").json == {"subject": "alice"}
     assert ask(get_tokens("read email")["access_token"], path="/me").status_code == 200
+
+
+# --- people whose key is a UUID -----------------------------------------------------------------------------------
+KEY = uuid.UUID("6f0c7d3e-27a4-4c39-9c5e-0f4b3c1f1f10")
+
+
+@pytest.fixture
+def uuid_people(server):
+    """Alice's account, with a UUID for a key, and its model."""
+    app, _, db = server
+
+    class Account(db.Model):
+        id = mapped_column(Uuid, primary_key=True)
+        name = mapped_column(String(20))
+
+    with app.app_context():
+        db.create_all()
+        db.session.add(Account(id=KEY, name="Alice"))
+        db.session.commit()
+    return lambda key: db.session.get(Account, key)
+
+
+@pytest.fixture
+def uuid_token(app, oauth, browser, webapp, redeem, uuid_people):
+    """An access token for the person with that key."""
+
+    class Known:
+        def get_id(self):
+            return KEY
+
+    oauth.user(Known)
+    code = answer_in(browser.decide(browser.open(build_request(scope="openid profile"))))["code"]
+    return redeem(code).json["access_token"]
+
+
+def test_key_that_is_a_uuid_is_looked_up_as_one(oauth, uuid_people, uuid_token, ask):
+    oauth.user_claims(lambda subject, scope: {"name": uuid_people(uuid.UUID(subject)).name})
+
+    assert ask(uuid_token).json == {"sub": str(KEY), "name": "Alice"}
+
+
+def fail_with_a_string(uuid_people):
+    return lambda subject, scope: uuid_people(subject)
+
+
+def fail_in_a_class(_uuid_people):
+    class Claims:
+        def __init__(self, subject):
+            self.id = int(subject)
+
+    return Claims
+
+
+def fail_in_a_method(_uuid_people):
+    class Claims:
+        def __init__(self, subject):
+            pass
+
+        def profile(self):
+            return {"name": self.name}
+
+    return Claims
+
+
+@pytest.mark.parametrize(
+    ("build", "raised"),
+    [(fail_with_a_string, "StatementError"), (fail_in_a_class, "ValueError"), (fail_in_a_method, "AttributeError")],
+)
+def test_function_that_fails_is_named_in_the_log(
+    build, raised, app, oauth, uuid_people, uuid_token, ask, refusals, caplog
+):
+    oauth.user_claims(build(uuid_people))
+    seen = []
+    with flask.got_request_exception.connected_to(lambda sender, exception: seen.append(exception), sender=app):
+        answer = ask(uuid_token)
+
+    assert (answer.status_code, answer.json["error"]) == (503, "temporarily_unavailable")
+    assert len(refusals) == 1
+    assert refusals[0].startswith(f"set up wrongly: user_claims raised {raised}; the log has its traceback.")
+    assert "uuid.UUID(subject)" in refusals[0]
+    assert [type(error.__cause__).__name__ for error in seen] == [raised]
+    assert any(record.exc_info and record.message == "a defect in the application" for record in caplog.records)
+
+
+def test_function_that_fails_raises_while_testing(app, oauth, uuid_people, uuid_token, ask):
+    oauth.user_claims(fail_in_a_class(uuid_people))
+    app.testing = True
+
+    with pytest.raises(ConfigurationError, match="user_claims raised ValueError") as caught:
+        ask(uuid_token)
+
+    assert isinstance(caught.value.__cause__, ValueError)
+
+
+def test_refusal_of_the_function_stays_what_it_is(oauth, uuid_token, ask, refusals):
+    @oauth.user_claims
+    def refuse(subject, scope):
+        raise InvalidToken("not today")
+
+    assert ask(uuid_token).status_code == 401
+    assert refusals == ["not today"]
+
+
+def test_key_is_revoked_by_its_string(app, oauth, uuid_token, ask):
+    with app.app_context():
+        with pytest.raises(TypeError, match="subject has to be"):
+            oauth.revoke(subject=KEY)
+        assert oauth.revoke(subject=str(KEY)) == 1
+
+    assert ask(uuid_token).status_code == 401
