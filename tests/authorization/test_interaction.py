@@ -161,7 +161,7 @@ def test_prompt_none_and_an_old_sign_in_do_not_go_together(consented, clock):
 
 
 @pytest.mark.parametrize(("change", "age"), [({"prompt": "login"}, 0), ({"max_age": "60"}, 61)])
-@pytest.mark.parametrize(("seconds", "asked"), [(1800, False), (1801, True)])
+@pytest.mark.parametrize(("seconds", "asked"), [(1799, False), (1800, True)])
 def test_sign_in_counts_for_an_abandoned_request_while_it_is_open(change, age, seconds, asked, browser, webapp, clock):
     browser.sign_in()
     clock.move(age)

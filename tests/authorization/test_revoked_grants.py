@@ -114,7 +114,7 @@ def test_refresh_token_of_a_client_that_became_public_is_inactive(app, oauth, to
         )
         client = oauth.clients.get(APP_ID)
         assert client.is_public
-        assert not state.server.refresh_tokens.is_active(stored, client)
+        assert not state.server.refresh_tokens.is_active(tokens["refresh_token"], stored, client)
 
 
 def test_refresh_token_that_was_made_while_its_grant_was_revoked_is_inactive(
