@@ -128,7 +128,9 @@ def forget_client(connection: Connection, tables: GrantTables, client_id: str, *
     its_grants = [Revocation(grant_name(grant_id), expires_at=until) for grant_id in sorted(grants)]
     revoke_within(connection, tables.revocation, [its_tokens, *its_grants])
     for table in (tables.pushed_request, tables.authorization_code, tables.refresh_token, tables.consent):
-        connection.execute(delete(table).where(table.c.client_id == client_id))
+        keys = _find_keys(connection, table.c.digest, holder)
+        for start in range(0, len(keys), CHUNK):
+            connection.execute(delete(table).where(table.c.digest.in_(keys[start : start + CHUNK])))
 
 
 def _find_keys(connection: Connection, column: Column[_Key], holder: Holder) -> list[_Key]:

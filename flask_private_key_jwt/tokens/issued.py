@@ -61,7 +61,7 @@ class IssuedTokens:
         # One from a machine whose clock is ahead does not count yet, but will: it has to be revocable now.
         token = self._verifier.load(text, self._keys)
         if clock.is_over(find_last_use(self._settings, math.ceil(token.valid_until))):
-            raise InvalidToken("token: expired, and for every API")
+            raise InvalidToken(f"token: expired, {clock.now() - math.ceil(token.valid_until)} s ago")
         return token
 
     def _load_refresh_token(self, text: str) -> StoredRefreshToken:

@@ -103,7 +103,7 @@ def test_made_up_decision_is_refused(token, browser, refusals):
     assert browser.is_signed_in()
 
 
-@pytest.mark.parametrize(("seconds", "status"), [(1800, 303), (1801, 403)])
+@pytest.mark.parametrize(("seconds", "status"), [(1799, 303), (1800, 403)])
 def test_decision_comes_in_time_or_not(seconds, status, browser, clock):
     page = browser.leave(**REQUEST)
     clock.move(seconds)

@@ -5,6 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from flask_private_key_jwt.keys import jose
+from flask_private_key_jwt.keys.derived import Secrets
 from flask_private_key_jwt.registration import describe_client
 from tests.authorization.conftest import APP_ID, Browser, answer_in, build_request
 from tests.conftest import API, INVALID_CLIENT, INVALID_REQUEST, ISSUER
@@ -100,6 +101,30 @@ def test_look_at_a_replaced_token_revokes_nothing(introspect, tokens, refresh, i
     assert introspect(first, by=APP_ID).data == INACTIVE
     assert refusals == ["the refresh token was replaced or revoked, or belongs to no key any more"]
     assert is_active(second)
+
+
+@pytest.mark.parametrize("settings", [{"OAUTH2_REFRESH_TOKEN_ROTATION": "all"}])
+def test_replaced_token_is_inactive_once_its_successor_is_used(introspect, tokens, refresh, is_active, refusals):
+    first = tokens["refresh_token"]
+    second = refresh(first).json["refresh_token"]
+    assert is_active(first)
+    third = refresh(second).json["refresh_token"]
+
+    assert introspect(first, by=APP_ID).data == INACTIVE
+    assert refusals == ["the refresh token was replaced or revoked, or belongs to no key any more"]
+    assert [is_active(second), is_active(third)] == [True, True]
+
+
+@pytest.mark.parametrize("settings", [{"OAUTH2_REFRESH_TOKEN_ROTATION": "all"}])
+def test_replaced_token_is_inactive_where_its_successor_is_not_to_be_found(app, tokens, refresh, introspect, is_active):
+    first = tokens["refresh_token"]
+    second = refresh(first).json["refresh_token"]
+    refresh_tokens = app.extensions["private_key_jwt"].server.refresh_tokens
+    refresh_tokens._secrets = Secrets(("another secret for tests only, long too",))
+    refresh_tokens.__dict__.pop("_keys", None)
+
+    assert introspect(first, by=APP_ID).data == INACTIVE
+    assert is_active(second)
     assert refresh(second).status_code == 200
     assert is_active(tokens["access_token"])
 
@@ -114,7 +139,7 @@ def test_refresh_token_of_a_client_that_became_public_is_inactive(app, oauth, to
         )
         client = oauth.clients.get(APP_ID)
         assert client.is_public
-        assert not state.server.refresh_tokens.is_active(stored, client)
+        assert not state.server.refresh_tokens.is_active(tokens["refresh_token"], stored, client)
 
 
 def test_refresh_token_that_was_made_while_its_grant_was_revoked_is_inactive(

@@ -19,9 +19,9 @@ def bind(make_checker, app, client):
     with app.app_context():
         registered = app.extensions["private_key_jwt"].server.clients.find(CLIENT_ID)
 
-    def bind(proof, *, required=False, bound=False):
+    def bind(proof, *, required=False, bound=False, method="private_key_jwt"):
         binding = TokenBinding(make_checker(), required=required)
-        wanting = dataclasses.replace(registered, dpop_bound_access_tokens=bound)
+        wanting = dataclasses.replace(registered, dpop_bound_access_tokens=bound, token_endpoint_auth_method=method)
         return binding.check(dataclasses.replace(REQUEST, proof=proof), wanting)
 
     return bind
@@ -40,7 +40,7 @@ def test_nothing_is_bound_where_nobody_asks_for_it(bind):
     assert bind(None) is None
 
 
-@pytest.mark.parametrize("wish", [{"required": True}, {"bound": True}])
+@pytest.mark.parametrize("wish", [{"required": True}, {"bound": True}, {"method": "none"}])
 def test_missing_proof_is_refused_where_one_is_required(wish, bind):
     with pytest.raises(InvalidRequest) as refused:
         bind(None, **wish)

@@ -36,7 +36,7 @@ def ask(request, client, post_as):
         ({"aud": [ISSUER, "https://evil.example"]}, "assertion: aud is not exactly one value"),
         ({"exp": None}, "assertion: missing claim 'exp'"),
         ({"exp": 1}, "assertion: expired"),
-        ({"exp": 4_000_000_000}, "assertion: exp is more than 300 s ahead"),
+        ({"exp": 4_000_000_000}, "assertion: exp is 2200000000 s ahead, more than 300 s"),
         ({"jti": None}, "assertion: missing claim 'jti'"),
         ({"nbf": 4_000_000_000}, "assertion: nbf is in the future"),
         ({"header": {"typ": "at+jwt"}}, "assertion: typ 'at+jwt' is not absent or client-authentication+jwt or jwt"),

@@ -157,3 +157,20 @@ def test_nonce_made_with_the_previous_secret_is_accepted(ask_token, build_dpop, 
     stranger = Nonces(Secrets(("a secret nobody here has, long enough",)), purpose="as", lifetime=300)
     answer = ask_token(proof=build_dpop(nonce=stranger.issue(now=clock.now)))
     assert_refused(answer, "use_dpop_nonce", refusals, WRONG_NONCE)
+
+
+@REQUIRED
+@pytest.mark.parametrize("sent_at", [0, 299, 300, 599])
+def test_proof_with_a_nonce_is_known_until_the_nonce_is_too_old(sent_at, ask_token, build_dpop, clock, refusals):
+    """With a nonce the age of iat does not count; the mark stays for as long as the nonce may."""
+    start = clock.now
+    proof = build_dpop(nonce=nonce_from(ask_token, build_dpop), iat=start - 3600)
+    clock.now = start + sent_at
+    assert ask_token(proof=proof).status_code == 200
+    refusals.clear()
+
+    clock.now = start + 599
+    assert_refused(ask_token(proof=proof), "invalid_dpop_proof", refusals, "jti of the dpop_proof was used before")
+    refusals.clear()
+    clock.now = start + 600
+    assert_refused(ask_token(proof=proof), "use_dpop_nonce", refusals, WRONG_NONCE)

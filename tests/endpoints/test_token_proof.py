@@ -167,3 +167,34 @@ def test_htu_is_the_token_endpoint_of_an_issuer_with_a_path(ask_token, build_ass
 
     assert ask("https://as.example/tenant/oauth2/token").status_code == 200
     assert_refused(ask(TOKEN_URL), "invalid_dpop_proof", refusals, "proof: htu")
+
+
+# --- the mark outlives the proof -------------------------------------------------------------------------------------
+LIVES = "proof: iat is 60 s ago, and a proof is good for 60 s"
+
+
+@pytest.mark.parametrize(
+    ("settings", "skew"), [({"OAUTH2_CLOCK_SKEW_SECONDS": 0}, 0), ({}, 10), ({"OAUTH2_CLOCK_SKEW_SECONDS": 60}, 60)]
+)
+def test_proof_from_a_clock_that_is_ahead_is_known_until_it_is_too_old(skew, ask_token, build_dpop, clock, refusals):
+    proof, start = build_dpop(iat=clock.now + skew), clock.now
+    assert ask_token(proof=proof).status_code == 200
+
+    for second in sorted({1, 59, 60 + skew - 1}):
+        clock.now = start + second
+        assert_refused(ask_token(proof=proof), "invalid_dpop_proof", refusals, "jti of the dpop_proof was used before")
+        refusals.clear()
+    clock.now = start + 60 + skew
+    assert_refused(ask_token(proof=proof), "invalid_dpop_proof", refusals, LIVES)
+
+
+def test_mark_of_a_proof_is_there_a_second_longer_than_the_proof(ask_token, build_dpop, clock, refusals):
+    """A worker whose clock is behind this one's by as much as is allowed for may still take the proof."""
+    assert ask_token(proof=build_dpop(jti="one")).status_code == 200
+    clock.move(60 + 10)
+
+    again = ask_token(proof=build_dpop(jti="one"))
+
+    assert_refused(again, "invalid_dpop_proof", refusals, "jti of the dpop_proof was used before")
+    clock.move(1)
+    assert ask_token(proof=build_dpop(jti="one")).status_code == 200

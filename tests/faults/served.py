@@ -89,19 +89,19 @@ def free_port() -> int:
         return port
 
 
-def granian(port: int, workers: int) -> list[str]:
+def granian(port: int, workers: int, factory: str) -> list[str]:
     """The command that the README recommends."""
-    options = ["--interface", "wsgi", "--factory", FACTORY, "--workers", str(workers), "--blocking-threads", "4"]
+    options = ["--interface", "wsgi", "--factory", factory, "--workers", str(workers), "--blocking-threads", "4"]
     respawn = ["--respawn-failed-workers"]
     return [sys.executable, "-m", "granian", *options, *respawn, "--host", "127.0.0.1", "--port", str(port)]
 
 
-def gunicorn(port: int, workers: int) -> list[str]:
+def gunicorn(port: int, workers: int, factory: str) -> list[str]:
     options = ["--workers", str(workers), "--no-control-socket", "--bind", f"127.0.0.1:{port}"]
-    return [sys.executable, "-m", "gunicorn", *options, f"{FACTORY}()"]
+    return [sys.executable, "-m", "gunicorn", *options, f"{factory}()"]
 
 
-COMMANDS: dict[str, Callable[[int, int], list[str]]] = {"granian": granian, "gunicorn": gunicorn}
+COMMANDS: dict[str, Callable[[int, int, str], list[str]]] = {"granian": granian, "gunicorn": gunicorn}
 
 
 @dataclass(frozen=True)
@@ -118,13 +118,15 @@ class Served:
 
 
 @contextmanager
-def serving(kind: str, folder: Path, environment: Mapping[str, str], *, workers: int = 2) -> Iterator[Served]:
+def serving(
+    kind: str, folder: Path, environment: Mapping[str, str], *, workers: int = 2, factory: str = FACTORY
+) -> Iterator[Served]:
     """Run a token server until the block ends; it starts once all its workers answer."""
     port = free_port()
     path = folder / f"{kind}-{port}.log"
     with path.open("wb") as log:
         process = subprocess.Popen(
-            COMMANDS[kind](port, workers),
+            COMMANDS[kind](port, workers, factory),
             cwd=CHECKOUT,
             env=environment_of(environment),
             stdout=log,
@@ -185,6 +187,7 @@ def call(
     body: bytes | None = None,
     *,
     content_type: str = "application/x-www-form-urlencoded",
+    headers: Mapping[str, str] | None = None,
 ) -> Answer:
     """One request on a connection of its own.
 
@@ -193,8 +196,8 @@ def call(
     started = time.monotonic()
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE_SECONDS)
     try:
-        headers = {"Content-Type": content_type} if body is not None else {}
-        connection.request(method, path, body, headers)
+        kind = {"Content-Type": content_type} if body is not None else {}
+        connection.request(method, path, body, {**kind, **(headers or {})})
         response = connection.getresponse()
         answer = response.read()
     except http.client.HTTPException as error:

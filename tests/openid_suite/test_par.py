@@ -96,7 +96,7 @@ def test_par_ensure_jwt_client_assertions_nbf_over_60_seconds_in_the_future_fail
 def test_par_test_array_as_audience_fails(client, refusals):
     answer = client.push(assertion=client.assertion(aud=[ISSUER, ISSUER + TOKEN]))
 
-    assert_refused(answer, refusals, "assertion: aud is not a text", *UNAUTHENTICATED)
+    assert_refused(answer, refusals, "assertion: aud is not a string", *UNAUTHENTICATED)
 
 
 @BOTH_ALGS

@@ -56,7 +56,7 @@ def test_unknown_members_are_ignored(call, token, build_proof):
     assert call.dpop(token, proof=proof).status_code == 200
 
 
-@pytest.mark.parametrize("seconds", [-60, -10, 0, 10])
+@pytest.mark.parametrize("seconds", [-59, -10, 0, 10])
 def test_an_iat_near_now_is_accepted(call, token, build_proof, clock, seconds):
     assert call.dpop(token, proof=build_proof(token, iat=clock.now + seconds)).status_code == 200
 
@@ -135,11 +135,19 @@ def test_a_proof_made_for_something_else_is_refused(call, refusals, token, build
     check_refused(call.dpop(token, proof=build_proof(token, **changes)), refusals, reason)
 
 
-@pytest.mark.parametrize(("seconds", "shown"), [(-3600, "-3600"), (3600, "+3600"), (-61, "-61"), (11, "+11")])
-def test_an_iat_far_from_now_is_refused(call, refusals, token, build_proof, clock, seconds, shown):
+@pytest.mark.parametrize(
+    ("seconds", "reason"),
+    [
+        (-3600, "3600 s ago, and a proof is good for 60 s"),
+        (-60, "60 s ago, and a proof is good for 60 s"),
+        (11, "in the future, 11 s ahead"),
+        (3600, "in the future, 3600 s ahead"),
+    ],
+)
+def test_an_iat_far_from_now_is_refused(call, refusals, token, build_proof, clock, seconds, reason):
     answer = call.dpop(token, proof=build_proof(token, iat=clock.now + seconds))
 
-    check_refused(answer, refusals, f"proof: iat is {shown} s from now")
+    check_refused(answer, refusals, f"proof: iat is {reason}")
 
 
 def test_two_dpop_headers_are_refused(call, refusals, token, build_proof):

@@ -237,6 +237,23 @@ def test_proof_is_used_once(patch, prove, new, client_key, refusals):
     assert patch([new], prove()).status_code == 200
 
 
+@pytest.mark.parametrize(
+    ("seconds", "reason"),
+    [
+        (59, "key_possession: jti of the key_possession was used before"),
+        (69, "key_possession: jti of the key_possession was used before"),
+        (70, "key_possession: expired, 10 s ago"),
+    ],
+)
+def test_proof_is_known_until_it_is_over(seconds, reason, patch, prove, new, client_key, clock, refusals):
+    proof = prove()
+    assert patch([new], proof).status_code == 200
+    assert patch([client_key], prove(key=client_key)).status_code == 200
+    clock.move(seconds)
+
+    assert_refused(patch([new], proof), "invalid_client_metadata", refusals, reason)
+
+
 def test_proof_is_not_spent_by_an_update_that_is_refused(patch, prove, new):
     proof = prove()
 

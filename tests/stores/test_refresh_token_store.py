@@ -12,10 +12,10 @@ from sqlalchemy import String, create_engine, func, select
 
 from flask_private_key_jwt.stores import sqlalchemy_refresh_tokens
 from flask_private_key_jwt.stores.driver import Database
-from flask_private_key_jwt.stores.granted import Consent, Granted, Holder, StoredRefreshToken
+from flask_private_key_jwt.stores.granted import Consent, Granted, Holder, PushedRequest, StoredRefreshToken
 from flask_private_key_jwt.stores.models import build_tables
 from flask_private_key_jwt.stores.sqlalchemy_authorizations import SQLAlchemyAuthorizationStore
-from flask_private_key_jwt.stores.sqlalchemy_refresh_tokens import SQLAlchemyRefreshTokenStore
+from flask_private_key_jwt.stores.sqlalchemy_refresh_tokens import SQLAlchemyRefreshTokenStore, forget_client
 from tests.conftest import START
 
 AT_ONCE = 20
@@ -92,22 +92,32 @@ def test_grant_ends_with_all_its_tokens_and_no_others(store, sql_database, monke
     assert store.find("another") is not None
 
 
-def test_grants_end_while_their_tokens_are_replaced(sql_database):
+def remove_client(database: Any, client_id: str) -> None:
+    with database.engine.begin() as connection:
+        forget_client(connection, database.tables.granted, client_id, until=START + 1000)
+
+
+@pytest.mark.parametrize("end", ["grant", "client"])
+def test_tokens_end_while_they_are_replaced(end, sql_database):
     """Neither waits for the other for ever, nor fails."""
     stores = [open_store(sql_database) for _ in range(2)]
+    stored = [build_stored(f"g{number}", client_id=f"c{number}") for number in range(AT_ONCE)]
     for number in range(AT_ONCE):
-        stores[0].add(f"first {number}", build_stored(f"g{number}"))
+        stores[0].add(f"first {number}", stored[number])
     together = threading.Barrier(2)
 
     def replace() -> None:
         together.wait()
         for number in range(AT_ONCE):
-            stores[0].replace(f"first {number}", f"second {number}", build_stored(f"g{number}"))
+            stores[0].replace(f"first {number}", f"second {number}", stored[number])
 
     def remove() -> None:
         together.wait()
         for number in range(AT_ONCE):
-            stores[1].remove_grant(f"g{number}")
+            if end == "grant":
+                stores[1].remove_grant(f"g{number}")
+            else:
+                remove_client(sql_database, f"c{number}")
 
     with ThreadPoolExecutor(2) as pool:
         for future in [pool.submit(replace), pool.submit(remove)]:
@@ -163,3 +173,25 @@ def test_consents_are_forgotten_by_exactly_their_holder(named_database):
 
     assert consents.find_consent("shop", "alice") is None
     assert consents.find_consent("shop", "Alice") is not None
+
+
+def test_client_that_is_removed_takes_its_own_with_it_and_nothing_else(named_database, monkeypatch):
+    monkeypatch.setattr(sqlalchemy_refresh_tokens, "CHUNK", 2)
+    store = open_store(named_database)
+    pushed = SQLAlchemyAuthorizationStore(
+        Database(lambda: named_database.engine), named_database.tables.granted, keep_seconds=1800
+    )
+    for client_id in ("shop", "Shop"):
+        for number in range(3):
+            store.add(f"{client_id} {number}", build_stored(f"{client_id} {number}", client_id=client_id))
+        pushed.push(f"of {client_id}", PushedRequest(client_id, {}, START + 90))
+        pushed.save_consent(client_id, "alice", Consent(frozenset({"read"}), frozenset()))
+
+    remove_client(named_database, "shop")
+
+    assert [store.find(f"shop {number}") for number in range(3)] == [None] * 3
+    assert pushed.find_pushed("of shop") is None
+    assert pushed.find_consent("shop", "alice") is None
+    assert all(store.find(f"Shop {number}") is not None for number in range(3))
+    assert pushed.find_pushed("of Shop") is not None
+    assert pushed.find_consent("Shop", "alice") is not None
