@@ -8,7 +8,6 @@ import threading
 import flask
 import pytest
 import requests
-from conftest import redirect, serving
 from requests.adapters import HTTPAdapter
 from urllib3.util import Retry
 from werkzeug.wrappers import Response
@@ -17,6 +16,7 @@ from flask_private_key_jwt import ResourceProtector
 from flask_private_key_jwt.client.headers import TokenHeaders
 from flask_private_key_jwt.client.proofs import Prover
 from flask_private_key_jwt.keys import jose
+from tests.client.conftest import redirect, serving
 from tests.conftest import START
 
 
