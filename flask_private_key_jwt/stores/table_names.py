@@ -48,10 +48,10 @@ def _refuse_models(db: "SQLAlchemy", claimed: frozenset[str]) -> None:
     SQLAlchemy itself would refuse the name with the advice to set ``extend_existing=True``, and whoever followed it
     would have one table for two purposes.
     """
-    hook = getattr(db.Model, "__table_cls__", None)
-    # The function below the bound method: it wants the model, not db.Model.
-    make_table: Callable[..., Any] = (
-        hook.__func__ if hook is not None else lambda _cls, *items, **options: Table(*items, **options)
+    hook = getattr(db.Model, "__table_cls__", Table)
+    # The function below a bound method: it wants the model, not db.Model. A base class may also have a static one.
+    make_table: Callable[..., Any] = getattr(
+        hook, "__func__", lambda _model, *items, **options: hook(*items, **options)
     )
 
     def check_name(cls: type, name: str, metadata: MetaData, *items: Any, **options: Any) -> Any:

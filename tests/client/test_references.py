@@ -6,7 +6,10 @@ import pytest
 import requests
 from werkzeug.wrappers import Response
 
-from flask_private_key_jwt.client import DiscoveryError
+from flask_private_key_jwt.client import DiscoveryError, TokenClient
+from flask_private_key_jwt.signals import request_refused
+from tests.client.conftest import serving
+from tests.conftest import close, make_app
 
 REFERENCE = "9f1c2d3e4a5b6c7d"
 
@@ -83,3 +86,29 @@ def test_discovery_carries_none_where_the_metadata_is_wrong(make_client, token_s
     with pytest.raises(DiscoveryError) as caught:
         make_client().request_token()
     assert caught.value.reference is None
+
+
+class Later:
+    """A WSGI app that is made when its URL is known."""
+
+    url = ""
+    app = None
+
+    def __call__(self, environ, start_response):
+        return self.app(environ, start_response)
+
+
+def test_our_own_servers_reference_is_the_one_in_its_log(tmp_path, key, caplog):
+    references = []
+
+    def note(_sender, *, reference, **_):
+        references.append(reference)
+
+    with serving(Later()) as served, request_refused.connected_to(note):
+        served.app, _, db = make_app(f"sqlite:///{tmp_path}/as.sqlite", OAUTH2_ISSUER=served.url)
+        with pytest.raises(requests.RequestException, match="refused with 400 invalid_client") as caught:
+            TokenClient(served.url, "nobody", key=key).request_token()
+        close(served.app, db)
+
+    assert references == [caught.value.reference]
+    assert f"reference {caught.value.reference}]" in caplog.text

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from flask import Flask
 from flask_sqlalchemy import SQLAlchemy
-from sqlalchemy import MetaData, create_engine, inspect
+from sqlalchemy import MetaData, Table, create_engine, inspect
 from sqlalchemy.orm import DeclarativeBase, DeclarativeBaseNoMeta, Mapped, mapped_column
 
 from flask_private_key_jwt import PrivateKeyJWT
@@ -38,7 +38,22 @@ def on_a_base_without_metaclass() -> SQLAlchemy:
     return SQLAlchemy(model_class=Base)
 
 
-KINDS = [plain, without_automatic_names, on_a_base_class, on_a_base_without_metaclass]
+def on_a_base_with_a_hook_of_its_own() -> SQLAlchemy:
+    class Base(DeclarativeBase):
+        @staticmethod
+        def __table_cls__(*items: Any, **options: Any) -> Table:
+            return Table(*items, comment="made by the application", **options)
+
+    return SQLAlchemy(model_class=Base, disable_autonaming=True)
+
+
+KINDS = [
+    plain,
+    without_automatic_names,
+    on_a_base_class,
+    on_a_base_without_metaclass,
+    on_a_base_with_a_hook_of_its_own,
+]
 
 
 def names_of(metadata: MetaData) -> set[str]:
@@ -153,6 +168,8 @@ def test_a_model_of_another_name_that_comes_later_is_made_as_ever(make_db):
         """Of the same table."""
 
     assert PaidInvoice.__table__ is Invoice.__table__ is db.metadata.tables["oauth2_invoice"]
+    has_own_hook = make_db is on_a_base_with_a_hook_of_its_own
+    assert Invoice.__table__.comment == ("made by the application" if has_own_hook else None)
 
 
 def test_the_same_name_in_another_schema_or_database_is_no_clash():
@@ -192,6 +209,9 @@ def test_two_servers_with_different_prefixes_share_a_database():
     engine = create_engine("sqlite://")
     db.metadata.create_all(engine)
     assert first.Client is not second.Client
+    for name in ("oauth2_client", "second_client"):
+        with pytest.raises(ConfigurationError, match=f"has a table {name} already"):
+            type(f"Mine_{name}", (db.Model,), {"__tablename__": name, "id": db.Column(db.Integer, primary_key=True)})
     assert len(inspect(engine).get_table_names()) == 2 * len(TABLE_NAMES)
     engine.dispose()
 
