@@ -40,13 +40,15 @@ class Endpoint:
         """Its name in a sentence."""
         return f"The {self.member.replace('_', ' ')}"
 
-    def load_members(self, answer: Answer) -> dict[str, Any]:
+    def load_members(self, answer: Answer, *, as_said: bool = False) -> dict[str, Any]:
         """The members of a JSON answer but null and empty ones; none for an error that holds no JSON object.
 
+        :param as_said: Null and empty ones too: of a token, where a missing member can mean less protection.
         :raises EndpointError: It is a success that holds none.
         """
         try:
-            return without_unset(jose.load_json_object(answer.body, "answer"))
+            members = jose.load_json_object(answer.body, "answer")
+            return dict(members) if as_said else without_unset(members)
         except jose.JoseProblem as problem:
             if answer.status == 200:
                 raise self.unusable(answer, f"answer is not usable: {problem}.") from None

@@ -58,7 +58,7 @@ def read_introspection(answer: Answer, *, token: str) -> Introspection:
     """
     if answer.status != 200:
         raise INTROSPECTION.refusal(answer, token=token)
-    members = INTROSPECTION.load_members(answer)
+    members = INTROSPECTION.load_members(answer, as_said=True)
     active = members.pop("active", None)
     if not isinstance(active, bool):  # neither 1 nor "true": what is not the answer of RFC 7662 is no answer
         raise INTROSPECTION.unusable(answer, "answer does not say whether the token is active.")

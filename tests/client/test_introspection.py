@@ -290,12 +290,11 @@ def test_a_server_that_is_away_is_a_sentence(key):
 
 
 # --- what says nothing ----------------------------------------------------------------------------------
-def test_members_that_are_null_or_empty_are_absent(make_introspector, token_server):
-    unset = {"cnf": None, "aud": [], "scope": "", "username": None}
-    answer = {"active": True, "sub": "alice", **unset}
-    token_server.script = [Response(json.dumps(answer), content_type="application/json")]
+def test_members_about_a_token_are_told_as_they_were_said(make_introspector, token_server):
+    said = {"sub": "alice", "cnf": None, "aud": [], "scope": ""}  # absent, they could mean less protection
+    token_server.script = [Response(json.dumps({"active": True, **said}), content_type="application/json")]
 
-    assert make_introspector().introspect("token-1") == Introspection(True, {"sub": "alice"})
+    assert make_introspector().introspect("token-1") == Introspection(True, said)
 
 
 @pytest.mark.parametrize("active", [None, "", []])
