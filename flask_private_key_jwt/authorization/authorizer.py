@@ -1,17 +1,14 @@
 """From an authorization request to a code: push, open, check, issue."""
 
-import hmac
 import secrets
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
-from hashlib import sha256
 
 from .. import clock
 from ..dpop.proof import DPoPProof
 from ..errors import (
     ConfigurationError,
-    InteractionRefused,
     InvalidRequest,
     InvalidRequestURI,
     OAuthError,
@@ -19,13 +16,13 @@ from ..errors import (
     UnusableClient,
 )
 from ..keys.derived import Secrets
-from ..keys.jose import b64url
 from ..registered_client import RegisteredClient, is_client_id
 from ..settings import ServerSettings
 from ..stores.base import ClientStore
 from ..stores.granted import AuthorizationStore, Consent, Granted, PushedRequest, StoredCode
 from ..tokens.id_token import read_id_token_hint
 from ..tokens.verification import KeySource
+from .decided_codes import DecidedCodes
 from .interaction import Person
 from .parameters import AuthorizationRequest, Parameters, check_request, check_target, collect
 from .pushed_request import (
@@ -41,8 +38,6 @@ from .response import ResponseTarget
 
 STAND_INS = ("request_uri", "request")
 """The parameters that stand for all others (RFC 9101 §5)."""
-CODES_PER_DECISION = 4
-"""How often a button may be pressed once more after its code was redeemed, and one over."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,10 +81,10 @@ class Authorizer:
         app_secrets: Secrets,
     ) -> None:
         self._settings = settings
-        self._secrets = app_secrets
         self._clients = clients
         self._objects = objects
         self._store = store
+        self.decided_codes = DecidedCodes(store, app_secrets)
         self._read_hint = partial(read_id_token_hint, issuer=settings.ISSUER, keys=own_keys)
 
     def push(self, form: Parameters, client: RegisteredClient, proof: DPoPProof | None) -> Reference:
@@ -213,25 +208,11 @@ class Authorizer:
             nonce=request.nonce,
         )
         if decision_token is not None:
-            return self._add_decided_code(decision_token, stored, request_uri=request_uri)
+            return self.decided_codes.add(decision_token, stored, request_uri=request_uri)
         code = secrets.token_urlsafe(32)
         if not self._store.add_code(code, stored, reference=request_uri):
             raise InvalidRequestURI("the request_uri was used before", client_id=request.client.client_id)
         return code
-
-    def withdraw(self, decision_token: str) -> list[Granted]:
-        """Use up the codes that a decision gave before; what was granted with them.
-
-        :raises StoreUnavailable: The database did not answer.
-        """
-        withdrawn = []
-        for code in self._derive_codes(decision_token):
-            before = self._store.find_code(code)
-            if before is None:
-                break
-            self._store.use_code(code)
-            withdrawn.append(before.granted)
-        return withdrawn
 
     def refuse(self, opened: OpenedRequest, *, again: bool = False) -> None:
         """Use a pushed request without a code: its client is told of an error.
@@ -242,32 +223,6 @@ class Authorizer:
         """
         if opened.request_uri is not None and not self._store.use_pushed(opened.request_uri) and not again:
             raise InvalidRequestURI("the request_uri was used before", client_id=opened.client.client_id)
-
-    def _add_decided_code(self, decision_token: str, stored: StoredCode, *, request_uri: str | None) -> str:
-        """Keep a code of a decision, or find the one that is there.
-
-        While the first can be redeemed every repeat gives the same. One that was redeemed would, a second time, revoke
-        what came of it: the client may not have got that far in this browser, so it gets the next.
-        """
-        refused = InteractionRefused("the decision was made before", client_id=stored.granted.client_id)
-        for code in self._derive_codes(decision_token):
-            if self._store.add_code(code, stored, reference=request_uri):
-                return code
-            before = self._store.find_code(code)
-            if before is None:
-                raise InvalidRequestURI("the request_uri was used before", client_id=stored.granted.client_id)
-            if clock.is_over(before.expires_at):
-                raise refused
-            if not before.used:
-                return code
-            stored, request_uri = replace(stored, expires_at=before.expires_at), None
-        raise refused
-
-    def _derive_codes(self, decision_token: str) -> Iterator[str]:
-        """The codes of a decision, in order: 256 bits each, which nobody can guess who has not our key."""
-        key = self._secrets.derive("authorization code")[0]
-        for number in range(CODES_PER_DECISION):
-            yield b64url(hmac.digest(key, f"{number}\x00{decision_token}".encode(), sha256))
 
     def _check_subject(self, person: Person) -> None:
         """Keep people and clients apart: a client that acts for itself has its own id as ``sub`` (RFC 9700 §4.15)."""

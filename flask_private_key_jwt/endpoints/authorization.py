@@ -161,7 +161,7 @@ def _decide(
         raise InteractionRefused("the decision is not from this session, person and request")
     server = visit.state.server
     if decision.get("decision") != "allow":
-        for granted in server.authorizer.withdraw(token):
+        for granted in server.authorizer.decided_codes.withdraw(token):
             server.revocations.take_back(granted)  # "Allow" was pressed first
         raise AccessDenied("the person said no")
     signed_in_since = visit.session.signed_in_since(visit.name, deciding=True)
