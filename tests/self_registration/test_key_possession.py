@@ -302,6 +302,22 @@ def test_proof_by_an_algorithm_that_is_not_accepted_is_none(patch, prove, new, k
     assert_unproven(patch([new], prove(), prove(key=keys("ES384", "new"))), "key_possession: alg 'ES384' is not")
 
 
+def test_proof_by_another_algorithm_than_the_key_is_for_is_none(patch, prove, keys, assert_unproven):
+    """The key would verify it: but its owner registers it for one algorithm (RFC 8725 §3.1)."""
+    key = keys("PS256", "new")
+    other = jose.PrivateKey(key.native, "RS256", key.public)
+
+    reason = f"key_possession holds no JWT signed with the new key {key.public.thumbprint}"
+    assert_unproven(patch([key], prove(key=other)), reason)
+    assert patch([key], prove(key=key)).status_code == 200
+
+
+def test_proofs_of_keys_of_another_type_are_passed_over(patch, prove, new, keys):
+    others = [prove(key=keys(alg, "other"), header={"kid": None}) for alg in ("RS256", "EdDSA", "ES384")]
+
+    assert patch([new], *others, prove()).status_code == 200
+
+
 def test_new_jwks_uri_cannot_be_proven(manage, prove, assert_unproven):
     answer = manage("PATCH", {"jwks_uri": "https://keys.example/set", "key_possession": [prove()]})
 
