@@ -37,6 +37,9 @@ class Mark:
     jti: str
     until: int
     """When the mark may be forgotten, in seconds since the epoch."""
+    used_from: int
+    """The earliest second in which it can have been used: a store that may have forgotten what was used until then
+    refuses it."""
 
     def digest(self) -> bytes:
         """32 bytes that stand for the mark; the ``jti`` itself is never stored."""
