@@ -71,11 +71,14 @@ class RedisServer:
         assert self._process is not None
         os.kill(self._process.pid, signal.SIGCONT)
 
-    def settle(self) -> None:
-        """Make it as if this process had been up for long: what it may have forgotten has ended."""
+    def settle(self, *, durable: bool = False) -> None:
+        """Make it as if this process had been up for long: what it may have forgotten has ended.
+
+        :param durable: Whether the process keeps what it confirms.
+        """
         with redis.Redis.from_url(self.url) as client:
             server = client.info("server")["run_id"]
-            state = {"epoch": f"{server}:0", "server": server, "durable": 0, "since": 0, "created": 0}
+            state = {"epoch": f"{server}:0", "server": server, "durable": int(durable), "since": 0, "created": 0}
             client.hset("flask_private_key_jwt:replay", mapping=state)
 
 
