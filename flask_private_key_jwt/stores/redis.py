@@ -32,10 +32,11 @@ _FORGOTTEN, _UNSETTLED = -1, -2
 # A script runs alone: nobody writes between the look and the write. Expiry goes by the caller's clock, as in
 # every store; Redis's own expiry only clears away.
 #
-# The state says which Redis process the marks are in, and up to when it may have forgotten some. Another process than
-# before has been restarted, without a state Redis is new or was emptied. Then marks that can have been used until it
-# started, or until now, are refused for good; what is made after that is not affected. Whoever has seen another epoch
-# than the present one knows that Redis was emptied, even if somebody who did not know came first.
+# The state says which Redis process the marks are in, and up to when it may have forgotten some. In another process
+# than before (restarted, or a replica that took over) or without the state that somebody has seen (emptied), that is
+# now; in a Redis that nobody has seen, when it started. Marks that can have been used until then are refused for good; what
+# is made after that is not affected. Whoever has seen another epoch than the present one knows that Redis was emptied,
+# even if somebody who did not know came first.
 _REMEMBER = """
 local now, seen, durable, fresh, keep = tonumber(ARGV[1]), ARGV[2], ARGV[3], ARGV[4], tonumber(ARGV[5])
 local info = redis.pcall('INFO', 'server')
@@ -47,12 +48,8 @@ if not epoch or state[2] ~= server then
     if durable == '' then return {-2, '', 0} end
     if not epoch or state[3] ~= '1' or durable ~= '1' then
         local uptime = tonumber(string.match(info, 'uptime_in_seconds:(%d+)') or '')
-        if not uptime or string.sub(seen, 1, #server + 1) == server .. ':' then
-            if seen ~= '' then since = now end
-        else
-            since = math.max(since, now - uptime + 1)
-        end
-        epoch, created = server .. ':' .. fresh, now
+        if epoch or seen ~= '' then since = now elseif uptime then since = now - uptime + 1 end
+        epoch, created = fresh, now
     end
     redis.call('HSET', KEYS[1], 'epoch', epoch, 'server', server, 'durable', durable, 'since', since,
         'created', created)

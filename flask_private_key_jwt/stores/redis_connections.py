@@ -39,9 +39,16 @@ class RedisConnections:
         """
         self._breaker.check()
         seconds = min(self._timeout, seconds_left(self._timeout))
-        connection = self._take() or self._open(seconds)
+        connection = self._take()
+        if connection is None:
+            connection = self._open(seconds)
+            seconds = min(self._timeout, seconds_left(self._timeout))  # connecting has used some
         try:
             answer = self._send(connection, command, seconds)
+        except redis.exceptions.ReadOnlyError:  # a replica by now: the name may lead to the new master
+            connection.disconnect()
+            self._drop_idle()
+            raise
         except redis.ResponseError:
             self._idle.append(connection)
             raise
@@ -67,10 +74,12 @@ class RedisConnections:
             connection.send_command(*command)
             return connection.read_response()
         connection._sock.settimeout(seconds)  # redis-py has no public way to wait less for one command
-        connection.send_command(*command)
-        answer = connection.read_response()
-        connection._sock.settimeout(self._timeout)
-        return answer
+        try:
+            connection.send_command(*command)
+            return connection.read_response()
+        finally:
+            if connection._sock is not None:
+                connection._sock.settimeout(self._timeout)
 
     def _take(self) -> Any:
         """A connection that is open still, if there is one."""

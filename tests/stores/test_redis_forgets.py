@@ -1,6 +1,7 @@
 """What a Redis forgets is noticed: nothing that was used before counts once more."""
 
 import tempfile
+import time
 from pathlib import Path
 
 import pytest
@@ -189,3 +190,29 @@ def test_a_redis_that_says_nothing_of_itself_is_used_all_the_same(start, open_re
 
     assert ask(store, mark()) == "used"
     assert ask(store, mark()) == "replayed"
+
+
+def test_a_replica_that_takes_over_may_lack_what_was_used_last(start, open_redis, mark, clock):
+    master = start(*DURABLE)
+    master.settle(durable=True)
+    store = open_redis(master)
+    with tempfile.TemporaryDirectory() as other, redis_server(Path(other)) as replica:
+        with redis.Redis.from_url(replica.url) as client:
+            client.replicaof("127.0.0.1", master.port)
+            spent = mark()
+            assert ask(store, spent) == "used"
+            # It was up long before the last use, and it is as durable.
+            wait_until(lambda: client.exists(STATE) and client.info("server")["uptime_in_seconds"] >= 3)
+            master.kill()
+            client.replicaof("NO", "ONE")
+
+        taken_over = open_redis(replica)
+        assert ask(taken_over, mark("made before")) == "forgotten"
+        assert ask(taken_over, mark("made since", used_from=clock.now + 1)) == "used"
+
+
+def wait_until(is_so):
+    deadline = time.monotonic() + 20
+    while not is_so():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
