@@ -34,9 +34,9 @@ _FORGOTTEN, _UNSETTLED = -1, -2
 #
 # The state says which Redis process the marks are in, and up to when it may have forgotten some. In another process
 # than before (restarted, or a replica that took over) or without the state that somebody has seen (emptied), that is
-# now; in a Redis that nobody has seen, when it started. Marks that can have been used until then are refused for good; what
-# is made after that is not affected. Whoever has seen another epoch than the present one knows that Redis was emptied,
-# even if somebody who did not know came first.
+# now; in a Redis that nobody has seen, when it started. Marks that can have been used until then are refused for good;
+# what is made after that is not affected. Whoever has seen another epoch than the present one knows that Redis was
+# emptied, even if somebody who did not know came first.
 _REMEMBER = """
 local now, seen, durable, fresh, keep = tonumber(ARGV[1]), ARGV[2], ARGV[3], ARGV[4], tonumber(ARGV[5])
 local info = redis.pcall('INFO', 'server')
@@ -63,7 +63,7 @@ for number = 2, #KEYS do
     if kept_until and tonumber(kept_until) >= now then return {number - 1, epoch, since} end
 end
 for number = 2, #KEYS do
-    if tonumber(ARGV[2 * number + 3]) <= since then return {-1, epoch, since} end
+    if since > 0 and tonumber(ARGV[2 * number + 3]) <= since then return {-1, epoch, since} end
 end
 for number = 2, #KEYS do
     local kept_until = ARGV[2 * number + 2]

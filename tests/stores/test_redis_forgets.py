@@ -181,6 +181,14 @@ def test_a_worker_that_comes_late_refuses_no_more_than_the_others(start, open_re
     assert ask(late, mark("an hour later")) == "used"
 
 
+@pytest.mark.parametrize("used_from", [-5, 0, 1])
+def test_however_old_a_mark_may_be_a_redis_that_forgot_nothing_takes_it(start, open_redis, mark, used_from):
+    server = start(*DURABLE)
+    server.settle()
+
+    assert ask(open_redis(server), mark(used_from=used_from)) == "used"
+
+
 def test_a_redis_that_says_nothing_of_itself_is_used_all_the_same(start, open_redis, mark, clock):
     server = start(*DURABLE)
     with redis.Redis.from_url(server.url) as client:
