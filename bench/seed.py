@@ -29,7 +29,7 @@ def register(clients: Iterable[Client]) -> None:
 def make_replay_database(url: str) -> None:
     """Make the table of a replay database of its own, as the store does at first use."""
     store = SQLAlchemyReplayStore.from_url(url)
-    store.remember([Mark(PROOF, "seed", "seed", "seed", clock.now() + 1)])
+    store.remember([Mark(PROOF, "seed", "seed", "seed", clock.now() + 1, clock.now())])
     store.close()
 
 

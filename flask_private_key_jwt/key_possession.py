@@ -93,7 +93,7 @@ def _check_claims(jwt: jose.JWT, thumbprint: str, audience: str, settings: Serve
     skew, longest = settings.CLOCK_SKEW_SECONDS, settings.ASSERTION_LIFETIME_SECONDS
     try:
         jti = jose.require_jti(jwt.claims)
-        until = jose.check_life(jwt.claims, now=clock.now(), skew=skew, longest=longest)
+        used_from, until = jose.check_life(jwt.claims, now=clock.now(), skew=skew, longest=longest)
     except jose.JoseProblem as problem:
         raise InvalidClientMetadata(f"{MEMBER}: {problem}") from None
-    return Mark(KEY_POSSESSION, settings.ISSUER, thumbprint, jti, until)
+    return Mark(KEY_POSSESSION, settings.ISSUER, thumbprint, jti, until, used_from)

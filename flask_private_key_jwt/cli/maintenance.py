@@ -8,6 +8,7 @@ from flask.cli import with_appcontext
 
 from ..errors import StoreUnavailable
 from ..state import current_state
+from ..stores.base import BATCH_ROWS
 
 _REST = 4
 """How many times as long as it wrote a purge leaves the database to others. Who waits for an SQLite file looks again
@@ -21,7 +22,9 @@ def secret() -> None:
 
 
 @click.command()
-@click.option("--batch", default=1000, show_default=True, type=click.IntRange(1, 100000), help="Rows a transaction.")
+@click.option(
+    "--batch", default=BATCH_ROWS, show_default=True, type=click.IntRange(1, 100000), help="Rows a transaction."
+)
 @with_appcontext
 def purge(batch: int) -> None:
     """Delete what expired an hour ago: used jti values, old keys, documents, registration tokens, codes, refresh

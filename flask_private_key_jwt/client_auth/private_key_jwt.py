@@ -65,14 +65,14 @@ class PrivateKeyJWTAuthentication:
             client_id = client.client_id
             key = self._check_key(jwt, client, now=now)
             self._check_audience(jwt, client, request)
-            until = self._check_life(jwt.claims, client, now=now)
+            used_from, until = self._check_life(jwt.claims, client, now=now)
             jti = jose.require_jti(jwt.claims)
         except jose.JoseProblem as problem:
             raise InvalidClient(f"assertion: {problem}", client_id=client_id) from None
         except InvalidClient as refusal:
             refusal.client_id = client_id
             raise
-        mark = Mark(ASSERTION, self._settings.ISSUER, client.client_id, jti, until)
+        mark = Mark(ASSERTION, self._settings.ISSUER, client.client_id, jti, until, used_from)
         return VerifiedAssertion(client, (mark,), key.public.thumbprint)
 
     def _parse(self, assertion: str) -> jose.JWT:
@@ -141,8 +141,8 @@ class PrivateKeyJWTAuthentication:
         for_all = self._settings.ASSERTION_AUDIENCE == "compatibility" and client.is_vouched_for(self._settings)
         return for_all or client.assertion_audience == "compatibility"
 
-    def _check_life(self, claims: jose.Claims, client: RegisteredClient, *, now: int) -> int:
-        """RFC 7523 §3, items 4 to 6; returns until when the assertion must be remembered."""
+    def _check_life(self, claims: jose.Claims, client: RegisteredClient, *, now: int) -> tuple[int, int]:
+        """RFC 7523 §3, items 4 to 6; returns what :func:`.jose.check_life` does."""
         longest = self._settings.ASSERTION_LIFETIME_SECONDS
         if client.assertion_audience == "compatibility" and self._settings.PROFILE != "fapi2":
             longest = max(longest, COMPATIBILITY_LIFETIME_SECONDS)

@@ -25,15 +25,15 @@ class Nonces:
         """The nonce of the current window, 32 characters of NQCHAR."""
         return self._nonce(self._keys[0], now // self.lifetime)
 
-    def is_valid(self, nonce: str, *, now: int) -> bool:
-        """Whether *nonce* is ours, of this window or the one before."""
+    def find_start(self, nonce: str, *, now: int) -> int | None:
+        """When the window of a valid *nonce* began, this one or the one before, in seconds since the epoch."""
         window = now // self.lifetime
         given = nonce.encode("utf-8", "surrogatepass")
-        return any(
-            hmac.compare_digest(self._nonce(key, index).encode(), given)
-            for key in self._keys
-            for index in (window, window - 1)
-        )
+        for key in self._keys:
+            for index in (window, window - 1):
+                if hmac.compare_digest(self._nonce(key, index).encode(), given):
+                    return index * self.lifetime
+        return None
 
     @cached_property
     def _keys(self) -> tuple[bytes, ...]:

@@ -74,12 +74,12 @@ class ProofChecker:
             _check_target(jwt.claims, method=method, url=url)
             if access_token is not None:
                 _check_ath(jwt.claims, access_token)
-            until = self._check_age(jwt.claims, now=now)
+            used_from, until = self._check_age(jwt.claims, now=now)
         except jose.JoseProblem as problem:
             raise InvalidDPoPProof(f"proof: {problem}") from None
         if self._nonces is not None:
-            until = self._check_nonce(jwt.claims, self._nonces, now=now)
-        return DPoPProof(key.thumbprint, (Mark(PROOF, self._server, key.thumbprint, jti, until),))
+            used_from, until = self._check_nonce(jwt.claims, self._nonces, now=now)
+        return DPoPProof(key.thumbprint, (Mark(PROOF, self._server, key.thumbprint, jti, until, used_from),))
 
     def _parse(self, proof: str) -> jose.JWT:
         if "," in proof:
@@ -97,8 +97,8 @@ class ProofChecker:
             raise InvalidDPoPProof("proof: the signature does not verify with its jwk")
         return key
 
-    def _check_age(self, claims: jose.Claims, *, now: int) -> int:
-        """Whether the proof is new, or good at all; returns until when it must be remembered.
+    def _check_age(self, claims: jose.Claims, *, now: int) -> tuple[int, int]:
+        """Whether the proof is new, or good at all; returns the first and the last second in which it can be used.
 
         ``exp`` and ``nbf`` are not asked for, but hold where they are there. A nonce tells the age better than ``iat``,
         by the client's clock, does (RFC 9449 §11.1).
@@ -108,16 +108,19 @@ class ProofChecker:
         jose.check_times(claims, now=now, skew=skew, late=skew, begins=("nbf",) if self._nonces else ("nbf", "iat"))
         if self._nonces is None and now >= iat + lifetime:
             raise InvalidDPoPProof(f"proof: iat is {math.floor(now - iat)} s ago, and a proof is good for {lifetime} s")
-        return math.ceil(iat) + lifetime + skew
+        return math.floor(iat) - skew, math.ceil(iat) + lifetime + skew
 
-    def _check_nonce(self, claims: jose.Claims, nonces: Nonces, *, now: int) -> int:
+    def _check_nonce(self, claims: jose.Claims, nonces: Nonces, *, now: int) -> tuple[int, int]:
+        """Returns the first and the last second in which the proof can be used."""
         nonce = claims.get("nonce")
         if nonce is not None and not isinstance(nonce, str):
             raise InvalidDPoPProof("proof: nonce is not text")
-        if nonce is None or not nonces.is_valid(nonce, now=now):
+        issued_from = None if nonce is None else nonces.find_start(nonce, now=now)
+        if issued_from is None:
             reason = "proof: no nonce" if nonce is None else "proof: the nonce is foreign or too old"
             raise UseDPoPNonce(reason, nonce=nonces.issue(now=now))
-        return now + 2 * nonces.lifetime + self._settings.CLOCK_SKEW_SECONDS
+        skew = self._settings.CLOCK_SKEW_SECONDS
+        return issued_from - skew, now + 2 * nonces.lifetime + skew
 
 
 def _import_key(header_segment: bytes, alg: str) -> jose.PublicKey:

@@ -82,15 +82,18 @@ def check_begun(name: str, begins: float, *, now: int, skew: int) -> None:
         raise JoseProblem(f"{name} is in the future, {math.ceil(begins - now)} s ahead")
 
 
-def check_life(claims: Claims, *, now: int, skew: int, longest: int) -> int:
+def check_life(claims: Claims, *, now: int, skew: int, longest: int) -> tuple[int, int]:
     """Check the times of a JWT that is good once, and that it does not have to be remembered for too long.
 
     :param longest: The latest ``exp``, in seconds from now.
-    :return: Until when its ``jti`` must be remembered, in seconds since the epoch.
+    :return: The first second in which it can have been used, and the last, until which its ``jti`` must be remembered;
+        in seconds since the epoch.
     :raises JoseProblem: A date is missing or is none, or the JWT is expired, not good yet, or good for too long.
     """
     expires = require_date(claims, "exp")
     check_times(claims, now=now, skew=skew, late=skew)
     if expires > now + longest + skew:
         raise JoseProblem(f"exp is {math.ceil(expires - now)} s ahead, more than {longest} s")
-    return math.ceil(expires) + skew
+    issued = read_date(claims, "iat")
+    first = expires - longest if issued is None else issued
+    return math.floor(first) - skew, math.ceil(expires) + skew

@@ -14,7 +14,7 @@ KEY_POSSESSION = "key_possession"
 KEEP_ENDED_SECONDS = 3600
 """How long purging keeps what has ended. A machine whose clock is ahead takes for ended what still counts, and without
 its row a used ``jti`` or a revoked token would be good again. A clock that is an hour off is noticed before."""
-BATCH_ROWS = 1000
+BATCH_ROWS = 500
 """How many rows one transaction of a purge looks at."""
 Rest = Callable[[float], None]
 """Called between two transactions of a purge with how long the last one took, in seconds."""
@@ -37,6 +37,9 @@ class Mark:
     jti: str
     until: int
     """When the mark may be forgotten, in seconds since the epoch."""
+    used_from: int
+    """The earliest second in which it can have been used: a store that may have forgotten what was used until then
+    refuses it."""
 
     def digest(self) -> bytes:
         """32 bytes that stand for the mark; the ``jti`` itself is never stored."""

@@ -217,3 +217,27 @@ def test_built_proof_is_accepted(check, proof_key):
 
     assert check(proof, access_token="token").thumbprint == proof_key.public.thumbprint
     assert jose.decode_unverified(proof)[1]["htu"] == TOKEN_URL
+
+
+# --- what a replay store has to know ----------------------------------------------------------------------
+@pytest.mark.parametrize("ahead", [-20, 0, 5, 10])
+def test_a_proof_says_from_when_on_it_can_have_been_used(check, build_dpop, clock, ahead):
+    proof = build_dpop(iat=clock.now + ahead)
+    (mark,) = check(proof).marks
+
+    clock.now = mark.used_from
+    assert check(proof)
+    clock.now -= 1
+    with pytest.raises(InvalidDPoPProof) as refused:
+        check(proof)
+    assert refused.value.reason == "proof: iat is in the future, 11 s ahead"
+
+
+def test_a_proof_with_a_nonce_was_used_no_earlier_than_that_was_given_out(make_checker, nonces, build_dpop, clock):
+    clock.now -= clock.now % nonces.lifetime
+    checker = make_checker(nonces)
+    nonce = nonces.issue(now=clock.now + 20)
+
+    (mark,) = checker.check(build_dpop(nonce=nonce), method="POST", url=TOKEN_URL).marks
+
+    assert mark.used_from == clock.now - 10

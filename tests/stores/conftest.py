@@ -131,8 +131,10 @@ def mark(clock: Any) -> Callable[..., Mark]:
         purpose: str = ASSERTION,
         server: str = "https://as.example",
         lifetime: int = 300,
+        used_from: int | None = None,
     ) -> Mark:
-        return Mark(purpose, server, f"{test}-{owner}", jti, clock.now + lifetime)
+        earliest = clock.now if used_from is None else used_from
+        return Mark(purpose, server, f"{test}-{owner}", jti, clock.now + lifetime, earliest)
 
     return mark
 

@@ -19,7 +19,9 @@ def main(url: str, owner: str, order: str) -> None:
     print("ready", flush=True)
     sys.stdin.readline()
     for number in range(COUNT):
-        marks = [Mark(ASSERTION, "server", owner, f"race {number} {part}", FAR_FUTURE) for part in range(MARKS)]
+        marks = [
+            Mark(ASSERTION, "server", owner, f"race {number} {part}", FAR_FUTURE, FAR_FUTURE) for part in range(MARKS)
+        ]
         try:
             store.remember(marks if order == "forwards" else marks[::-1])
         except Replayed:

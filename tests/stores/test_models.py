@@ -349,4 +349,4 @@ def test_an_owner_with_a_nul_cannot_move_into_the_jti():
     """A client_id holds no NUL, so the digest's separator stays one."""
     with pytest.raises(ValueError, match="printable ASCII"):
         build_tables(SQLAlchemy()).Client(client_id="a\x00b")
-    assert Mark("p", "s", "a", "b", 0).digest() != Mark("p", "s", "ab", "", 0).digest()
+    assert Mark("p", "s", "a", "b", 0, 0).digest() != Mark("p", "s", "ab", "", 0, 0).digest()

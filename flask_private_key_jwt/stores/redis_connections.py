@@ -1,0 +1,154 @@
+"""Connections to a Redis whose every wait has an end: for a connection, for an answer, for a name to be resolved."""
+
+import os
+from threading import Event, Lock, Thread
+from typing import Any
+
+import redis
+
+from ..errors import StoreUnavailable
+from .breaker import Breaker
+from .deadline import seconds_left
+
+_TIMED_OUT = "redis: TimeoutError"
+
+
+class RedisConnections:
+    """Lends connections to one Redis, each to one thread at a time; safe for forks.
+
+    redis-py's own client bounds each wait for the network alone: a name with two addresses takes twice as long, and a
+    resolver that hangs takes as long as it likes.
+
+    :param pool: Knows how to connect; its own connections are not used.
+    :param timeout: Longest wait for a connection, and for an answer, in seconds.
+    """
+
+    def __init__(self, pool: "redis.ConnectionPool", *, timeout: float) -> None:
+        self._connect: Any = lambda: pool.connection_class(**pool.connection_kwargs)
+        self._timeout = timeout
+        self._idle: list[Any] = []
+        self._process = os.getpid()
+        self._is_closed = False
+        self._breaker = Breaker(self._probe, store="redis")
+
+    def ask(self, *command: Any) -> Any:
+        """Send one command and return the answer; never sent twice, since its answer may have been lost.
+
+        :raises redis.ResponseError: Redis refuses the command.
+        :raises StoreUnavailable: It does not answer in time, or not at all.
+        """
+        self._breaker.check()
+        seconds = min(self._timeout, seconds_left(self._timeout))
+        connection = self._take()
+        if connection is None:
+            connection = self._open(seconds)
+            seconds = min(self._timeout, seconds_left(self._timeout))  # connecting has used some
+        try:
+            answer = self._send(connection, command, seconds)
+        except redis.exceptions.ReadOnlyError:  # a replica by now: the name may lead to the new master
+            connection.disconnect()
+            self._drop_idle()
+            raise
+        except redis.ResponseError:
+            self._idle.append(connection)
+            raise
+        except redis.RedisError as error:
+            connection.disconnect()
+            self._drop_idle()  # they are lost as well, and each would cost a 503
+            if isinstance(error, redis.TimeoutError):
+                self._breaker.trip()
+            raise StoreUnavailable(f"redis: {type(error).__name__}") from None
+        except BaseException:  # stopped in mid-conversation: nobody may read the rest of the answer
+            connection.disconnect()
+            raise
+        self._idle.append(connection)
+        return answer
+
+    def close(self) -> None:
+        """Close the connections, and stop asking whether Redis answers."""
+        self._is_closed = True
+        self._drop_idle()
+
+    def _send(self, connection: Any, command: tuple[Any, ...], seconds: float) -> Any:
+        if seconds == self._timeout:
+            connection.send_command(*command)
+            return connection.read_response()
+        connection._sock.settimeout(seconds)  # redis-py has no public way to wait less for one command
+        try:
+            connection.send_command(*command)
+            return connection.read_response()
+        finally:
+            if connection._sock is not None:
+                connection._sock.settimeout(self._timeout)
+
+    def _take(self) -> Any:
+        """A connection that is open still, if there is one."""
+        if self._process != os.getpid():  # parent and child would read each other's answers
+            self._idle, self._process = [], os.getpid()
+        while True:
+            try:
+                connection = self._idle.pop()  # one step, so that two threads never get the same
+            except IndexError:
+                return None
+            try:
+                if not connection.can_read():  # something to read before anything was asked: the end
+                    return connection
+            except (redis.RedisError, OSError):
+                pass
+            connection.disconnect()
+
+    def _open(self, seconds: float) -> Any:
+        attempt = _Attempt(self._connect())
+        if not attempt.wait(seconds):
+            self._breaker.trip()
+            raise StoreUnavailable(_TIMED_OUT)
+        if attempt.error is not None:
+            if isinstance(attempt.error, redis.TimeoutError):
+                self._breaker.trip()
+            raise StoreUnavailable(f"redis: {type(attempt.error).__name__}") from None
+        return attempt.connection
+
+    def _probe(self) -> bool:
+        if self._is_closed:
+            return False
+        attempt = _Attempt(self._connect())
+        if not attempt.wait(self._timeout) or attempt.error is not None:
+            raise StoreUnavailable(_TIMED_OUT)
+        attempt.connection.send_command("PING")
+        attempt.connection.read_response()
+        self._idle.append(attempt.connection)
+        return True
+
+    def _drop_idle(self) -> None:
+        idle, self._idle = self._idle, []
+        for connection in idle:
+            connection.disconnect()
+
+
+class _Attempt:
+    """One attempt to connect, in a thread of its own, which nobody has to wait for."""
+
+    def __init__(self, connection: Any) -> None:
+        self.connection = connection
+        self.error: Exception | None = None
+        self._is_over = Event()
+        self._lock = Lock()
+        self._is_left = False
+        Thread(target=self._run, name="redis-connect", daemon=True).start()
+
+    def wait(self, seconds: float) -> bool:
+        """Whether it is over by then; otherwise the connection is closed whenever it comes."""
+        self._is_over.wait(seconds)
+        with self._lock:
+            self._is_left = not self._is_over.is_set()
+            return not self._is_left
+
+    def _run(self) -> None:
+        try:
+            self.connection.connect()
+        except Exception as error:
+            self.error = error
+        with self._lock:
+            self._is_over.set()
+            if self._is_left:
+                self.connection.disconnect()
