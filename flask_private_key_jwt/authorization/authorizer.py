@@ -300,7 +300,8 @@ class Authorizer:
 
     def _load_pushed(self, request_uri: str, client: RegisteredClient, *, is_open: bool, deciding: bool) -> Parameters:
         if not is_request_uri(request_uri):
-            raise InvalidRequestURI(f"request_uri {request_uri[:100]!r} is not one of ours")
+            # Never quoted: it may hold one of ours with something behind, which nobody has used yet.
+            raise InvalidRequestURI(f"a request_uri of {len(request_uri)} characters is not one of ours")
         pushed = self._store.find_pushed(request_uri)
         if pushed is None or pushed.client_id != client.client_id:
             raise InvalidRequestURI("the request_uri is unknown" if pushed is None else "the request_uri is another's")

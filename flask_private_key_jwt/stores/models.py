@@ -32,6 +32,7 @@ from sqlalchemy.orm import Mapped, registry, validates
 from sqlalchemy.sql.elements import conv
 
 from .. import clock
+from ..readable_text import is_visible_name
 from ..registered_client import MAX_CLIENT_ID_CHARACTERS, PUBLIC, RegisteredClient, is_client_id
 from .grant_tables import GRANT_TABLE_NAMES, GrantTables, build_grant_tables
 from .table_names import check_prefix, claim_names
@@ -385,7 +386,8 @@ def snapshot(row: ClientRow) -> RegisteredClient:
         token_endpoint_auth_signing_alg=row.token_endpoint_auth_signing_alg,
         dpop_bound_access_tokens=bool(row.dpop_bound_access_tokens),
         assertion_audience="compatibility" if row.assertion_audience == "compatibility" else "issuer",
-        client_name=row.client_name,
+        # People decide by it: a name they cannot see, from before that was checked, is none.
+        client_name=row.client_name if row.client_name and is_visible_name(row.client_name) else None,
         owner=row.owner,
         redirect_uris=tuple(row.redirect_uris.split()),
         application_type="native" if row.application_type == "native" else "web",
