@@ -57,6 +57,7 @@ _NAMES = (
     "registration_token",
     "server_key",
     "replay",
+    "counter",
     *GRANT_TABLE_NAMES,
 )
 TABLE_NAMES = tuple(f"{TABLE_PREFIX}{name}" for name in _NAMES)
@@ -169,6 +170,7 @@ class Tables:
     registration_token: Table
     server_key: Table
     replay: Table
+    counter: Table
     granted: GrantTables
     Client: type[ClientModel]
 
@@ -194,6 +196,7 @@ def build_tables(db: "SQLAlchemy", *, prefix: str = TABLE_PREFIX) -> Tables:
         registration_token=_build_registration_token_table(db.metadata, f"{prefix}registration_token"),
         server_key=_build_server_key_table(db.metadata, f"{prefix}server_key"),
         replay=build_replay_table(db.metadata, f"{prefix}replay"),
+        counter=_build_counter_table(db.metadata, f"{prefix}counter"),
         granted=build_grant_tables(db.metadata, prefix),
         Client=model,
     )
@@ -348,6 +351,20 @@ def build_replay_table(metadata: MetaData, name: str = f"{TABLE_PREFIX}replay") 
         _check(name, "digest", "length(digest) = 32"),
         _check(name, "expires_at", "expires_at >= 0"),
         sqlite_with_rowid=False,
+    )
+
+
+def _build_counter_table(metadata: MetaData, name: str) -> Table:
+    """What may happen so many times in a while: the name of a counter, hashed, with what is counted."""
+    return Table(
+        name,
+        metadata,
+        Column("digest", _DIGEST),
+        Column("counted", Integer, nullable=False),
+        Column("expires_at", BigInteger, nullable=False),
+        PrimaryKeyConstraint("digest", name=conv(f"pk_{name}")),
+        _check(name, "counted", "counted >= 1"),
+        _check(name, "expires_at", "expires_at >= 0"),
     )
 
 
