@@ -12,6 +12,7 @@ from ._version import __version__
 if TYPE_CHECKING:
     from .authorization.interaction import ConsentPage, SignIn
     from .endpoints.browser_session import note_sign_in
+    from .errors import TooManyRequests
     from .extension import PrivateKeyJWT
     from .resource_server import ResourceProtector, current_token
 
@@ -20,6 +21,7 @@ _EXPORTS = {
     "ResourceProtector": ".resource_server",
     "current_token": ".resource_server",
     "ConsentPage": ".authorization.interaction",
+    "TooManyRequests": ".errors",
     "SignIn": ".authorization.interaction",
     "note_sign_in": ".endpoints.browser_session",
 }
@@ -29,6 +31,7 @@ __all__ = [
     "PrivateKeyJWT",
     "ResourceProtector",
     "SignIn",
+    "TooManyRequests",
     "__version__",
     "current_token",
     "note_sign_in",

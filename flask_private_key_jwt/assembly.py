@@ -9,6 +9,7 @@ from flask_sqlalchemy import SQLAlchemy
 
 from .app_secrets import read_app_secrets
 from .authorization.logout import Logout
+from .authorization.push_quota import PushQuota
 from .authorization.request_object import RequestObjects
 from .bounded_cache import BYTES_OF_STRANGERS, bytes_for_clients
 from .client_auth.base import ClientAuthentication
@@ -36,6 +37,7 @@ from .keys.remote_documents import RemoteDocuments, cache_policy
 from .keys.rotation import load_schedule
 from .keys.safe_fetch import SafeFetcher
 from .keys.server_keys import ServerKeys
+from .registration_quota import RegistrationQuota
 from .self_registration import SelfRegistration
 from .server import AuthorizationServer, Declarations
 from .settings import ASYMMETRIC_ALGS, ServerSettings, read
@@ -95,6 +97,7 @@ def assemble(app: flask.Flask, db: SQLAlchemy, tables: Tables, *, declarations: 
         registrations=stores.registrations,
         tokens=stores.registration_tokens,
         replay=stores.replay,
+        quota=RegistrationQuota(settings, stores.counters),
         configuration_url=base_url + CONFIGURATION_PATH,
     )
     return State(
@@ -105,6 +108,8 @@ def assemble(app: flask.Flask, db: SQLAlchemy, tables: Tables, *, declarations: 
         self_registration=self_registration,
         server_keys=server_keys,
         replay=stores.replay,
+        counters=stores.counters,
+        unused_clients=stores.unused_clients,
         documents=stores.documents,
         server=server,
         people=people,
@@ -160,6 +165,7 @@ def _build_server(
         app_secrets=secrets,
         request_objects=RequestObjects(settings, signatures, key_use),
         authorizations=stores.authorizations,
+        push_quota=PushQuota(settings, stores.authorizations, stores.counters),
         refresh_tokens=refresh_tokens,
         revocations=revocations,
         introspection=Introspection(

@@ -325,6 +325,20 @@ class FetchBusy(TemporarilyUnavailable):
         self.retry_after_seconds = retry_after_seconds
 
 
+class TooManyRequests(TemporarilyUnavailable):
+    """The caller has used up what it may in a while (RFC 6585 §4, RFC 9126 §2.3).
+
+    :param retry_after_seconds: When to try again.
+    """
+
+    status = 429
+    description = "Too many requests; try again later."
+
+    def __init__(self, reason: str = "", *, client_id: str | None = None, retry_after_seconds: int = 60) -> None:
+        super().__init__(reason, client_id=client_id)
+        self.retry_after_seconds = retry_after_seconds
+
+
 class ServerError(OAuthError):
     """A defect of ours (RFC 6749 §4.1.2.1); the log has the traceback under the reference id."""
 

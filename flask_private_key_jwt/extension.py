@@ -12,7 +12,7 @@ from .endpoints import MachineEndpoints
 from .endpoints.people import ConsentView, People, SignInPage, SignOut, UserLoader, listen_to_flask_login
 from .errors import ConfigurationError
 from .grants.policy import TokenPolicy, check_grant_class
-from .server import Declarations
+from .server import BeforeMachineRequest, Declarations
 from .state import EXTENSION_KEY, current_state
 from .stores.granted import Holder
 from .stores.models import TABLE_PREFIX, build_tables
@@ -145,6 +145,18 @@ class PrivateKeyJWT:
         :raises StoreUnavailable: The database did not answer.
         """
         current_state().server.revocations.revoke_token(jti, expires_at=expires_at)
+
+    def before_machine_request(self, function: BeforeMachineRequest) -> BeforeMachineRequest:
+        """Register a function that is called before every machine endpoint, as Flask's ``before_request`` is not.
+
+        It is called with the endpoint's name: ``token``, ``pushed_authorization``, ``introspection``, ``revocation``,
+        ``userinfo``, ``registration``, ``client_configuration``, ``jwks``, ``metadata`` or ``openid_metadata``, before
+        anything of the request is read. It lets the request in with ``None``; a response takes the endpoint's place,
+        and :class:`~flask_private_key_jwt.TooManyRequests` or another ``OAuthError`` refuses. The pages for people
+        (``authorization``, ``logout``) are ordinary views, which ``before_request`` sees.
+        """
+        self._declarations.before_requests.append(function)
+        return function
 
     def introspection_policy(self, policy: IntrospectionPolicy) -> IntrospectionPolicy:
         """Register the function that decides who may introspect which access token (RFC 7662 §2.2).

@@ -5,6 +5,8 @@ from urllib.parse import urlsplit
 
 from .errors import InvalidClientMetadata
 
+# What a URI may hold at all (RFC 3986 §2): no quote, which could end the attribute of a page it is written into.
+_URI = re.compile(r"(?:[A-Za-z0-9\-._~:/?#\[\]@!$&'()*+,;=]|%[0-9A-Fa-f]{2})+")
 _ORIGIN = re.compile(r"https://[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*(?::[0-9]{1,5})?(?=[/?#]|$)")
 """What may stand in a Content-Security-Policy as it is: no ``;``, no user name, no other alphabet."""
 
@@ -26,6 +28,6 @@ def check_page(name: str, uri: str) -> None:
         is_page = parts.scheme in ("https", "http") and bool(parts.hostname)
     except ValueError:
         is_page = False
-    # urlsplit passes over line ends and tabs, as browsers do.
-    if not is_page or not uri.isprintable() or " " in uri:
+    # A user name would be read as the host: https://bank.example@evil.example.
+    if not is_page or not _URI.fullmatch(uri) or "@" in parts.netloc:
         raise InvalidClientMetadata(f"{name} {uri[:200]!r} is not the URL of a web page")

@@ -23,6 +23,7 @@ from .openid_registration import (
     check_signed_requests,
     describe_openid,
 )
+from .readable_text import is_plain, is_visible_name
 from .redirect_registration import (
     CODE_GRANT,
     check_public_client,
@@ -198,7 +199,7 @@ def _check_client_id(metadata: Mapping[str, Any]) -> str:
 def _check_name(metadata: Mapping[str, Any]) -> str | None:
     """The name people read on the consent page: no line breaks, and nothing that turns the text around it."""
     name = _text(metadata, "client_name", longest=255)
-    if name is not None and not (name.isprintable() and name.strip()):
+    if name is not None and not is_visible_name(name):
         raise InvalidClientMetadata("client_name is blank, or holds characters that cannot be seen")
     return name
 
@@ -275,26 +276,21 @@ def _check_descriptions(metadata: Mapping[str, Any]) -> dict[str, Any]:
     if contacts is None:
         return described
     if not isinstance(contacts, list) or len(contacts) > MAX_CONTACTS or not all(_is_text(item) for item in contacts):
-        raise InvalidClientMetadata(f"contacts is not a list of at most {MAX_CONTACTS} texts")
+        raise InvalidClientMetadata(
+            f"contacts is not a list of at most {MAX_CONTACTS} texts, or one holds control characters"
+        )
     return {**described, "contacts": contacts}
 
 
 def _is_text(value: object, longest: int = MAX_TEXT_CHARACTERS) -> bool:
-    return isinstance(value, str) and 0 < len(value) <= longest and "\x00" not in value and _is_unicode(value)
-
-
-def _is_unicode(value: str) -> bool:
-    try:
-        value.encode()
-    except UnicodeEncodeError:  # a lone surrogate, which no database takes
-        return False
-    return True
+    """No control characters: an operator's terminal would obey them. Nor lone surrogates, which no database takes."""
+    return isinstance(value, str) and 0 < len(value) <= longest and is_plain(value)
 
 
 def _text(metadata: Mapping[str, Any], name: str, *, longest: int = MAX_TEXT_CHARACTERS) -> str | None:
     value = metadata.get(name)
     if value is not None and not _is_text(value, longest):
-        raise InvalidClientMetadata(f"{name} is not a text of 1 to {longest} characters")
+        raise InvalidClientMetadata(f"{name} is not a text of 1 to {longest} characters, or holds control characters")
     return value
 
 

@@ -31,6 +31,8 @@ class FormRequest:
     has_authorization: bool = False
     """Whether an ``Authorization`` header was sent."""
     method: str = "POST"
+    remote_addr: str | None = None
+    """Where it comes from, as the WSGI server says, or ``ProxyFix`` behind a proxy."""
 
     def get(self, name: str) -> str | None:
         """The value of a parameter; ``None`` when it was not sent or sent empty (RFC 6749 §3.2)."""
@@ -101,6 +103,7 @@ def read_form(http: HTTPRequest, *, endpoint: str, url: str, max_bytes: int) -> 
         proof=environ.get("HTTP_DPOP"),
         has_authorization="HTTP_AUTHORIZATION" in environ,
         method=http.method,
+        remote_addr=environ.get("REMOTE_ADDR") or None,
     )
 
 

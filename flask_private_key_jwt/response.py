@@ -24,6 +24,8 @@ into."""
 _UNPRINTABLE = re.compile(r"[^ -~]")
 _JWT = re.compile(r"(?:(?<![\w-])|(?<=\\[abfnrtv]))e[wy][\w.-]{20,}")
 """base64url of "{" and what follows, as every JOSE header begins: at the start of a word, or after an escaped tab."""
+_REQUEST_URI = re.compile(r"urn:ietf:params:oauth:request_uri:[\w-]+")
+"""Who has it may open the request in the client's place, until it is used (RFC 9126 §7.1)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +93,8 @@ def describe_refusal(error: OAuthError, *, endpoint: str, sender: object) -> str
     reference = secrets.token_hex(8)
     # Foreign text in a reason is quoted already; this keeps it on one line and printable whatever it holds. A caller
     # may have put its assertion into another parameter, and nobody has spent it yet: it must not be read in a log.
-    reason = _JWT.sub("(a JWT)", _UNPRINTABLE.sub(_escape, error.reason[:_LONGEST_REASON]))[:_LONGEST_REASON]
+    printable = _UNPRINTABLE.sub(_escape, error.reason[:_LONGEST_REASON])
+    reason = _REQUEST_URI.sub("(a request_uri)", _JWT.sub("(a JWT)", printable))[:_LONGEST_REASON]
     level = logging.ERROR if error.status >= 500 else logging.INFO if isinstance(error, _EXPECTED) else logging.WARNING
     log.log(
         level, "%s refused: %s: %s [client %s, reference %s]", endpoint, error.code, reason, error.client_id, reference

@@ -29,6 +29,7 @@ from .keys.unset import is_unset, without_unset
 from .merge_patch import merge_metadata
 from .registered_client import RegisteredBy, RegisteredClient, is_client_id
 from .registration import OPERATOR_MEMBERS, describe_client, with_default_scope
+from .registration_quota import RegistrationQuota
 from .settings import ServerSettings
 from .stores.base import Mark, Replayed, ReplayStore
 from .stores.registration_tokens import RegistrationToken, RegistrationTokens, make_token, token_digest
@@ -67,6 +68,7 @@ class SelfRegistration:
     :param registrations: Where clients are kept.
     :param tokens: The registration tokens that the operator gave out.
     :param replay: Remembers proofs of key possession.
+    :param quota: Counts registrations without a token.
     :param configuration_url: The client configuration endpoint, without query.
     """
 
@@ -78,6 +80,7 @@ class SelfRegistration:
         registrations: SQLAlchemyRegistrations,
         tokens: RegistrationTokens,
         replay: ReplayStore,
+        quota: RegistrationQuota,
         configuration_url: str,
     ) -> None:
         self._settings = settings
@@ -85,6 +88,7 @@ class SelfRegistration:
         self._registrations = registrations
         self._tokens = tokens
         self._replay = replay
+        self._quota = quota
         self._configuration_url = configuration_url
         if settings.REGISTRATION == "open" and settings.REGISTRATION_SCOPES is None:
             log.warning(
@@ -108,19 +112,25 @@ class SelfRegistration:
             raise InvalidRegistrationToken("the registration token is unknown, used up or expired")
         return permit
 
-    def register(self, metadata: Mapping[str, Any], permit: RegistrationToken | None) -> ManagedClient:
+    def register(
+        self, metadata: Mapping[str, Any], permit: RegistrationToken | None, *, address: str | None = None
+    ) -> ManagedClient:
         """Register a client. A registration that fails leaves its token as it was.
 
         :param metadata: What the client sent.
         :param permit: What :meth:`find_permit` found.
+        :param address: Where the request comes from.
         :raises InvalidClientMetadata: A member is not acceptable, or the chosen ``client_id`` is taken.
         :raises InvalidRegistrationToken: Others have used the token up meanwhile.
+        :raises TooManyRequests: Enough have registered without a token.
         :raises StoreUnavailable: The database did not answer; nothing is registered.
         """
         chosen = {"client_id": metadata.get("client_id")} if permit and permit.may_choose_client_id else {}
         wished = with_default_scope(_without(metadata, OPERATOR_MEMBERS), self._settings)
         built = self._build({**wished, **chosen}, registered_by="client")
         client = _narrow(built, self._scopes_for_new_client(permit, built))
+        if permit is None:
+            self._quota.take(address)  # of a token, the uses are counted
         access_token = make_token()
         try:
             registration = self._registrations.add(

@@ -7,12 +7,14 @@ from typing import Any
 
 import flask
 from authlib.oauth2 import OAuth2Error
+from flask.typing import ResponseReturnValue
 from werkzeug.utils import import_string
 
 from .authlib_server import AuthlibServer
 from .authorization.authorizer import Authorizer
 from .authorization.interaction import find_subject
 from .authorization.parameters import Parameters
+from .authorization.push_quota import PushQuota
 from .authorization.request_object import RequestObjects
 from .client_auth.base import ClientAuthenticationMethod, VerifiedClient
 from .dpop.binding import TokenBinding
@@ -55,6 +57,9 @@ from .tokens.revocation import TokenRevoker
 from .tokens.revoked import Revocations
 from .tokens.verification import KeySource
 
+BeforeMachineRequest = Callable[[str], ResponseReturnValue | None]
+"""Name of an endpoint -> what to answer in its place, or ``None`` to let it answer."""
+
 REFUSAL_OF_REPLAY = {ASSERTION: InvalidClient, PROOF: InvalidDPoPProof}
 
 
@@ -65,6 +70,7 @@ class Declarations:
     grants: list[tuple[Any, Any]] = field(default_factory=list)
     policies: list[TokenPolicy] = field(default_factory=list)
     introspection: list[IntrospectionPolicy] = field(default_factory=list)
+    before_requests: list[BeforeMachineRequest] = field(default_factory=list)
 
 
 class AuthorizationServer(AuthlibServer):
@@ -85,6 +91,7 @@ class AuthorizationServer(AuthlibServer):
         app_secrets: Secrets,
         request_objects: RequestObjects,
         authorizations: AuthorizationStore,
+        push_quota: PushQuota,
         refresh_tokens: RefreshTokens,
         revocations: Revocations,
         introspection: Introspection,
@@ -111,7 +118,13 @@ class AuthorizationServer(AuthlibServer):
         self.introspection = introspection
         self.revoker = revoker
         self.authorizer = Authorizer(
-            settings, clients, request_objects, authorizations, own_keys=own_keys, app_secrets=app_secrets
+            settings,
+            clients,
+            request_objects,
+            authorizations,
+            own_keys=own_keys,
+            app_secrets=app_secrets,
+            push_quota=push_quota,
         )
         self.token_maker = TokenMaker(
             settings, access_tokens, id_tokens, declarations.policies, offers_openid=self.offers_openid
@@ -144,7 +157,8 @@ class AuthorizationServer(AuthlibServer):
         proof = self.dpop.check(request, caller.client, optional=True)  # 3 which key they hold
         self.remember(caller, proof)  # 4 once only
         parameters = Parameters(request.form, request.resources)
-        pushed = self.authorizer.push(parameters, caller.client, proof)  # 5 and 6 what they want, checked and kept
+        # 5 and 6 what they want, checked and kept
+        pushed = self.authorizer.push(parameters, caller.client, proof, address=request.remote_addr)
         answer = pushed_response(pushed.request_uri, expires_in=pushed.expires_in, nonce=self.dpop.new_nonce())
         return self.send(answer)  # 7 the answer
 

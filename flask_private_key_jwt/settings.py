@@ -243,6 +243,10 @@ class ServerSettings(SharedSettings):
     PUSHED_REQUEST_LIFETIME_SECONDS: Annotated[int, between(5, 599)] = 90
     """How long a pushed request waits to be opened in a browser, in seconds (RFC 9126 §2.2). 5 to 599."""
 
+    PUSHED_REQUESTS_PER_CLIENT: Annotated[int, between(10, 1000000)] = 500
+    """How many pushed requests of one client may wait to be used at a time; a public client's are counted by the
+    address they come from (RFC 9126 §2.3). 10 to 1000000."""
+
     INTERACTION_LIFETIME_SECONDS: Annotated[int, between(60, 86400)] = 1800
     """How long a person may take to sign in and to consent, once the request is opened, in seconds. 60 to 86400."""
 
@@ -356,6 +360,14 @@ class ServerSettings(SharedSettings):
     REGISTRATION_GRANT_TYPES: tuple[str, ...] = ()
     """Grant types of the application's own (``register_grant``) that clients may use which the operator did not
     register: those that registered themselves, and documents. Empty: they have the built-in ones only."""
+
+    REGISTRATIONS_PER_HOUR: Annotated[int, between(1, 100000)] = 20
+    """How many clients may register from one address in an hour without a registration token; a hundred times as many
+    from all addresses together. 1 to 100000."""
+
+    REGISTRATION_UNUSED_SECONDS: Annotated[int, between(0, 730 * 86400)] = 90 * 86400
+    """When ``flask oauth2 purge`` deletes a client that registered itself, was never used and never changed, in
+    seconds; 0: never. 0 to 63072000."""
 
     REGISTRATION_MAX_BYTES: Annotated[int, between(4096, 262144)] = 16384
     """Largest registration of a client that registers itself, or is a document, in bytes of JSON, keys included: every

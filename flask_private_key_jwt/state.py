@@ -16,10 +16,12 @@ from .self_registration import SelfRegistration
 from .server import AuthorizationServer
 from .settings import ServerSettings
 from .stores.base import FetchedDocumentStore, ReplayStore
+from .stores.counters import Counters
 from .stores.registration_tokens import RegistrationTokens
 from .stores.sqlalchemy_authorizations import SQLAlchemyAuthorizationStore
 from .stores.sqlalchemy_refresh_tokens import SQLAlchemyRefreshTokenStore
 from .stores.sqlalchemy_revocations import SQLAlchemyRevocationStore
+from .stores.unused_clients import UnusedClients
 
 if TYPE_CHECKING:
     from .endpoints.http import Endpoint
@@ -40,6 +42,8 @@ class State:
     self_registration: SelfRegistration
     server_keys: ServerKeys
     replay: ReplayStore
+    counters: Counters
+    unused_clients: UnusedClients
     documents: FetchedDocumentStore
     server: AuthorizationServer
     people: "People"

@@ -6,7 +6,15 @@ from flask_private_key_jwt.errors import InvalidClientMetadata
 from flask_private_key_jwt.registered_uris import check_page, find_picture_origin
 
 
-@pytest.mark.parametrize("uri", ["https://console.example", "http://console.example/a?b#c", "https://bücher.example/ä"])
+@pytest.mark.parametrize(
+    "uri",
+    [
+        "https://console.example",
+        "http://console.example/a?b#c",
+        "https://xn--bcher-kva.example/%C3%A4",
+        "https://[2001:db8::1]:8443/a;b=c,d'(e)*!$&+@",
+    ],
+)
 def test_page_is_accepted(uri):
     check_page("client_uri", uri)
 
@@ -26,6 +34,15 @@ def test_page_is_accepted(uri):
         "https://console.example/ x",
         "https://console.example/\n",
         " https://console.example/",
+        'https://console.example/"onmouseover="alert(1)',
+        "https://console.example/<b>",
+        "https://console.example/a\\b",
+        "https://console.example/a|b^c`d{e}",
+        "https://console.example/100%",
+        "https://console.example/%zz",
+        "https://bücher.example/",
+        "https://console.example/\u202e",
+        "https://bank.example@console.example/",
     ],
 )
 def test_page_that_a_browser_would_run_or_not_find_is_refused(uri):

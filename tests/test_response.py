@@ -173,6 +173,16 @@ def test_jwt_never_reaches_the_log(text, signals, caplog):
     assert "(a JWT)" in signals[0]["reason"]
 
 
+@pytest.mark.parametrize("behind", ["", " x", "'", "\x00x", "é", "-x_y"])
+def test_request_uri_never_reaches_the_log(behind, signals, caplog):
+    answer_to(
+        InvalidClient(f"client {'urn:ietf:params:oauth:request_uri:' + 'Ab_-' * 11 + behind!r} is not registered")
+    )
+
+    assert "Ab_-" not in signals[0]["reason"] + caplog.text
+    assert signals[0]["reason"][7:23] in ("'(a request_uri)", '"(a request_uri)')
+
+
 @pytest.mark.parametrize(
     "text", ["keyword-of-an-extra-long-client-name", "eye-clinic", "https://as.example/oauth2/token"]
 )

@@ -25,6 +25,7 @@ from ..tokens.verification import KeySource
 from .decided_codes import DecidedCodes
 from .interaction import Person
 from .parameters import AuthorizationRequest, Parameters, check_request, check_target, collect
+from .push_quota import PushQuota
 from .pushed_request import (
     Reference,
     bind_to_proof,
@@ -68,6 +69,7 @@ class Authorizer:
     :param store: Keeps pushed requests, codes and consents.
     :param own_keys: This server's own public keys: an ``id_token_hint`` is signed with one.
     :param app_secrets: The application's secrets.
+    :param push_quota: Says whether one more request may be pushed.
     """
 
     def __init__(
@@ -79,20 +81,26 @@ class Authorizer:
         *,
         own_keys: KeySource,
         app_secrets: Secrets,
+        push_quota: PushQuota,
     ) -> None:
         self._settings = settings
         self._clients = clients
         self._objects = objects
         self._store = store
         self.decided_codes = DecidedCodes(store, app_secrets)
+        self._push_quota = push_quota
         self._read_hint = partial(read_id_token_hint, issuer=settings.ISSUER, keys=own_keys)
 
-    def push(self, form: Parameters, client: RegisteredClient, proof: DPoPProof | None) -> Reference:
+    def push(
+        self, form: Parameters, client: RegisteredClient, proof: DPoPProof | None, *, address: str | None = None
+    ) -> Reference:
         """Check a request in full and keep it (RFC 9126 §2).
 
         :param form: Its parameters, or a request object: then that counts, and nothing beside it (RFC 9126 §3).
         :param proof: The proof it came with: the code will be bound to that key (RFC 9449 §10.1).
+        :param address: Where it comes from.
         :raises OAuthError: The request is not acceptable.
+        :raises TooManyRequests: Too many wait already.
         :raises StoreUnavailable: The database did not answer.
         """
         now, lifetime = clock.now(), self._settings.PUSHED_REQUEST_LIFETIME_SECONDS
@@ -110,7 +118,9 @@ class Authorizer:
             raise
         kept = build_parameters(replace(checked, dpop_jkt=jkt), signed=parameters.signed)
         reference = Reference(new_request_uri(), lifetime)
-        self._store.push(reference.request_uri, PushedRequest(client.client_id, kept.to_json(), now + lifetime))
+        pushed_by = self._push_quota.check(client, address)
+        pushed = PushedRequest(client.client_id, kept.to_json(), now + lifetime, pushed_by=pushed_by)
+        self._store.push(reference.request_uri, pushed)
         return reference
 
     def open(
@@ -255,7 +265,8 @@ class Authorizer:
 
     def _load_pushed(self, request_uri: str, client: RegisteredClient, *, is_open: bool, deciding: bool) -> Parameters:
         if not is_request_uri(request_uri):
-            raise InvalidRequestURI(f"request_uri {request_uri[:100]!r} is not one of ours")
+            # Never quoted: it may hold one of ours with something behind, which nobody has used yet.
+            raise InvalidRequestURI(f"a request_uri of {len(request_uri)} characters is not one of ours")
         pushed = self._store.find_pushed(request_uri)
         if pushed is None or pushed.client_id != client.client_id:
             raise InvalidRequestURI("the request_uri is unknown" if pushed is None else "the request_uri is another's")

@@ -1,7 +1,7 @@
 """The ``request_uri`` of a pushed request (RFC 9126 §2.2)."""
 
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from ..errors import InvalidDPoPProof, InvalidRequest
 from .parameters import RESPONSE_TYPE, AuthorizationRequest, Parameters
@@ -13,7 +13,7 @@ PREFIX = "urn:ietf:params:oauth:request_uri:"
 class Reference:
     """What a client gets for a request it pushed."""
 
-    request_uri: str
+    request_uri: str = field(repr=False)
     expires_in: int
     """How long it waits to be opened in a browser, in seconds."""
 

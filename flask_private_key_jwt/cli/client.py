@@ -7,6 +7,7 @@ from typing import Any, BinaryIO
 import click
 from flask.cli import AppGroup
 
+from ..readable_text import escape_unprintable
 from ..registered_client import RegisteredClient
 from ..registration import describe_client, unknown_members
 from ..state import current_state
@@ -22,7 +23,7 @@ def tell(client: RegisteredClient, *, as_json: bool, done: str) -> None:
     if as_json:
         click.echo(json.dumps(describe_client(client), indent=2))
     else:
-        click.echo(f"Client {client.client_id} {done}.")
+        click.echo(f"Client {escape_unprintable(client.client_id)} {done}.")
 
 
 def _metadata_options(command: Callable[..., None]) -> Callable[..., None]:
@@ -61,7 +62,7 @@ def _collect(
     given = {name: list(value) if isinstance(value, tuple) else value for name, value in options.items()}
     metadata.update({name: value for name, value in given.items() if value is not None and value != []})
     for member in unknown_members(metadata):
-        click.echo(f"Note: {member} is not a member this server knows; it is ignored.", err=True)
+        click.echo(f"Note: {escape_unprintable(member)} is not a member this server knows; it is ignored.", err=True)
     return metadata if certificate is None else {**metadata, "jwks": {"keys": [read_certificate(certificate, kid)]}}
 
 
@@ -105,7 +106,8 @@ def list_clients(as_json: bool) -> None:
         binding = "DPoP" if client.dpop_bound_access_tokens else "Bearer or DPoP"
         state = "" if client.enabled else "  disabled"
         origin = "" if client.registered_by == "operator" else "  registered itself"
-        click.echo(f"{client.client_id}  [{binding}]  {' '.join(sorted(client.scope))}{origin}{state}")
+        line = f"{client.client_id}  [{binding}]  {' '.join(sorted(client.scope))}{origin}{state}"
+        click.echo(escape_unprintable(line))  # rows that something else wrote may hold anything
 
 
 @client_group.command("show")

@@ -13,6 +13,7 @@ from ..client_registry import UnknownClient
 from ..keys.client_key_state import DAY_SECONDS, MAX_NAME_CHARACTERS, ClientKeyState, find_warnings
 from ..keys.jose import JoseProblem, import_public_pem, load_json_object
 from ..keys.remote_documents import DocumentUnavailable
+from ..readable_text import escape_unprintable
 from ..state import current_state
 from .client import tell
 from .input import DASH_IS_NO_OPTION, TEXT_FILE, check_kid, give_up, read_certificate, read_text, readable_errors
@@ -64,7 +65,7 @@ def retire_key(client_id: str, kid: str, as_json: bool) -> None:
     """Take the key KID (or its thumbprint) from a client, from its next request on. The last one stays."""
     with readable_errors():
         client = current_state().clients.retire_key(client_id, kid)
-    tell(client, as_json=as_json, done=f"no longer has the key {_printable(kid[:MAX_NAME_CHARACTERS])}")
+    tell(client, as_json=as_json, done=f"no longer has the key {escape_unprintable(kid[:MAX_NAME_CHARACTERS])}")
     if all(state.last_used_at is None for state in _load_states(client_id)):
         click.echo("Note: none of its other keys has signed anything yet.", err=True)
 
@@ -115,7 +116,7 @@ def _members(state: ClientKeyState, *, now: int) -> dict[str, object]:
 def _paragraph(state: ClientKeyState, *, now: int) -> str:
     public = state.key.public
     lines = [
-        f"{'kid' if public.kid else 'thumbprint':12}{_printable(state.name)}",
+        f"{'kid' if public.kid else 'thumbprint':12}{escape_unprintable(state.name)}",
         f"{'algorithms':12}{', '.join(sorted(public.algs))} ({public.kty})",
         f"{'added':12}{'unknown' if state.added_at is None else _ago(state.added_at, now=now)}",
         f"{'last signed':12}{'never' if state.last_used_at is None else _ago(state.last_used_at, now=now)}",
@@ -136,8 +137,3 @@ def _ago(seconds: int, *, now: int) -> str:
 
 def _date(seconds: int) -> str:
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M UTC")
-
-
-def _printable(name: str) -> str:
-    """A ``kid`` is the client's own text: it must not move the cursor of the operator's terminal."""
-    return name if name.isprintable() else ascii(name)

@@ -13,6 +13,7 @@ from ..errors import FetchBusy, InvalidClientMetadata, StoreUnavailable
 from ..keys.certificates import jwk_of, load_certificate
 from ..keys.jose import JoseProblem, load_json_object
 from ..keys.plain_text import show_path, tidy
+from ..readable_text import escape_unprintable
 
 MAX_FILE_BYTES = 1 << 20
 MAX_KID_CHARACTERS = 255
@@ -37,7 +38,7 @@ TEXT_FILE = TextFile("rb")
 
 def give_up(message: str) -> NoReturn:
     """End with exit code 2 and one sentence."""
-    click.echo(f"Error: {message}", err=True)
+    click.echo(f"Error: {escape_unprintable(message)}", err=True)
     sys.exit(2)
 
 

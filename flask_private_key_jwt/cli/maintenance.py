@@ -28,7 +28,7 @@ def secret() -> None:
 @with_appcontext
 def purge(batch: int) -> None:
     """Delete what expired an hour ago: used jti values, old keys, documents, registration tokens, codes, refresh
-    tokens, revocations.
+    tokens, revocations, counters; and clients that registered themselves and were never used.
 
     Safe at any time, while the server runs; run it daily or so.
     """
@@ -41,6 +41,8 @@ def purge(batch: int) -> None:
         state.authorizations,
         state.refresh_tokens,
         state.revocations,
+        state.counters,
+        state.unused_clients,
     )
     try:
         removed = sum(store.purge(batch=batch, rest=_rest) for store in stores) + state.server_keys.purge()

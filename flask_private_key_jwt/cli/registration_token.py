@@ -9,6 +9,7 @@ import click
 from flask.cli import AppGroup
 
 from .. import clock
+from ..readable_text import escape_unprintable
 from ..state import current_state
 from ..stores.registration_tokens import RegistrationToken
 from .input import give_up, readable_errors
@@ -118,4 +119,5 @@ def _summary(token: RegistrationToken) -> str:
         uses = f"{token.uses_left} {'use' if token.uses_left == 1 else 'uses'} left" if token.uses_left else "used up"
         state = f"{uses}, until {datetime.fromtimestamp(token.expires_at, UTC):%Y-%m-%d %H:%M UTC}"
     choice = ", client_id may be chosen" if token.may_choose_client_id else ""
-    return f"{token.id}  {state}{choice}" + (f"  {token.label}" if token.label else "")
+    label = f"  {escape_unprintable(token.label)}" if token.label else ""
+    return f"{token.id}  {state}{choice}{label}"

@@ -20,6 +20,7 @@ from ..errors import (
     OAuthError,
     ServerError,
     TemporarilyUnavailable,
+    TooManyRequests,
 )
 from ..response import error_response, translate
 from ..settings import ServerSettings
@@ -62,12 +63,21 @@ class Endpoint:
         """Answer the current request, come what may."""
         try:
             state = current_state()
+            if (answer := self._ask_application(state)) is not None:
+                return answer
             with request_budget(state.settings.STORE_TIMEOUT_SECONDS):
                 return self._respond(state, flask.request.method)
         except Exception as error:
             refusal = _refusal_for(error)
         app = flask.current_app._get_current_object()  # type: ignore[attr-defined]
         return current_state().server.send(error_response(refusal, endpoint=self.name, sender=app))
+
+    def _ask_application(self, state: State) -> flask.Response | None:
+        """What the application answers in the endpoint's place, before anything of the request is read."""
+        for function in state.server.declarations.before_requests:
+            if (answer := function(self.name)) is not None:
+                return flask.make_response(answer)
+        return None
 
     def _respond(self, state: State, method: str) -> ResponseReturnValue:
         if not self.is_offered(state):
@@ -88,7 +98,8 @@ class MachineEndpoints:
 
     A login-required ``before_request``, ``CSRFProtect`` or HTML error handlers are made for people; a client that sends
     a signed assertion must not meet them. So the machine endpoints answer in the app's very first ``before_request``
-    function. ``after_request`` functions of the app (headers, metrics) still run.
+    function. ``after_request`` functions of the app (headers, metrics) still run, and in place of ``before_request``
+    there is ``before_machine_request``.
     """
 
     def __init__(self, endpoints: Mapping[str, Endpoint]) -> None:
@@ -133,6 +144,10 @@ def _refusal_for(error: Exception) -> OAuthError:
     """What to answer when an endpoint raises."""
     if isinstance(error, OAuth2Error):
         return translate(error)
+    if isinstance(error, HTTPException) and error.code == TooManyRequests.status:  # what a limiter raises
+        wait = getattr(error, "retry_after", None)
+        reason = f"{type(error).__name__} by the application"
+        return TooManyRequests(reason, retry_after_seconds=wait) if isinstance(wait, int) else TooManyRequests(reason)
     if isinstance(error, HTTPException):  # flask.abort in a token policy, say
         return InvalidRequest(f"{type(error).__name__} while the request was handled")
     if isinstance(error, ConfigurationError):

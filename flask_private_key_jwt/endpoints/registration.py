@@ -12,5 +12,5 @@ def registration() -> flask.Response:
     http, state = flask.request, current_state()
     permit = state.self_registration.find_permit(read_bearer(http.environ))
     metadata = read_metadata(http, types=(JSON_TYPE,), max_bytes=state.settings.REQUEST_MAX_BYTES)
-    managed = state.self_registration.register(metadata, permit)
+    managed = state.self_registration.register(metadata, permit, address=http.remote_addr)
     return state.server.send(Answer(201, state.self_registration.describe(managed)))

@@ -6,11 +6,11 @@ request comes from, and that a genuine client comes again with the same URL.
 
 from collections.abc import Callable
 from hashlib import sha256
-from ipaddress import IPv6Address, IPv6Network, ip_address
 from threading import Lock
 
 from .. import clock
 from ..bounded_cache import BoundedCache
+from ..caller_network import network_of
 from ..errors import FetchBusy
 
 BURST, A_MINUTE = 960, 240
@@ -44,7 +44,7 @@ class Newcomers:
         :raises FetchBusy: Not now; the same URL has better prospects in :data:`RETRY_SECONDS`.
         """
         now, name = clock.now(), sha256(url.encode("utf-8", "surrogatepass")).digest()
-        network = _network_of(self._find_address())
+        network = network_of(self._find_address())
         with self._lock:
             turned_away_at = self._turned_away.get(name)
             comes_again = turned_away_at is not None and turned_away_at < now
@@ -78,12 +78,3 @@ class _Budget:
 
     def spend(self) -> None:
         self._left -= 1
-
-
-def _network_of(address: str) -> str:
-    """*address*, or the /64 that one host has of IPv6."""
-    try:
-        parsed = ip_address(address)
-    except ValueError:
-        return address[:64]
-    return str(IPv6Network((parsed, 64), strict=False)) if isinstance(parsed, IPv6Address) else address

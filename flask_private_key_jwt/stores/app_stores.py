@@ -11,6 +11,7 @@ from ..registered_client import RegisteredClient
 from ..settings import ServerSettings
 from .base import ClientStore, FetchedDocumentStore, ReplayStore
 from .client_key_use import SQLAlchemyClientKeyUseStore
+from .counters import Counters
 from .driver import Database, EngineSource
 from .engine import use_wal
 from .models import Tables
@@ -22,6 +23,7 @@ from .sqlalchemy_documents import SQLAlchemyFetchedDocumentStore
 from .sqlalchemy_refresh_tokens import SQLAlchemyRefreshTokenStore
 from .sqlalchemy_registrations import SQLAlchemyRegistrations
 from .sqlalchemy_revocations import SQLAlchemyRevocationStore
+from .unused_clients import UnusedClients
 
 if TYPE_CHECKING:
     from flask_sqlalchemy import SQLAlchemy
@@ -41,6 +43,8 @@ class AppStores:
     documents: FetchedDocumentStore
     server_keys: SQLAlchemyServerKeyStore
     replay: ReplayStore
+    counters: Counters
+    unused_clients: UnusedClients
     key_use: SQLAlchemyClientKeyUseStore
     authorizations: SQLAlchemyAuthorizationStore
     refresh_tokens: SQLAlchemyRefreshTokenStore
@@ -85,6 +89,8 @@ def open_stores(
         documents=SQLAlchemyFetchedDocumentStore(database, tables),
         server_keys=SQLAlchemyServerKeyStore(database, tables),
         replay=replay,
+        counters=Counters(database, tables),
+        unused_clients=UnusedClients(database, tables, keep_seconds=settings.REGISTRATION_UNUSED_SECONDS),
         key_use=SQLAlchemyClientKeyUseStore(database, tables),
         authorizations=SQLAlchemyAuthorizationStore(
             database, tables.granted, keep_seconds=settings.INTERACTION_LIFETIME_SECONDS

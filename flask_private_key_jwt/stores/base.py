@@ -103,6 +103,17 @@ class ReplayStore(Protocol):
         """
 
 
+class CounterStore(Protocol):
+    """Counts what may happen so many times in a while, for every process of the application."""
+
+    def take(self, name: str, *, most: int, until: int) -> bool:
+        """Count one more under *name*, in one atomic step; ``False`` when *most* are counted.
+
+        :param until: When the counter is of no more use, in seconds since the epoch.
+        :raises StoreUnavailable: The database did not answer.
+        """
+
+
 class ClientStore(Protocol):
     """Finds registered clients."""
 

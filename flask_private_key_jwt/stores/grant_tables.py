@@ -71,8 +71,11 @@ def _build_pushed_request(metadata: MetaData, name: str) -> Table:
         Column("parameters", _LONG, nullable=False),
         Column("expires_at", BigInteger, nullable=False),
         Column("used_at", BigInteger),
+        # In whose quota it counts, a client's or an address's; NULL: from before there were any.
+        Column("pushed_by", _DIGEST),
         PrimaryKeyConstraint("digest", name=conv(f"pk_{name}")),
         _check(name, "times", "expires_at >= 0 AND used_at >= 0"),
+        Index(conv(f"ix_{name}_pushed_by"), "pushed_by", "expires_at"),
         # Each push drops what its client cannot use any more.
         Index(conv(f"ix_{name}_client_id"), "client_id"),
         mysql_charset=_CHARSET,

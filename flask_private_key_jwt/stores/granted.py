@@ -36,6 +36,8 @@ class PushedRequest:
     """As checked, a JSON object."""
     expires_at: int
     used: bool = False
+    pushed_by: str = ""
+    """In whose quota it counts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +114,12 @@ class AuthorizationStore(Protocol):
 
     def push(self, reference: str, request: PushedRequest) -> None:
         """Keep a pushed request under *reference*, and drop those of its client that nobody can use any more.
+
+        :raises StoreUnavailable: The database did not answer.
+        """
+
+    def count_open(self, pushed_by: str, *, most: int) -> int:
+        """How many requests in this quota are neither used nor expired; counted up to *most*.
 
         :raises StoreUnavailable: The database did not answer.
         """

@@ -32,6 +32,7 @@ from sqlalchemy.orm import Mapped, registry, validates
 from sqlalchemy.sql.elements import conv
 
 from .. import clock
+from ..readable_text import is_visible_name
 from ..registered_client import MAX_CLIENT_ID_CHARACTERS, PUBLIC, RegisteredClient, is_client_id
 from .grant_tables import GRANT_TABLE_NAMES, GrantTables, build_grant_tables
 from .table_names import check_prefix, claim_names
@@ -56,6 +57,7 @@ _NAMES = (
     "registration_token",
     "server_key",
     "replay",
+    "counter",
     *GRANT_TABLE_NAMES,
 )
 TABLE_NAMES = tuple(f"{TABLE_PREFIX}{name}" for name in _NAMES)
@@ -168,6 +170,7 @@ class Tables:
     registration_token: Table
     server_key: Table
     replay: Table
+    counter: Table
     granted: GrantTables
     Client: type[ClientModel]
 
@@ -193,6 +196,7 @@ def build_tables(db: "SQLAlchemy", *, prefix: str = TABLE_PREFIX) -> Tables:
         registration_token=_build_registration_token_table(db.metadata, f"{prefix}registration_token"),
         server_key=_build_server_key_table(db.metadata, f"{prefix}server_key"),
         replay=build_replay_table(db.metadata, f"{prefix}replay"),
+        counter=_build_counter_table(db.metadata, f"{prefix}counter"),
         granted=build_grant_tables(db.metadata, prefix),
         Client=model,
     )
@@ -350,6 +354,20 @@ def build_replay_table(metadata: MetaData, name: str = f"{TABLE_PREFIX}replay") 
     )
 
 
+def _build_counter_table(metadata: MetaData, name: str) -> Table:
+    """What may happen so many times in a while: the name of a counter, hashed, with what is counted."""
+    return Table(
+        name,
+        metadata,
+        Column("digest", _DIGEST),
+        Column("counted", Integer, nullable=False),
+        Column("expires_at", BigInteger, nullable=False),
+        PrimaryKeyConstraint("digest", name=conv(f"pk_{name}")),
+        _check(name, "counted", "counted >= 1"),
+        _check(name, "expires_at", "expires_at >= 0"),
+    )
+
+
 def _check(table: str, what: str, condition: str) -> CheckConstraint:
     return CheckConstraint(condition, name=conv(f"ck_{table}_{what}"))
 
@@ -385,7 +403,8 @@ def snapshot(row: ClientRow) -> RegisteredClient:
         token_endpoint_auth_signing_alg=row.token_endpoint_auth_signing_alg,
         dpop_bound_access_tokens=bool(row.dpop_bound_access_tokens),
         assertion_audience="compatibility" if row.assertion_audience == "compatibility" else "issuer",
-        client_name=row.client_name,
+        # People decide by it: a name they cannot see, from before that was checked, is none.
+        client_name=row.client_name if row.client_name and is_visible_name(row.client_name) else None,
         owner=row.owner,
         redirect_uris=tuple(row.redirect_uris.split()),
         application_type="native" if row.application_type == "native" else "web",

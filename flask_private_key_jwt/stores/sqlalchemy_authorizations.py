@@ -3,7 +3,20 @@
 import json
 from typing import Any
 
-from sqlalchemy import Connection, Row, Table, delete, insert, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Row,
+    Select,
+    Table,
+    bindparam,
+    delete,
+    func,
+    insert,
+    literal_column,
+    select,
+    update,
+)
 from sqlalchemy.exc import IntegrityError
 
 from .. import clock
@@ -31,6 +44,7 @@ class SQLAlchemyAuthorizationStore:
         self._code = tables.authorization_code
         self._consent = tables.consent
         self._keep_seconds = keep_seconds
+        self._count_open = _build_count_open(tables.pushed_request)
 
     def push(self, reference: str, request: PushedRequest) -> None:
         """See :meth:`.granted.AuthorizationStore.push`."""
@@ -39,10 +53,17 @@ class SQLAlchemyAuthorizationStore:
             "client_id": request.client_id,
             "parameters": json.dumps(request.parameters),
             "expires_at": request.expires_at,
+            "pushed_by": digest(request.pushed_by),
         }
         self._purge_pushed(request.client_id)
         with self._database.begin() as connection:
             connection.execute(insert(self._pushed), row)
+
+    def count_open(self, pushed_by: str, *, most: int) -> int:
+        """See :meth:`.granted.AuthorizationStore.count_open`."""
+        values = {"quota": digest(pushed_by), "now": clock.now(), "most": most}
+        row = self._database.fetch(self._count_open, values)
+        return int(row[0]) if row else 0
 
     def find_pushed(self, reference: str) -> PushedRequest | None:
         """See :meth:`.granted.AuthorizationStore.find_pushed`."""
@@ -148,6 +169,14 @@ class SQLAlchemyAuthorizationStore:
 
 class _Kept(Exception):
     """The code is in the table already."""
+
+
+def _build_count_open(table: Table) -> Select[Any]:
+    columns = table.c
+    zero: ColumnElement[int] = literal_column("0")  # SQLAlchemy would write SQLite's offset as a parameter
+    is_open = (columns.pushed_by == bindparam("quota")) & (columns.expires_at > bindparam("now"))
+    some = select(columns.expires_at).where(is_open, columns.used_at.is_(None)).limit(bindparam("most")).offset(zero)
+    return select(func.count()).select_from(some.subquery())
 
 
 def granted_columns(granted: Granted) -> dict[str, object]:

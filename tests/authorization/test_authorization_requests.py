@@ -32,7 +32,7 @@ def assert_page(answer, refusals, reason, status=400):
         ({"redirect_uri": REDIRECT_URI.upper()}, "redirect_uri 'HTTPS://APP.EXAMPLE/CALLBACK?TENANT=1' is not"),
         ({"redirect_uri": '"><script>'}, "redirect_uri '\"><script>' is not registered"),
         ({"response_mode": "fragment"}, "response_mode 'fragment' is not supported"),
-        ({"request_uri": "https://evil.example/r"}, "request_uri 'https://evil.example/r' is not one of ours"),
+        ({"request_uri": "https://evil.example/r"}, "a request_uri of 22 characters is not one of ours"),
         ({"request_uri": "urn:ietf:params:oauth:request_uri:" + "x" * 43}, "the request_uri is unknown"),
         ({"request": "e.y.j"}, "request object: the header is not base64url"),
         ({"redirect_uri": [REDIRECT_URI, REDIRECT_URI]}, "parameter 'redirect_uri' is sent more than once"),

@@ -96,6 +96,29 @@ def test_denied_request_is_used_up(push, browser, refusals):
     assert refusals[-1] == "the request_uri was used before"
 
 
+@pytest.mark.parametrize("place", ["request_uri", "client_id", "redirect_uri", "response_mode", "resource"])
+@pytest.mark.parametrize("behind", ["", " and more", "'", "\n"])
+def test_request_uri_is_never_logged(place, behind, push, browser, refusals, caplog):
+    request_uri = push().json["request_uri"]
+
+    browser.open(build_request(**{place: request_uri + behind}))
+
+    secret = request_uri.rpartition(":")[2]
+    assert refusals or (place == "request_uri" and not behind)
+    assert secret not in caplog.text
+    assert not [reason for reason in refusals if secret in reason]
+
+
+def test_request_uri_with_something_behind_is_refused_and_stays_good(push, browser, refusals):
+    request_uri = push().json["request_uri"]
+
+    answer = browser.sign_in().open({"client_id": APP_ID, "request_uri": request_uri + "."})
+
+    assert answer.status_code == 400
+    assert refusals == ["a request_uri of 78 characters is not one of ours"]
+    assert browser.open({"client_id": APP_ID, "request_uri": request_uri}).status_code == 200
+
+
 @pytest.mark.parametrize(("seconds", "status"), [(89, 302), (90, 400)])
 def test_request_uri_has_to_be_opened_in_time(seconds, status, push, browser, clock):
     query = uri_of(push())

@@ -189,7 +189,7 @@ def test_huge_file_is_refused(run, write):
         ({"scope": ["read"]}, "scope is not a text of scopes with spaces between."),
         ({"grant_types": "client_credentials"}, "grant_types is not a list of grant types."),
         ({"grant_types": ["password"]}, "grant type 'password' is not supported; it may be client_credentials."),
-        ({"client_name": 5}, "client_name is not a text of 1 to 255 characters."),
+        ({"client_name": 5}, "client_name is not a text of 1 to 255 characters, or holds control characters."),
         ({"dpop_bound_access_tokens": "yes"}, "dpop_bound_access_tokens is not true or false."),
         (
             {"token_endpoint_auth_method": "client_secret_basic"},
@@ -504,3 +504,45 @@ def test_operator_vouches_for_a_client_and_withdraws_it(run, client, app, oauth)
 
 def test_nobody_vouches_for_a_client_that_is_not_there(run):
     assert_refused(run("vouch", "nobody"), "No client 'nobody' is registered.")
+
+
+# --- the operator's terminal ------------------------------------------------------------------------------
+ESCAPE = "\x1b[2J"
+
+
+def test_list_escapes_what_the_terminal_would_obey(server, run, client):
+    """A row that something else wrote: the registry refuses it."""
+    app, _, db = server
+    with app.app_context(), db.engine.begin() as connection:
+        connection.exec_driver_sql("UPDATE oauth2_client SET scope = 'read' || char(27) || '[2J'")
+
+    listed = run("list").output
+
+    assert ESCAPE not in listed
+    assert listed == "console  [Bearer or DPoP]  read\\x1b[2J\n"
+
+
+def test_names_of_unknown_members_are_escaped(run, write, metadata):
+    outcome = run("add", write({**metadata, f"padding{ESCAPE}": 1}))
+
+    assert outcome.exit_code == 0
+    assert outcome.stderr == "Note: padding\\x1b[2J is not a member this server knows; it is ignored.\n"
+
+
+def test_refusals_are_escaped(run):
+    outcome = run("show", f"nobody\u202e{ESCAPE}")
+
+    assert outcome.exit_code == 2
+    assert ESCAPE not in outcome.stderr
+    assert "\u202e" not in outcome.stderr
+
+
+def test_json_is_escaped(server, run, client):
+    app, _, db = server
+    with app.app_context(), db.engine.begin() as connection:
+        connection.exec_driver_sql("UPDATE oauth2_client SET owner = char(27) || '[2J' || char(127)")
+
+    shown = run("show", CLIENT_ID).output
+
+    assert json.loads(shown)["owner"] == "\x1b[2J\x7f"
+    assert "\x1b" not in shown

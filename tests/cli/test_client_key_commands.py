@@ -206,7 +206,7 @@ def test_kid_cannot_write_to_the_terminal(run_well, register, client_key):
 
     assert "\x1b" not in shown
     assert "\r" not in shown
-    assert shown.startswith("kid         '\\x1b[2J\\r\\nadded never'\n")
+    assert shown.startswith("kid         \\x1b[2J\\r\\nadded never\n")
 
 
 def test_keys_of_an_unknown_client_are_refused(run):

@@ -490,7 +490,7 @@ MEMBERS = st.sampled_from(
 )
 
 
-@pytest.mark.parametrize("settings", [OPEN])
+@pytest.mark.parametrize("settings", [{**OPEN, "OAUTH2_REGISTRATIONS_PER_HOUR": 100000}], ids=["open"])
 @hypothesis_settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(changes=st.dictionaries(MEMBERS | st.text(), JSON_VALUES, max_size=4))
 def test_no_metadata_is_answered_with_a_defect(app, metadata, changes):

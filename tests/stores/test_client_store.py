@@ -318,3 +318,13 @@ def test_the_hosts_connections_keep_their_isolation_level(sql_database):
         connection.execute(delete(sql_database.tables.client))
         connection.rollback()
     assert store.find("console") is not None
+
+
+@pytest.mark.parametrize("name", ["\u3164", "Bank\x1b[2J", "\u202eknab", " "])
+def test_name_that_nobody_can_see_is_none(sqlite_database, name):
+    """From before it was refused, or written by hand."""
+    add(sqlite_database, build_client(client_name=name), build_client(client_id="other", client_name="Bank"))
+    store = open_store(sqlite_database)
+
+    assert store.find(build_client().client_id).client_name is None
+    assert store.find("other").client_name == "Bank"

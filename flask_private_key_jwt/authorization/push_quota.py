@@ -1,0 +1,57 @@
+"""How many pushed requests may wait at a time (RFC 9126 §2.3): a client's own, or a public client's by address."""
+
+import logging
+
+from .. import clock
+from ..caller_network import network_of
+from ..errors import TooManyRequests
+from ..registered_client import RegisteredClient
+from ..settings import ServerSettings
+from ..stores.base import CounterStore
+from ..stores.granted import AuthorizationStore
+
+log = logging.getLogger("flask_private_key_jwt")
+
+TOTAL_FACTOR = 100
+"""How many times the quota of one client all strangers have together: the last brake."""
+
+
+class PushQuota:
+    """Says whether one more request may be pushed. Of several at once, a few too many may come through.
+
+    :param settings: Says how many may wait.
+    :param store: Knows how many do.
+    :param counters: Counts what strangers push.
+    """
+
+    def __init__(self, settings: ServerSettings, store: AuthorizationStore, counters: CounterStore) -> None:
+        self._settings = settings
+        self._store = store
+        self._counters = counters
+
+    def check(self, client: RegisteredClient, address: str | None) -> str:
+        """Refuse a request when too many wait to be opened, and say under which name this one counts.
+
+        A public client's may come from anybody, who must not use up what the client's other users need.
+
+        :param address: Where it comes from.
+        :raises TooManyRequests: Too many wait, or strangers have pushed too many in all.
+        :raises StoreUnavailable: The database did not answer.
+        """
+        most, lifetime = self._settings.PUSHED_REQUESTS_PER_CLIENT, self._settings.PUSHED_REQUEST_LIFETIME_SECONDS
+        kind, who = ("address", network_of(address)) if client.is_public else ("client", client.client_id)
+        pushed_by = f"{kind}\x00{who}"
+        if self._store.count_open(pushed_by, most=most) >= most:
+            reason = f"{most} pushed requests of {kind} {who!r} are open (OAUTH2_PUSHED_REQUESTS_PER_CLIENT)"
+            raise TooManyRequests(reason, client_id=client.client_id, retry_after_seconds=lifetime)
+        if client.is_public or not client.is_vouched_for(self._settings):
+            self._check_total(client, most=most * TOTAL_FACTOR, lifetime=lifetime)
+        return pushed_by
+
+    def _check_total(self, client: RegisteredClient, *, most: int, lifetime: int) -> None:
+        """Whatever strangers do, the operator's clients that authenticate go on."""
+        window, passed = divmod(clock.now(), lifetime)
+        if not self._counters.take(f"pushed\x00{window}", most=most, until=(window + 1) * lifetime):
+            log.error("strangers have pushed %d requests within %d s: they have to wait", most, lifetime)
+            reason = f"strangers have pushed {most} requests in a while"
+            raise TooManyRequests(reason, client_id=client.client_id, retry_after_seconds=lifetime - passed)

@@ -1,0 +1,24 @@
+"""Whom a request comes from, for quotas: an address, or the network that one caller has all of."""
+
+from ipaddress import IPv6Address, ip_address, ip_network
+
+IPV6_PREFIX = 64
+"""A caller with one IPv6 address has 2**64 of them (RFC 6177): they count as one."""
+_LONGEST = 100
+
+
+def network_of(address: str | None) -> str:
+    """What counts as one caller: an IPv4 address, or the /64 network of an IPv6 address.
+
+    :param address: As the WSGI server gives it (``REMOTE_ADDR``), which ``ProxyFix`` sets right behind a proxy; a
+        server on a Unix socket gives none, and then all callers are one.
+    """
+    try:
+        parsed = ip_address(address or "")
+    except ValueError:
+        return (address or "unknown")[:_LONGEST]
+    if isinstance(parsed, IPv6Address):
+        if parsed.ipv4_mapped is not None:
+            return str(parsed.ipv4_mapped)
+        return str(ip_network((int(parsed), IPV6_PREFIX), strict=False))
+    return str(parsed)
