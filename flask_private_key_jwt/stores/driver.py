@@ -23,6 +23,8 @@ from .missing_tables import ADVICE, is_about_missing_tables
 EngineSource = Callable[[], Engine]
 """Gives the engine; asked once, at first use, so it may need an application context that exists only then."""
 
+MAX_COMPILED = 200
+"""Most statements that are kept compiled. There are fewer: each is built once, when its store is."""
 _MESSAGE_CHARACTERS = 200
 
 
@@ -122,6 +124,8 @@ class Database:
         if known is None:
             compiled = statement.compile(dialect=self.engine.dialect)
             assert isinstance(compiled, SQLCompiler)
+            if len(self._compiled) >= MAX_COMPILED:
+                self._compiled.clear()
             known = self._compiled[statement] = (compiled.string, compiled.positiontup)
         sql, order = known
         return sql, values if order is None else [values[name] for name in order]
