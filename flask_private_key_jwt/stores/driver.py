@@ -18,6 +18,7 @@ from sqlalchemy.sql.compiler import SQLCompiler
 
 from ..errors import StoreUnavailable
 from .connections import Connections, drop_if_dead, lend_connections
+from .forks import InheritedConnections
 from .missing_tables import ADVICE, is_about_missing_tables
 
 EngineSource = Callable[[], Engine]
@@ -37,6 +38,7 @@ class Database:
     def __init__(self, engine_source: EngineSource) -> None:
         self._engine_source = engine_source
         self._engine: Engine | None = None
+        self._inherited = InheritedConnections()
         self._connections: Connections | None = None
         self._compiled: dict[ClauseElement, tuple[str, list[str] | None]] = {}
 
@@ -44,7 +46,9 @@ class Database:
     def engine(self) -> Engine:
         """The application's engine."""
         if self._engine is None:
-            self._engine = self._engine_source()
+            engine = self._engine_source()
+            self._inherited.drop_from(engine)
+            self._engine = engine
         return self._engine
 
     def fetch(self, statement: ClauseElement, values: Mapping[str, object]) -> tuple[Any, ...] | None:
