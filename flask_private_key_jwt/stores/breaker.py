@@ -1,0 +1,62 @@
+"""A circuit breaker: after one time-out everybody else is refused at once, until the database answers again."""
+
+import logging
+import os
+from collections.abc import Callable
+from threading import Lock, Thread
+from time import sleep
+
+from ..errors import StoreUnavailable
+
+log = logging.getLogger("flask_private_key_jwt")
+
+PAUSE_SECONDS = 0.25
+"""Between two probes."""
+
+
+class Breaker:
+    """Refuses work while one database does not answer. Safe for threads and forks.
+
+    :param probe: Asks the database; false when nobody is left who wants to know. Raises while it does not answer. It
+        is called from a thread of its own, one call after the other.
+    """
+
+    def __init__(self, probe: Callable[[], bool]) -> None:
+        self._probe = probe
+        self._lock = Lock()
+        self._process: int | None = None
+        """Where a thread is asking; ``None`` while the database answers."""
+
+    def check(self) -> None:
+        """Let the caller go on, if the database answers as far as is known.
+
+        :raises StoreUnavailable: It does not.
+        """
+        if self._process is not None and self._is_asking():
+            raise StoreUnavailable("database: it has not answered since an earlier request waited in vain")
+
+    def trip(self) -> None:
+        """Refuse everybody from now on, until the database answers a probe."""
+        with self._lock:
+            if self._is_asking():
+                return
+            self._process = os.getpid()
+        log.error("the database does not answer: requests that need it are refused until it does")
+        Thread(target=self._ask, name="store-probe", daemon=True).start()
+
+    def _is_asking(self) -> bool:
+        return self._process == os.getpid()  # a forked child has no such thread
+
+    def _ask(self) -> None:
+        while not self._has_answer():
+            sleep(PAUSE_SECONDS)
+        self._process = None
+
+    def _has_answer(self) -> bool:
+        try:
+            if self._probe():
+                log.warning("the database answers again")
+        except Exception as error:
+            log.debug("the database does not answer: %s", type(error).__name__)
+            return False
+        return True
