@@ -10,7 +10,12 @@ from sqlalchemy.engine import Engine
 from sqlalchemy.pool import PoolProxiedConnection, QueuePool
 
 from ..errors import StoreUnavailable
-from .engine import TIMEOUT_SECONDS
+from .deadline import seconds_left
+from .engine import SLACK_SECONDS, TIMEOUT_SECONDS, wait_for_writers
+from .engine_deadline import EngineDeadline
+
+_PATIENCE = "flask_private_key_jwt.patience"
+"""Where a kept connection notes how long its statements wait for another writer, in seconds."""
 
 
 class Connections(Protocol):
@@ -20,6 +25,8 @@ class Connections(Protocol):
     """Whether a statement that writes must be followed by COMMIT."""
     writing: AbstractContextManager[None]
     """Held from before :meth:`take` until after :meth:`give_back` by whoever writes."""
+    need_watch: bool
+    """Whether a server may leave them waiting for ever."""
 
     def take(self) -> PoolProxiedConnection:
         """A connection without an open transaction."""
@@ -28,13 +35,16 @@ class Connections(Protocol):
         """Take *connection* back, valid or not, and roll back whatever it still holds."""
 
 
-def lend_connections(engine: Engine) -> Connections:
-    """The cheapest way to a connection that *engine* allows."""
+def lend_connections(engine: Engine, deadline: EngineDeadline) -> Connections:
+    """The cheapest way to a connection that *engine* allows.
+
+    :param deadline: Of this engine.
+    """
     if engine.dialect.name == "postgresql":
         return AutocommitConnections(engine)
     # An SQLite database in memory lives in its one connection; NullPool asks for a fresh one each time.
     if engine.dialect.name == "sqlite" and isinstance(engine.pool, QueuePool):
-        return KeptConnections(engine)
+        return KeptConnections(engine, deadline)
     return PooledConnections(engine)
 
 
@@ -46,13 +56,19 @@ class PooledConnections:
 
     needs_commit = True
     writing: AbstractContextManager[None] = nullcontext()
+    need_watch = True
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
+        self._is_sqlite = engine.dialect.name == "sqlite"
 
     def take(self) -> PoolProxiedConnection:
         """See :meth:`Connections.take`."""
-        return self._engine.raw_connection()
+        left = seconds_left(TIMEOUT_SECONDS)
+        connection = self._engine.raw_connection()
+        if self._is_sqlite:
+            wait_for_writers(connection, left)
+        return connection
 
     def give_back(self, connection: PoolProxiedConnection) -> None:
         """See :meth:`Connections.give_back`."""
@@ -99,12 +115,15 @@ class KeptConnections:
     There are at most as many as threads have asked at once, each an open file.
 
     :param engine: The application's engine; its ``dispose()`` closes them.
+    :param deadline: Of this engine.
     """
 
     needs_commit = True
+    need_watch = False
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, deadline: EngineDeadline) -> None:
         self._engine = engine
+        self._deadline = deadline
         self._idle: list[PoolProxiedConnection] = []
         self._inherited: list[PoolProxiedConnection] = []
         self._process = os.getpid()
@@ -114,13 +133,23 @@ class KeptConnections:
 
     def take(self) -> PoolProxiedConnection:
         """See :meth:`Connections.take`."""
+        left = seconds_left(TIMEOUT_SECONDS)
         self._leave_inherited()
         try:
-            return self._idle.pop()  # one step, so that two threads never get the same
+            connection = self._idle.pop()  # one step, so that two threads never get the same
         except IndexError:
+            connection = self._open()
+        info = connection.info
+        if abs(info.get(_PATIENCE, 0) - left) > SLACK_SECONDS:
+            wait_for_writers(connection, left)
+            info[_PATIENCE] = left
+        return connection
+
+    def _open(self) -> PoolProxiedConnection:
+        with self._deadline.watching():  # the pool may have no place
             connection = self._engine.raw_connection()
-            connection.detach()
-            return connection
+        connection.detach()
+        return connection
 
     def _leave_inherited(self) -> None:
         """SQLite forbids using a connection on the other side of a fork, and closing it: keep it, unused."""
@@ -159,9 +188,12 @@ class OneWriter:
         self._lock = Lock()
 
     def __enter__(self) -> None:
+        if self._lock.acquire(blocking=False):
+            return
         # Whoever holds it may itself wait for a writer in another process.
-        if not self._lock.acquire(timeout=TIMEOUT_SECONDS):
-            raise StoreUnavailable(f"database: other threads have been writing for {TIMEOUT_SECONDS} s")
+        left = seconds_left(TIMEOUT_SECONDS)
+        if not self._lock.acquire(timeout=left):
+            raise StoreUnavailable(f"database: other threads have been writing for {left:.3g} s")
 
     def __exit__(self, *_: object) -> None:
         self._lock.release()

@@ -7,6 +7,8 @@ connection, which ``connections.py`` lends. ``echo`` and other events of the eng
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
+from threading import Lock
 from types import TracebackType
 from typing import Any
 
@@ -18,11 +20,17 @@ from sqlalchemy.sql.compiler import SQLCompiler
 
 from ..errors import StoreUnavailable
 from .connections import Connections, drop_if_dead, lend_connections
+from .engine import waiting_for_writers
+from .engine_deadline import EngineDeadline, watch_connection
+from .forks import InheritedConnections
 from .missing_tables import ADVICE, is_about_missing_tables
+from .socket_watch import Watch
 
 EngineSource = Callable[[], Engine]
 """Gives the engine; asked once, at first use, so it may need an application context that exists only then."""
 
+MAX_COMPILED = 200
+"""Most statements that are kept compiled. There are fewer: each is built once, when its store is."""
 _MESSAGE_CHARACTERS = 200
 
 
@@ -34,20 +42,20 @@ class Database:
 
     def __init__(self, engine_source: EngineSource) -> None:
         self._engine_source = engine_source
-        self._engine: Engine | None = None
-        self._connections: Connections | None = None
+        self._open: _Open | None = None
+        self._open_lock = Lock()
+        self._inherited = InheritedConnections()
         self._compiled: dict[ClauseElement, tuple[str, list[str] | None]] = {}
 
     @property
     def engine(self) -> Engine:
         """The application's engine."""
-        if self._engine is None:
-            self._engine = self._engine_source()
-        return self._engine
+        return self._opened().engine
 
     def fetch(self, statement: ClauseElement, values: Mapping[str, object]) -> tuple[Any, ...] | None:
         """The first row of a SELECT, as the driver gives it: SQLite and MySQL have no booleans.
 
+        :param statement: Built once and given again each time: it is kept, compiled.
         :param values: The statement's parameters, by name.
         :raises StoreUnavailable: The database did not answer.
         """
@@ -108,12 +116,13 @@ class Database:
 
         :raises StoreUnavailable: The database did not answer, or refused.
         """
-        engine = self.engine
-        try:
-            with engine.begin() as connection:
-                yield connection
-        except SQLAlchemyError as error:
-            raise _unavailable(error, engine) from None
+        opened = self._opened()
+        with opened.deadline.watching() as watch:
+            try:
+                with opened.engine.connect() as connection, _bounded(connection, watch), connection.begin():
+                    yield connection
+            except SQLAlchemyError as error:
+                raise _unavailable(error, opened.engine) from None
 
     def _prepare(
         self, statement: ClauseElement, values: Mapping[str, object]
@@ -122,14 +131,33 @@ class Database:
         if known is None:
             compiled = statement.compile(dialect=self.engine.dialect)
             assert isinstance(compiled, SQLCompiler)
+            if len(self._compiled) >= MAX_COMPILED:
+                self._compiled.clear()
             known = self._compiled[statement] = (compiled.string, compiled.positiontup)
         sql, order = known
         return sql, values if order is None else [values[name] for name in order]
 
     def _borrow(self) -> "_Borrowed":
-        if self._connections is None:
-            self._connections = lend_connections(self.engine)
-        return _Borrowed(self._connections, self.engine)
+        return _Borrowed(self._open or self._opened())
+
+    def _opened(self) -> "_Open":
+        if self._open is None:
+            with self._open_lock:
+                if self._open is None:
+                    engine = self._engine_source()
+                    self._inherited.drop_from(engine)
+                    deadline = EngineDeadline(engine)
+                    self._open = _Open(engine, deadline, lend_connections(engine, deadline))
+        return self._open
+
+
+@dataclass(frozen=True, slots=True)
+class _Open:
+    """What a database has once its engine is there."""
+
+    engine: Engine
+    deadline: EngineDeadline
+    connections: Connections
 
 
 class _Borrowed:
@@ -138,32 +166,59 @@ class _Borrowed:
     Not a generator with ``@contextmanager``: that costs as much as taking the connection.
     """
 
-    __slots__ = ("_connection", "_engine", "connections")
+    __slots__ = ("_connection", "_deadline", "_engine", "_watch", "connections")
 
-    def __init__(self, connections: Connections, engine: Engine) -> None:
-        self.connections = connections
-        self._engine = engine
+    def __init__(self, opened: _Open) -> None:
+        self.connections = opened.connections
+        self._deadline = opened.deadline
+        self._engine = opened.engine
+        self._watch: Watch | None = None
         self._connection: PoolProxiedConnection | None = None
 
     def __enter__(self) -> PoolProxiedConnection:
+        if self.connections.need_watch:
+            self._watch = self._deadline.start()
         try:
             self._connection = self.connections.take()
-        except (self._engine.dialect.loaded_dbapi.Error, SQLAlchemyError) as error:
-            raise _unavailable(error, self._engine) from None
+            if self._watch is not None:
+                watch_connection(self._watch, self._connection)
+        except BaseException as error:
+            raise self._refusal(error) or error from None
         return self._connection
 
     def __exit__(self, _: type[BaseException] | None, error: BaseException | None, __: TracebackType | None) -> None:
         assert self._connection is not None
-        refusal: StoreUnavailable | None = None
         if isinstance(error, (self._engine.dialect.loaded_dbapi.Error, SQLAlchemyError)):
             drop_if_dead(error, self._connection, self._engine)
-            refusal = _unavailable(error, self._engine)
         elif error is not None:
             # Stopped in mid-conversation (a worker's timeout): nobody may read the rest of the answer.
             self._connection.invalidate()
+        if self._watch is not None and self._watch.cut and self._connection.is_valid:
+            self._connection.invalidate()
         self.connections.give_back(self._connection)
-        if refusal is not None:
+        refusal = self._refusal(error)
+        if refusal is not None and error is not None:
             raise refusal from None
+
+    def _refusal(self, error: BaseException | None) -> StoreUnavailable | None:
+        """End the watch; what to raise in the place of *error*, if anything."""
+        late = None if self._watch is None else self._deadline.end(self._watch)
+        if isinstance(error, (self._engine.dialect.loaded_dbapi.Error, SQLAlchemyError)):
+            return late or _unavailable(error, self._engine)
+        return late
+
+
+@contextmanager
+def _bounded(connection: Connection, watch: Watch | None) -> Iterator[None]:
+    """Let what is asked over *connection* wait no longer than *watch* does."""
+    if watch is None:
+        yield
+    elif connection.dialect.name == "sqlite":
+        with waiting_for_writers(connection.connection, watch.seconds_left):
+            yield
+    else:
+        watch_connection(watch, connection.connection)
+        yield
 
 
 def _unavailable(error: Exception, engine: Engine) -> StoreUnavailable:

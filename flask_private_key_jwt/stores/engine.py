@@ -3,30 +3,32 @@
 import logging
 import os
 import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import create_engine, event
 from sqlalchemy.engine import URL, Engine, make_url
 from sqlalchemy.exc import ArgumentError
+from sqlalchemy.pool import PoolProxiedConnection
 
 from ..errors import ConfigurationError
+from .connecting import wait_limits
 
 log = logging.getLogger(__name__)
 
 TIMEOUT_SECONDS = 5
-"""Longest wait for a connection, and on SQLite for another writer."""
+"""Outside a request: longest wait on SQLite for another writer."""
+COMMAND_TIMEOUT_SECONDS = 30
+"""Outside a request: longest wait for a server of our own, where its driver can be told. The longest that
+``OAUTH2_STORE_TIMEOUT_SECONDS`` can be."""
 
-_POSTGRESQL = {"connect_timeout": TIMEOUT_SECONDS, "options": f"-c statement_timeout={TIMEOUT_SECONDS * 1000}"}
-_MYSQL = {"connect_timeout": TIMEOUT_SECONDS, "read_timeout": TIMEOUT_SECONDS, "write_timeout": TIMEOUT_SECONDS}
-_TIMEOUTS: dict[str, dict[str, Any]] = {
-    "psycopg": _POSTGRESQL,
-    "psycopg2": _POSTGRESQL,
-    "pymysql": _MYSQL,
-    "mysqldb": _MYSQL,
-    "mariadbconnector": {"connect_timeout": TIMEOUT_SECONDS},
-}
-"""Driver -> what bounds a wait for its server: a database that hangs is one that is away."""
+
+PREPARE = "prepare_threshold"
+"""Query parameter: after how many uses psycopg prepares a statement on the server; ``none``: never."""
+SLACK_SECONDS = 0.5
+"""On SQLite, how much longer than its budget a request may wait for another writer: to say it costs a statement."""
 
 
 def open_engine(text: str) -> Engine:
@@ -36,16 +38,14 @@ def open_engine(text: str) -> Engine:
         in memory, which each thread would have for itself.
     """
     url = _parse(text)
-    options: dict[str, Any] = {"pool_timeout": TIMEOUT_SECONDS}
+    options: dict[str, Any] = {}
     if url.get_backend_name() == "sqlite":
         if url.database in (None, "", ":memory:") or "memory" in str(url):
             raise ConfigurationError("OAUTH2_REPLAY_STORE names an SQLite database in memory. Use 'memory' instead.")
         _check_folder(str(url.database))
         options["connect_args"] = {"timeout": TIMEOUT_SECONDS}
     else:
-        options["connect_args"] = {
-            name: value for name, value in _TIMEOUTS.get(url.get_driver_name(), {}).items() if name not in url.query
-        }
+        url, options["connect_args"] = _read_query(url)
     try:
         engine = create_engine(url, **options)
     except ModuleNotFoundError as error:
@@ -54,6 +54,21 @@ def open_engine(text: str) -> Engine:
         ) from None
     use_wal(engine)
     return engine
+
+
+def _read_query(url: URL) -> tuple[URL, dict[str, Any]]:
+    """The URL, and what to give the driver besides what its query says.
+
+    No start-up parameters (PostgreSQL's ``options``): PgBouncer refuses connections that bring any.
+    """
+    limits = wait_limits(url.get_driver_name(), COMMAND_TIMEOUT_SECONDS)
+    arguments: dict[str, Any] = {name: value for name, value in limits.items() if name not in url.query}
+    if (threshold := url.query.get(PREPARE)) is not None:
+        # psycopg takes a number or None, and SQLAlchemy would give it the string.
+        if threshold != "none" and not (isinstance(threshold, str) and threshold.isdecimal()):
+            raise ConfigurationError(f"OAUTH2_REPLAY_STORE: {PREPARE} is neither a number nor none.")
+        arguments[PREPARE] = None if threshold == "none" else int(threshold)
+    return url.difference_update_query([PREPARE]), arguments
 
 
 def _parse(text: str) -> URL:
@@ -90,6 +105,26 @@ def use_wal(engine: Engine) -> None:
     """
     if engine.dialect.name == "sqlite" and not event.contains(engine, "connect", _set_wal):
         event.listen(engine, "connect", _set_wal)
+
+
+def wait_for_writers(connection: PoolProxiedConnection, seconds: float) -> None:
+    """Let statements on this SQLite connection wait so long for another writer, and no longer."""
+    connection.execute(f"PRAGMA busy_timeout = {max(int(seconds * 1000), 1)}")
+
+
+@contextmanager
+def waiting_for_writers(connection: PoolProxiedConnection, seconds: float) -> Iterator[None]:
+    """The same for a block, unless the connection waits less anyway."""
+    before: float = connection.execute("PRAGMA busy_timeout").fetchone()[0] / 1000
+    if before <= seconds + SLACK_SECONDS:
+        yield
+        return
+    wait_for_writers(connection, seconds)
+    try:
+        yield
+    finally:
+        if connection.is_valid:
+            wait_for_writers(connection, before)
 
 
 def _set_wal(connection: sqlite3.Connection, _record: object) -> None:

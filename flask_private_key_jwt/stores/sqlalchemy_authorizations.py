@@ -43,6 +43,7 @@ class SQLAlchemyAuthorizationStore:
         self._pushed = tables.pushed_request
         self._code = tables.authorization_code
         self._consent = tables.consent
+        self._insert_consent = insert(tables.consent)
         self._keep_seconds = keep_seconds
         self._count_open = _build_count_open(tables.pushed_request)
 
@@ -134,7 +135,7 @@ class SQLAlchemyAuthorizationStore:
         }
         key = digest(_pair(client_id, subject))
         row = {"digest": key, "client_id": client_id, "subject": subject, **allowed}
-        if not self._database.insert(insert(self._consent), row):
+        if not self._database.insert(self._insert_consent, row):
             with self._database.begin() as connection:
                 connection.execute(update(self._consent).where(self._consent.c.digest == key).values(allowed))
 

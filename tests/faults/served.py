@@ -47,6 +47,19 @@ def create_app() -> Flask:
     return app
 
 
+def create_used_app() -> Flask:
+    """The same, after it has asked its database: what a server forks then has connections already."""
+    app = create_app()
+    db, oauth = app.extensions["tests"]
+    with app.app_context():
+        connections = [db.engine.connect() for _ in range(2)]
+        for connection in connections:
+            connection.exec_driver_sql("SELECT 1")
+            connection.close()
+        assert oauth.clients.get(CLIENT_ID).client_id == CLIENT_ID
+    return app
+
+
 @dataclass(frozen=True)
 class Caller:
     """The client: it signs each request anew."""
@@ -101,7 +114,16 @@ def gunicorn(port: int, workers: int, factory: str) -> list[str]:
     return [sys.executable, "-m", "gunicorn", *options, f"{factory}()"]
 
 
-COMMANDS: dict[str, Callable[[int, int, str], list[str]]] = {"granian": granian, "gunicorn": gunicorn}
+def gunicorn_preloaded(port: int, workers: int, factory: str) -> list[str]:
+    """One app for all workers, made before they are forked."""
+    return [*gunicorn(port, workers, factory), "--preload"]
+
+
+COMMANDS: dict[str, Callable[[int, int, str], list[str]]] = {
+    "granian": granian,
+    "gunicorn": gunicorn,
+    "gunicorn --preload": gunicorn_preloaded,
+}
 
 
 @dataclass(frozen=True)

@@ -11,8 +11,15 @@ from sqlalchemy.pool import NullPool, StaticPool
 
 from flask_private_key_jwt.errors import StoreUnavailable
 from flask_private_key_jwt.stores import connections as connections_module
-from flask_private_key_jwt.stores.connections import KeptConnections, OneWriter, PooledConnections, lend_connections
+from flask_private_key_jwt.stores.connections import (
+    Connections,
+    KeptConnections,
+    OneWriter,
+    PooledConnections,
+    lend_connections,
+)
 from flask_private_key_jwt.stores.driver import Database
+from flask_private_key_jwt.stores.engine_deadline import EngineDeadline
 
 ONE = select(text("1"))
 
@@ -32,6 +39,14 @@ def opened(engine: Engine) -> list[Any]:
     return opened
 
 
+def keep_connections(engine: Engine) -> KeptConnections:
+    return KeptConnections(engine, EngineDeadline(engine))
+
+
+def lend(engine: Engine) -> Connections:
+    return lend_connections(engine, EngineDeadline(engine))
+
+
 def is_open(connection: Any) -> bool:
     try:
         connection.execute("SELECT 1")
@@ -48,7 +63,7 @@ def test_a_connection_to_a_file_serves_one_statement_after_the_other(engine, ope
 
 
 def test_two_at_once_get_a_connection_each_and_the_last_given_back_goes_first(engine, opened):
-    connections = KeptConnections(engine)
+    connections = keep_connections(engine)
     first, second = connections.take(), connections.take()
     assert first.dbapi_connection is not second.dbapi_connection
 
@@ -59,7 +74,7 @@ def test_two_at_once_get_a_connection_each_and_the_last_given_back_goes_first(en
 
 
 def test_more_than_the_pool_holds_are_kept_too(engine, opened):
-    connections = KeptConnections(engine)
+    connections = keep_connections(engine)
     for _ in range(2):
         taken = [connections.take() for _ in range(20)]
         for connection in taken:
@@ -69,7 +84,7 @@ def test_more_than_the_pool_holds_are_kept_too(engine, opened):
 
 
 def test_a_connection_is_given_back_without_what_it_wrote(engine):
-    connections = KeptConnections(engine)
+    connections = keep_connections(engine)
     connection = connections.take()
     connection.cursor().execute("CREATE TABLE note (word TEXT)")
     connection.cursor().execute("INSERT INTO note VALUES ('lost')")
@@ -92,7 +107,7 @@ def test_the_next_statement_sees_what_others_have_written(engine):
 
 
 def test_the_other_side_of_a_fork_opens_connections_of_its_own(engine, opened, monkeypatch):
-    connections = KeptConnections(engine)
+    connections = keep_connections(engine)
     connections.give_back(connections.take())
     parent = os.getpid()
 
@@ -138,16 +153,16 @@ def test_disposing_of_the_engine_closes_what_is_idle(engine, opened):
 
 @pytest.mark.parametrize("options", [{"poolclass": NullPool}, {"poolclass": StaticPool}])
 def test_another_pool_than_the_usual_is_the_hosts_own_choice(sqlite_url, options):
-    assert type(lend_connections(create_engine(sqlite_url, **options))) is PooledConnections
+    assert type(lend(create_engine(sqlite_url, **options))) is PooledConnections
 
 
 def test_a_database_in_memory_stays_in_its_one_connection():
-    assert type(lend_connections(create_engine("sqlite://"))) is PooledConnections
+    assert type(lend(create_engine("sqlite://"))) is PooledConnections
 
 
 def test_one_thread_writes_at_a_time(engine):
     """SQLite would have the second one sleep and try again."""
-    writers = KeptConnections(engine).writing
+    writers = keep_connections(engine).writing
     waiting, wrote = threading.Event(), threading.Event()
 
     def write() -> None:
@@ -175,7 +190,7 @@ def test_a_writer_that_waits_too_long_is_told_so(monkeypatch):
 
 
 def test_writers_of_other_databases_do_not_wait_for_each_other(postgres_database):
-    lent = lend_connections(postgres_database.engine)
+    lent = lend(postgres_database.engine)
 
     with lent.writing, lent.writing:
         pass

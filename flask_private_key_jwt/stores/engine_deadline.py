@@ -1,0 +1,193 @@
+"""Holds what one engine's database makes a request wait for to what is left of the request's budget."""
+
+import math
+import threading
+import weakref
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import partial
+from typing import Any, Self
+
+from sqlalchemy import event
+from sqlalchemy.engine import Dialect, Engine
+from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.pool import ConnectionPoolEntry, ManagesConnection, QueuePool
+
+from ..errors import StoreUnavailable
+from .breaker import Breaker
+from .connecting import connect_in_time, connect_limits, wait_limits
+from .deadline import seconds_left
+from .socket_watch import Watch, Watchdog, find_socket
+
+PROBE_SECONDS = 2
+"""Longest wait of a probe for a connection, and again for an answer; libpq takes 2 and more."""
+
+
+_SOCKET = "flask_private_key_jwt.socket"
+"""Where a pool's entry keeps the duplicate of its connection's socket: making one for each statement would show."""
+
+
+class _ThisThread(threading.local):
+    """What the engine's listeners have to know of the thread that they are called in."""
+
+    watch: Watch | None = None
+    """The watch over what the thread does; ``None``: it is none of ours."""
+    is_probe = False
+
+
+class EngineDeadline:
+    """Bounds the waits for one engine: for a place in its pool, for a connection, for each answer.
+
+    What the application itself does with the engine, and what happens outside a request (``flask oauth2``), waits as
+    it did before. A connection that did not answer in time is dropped, not rolled back: its socket is shut.
+
+    :param engine: The application's, or one of our own.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = weakref.ref(engine)
+        self._watchdog = Watchdog()
+        self._breaker = Breaker(self._probe)
+        self._thread = _ThisThread()
+        if isinstance(engine.pool, QueuePool):
+            engine.pool._timeout = _PoolTimeout.of(engine.pool.timeout(), self._thread)
+        if engine.dialect.name != "sqlite":
+            self._bound_ping(engine.dialect)
+            event.listen(engine, "do_connect", self._connect)
+            # In front: what other listeners ask of a new connection is watched already.
+            event.listen(engine, "connect", self._watch_new, insert=True)
+            event.listen(engine, "close", _forget_socket)
+
+    def start(self) -> Watch | None:
+        """Start a watch over what this thread does with the engine; ``None`` outside a request.
+
+        :raises StoreUnavailable: The budget is used up, or the database is known not to answer.
+        """
+        left = seconds_left(math.inf)
+        if left == math.inf:
+            return None
+        self._breaker.check()
+        watch = self._watchdog.start(left)
+        watch.previous, self._thread.watch = self._thread.watch, watch
+        return watch
+
+    def end(self, watch: Watch) -> StoreUnavailable | None:
+        """End a watch. If it had to shut a connection: what to raise, unless all had been done by then."""
+        self._thread.watch = watch.previous
+        return self._give_up() if watch.end() else None
+
+    @contextmanager
+    def watching(self) -> Iterator[Watch | None]:
+        """Watch over the block.
+
+        :raises StoreUnavailable: The time was up before its end; or see :meth:`start`.
+        """
+        watch = self.start()
+        if watch is None:
+            yield None
+            return
+        try:
+            yield watch
+        except Exception:
+            if (refusal := self.end(watch)) is not None:
+                raise refusal from None
+            raise
+        except BaseException:
+            self.end(watch)
+            raise
+        else:
+            self.end(watch)
+
+    def _give_up(self) -> StoreUnavailable:
+        """Refuse what comes, and drop the idle connections: the database does not answer on them either."""
+        self._breaker.trip()
+        if (engine := self._engine()) is not None:
+            engine.dispose()
+        return StoreUnavailable("database: no answer in time")
+
+    # --- where the engine may wait ---------------------------------------------------------------------------------
+    def _connect(
+        self, dialect: Dialect, _: ConnectionPoolEntry, cargs: Sequence[Any], cparams: Mapping[str, Any]
+    ) -> DBAPIConnection | None:
+        watch = self._thread.watch
+        if watch is None:
+            return None  # the engine connects as always
+        if self._thread.is_probe:
+            return dialect.connect(*cargs, **{**wait_limits(dialect.driver, PROBE_SECONDS), **cparams})
+        limits = connect_limits(dialect.driver, watch.seconds_left)
+        connect = partial(dialect.connect, *cargs, **{**limits, **cparams})
+        connection = connect_in_time(connect, dialect.do_close, watch.seconds_left)
+        if connection is None:
+            raise self._give_up()
+        return connection
+
+    def _watch_new(self, _: DBAPIConnection, record: ConnectionPoolEntry) -> None:
+        if self._thread.watch is not None:
+            watch_connection(self._thread.watch, record)
+
+    def _bound_ping(self, dialect: Dialect) -> None:
+        """``pool_pre_ping`` asks over a connection before anybody is told which one it is."""
+        ping = dialect.do_ping
+
+        def do_ping(connection: DBAPIConnection) -> bool:
+            if self._thread.watch is not None and (end := find_socket(connection)) is not None:
+                self._thread.watch.add(end)
+            return ping(connection)
+
+        setattr(dialect, "do_ping", do_ping)  # noqa: B010 - mypy lets nobody assign to a method
+
+    def _probe(self) -> bool:
+        """Connect and ask; past the pool, whose places hung requests of the application may hold."""
+        engine = self._engine()
+        if engine is None:
+            return False
+        pool = engine.pool.recreate()
+        self._thread.is_probe = True
+        self._thread.watch = watch = self._watchdog.start(2 * PROBE_SECONDS)
+        try:
+            connection = pool.connect()
+            try:
+                assert connection.dbapi_connection is not None
+                engine.dialect.do_ping(connection.dbapi_connection)
+            finally:
+                connection.invalidate()
+        finally:
+            watch.end()
+            self._thread.watch = None
+            pool.dispose()
+        return True
+
+
+def watch_connection(watch: Watch, connection: ManagesConnection) -> None:
+    """Shut the socket of a connection when the time is up; one of an unknown driver has none."""
+    end = connection.info.get(_SOCKET)
+    if end is None:
+        end = connection.info[_SOCKET] = find_socket(connection.dbapi_connection)
+    if end is not None:
+        watch.add(end)
+
+
+def _forget_socket(_: DBAPIConnection, record: ConnectionPoolEntry) -> None:
+    if (end := record.info.pop(_SOCKET, None)) is not None:
+        end.close()
+
+
+class _PoolTimeout(float):
+    """How long a thread waits for a place in a pool: as the application says, and a request never beyond its budget.
+
+    A pool has one timeout for everybody, which its queue adds to the time it starts to wait at.
+    """
+
+    _thread: _ThisThread
+    _seconds: float
+
+    @classmethod
+    def of(cls, seconds: float, thread: _ThisThread) -> Self:
+        """The timeout that the application set, in seconds."""
+        timeout = cls(seconds)
+        timeout._thread, timeout._seconds = thread, seconds
+        return timeout
+
+    def __radd__(self, now: float) -> float:
+        ends_at, watch = now + self._seconds, self._thread.watch
+        return ends_at if watch is None else min(ends_at, now + watch.seconds_left)
