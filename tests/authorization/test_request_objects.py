@@ -34,7 +34,7 @@ def assert_refused(answer, refusals, reason):
         assert answer.headers["Cache-Control"] == "no-store"
     else:
         assert answer.mimetype == "text/html"
-        assert INVALID["error_description"] in answer.text
+        assert "The request cannot be verified" in answer.text
     assert len(refusals) == 1
     assert refusals[0].startswith(reason), refusals
 
