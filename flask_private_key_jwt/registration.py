@@ -256,7 +256,7 @@ def _check_own_grants(client: RegisteredClient, settings: ServerSettings) -> Non
     if kept_back := [name for name in sorted(client.grant_types) if not is_open_to(client, name, settings)]:
         raise InvalidClientMetadata(
             f"grant type {kept_back[0]!r} is the application's own, for the operator's clients; others may use it if "
-            "OAUTH2_REGISTRATION_GRANT_TYPES names it"
+            "the operator vouches for the client, or OAUTH2_REGISTRATION_GRANT_TYPES names it"
         )
 
 

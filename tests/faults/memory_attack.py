@@ -19,6 +19,7 @@ from urllib.parse import urlencode
 from flask_private_key_jwt.client import build_client_assertion
 from flask_private_key_jwt.client.assertion import ASSERTION_TYPE
 from flask_private_key_jwt.keys import jose
+from flask_private_key_jwt.keys.client_keys import MAX_KEYS
 from tests.faults.served import ISSUER, Served, ask_token, call, serving, set_up
 
 CLIENTS = 1200
@@ -53,7 +54,7 @@ class Attacker:
 
     def __init__(self, served: Served) -> None:
         self._served = served
-        self._jwk = jose.generate_private_key("ES256").public_jwk()
+        self._keys = [jose.generate_private_key("ES256").public_jwk() for _ in range(MAX_KEYS)]
         self._wrong_key = jose.generate_private_key("ES256")
         self._numbers = count()
         self._lock = threading.Lock()
@@ -77,11 +78,13 @@ class Attacker:
             assert refused.status == 400, refused
 
     def _padded_key(self) -> dict[str, object]:
-        return {"jwks": {"keys": [{**self._jwk, "padding": [secrets.token_hex(50) for _ in range(SENT_BYTES // 104)]}]}}
+        """Empty lists: three bytes each on the way, sixty in memory."""
+        return {"jwks": {"keys": [{**self._keys[0], "padding": [[]] * (SENT_BYTES // 4)}]}}
 
     def _as_much_as_is_kept(self) -> dict[str, object]:
-        contacts = [secrets.token_hex(500) for _ in range(15)]  # the answer, too, has to stay below
-        return {"jwks": {"keys": [self._jwk]}, "contacts": contacts[: (KEPT_BYTES - 1000) // 1004]}
+        keys = [{**jwk, "kid": secrets.token_hex(30)} for jwk in self._keys]
+        left = KEPT_BYTES - 1000 - len(json.dumps(keys))
+        return {"jwks": {"keys": keys}, "contacts": [secrets.token_hex(490) for _ in range(left // 1000)]}
 
 
 def read_megabytes(pid: int) -> float:
