@@ -9,7 +9,6 @@ from tests.authorization.logout_browser import (
     LogoutBrowser,
     assert_asked,
     assert_refused,
-    assert_signed_out_page,
     build_id_token,
 )
 from tests.authorization.test_interaction import is_asked_to_sign_in
@@ -49,19 +48,28 @@ def test_whoever_says_no_stays_signed_in(decision, browser):
     assert browser.is_signed_in()
 
 
-def test_no_counts_once(browser, refusals):
+def test_no_said_twice_is_the_same_page(browser):
     page = browser.leave(**REQUEST)
     browser.decide(page, "stay")
+
+    assert "You are still signed in" in browser.decide(page, "stay").text
+    assert browser.is_signed_in()
+
+
+def test_page_that_was_answered_counts_for_a_minute_only(browser, refusals, clock):
+    page = browser.leave(**REQUEST)
+    browser.decide(page, "stay")
+    clock.move(60)
 
     assert_refused(browser.decide(page, "sign_out"), refusals, NOT_THEIRS, 403)
     assert browser.is_signed_in()
 
 
-def test_yes_said_twice_finds_nobody_signed_in(browser):
+def test_yes_said_twice_leads_on_twice(browser):
     page = browser.leave(**REQUEST)
-    browser.decide(page, "sign_out")
+    first = browser.decide(page, "sign_out")
 
-    assert_signed_out_page(browser.decide(page, "sign_out"))
+    assert browser.decide(page, "sign_out").headers["Location"] == first.headers["Location"]
 
 
 # --- whose decision ------------------------------------------------------------------------------------------------
