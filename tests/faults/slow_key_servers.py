@@ -29,7 +29,7 @@ STRANGERS = 24
 SECONDS = 20.0
 ANSWERED_WITHIN_SECONDS = 0.1
 AT_ONCE_SECONDS = 1.0
-"""What is answered sooner has waited for nobody."""
+"""What is answered sooner has waited for nobody's server."""
 HOSTS = ("127.0.0.1", "localhost")
 """Of one host one document is fetched at a time; an attacker has several."""
 
@@ -42,6 +42,8 @@ class Outcome:
     """The slowest answer to a known client before the strangers came: what this machine takes anyway."""
     honest: int
     """Token requests of that client while they asked, all answered with a token."""
+    usual_seconds: float
+    """What 99 of 100 of them took at most: the processors may be busy with something else for a moment."""
     slowest_seconds: float
     strangers: Counter[int]
     """How the strangers were answered, by status."""
@@ -53,8 +55,8 @@ class Outcome:
     def __str__(self) -> str:
         answers = ", ".join(f"{count} x {status}" for status, count in sorted(self.strangers.items()))
         return (
-            f"{self.honest} honest token requests, the slowest {self.slowest_seconds * 1000:.0f} ms (before: "
-            f"{self.alone_seconds * 1000:.0f} ms); strangers got "
+            f"{self.honest} honest token requests, 99 of 100 in {self.usual_seconds * 1000:.0f} ms, the slowest "
+            f"{self.slowest_seconds * 1000:.0f} ms (before: {self.alone_seconds * 1000:.0f} ms); strangers got "
             f"{answers}, {self.waited} after a wait; keys at a URL were fetched in {self.newcomer_seconds:.2f} s"
         )
 
@@ -188,6 +190,7 @@ def run(
     outcome = Outcome(
         alone_seconds=max(answer.seconds for answer in alone),
         honest=len(honest),
+        usual_seconds=sorted(answer.seconds for answer in honest)[len(honest) * 99 // 100 - 1],
         slowest_seconds=max(answer.seconds for answer in honest),
         strangers=Counter(answer.status for answer in strangers.answers),
         waited=sum(answer.seconds > AT_ONCE_SECONDS for answer in strangers.answers),
@@ -211,7 +214,9 @@ def _ask_for(served: Served, caller: Caller, seconds: float) -> list[Answer]:
 def _check(outcome: Outcome, answers: list[Answer], within_seconds: float) -> None:
     # Where other programs use the processors, no answer is as quick as is promised.
     limit = max(within_seconds, 3 * outcome.alone_seconds)
-    assert outcome.slowest_seconds < limit, f"an honest answer took {outcome.slowest_seconds:.2f} s: {outcome}"
+    assert outcome.usual_seconds < limit, f"honest answers took {outcome.usual_seconds:.2f} s: {outcome}"
+    slowest = max(limit, AT_ONCE_SECONDS)
+    assert outcome.slowest_seconds < slowest, f"an honest answer took {outcome.slowest_seconds:.2f} s: {outcome}"
     assert set(outcome.strangers) <= {400, 503}, f"strangers got {outcome.strangers}"
     assert outcome.strangers[503] > 0, "nobody was turned away"
     assert outcome.waited > 0, "nobody's slow server was waited for: the attack did not take place"
