@@ -267,6 +267,7 @@ def test_a_breaker_lets_everybody_in_until_it_is_tripped_and_again_after_an_answ
             raise answer
         return answer
 
+    there_before = set(threading.enumerate())
     breaker = Breaker(probe)
     breaker.check()
     breaker.trip()
@@ -275,9 +276,8 @@ def test_a_breaker_lets_everybody_in_until_it_is_tripped_and_again_after_an_answ
         breaker.check()
 
     asked.set()
-    for thread in threading.enumerate():
-        if thread.name == "store-probe":
-            thread.join(5)
+    for thread in set(threading.enumerate()) - there_before:
+        thread.join(5)
     breaker.check()
     assert list(answers) == []
 
