@@ -10,7 +10,7 @@ from ..errors import StoreUnavailable
 
 log = logging.getLogger("flask_private_key_jwt")
 
-PAUSE_SECONDS = 0.25
+PAUSE_SECONDS = 0.1
 """Between two probes."""
 
 

@@ -1,6 +1,5 @@
 """Waits for a database that does not answer end with the budget, wherever they are."""
 
-import os
 import socket
 import threading
 import time
@@ -268,6 +267,7 @@ def test_a_breaker_lets_everybody_in_until_it_is_tripped_and_again_after_an_answ
             raise answer
         return answer
 
+    there_before = set(threading.enumerate())
     breaker = Breaker(probe)
     breaker.check()
     breaker.trip()
@@ -276,9 +276,8 @@ def test_a_breaker_lets_everybody_in_until_it_is_tripped_and_again_after_an_answ
         breaker.check()
 
     asked.set()
-    for thread in threading.enumerate():
-        if thread.name == "store-probe":
-            thread.join(5)
+    for thread in set(threading.enumerate()) - there_before:
+        thread.join(5)
     breaker.check()
     assert list(answers) == []
 
@@ -335,15 +334,18 @@ def test_a_watch_that_ended_in_time_shuts_nothing():
 
 def test_the_duplicate_of_a_socket_goes_with_its_connection(url, open_database):
     database = open_database(url)
-    database.fetch(ONE, {})
-    with request_budget(5):
-        for _ in range(3):
-            database.fetch(ONE, {})
-    held = len(os.listdir("/proc/self/fd"))
+    with request_budget(SOON_SECONDS):
+        database.fetch(ONE, {})
+    with database.engine.connect() as connection:
+        end = connection.connection.info["flask_private_key_jwt.socket"]
+    with request_budget(SOON_SECONDS):
+        database.fetch(ONE, {})
+    with database.engine.connect() as connection:
+        assert connection.connection.info["flask_private_key_jwt.socket"] is end
 
+    assert end._descriptor is not None
     database.engine.dispose()
-
-    assert len(os.listdir("/proc/self/fd")) == held - 2  # the driver's and ours
+    assert end._descriptor is None
 
 
 def test_a_connection_of_an_unknown_driver_has_no_socket_to_shut():
