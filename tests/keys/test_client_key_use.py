@@ -14,6 +14,7 @@ from flask_private_key_jwt.keys.certificates import build_self_signed, jwk_of, l
 from flask_private_key_jwt.keys.client_key_use import AWAY_SECONDS, RETRY_SECONDS, ClientKeyUse
 from flask_private_key_jwt.keys.fetch_target import FetchProblem
 from flask_private_key_jwt.keys.safe_fetch import FetchedDocument, SafeFetcher
+from flask_private_key_jwt.stores.missing_tables import ADVICE
 from tests.conftest import ASSERTION_TYPE, CLIENT_ID, START, close, make_app
 
 HOUR = 3600
@@ -553,7 +554,8 @@ def test_store_that_is_away_costs_a_log_line_and_no_token(ask, client, connect, 
     (message,) = warnings()
     assert message == (
         "the use of a key of client 'console' is not recorded: "
-        "database: OperationalError 'no such table: oauth2_client_key'"
+        "database: OperationalError 'no such table: oauth2_client_key'; "
+        f"{ADVICE}"
     )
 
 

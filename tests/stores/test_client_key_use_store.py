@@ -14,6 +14,7 @@ from flask_private_key_jwt.errors import StoreUnavailable
 from flask_private_key_jwt.stores.base import KeyUse
 from flask_private_key_jwt.stores.client_key_use import SQLAlchemyClientKeyUseStore
 from flask_private_key_jwt.stores.driver import Database
+from flask_private_key_jwt.stores.missing_tables import ADVICE
 from flask_private_key_jwt.stores.models import build_columns
 from tests.conftest import START
 
@@ -198,4 +199,4 @@ def test_a_database_without_the_table_is_unavailable(sqlite_database):
     ):
         with pytest.raises(StoreUnavailable) as refused:
             use()
-        assert refused.value.reason == "database: OperationalError 'no such table: oauth2_client_key'"
+        assert refused.value.reason == f"database: OperationalError 'no such table: oauth2_client_key'; {ADVICE}"

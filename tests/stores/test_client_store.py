@@ -14,6 +14,7 @@ from flask_private_key_jwt.errors import StoreUnavailable
 from flask_private_key_jwt.keys.client_keys import load_client_keys
 from flask_private_key_jwt.registered_client import RegisteredClient
 from flask_private_key_jwt.stores.driver import Database
+from flask_private_key_jwt.stores.missing_tables import ADVICE
 from flask_private_key_jwt.stores.models import build_columns
 from flask_private_key_jwt.stores.sqlalchemy import SQLAlchemyClientStore
 
@@ -267,7 +268,7 @@ def test_a_database_without_the_tables_is_unavailable(sqlite_database):
 
     with pytest.raises(StoreUnavailable) as refused:
         store.find("console")
-    assert refused.value.reason == "database: OperationalError 'no such table: oauth2_client'"
+    assert refused.value.reason == f"database: OperationalError 'no such table: oauth2_client'; {ADVICE}"
 
 
 def test_a_refused_login_is_unavailable_and_the_password_is_not_told(postgres_database):

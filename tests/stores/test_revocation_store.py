@@ -11,6 +11,7 @@ from flask_private_key_jwt.stores import sqlalchemy_revocations
 from flask_private_key_jwt.stores.base import KEEP_ENDED_SECONDS
 from flask_private_key_jwt.stores.driver import Database
 from flask_private_key_jwt.stores.granted import Holder
+from flask_private_key_jwt.stores.missing_tables import ADVICE
 from flask_private_key_jwt.stores.revocations import Revocation, grant_name, holder_name, token_name
 from flask_private_key_jwt.stores.sqlalchemy_revocations import SQLAlchemyRevocationStore, revoke_within
 from tests.conftest import START
@@ -231,7 +232,7 @@ def test_database_without_the_table_is_unavailable(sqlite_database):
     ):
         with pytest.raises(StoreUnavailable) as refused:
             use()
-        assert refused.value.reason == "database: OperationalError 'no such table: oauth2_revocation'"
+        assert refused.value.reason == f"database: OperationalError 'no such table: oauth2_revocation'; {ADVICE}"
 
 
 def test_row_that_a_constraint_refuses_for_good_is_unavailable(store):
