@@ -1,10 +1,13 @@
 """Whom a request comes from, for quotas: an address, or the network that one caller has all of."""
 
+import re
 from ipaddress import IPv6Address, ip_address, ip_network
 
 IPV6_PREFIX = 64
 """A caller with one IPv6 address has 2**64 of them (RFC 6177): they count as one."""
 _LONGEST = 100
+_WITH_PORT = re.compile(r"\[(?P<v6>[^\]]*)\](?::\d+)?|(?P<v4>[0-9.]+):\d+")
+"""Some proxies write the caller's port as well, which is another one for each connection."""
 
 
 def network_of(address: str | None) -> str:
@@ -13,8 +16,9 @@ def network_of(address: str | None) -> str:
     :param address: As the WSGI server gives it (``REMOTE_ADDR``), which ``ProxyFix`` sets right behind a proxy; a
         server on a Unix socket gives none, and then all callers are one.
     """
+    match = _WITH_PORT.fullmatch(address or "")
     try:
-        parsed = ip_address(address or "")
+        parsed = ip_address((match["v6"] or match["v4"]) if match else address or "")
     except ValueError:
         return (address or "unknown")[:_LONGEST]
     if isinstance(parsed, IPv6Address):
