@@ -2,7 +2,7 @@
 
 import pytest
 
-from flask_private_key_jwt.caller_network import network_of
+from flask_private_key_jwt.caller_network import network_of, site_of
 
 
 @pytest.mark.parametrize(
@@ -33,3 +33,16 @@ def test_address_counts_as(address, network):
 def test_neighbours_count_apart():
     assert network_of("192.0.2.7") != network_of("192.0.2.8")
     assert network_of("2001:db8:1:2::1") != network_of("2001:db8:1:3::1")
+
+
+@pytest.mark.parametrize(
+    ("address", "site"),
+    [("192.0.2.7", "192.0.2.7"), ("2001:db8:1:2::1", "2001:db8:1::/48"), ("::ffff:192.0.2.7", "192.0.2.7")],
+)
+def test_address_belongs_to_a_site(address, site):
+    assert site_of(address) == site
+
+
+def test_sites_count_apart():
+    assert site_of("2001:db8:1:2::1") == site_of("2001:db8:1:3::1")
+    assert site_of("2001:db8:1:2::1") != site_of("2001:db8:2:2::1")

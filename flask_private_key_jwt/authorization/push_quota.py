@@ -3,7 +3,7 @@
 import logging
 
 from .. import clock
-from ..caller_network import network_of
+from ..caller_network import network_of, site_of
 from ..errors import TooManyRequests
 from ..registered_client import RegisteredClient
 from ..settings import ServerSettings
@@ -48,15 +48,15 @@ class PushQuota:
             reason = f"{most} pushed requests of {kind} {who!r} are open (OAUTH2_PUSHED_REQUESTS_PER_CLIENT)"
             raise TooManyRequests(reason, client_id=client.client_id, retry_after_seconds=lifetime)
         if client.is_public or not client.is_vouched_for(self._settings):
-            self._count(client, network_of(address), most=most, lifetime=lifetime)
+            self._count(client, site_of(address), most=most, lifetime=lifetime)
         return pushed_by
 
-    def _count(self, client: RegisteredClient, network: str, *, most: int, lifetime: int) -> None:
+    def _count(self, client: RegisteredClient, site: str, *, most: int, lifetime: int) -> None:
         """Whatever strangers do, the operator's clients that authenticate go on."""
         window, passed = divmod(clock.now(), lifetime)
         of_address, of_all, until = most * ADDRESS_FACTOR, most * TOTAL_FACTOR, (window + 1) * lifetime
-        if not self._counters.take(f"pushed\x00{window}\x00{network}", most=of_address, until=until):
-            reason = f"strangers at {network!r} have pushed {of_address} requests in a while"
+        if not self._counters.take(f"pushed\x00{window}\x00{site}", most=of_address, until=until):
+            reason = f"strangers at {site!r} have pushed {of_address} requests in a while"
             raise TooManyRequests(reason, client_id=client.client_id, retry_after_seconds=lifetime - passed)
         if not self._counters.take(f"pushed\x00{window}", most=of_all, until=until):
             log.error("strangers have pushed %d requests within %d s: they have to wait", of_all, lifetime)

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from threading import Lock
 
-from ..caller_network import network_of
+from ..caller_network import site_of
 from ..errors import FetchBusy
 
 
@@ -57,7 +57,7 @@ class FetchSlots:
             the caller's address may have.
         """
         address = self._find_address()
-        caller = network_of(address) if address else None
+        caller = site_of(address) if address else None
         with self._lock:
             self._check_others(host, caller)
             self._held_by_others += 1

@@ -64,8 +64,8 @@ def test_one_address_has_half_of_what_others_have_whatever_its_threads_wait_for(
     assert count(held, slots.for_others, [f"{number}.example" for number in range(100)]) == left
 
 
-def test_network_of_ipv6_addresses_has_what_one_address_has(held):
-    addresses = iter(["2001:db8::1", "2001:db8::2", "2001:db8:0:1::1"])
+def test_ipv6_site_has_what_one_address_has(held):
+    addresses = iter(["2001:db8::1", "2001:db8::2", "2001:db8:1::1"])
     slots = FetchSlots(3, lambda: next(addresses))
 
     assert count(held, slots.for_others, ["a.example", "b.example"]) == 1
