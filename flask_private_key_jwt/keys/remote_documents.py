@@ -141,7 +141,8 @@ class RemoteDocuments(Generic[T]):
         self._take_slot = take_slot
         self._admit = admit
         self._wait = wait
-        self._flights: SingleFlight[Document[T] | None] = SingleFlight()
+        # Who asks decides whether there is a slot: one that has none left must not answer for the others.
+        self._flights: SingleFlight[Document[T] | None] = SingleFlight(own=(FetchBusy,))
         self._parsed: BoundedCache[str, Document[T]] = BoundedCache(max_entries=size, max_bytes=max_bytes)
 
     def load(self, url: str, *, not_before: int = 0) -> Document[T]:
