@@ -52,7 +52,8 @@ class FetchSlots:
     def for_others(self, host: str | None = None) -> Iterator[None]:
         """A slot for as long as the block lasts, for all other clients.
 
-        :param host: What the thread connects to itself: one of these at a time. ``None``: it waits for another thread.
+        :param host: What the thread asks for a document that nobody had before: one of these at a time. ``None``: it
+            asks for a known one, or waits for another thread.
         :raises FetchBusy: All are taken that are not kept for the operator's clients, or one with this host is, or what
             the caller's address may have.
         """

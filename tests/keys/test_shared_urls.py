@@ -282,6 +282,19 @@ def test_a_host_that_is_being_asked_is_not_asked_again_meanwhile(app, ask, sign_
     assert ask(stranger).status_code == 200
 
 
+def test_a_host_that_is_being_asked_for_something_new_still_shows_a_known_clients_new_key(
+    app, ask, sign_up, publish, client_key, new_key, clock
+):
+    publish(client_key)
+    owner, _ = sign_up()
+    assert ask(owner).status_code == 200
+    publish(new_key)
+    clock.move(30)
+    with assembly_slots(app).for_others(HOST):
+        assert ask(owner, key=new_key).status_code == 200
+        assert ask(owner).json == INVALID_CLIENT
+
+
 def test_a_browser_that_brings_a_client_nobody_can_look_up_is_told_to_come_again(app, oauth, refusals):
     oauth.user(lambda: None)
     oauth.sign_in(lambda _page: "")
