@@ -137,7 +137,7 @@ def _build_server(
     clients = stores.clients
     # A client that only says who it is makes us fetch nothing: a document is always a client with keys.
     public_clients = PublicClients(clients, profile=settings.PROFILE)
-    slots = FetchSlots(settings.FETCH_CONCURRENCY)
+    slots = FetchSlots(settings.FETCH_CONCURRENCY, _find_address)
     if settings.CLIENT_ID_METADATA_DOCUMENTS:
         clients = _with_documents(clients, settings, stores.documents, slots, grant_types=lambda: server.grant_types())
     client_keys = ClientKeys(

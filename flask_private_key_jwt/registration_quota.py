@@ -3,7 +3,7 @@
 import logging
 
 from . import clock
-from .caller_network import network_of
+from .caller_network import network_of, site_of
 from .errors import TooManyRequests
 from .settings import ServerSettings
 from .stores.counters import Counters
@@ -13,6 +13,8 @@ log = logging.getLogger("flask_private_key_jwt")
 HOUR_SECONDS = 3600
 TOTAL_FACTOR = 100
 """How many times the quota of one address all addresses have together: the last brake."""
+SITE_FACTOR = 10
+"""How many times that quota the networks of one IPv6 site have together: else one site would hold the last brake."""
 
 
 class RegistrationQuota:
@@ -42,6 +44,12 @@ class RegistrationQuota:
                 "if that is your proxy, the app needs ProxyFix",
                 retry_after_seconds=left,
             )
+        site = site_of(address)
+        if site != network and not self._counters.take(
+            f"registrations\x00{hour}\x00{site}", most=self._most * SITE_FACTOR, until=until
+        ):
+            reason = f"{self._most * SITE_FACTOR} clients have registered from {site!r} in this hour"
+            raise TooManyRequests(reason, retry_after_seconds=left)
         if not self._counters.take(f"registrations\x00{hour}", most=total, until=until):
             log.error("%d clients have registered openly in this hour: nobody else may until it is over", total)
             raise TooManyRequests(f"{total} clients have registered in this hour", retry_after_seconds=left)

@@ -16,6 +16,7 @@ from urllib.parse import quote
 
 from sqlalchemy import Connection
 
+from .client_id_document import is_client_id_url
 from .client_registry import ClientRegistry, new_version
 from .errors import (
     InvalidClientMetadata,
@@ -126,6 +127,7 @@ class SelfRegistration:
         :raises StoreUnavailable: The database did not answer; nothing is registered.
         """
         chosen = {"client_id": metadata.get("client_id")} if permit and permit.may_choose_client_id else {}
+        self._check_chosen(chosen.get("client_id"))
         wished = with_default_scope(_without(metadata, OPERATOR_MEMBERS), self._settings)
         built = self._build({**wished, **chosen}, registered_by="client")
         client = _narrow(built, self._scopes_for_new_client(permit, built))
@@ -141,6 +143,14 @@ class SelfRegistration:
         by = f"with registration token {permit.id} ({permit.label!r})" if permit else "openly"
         log.info("client %r registered itself %s, for scope %r", client.client_id, by, " ".join(sorted(client.scope)))
         return ManagedClient(client, registration.created_at, access_token)
+
+    def _check_chosen(self, client_id: object) -> None:
+        """A registration goes before a document: only the operator may put one in the place of whoever publishes it.
+
+        What people allowed the one, they would have allowed the other.
+        """
+        if self._settings.CLIENT_ID_METADATA_DOCUMENTS and isinstance(client_id, str) and is_client_id_url(client_id):
+            raise InvalidClientMetadata(f"client_id {client_id[:255]!r} is for the client whose document is there")
 
     def _spend(self, permit: RegistrationToken | None, connection: Connection) -> None:
         if permit is not None and not self._tokens.consume(permit, connection):

@@ -3,7 +3,7 @@
 import logging
 
 from .. import clock
-from ..caller_network import network_of
+from ..caller_network import network_of, site_of
 from ..errors import TooManyRequests
 from ..registered_client import RegisteredClient
 from ..settings import ServerSettings
@@ -14,6 +14,9 @@ log = logging.getLogger("flask_private_key_jwt")
 
 TOTAL_FACTOR = 100
 """How many times the quota of one client all strangers have together: the last brake."""
+ADDRESS_FACTOR = 10
+"""How many times that quota strangers at one address may push in one lifetime, those that were used included: pushing
+and using up in turn, one of them would hold the last brake for all."""
 
 
 class PushQuota:
@@ -45,13 +48,17 @@ class PushQuota:
             reason = f"{most} pushed requests of {kind} {who!r} are open (OAUTH2_PUSHED_REQUESTS_PER_CLIENT)"
             raise TooManyRequests(reason, client_id=client.client_id, retry_after_seconds=lifetime)
         if client.is_public or not client.is_vouched_for(self._settings):
-            self._check_total(client, most=most * TOTAL_FACTOR, lifetime=lifetime)
+            self._count(client, site_of(address), most=most, lifetime=lifetime)
         return pushed_by
 
-    def _check_total(self, client: RegisteredClient, *, most: int, lifetime: int) -> None:
+    def _count(self, client: RegisteredClient, site: str, *, most: int, lifetime: int) -> None:
         """Whatever strangers do, the operator's clients that authenticate go on."""
         window, passed = divmod(clock.now(), lifetime)
-        if not self._counters.take(f"pushed\x00{window}", most=most, until=(window + 1) * lifetime):
-            log.error("strangers have pushed %d requests within %d s: they have to wait", most, lifetime)
-            reason = f"strangers have pushed {most} requests in a while"
+        of_address, of_all, until = most * ADDRESS_FACTOR, most * TOTAL_FACTOR, (window + 1) * lifetime
+        if not self._counters.take(f"pushed\x00{window}\x00{site}", most=of_address, until=until):
+            reason = f"strangers at {site!r} have pushed {of_address} requests in a while"
+            raise TooManyRequests(reason, client_id=client.client_id, retry_after_seconds=lifetime - passed)
+        if not self._counters.take(f"pushed\x00{window}", most=of_all, until=until):
+            log.error("strangers have pushed %d requests within %d s: they have to wait", of_all, lifetime)
+            reason = f"strangers have pushed {of_all} requests in a while"
             raise TooManyRequests(reason, client_id=client.client_id, retry_after_seconds=lifetime - passed)

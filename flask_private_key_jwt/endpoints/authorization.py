@@ -140,10 +140,17 @@ def _ask_for_consent(visit: Visit, request: AuthorizationRequest, person: Person
         resources=request.resources,
         redirect_uri=request.target.redirect_uri,
         action=visit.url,
-        decision_token=visit.session.issue_decision_token(visit.name, person.subject),
+        decision_token=visit.session.issue_decision_token(visit.name, person.subject, shown=_name_shown(request)),
         is_vouched_for=request.client.is_vouched_for(visit.state.settings),
     )
     return allow_picture(visit.state.people.ask_for_consent(page), page.logo_uri)
+
+
+def _name_shown(request: AuthorizationRequest) -> str:
+    """What the person is asked to allow. A request may leave it to the client's registration, which the client may
+    change while they read the page.
+    """
+    return f"{' '.join(request.scope)}\x00{' '.join(request.resources)}"
 
 
 def _send_to_sign_in(visit: Visit, request: AuthorizationRequest, *, again: bool) -> ResponseReturnValue:
@@ -155,16 +162,16 @@ def _send_to_sign_in(visit: Visit, request: AuthorizationRequest, *, again: bool
 def _decide(
     visit: Visit, request: AuthorizationRequest, person: Person | None, decision: Mapping[str, str]
 ) -> ResponseReturnValue:
-    """Do what the person decided, if it was this person, in this session, about this request."""
-    token = decision["decision_token"]
-    if person is None or not visit.session.is_decision_token(token, visit.name, person.subject):
+    """Do what the person decided, if it was this person, in this session, about this request and all it asks for."""
+    token, session, shown = decision["decision_token"], visit.session, _name_shown(request)
+    if person is None or not session.is_decision_token(token, visit.name, person.subject, shown=shown):
         raise InteractionRefused("the decision is not from this session, person and request")
     server = visit.state.server
     if decision.get("decision") != "allow":
         for granted in server.authorizer.decided_codes.withdraw(token):
             server.revocations.take_back(granted)  # "Allow" was pressed first
         raise AccessDenied("the person said no")
-    signed_in_since = visit.session.signed_in_since(visit.name, deciding=True)
+    signed_in_since = session.signed_in_since(visit.name, deciding=True)
     # A consent page may have stood there for longer than max_age.
     if not is_sign_in_enough(request, person, signed_in_since=signed_in_since, now=clock.now()):
         return _send_to_sign_in(visit, request, again=True)

@@ -120,23 +120,25 @@ class BrowserSession:
         answered = self._find_answered(request)
         return answered is not None and bool(token) and hmac.compare_digest(answered[3], _shorten(token))
 
-    def issue_decision_token(self, request: str, subject: str) -> str:
+    def issue_decision_token(self, request: str, subject: str, *, shown: str = "") -> str:
         """What the page about an open *request* sends back: it cannot be guessed, nor used elsewhere.
 
         So another site cannot decide for the person (RFC 6749 §10.12), nor one session in the name of another.
+
+        :param shown: What the page shows that the request alone does not say for sure.
         """
         note = self._find_open(request)
         assert note is not None  # it was just opened
-        return self._decision_token(self._keys()[0], request, subject, note)
+        return self._decision_token(self._keys()[0], request, subject, note, shown)
 
-    def is_decision_token(self, token: str, request: str, subject: str) -> bool:
-        """Whether *token* was issued to this browser, for this *request*, and this person.
+    def is_decision_token(self, token: str, request: str, subject: str, *, shown: str = "") -> bool:
+        """Whether *token* was issued to this browser, for this *request* and this person, who was *shown* the same.
 
         While the request is open, and for a moment longer: a button may be pressed twice.
         """
         given = token.encode("utf-8", "surrogatepass")
         return any(
-            hmac.compare_digest(self._decision_token(key, request, subject, note).encode(), given)
+            hmac.compare_digest(self._decision_token(key, request, subject, note, shown).encode(), given)
             for note in self._find_notes(request)
             for key in self._keys()
         )
@@ -144,8 +146,9 @@ class BrowserSession:
     def _keys(self) -> tuple[bytes, ...]:
         return self._secrets.derive("consent decision")
 
-    def _decision_token(self, key: bytes, request: str, subject: str, note: RequestNote) -> str:
-        text = f"{self._cookie.load()['id']}\x00{_shorten(request)}\x00{note.at}\x00{note.nonce}\x00{subject}"
+    def _decision_token(self, key: bytes, request: str, subject: str, note: RequestNote, shown: str) -> str:
+        about = (self._cookie.load()["id"], _shorten(request), note.at, note.nonce, _shorten(shown), subject)
+        text = "\x00".join(map(str, about))
         return b64url(hmac.digest(key, text.encode("utf-8", "surrogatepass"), sha256))
 
     def _find_notes(self, request: str) -> Iterator[RequestNote]:

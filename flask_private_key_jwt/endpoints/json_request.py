@@ -7,6 +7,7 @@ from typing import Any
 from ..errors import InvalidClientMetadata, InvalidRegistrationToken, InvalidRequest
 from ..keys import jose
 from ..request import HTTPRequest, read_body
+from ..stores.deadline import outside_budget
 
 JSON_TYPE = "application/json"
 MERGE_PATCH_TYPE = "application/merge-patch+json"
@@ -42,7 +43,11 @@ def read_metadata(http: HTTPRequest, *, types: tuple[str, ...], max_bytes: int) 
     content_type = http.environ.get("CONTENT_TYPE", "").partition(";")[0].strip().lower()
     if content_type not in types:
         raise InvalidRequest(f"content type {content_type[:80]!r} is not {' or '.join(types)}")
+    with (
+        outside_budget()
+    ):  # the token was looked up: a slow body must not leave the stores a moment too short to answer
+        body = read_body(http, max_bytes)
     try:
-        return jose.load_json_object(read_body(http, max_bytes), "body")
+        return jose.load_json_object(body, "body")
     except jose.JoseProblem as problem:
         raise InvalidClientMetadata(str(problem)) from None

@@ -10,7 +10,7 @@ from threading import Lock
 
 from .. import clock
 from ..bounded_cache import BoundedCache
-from ..caller_network import network_of
+from ..caller_network import site_of
 from ..errors import FetchBusy
 
 BURST, A_MINUTE = 960, 240
@@ -44,12 +44,12 @@ class Newcomers:
         :raises FetchBusy: Not now; the same URL has better prospects in :data:`RETRY_SECONDS`.
         """
         now, name = clock.now(), sha256(url.encode("utf-8", "surrogatepass")).digest()
-        network = network_of(self._find_address())
+        site = site_of(self._find_address())
         with self._lock:
             turned_away_at = self._turned_away.get(name)
             comes_again = turned_away_at is not None and turned_away_at < now
-            budget = self._by_address.get(network) or self._by_address.keep(
-                network, _Budget(BURST_OF_ADDRESS, A_MINUTE_OF_ADDRESS)
+            budget = self._by_address.get(site) or self._by_address.keep(
+                site, _Budget(BURST_OF_ADDRESS, A_MINUTE_OF_ADDRESS)
             )
             budgets = (budget, self._all)
             if all(budget.has_room(now, use_reserve=comes_again) for budget in budgets):

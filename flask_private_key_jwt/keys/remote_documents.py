@@ -30,7 +30,8 @@ T = TypeVar("T")
 Read = Callable[[str, Mapping[str, Any]], T]
 """Makes something of a URL and the JSON object at it; raises ``ValueError`` when that is no document of the kind."""
 TakeSlot = Callable[[str | None], AbstractContextManager[None]]
-"""Gives a slot to a thread that connects to this host, or waits for another thread (``None``); raises ``FetchBusy``."""
+"""Gives a slot to a thread that asks this host for something nobody had before; ``None``: it asks for something known,
+or waits for another thread. Raises ``FetchBusy``."""
 
 
 class Fetcher(Protocol):
@@ -141,7 +142,8 @@ class RemoteDocuments(Generic[T]):
         self._take_slot = take_slot
         self._admit = admit
         self._wait = wait
-        self._flights: SingleFlight[Document[T] | None] = SingleFlight()
+        # Who asks decides whether there is a slot: one that has none left must not answer for the others.
+        self._flights: SingleFlight[Document[T] | None] = SingleFlight(own=(FetchBusy,))
         self._parsed: BoundedCache[str, Document[T]] = BoundedCache(max_entries=size, max_bytes=max_bytes)
 
     def load(self, url: str, *, not_before: int = 0) -> Document[T]:
@@ -210,8 +212,10 @@ class RemoteDocuments(Generic[T]):
         # Looked at first: a claim is a write, even one that comes too early.
         if stored is not None and stored.attempted_at > not_before:
             return None
-        with self._take_slot(host_of(url)):
-            if stored is None or stored.body is None:
+        is_new = stored is None or stored.body is None
+        # A slow URL that somebody makes up at a host must not keep from it those who publish something there.
+        with self._take_slot(host_of(url) if is_new else None):
+            if is_new:
                 self._admit(url)
             claimed_at = max(now, wish.not_before + 1)
             key = DocumentKey(self._kind, url)

@@ -11,10 +11,18 @@ from ..stores.deadline import outside_budget
 T = TypeVar("T")
 
 
-class SingleFlight(Generic[T]):
-    """Runs one action for each key at a time."""
+_FOLLOWED = 3
+"""How many threads one may wait for that were turned away for reasons of their own, before it is, too."""
 
-    def __init__(self) -> None:
+
+class SingleFlight(Generic[T]):
+    """Runs one action for each key at a time.
+
+    :param own: What an action raises for reasons of the thread that runs it: those that wait try for themselves.
+    """
+
+    def __init__(self, *, own: tuple[type[Exception], ...] = ()) -> None:
+        self._own = own
         self._under_way: dict[str, Future[T]] = {}
         self._lock = Lock()
 
@@ -29,16 +37,28 @@ class SingleFlight(Generic[T]):
 
         :param waiting: Entered while this thread waits for another one; what it raises ends the wait before it begins.
         """
+        followed = 0
+        while True:
+            flight, leads = self._join(key)
+            if leads:
+                self._fly(key, flight, action)
+                return flight.result()
+            followed += 1
+            with waiting(), outside_budget():  # what the other thread does has its own
+                try:
+                    return flight.result()
+                except self._own:
+                    if followed == _FOLLOWED:
+                        raise
+
+    def _join(self, key: str) -> tuple[Future[T], bool]:
+        """The flight that is under way, or a new one, and whether this thread leads it."""
         with self._lock:
             flight = self._under_way.get(key)
-            leads = flight is None
-            if flight is None:
-                flight = self._under_way[key] = Future()
-        if leads:
-            self._fly(key, flight, action)
-            return flight.result()
-        with waiting(), outside_budget():  # what the other thread does has its own
-            return flight.result()
+            if flight is not None:
+                return flight, False
+            flight = self._under_way[key] = Future()
+            return flight, True
 
     def _fly(self, key: str, flight: Future[T], action: Callable[[], T]) -> None:
         try:

@@ -2,11 +2,15 @@
 
 import pytest
 
-from flask_private_key_jwt.authorization.push_quota import TOTAL_FACTOR
+from flask_private_key_jwt.authorization.push_quota import ADDRESS_FACTOR, TOTAL_FACTOR
 from tests.authorization.conftest import APP_ID, build_request
-from tests.conftest import START
+from tests.conftest import ASSERTION_TYPE, START
 
-TEN = {"OAUTH2_PUSHED_REQUESTS_PER_CLIENT": 10}
+TEN = {
+    "OAUTH2_PUSHED_REQUESTS_PER_CLIENT": 10,
+    "OAUTH2_REGISTRATION": "open",
+    "OAUTH2_REGISTRATION_SCOPES": ["read"],
+}
 SLOW_DOWN = {"error": "temporarily_unavailable", "error_description": "Too many requests; try again later."}
 NATIVE = {"client_id": "native", "redirect_uri": "http://127.0.0.1/callback"}
 
@@ -80,6 +84,40 @@ def test_strangers_do_not_use_up_what_a_client_has(push_native, push):
     assert [push_native("127.0.0.1") for _ in range(11)][-1] == 429
 
     assert push().status_code == 201
+
+
+def test_pushing_and_using_up_in_turn_does_not_hold_the_brake_for_others(app, push_native, push, browser, refusals):
+    """One stranger at one address: as many requests as they like are used, and none is open."""
+    for _ in range(10 * ADDRESS_FACTOR):
+        form = build_request(**NATIVE, prompt="none")
+        pushed = app.test_client().post("/oauth2/par", data=form, environ_overrides={"REMOTE_ADDR": "192.0.2.1"})
+        assert pushed.status_code == 201
+        browser.open({"client_id": "native", "request_uri": pushed.json["request_uri"]})
+
+    assert push_native("192.0.2.1") == 429
+    assert refusals[-1] == "strangers at '192.0.2.1' have pushed 100 requests in a while"
+    assert push_native("192.0.2.2") == 201
+    assert push().status_code == 201
+
+
+def test_own_clients_of_a_stranger_share_what_their_address_has(app, webapp, client_key, build_assertion, refusals):
+    statuses = []
+    for number in range(ADDRESS_FACTOR + 1):
+        body = {
+            "jwks": {"keys": [client_key.public_jwk()]},
+            "grant_types": ["authorization_code"],
+            "redirect_uris": ["https://other.example/"],
+            "scope": "read",
+        }
+        client_id = app.test_client().post("/oauth2/register", json=body).json["client_id"]
+        for _ in range(10):
+            form = build_request(client_id=client_id, redirect_uri="https://other.example/")
+            assertion = build_assertion(iss=client_id, sub=client_id)
+            form |= {"client_assertion_type": ASSERTION_TYPE, "client_assertion": assertion}
+            statuses.append(app.test_client().post("/oauth2/par", data=form).status_code)
+        assert statuses[-1] == (201 if number < ADDRESS_FACTOR else 429)
+
+    assert refusals[-1] == "strangers at '127.0.0.1' have pushed 100 requests in a while"
 
 
 def test_all_strangers_together_have_a_last_brake(app, push_native, push, refusals, caplog):

@@ -53,6 +53,40 @@ def test_waiting_for_another_thread_takes_no_host(held):
     assert count(held, slots.for_others, ["a.example", None, None]) == 3
 
 
+@pytest.mark.parametrize(("size", "of_address", "left"), [(2, 1, 0), (3, 1, 1), (6, 2, 2), (64, 22, 21)])
+def test_one_address_has_half_of_what_others_have_whatever_its_threads_wait_for(size, of_address, left, held):
+    address = ["192.0.2.1"]
+    slots = FetchSlots(size, lambda: address[0])
+
+    assert count(held, slots.for_others, ["a.example", *[None] * 99]) == of_address
+    assert count(held, slots.for_others, [f"{number}.example" for number in range(100)]) == 0
+    address[0] = "192.0.2.2"
+    assert count(held, slots.for_others, [f"{number}.example" for number in range(100)]) == left
+
+
+def test_ipv6_site_has_what_one_address_has(held):
+    addresses = iter(["2001:db8::1", "2001:db8::2", "2001:db8:1::1"])
+    slots = FetchSlots(3, lambda: next(addresses))
+
+    assert count(held, slots.for_others, ["a.example", "b.example"]) == 1
+    assert count(held, slots.for_others, ["c.example"]) == 1
+
+
+def test_address_gets_its_slots_back():
+    slots = FetchSlots(3, lambda: "192.0.2.1")
+    for _ in range(5):
+        with slots.for_others("a.example"), pytest.raises(FetchBusy) as refused, slots.for_others(None):
+            pass
+        assert refused.value.reason == "1 threads wait for documents that '192.0.2.1' has asked for"
+
+    with slots.for_others("a.example"):
+        pass
+
+
+def test_callers_without_an_address_are_not_told_apart(held):
+    assert count(held, FetchSlots(6, str).for_others, [None] * 9) == 4
+
+
 def test_slots_come_back_whatever_happens():
     slots = FetchSlots(2)
     for _ in range(5):

@@ -98,9 +98,9 @@ def test_coming_again_in_the_same_second_is_no_better(newcomers):
 
 @pytest.mark.parametrize(
     ("other", "admitted"),
-    [("2001:db8:1:2:ffff::1", 0), ("2001:db8:1:3::1", 5)],
+    [("2001:db8:1:2:ffff::1", 0), ("2001:db8:1:3::1", 0), ("2001:db8:2:2::1", 5)],
 )
-def test_a_host_has_a_whole_network_of_ipv6(other, admitted, newcomers, caller):
+def test_a_site_has_many_networks_of_ipv6(other, admitted, newcomers, caller):
     caller.address = "2001:db8:1:2::1"
     admit(newcomers, 1000)
     caller.address = other

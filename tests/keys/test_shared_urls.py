@@ -6,6 +6,7 @@ import json
 import pytest
 
 from flask_private_key_jwt import assembly
+from flask_private_key_jwt.errors import FetchBusy
 from flask_private_key_jwt.keys.safe_fetch import SafeFetcher
 from flask_private_key_jwt.state import current_state
 from tests.conftest import ASSERTION_TYPE, CLIENT_ID, INVALID_CLIENT, ISSUER
@@ -258,6 +259,20 @@ def test_own_server_of_a_stranger_leaves_a_slot_for_the_operators_clients(app, a
     assert ask(stranger).status_code == 200
 
 
+def test_slow_servers_of_one_address_leave_a_slot_for_those_who_register_elsewhere(
+    app, ask, sign_up, publish, client_key, refusals
+):
+    publish(client_key)
+    stranger, _ = sign_up()
+    slots = assembly_slots(app)
+    with app.test_request_context(environ_base={"REMOTE_ADDR": "192.0.2.1"}), slots.for_others("slow.example"):
+        with pytest.raises(FetchBusy), slots.for_others(None):
+            pass
+        assert ask(stranger).status_code == 200
+
+    assert refusals == []
+
+
 def test_a_host_that_is_being_asked_is_not_asked_again_meanwhile(app, ask, sign_up, publish, client_key, refusals):
     publish(client_key)
     stranger, _ = sign_up()
@@ -265,6 +280,19 @@ def test_a_host_that_is_being_asked_is_not_asked_again_meanwhile(app, ask, sign_
         assert_busy(ask(stranger), refusals, f"another document is being fetched from {HOST!r}")
 
     assert ask(stranger).status_code == 200
+
+
+def test_a_host_that_is_being_asked_for_something_new_still_shows_a_known_clients_new_key(
+    app, ask, sign_up, publish, client_key, new_key, clock
+):
+    publish(client_key)
+    owner, _ = sign_up()
+    assert ask(owner).status_code == 200
+    publish(new_key)
+    clock.move(30)
+    with assembly_slots(app).for_others(HOST):
+        assert ask(owner, key=new_key).status_code == 200
+        assert ask(owner).json == INVALID_CLIENT
 
 
 def test_a_browser_that_brings_a_client_nobody_can_look_up_is_told_to_come_again(app, oauth, refusals):

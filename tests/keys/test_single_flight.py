@@ -24,8 +24,8 @@ def fly_together(monkeypatch):
 
     monkeypatch.setattr(Future, "result", result)
 
-    def fly(action):
-        flights, has_started, may_end = SingleFlight(), threading.Event(), threading.Event()
+    def fly(action, *, join=lambda: pytest.fail("a second flight"), own=()):
+        flights, has_started, may_end = SingleFlight(own=own), threading.Event(), threading.Event()
         outcomes = [None] * 5
 
         def lead():
@@ -43,7 +43,7 @@ def fly_together(monkeypatch):
         threads[0].start()
         assert has_started.wait(5)
         for number in range(1, 5):
-            threads.append(threading.Thread(target=run, args=[number, lambda: pytest.fail("a second flight")]))
+            threads.append(threading.Thread(target=run, args=[number, join]))
             threads[number].start()
             assert waiting.acquire(timeout=5)
         may_end.set()
@@ -65,6 +65,23 @@ def test_all_get_the_exception_of_the_first(fly_together):
         raise Flown
 
     assert [type(outcome) for outcome in fly_together(fail)] == [Flown] * 5
+
+
+def test_what_is_one_threads_own_happens_to_no_other(fly_together):
+    def fail():
+        raise Flown
+
+    leader, *others = fly_together(fail, join=lambda: "got it", own=(Flown,))
+
+    assert type(leader) is Flown
+    assert others == ["got it"] * 4
+
+
+def test_of_threads_that_all_fail_none_tries_for_ever(fly_together):
+    def fail():
+        raise Flown
+
+    assert [type(outcome) for outcome in fly_together(fail, join=fail, own=(Flown,))] == [Flown] * 5
 
 
 def test_a_thread_that_is_ended_leaves_nobody_waiting(fly_together):

@@ -2,7 +2,7 @@
 
 import pytest
 
-from flask_private_key_jwt.registration_quota import TOTAL_FACTOR
+from flask_private_key_jwt.registration_quota import SITE_FACTOR, TOTAL_FACTOR
 from tests.self_registration.answers import REGISTER
 
 OPEN = {"OAUTH2_REGISTRATION": "open", "OAUTH2_SCOPES": ["read", "write"], "OAUTH2_REGISTRATIONS_PER_HOUR": 2}
@@ -48,6 +48,15 @@ def test_others_register_meanwhile(register_from):
 def test_network_of_ipv6_addresses_counts_as_one(register_from):
     assert [register_from(f"2001:db8::{number}") for number in range(1, 4)] == [201, 201, 429]
     assert register_from("2001:db8:0:1::1") == 201
+
+
+def test_one_site_with_many_networks_does_not_use_up_what_all_have(register_from, refusals):
+    statuses = [register_from(f"2001:db8:1:{number:x}::1") for number in range(2 * SITE_FACTOR + 1)]
+
+    assert statuses == [201] * 2 * SITE_FACTOR + [429]
+    assert refusals == ["20 clients have registered from '2001:db8:1::/48' in this hour"]
+    assert register_from("2001:db8:2::1") == 201
+    assert register_from("192.0.2.1") == 201
 
 
 def test_what_is_refused_uses_up_nothing(register_from):

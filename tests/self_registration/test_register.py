@@ -16,6 +16,13 @@ CLOSED = {}
 OPEN = {"OAUTH2_REGISTRATION": "open", "OAUTH2_SCOPES": ["read", "write", "admin"]}
 OPEN_FOR_READING = {**OPEN, "OAUTH2_REGISTRATION_SCOPES": ["read"]}
 TOKEN_FOR_READING = {**OPEN_FOR_READING, "OAUTH2_REGISTRATION": "token"}
+BY_TOKEN = {**OPEN, "OAUTH2_REGISTRATION": "token"}
+WITH_DOCUMENTS = {
+    **BY_TOKEN,
+    "OAUTH2_CLIENT_ID_METADATA_DOCUMENTS": True,
+    "OAUTH2_CLIENT_ID_HOSTS": ["app.example"],
+}
+DOCUMENT_URL = "https://app.example/client.json"
 METADATA_PATH = "/.well-known/oauth-authorization-server"
 
 
@@ -265,6 +272,23 @@ def test_members_of_the_operator_are_passed_over(app, oauth, post, create_token)
 @pytest.mark.parametrize("member", OPERATOR_MEMBERS)
 def test_members_of_the_operator_are_not_even_looked_at(post, create_token, member, value):
     assert post(create_token(), **{member: value}).status_code == 201
+
+
+@pytest.mark.parametrize(
+    ("settings", "client_id", "status"),
+    [
+        (WITH_DOCUMENTS, DOCUMENT_URL, 400),
+        (WITH_DOCUMENTS, "app.example/client.json", 201),
+        (BY_TOKEN, DOCUMENT_URL, 201),
+    ],
+)
+def test_url_of_a_document_is_not_a_client_id_to_choose(post, create_token, refusals, settings, client_id, status):
+    answer = post(create_token(may_choose_client_id=True), client_id=client_id)
+
+    assert answer.status_code == status
+    if status == 400:
+        assert answer.json["error"] == "invalid_client_metadata"
+        assert refusals == [f"client_id {DOCUMENT_URL!r} is for the client whose document is there"]
 
 
 def test_client_id_is_the_servers_to_choose(post, create_token):
