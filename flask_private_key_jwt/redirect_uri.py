@@ -30,6 +30,10 @@ def check_redirect_uri(uri: str, *, native: bool) -> None:
         raise ValueError("is not a URI") from None
     if "@" in parts.netloc:
         raise ValueError("holds a user name")
+    if (
+        "%" in parts.netloc
+    ):  # browsers decode it: "bank.example%2eevil.example" is shown as one host and leads to another
+        raise ValueError("has an escaped character in its host")
     if parts.scheme == "https":
         if not parts.hostname:
             raise ValueError("names no host")

@@ -28,6 +28,6 @@ def check_page(name: str, uri: str) -> None:
         is_page = parts.scheme in ("https", "http") and bool(parts.hostname)
     except ValueError:
         is_page = False
-    # A user name would be read as the host: https://bank.example@evil.example.
-    if not is_page or not _URI.fullmatch(uri) or "@" in parts.netloc:
+    # A user name would be read as the host, https://bank.example@evil.example; an escape there is decoded by browsers.
+    if not is_page or not _URI.fullmatch(uri) or "@" in parts.netloc or "%" in parts.netloc:
         raise InvalidClientMetadata(f"{name} {uri[:200]!r} is not the URL of a web page")

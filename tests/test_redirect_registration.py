@@ -85,6 +85,7 @@ def test_uri_of_a_device_is_for_native_clients(uri, add):
         "https://app.example/#",
         "https://app.example/#a",
         "https://user@app.example/",
+        "https://bank.example%2eevil.example/",
         "https://app.example/*",
         "https://*.example/",
         "https://app.example/ a",

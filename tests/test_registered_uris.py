@@ -43,6 +43,7 @@ def test_page_is_accepted(uri):
         "https://bücher.example/",
         "https://console.example/\u202e",
         "https://bank.example@console.example/",
+        "https://bank.example%2econsole.example/",
     ],
 )
 def test_page_that_a_browser_would_run_or_not_find_is_refused(uri):

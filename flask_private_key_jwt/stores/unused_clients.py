@@ -11,6 +11,9 @@ from .base import BATCH_ROWS, Rest, no_rest
 from .driver import Database
 from .models import Tables
 
+TRACED_GRANTS = frozenset({"client_credentials", "authorization_code", "refresh_token"})
+"""Grant types whose use leaves a trace: a key that signed, or what a person allowed. An application's own may not."""
+
 
 class UnusedClients:
     """Deletes clients that registered themselves, and were neither used nor changed since.
@@ -53,7 +56,7 @@ class UnusedClients:
 
     def _find(self, after: int, before: int, batch: int) -> Sequence[Any]:
         columns = self._client.c
-        query = select(columns.id, columns.client_id, columns.version).where(
+        query = select(columns.id, columns.client_id, columns.version, columns.grant_types).where(
             columns.id > after,
             columns.registered_by == "client",
             columns.created_at < before,
@@ -77,7 +80,11 @@ class UnusedClients:
                     connection.scalars(select(table.c.client_id).where(table.c.client_id.in_(names)).distinct())
                 )
         folded = {name.casefold() for name in used}  # MariaDB finds "Client" for "client"
-        return [row for row in found if row.client_id.casefold() not in folded]
+        return [
+            row
+            for row in found
+            if row.client_id.casefold() not in folded and TRACED_GRANTS.issuperset(row.grant_types.split())
+        ]
 
     def _remove(self, unused: Sequence[Any]) -> int:
         if not unused:

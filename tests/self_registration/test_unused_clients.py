@@ -80,6 +80,21 @@ def test_client_that_somebody_has_used_stays(server, registered, purge, is_there
     assert is_there() == [registered["client_id"]]
 
 
+@pytest.mark.parametrize(
+    ("grant_types", "stays"), [("authorization_code", False), ("authorization_code urn:own", True)]
+)
+def test_client_of_an_applications_own_grant_stays_since_its_use_may_leave_no_trace(
+    server, registered, purge, is_there, clock, grant_types, stays
+):
+    app, _, db = server
+    with app.app_context(), db.engine.begin() as connection:
+        connection.execute(text("UPDATE oauth2_client SET grant_types = :types").bindparams(types=grant_types))
+    clock.move(400 * DAY)
+    purge()
+
+    assert (is_there() == [registered["client_id"]]) is stays
+
+
 @pytest.mark.parametrize("settings", [{**TOKEN, "OAUTH2_REGISTRATION_UNUSED_SECONDS": 0}])
 def test_where_it_is_switched_off_every_client_stays(registered, purge, is_there, clock):
     clock.move(400 * DAY)
