@@ -152,7 +152,7 @@ def _granted_scope(members: Mapping[str, Any], granted: Sequence[str]) -> str:
     if wished is None:
         return " ".join(granted)
     if not isinstance(wished, str):
-        raise ValueError("scope is not a text")
+        raise ValueError("scope is not a string")
     return " ".join(token for token in granted if token in wished.split())
 
 
