@@ -16,7 +16,7 @@ import requests
 from .exchange_errors import explain
 from .keys import jose
 from .keys.unset import is_unset, without_unset
-from .outbound import USUAL, Outbound
+from .outbound import USUAL, Outbound, find_proxy_problem
 from .settings import https_url, is_loopback_host
 
 log = logging.getLogger(__name__)
@@ -277,7 +277,10 @@ def _explain(url: str, timeout: float, error: Exception, outbound: Outbound) -> 
     bundle = outbound.find_ca_bundle()
     if bundle and not os.path.exists(bundle):
         return NoAnswer(f"{url} was not asked: the certificate authorities {bundle!r} do not exist.")
-    return NoAnswer(explain(url, error, proxy=outbound.find_proxy(url)))
+    proxy = outbound.find_proxy(url)
+    if proxy and (problem := find_proxy_problem(proxy if "://" in proxy else f"http://{proxy}")):
+        return NoAnswer(f"{url} was not asked: the proxy setting of the environment (HTTPS_PROXY) {problem}.")
+    return NoAnswer(explain(url, error, proxy=proxy))
 
 
 def _too_slow(url: str, timeout: float) -> NoAnswer:
