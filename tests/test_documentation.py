@@ -1,12 +1,14 @@
-"""Every link in README.md, CHANGES.md and docs/ that stays in this repository leads somewhere, headings included."""
+"""What README.md, CHANGES.md and docs/ refer to is there: files, headings, and the names that they import."""
 
 import re
+from importlib import import_module
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", ROOT / "CHANGES.md", *sorted((ROOT / "docs").glob("*.md"))]
+IMPORT = re.compile(r"from (flask_private_key_jwt[\w.]*) import ([\w, ]+)")
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 
 
@@ -44,3 +46,21 @@ def test_dead_link_is_found(target, tmp_path):
     page.write_text(f"# A page\n\n```\n# A comment\n```\n\n[here](#a-page) and [there]({target})\n", encoding="utf-8")
 
     assert dead_links(page) == [target]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_what_is_imported_is_public(page):
+    missing = [
+        f"{module}.{name}"
+        for module, names in IMPORT.findall(page.read_text(encoding="utf-8"))
+        for name in names.replace(" ", "").split(",")
+        if not hasattr(import_module(module), name) or name.startswith("_")
+    ]
+
+    assert missing == []
+
+
+def test_readme_imports_the_three_sides():
+    modules = {module for module, _ in IMPORT.findall((ROOT / "README.md").read_text(encoding="utf-8"))}
+
+    assert modules == {"flask_private_key_jwt", "flask_private_key_jwt.client", "flask_private_key_jwt.errors"}
