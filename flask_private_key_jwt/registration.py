@@ -11,7 +11,7 @@ from typing import Any
 
 from .errors import InvalidClientMetadata, UnapprovedSoftwareStatement
 from .grants.policy import is_open_to
-from .grants.scope import MAX_SCOPE_CHARACTERS
+from .grants.scope import MAX_SCOPE_CHARACTERS, split_scope
 from .keys.key_source import check_key_source
 from .keys.unset import is_unset, without_unset
 from .openid_registration import (
@@ -212,7 +212,7 @@ def _check_scope(metadata: Mapping[str, Any], name: str, allowed: Sequence[str])
         raise InvalidClientMetadata(f"{name} is not a string of scopes with spaces between")
     if len(text) > MAX_SCOPE_CHARACTERS:
         raise InvalidClientMetadata(f"{name} is longer than {MAX_SCOPE_CHARACTERS} characters")
-    tokens = tuple(dict.fromkeys(text.split()))
+    tokens = split_scope(text)
     try:
         scope_tokens(tokens)
     except ValueError as error:

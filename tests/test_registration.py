@@ -371,7 +371,7 @@ def test_scope_that_is_not_text_is_refused(name, value, refusal_of):
     assert refusal_of(**{name: value}) == f"{name} is not a string of scopes with spaces between"
 
 
-@pytest.mark.parametrize("token", ['"read"', "rëad", "a\\b", "a\x00"])
+@pytest.mark.parametrize("token", ['"read"', "rëad", "a\\b", "a\x00", "a\tb", "a\u00a0b"])
 def test_scope_with_other_characters_is_refused(token, refusal_of):
     assert refusal_of(scope=f"write {token}") == f"scope holds {token!r}, which is not a scope token"
 
