@@ -1,10 +1,13 @@
-"""What README.md, CHANGES.md and docs/ refer to is there: files, headings, and the names that they import."""
+"""What README.md, CHANGES.md and docs/ refer to is there: files, headings, imported names, the lists of the code."""
 
 import re
+import tomllib
 from importlib import import_module
 from pathlib import Path
 
 import pytest
+
+from flask_private_key_jwt.profiles import FAPI2
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", ROOT / "CHANGES.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -64,3 +67,25 @@ def test_readme_imports_the_three_sides():
     modules = {module for module, _ in IMPORT.findall((ROOT / "README.md").read_text(encoding="utf-8"))}
 
     assert modules == {"flask_private_key_jwt", "flask_private_key_jwt.client", "flask_private_key_jwt.errors"}
+
+
+def read_page(name):
+    return (ROOT / "docs" / name).read_text(encoding="utf-8")
+
+
+def test_profile_table_names_the_settings_that_the_profile_rules():
+    table = read_page("settings.md").partition("## Profiles")[2].partition("\n## ")[0]
+    cells = [line.split("|")[1] for line in table.splitlines() if line.startswith("| `OAUTH2_")]
+
+    assert sorted(re.findall(r"OAUTH2_(\w+)", " ".join(cells))) == sorted(FAPI2)
+
+
+def test_order_of_imports_is_the_one_that_is_checked():
+    listed = read_page("architecture.md").partition("## Imports go one way\n\n")[2].partition("\n\n")[0]
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["importlinter"][
+        "contracts"
+    ]
+    layers = next(contract["layers"] for contract in contracts if contract["id"] == "layers")
+
+    shown = [set(re.findall(r"\w+", line)) for line in listed.splitlines()]
+    assert shown == [set(re.findall(r"\w+", layer)) for layer in layers]
