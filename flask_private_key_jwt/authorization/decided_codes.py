@@ -12,7 +12,7 @@ from ..keys.jose import b64url
 from ..stores.granted import AuthorizationStore, Granted, StoredCode
 
 CODES_PER_DECISION = 4
-"""How often a button may be pressed once more after its code was redeemed, and one over."""
+"""How many codes a decision may give: the first, and one for each click after the one before was redeemed."""
 
 
 class DecidedCodes:
