@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 import requests
 
-from .exchange_errors import explain
+from .exchange_errors import explain, is_timeout
 from .keys import jose
 from .keys.unset import is_unset, without_unset
 from .outbound import USUAL, Outbound, find_proxy_problem
@@ -272,7 +272,7 @@ def _send(
 def _explain(url: str, timeout: float, error: Exception, outbound: Outbound) -> NoAnswer:
     if isinstance(error, NoAnswer):
         return error
-    if isinstance(error, requests.Timeout):
+    if is_timeout(error):
         return _too_slow(url, timeout)
     bundle = outbound.find_ca_bundle()
     if bundle and not os.path.exists(bundle):
