@@ -1,4 +1,4 @@
-"""Whom a request comes from, for quotas: an address, or the network that one caller has all of."""
+"""Who sends a request, for quotas: an IPv4 address, or the IPv6 network (/64) that one caller has for itself."""
 
 import re
 from ipaddress import IPv6Address, ip_address, ip_network

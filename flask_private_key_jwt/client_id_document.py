@@ -14,6 +14,7 @@ from urllib.parse import unquote, urlsplit
 from .client_auth.private_key_jwt import METHOD
 from .errors import OAuthError
 from .grants import GRANTS
+from .grants.scope import split_scope
 from .keys.fetch_target import FetchRefused
 from .keys.remote_documents import DocumentUnavailable, RemoteDocuments
 from .keys.unset import without_unset
@@ -152,8 +153,8 @@ def _granted_scope(members: Mapping[str, Any], granted: Sequence[str]) -> str:
     if wished is None:
         return " ".join(granted)
     if not isinstance(wished, str):
-        raise ValueError("scope is not a text")
-    return " ".join(token for token in granted if token in wished.split())
+        raise ValueError("scope is not a string")
+    return " ".join(token for token in granted if token in split_scope(wished))
 
 
 def _served_grant_types(members: Mapping[str, Any], served: Sequence[str], settings: ServerSettings) -> list[str]:

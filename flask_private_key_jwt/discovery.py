@@ -13,10 +13,10 @@ from urllib.parse import urlsplit
 
 import requests
 
-from .exchange_errors import explain
+from .exchange_errors import explain, is_timeout
 from .keys import jose
 from .keys.unset import is_unset, without_unset
-from .outbound import USUAL, Outbound
+from .outbound import USUAL, Outbound, find_proxy_problem
 from .settings import https_url, is_loopback_host
 
 log = logging.getLogger(__name__)
@@ -272,12 +272,15 @@ def _send(
 def _explain(url: str, timeout: float, error: Exception, outbound: Outbound) -> NoAnswer:
     if isinstance(error, NoAnswer):
         return error
-    if isinstance(error, requests.Timeout):
+    if is_timeout(error):
         return _too_slow(url, timeout)
     bundle = outbound.find_ca_bundle()
     if bundle and not os.path.exists(bundle):
         return NoAnswer(f"{url} was not asked: the certificate authorities {bundle!r} do not exist.")
-    return NoAnswer(explain(url, error, proxy=outbound.find_proxy(url)))
+    proxy = outbound.find_proxy(url)
+    if proxy and (problem := find_proxy_problem(proxy if "://" in proxy else f"http://{proxy}")):
+        return NoAnswer(f"{url} was not asked: the proxy setting of the environment (HTTPS_PROXY) {problem}.")
+    return NoAnswer(explain(url, error, proxy=proxy))
 
 
 def _too_slow(url: str, timeout: float) -> NoAnswer:

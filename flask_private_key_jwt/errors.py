@@ -315,7 +315,7 @@ class StoreUnavailable(TemporarilyUnavailable):
 
 
 class FetchBusy(TemporarilyUnavailable):
-    """A document that a client publishes is not here, and cannot be fetched now because of others; soon it can.
+    """A client's document has to be fetched, and other fetches leave no room for that now; a retry may succeed.
 
     :param retry_after_seconds: When to come again.
     """
@@ -326,7 +326,7 @@ class FetchBusy(TemporarilyUnavailable):
 
 
 class TooManyRequests(TemporarilyUnavailable):
-    """The caller has used up what it may in a while (RFC 6585 §4, RFC 9126 §2.3).
+    """The caller has sent more than it may in a certain time (RFC 6585 §4, RFC 9126 §2.3).
 
     :param retry_after_seconds: When to try again.
     """

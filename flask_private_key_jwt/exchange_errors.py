@@ -31,6 +31,11 @@ _UNKNOWN_AUTHORITY = (2, 18, 19, 20, 21)
 _TUNNEL = re.compile(r"Tunnel connection failed: (\d{3})\b")
 
 
+def is_timeout(error: Exception) -> bool:
+    """Whether *error* says that time ran out; while a body is read, requests calls that a ``ConnectionError``."""
+    return isinstance(error, requests.Timeout) or _find(error, urllib3.exceptions.ReadTimeoutError) is not None
+
+
 def explain(url: str, error: Exception, *, proxy: str | None) -> str:
     """Why there was no answer from *url*.
 

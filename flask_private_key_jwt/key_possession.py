@@ -87,7 +87,7 @@ def _check_key(key: ClientKey, proofs: Sequence[jose.JWT], *, audience: str, set
 
 
 def _check_claims(jwt: jose.JWT, thumbprint: str, audience: str, settings: ServerSettings) -> Mark:
-    """Made for this client at this server, and for now; returns what must be remembered of it."""
+    """Check that it was made for this client at this server and is good now; return the mark to remember."""
     if jwt.claims.get("aud") not in (audience, [audience]):
         raise InvalidClientMetadata(f"{MEMBER}: aud {str(jwt.claims.get('aud'))[:200]!r} is not {audience!r}")
     skew, longest = settings.CLOCK_SKEW_SECONDS, settings.ASSERTION_LIFETIME_SECONDS

@@ -80,22 +80,33 @@ def build_outbound(
     return Outbound(proxies, None if ca_bundle is None else os.fspath(ca_bundle))
 
 
+def find_proxy_problem(url: object) -> str | None:
+    """Why *url* cannot be used as a proxy, as the end of a sentence; ``None``: it can.
+
+    The reason never quotes the URL, which may hold a password.
+    """
+    no_proxy = "does not hold the URL of a proxy, such as http://proxy.example:3128"
+    try:
+        parts = urlsplit(url if isinstance(url, str) else "")
+        usable = bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return no_proxy
+    # A slash in a password would make its first half the port, and the user name the host.
+    if not usable or "@" in parts.path or parts.scheme not in ("http", "https", "socks5", "socks5h"):
+        return no_proxy
+    if parts.scheme.startswith("socks") and find_spec("socks") is None:
+        return "names a SOCKS proxy, and PySocks is not installed: pip install PySocks"
+    return None
+
+
 def name_proxy(url: str) -> str:
-    """A proxy's host and port, for a message: its URL may hold a password."""
+    """The host and port of a proxy that can be used, for a message: its URL may hold a password."""
     return urlsplit(url if "://" in url else f"http://{url}").netloc.rpartition("@")[2]
 
 
 def _check_proxy(url: object, name: str) -> None:
-    """The message never quotes the URL, which may hold a password."""
-    try:
-        parts = urlsplit(url) if isinstance(url, str) else None
-        usable = parts is not None and bool(parts.hostname) and (parts.port is None or parts.port > 0)
-    except ValueError:
-        usable = False
-    if parts is None or not usable or parts.scheme not in ("http", "https", "socks5", "socks5h"):
-        raise ConfigurationError(f"{name} does not hold the URL of a proxy, such as http://proxy.example:3128.")
-    if parts.scheme.startswith("socks") and find_spec("socks") is None:
-        raise ConfigurationError(f"{name} names a SOCKS proxy, and PySocks is not installed: pip install PySocks")
+    if problem := find_proxy_problem(url):
+        raise ConfigurationError(f"{name} {problem}.")
 
 
 def _check_ca_bundle(path: str, name: str) -> None:

@@ -61,7 +61,7 @@ def check_uris(given: object, *, name: str, native: bool, refusal: type[InvalidC
     :raises InvalidClientMetadata: As *refusal*: one is not acceptable (RFC 9700 §2.1).
     """
     if not isinstance(given, list) or len(given) > MAX_REDIRECT_URIS or not all(isinstance(uri, str) for uri in given):
-        raise refusal(f"{name} is not a list of at most {MAX_REDIRECT_URIS} texts")
+        raise refusal(f"{name} is not a list of at most {MAX_REDIRECT_URIS} strings")
     for uri in given:
         try:
             check_redirect_uri(uri, native=native)

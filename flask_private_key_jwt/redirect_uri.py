@@ -39,7 +39,8 @@ def check_redirect_uri(uri: str, *, native: bool) -> None:
             raise ValueError("names no host")
     elif not native:
         raise ValueError(
-            f"is not https; application_type native may use http on {_ON_LOOPBACK}, or a scheme of its own"
+            f"is not https; application_type native may use http on {_ON_LOOPBACK}, or a scheme of its "
+            "own that is a reversed domain name, such as com.example.app:/callback"
         )
     else:
         _check_native(uri)

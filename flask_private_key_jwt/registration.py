@@ -11,7 +11,7 @@ from typing import Any
 
 from .errors import InvalidClientMetadata, UnapprovedSoftwareStatement
 from .grants.policy import is_open_to
-from .grants.scope import MAX_SCOPE_CHARACTERS
+from .grants.scope import MAX_SCOPE_CHARACTERS, split_scope
 from .keys.key_source import check_key_source
 from .keys.unset import is_unset, without_unset
 from .openid_registration import (
@@ -192,7 +192,7 @@ def _check_client_id(metadata: Mapping[str, Any]) -> str:
     if client_id is None:
         return secrets.token_hex(16)  # never opens with "-", which a command line takes for an option
     if not isinstance(client_id, str) or not is_client_id(client_id):
-        raise InvalidClientMetadata("client_id is not a text of 1 to 255 printable ASCII characters")
+        raise InvalidClientMetadata("client_id is not a string of 1 to 255 printable ASCII characters")
     return client_id
 
 
@@ -209,10 +209,10 @@ def _check_scope(metadata: Mapping[str, Any], name: str, allowed: Sequence[str])
     if text is None:
         return ()
     if not isinstance(text, str):
-        raise InvalidClientMetadata(f"{name} is not a text of scopes with spaces between")
+        raise InvalidClientMetadata(f"{name} is not a string of scopes with spaces between")
     if len(text) > MAX_SCOPE_CHARACTERS:
         raise InvalidClientMetadata(f"{name} is longer than {MAX_SCOPE_CHARACTERS} characters")
-    tokens = tuple(dict.fromkeys(text.split()))
+    tokens = split_scope(text)
     try:
         scope_tokens(tokens)
     except ValueError as error:
@@ -277,7 +277,7 @@ def _check_descriptions(metadata: Mapping[str, Any]) -> dict[str, Any]:
         return described
     if not isinstance(contacts, list) or len(contacts) > MAX_CONTACTS or not all(_is_text(item) for item in contacts):
         raise InvalidClientMetadata(
-            f"contacts is not a list of at most {MAX_CONTACTS} texts, or one holds control characters"
+            f"contacts is not a list of at most {MAX_CONTACTS} strings, or one holds control characters"
         )
     return {**described, "contacts": contacts}
 
@@ -290,7 +290,7 @@ def _is_text(value: object, longest: int = MAX_TEXT_CHARACTERS) -> bool:
 def _text(metadata: Mapping[str, Any], name: str, *, longest: int = MAX_TEXT_CHARACTERS) -> str | None:
     value = metadata.get(name)
     if value is not None and not _is_text(value, longest):
-        raise InvalidClientMetadata(f"{name} is not a text of 1 to {longest} characters, or holds control characters")
+        raise InvalidClientMetadata(f"{name} is not a string of 1 to {longest} characters, or holds control characters")
     return value
 
 

@@ -123,7 +123,7 @@ def host_names(value: tuple[str, ...]) -> None:
 
 
 def port_numbers(value: tuple[str, ...]) -> None:
-    """Accept a list of port numbers, as texts."""
+    """Accept a list of port numbers, as strings."""
     for item in value:
         if not _DIGITS.fullmatch(item) or not 0 < int(item) < 65536:
             raise ValueError(f"holds {item!r}, which is not a port number")
@@ -576,7 +576,7 @@ def _strings(value: Any) -> tuple[str, ...]:
     if not isinstance(value, (list, tuple, set, frozenset)) or not all(
         isinstance(item, str) and item for item in value
     ):
-        raise ValueError("must be a list of texts, or one text")
+        raise ValueError("must be a list of strings, or one string")
     return tuple(sorted(value) if isinstance(value, (set, frozenset)) else value)
 
 

@@ -57,7 +57,7 @@ def test_traceback_tells_the_operator_why(clients, metadata):
     with pytest.raises(InvalidClientMetadata) as caught:
         clients.add({**metadata, "scope": 5})
 
-    assert caught.value.__notes__ == ["scope is not a text of scopes with spaces between"]
+    assert caught.value.__notes__ == ["scope is not a string of scopes with spaces between"]
 
 
 @pytest.mark.parametrize("client_id", ["nobody", "CONSOLE", "console ", "", "%", "cons_le", "\x00"])

@@ -8,6 +8,8 @@ import threading
 import time
 
 import pytest
+import requests
+import urllib3
 from werkzeug.serving import make_server
 from werkzeug.wrappers import Request, Response
 
@@ -185,6 +187,16 @@ def test_a_place_where_nobody_answers_is_not_asked_twice():
         fetch_metadata(url, timeout=0.2)
 
     assert str(refused.value) == f"{url}{OAUTH} did not answer within 0.2 seconds."
+
+
+def test_a_body_that_stops_is_no_server_that_is_away(monkeypatch):
+    def stop(*arguments):
+        raise requests.ConnectionError(urllib3.exceptions.ReadTimeoutError(None, "", "Read timed out."))
+
+    monkeypatch.setattr(discovery, "_send", stop)
+
+    with pytest.raises(discovery.NoAnswer, match=r"^https://as.example/x did not answer within 5 seconds\.$"):
+        discovery.exchange("GET", "https://as.example/x", timeout=5)
 
 
 def test_the_reference_of_a_refusal_is_kept(site):

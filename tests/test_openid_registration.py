@@ -210,7 +210,9 @@ def test_other_place_is_refused(uri, application_type, refusal_of):
     "given", ["https://app.example/", {"a": 1}, [5], [None], ["https://app.example/"] * 21, True, 0]
 )
 def test_list_of_places_of_another_form_is_refused(given, refusal_of):
-    assert refusal_of(post_logout_redirect_uris=given) == "post_logout_redirect_uris is not a list of at most 20 texts"
+    assert (
+        refusal_of(post_logout_redirect_uris=given) == "post_logout_redirect_uris is not a list of at most 20 strings"
+    )
 
 
 def test_longest_list_of_places_is_accepted(build):

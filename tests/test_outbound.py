@@ -135,6 +135,27 @@ def test_a_proxy_that_is_away_is_named(authority):
         fetch_metadata(ISSUER, outbound=Outbound({"https": url}, authority.bundle))
 
 
+@pytest.mark.parametrize(
+    ("url", "problem"),
+    [
+        ("http://[::wrong", "does not hold the URL of a proxy"),
+        ("http://alice:hunter/2@proxy.example:3128", "does not hold the URL of a proxy"),
+        ("http://alice:80/hunter2@proxy.example:3128", "does not hold the URL of a proxy"),
+        ("alice:80/hunter2@proxy.example:3128", "does not hold the URL of a proxy"),
+        ("ftp://alice:hunter2@proxy.example", "does not hold the URL of a proxy"),
+        ("socks5://alice:hunter2@127.0.0.1:1", "names a SOCKS proxy, and PySocks is not installed"),
+    ],
+)
+def test_what_is_no_proxy_in_the_environment_is_said_without_being_quoted(url, problem, authority, monkeypatch):
+    monkeypatch.setattr("flask_private_key_jwt.outbound.find_spec", lambda _: None)
+    monkeypatch.setenv("HTTPS_PROXY", url)
+
+    with pytest.raises(DiscoveryError, match=rf"was not asked: .*\(HTTPS_PROXY\) {problem}") as caught:
+        fetch_metadata(ISSUER, outbound=Outbound(ca_bundle=authority.bundle))
+    assert "hunter" not in str(caught.value)
+    assert "alice" not in str(caught.value)
+
+
 def test_netrc_is_not_used_on_the_way(proxy, authority, site, monkeypatch, tmp_path):
     (tmp_path / "netrc").write_text(f"machine {HOST} login thief password secret")
     monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
@@ -241,7 +262,16 @@ def test_a_server_that_says_nothing_and_hangs_up_is_said(authority):
 
 # --- what is given is checked at the start --------------------------------------------------------------
 @pytest.mark.parametrize(
-    "url", ["proxy.example:3128", "ftp://u:hunter2@proxy.example", "http://", "http://u:hunter2@h:x", 5]
+    "url",
+    [
+        "proxy.example:3128",
+        "ftp://u:hunter2@proxy.example",
+        "http://",
+        "http://u:hunter2@h:x",
+        "http://[::hunter2",
+        "http://u:80/hunter2@h:1",
+        5,
+    ],
 )
 def test_what_is_no_proxy_is_refused_without_being_quoted(url):
     with pytest.raises(ConfigurationError, match=r"^proxies does not hold the URL of a proxy") as refused:

@@ -166,7 +166,9 @@ def test_algorithms_may_be_narrowed_but_not_widened(row):
 @pytest.mark.parametrize("row", LISTS, ids=row_id)
 @pytest.mark.parametrize("value", [5, {"a": 1}, ["a", 5], [""], "", True])
 def test_list_of_another_form_is_refused(row, value):
-    assert refusal_of(row.kind, row.name, value).endswith("is not accepted: it must be a list of texts, or one text.")
+    assert refusal_of(row.kind, row.name, value).endswith(
+        "is not accepted: it must be a list of strings, or one string."
+    )
 
 
 # --- texts ------------------------------------------------------------------------------------------------

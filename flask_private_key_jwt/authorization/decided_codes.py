@@ -12,7 +12,7 @@ from ..keys.jose import b64url
 from ..stores.granted import AuthorizationStore, Granted, StoredCode
 
 CODES_PER_DECISION = 4
-"""How often a button may be pressed once more after its code was redeemed, and one over."""
+"""How many codes a decision may give: the first, and one for each click after the one before was redeemed."""
 
 
 class DecidedCodes:
@@ -53,7 +53,7 @@ class DecidedCodes:
         raise refused
 
     def withdraw(self, decision_token: str) -> list[Granted]:
-        """Use up the codes that a decision gave before; what was granted with them.
+        """Use up the codes that a decision gave before, and return what was granted with them.
 
         :raises StoreUnavailable: The database did not answer.
         """
@@ -67,7 +67,7 @@ class DecidedCodes:
         return withdrawn
 
     def _derive(self, decision_token: str) -> Iterator[str]:
-        """The codes of a decision, in order: 256 bits each, which nobody can guess who has not our key."""
+        """The codes of a decision, in order: 256 bits each, which nobody can guess without our key."""
         key = self._secrets.derive("authorization code")[0]
         for number in range(CODES_PER_DECISION):
             yield b64url(hmac.digest(key, f"{number}\x00{decision_token}".encode(), sha256))

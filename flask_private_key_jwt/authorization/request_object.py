@@ -68,7 +68,7 @@ class RequestObjects:
             self._check_audience(jwt.claims.get("aud"))
             expires = _check_life(jwt.claims)
             if not in_progress:
-                # A clock that is fast is forgiven; an exp that has passed has passed, since a pushed request waits
+                # A clock may be fast, but an exp that has passed is never accepted, because a pushed request waits
                 # until then.
                 jose.check_times(jwt.claims, now=now, skew=self._settings.CLOCK_SKEW_SECONDS, late=0)
         except jose.JoseProblem as problem:

@@ -19,7 +19,7 @@ class SealedHints:
         self._seal = Seal(secrets, purpose="posted id_token_hint", lifetime=LIFETIME_SECONDS)
 
     def seal(self, hint: IdTokenHint) -> str:
-        """A string for a URL, of which nobody learns anything."""
+        """A string for a URL that nobody else can read."""
         return self._seal.seal([hint.subject, hint.client_id])
 
     def find(self, sealed: str) -> IdTokenHint | None:

@@ -7,7 +7,7 @@ from typing import Any
 
 from ..errors import ConfigurationError
 from ..keys import jose
-from ..keys.private_keys import decode_base64_der
+from ..keys.private_keys import decode_base64_key
 from .source_file import is_file, read_file
 
 KeySource = str | bytes | os.PathLike[str] | Mapping[str, Any] | jose.PrivateKey
@@ -15,7 +15,7 @@ KeySource = str | bytes | os.PathLike[str] | Mapping[str, Any] | jose.PrivateKey
 
 
 def load_key(source: KeySource, *, alg: str | None = None, password: str | None = None) -> jose.PrivateKey:
-    """Load the private key a client signs with: PEM, OpenSSH, DER, base64 of DER, PKCS #12 (PFX) or JWK.
+    """Load the private key a client signs with: PEM, OpenSSH, DER, PKCS #12 (PFX) or JWK, or the base64 of one.
 
     :param alg: The algorithm to sign with (RFC 7518 §3.1). Default: the JWK's ``alg``, else the usual one of the
         key's type: ES256, ES384 or ES512 by its curve, PS256 for RSA, EdDSA for Ed25519.
@@ -49,4 +49,4 @@ def _is_key_text(source: str) -> bool:
     text = source.lstrip("\ufeff \t\r\n")
     if "-----BEGIN" in text or text.startswith(("{", "ssh-", "ecdsa-sha2-")):
         return True
-    return not is_file(source) and decode_base64_der(text.encode("utf-8", "replace")) is not None
+    return not is_file(source) and decode_base64_key(text.encode("utf-8", "replace")) is not None

@@ -20,9 +20,9 @@ class TokenClient(EndpointClient):
     """One client at one authorization server (RFC 6749 §4.4 with RFC 7523 §2.2); safe to use from several threads.
 
     :param issuer: The server's issuer identifier, character by character (RFC 8414 §3.3).
-    :param key: What the client signs with: path or text of a PEM or JWK, a JWK, or a loaded key.
+    :param key: What the client signs with, as :func:`~flask_private_key_jwt.client.load_key` takes it.
     :param alg: The algorithm to sign with; default as in :func:`~flask_private_key_jwt.client.load_key`.
-    :param key_password: Of an encrypted PEM.
+    :param key_password: Of an encrypted PEM or PKCS #12 file.
     :param kid: The key's name at the server; default as in
         :func:`~flask_private_key_jwt.client.build_client_assertion`.
     :param certificate: The key's certificate (path, PEM or base64 DER), where the server knows the client by one.

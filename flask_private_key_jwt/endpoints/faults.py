@@ -96,7 +96,7 @@ FAULTS: tuple[tuple[tuple[type[OAuthError], ...], Fault], ...] = (
         Fault("not_offered", "There is no such page here", "This server does not offer what the link asks for."),
     ),
 )
-"""Refusals, and the kind that a person reads of; every other one is :data:`FAULTY_REQUEST`."""
+"""Which kind of fault a person reads of for which refusals; for all others it is :data:`FAULTY_REQUEST`."""
 
 
 def find_fault(refusal: OAuthError) -> Fault:

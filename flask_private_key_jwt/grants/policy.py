@@ -28,7 +28,7 @@ def is_open_to(client: RegisteredClient, grant_type: str, settings: ServerSettin
 
 
 def check_may_use(client: RegisteredClient, grant_type: str, settings: ServerSettings) -> None:
-    """Refuse a grant type that the client is not registered for, or was while strangers could be.
+    """Refuse a grant type that the client is not registered for, or that is not for strangers (any more).
 
     :raises UnauthorizedClient: It may not use it (RFC 7591 §2).
     """

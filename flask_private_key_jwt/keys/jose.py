@@ -33,7 +33,7 @@ from .compact import (
     read_date,
 )
 from .plain_text import tidy
-from .private_keys import load_native_key
+from .private_keys import decode_base64_key, load_native_key
 from .unset import without_unset
 
 RSA_MIN_BITS = 2048
@@ -152,7 +152,8 @@ def import_private_key(
     """Import a private key from a JWK, or from PEM and its kin.
 
     :param source: A JWK, or a JWK Set that holds one private key, each also as JSON text; or what
-        :func:`~.private_keys.load_native_key` reads, encrypted with *password*: PEM, OpenSSH, DER, PKCS #12.
+        :func:`~.private_keys.load_native_key` reads, encrypted with *password*: PEM, OpenSSH, DER, PKCS #12. Or the
+        base64 of any of these.
     :param alg: The algorithm to sign with; default: the JWK's ``alg``, else the usual one of the key's type
         (ES256, ES384, ES512 by curve, PS256 for RSA, EdDSA for Ed25519).
     :raises JoseProblem: Not a private key, wrong password, or the algorithm does not fit the key.
@@ -160,6 +161,7 @@ def import_private_key(
     members: Mapping[str, Any] = {}
     if not isinstance(source, Mapping):
         text = tidy(source.encode("utf-8", "replace") if isinstance(source, str) else source)
+        text = tidy(decode_base64_key(text) or text)
         if text.lstrip()[:1] == b"{":
             source = load_json_object(text, "key")
     if isinstance(source, Mapping):

@@ -36,7 +36,7 @@ def check_key_source(metadata: Mapping[str, Any], alg: str | None, settings: Ser
 
 def _check_jwks_uri(url: object, settings: ServerSettings) -> str:
     if not isinstance(url, str):
-        raise InvalidClientMetadata("jwks_uri is not a text")
+        raise InvalidClientMetadata("jwks_uri is not a string")
     try:
         read_target(url, fetch_policy(settings, hosts=settings.JWKS_HOSTS))
     except FetchRefused as refusal:

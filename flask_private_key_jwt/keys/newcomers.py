@@ -1,4 +1,4 @@
-"""At what pace documents are fetched that nobody had before, for clients that the operator did not register.
+"""How fast new documents are fetched for clients that the operator did not register.
 
 Before it is fetched, a made-up URL looks like that of a genuine newcomer. What tells them apart a little: where the
 request comes from, and that a genuine client comes again with the same URL.

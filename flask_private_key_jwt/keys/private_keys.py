@@ -18,7 +18,7 @@ from .plain_text import tidy
 
 PUBLIC_KEY = "it is a public key: give the private key that belongs to it"
 CERTIFICATE = "it is a certificate: give the private key here, and the certificate as certificate="
-_NEITHER = "it is no private key in PEM, OpenSSH, DER, base64 of DER, PKCS #12 (PFX) or JWK"
+_NEITHER = "it is no private key in PEM, OpenSSH, DER, PKCS #12 (PFX) or JWK, or base64 of one"
 _OTHERS = {
     b"PUBLIC KEY": PUBLIC_KEY,
     b"RSA PUBLIC KEY": PUBLIC_KEY,
@@ -30,6 +30,8 @@ _OTHERS = {
 _LABEL = re.compile(rb"-----BEGIN ([A-Z0-9 ]+)-----")
 _BASE64 = re.compile(rb"[A-Za-z0-9+/_-]+={0,2}")
 _URLSAFE = bytes.maketrans(b"-_", b"+/")
+_KEY_STARTS = (b"\x30", b"-----BEGIN", b"{")
+"""How DER (a SEQUENCE), PEM and a JWK begin."""
 _SSH_PUBLIC = (b"ssh-rsa ", b"ssh-ed25519 ", b"ecdsa-sha2-", b"sk-")
 # A SEQUENCE that begins with the INTEGER 3 (RFC 7292 §4); PKCS #8 has 0 or 1 there.
 _PKCS12 = re.compile(rb"\x30(?:[\x00-\x80]|\x81.|\x82..|\x83...)\x02\x01\x03", re.DOTALL)
@@ -38,7 +40,7 @@ _PKCS12 = re.compile(rb"\x30(?:[\x00-\x80]|\x81.|\x82..|\x83...)\x02\x01\x03", r
 def load_native_key(data: bytes, password: str | None) -> object:
     """The private key in *data*, as ``cryptography`` has it.
 
-    :param data: PEM, OpenSSH, PKCS #8 or SEC 1 in DER or in base64 of that, or PKCS #12.
+    :param data: PEM, OpenSSH, PKCS #8 or SEC 1 in DER, or PKCS #12.
     :raises JoseProblem: It is something else, or the password is wrong; the message quotes nothing of it.
     """
     data = tidy(data)
@@ -47,8 +49,6 @@ def load_native_key(data: bytes, password: str | None) -> object:
         return _load_pem(data, labels, secret)
     if data.startswith(b"\x30"):
         return _load_der(data, secret)
-    if (der := decode_base64_der(data)) is not None:
-        return _load_der(der, secret)
     if not data.strip():
         raise JoseProblem("it is empty")
     if data.startswith(_SSH_PUBLIC):
@@ -58,15 +58,20 @@ def load_native_key(data: bytes, password: str | None) -> object:
     raise JoseProblem(_NEITHER)
 
 
-def decode_base64_der(data: bytes) -> bytes | None:
-    """The DER that *data* is the base64 of, as in a PEM without its first and last line; ``None``: it is not."""
+def decode_base64_key(data: bytes) -> bytes | None:
+    """The DER, PEM or JWK that *data* is the base64 of; ``None``: it is not.
+
+    DER in base64 is a PEM without its first and last line; a whole file in base64 is how a key is put into one line
+    of an environment variable.
+    """
     text = b"".join(data.split())
-    if not text.startswith(b"M") or not _BASE64.fullmatch(text):  # DER opens with a SEQUENCE: 0x30
+    if not _BASE64.fullmatch(text):
         return None
     try:
-        return binascii.a2b_base64(text.translate(_URLSAFE), strict_mode=True)
+        decoded = binascii.a2b_base64(text.translate(_URLSAFE), strict_mode=True)
     except binascii.Error:
         return None
+    return decoded if tidy(decoded).lstrip().startswith(_KEY_STARTS) else None
 
 
 def is_pkcs12(data: bytes) -> bool:

@@ -184,7 +184,7 @@ class RemoteDocuments(Generic[T]):
         return min(document.fresh_until, document.fetched_at + self._policy.max_seconds)
 
     def _renew_if_free(self, wish: _Wish[T]) -> Document[T] | None:
-        """Try to get a better document than one that still serves: not while others do, nor for lack of a slot."""
+        """Try to replace a document that still serves, unless another thread is at it or no slot is free."""
         if self._flights.is_under_way(wish.url):
             return None
         with suppress(FetchBusy):
@@ -265,7 +265,7 @@ class RemoteDocuments(Generic[T]):
         return not has_ended and clock.now() <= stored.attempted_at + self._policy.fetch_seconds
 
     def _check_tried(self, wish: _Wish[T]) -> None:
-        """Tell the client that nobody may look yet from the one whose document cannot be had.
+        """Tell a client that only has to wait for the cool-down from one whose document cannot be fetched.
 
         :raises FetchBusy: The last fetch began too early for this caller, and its cool-down lasts.
         """

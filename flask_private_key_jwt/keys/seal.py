@@ -1,4 +1,4 @@
-"""Small values sealed for a browser to carry: nobody reads or changes them, and they end in time."""
+"""Small values sealed for a browser to carry: nobody else can read or change them, and they expire."""
 
 import base64
 import json
@@ -24,7 +24,7 @@ class Seal:
         self._lifetime = lifetime
 
     def seal(self, value: Any) -> str:
-        """A string for a URL or a cookie, of which nobody learns anything.
+        """A string for a URL or a cookie that nobody else can read.
 
         :raises ConfigurationError: The application has no secret.
         """

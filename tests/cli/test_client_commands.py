@@ -186,16 +186,16 @@ def test_huge_file_is_refused(run, write):
     [
         ({"jwks": None}, "jwks is missing: a private_key_jwt client needs its public keys, as a JWK Set."),
         ({"jwks": {"keys": "none"}}, "jwks: not a JWK Set: no list of keys."),
-        ({"scope": ["read"]}, "scope is not a text of scopes with spaces between."),
+        ({"scope": ["read"]}, "scope is not a string of scopes with spaces between."),
         ({"grant_types": "client_credentials"}, "grant_types is not a list of grant types."),
         ({"grant_types": ["password"]}, "grant type 'password' is not supported; it may be client_credentials."),
-        ({"client_name": 5}, "client_name is not a text of 1 to 255 characters, or holds control characters."),
+        ({"client_name": 5}, "client_name is not a string of 1 to 255 characters, or holds control characters."),
         ({"dpop_bound_access_tokens": "yes"}, "dpop_bound_access_tokens is not true or false."),
         (
             {"token_endpoint_auth_method": "client_secret_basic"},
             "token_endpoint_auth_method 'client_secret_basic' is not supported; it may be private_key_jwt.",
         ),
-        ({"client_id": "mobil\u00e9"}, "client_id is not a text of 1 to 255 printable ASCII characters."),
+        ({"client_id": "mobil\u00e9"}, "client_id is not a string of 1 to 255 printable ASCII characters."),
     ],
 )
 def test_metadata_that_is_not_acceptable_is_refused(changes, sentence, run, write, metadata, app, oauth):

@@ -220,6 +220,25 @@ def test_bare_base64_of_every_kind_of_key_is_read(alg, keys):
     assert load_key(text, alg=alg).public.thumbprint == keys(alg).public.thumbprint
 
 
+@pytest.mark.parametrize("name", [name for name in FORMS if "without" not in name and "lines" not in name])
+def test_a_whole_file_in_base64_is_read(name, key):
+    """As ``base64 -w0 key.pem`` puts it into an environment variable."""
+    content = FORMS[name](key)
+    content = json.dumps(content) if isinstance(content, dict) else content
+    text = base64.b64encode(content if isinstance(content, bytes) else content.encode()).decode()
+
+    assert load_key(text).public.thumbprint == key.public.thumbprint
+    with pytest.raises(ConfigurationError):
+        load_key(text[:-80])
+
+
+def test_what_is_no_private_key_is_named_in_base64_too(key):
+    text = base64.b64encode(key.native.as_pem(private=False)).decode()
+
+    with pytest.raises(ConfigurationError, match="it is a public key: give the private key"):
+        load_key(text)
+
+
 def test_a_pfx_opens_with_its_password_only(key):
     pfx = serialize_key_and_certificates(b"k", native_of(key), None, None, BestAvailableEncryption(b"wonderland"))
 

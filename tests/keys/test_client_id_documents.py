@@ -327,9 +327,9 @@ def test_document_with_a_private_key_is_refused(client_key):
         ({"grant_types": []}, "none of its grant_types is served here"),
         ({"grant_types": "client_credentials"}, "grant_types is not a list"),
         ({"grant_types": {"client_credentials": 1}}, "grant_types is not a list"),
-        ({"scope": ["read"]}, "scope is not a text"),
-        ({"client_name": 5}, "client_name is not a text"),
-        ({"client_name": "\ud800"}, "client_name is not a text"),
+        ({"scope": ["read"]}, "scope is not a string"),
+        ({"client_name": 5}, "client_name is not a string"),
+        ({"client_name": "\ud800"}, "client_name is not a string"),
         ({"software_statement": "e30.e30."}, "a software_statement"),
     ],
 )

@@ -311,7 +311,7 @@ def test_client_id_need_not_be_chosen(post, create_token):
 def test_chosen_client_id_that_is_none_is_refused(post, create_token, refusals, client_id):
     answer = post(create_token(may_choose_client_id=True), client_id=client_id)
 
-    assert_refused(answer, "invalid_client_metadata", refusals, "client_id is not a text of 1 to 255")
+    assert_refused(answer, "invalid_client_metadata", refusals, "client_id is not a string of 1 to 255")
 
 
 def test_what_the_server_issues_is_not_taken_from_the_client(post, create_token):
@@ -381,7 +381,7 @@ def test_unknown_scope_is_refused(post, create_token, refusals):
         ({"jwks": None, "jwks_uri": "http://keys.example/set"}, "jwks_uri: the URL is not https"),
         ({"jwks": None, "jwks_uri": "https://169.254.169.254/latest"}, "jwks_uri: "),
         ({"jwks": None, "jwks_uri": "https://localhost/set"}, "jwks_uri: "),
-        ({"jwks": None, "jwks_uri": 5}, "jwks_uri is not a text"),
+        ({"jwks": None, "jwks_uri": 5}, "jwks_uri is not a string"),
         ({"jwks": "keys"}, "jwks is missing"),
         ({"jwks": {"a": 1}}, "jwks: not a JWK Set"),
         ({"jwks": {"keys": [{"kty": "oct", "k": "c2VjcmV0"}]}}, "jwks: the set holds private or symmetric key"),
@@ -396,11 +396,11 @@ def test_unknown_scope_is_refused(post, create_token, refusals):
         ({"grant_types": [5]}, "grant_types is not a list"),
         ({"response_types": ["code"]}, "response_types is not empty"),
         ({"response_types": 5}, "response_types is not empty"),
-        ({"scope": ["read"]}, "scope is not a text"),
+        ({"scope": ["read"]}, "scope is not a string"),
         ({"scope": 'read"'}, "scope holds"),
         ({"dpop_bound_access_tokens": "true"}, "dpop_bound_access_tokens is not true or false"),
-        ({"client_name": {"de": "Konsole"}}, "client_name is not a text"),
-        ({"client_name": "x" * 256}, "client_name is not a text of 1 to 255"),
+        ({"client_name": {"de": "Konsole"}}, "client_name is not a string"),
+        ({"client_name": "x" * 256}, "client_name is not a string of 1 to 255"),
         ({"logo_uri": "javascript:alert(1)"}, "logo_uri 'javascript:alert(1)' is not the URL of a web page"),
         ({"contacts": "ops@console.example"}, "contacts is not a list"),
         ({"userinfo_signed_response_alg": "ES256"}, "userinfo_signed_response_alg 'ES256' is not supported: UserInfo"),
