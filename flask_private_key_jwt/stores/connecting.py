@@ -1,4 +1,4 @@
-"""Connecting to a database within a time, whatever its driver offers."""
+"""Connecting to a database or to Redis within a time, whatever its driver offers."""
 
 from collections.abc import Callable
 from math import ceil
