@@ -1,11 +1,12 @@
 """Holds what one engine's database makes a request wait for to what is left of the request's budget."""
 
-import math
 import threading
 import weakref
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
+from threading import TIMEOUT_MAX
+from time import monotonic
 from typing import Any, Self
 
 from sqlalchemy import event
@@ -16,7 +17,7 @@ from sqlalchemy.pool import ConnectionPoolEntry, ManagesConnection, QueuePool
 from ..errors import StoreUnavailable
 from .breaker import Breaker
 from .connecting import connect_in_time, connect_limits, wait_limits
-from .deadline import seconds_left
+from .deadline import find_end
 from .socket_watch import Watch, Watchdog, find_socket
 
 PROBE_SECONDS = 2
@@ -50,7 +51,8 @@ class EngineDeadline:
         self._breaker = Breaker(self._probe)
         self._thread = _ThisThread()
         if isinstance(engine.pool, QueuePool):
-            engine.pool._timeout = _PoolTimeout.of(engine.pool.timeout(), self._thread)
+            seconds: float | None = engine.pool.timeout()
+            engine.pool._timeout = _PoolTimeout.of(TIMEOUT_MAX if seconds is None else seconds, self._thread)
         if engine.dialect.name != "sqlite":
             self._bound_ping(engine.dialect)
             event.listen(engine, "do_connect", self._connect)
@@ -63,11 +65,10 @@ class EngineDeadline:
 
         :raises StoreUnavailable: The budget is used up, or the database is known not to answer.
         """
-        left = seconds_left(math.inf)
-        if left == math.inf:
+        if (ends_at := find_end()) is None:
             return None
         self._breaker.check()
-        watch = self._watchdog.start(left)
+        watch = Watch(self._watchdog, ends_at)
         watch.previous, self._thread.watch = self._thread.watch, watch
         return watch
 
@@ -143,7 +144,7 @@ class EngineDeadline:
             return False
         pool = engine.pool.recreate()
         self._thread.is_probe = True
-        self._thread.watch = watch = self._watchdog.start(2 * PROBE_SECONDS)
+        self._thread.watch = watch = Watch(self._watchdog, monotonic() + 2 * PROBE_SECONDS)
         try:
             connection = pool.connect()
             try:
