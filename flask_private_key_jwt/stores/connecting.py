@@ -28,6 +28,11 @@ def wait_limits(driver: str, seconds: int) -> dict[str, int]:
     return dict.fromkeys(EVERY_WAIT.get(driver, ()), seconds)
 
 
+def is_bounded(driver: str) -> bool:
+    """Whether :func:`wait_limits` knows how to make a driver give up."""
+    return driver in EVERY_WAIT
+
+
 class _Attempt(Generic[C]):
     """One attempt to connect, in a thread of its own; who made it may leave."""
 

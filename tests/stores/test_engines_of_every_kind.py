@@ -12,7 +12,7 @@ from sqlalchemy import Engine, create_engine, event, select, text
 from sqlalchemy.pool import NullPool, Pool, QueuePool, SingletonThreadPool, StaticPool
 
 from flask_private_key_jwt.errors import StoreUnavailable
-from flask_private_key_jwt.stores import socket_watch
+from flask_private_key_jwt.stores import engine_deadline, socket_watch
 from flask_private_key_jwt.stores.breaker import Breaker
 from flask_private_key_jwt.stores.deadline import request_budget
 from flask_private_key_jwt.stores.driver import Database
@@ -222,3 +222,31 @@ def test_a_child_that_is_forked_while_another_thread_writes_can_write(sqlite_dat
             finally:
                 os._exit(status)
         assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+
+
+@pytest.mark.parametrize("driver", ["psycopg", "another"])
+def test_a_probe_that_never_comes_back_is_followed_by_another(driver, postgres_url, open_engine, monkeypatch):
+    """A driver, or a resolver, that waits for ever for a server that is gone."""
+    monkeypatch.setattr(engine_deadline, "PROBE_SECONDS", 0.05)
+    monkeypatch.setattr(engine_deadline, "UNBOUNDED_PROBE_SECONDS", 0.1)
+    engine = open_engine(postgres_url)
+    engine.dialect.driver = driver
+    gate, connect, hung = threading.Event(), engine.dialect.connect, []
+
+    def hang(*arguments, **options):
+        if len(hung) < 2:  # the request, and the first probe
+            hung.append(threading.current_thread().name)
+            gate.wait(60)
+        return connect(*arguments, **{**options, "connect_timeout": 5})
+
+    monkeypatch.setattr(engine.dialect, "connect", hang)
+    database = Database(lambda: engine)
+    with request_budget(BUDGET_SECONDS), pytest.raises(StoreUnavailable):
+        database.fetch(ONE, {})
+
+    give_up = time.monotonic() + SOON_SECONDS
+    while len(hung) < 2:
+        assert time.monotonic() < give_up
+        time.sleep(0.01)
+    assert_back(database)
+    gate.set()
