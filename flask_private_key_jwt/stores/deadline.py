@@ -35,15 +35,15 @@ class _Budget:
         if self._token is not None:
             _current.reset(self._token)
 
-    def run(self) -> tuple[float, float]:
-        """When it ends, and how long that is from now; see :func:`seconds_left`."""
+    def run(self) -> float:
+        """Start it, if it is not running; see :func:`seconds_left`."""
         now = monotonic()
         if self.ends_at is None:
             self.ends_at = now + self.seconds
         left = self.ends_at - now
         if left <= 0:
             raise StoreUnavailable(f"the stores did not answer within the {self.seconds:g} s of this request")
-        return self.ends_at, left
+        return left
 
 
 _current: ContextVar[_Budget | None] = ContextVar("flask_private_key_jwt.store_budget", default=None)
@@ -66,7 +66,7 @@ def seconds_left(default: float) -> float:
     :raises StoreUnavailable: The budget of the request is used up.
     """
     budget = _current.get()
-    return default if budget is None else budget.run()[1]
+    return default if budget is None else budget.run()
 
 
 def find_end() -> float | None:
@@ -75,7 +75,10 @@ def find_end() -> float | None:
     :raises StoreUnavailable: It is.
     """
     budget = _current.get()
-    return None if budget is None else budget.run()[0]
+    if budget is None:
+        return None
+    budget.run()
+    return budget.ends_at
 
 
 @contextmanager
