@@ -10,6 +10,7 @@ from flask.typing import ResponseReturnValue
 
 from ..authorization.interaction import ConsentPage, Person, SignIn, find_subject
 from ..errors import ConfigurationError
+from ..stores.deadline import outside_budget
 from ..tokens.user_claims import UserClaims
 from .browser_session import BrowserSession, note_sign_in
 
@@ -53,9 +54,11 @@ class People:
 
         :raises ConfigurationError: The user has no id.
         """
-        user = (self.load_user or _load_user_of_flask_login)()
-        # Flask-Login's anonymous user, and proxies for "nobody", are objects too.
-        if user is None or not getattr(user, "is_authenticated", True):
+        with outside_budget():
+            user = (self.load_user or _load_user_of_flask_login)()
+            # Flask-Login's anonymous user, and proxies for "nobody", are objects too.
+            nobody = user is None or not getattr(user, "is_authenticated", True)
+        if nobody:
             return None
         return Person(find_subject(user), user, session.auth_time)
 

@@ -9,6 +9,7 @@ from ..errors import ConfigurationError, InvalidScope, OAuthError
 from ..registered_client import RegisteredClient
 from ..request import FormRequest
 from ..settings import ServerSettings
+from ..stores.deadline import outside_budget
 from ..tokens.access_token import AccessToken, AccessTokenIssuer, Grant
 from ..tokens.id_token import OPENID, IdTokenIssuer
 from ..tokens.revoked import longest_lifetime
@@ -123,6 +124,7 @@ def _check_lifetime(lifetime: int | None, settings: ServerSettings) -> None:
         )
 
 
+@outside_budget()
 def _ask(policy: TokenPolicy, client: RegisteredClient, request: FormRequest, grant: Grant) -> Mapping[str, Any]:
     try:
         return policy(client, request, grant) or {}

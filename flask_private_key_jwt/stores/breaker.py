@@ -44,15 +44,20 @@ class Breaker:
                 return
             self._process = os.getpid()
         log.error("the %s does not answer: requests that need it are refused until it does", self._store)
-        Thread(target=self._ask, name="store-probe", daemon=True).start()
+        try:
+            Thread(target=self._ask, name="store-probe", daemon=True).start()
+        except RuntimeError:  # this process may have no more threads: nobody would ever let anybody in again
+            self._process = None
 
     def _is_asking(self) -> bool:
         return self._process == os.getpid()  # a forked child has no such thread
 
     def _ask(self) -> None:
-        while not self._has_answer():
-            sleep(PAUSE_SECONDS)
-        self._process = None
+        try:
+            while not self._has_answer():
+                sleep(PAUSE_SECONDS)
+        finally:
+            self._process = None
 
     def _has_answer(self) -> bool:
         try:

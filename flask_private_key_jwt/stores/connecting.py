@@ -1,4 +1,4 @@
-"""Connecting to a database within a time, whatever its driver offers."""
+"""Connecting to a database or to Redis within a time, whatever its driver offers."""
 
 from collections.abc import Callable
 from math import ceil
@@ -26,6 +26,11 @@ def connect_limits(driver: str, seconds: float) -> dict[str, int]:
 def wait_limits(driver: str, seconds: int) -> dict[str, int]:
     """Arguments that bound every wait of a connection: for one of our own only."""
     return dict.fromkeys(EVERY_WAIT.get(driver, ()), seconds)
+
+
+def is_bounded(driver: str) -> bool:
+    """Whether :func:`wait_limits` knows how to make a driver give up."""
+    return driver in EVERY_WAIT
 
 
 class _Attempt(Generic[C]):

@@ -56,18 +56,18 @@ class PooledConnections:
 
     needs_commit = True
     writing: AbstractContextManager[None] = nullcontext()
-    need_watch = True
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
-        self._is_sqlite = engine.dialect.name == "sqlite"
+        self.need_watch = engine.dialect.name != "sqlite"
 
     def take(self) -> PoolProxiedConnection:
         """See :meth:`Connections.take`."""
+        if self.need_watch:
+            return self._engine.raw_connection()
         left = seconds_left(TIMEOUT_SECONDS)
         connection = self._engine.raw_connection()
-        if self._is_sqlite:
-            wait_for_writers(connection, left)
+        wait_for_writers(connection, left)
         return connection
 
     def give_back(self, connection: PoolProxiedConnection) -> None:
@@ -158,6 +158,7 @@ class KeptConnections:
         with self._fork_lock:
             if self._process != os.getpid():
                 self._inherited += self._idle
+                self.writing = OneWriter()  # a thread that the child has not may have held the other one
                 self._idle, self._process = [], os.getpid()
 
     def give_back(self, connection: PoolProxiedConnection) -> None:

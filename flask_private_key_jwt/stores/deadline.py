@@ -14,34 +14,39 @@ from ..errors import StoreUnavailable
 
 
 class _Budget:
-    """Seconds that the stores of one request may take, counted from the first time one is asked."""
+    """Seconds that the stores of one request may take, and the block of :func:`request_budget`.
 
-    __slots__ = ("ends_at", "seconds")
+    Not a generator: each request passes here, and those cost more.
+    """
+
+    __slots__ = ("_token", "ends_at", "seconds")
 
     def __init__(self, seconds: float) -> None:
         self.seconds = seconds
         self.ends_at: float | None = None
-
-
-_current: ContextVar[_Budget | None] = ContextVar("flask_private_key_jwt.store_budget", default=None)
-
-
-class _RequestBudget:
-    """The block of :func:`request_budget`. Not a generator: each request passes here, and those cost more."""
-
-    __slots__ = ("_seconds", "_token")
-
-    def __init__(self, seconds: float) -> None:
-        self._seconds = seconds
+        """By ``time.monotonic``; ``None`` until a store is first asked."""
         self._token: Token[_Budget | None] | None = None
 
     def __enter__(self) -> None:
         if _current.get() is None:
-            self._token = _current.set(_Budget(self._seconds))
+            self._token = _current.set(self)
 
     def __exit__(self, _: type[BaseException] | None, __: BaseException | None, ___: TracebackType | None) -> None:
         if self._token is not None:
             _current.reset(self._token)
+
+    def run(self) -> float:
+        """Start it, if it is not running; see :func:`seconds_left`."""
+        now = monotonic()
+        if self.ends_at is None:
+            self.ends_at = now + self.seconds
+        left = self.ends_at - now
+        if left <= 0:
+            raise StoreUnavailable(f"the stores did not answer within the {self.seconds:g} s of this request")
+        return left
+
+
+_current: ContextVar[_Budget | None] = ContextVar("flask_private_key_jwt.store_budget", default=None)
 
 
 def request_budget(seconds: float) -> AbstractContextManager[None]:
@@ -51,7 +56,7 @@ def request_budget(seconds: float) -> AbstractContextManager[None]:
 
     :param seconds: The budget, ``OAUTH2_STORE_TIMEOUT_SECONDS``.
     """
-    return _RequestBudget(seconds)
+    return _Budget(seconds)
 
 
 def seconds_left(default: float) -> float:
@@ -61,20 +66,25 @@ def seconds_left(default: float) -> float:
     :raises StoreUnavailable: The budget of the request is used up.
     """
     budget = _current.get()
+    return default if budget is None else budget.run()
+
+
+def find_end() -> float | None:
+    """When the budget of the request is used up, by ``time.monotonic``; ``None`` outside a request.
+
+    :raises StoreUnavailable: It is.
+    """
+    budget = _current.get()
     if budget is None:
-        return default
-    now = monotonic()
-    if budget.ends_at is None:
-        budget.ends_at = now + budget.seconds
-    left = budget.ends_at - now
-    if left <= 0:
-        raise StoreUnavailable(f"the stores did not answer within the {budget.seconds:g} s of this request")
-    return left
+        return None
+    budget.run()
+    return budget.ends_at
 
 
 @contextmanager
 def outside_budget() -> Iterator[None]:
-    """Stop the clock of the budget while the block waits for something else than a store: another server, say."""
+    """Stop the clock of the budget while the block waits for something else than a store: another server, or what a
+    function of the application does. Decorates a function, too."""
     budget = _current.get()
     if budget is None or budget.ends_at is None:
         yield

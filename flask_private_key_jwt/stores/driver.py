@@ -183,26 +183,38 @@ class _Borrowed:
             if self._watch is not None:
                 watch_connection(self._watch, self._connection)
         except BaseException as error:
+            if self._connection is not None:  # nobody watches over it
+                self._connection.invalidate()
+                self.connections.give_back(self._connection)
             raise self._refusal(error) or error from None
         return self._connection
 
     def __exit__(self, _: type[BaseException] | None, error: BaseException | None, __: TracebackType | None) -> None:
-        assert self._connection is not None
-        if isinstance(error, (self._engine.dialect.loaded_dbapi.Error, SQLAlchemyError)):
-            drop_if_dead(error, self._connection, self._engine)
-        elif error is not None:
-            # Stopped in mid-conversation (a worker's timeout): nobody may read the rest of the answer.
-            self._connection.invalidate()
-        if self._watch is not None and self._watch.cut and self._connection.is_valid:
-            self._connection.invalidate()
-        self.connections.give_back(self._connection)
-        refusal = self._refusal(error)
+        connection, watch = self._connection, self._watch
+        assert connection is not None
+        if error is not None:
+            self._drop_if_broken(connection, error)
+        if watch is not None and watch.cut and connection.is_valid:
+            connection.invalidate()
+        try:
+            self.connections.give_back(connection)
+        finally:
+            refusal = self._refusal(error)
         if refusal is not None and error is not None:
             raise refusal from None
+
+    def _drop_if_broken(self, connection: PoolProxiedConnection, error: BaseException) -> None:
+        if isinstance(error, (self._engine.dialect.loaded_dbapi.Error, SQLAlchemyError)):
+            drop_if_dead(error, connection, self._engine)
+        else:
+            # Stopped in mid-conversation (a worker's timeout): nobody may read the rest of the answer.
+            connection.invalidate()
 
     def _refusal(self, error: BaseException | None) -> StoreUnavailable | None:
         """End the watch; what to raise in the place of *error*, if anything."""
         late = None if self._watch is None else self._deadline.end(self._watch)
+        if error is None:
+            return late
         if isinstance(error, (self._engine.dialect.loaded_dbapi.Error, SQLAlchemyError)):
             return late or _unavailable(error, self._engine)
         return late

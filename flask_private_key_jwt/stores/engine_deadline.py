@@ -1,11 +1,12 @@
 """Holds what one engine's database makes a request wait for to what is left of the request's budget."""
 
-import math
 import threading
 import weakref
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
+from threading import TIMEOUT_MAX
+from time import monotonic
 from typing import Any, Self
 
 from sqlalchemy import event
@@ -15,13 +16,14 @@ from sqlalchemy.pool import ConnectionPoolEntry, ManagesConnection, QueuePool
 
 from ..errors import StoreUnavailable
 from .breaker import Breaker
-from .connecting import connect_in_time, connect_limits, wait_limits
-from .deadline import seconds_left
+from .connecting import connect_in_time, connect_limits, is_bounded, wait_limits
+from .deadline import find_end
 from .socket_watch import Watch, Watchdog, find_socket
 
 PROBE_SECONDS = 2
 """Longest wait of a probe for a connection, and again for an answer; libpq takes 2 and more."""
-
+UNBOUNDED_PROBE_SECONDS = 60
+"""The same with a driver that may wait for ever, in a thread that is left behind then: those must stay few."""
 
 _SOCKET = "flask_private_key_jwt.socket"
 """Where a pool's entry keeps the duplicate of its connection's socket: making one for each statement would show."""
@@ -50,7 +52,8 @@ class EngineDeadline:
         self._breaker = Breaker(self._probe)
         self._thread = _ThisThread()
         if isinstance(engine.pool, QueuePool):
-            engine.pool._timeout = _PoolTimeout.of(engine.pool.timeout(), self._thread)
+            seconds: float | None = engine.pool.timeout()
+            engine.pool._timeout = _PoolTimeout.of(TIMEOUT_MAX if seconds is None else seconds, self._thread)
         if engine.dialect.name != "sqlite":
             self._bound_ping(engine.dialect)
             event.listen(engine, "do_connect", self._connect)
@@ -63,11 +66,10 @@ class EngineDeadline:
 
         :raises StoreUnavailable: The budget is used up, or the database is known not to answer.
         """
-        left = seconds_left(math.inf)
-        if left == math.inf:
+        if (ends_at := find_end()) is None:
             return None
         self._breaker.check()
-        watch = self._watchdog.start(left)
+        watch = Watch(self._watchdog, ends_at)
         watch.previous, self._thread.watch = self._thread.watch, watch
         return watch
 
@@ -113,8 +115,9 @@ class EngineDeadline:
         if watch is None:
             return None  # the engine connects as always
         if self._thread.is_probe:
-            return dialect.connect(*cargs, **{**wait_limits(dialect.driver, PROBE_SECONDS), **cparams})
-        limits = connect_limits(dialect.driver, watch.seconds_left)
+            limits = wait_limits(dialect.driver, PROBE_SECONDS)
+        else:
+            limits = connect_limits(dialect.driver, watch.seconds_left)
         connect = partial(dialect.connect, *cargs, **{**limits, **cparams})
         connection = connect_in_time(connect, dialect.do_close, watch.seconds_left)
         if connection is None:
@@ -142,8 +145,9 @@ class EngineDeadline:
         if engine is None:
             return False
         pool = engine.pool.recreate()
+        seconds = 2 * PROBE_SECONDS if is_bounded(engine.dialect.driver) else UNBOUNDED_PROBE_SECONDS
         self._thread.is_probe = True
-        self._thread.watch = watch = self._watchdog.start(2 * PROBE_SECONDS)
+        self._thread.watch = watch = Watch(self._watchdog, monotonic() + seconds)
         try:
             connection = pool.connect()
             try:

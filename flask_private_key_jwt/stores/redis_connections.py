@@ -1,16 +1,14 @@
 """Connections to a Redis whose every wait has an end: for a connection, for an answer, for a name to be resolved."""
 
 import os
-from threading import Event, Lock, Thread
 from typing import Any
 
 import redis
 
 from ..errors import StoreUnavailable
 from .breaker import Breaker
+from .connecting import connect_in_time
 from .deadline import seconds_left
-
-_TIMED_OUT = "redis: TimeoutError"
 
 
 class RedisConnections:
@@ -24,7 +22,7 @@ class RedisConnections:
     """
 
     def __init__(self, pool: "redis.ConnectionPool", *, timeout: float) -> None:
-        self._connect: Any = lambda: pool.connection_class(**pool.connection_kwargs)
+        self._pool = pool
         self._timeout = timeout
         self._idle: list[Any] = []
         self._process = os.getpid()
@@ -97,26 +95,36 @@ class RedisConnections:
                 pass
             connection.disconnect()
 
+    def _connect(self) -> Any:
+        connection: Any = self._pool.connection_class(**self._pool.connection_kwargs)
+        connection.connect()
+        return connection
+
     def _open(self, seconds: float) -> Any:
-        attempt = _Attempt(self._connect())
-        if not attempt.wait(seconds):
-            self._breaker.trip()
-            raise StoreUnavailable(_TIMED_OUT)
-        if attempt.error is not None:
-            if isinstance(attempt.error, redis.TimeoutError):
+        try:
+            connection = connect_in_time(self._connect, _disconnect, seconds)
+        except Exception as error:
+            if isinstance(error, redis.TimeoutError):
                 self._breaker.trip()
-            raise StoreUnavailable(f"redis: {type(attempt.error).__name__}") from None
-        return attempt.connection
+            raise StoreUnavailable(f"redis: {type(error).__name__}") from None
+        if connection is None:
+            self._breaker.trip()
+            raise StoreUnavailable("redis: TimeoutError")
+        return connection
 
     def _probe(self) -> bool:
         if self._is_closed:
             return False
-        attempt = _Attempt(self._connect())
-        if not attempt.wait(self._timeout) or attempt.error is not None:
-            raise StoreUnavailable(_TIMED_OUT)
-        attempt.connection.send_command("PING")
-        attempt.connection.read_response()
-        self._idle.append(attempt.connection)
+        connection = connect_in_time(self._connect, _disconnect, self._timeout)
+        if connection is None:
+            raise redis.TimeoutError
+        try:
+            connection.send_command("PING")
+            connection.read_response()
+        except BaseException:
+            connection.disconnect()
+            raise
+        self._idle.append(connection)
         return True
 
     def _drop_idle(self) -> None:
@@ -125,30 +133,5 @@ class RedisConnections:
             connection.disconnect()
 
 
-class _Attempt:
-    """One attempt to connect, in a thread of its own, which nobody has to wait for."""
-
-    def __init__(self, connection: Any) -> None:
-        self.connection = connection
-        self.error: Exception | None = None
-        self._is_over = Event()
-        self._lock = Lock()
-        self._is_left = False
-        Thread(target=self._run, name="redis-connect", daemon=True).start()
-
-    def wait(self, seconds: float) -> bool:
-        """Whether it is over by then; otherwise the connection is closed whenever it comes."""
-        self._is_over.wait(seconds)
-        with self._lock:
-            self._is_left = not self._is_over.is_set()
-            return not self._is_left
-
-    def _run(self) -> None:
-        try:
-            self.connection.connect()
-        except Exception as error:
-            self.error = error
-        with self._lock:
-            self._is_over.set()
-            if self._is_left:
-                self.connection.disconnect()
+def _disconnect(connection: Any) -> None:
+    connection.disconnect()

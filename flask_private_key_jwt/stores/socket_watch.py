@@ -6,6 +6,8 @@ error of its own as soon as its socket is shut.
 
 import os
 import socket
+import weakref
+from collections.abc import Callable
 from contextlib import suppress
 from threading import Event, Lock, Thread
 from time import monotonic, sleep
@@ -50,7 +52,8 @@ class SocketEnd:
 class Watch:
     """A stretch of work that has to end in time; :meth:`end` has to be called, come what may.
 
-    :param ends_at: When its sockets are shut, by ``time.monotonic``.
+    :param watchdog: Shuts its sockets.
+    :param ends_at: When it does, by ``time.monotonic``.
     """
 
     __slots__ = ("_sockets", "_watchdog", "cut", "ends_at", "previous")
@@ -88,7 +91,7 @@ class Watch:
 
 
 class Watchdog:
-    """Looks after watches from a thread of its own, which starts with the first one. Safe for threads and forks."""
+    """Looks after watches from a thread of its own, from the first one on. Safe for threads and forks."""
 
     def __init__(self) -> None:
         self._process = 0
@@ -96,10 +99,6 @@ class Watchdog:
         self._lock = Lock()
         self._active: set[Watch] = set()
         self._is_needed = Event()
-
-    def start(self, seconds: float) -> Watch:
-        """A new watch, over no connection yet, that expires in so many seconds."""
-        return Watch(self, monotonic() + seconds)
 
     def watch(self, watch: Watch) -> None:
         """Let *watch* expire in time."""
@@ -111,33 +110,52 @@ class Watchdog:
 
     def forget(self, watch: Watch) -> None:
         """Let *watch* be; when this returns it has expired, or never will."""
+        try:
+            self._active.remove(watch)  # one step: either this thread gets it, or the watchdog
+        except KeyError:
+            with self._lock:  # the watchdog has it: wait until it is done
+                pass
+
+    def look(self) -> None:
+        """Expire what is overdue. Only the thread calls this."""
+        now = monotonic()
         with self._lock:
-            self._active.discard(watch)
+            for watch in tuple(self._active):
+                if watch.ends_at <= now:
+                    self._expire(watch)
+        if not self._active:
+            self._is_needed.clear()
+            if self._active:  # one came just before the line above
+                self._is_needed.set()
+
+    def _expire(self, watch: Watch) -> None:
+        try:
+            self._active.remove(watch)
+        except KeyError:  # it has just ended
+            return
+        watch.expire()
 
     def _start(self) -> None:
         """A forked child has neither the thread nor the watches of its parent, whose sockets it must not shut."""
         with self._start_lock:
             if self._process != os.getpid():
                 self._lock, self._active, self._is_needed = Lock(), set(), Event()
-                Thread(target=self._run, name="store-deadlines", daemon=True).start()
+                arguments = weakref.ref(self), self._is_needed
+                Thread(target=_keep_looking, args=arguments, name="store-deadlines", daemon=True).start()
+                # Wakes the thread for the last time: a process may make many apps.
+                weakref.finalize(self, self._is_needed.set).atexit = False
                 self._process = os.getpid()
 
-    def _run(self) -> None:
-        while True:
-            if not self._active:
-                self._is_needed.clear()
-                if not self._active:  # one may have come just before the line above
-                    self._is_needed.wait()
-            sleep(TICK_SECONDS)
-            self._expire_overdue()
 
-    def _expire_overdue(self) -> None:
-        now = monotonic()
-        with self._lock:
-            for watch in tuple(self._active):
-                if watch.ends_at <= now:
-                    self._active.discard(watch)
-                    watch.expire()
+def _keep_looking(find_watchdog: Callable[[], Watchdog | None], is_needed: Event) -> None:
+    """Let a watchdog look at its watches from time to time, until nobody has it any more."""
+    while True:
+        is_needed.wait()
+        sleep(TICK_SECONDS)
+        if (watchdog := find_watchdog()) is None:
+            return
+        watchdog.look()
+        del watchdog
 
 
 def find_socket(connection: Any) -> SocketEnd | None:

@@ -16,7 +16,7 @@ from flask_private_key_jwt.stores.connecting import connect_in_time
 from flask_private_key_jwt.stores.deadline import request_budget
 from flask_private_key_jwt.stores.driver import MAX_COMPILED, Database
 from flask_private_key_jwt.stores.engine import open_engine
-from flask_private_key_jwt.stores.socket_watch import SocketEnd, Watchdog, find_socket
+from flask_private_key_jwt.stores.socket_watch import SocketEnd, Watch, Watchdog, find_socket
 
 BUDGET_SECONDS = 0.3
 SOON_SECONDS = 3.0
@@ -309,7 +309,7 @@ def test_an_error_while_connecting_is_the_callers():
 def test_a_watch_shuts_the_socket_when_its_time_is_up_and_not_before_its_end():
     here, there = socket.socketpair()
     with here, there:
-        watch = Watchdog().start(0.05)
+        watch = Watch(Watchdog(), time.monotonic() + 0.05)
         watch.add(SocketEnd(here.fileno()))
         assert here.recv(1) == b""  # it waited until the socket was shut
         assert watch.end() is True
@@ -319,11 +319,11 @@ def test_a_watch_that_ended_in_time_shuts_nothing():
     watchdog = Watchdog()
     here, there = socket.socketpair()
     with here, there:
-        watch = watchdog.start(0.05)
+        watch = Watch(watchdog, time.monotonic() + 0.05)
         watch.add(SocketEnd(here.fileno()))
         assert watch.end() is False
 
-        late = watchdog.start(0.1)
+        late = Watch(watchdog, time.monotonic() + 0.1)
         late.add(SocketEnd(there.fileno()))  # of another connection: by its end the first one's time was up long since
         assert there.recv(1) == b""
         assert here.recv(1) == b""  # its other end was shut, not itself

@@ -130,3 +130,28 @@ def test_threads_share_few_connections(redis_url, mark):
 
     assert len(store._connections._idle) == 1
     store.close()
+
+
+def test_a_probe_that_is_not_answered_leaves_no_connection(redis_url, monkeypatch):
+    connections = RedisReplayStore(redis_url)._connections
+    opened = []
+    connect = connections._connect
+
+    def note():
+        opened.append(connect())
+        monkeypatch.setattr(opened[-1], "read_response", fail)
+        return opened[-1]
+
+    def fail():
+        raise redis.TimeoutError
+
+    monkeypatch.setattr(connections, "_connect", note)
+    with pytest.raises(redis.TimeoutError):
+        connections._probe()
+    assert opened[0]._sock is None
+    assert connections._idle == []
+
+    monkeypatch.undo()
+    assert connections._probe()
+    assert len(connections._idle) == 1
+    connections.close()
