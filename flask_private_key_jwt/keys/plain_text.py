@@ -9,6 +9,8 @@ _PEM = b"-----BEGIN"
 _EXTENSION = re.compile(r"\.[A-Za-z][A-Za-z0-9]{0,9}\Z")
 _LOWER_CASE_PATH = re.compile(r"[a-z0-9_.~/-]+\Z")
 _LONGEST_PATH = 4096
+_LONGEST_SURE_PATH = 100
+"""The shortest private key in base64 is longer."""
 
 
 def is_utf16(data: bytes) -> bool:
@@ -43,5 +45,6 @@ def _looks_like_path(text: str) -> bool:
     parent = os.path.dirname(text)
     if text in (".", "..") or (parent not in ("", "/") and os.path.isdir(parent)):
         return True
-    # Base64 may hold slashes, but no dots, and random base64 has capital letters.
-    return bool(_EXTENSION.search(text)) or ("/" in text and bool(_LOWER_CASE_PATH.match(text)))
+    # Base64 may hold slashes, but no dots. A key has capital letters, and is long once somebody has lowered them.
+    is_short = len(text) <= _LONGEST_SURE_PATH
+    return bool(_EXTENSION.search(text)) or (is_short and "/" in text and bool(_LOWER_CASE_PATH.match(text)))

@@ -54,21 +54,25 @@ class Outcome:
         )
 
 
-def freeze(server: RedisServer, seconds: float) -> None:
-    """Let it answer nothing for a while."""
+def freeze(server: RedisServer, seconds: float) -> float:
+    """Let it answer nothing for a while; until when it cannot have answered."""
     server.freeze()
     time.sleep(seconds)
+    returning = time.monotonic()
     server.thaw()
+    return returning
 
 
-def kill(server: RedisServer, seconds: float) -> None:
-    """Let it be gone for a while; it comes back with what it had."""
+def kill(server: RedisServer, seconds: float) -> float:
+    """Let it be gone for a while; it comes back with what it had. Until when it cannot have answered."""
     server.kill()
     time.sleep(seconds)
+    returning = time.monotonic()
     server.start()
+    return returning
 
 
-WAYS: dict[str, Callable[[RedisServer, float], None]] = {"frozen": freeze, "killed": kill}
+WAYS: dict[str, Callable[[RedisServer, float], float]] = {"frozen": freeze, "killed": kill}
 
 
 def run(way: str, trial: Trial) -> Outcome:
@@ -89,11 +93,11 @@ def run(way: str, trial: Trial) -> Outcome:
                 _wait_for_token(load, since=0)
                 time.sleep(1)
                 gone = time.monotonic()
-                WAYS[way](redis, trial.away)
+                returning = WAYS[way](redis, trial.away)
                 back = time.monotonic()
                 first = _wait_for_token(load, since=back)
                 time.sleep(1)
-            return _judge(f"{trial.kind}, Redis {way}", served, load, (gone, back, first), trial)
+            return _judge(f"{trial.kind}, Redis {way}", served, load, (gone, returning, back, first), trial)
 
 
 def _wait_for_token(load: Load, *, since: float) -> float:
@@ -107,14 +111,14 @@ def _wait_for_token(load: Load, *, since: float) -> float:
     raise AssertionError(f"no token for 30 s, but {[answer.status for _, answer in load.answers[-8:]]}")
 
 
-def _judge(what: str, served: Served, load: Load, times: tuple[float, float, float], trial: Trial) -> Outcome:
-    gone, back, first = times
+def _judge(what: str, served: Served, load: Load, times: tuple[float, float, float, float], trial: Trial) -> Outcome:
+    gone, returning, back, first = times
     answers = [answer for _, answer in load.answers]
     counts = Counter(answer.status for answer in answers)
     assert set(counts) == {200, 503}, f"{what}: {dict(counts)}"
     unavailable = [answer for answer in answers if answer.status == 503]
     assert all(_is_retry(answer) for answer in unavailable), unavailable[0]
-    meanwhile = [answer for answer in answers if gone + 0.5 < answer.sent_at and _end(answer) < back]
+    meanwhile = [answer for answer in answers if gone + 0.5 < answer.sent_at and _end(answer) < returning]
     assert meanwhile, f"{what}: no answers while Redis was away"
     assert all(answer.status == 503 for answer in meanwhile), f"{what}: a token while Redis was away"
     slowest = max(answer.seconds for answer in answers)
