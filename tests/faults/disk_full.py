@@ -19,9 +19,10 @@ from pathlib import Path
 from sqlalchemy import event
 
 from tests.faults.database_servers import DatabaseServer, database_server, find_binary
+from tests.faults.redis_server import find_redis, redis_server
 from tests.faults.served import Answer, Caller, Load, ask_token, check_never_twice, create_app, serving, set_up
 
-DATABASES = {"postgres": "160m", "mariadb": "320m"}
+SERVERS = {"postgres": "160m", "mariadb": "320m", "redis": "16m"}
 """What needs how much of a disk, to begin with."""
 FULL_SECONDS = 60
 """Longest time until a database notices that there is no room: it has some in its files yet."""
@@ -127,21 +128,47 @@ def run_server(database: DatabaseServer, kind: str = "granian") -> Outcome:
 
     :raises AssertionError: What is promised is not kept.
     """
+
+    def start_again() -> None:
+        if database.process.poll() is not None:  # PostgreSQL ends itself when its log has no room
+            database.start()
+
     environment = {"FLASK_SQLALCHEMY_DATABASE_URI": database.url}
+    return _run(database.name, kind, environment, database.folder / "filler", start_again)
+
+
+def run_redis(folder: Path, kind: str = "granian") -> Outcome:
+    """Fill the disk of a Redis that has to write each mark before it confirms it, and make room again.
+
+    :raises AssertionError: What is promised is not kept.
+    """
+    with tempfile.TemporaryDirectory() as app_folder, redis_server(folder) as redis:
+        redis.settle(durable=True)
+
+        def start_again() -> None:
+            if redis.has_ended():  # it gives up rather than confirm what it cannot keep
+                redis.start()
+
+        environment = {
+            "FLASK_SQLALCHEMY_DATABASE_URI": f"sqlite:///{app_folder}/as.sqlite",
+            "FLASK_OAUTH2_REPLAY_STORE": redis.url,
+        }
+        return _run("redis", kind, environment, folder / "filler", start_again)
+
+
+def _run(name: str, kind: str, environment: dict[str, str], filler: Path, start_again: Callable[[], None]) -> Outcome:
     caller = set_up(environment)
-    filler = database.folder / "filler"
     with tempfile.TemporaryDirectory() as folder, serving(kind, Path(folder), environment) as served:
         with Load(served, caller, pause_seconds=0) as load:
             _wait_for(load, 200, since=0)
             _fill(filler)
             _wait_for(load, 503, since=time.monotonic())
             filler.unlink()
-            if database.process.poll() is not None:  # PostgreSQL ends itself when its log has no room
-                database.start()
+            start_again()
             _wait_for(load, 200, since=time.monotonic(), seconds=BACK_SECONDS)
         counts = check_answers([answer for _, answer in load.answers])
         assert ask_token(served.port, caller.build_form()).status == 200
-        return Outcome(database.name, counts, check_never_twice(served, load.answers))
+        return Outcome(name, counts, check_never_twice(served, load.answers))
 
 
 def _fill(path: Path) -> None:
@@ -166,21 +193,36 @@ def main() -> int:
     failed = False
     with tempfile.TemporaryDirectory() as folder:
         print(run_sqlite(Path(folder)), flush=True)
-    for name, size in DATABASES.items():
-        if find_binary(name) is None:
+    for name, size in SERVERS.items():
+        if not is_installed(name):
             print(f"{name}: SKIPPED, it is not installed", flush=True)
             continue
         with small_disk(size) as disk:
             if disk is None:
                 print(f"{name}: SKIPPED, no file system may be mounted here", flush=True)
                 continue
-            with database_server(name, home=disk) as database:
-                try:
-                    print(run_server(database), flush=True)
-                except AssertionError as error:
-                    print(f"{name}: FAILED: {error}", flush=True)
-                    failed = True
+            try:
+                print(run_on(disk, name), flush=True)
+            except AssertionError as error:
+                print(f"{name}: FAILED: {error}", flush=True)
+                failed = True
     return 1 if failed else 0
+
+
+def is_installed(name: str) -> bool:
+    """Whether a server can be started."""
+    return (find_redis() if name == "redis" else find_binary(name)) is not None
+
+
+def run_on(disk: Path, name: str) -> Outcome:
+    """Run one of :data:`SERVERS` on a small disk, and fill that.
+
+    :raises AssertionError: What is promised is not kept.
+    """
+    if name == "redis":
+        return run_redis(disk)
+    with database_server(name, home=disk) as database:
+        return run_server(database)
 
 
 if __name__ == "__main__":

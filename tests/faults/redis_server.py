@@ -62,6 +62,11 @@ class RedisServer:
         self._process.kill()
         self._process.wait()
 
+    def has_ended(self) -> bool:
+        """Whether it has ended by itself, as it does where it cannot write what it has to keep."""
+        assert self._process is not None
+        return self._process.poll() is not None
+
     def freeze(self) -> None:
         """Let it take connections, and answer nothing."""
         assert self._process is not None

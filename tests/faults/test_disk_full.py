@@ -2,23 +2,21 @@
 
 import pytest
 
-from tests.faults.database_servers import database_server, find_binary
-from tests.faults.disk_full import DATABASES, run_server, run_sqlite, small_disk
+from tests.faults.disk_full import SERVERS, is_installed, run_on, run_sqlite, small_disk
 
 
 def test_sqlite_file_that_may_not_grow_is_unavailable_until_it_may(tmp_path):
     assert run_sqlite(tmp_path).answers[503] > 0
 
 
-@pytest.mark.parametrize("name", DATABASES)
+@pytest.mark.parametrize("name", SERVERS)
 def test_server_without_room_is_unavailable_until_there_is_some(name):
-    if find_binary(name) is None:
+    if not is_installed(name):
         pytest.skip(f"no {name} whose disk may be full")
-    with small_disk(DATABASES[name]) as disk:
+    with small_disk(SERVERS[name]) as disk:
         if disk is None:
             pytest.skip("no file system may be mounted here: it takes root")
-        with database_server(name, home=disk) as database:
-            outcome = run_server(database)
+        outcome = run_on(disk, name)
 
     assert outcome.answers[503] > 0
     assert outcome.replayed > 0
