@@ -309,6 +309,8 @@ class AuthorizationServer(AuthlibServer):
         return token.members()
 
     def _announce(self, token: AccessToken) -> None:
+        if not token_issued.receivers:  # most apps have none, and this is on the way of every token
+            return
         grant = token.grant
         token_issued.send(
             flask.current_app._get_current_object(),  # type: ignore[attr-defined]

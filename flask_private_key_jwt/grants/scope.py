@@ -14,7 +14,9 @@ _ABOUT_PEOPLE = frozenset({OPENID, OFFLINE_ACCESS})
 
 def split_scope(text: str) -> tuple[str, ...]:
     """The scope tokens in *text*, each once, in their order. A space is the only separator; several count as one."""
-    return tuple(dict.fromkeys(token for token in text.split(" ") if token))
+    tokens = dict.fromkeys(text.split(" "))
+    tokens.pop("", None)
+    return tuple(tokens)
 
 
 def drop_offline_access(wanted: tuple[str, ...], allowed: Collection[str]) -> tuple[str, ...]:
