@@ -6,6 +6,7 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from time import monotonic, sleep
 from typing import Any
 
 from sqlalchemy import create_engine, event
@@ -27,6 +28,8 @@ COMMAND_TIMEOUT_SECONDS = 30
 
 PREPARE = "prepare_threshold"
 """Query parameter: after how many uses psycopg prepares a statement on the server; ``none``: never."""
+SWITCH_SECONDS, SWITCH_PAUSE_SECONDS = 0.2, 0.01
+"""How long to try to switch an SQLite file to WAL that others are switching, and the pause between two attempts."""
 SLACK_SECONDS = 0.5
 """On SQLite, how much longer than its budget a request may wait for another writer: to say it costs a statement."""
 
@@ -131,12 +134,21 @@ def _set_wal(connection: sqlite3.Connection, _record: object) -> None:
     cursor = connection.cursor()
     if cursor.execute("PRAGMA busy_timeout").fetchone()[0] < TIMEOUT_SECONDS * 1000:
         cursor.execute(f"PRAGMA busy_timeout = {TIMEOUT_SECONDS * 1000}")
-    try:
-        cursor.execute("PRAGMA journal_mode = WAL")
-    except sqlite3.OperationalError as error:
-        # A read-only file, or another process is switching it right now: SQLite does not wait for that.
-        log.info("SQLite does not switch to WAL: %s", error)
-    # Only in WAL is NORMAL safe for the file itself.
-    if cursor.execute("PRAGMA journal_mode").fetchone()[0] == "wal":
+    if _switch_to_wal(cursor):
+        # Only in WAL is NORMAL safe for the file itself.
         cursor.execute("PRAGMA synchronous = NORMAL")
     cursor.close()
+
+
+def _switch_to_wal(cursor: sqlite3.Cursor) -> bool:
+    """Whether the database is in WAL now. While another process is switching it, SQLite refuses and does not wait."""
+    give_up = monotonic() + SWITCH_SECONDS
+    while True:
+        try:
+            cursor.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError as error:
+            if "locked" in str(error) and monotonic() < give_up:
+                sleep(SWITCH_PAUSE_SECONDS)
+                continue
+            log.info("SQLite does not switch to WAL: %s", error)  # a read-only file, for one
+        return bool(cursor.execute("PRAGMA journal_mode").fetchone()[0] == "wal")
