@@ -9,7 +9,7 @@ from urllib.parse import urlencode, urlsplit
 
 from flask_private_key_jwt import clock
 from flask_private_key_jwt.dpop.proof import build_proof
-from flask_private_key_jwt.keys import jose
+from flask_private_key_jwt.jose import jose
 
 ASSERTION_SECONDS = 120
 PROOF_KEYS = 10

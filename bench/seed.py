@@ -6,8 +6,8 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from flask_private_key_jwt import clock
-from flask_private_key_jwt.stores.base import PROOF, Mark
-from flask_private_key_jwt.stores.sqlalchemy import SQLAlchemyReplayStore
+from flask_private_key_jwt.replay.base import PROOF, Mark
+from flask_private_key_jwt.replay.sql import SQLAlchemyReplayStore
 
 from . import token_server
 from .messages import Client

@@ -15,7 +15,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import NoReturn
 
-from flask_private_key_jwt.discovery import NoAnswer, exchange
+from flask_private_key_jwt.fetching.discovery import NoAnswer, exchange
 
 from .folder import FOLDER
 from .run_mark import HEADER, VARIABLE

@@ -1,8 +1,8 @@
 """private_key_jwt and DPoP for Flask.
 
-Reading order: ``server.py`` (the seven steps of a token request), then the package each step names:
-``request.py``, ``client_auth/``, ``dpop/``, ``stores/``, ``grants/``, ``tokens/``, ``response.py``. The API's side is
-``resource_server/``, the client's side ``client/``; they load neither each other's needs nor the server's.
+A package is a role on the wire: ``authorization_server`` issues tokens, ``resource_server`` takes them, ``client`` asks
+for them. What two of them need lies beside them. Begin with ``authorization_server/server.py``, the seven steps of a
+token request; ``docs/architecture.md`` has the map.
 """
 
 from typing import TYPE_CHECKING, Any
@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 from ._version import __version__
 
 if TYPE_CHECKING:
-    from .authorization.interaction import ConsentPage, SignIn
-    from .endpoints.browser_session import note_sign_in
+    from .authorization_server.authorization.interaction import ConsentPage, SignIn
+    from .authorization_server.endpoints.browser_session import note_sign_in
     from .errors import TooManyRequests
     from .extension import PrivateKeyJWT
     from .resource_server import ResourceProtector, current_token
@@ -20,10 +20,10 @@ _EXPORTS = {
     "PrivateKeyJWT": ".extension",
     "ResourceProtector": ".resource_server",
     "current_token": ".resource_server",
-    "ConsentPage": ".authorization.interaction",
+    "ConsentPage": ".authorization_server.authorization.interaction",
     "TooManyRequests": ".errors",
-    "SignIn": ".authorization.interaction",
-    "note_sign_in": ".endpoints.browser_session",
+    "SignIn": ".authorization_server.authorization.interaction",
+    "note_sign_in": ".authorization_server.endpoints.browser_session",
 }
 
 __all__ = [

@@ -5,20 +5,21 @@ from typing import Any, TypeVar
 import flask
 from flask_sqlalchemy import SQLAlchemy
 
-from .assembly import assemble
-from .cli import oauth2_group
-from .client_registry import ClientRegistry
-from .endpoints import MachineEndpoints
-from .endpoints.people import ConsentView, People, SignInPage, SignOut, UserLoader, listen_to_flask_login
+from .authorization_server.assembly import assemble
+from .authorization_server.cli import oauth2_group
+from .authorization_server.endpoints import MachineEndpoints
+from .authorization_server.endpoints.browser_session import listen_to_flask_login
+from .authorization_server.grants.policy import TokenPolicy, check_grant_class
+from .authorization_server.people import ConsentView, People, SignInPage, SignOut, UserLoader
+from .authorization_server.registration.registry import ClientRegistry
+from .authorization_server.server import BeforeMachineRequest, Declarations
+from .authorization_server.state import EXTENSION_KEY, current_state
+from .authorization_server.stores.granted import Holder
+from .authorization_server.stores.sql.registration_tokens import RegistrationTokens
+from .authorization_server.stores.tables.models import TABLE_PREFIX, build_tables
+from .authorization_server.tokens.introspection import IntrospectionPolicy
+from .authorization_server.tokens.user_claims import UserClaims, check_user_claims
 from .errors import ConfigurationError
-from .grants.policy import TokenPolicy, check_grant_class
-from .server import BeforeMachineRequest, Declarations
-from .state import EXTENSION_KEY, current_state
-from .stores.granted import Holder
-from .stores.models import TABLE_PREFIX, build_tables
-from .stores.registration_tokens import RegistrationTokens
-from .tokens.introspection import IntrospectionPolicy
-from .tokens.user_claims import UserClaims, check_user_claims
 
 C = TypeVar("C", bound=UserClaims)
 

@@ -16,7 +16,7 @@ from authlib.oauth2.rfc6749.grants import (
 from authlib.oauth2.rfc8628.errors import AuthorizationPendingError
 
 from flask_private_key_jwt.errors import ConfigurationError
-from flask_private_key_jwt.keys import jose
+from flask_private_key_jwt.jose import jose
 from tests.conftest import (
     API,
     ASSERTION_TYPE,

@@ -2,7 +2,7 @@
 
 import pytest
 
-from flask_private_key_jwt.caller_network import network_of, site_of
+from flask_private_key_jwt.authorization_server.caller_network import network_of, site_of
 
 
 @pytest.mark.parametrize(

@@ -13,15 +13,15 @@ import urllib3
 from werkzeug.serving import make_server
 from werkzeug.wrappers import Request, Response
 
-from flask_private_key_jwt import discovery
-from flask_private_key_jwt.discovery import (
+from flask_private_key_jwt.fetching import discovery
+from flask_private_key_jwt.fetching.discovery import (
     DiscoveryError,
     ServerMetadata,
     fetch_jwks,
     fetch_metadata,
     metadata_locations,
 )
-from flask_private_key_jwt.keys import jose
+from flask_private_key_jwt.jose import jose
 
 OAUTH = "/.well-known/oauth-authorization-server"
 OPENID = "/.well-known/openid-configuration"

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from flask_private_key_jwt.profiles import FAPI2
+from flask_private_key_jwt.settings.profiles import FAPI2
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", ROOT / "CHANGES.md", *sorted((ROOT / "docs").glob("*.md"))]

@@ -7,8 +7,8 @@ import pytest
 from sqlalchemy import create_engine, text
 
 from flask_private_key_jwt.errors import ConfigurationError
-from flask_private_key_jwt.stores.memory import MemoryReplayStore
-from flask_private_key_jwt.stores.sqlalchemy import SQLAlchemyReplayStore
+from flask_private_key_jwt.replay.memory import MemoryReplayStore
+from flask_private_key_jwt.replay.sql import SQLAlchemyReplayStore
 from tests.conftest import INVALID_CLIENT, SECRET, make_app
 
 

@@ -4,7 +4,7 @@ import copy
 
 import pytest
 
-from flask_private_key_jwt.merge_patch import merge_metadata, merge_patch
+from flask_private_key_jwt.authorization_server.registration.merge_patch import merge_metadata, merge_patch
 
 JWKS, OTHER_JWKS, URI = {"keys": [{"kid": "1"}]}, {"keys": [{"kid": "2"}]}, "https://keys.example/set"
 

@@ -5,10 +5,16 @@ import json
 
 import pytest
 
-from flask_private_key_jwt.client_id_document import read_client
+from flask_private_key_jwt.authorization_server.registration.client_id_document import read_client
+from flask_private_key_jwt.authorization_server.registration.metadata import (
+    OPERATOR_MEMBERS,
+    build_client,
+    describe_client,
+    unknown_members,
+)
 from flask_private_key_jwt.errors import InvalidClientMetadata
-from flask_private_key_jwt.registration import OPERATOR_MEMBERS, build_client, describe_client, unknown_members
-from flask_private_key_jwt.settings import ServerSettings, read
+from flask_private_key_jwt.settings.reading import read
+from flask_private_key_jwt.settings.server import ServerSettings
 from tests.self_registration.answers import REGISTER, assert_refused
 
 ISSUER = "https://as.example"

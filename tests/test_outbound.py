@@ -6,9 +6,9 @@ import threading
 
 import pytest
 
-from flask_private_key_jwt.discovery import DiscoveryError, NoAnswer, exchange, fetch_metadata
 from flask_private_key_jwt.errors import ConfigurationError
-from flask_private_key_jwt.outbound import Outbound, build_outbound
+from flask_private_key_jwt.fetching.discovery import DiscoveryError, NoAnswer, exchange, fetch_metadata
+from flask_private_key_jwt.fetching.outbound import Outbound, build_outbound
 from tests.keys.https_servers import Authority
 from tests.outbound_site import HOST, ISSUER, ROUTE, company_proxy, company_site, make_authority
 
@@ -147,7 +147,7 @@ def test_a_proxy_that_is_away_is_named(authority):
     ],
 )
 def test_what_is_no_proxy_in_the_environment_is_said_without_being_quoted(url, problem, authority, monkeypatch):
-    monkeypatch.setattr("flask_private_key_jwt.outbound.find_spec", lambda _: None)
+    monkeypatch.setattr("flask_private_key_jwt.fetching.outbound.find_spec", lambda _: None)
     monkeypatch.setenv("HTTPS_PROXY", url)
 
     with pytest.raises(DiscoveryError, match=rf"was not asked: .*\(HTTPS_PROXY\) {problem}") as caught:
@@ -289,7 +289,7 @@ def test_proxies_are_a_mapping():
 
 
 def test_a_socks_proxy_needs_pysocks(monkeypatch):
-    monkeypatch.setattr("flask_private_key_jwt.outbound.find_spec", lambda _: None)
+    monkeypatch.setattr("flask_private_key_jwt.fetching.outbound.find_spec", lambda _: None)
     with pytest.raises(ConfigurationError, match="pip install PySocks"):
         build_outbound({"https": "socks5h://proxy.example:1080"}, None)
 

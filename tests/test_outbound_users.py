@@ -13,7 +13,7 @@ from flask_private_key_jwt.client import (
     TokenRequestError,
 )
 from flask_private_key_jwt.errors import ConfigurationError
-from flask_private_key_jwt.keys import jose
+from flask_private_key_jwt.jose import jose
 from flask_private_key_jwt.signals import request_refused
 from tests.conftest import START
 from tests.outbound_site import ISSUER, company_proxy, company_site, make_authority

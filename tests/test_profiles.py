@@ -3,8 +3,10 @@
 import pytest
 
 from flask_private_key_jwt.errors import ConfigurationError
-from flask_private_key_jwt.profiles import FAPI2_ALGS
-from flask_private_key_jwt.settings import ResourceSettings, ServerSettings, read
+from flask_private_key_jwt.settings.profiles import FAPI2_ALGS
+from flask_private_key_jwt.settings.reading import read
+from flask_private_key_jwt.settings.resource import ResourceSettings
+from flask_private_key_jwt.settings.server import ServerSettings
 from tests.conftest import API, ISSUER
 
 CONTRADICTIONS = {

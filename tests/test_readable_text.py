@@ -5,7 +5,7 @@ import unicodedata
 
 import pytest
 
-from flask_private_key_jwt.readable_text import escape_unprintable, is_plain, is_visible_name
+from flask_private_key_jwt.authorization_server.readable_text import escape_unprintable, is_plain, is_visible_name
 
 
 @pytest.mark.parametrize(

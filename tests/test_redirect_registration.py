@@ -3,8 +3,8 @@
 import flask
 import pytest
 
+from flask_private_key_jwt.authorization_server.registration.metadata import describe_client
 from flask_private_key_jwt.errors import InvalidClientMetadata, InvalidRedirectURI
-from flask_private_key_jwt.registration import describe_client
 
 
 class Somebody:

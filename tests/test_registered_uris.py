@@ -2,8 +2,8 @@
 
 import pytest
 
+from flask_private_key_jwt.authorization_server.registered_uris import check_page, find_picture_origin
 from flask_private_key_jwt.errors import InvalidClientMetadata
-from flask_private_key_jwt.registered_uris import check_page, find_picture_origin
 
 
 @pytest.mark.parametrize(

@@ -2,12 +2,17 @@
 
 import pytest
 
+from flask_private_key_jwt.authorization_server.grants.scope import MAX_SCOPE_CHARACTERS
+from flask_private_key_jwt.authorization_server.keys.client_keys import MAX_KEYS
+from flask_private_key_jwt.authorization_server.registration.metadata import (
+    build_client,
+    describe_client,
+    unknown_members,
+)
 from flask_private_key_jwt.errors import InvalidClientMetadata
-from flask_private_key_jwt.grants.scope import MAX_SCOPE_CHARACTERS
-from flask_private_key_jwt.keys.certificates import build_self_signed, jwk_of, load_certificate
-from flask_private_key_jwt.keys.client_keys import MAX_KEYS
-from flask_private_key_jwt.registration import build_client, describe_client, unknown_members
-from flask_private_key_jwt.settings import ServerSettings, read
+from flask_private_key_jwt.jose.certificates import build_self_signed, jwk_of, load_certificate
+from flask_private_key_jwt.settings.reading import read
+from flask_private_key_jwt.settings.server import ServerSettings
 from tests.conftest import START
 
 GRANT_TYPES = ["client_credentials", "urn:example:own"]

@@ -4,8 +4,14 @@ from types import SimpleNamespace
 
 import pytest
 
+from flask_private_key_jwt.authorization_server.request import (
+    FORM_TYPE,
+    MAX_PARAMETERS,
+    FormRequest,
+    parse_form,
+    read_form,
+)
 from flask_private_key_jwt.errors import InvalidRequest, PayloadTooLarge
-from flask_private_key_jwt.request import FORM_TYPE, MAX_PARAMETERS, FormRequest, parse_form, read_form
 
 URL = "https://as.example/oauth2/token"
 

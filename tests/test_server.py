@@ -2,7 +2,7 @@
 
 import pytest
 
-from flask_private_key_jwt.stores.memory import MemoryReplayStore
+from flask_private_key_jwt.replay.memory import MemoryReplayStore
 from tests.conftest import CLIENT_ID, INVALID_CLIENT, INVALID_PROOF
 
 

@@ -10,14 +10,11 @@ import flask
 import pytest
 
 from flask_private_key_jwt.errors import ConfigurationError
-from flask_private_key_jwt.settings import (
-    ASYMMETRIC_ALGS,
-    READ_BY_AUTHLIB,
-    ResourceSettings,
-    ServerSettings,
-    SharedSettings,
-    read,
-)
+from flask_private_key_jwt.settings.reading import READ_BY_AUTHLIB, read
+from flask_private_key_jwt.settings.resource import ResourceSettings
+from flask_private_key_jwt.settings.server import ServerSettings
+from flask_private_key_jwt.settings.shared import SharedSettings
+from flask_private_key_jwt.settings.values import ASYMMETRIC_ALGS
 
 ISSUER = "https://as.example"
 API = "https://api.example"

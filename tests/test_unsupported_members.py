@@ -2,9 +2,9 @@
 
 import pytest
 
+from flask_private_key_jwt.authorization_server.registration.metadata import unknown_members
+from flask_private_key_jwt.authorization_server.registration.unsupported_members import UNSUPPORTED, check_unsupported
 from flask_private_key_jwt.errors import InvalidClientMetadata
-from flask_private_key_jwt.registration import unknown_members
-from flask_private_key_jwt.unsupported_members import UNSUPPORTED, check_unsupported
 
 PROTECTS = {
     "id_token_encrypted_response_alg": "RSA-OAEP-256",

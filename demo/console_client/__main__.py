@@ -5,8 +5,8 @@ import sys
 from collections.abc import Sequence
 from functools import partial
 
-from flask_private_key_jwt.discovery import DiscoveryError, NoAnswer
 from flask_private_key_jwt.errors import ConfigurationError
+from flask_private_key_jwt.fetching.discovery import DiscoveryError, NoAnswer
 
 from ..clients import ALICE, CLIENTS, MOBILE, MOBILE_CODE, MOBILE_DPOP, WEB, DemoClient
 from .attacks import ATTACKS, run_attacks

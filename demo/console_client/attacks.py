@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from flask_private_key_jwt.client.proofs import Prover
-from flask_private_key_jwt.keys import jose
+from flask_private_key_jwt.jose import jose
 
 from .caller import Caller, Exchange, send
 from .show import Show

@@ -12,8 +12,8 @@ from flask_private_key_jwt.client import build_client_assertion, load_key
 from flask_private_key_jwt.client.assertion import ASSERTION_TYPE
 from flask_private_key_jwt.client.challenge import find_challenge_error
 from flask_private_key_jwt.client.proofs import Prover
-from flask_private_key_jwt.discovery import ServerMetadata, exchange, fetch_metadata
-from flask_private_key_jwt.keys import jose
+from flask_private_key_jwt.fetching.discovery import ServerMetadata, exchange, fetch_metadata
+from flask_private_key_jwt.jose import jose
 
 from ..clients import DemoClient
 

@@ -9,8 +9,8 @@ from hashlib import sha256
 from typing import Any
 from urllib.parse import urlencode
 
-from flask_private_key_jwt.discovery import ServerMetadata
-from flask_private_key_jwt.keys import jose
+from flask_private_key_jwt.fetching.discovery import ServerMetadata
+from flask_private_key_jwt.jose import jose
 
 from .caller import Caller
 from .loopback import LoopbackListener

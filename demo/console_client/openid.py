@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from flask_private_key_jwt import clock
-from flask_private_key_jwt.discovery import ServerMetadata, fetch_jwks
-from flask_private_key_jwt.keys import jose
-from flask_private_key_jwt.tokens.id_token import build_at_hash
+from flask_private_key_jwt.authorization_server.tokens.id_token import build_at_hash
+from flask_private_key_jwt.fetching.discovery import ServerMetadata, fetch_jwks
+from flask_private_key_jwt.jose import jose
 
 from .caller import Caller
 from .show import Show

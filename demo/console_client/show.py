@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.json import JSON
 from rich.text import Text
 
-from flask_private_key_jwt.keys import jose
+from flask_private_key_jwt.jose import jose
 
 from .caller import Exchange
 

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from flask_private_key_jwt.keys import jose
+from flask_private_key_jwt.jose import jose
 
 from .caller import Caller, Exchange
 from .show import Show

@@ -6,7 +6,7 @@ import time
 import requests
 
 from flask_private_key_jwt.client import PrivateKeyJWTAuth
-from flask_private_key_jwt.keys import jose
+from flask_private_key_jwt.jose import jose
 
 from ..clients import DemoClient
 from .show import Show

@@ -9,7 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from ..discovery import DiscoveryError
+    from ..fetching.discovery import DiscoveryError
     from .assertion import build_client_assertion
     from .auth import PrivateKeyJWTAuth
     from .authlib_auth import PrivateKeyJWTClientAuth

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ..errors import ConfigurationError
-from ..keys import jose
-from ..settings import ASYMMETRIC_ALGS
+from ..jose import jose
+from ..settings.values import ASYMMETRIC_ALGS
 from .key import load_key
 from .keygen import CertificateWish, build_key_files, write_key_files
 

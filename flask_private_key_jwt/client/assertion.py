@@ -4,8 +4,8 @@ import secrets
 from typing import Any
 
 from .. import clock
-from ..keys import jose
-from ..keys.certificates import Certificate
+from ..jose import jose
+from ..jose.certificates import Certificate
 
 ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 LIFETIME_SECONDS = 60

@@ -8,9 +8,9 @@ import requests
 from requests.auth import AuthBase
 from requests.utils import rewind_body
 
-from ..discovery import TIMEOUT_SECONDS
 from ..errors import ConfigurationError
-from ..keys import jose
+from ..fetching.discovery import TIMEOUT_SECONDS
+from ..jose import jose
 from .certificate import CertificateSource
 from .challenge import find_challenge_error
 from .endpoint_client import Audience

@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import parse_qsl, urlencode
 
 from ..errors import ConfigurationError
-from ..settings import https_url, resource_uri
+from ..settings.values import https_url, resource_uri
 from .assertion import ASSERTION_TYPE, build_client_assertion
 from .certificate import CertificateSource, load_client_certificate
 from .key import KeySource, load_key

@@ -4,8 +4,8 @@ import os
 
 from .. import clock
 from ..errors import ConfigurationError
-from ..keys import jose
-from ..keys.certificates import Certificate, load_certificate
+from ..jose import jose
+from ..jose.certificates import Certificate, load_certificate
 from .source_file import read_file
 
 CertificateSource = str | bytes | os.PathLike[str] | Certificate

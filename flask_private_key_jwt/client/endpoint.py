@@ -5,9 +5,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..discovery import Answer
-from ..keys import jose
-from ..keys.unset import without_unset
+from ..fetching.discovery import Answer
+from ..jose import jose
+from ..jose.unset import without_unset
 from .errors import EndpointError
 
 _JWT = re.compile(r"eyJ[\w.-]+")  # any JSON object in base64url begins so

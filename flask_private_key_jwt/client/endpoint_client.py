@@ -4,11 +4,11 @@ import time
 from collections.abc import Mapping
 from typing import Literal
 
-from ..discovery import TIMEOUT_SECONDS, Answer, NoAnswer, ServerMetadata, exchange, fetch_metadata, time_left
 from ..errors import ConfigurationError
-from ..keys.single_flight import SingleFlight
-from ..outbound import build_outbound
-from ..settings import https_url
+from ..fetching.discovery import TIMEOUT_SECONDS, Answer, NoAnswer, ServerMetadata, exchange, fetch_metadata, time_left
+from ..fetching.outbound import build_outbound
+from ..fetching.single_flight import SingleFlight
+from ..settings.values import https_url
 from .assertion import ASSERTION_TYPE, build_client_assertion
 from .certificate import CertificateSource, load_client_certificate
 from .endpoint import Endpoint

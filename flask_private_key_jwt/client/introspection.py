@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..discovery import Answer
+from ..fetching.discovery import Answer
 from .endpoint import ADVICE, Endpoint
 from .endpoint_client import EndpointClient
 from .errors import IntrospectionError

@@ -6,8 +6,8 @@ from dataclasses import replace
 from typing import Any
 
 from ..errors import ConfigurationError
-from ..keys import jose
-from ..keys.private_keys import decode_base64_key
+from ..jose import jose
+from ..jose.private_keys import decode_base64_key
 from .source_file import is_file, read_file
 
 KeySource = str | bytes | os.PathLike[str] | Mapping[str, Any] | jose.PrivateKey

@@ -8,8 +8,8 @@ from typing import Any
 
 from .. import clock
 from ..errors import ConfigurationError
-from ..keys import jose
-from ..keys.certificates import build_self_signed, jwk_of, load_certificate
+from ..jose import jose
+from ..jose.certificates import build_self_signed, jwk_of, load_certificate
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from ..errors import ConfigurationError
-from ..settings import is_loopback_host
+from ..settings.values import is_loopback_host
 
 _PORTS = {"http": 80, "https": 443}
 # A plain host and port. User names, escapes, backslashes and letters beyond ASCII are where URL parsers disagree about

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from .. import clock
 from ..dpop.proof import build_proof
-from ..keys import jose
+from ..jose import jose
 
 # RFC 9449 §8.1: NQCHAR. A header that came twice arrives joined by ", " and is none.
 _NONCE = re.compile(r"[\x21\x23-\x5B\x5D-\x7E]{1,4096}")

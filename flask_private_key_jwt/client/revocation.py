@@ -1,6 +1,6 @@
 """What a revocation endpoint answers (RFC 7009 §2.2)."""
 
-from ..discovery import Answer
+from ..fetching.discovery import Answer
 from .endpoint import ADVICE, Endpoint
 from .errors import RevocationError
 

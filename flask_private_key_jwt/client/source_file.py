@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 
 from ..errors import ConfigurationError
-from ..keys.plain_text import show_path
+from ..jose.plain_text import show_path
 
 
 def is_file(path: str) -> bool:

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from ..discovery import Answer
+from ..fetching.discovery import Answer
 from .endpoint import ADVICE, Endpoint
 from .errors import TokenRequestError
 

@@ -4,8 +4,8 @@ import logging
 from collections.abc import Mapping, Sequence
 
 from .. import clock
-from ..discovery import TIMEOUT_SECONDS, Answer
-from ..keys import jose
+from ..fetching.discovery import TIMEOUT_SECONDS, Answer
+from ..jose import jose
 from .certificate import CertificateSource
 from .endpoint_client import Audience, EndpointClient, Form
 from .key import KeySource
@@ -13,7 +13,7 @@ from .proofs import Prover
 from .revocation import REVOCATION, check_revoked
 from .token import TOKEN, Token, TokenType, read_token
 
-log = logging.getLogger(__name__)
+log = logging.getLogger("flask_private_key_jwt")
 
 
 class TokenClient(EndpointClient):

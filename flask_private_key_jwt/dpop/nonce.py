@@ -4,8 +4,8 @@ import hmac
 from functools import cached_property
 from hashlib import sha256
 
-from ..keys.derived import Secrets
-from ..keys.jose import b64url
+from ..jose.derived import Secrets
+from ..jose.jose import b64url
 
 
 class Nonces:

@@ -12,9 +12,9 @@ from urllib.parse import urlsplit
 
 from .. import clock
 from ..errors import InvalidDPoPProof, UseDPoPNonce
-from ..keys import jose
-from ..settings import SharedSettings
-from ..stores.base import PROOF, Mark
+from ..jose import jose
+from ..replay.base import PROOF, Mark
+from ..settings.shared import SharedSettings
 from .nonce import Nonces
 
 TYP = "dpop+jwt"
@@ -43,7 +43,7 @@ class ProofChecker:
 
     :param settings: That server's settings.
     :param nonces: Its nonces when a proof must carry one, else ``None``.
-    :param server: What stands for it in a mark: see :attr:`.stores.base.Mark.server`.
+    :param server: What stands for it in a mark: see :attr:`.replay.base.Mark.server`.
     """
 
     def __init__(self, settings: SharedSettings, nonces: Nonces | None, *, server: str) -> None:

@@ -7,7 +7,7 @@ from typing import Any, cast
 from flask import request
 from werkzeug.local import LocalProxy
 
-from ..keys.jose import Claims
+from ..jose.jose import Claims
 from ..tokens.verification import AccessToken
 from .credentials import Credentials
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import flask
 
+from ..database.deadline import request_budget
 from ..dpop.proof import DPoPProof, ProofChecker
 from ..errors import (
     ConfigurationError,
@@ -16,10 +17,9 @@ from ..errors import (
     TemporarilyUnavailable,
     UseDPoPNonce,
 )
-from ..response import error_response
-from ..settings import ResourceSettings
-from ..stores.base import Replayed, ReplayStore
-from ..stores.deadline import request_budget
+from ..refusal import error_response
+from ..replay.base import Replayed, ReplayStore
+from ..settings.resource import ResourceSettings
 from ..tokens.verification import AccessToken, KeySource, OwnKeys, TokenVerifier
 from .admission import Admission, find_admission, remember_admission
 from .challenge import Challenger

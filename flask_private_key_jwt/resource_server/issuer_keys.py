@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from threading import Lock
 
 from .. import clock
-from ..discovery import DiscoveryError, fetch_jwks, fetch_metadata
 from ..errors import TemporarilyUnavailable
-from ..outbound import USUAL, Outbound, build_outbound
-from ..settings import ResourceSettings
+from ..fetching.discovery import DiscoveryError, fetch_jwks, fetch_metadata
+from ..fetching.outbound import USUAL, Outbound, build_outbound
+from ..settings.resource import ResourceSettings
 from ..tokens.verified_tokens import Keys
 
-log = logging.getLogger(__name__)
+log = logging.getLogger("flask_private_key_jwt")
 
 REFETCH_SECONDS = 30
 """How long unknown ``kid`` values cause no second fetch, and how long an issuer that is away is left alone."""

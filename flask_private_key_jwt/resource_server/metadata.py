@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 
 from flask import Flask
 
-from ..settings import ResourceSettings
+from ..settings.resource import ResourceSettings
 from .requirement import Requirement
 from .target_uri import find_origin
 

@@ -6,7 +6,7 @@ from urllib.parse import unquote
 import flask
 
 from ..errors import ConfigurationError, MethodNotAllowed, TemporarilyUnavailable
-from ..settings import ResourceSettings
+from ..settings.resource import ResourceSettings
 from .guard import EXTENSION_KEY, current_guard, refuse
 from .metadata import build_metadata, find_requirements, metadata_path
 

@@ -6,11 +6,11 @@ from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Protocol
 
 from .. import clock
-from ..discovery import DiscoveryError
 from ..errors import ConfigurationError, InvalidToken, TemporarilyUnavailable
-from ..keys.jose import Claims
-from ..keys.single_flight import SingleFlight
-from ..settings import ResourceSettings
+from ..fetching.discovery import DiscoveryError
+from ..fetching.single_flight import SingleFlight
+from ..jose.jose import Claims
+from ..settings.resource import ResourceSettings
 from ..tokens.verification import AccessToken
 from .issuer_pause import PAUSE_SECONDS, IssuerPause
 from .verdicts import KnownVerdicts, Verdict

@@ -2,10 +2,10 @@
 
 from typing import Protocol
 
-from ..keys.derived import Secrets
-from ..keys.jose import Claims, PublicKey
-from ..settings import ServerSettings
-from ..stores.base import ReplayStore
+from ..jose.derived import Secrets
+from ..jose.jose import Claims, PublicKey
+from ..replay.base import ReplayStore
+from ..settings.server import ServerSettings
 
 SERVER_KEY = "private_key_jwt"
 """Where it is in ``app.extensions``."""

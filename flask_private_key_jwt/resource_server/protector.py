@@ -10,10 +10,11 @@ import flask
 from ..dpop.nonce import Nonces
 from ..dpop.proof import ProofChecker
 from ..errors import ConfigurationError
-from ..keys.derived import read_secrets
-from ..settings import ResourceSettings, read
-from ..stores.base import ReplayStore, name_api
-from ..stores.replay import load_replay_store
+from ..jose.derived import read_secrets
+from ..replay.base import ReplayStore, name_api
+from ..replay.loading import load_replay_store
+from ..settings.reading import read
+from ..settings.resource import ResourceSettings
 from ..tokens.verification import TokenVerifier
 from .challenge import Challenger
 from .guard import EXTENSION_KEY, Guard, current_guard

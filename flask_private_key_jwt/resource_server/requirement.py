@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
 from ..errors import ConfigurationError, InsufficientScope, InvalidToken
-from ..settings import scope_tokens
+from ..settings.values import scope_tokens
 from ..tokens.verification import AccessToken
 from .credentials import Scheme
 

@@ -5,7 +5,7 @@ from typing import Protocol
 from urllib.parse import quote_from_bytes, urlsplit
 
 from ..errors import ConfigurationError
-from ..settings import ResourceSettings
+from ..settings.resource import ResourceSettings
 from .credentials import Environ
 
 

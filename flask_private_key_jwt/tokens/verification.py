@@ -5,9 +5,9 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from .. import clock
-from ..dpop.binding import load_jkt
+from ..dpop.confirmation import load_jkt
 from ..errors import InvalidToken
-from ..keys import jose
+from ..jose import jose
 from .verified_tokens import Keys, VerifiedTokens
 
 TYP = "at+jwt"

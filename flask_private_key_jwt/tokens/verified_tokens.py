@@ -6,7 +6,7 @@ from hashlib import sha256
 from threading import Lock
 from typing import Generic, TypeVar
 
-from ..keys.jose import PublicKey
+from ..jose.jose import PublicKey
 
 T = TypeVar("T")
 Keys = tuple[PublicKey, ...]

@@ -9,7 +9,7 @@ import flask
 import pytest
 
 from flask_private_key_jwt import note_sign_in
-from flask_private_key_jwt.keys import jose
+from flask_private_key_jwt.jose import jose
 from tests.conftest import ASSERTION_TYPE, ISSUER
 
 APP_ID = "webapp"

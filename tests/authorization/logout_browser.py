@@ -2,9 +2,9 @@
 
 from urllib.parse import urlencode
 
-from flask_private_key_jwt.state import current_state
-from flask_private_key_jwt.stores.granted import Granted
-from flask_private_key_jwt.tokens.id_token import IdTokenIssuer
+from flask_private_key_jwt.authorization_server.state import current_state
+from flask_private_key_jwt.authorization_server.stores.granted import Granted
+from flask_private_key_jwt.authorization_server.tokens.id_token import IdTokenIssuer
 from tests.authorization.conftest import APP_ID, BYE, Browser, build_request
 from tests.conftest import ISSUER
 

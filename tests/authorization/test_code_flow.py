@@ -1,6 +1,6 @@
 """The whole way, once: request, sign-in, consent, code, token, refresh; with and without PAR and DPoP."""
 
-from flask_private_key_jwt.keys import jose
+from flask_private_key_jwt.jose import jose
 from tests.authorization.conftest import APP_ID, PAR_URL, Browser, answer_in, build_request
 from tests.conftest import ISSUER
 

@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from flask_private_key_jwt.errors import InvalidGrant
-from flask_private_key_jwt.keys import jose
+from flask_private_key_jwt.jose import jose
 from tests.authorization.conftest import APP_ID, VERIFIER
 from tests.conftest import API, INVALID_CLIENT
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from flask_private_key_jwt.authorization.interaction import ConsentPage
+from flask_private_key_jwt.authorization_server.authorization.interaction import ConsentPage
 from tests.authorization.conftest import APP_ID, REDIRECT_URI, build_request
 
 

@@ -1,6 +1,6 @@
 """A public client that was registered before the profile fapi2 came is refused everywhere."""
 
-from flask_private_key_jwt.client_auth.public import METHOD
+from flask_private_key_jwt.authorization_server.client_auth.public import METHOD
 from tests.authorization.conftest import build_request
 from tests.conftest import INVALID_CLIENT, close, make_app
 

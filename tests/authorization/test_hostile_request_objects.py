@@ -13,8 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from flask_private_key_jwt import note_sign_in
-from flask_private_key_jwt.authorization.parameters import KNOWN
-from flask_private_key_jwt.keys import jose
+from flask_private_key_jwt.authorization_server.authorization.parameters import KNOWN
+from flask_private_key_jwt.jose import jose
 from flask_private_key_jwt.signals import request_refused
 from tests.authorization.conftest import APP_ID, REDIRECT_URI, Browser, User, build_request
 from tests.conftest import ASSERTION_TYPE, ISSUER, START, build_claims, close, make_app

@@ -8,11 +8,11 @@ import secrets
 import pytest
 
 from flask_private_key_jwt import ResourceProtector
+from flask_private_key_jwt.authorization_server.stores.granted import Granted
+from flask_private_key_jwt.authorization_server.tokens.id_token import IdTokenIssuer, read_id_token_hint
 from flask_private_key_jwt.errors import OAuthError
-from flask_private_key_jwt.keys import jose
+from flask_private_key_jwt.jose import jose
 from flask_private_key_jwt.signals import request_refused
-from flask_private_key_jwt.stores.granted import Granted
-from flask_private_key_jwt.tokens.id_token import IdTokenIssuer, read_id_token_hint
 from flask_private_key_jwt.tokens.verification import OwnKeys
 from tests.authorization.conftest import APP_ID, REDIRECT_URI, build_request
 from tests.conftest import ISSUER, TOKEN_URL

@@ -5,12 +5,12 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from flask_private_key_jwt.authorization.sealed_hint import SealedHints
+from flask_private_key_jwt.authorization_server.sign_out.sealed_hint import SealedHints
+from flask_private_key_jwt.authorization_server.state import EXTENSION_KEY
+from flask_private_key_jwt.authorization_server.tokens.id_token import IdTokenHint
 from flask_private_key_jwt.errors import StoreUnavailable
-from flask_private_key_jwt.keys import jose
-from flask_private_key_jwt.keys.derived import Secrets
-from flask_private_key_jwt.state import EXTENSION_KEY
-from flask_private_key_jwt.tokens.id_token import IdTokenHint
+from flask_private_key_jwt.jose import jose
+from flask_private_key_jwt.jose.derived import Secrets
 from tests.authorization.conftest import APP_ID, BYE, REDIRECT_URI
 from tests.authorization.logout_browser import (
     BYE_WITH_STATE,

@@ -2,9 +2,9 @@
 
 import pytest
 
+from flask_private_key_jwt.authorization_server.tokens.user_claims import STANDARD_CLAIMS
 from flask_private_key_jwt.errors import StoreUnavailable
-from flask_private_key_jwt.keys import jose
-from flask_private_key_jwt.tokens.user_claims import STANDARD_CLAIMS
+from flask_private_key_jwt.jose import jose
 from tests.authorization.conftest import APP_ID
 from tests.conftest import API, ISSUER
 
@@ -157,7 +157,7 @@ def test_database_that_is_away_does_not_hide_the_document(app, read, monkeypatch
     def away(self):
         raise StoreUnavailable("the database is away")
 
-    monkeypatch.setattr("flask_private_key_jwt.keys.server_keys.ServerKeys.current", away)
+    monkeypatch.setattr("flask_private_key_jwt.authorization_server.keys.server_keys.ServerKeys.current", away)
 
     assert read()["id_token_signing_alg_values_supported"] == ["ES256"]
 

@@ -5,7 +5,7 @@ import json
 import pytest
 from sqlalchemy import text
 
-from flask_private_key_jwt.keys import jose
+from flask_private_key_jwt.jose import jose
 from tests.authorization.conftest import APP_ID, answer_in, build_request
 from tests.authorization.test_interaction import is_asked_to_consent, is_asked_to_sign_in
 from tests.conftest import ISSUER, START

@@ -2,7 +2,7 @@
 
 import pytest
 
-from flask_private_key_jwt.authorization.push_quota import ADDRESS_FACTOR, TOTAL_FACTOR
+from flask_private_key_jwt.authorization_server.authorization.push_quota import ADDRESS_FACTOR, TOTAL_FACTOR
 from tests.authorization.conftest import APP_ID, build_request
 from tests.conftest import ASSERTION_TYPE, START
 

@@ -6,10 +6,11 @@ from hashlib import sha256
 import pytest
 from sqlalchemy import func, select
 
+from flask_private_key_jwt.authorization_server.stores.sql import refresh_tokens as sqlalchemy_refresh_tokens
+from flask_private_key_jwt.authorization_server.stores.sql import revocations as sqlalchemy_revocations
 from flask_private_key_jwt.errors import InvalidScope
-from flask_private_key_jwt.keys import jose
-from flask_private_key_jwt.keys.derived import Secrets
-from flask_private_key_jwt.stores import sqlalchemy_refresh_tokens, sqlalchemy_revocations
+from flask_private_key_jwt.jose import jose
+from flask_private_key_jwt.jose.derived import Secrets
 from tests.authorization.conftest import APP_ID, PATH, Browser, answer_in, build_request
 from tests.conftest import INVALID_CLIENT, SECRET
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from flask_private_key_jwt.endpoints.faults import FAULTS
+from flask_private_key_jwt.authorization_server.endpoints.faults import FAULTS
 from flask_private_key_jwt.errors import StoreUnavailable
 from tests.authorization.conftest import APP_ID, REDIRECT_URI, build_request
 from tests.authorization.logout_browser import LOGOUT

@@ -4,9 +4,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from flask_private_key_jwt.keys import jose
-from flask_private_key_jwt.keys.derived import Secrets
-from flask_private_key_jwt.registration import describe_client
+from flask_private_key_jwt.authorization_server.registration.metadata import describe_client
+from flask_private_key_jwt.jose import jose
+from flask_private_key_jwt.jose.derived import Secrets
 from tests.authorization.conftest import APP_ID, Browser, answer_in, build_request
 from tests.conftest import API, INVALID_CLIENT, INVALID_REQUEST, ISSUER
 

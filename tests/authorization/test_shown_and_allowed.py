@@ -2,7 +2,7 @@
 
 import pytest
 
-from flask_private_key_jwt.state import current_state
+from flask_private_key_jwt.authorization_server.state import current_state
 from tests.authorization.conftest import APP_ID, answer_in, build_request
 from tests.conftest import ISSUER
 

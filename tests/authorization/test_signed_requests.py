@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import update
 
 from flask_private_key_jwt.errors import InvalidClientMetadata
-from flask_private_key_jwt.settings import ASYMMETRIC_ALGS
+from flask_private_key_jwt.settings.values import ASYMMETRIC_ALGS
 from tests.authorization.conftest import APP_ID, PAR_URL, PATH, answer_in, build_request
 from tests.conftest import INVALID_PROOF, INVALID_REQUEST, ISSUER
 

@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from flask_private_key_jwt.stores import deadline
+from flask_private_key_jwt.database import deadline
 from tests.authorization.conftest import APP_ID
 
 

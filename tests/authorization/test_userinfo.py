@@ -11,7 +11,7 @@ from sqlalchemy.orm import mapped_column
 from flask_private_key_jwt import ResourceProtector, current_token
 from flask_private_key_jwt.dpop.proof import access_token_hash
 from flask_private_key_jwt.errors import ConfigurationError, InvalidToken
-from flask_private_key_jwt.keys import jose
+from flask_private_key_jwt.jose import jose
 from tests.authorization.conftest import APP_ID, answer_in, build_request
 from tests.conftest import API, ISSUER
 

@@ -7,7 +7,7 @@ import pytest
 from cryptography.hazmat.primitives.serialization import NoEncryption
 from cryptography.hazmat.primitives.serialization.pkcs12 import serialize_key_and_certificates
 
-from flask_private_key_jwt.keys.certificates import build_self_signed, load_certificate
+from flask_private_key_jwt.jose.certificates import build_self_signed, load_certificate
 from tests.conftest import CLIENT_ID, INVALID_CLIENT, START
 
 DAY = 86400

@@ -4,11 +4,11 @@ import json
 
 import pytest
 
+from flask_private_key_jwt.authorization_server.keys.client_keys import ClientKeys
+from flask_private_key_jwt.authorization_server.keys.remote_documents import DocumentUnavailable
 from flask_private_key_jwt.errors import InvalidClientMetadata
-from flask_private_key_jwt.keys.certificates import build_self_signed, jwk_of, load_certificate
-from flask_private_key_jwt.keys.client_keys import ClientKeys
-from flask_private_key_jwt.keys.remote_documents import DocumentUnavailable
-from flask_private_key_jwt.keys.safe_fetch import FetchedDocument, SafeFetcher
+from flask_private_key_jwt.fetching.safe_fetch import FetchedDocument, SafeFetcher
+from flask_private_key_jwt.jose.certificates import build_self_signed, jwk_of, load_certificate
 from tests.conftest import CLIENT_ID, INVALID_CLIENT, START
 
 HOUR = 3600

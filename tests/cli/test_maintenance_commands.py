@@ -4,9 +4,9 @@ import flask
 import pytest
 from sqlalchemy import text
 
-from flask_private_key_jwt.cli import oauth2_group
-from flask_private_key_jwt.keys.derived import MIN_SECRET_CHARACTERS
-from flask_private_key_jwt.stores.base import KEEP_ENDED_SECONDS
+from flask_private_key_jwt.authorization_server.cli import oauth2_group
+from flask_private_key_jwt.database.batches import KEEP_ENDED_SECONDS
+from flask_private_key_jwt.jose.derived import MIN_SECRET_CHARACTERS
 from tests.conftest import INVALID_CLIENT, close, make_app
 
 SQL = {"OAUTH2_REPLAY_STORE": "sql"}

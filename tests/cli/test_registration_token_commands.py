@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from flask_private_key_jwt.state import current_state
-from flask_private_key_jwt.stores.base import KEEP_ENDED_SECONDS
+from flask_private_key_jwt.authorization_server.state import current_state
+from flask_private_key_jwt.database.batches import KEEP_ENDED_SECONDS
 from tests.conftest import START
 
 DAY = 86400

@@ -2,7 +2,7 @@
 
 import pytest
 
-from flask_private_key_jwt.keys import jose
+from flask_private_key_jwt.jose import jose
 from tests.conftest import API, CLIENT_ID
 
 

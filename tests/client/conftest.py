@@ -13,7 +13,7 @@ from werkzeug.wrappers import Request, Response
 
 from flask_private_key_jwt.client import IntrospectionClient, PrivateKeyJWTAuth, TokenClient
 from flask_private_key_jwt.dpop.proof import access_token_hash
-from flask_private_key_jwt.keys import jose
+from flask_private_key_jwt.jose import jose
 
 CLIENT_ID = "billing"
 

@@ -15,7 +15,7 @@ from werkzeug.wrappers import Response
 from flask_private_key_jwt import ResourceProtector
 from flask_private_key_jwt.client.headers import TokenHeaders
 from flask_private_key_jwt.client.proofs import Prover
-from flask_private_key_jwt.keys import jose
+from flask_private_key_jwt.jose import jose
 from tests.client.conftest import redirect, serving
 from tests.conftest import START
 

@@ -8,7 +8,7 @@ import requests
 from werkzeug.wrappers import Response
 
 from flask_private_key_jwt.client import TokenRequestError
-from flask_private_key_jwt.keys import jose
+from flask_private_key_jwt.jose import jose
 
 
 # --- the usual way --------------------------------------------------------------------------------------

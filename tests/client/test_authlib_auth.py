@@ -9,8 +9,8 @@ from authlib.integrations.requests_client import OAuth2Session
 from flask_private_key_jwt.client import PrivateKeyJWTClientAuth
 from flask_private_key_jwt.client.assertion import ASSERTION_TYPE
 from flask_private_key_jwt.errors import ConfigurationError
-from flask_private_key_jwt.keys import jose
-from flask_private_key_jwt.keys.certificates import build_self_signed, load_certificate
+from flask_private_key_jwt.jose import jose
+from flask_private_key_jwt.jose.certificates import build_self_signed, load_certificate
 
 ISSUER = "https://as.example"
 CLIENT_ID = "billing"

@@ -3,8 +3,8 @@
 import pytest
 
 from flask_private_key_jwt.client import build_client_assertion
-from flask_private_key_jwt.keys import jose
-from flask_private_key_jwt.keys.certificates import build_self_signed, load_certificate
+from flask_private_key_jwt.jose import jose
+from flask_private_key_jwt.jose.certificates import build_self_signed, load_certificate
 
 ISSUER = "https://as.example"
 

@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives.serialization.pkcs12 import serialize_key_an
 from flask_private_key_jwt.client import load_key
 from flask_private_key_jwt.client.certificate import load_client_certificate
 from flask_private_key_jwt.errors import ConfigurationError
-from flask_private_key_jwt.keys.certificates import build_self_signed, load_certificate
+from flask_private_key_jwt.jose.certificates import build_self_signed, load_certificate
 
 DAY = 86400
 

@@ -11,7 +11,6 @@ import pytest
 import requests
 from werkzeug.wrappers import Response
 
-from flask_private_key_jwt import discovery
 from flask_private_key_jwt.client import (
     DiscoveryError,
     Introspection,
@@ -21,7 +20,8 @@ from flask_private_key_jwt.client import (
 )
 from flask_private_key_jwt.client.introspection import INTROSPECTION
 from flask_private_key_jwt.errors import ConfigurationError
-from flask_private_key_jwt.keys import jose
+from flask_private_key_jwt.fetching import discovery
+from flask_private_key_jwt.jose import jose
 
 OPAQUE = "opaque.refresh~token"
 

@@ -10,8 +10,8 @@ import pytest
 
 from flask_private_key_jwt.client import load_key
 from flask_private_key_jwt.client.__main__ import main
-from flask_private_key_jwt.keys import jose
-from flask_private_key_jwt.keys.certificates import certificate_of_jwk, load_certificate
+from flask_private_key_jwt.jose import jose
+from flask_private_key_jwt.jose.certificates import certificate_of_jwk, load_certificate
 
 
 @pytest.fixture(autouse=True)

@@ -8,12 +8,12 @@ import pytest
 import requests
 from werkzeug.wrappers import Response
 
-from flask_private_key_jwt import discovery
 from flask_private_key_jwt.client import DiscoveryError, TokenClient, TokenRequestError
 from flask_private_key_jwt.client.token import TOKEN
 from flask_private_key_jwt.errors import ConfigurationError
-from flask_private_key_jwt.keys import jose
-from flask_private_key_jwt.keys.certificates import build_self_signed, load_certificate
+from flask_private_key_jwt.fetching import discovery
+from flask_private_key_jwt.jose import jose
+from flask_private_key_jwt.jose.certificates import build_self_signed, load_certificate
 
 ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 

@@ -6,7 +6,7 @@ import json
 import pytest
 from sqlalchemy import text
 
-from flask_private_key_jwt.keys import jose
+from flask_private_key_jwt.jose import jose
 from tests.conftest import ASSERTION_TYPE, CLIENT_ID, INVALID_CLIENT, INVALID_REQUEST, ISSUER, START, TOKEN_URL
 
 EVIL = "https://evil.example/token"

@@ -12,7 +12,7 @@ from demo.token_server import oauth
 from demo.token_server.claims import describe_person
 from demo.token_server.database import db
 from demo.token_server.users import User, add_user
-from flask_private_key_jwt.keys import jose
+from flask_private_key_jwt.jose import jose
 from tests.authorization.conftest import VERIFIER, challenge_of
 from tests.conftest import ASSERTION_TYPE
 

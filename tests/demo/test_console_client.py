@@ -11,7 +11,7 @@ from demo.console_client import attacks
 from demo.console_client.caller import Exchange
 from demo.console_client.show import Show, shorten
 from demo.console_client.walk import WentWrong
-from flask_private_key_jwt.keys import jose
+from flask_private_key_jwt.jose import jose
 
 JWT = "eyJhbGciOiJFUzI1NiJ9.eyJzdWIiOiJtZSJ9.c2lnbmF0dXJlLWJ5dGVz"
 

@@ -7,8 +7,8 @@ import pytest
 from flask_private_key_jwt.client import build_client_assertion, load_key
 from flask_private_key_jwt.client.assertion import ASSERTION_TYPE
 from flask_private_key_jwt.client.proofs import Prover
-from flask_private_key_jwt.discovery import exchange
-from flask_private_key_jwt.keys import jose
+from flask_private_key_jwt.fetching.discovery import exchange
+from flask_private_key_jwt.jose import jose
 
 SENDS = 20
 

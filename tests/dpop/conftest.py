@@ -7,8 +7,8 @@ import pytest
 
 from flask_private_key_jwt.dpop.nonce import Nonces
 from flask_private_key_jwt.dpop.proof import ProofChecker
-from flask_private_key_jwt.keys.derived import Secrets
-from flask_private_key_jwt.settings import SharedSettings
+from flask_private_key_jwt.jose.derived import Secrets
+from flask_private_key_jwt.settings.shared import SharedSettings
 from tests.conftest import ISSUER, SECRET, TOKEN_URL
 
 

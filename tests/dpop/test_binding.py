@@ -4,10 +4,11 @@ import dataclasses
 
 import pytest
 
-from flask_private_key_jwt.dpop.binding import TokenBinding, build_confirmation, load_jkt
+from flask_private_key_jwt.authorization_server.binding import TokenBinding
+from flask_private_key_jwt.authorization_server.request import FormRequest
+from flask_private_key_jwt.dpop.confirmation import build_confirmation, load_jkt
 from flask_private_key_jwt.dpop.proof import DPoPProof
 from flask_private_key_jwt.errors import InvalidDPoPProof, InvalidRequest, InvalidToken
-from flask_private_key_jwt.request import FormRequest
 from tests.conftest import CLIENT_ID, TOKEN_URL
 
 REQUEST = FormRequest(endpoint="token", url=TOKEN_URL, form={})

@@ -6,7 +6,7 @@ import pytest
 
 from flask_private_key_jwt.dpop.nonce import Nonces
 from flask_private_key_jwt.errors import InvalidDPoPProof, UseDPoPNonce
-from flask_private_key_jwt.keys.derived import Secrets
+from flask_private_key_jwt.jose.derived import Secrets
 from tests.conftest import SECRET, START, TOKEN_URL
 
 OTHER = "another secret for tests only, long enough"

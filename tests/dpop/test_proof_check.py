@@ -4,7 +4,7 @@ import pytest
 
 from flask_private_key_jwt.dpop.proof import access_token_hash, build_proof
 from flask_private_key_jwt.errors import InvalidDPoPProof
-from flask_private_key_jwt.keys import jose
+from flask_private_key_jwt.jose import jose
 from tests.conftest import START, TOKEN_URL
 from tests.dpop.proofs import assert_refused, b64
 

@@ -3,8 +3,8 @@
 import pytest
 
 from flask_private_key_jwt.errors import InvalidDPoPProof
-from flask_private_key_jwt.keys import jose
-from flask_private_key_jwt.settings import ASYMMETRIC_ALGS
+from flask_private_key_jwt.jose import jose
+from flask_private_key_jwt.settings.values import ASYMMETRIC_ALGS
 from tests.conftest import START, TOKEN_URL
 from tests.dpop.proofs import assert_refused, b64
 

@@ -13,12 +13,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from flask_private_key_jwt.authorization_server.request import FORM_TYPE, parse_form
 from flask_private_key_jwt.dpop.nonce import Nonces
 from flask_private_key_jwt.dpop.proof import normalize_htu
 from flask_private_key_jwt.errors import InvalidRequest
-from flask_private_key_jwt.keys import jose
-from flask_private_key_jwt.keys.derived import Secrets
-from flask_private_key_jwt.request import FORM_TYPE, parse_form
+from flask_private_key_jwt.jose import jose
+from flask_private_key_jwt.jose.derived import Secrets
 from flask_private_key_jwt.signals import request_refused
 from tests.conftest import ASSERTION_TYPE, CLIENT_ID, SECRET, START, TOKEN_URL, build_claims, close, make_app
 from tests.endpoints.answers import PUBLIC, assert_json_never_stored

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from flask_private_key_jwt.keys import jose
+from flask_private_key_jwt.jose import jose
 from tests.conftest import API, ASSERTION_TYPE, CLIENT_ID, ISSUER, START, build_claims, close, make_app
 
 INACTIVE = b'{"active": false}'

@@ -6,7 +6,7 @@ import secrets
 import pytest
 
 from flask_private_key_jwt.errors import InvalidTarget
-from flask_private_key_jwt.keys import jose
+from flask_private_key_jwt.jose import jose
 from tests.conftest import API, CLIENT_ID, ISSUER
 from tests.endpoints.answers import assert_json_never_stored
 

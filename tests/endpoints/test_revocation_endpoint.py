@@ -3,8 +3,8 @@
 import pytest
 from authlib.oauth2.rfc6749.grants import BaseGrant, TokenEndpointMixin
 
-from flask_private_key_jwt.keys import jose
-from flask_private_key_jwt.stores.base import KEEP_ENDED_SECONDS
+from flask_private_key_jwt.database.batches import KEEP_ENDED_SECONDS
+from flask_private_key_jwt.jose import jose
 from tests.conftest import API, CLIENT_ID, INVALID_CLIENT, INVALID_REQUEST
 from tests.endpoints.answers import assert_refused
 

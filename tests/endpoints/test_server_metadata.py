@@ -3,7 +3,7 @@
 import pytest
 from authlib.oauth2.rfc6749 import BaseGrant, TokenEndpointMixin
 
-from flask_private_key_jwt.settings import ASYMMETRIC_ALGS
+from flask_private_key_jwt.settings.values import ASYMMETRIC_ALGS
 from tests.conftest import API, CLIENT_ID, ISSUER, TOKEN_URL, close, make_app
 from tests.endpoints.answers import assert_json_never_stored, assert_refused
 

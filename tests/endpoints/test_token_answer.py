@@ -5,7 +5,7 @@ import json
 import pytest
 from authlib.oauth2.rfc6749 import BaseGrant, TokenEndpointMixin
 
-from flask_private_key_jwt.keys import jose
+from flask_private_key_jwt.jose import jose
 from flask_private_key_jwt.signals import token_issued
 from tests.conftest import API, CLIENT_ID, ISSUER, START
 from tests.endpoints.answers import assert_json_never_stored, assert_refused

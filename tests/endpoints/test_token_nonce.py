@@ -3,7 +3,7 @@
 import pytest
 
 from flask_private_key_jwt.dpop.nonce import Nonces
-from flask_private_key_jwt.keys.derived import Secrets
+from flask_private_key_jwt.jose.derived import Secrets
 from tests.conftest import SECRET
 from tests.endpoints.answers import assert_refused
 

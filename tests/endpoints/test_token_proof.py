@@ -2,7 +2,7 @@
 
 import pytest
 
-from flask_private_key_jwt.keys import jose
+from flask_private_key_jwt.jose import jose
 from tests.conftest import ASSERTION_TYPE, CLIENT_ID, ISSUER, TOKEN_URL
 from tests.endpoints.answers import assert_json_never_stored, assert_refused
 

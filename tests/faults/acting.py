@@ -28,7 +28,7 @@ from sqlalchemy.engine import make_url
 from flask_private_key_jwt.client import build_client_assertion
 from flask_private_key_jwt.client.assertion import ASSERTION_TYPE
 from flask_private_key_jwt.dpop.proof import build_proof
-from flask_private_key_jwt.keys import jose
+from flask_private_key_jwt.jose import jose
 from tests.faults import served
 from tests.faults.served import CHECKOUT, ISSUER, Answer, Served, call, environment_of
 from tests.servers import server_url

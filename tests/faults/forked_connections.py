@@ -12,8 +12,8 @@ from pathlib import Path
 
 from sqlalchemy import bindparam, create_engine, literal, select
 
+from flask_private_key_jwt.database.driver import Database
 from flask_private_key_jwt.errors import StoreUnavailable
-from flask_private_key_jwt.stores.driver import Database
 from tests.faults.database_servers import DatabaseServer, database_server, find_binary
 from tests.faults.served import Load, serving, set_up
 

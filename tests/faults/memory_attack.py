@@ -16,10 +16,10 @@ from itertools import count
 from pathlib import Path
 from urllib.parse import urlencode
 
+from flask_private_key_jwt.authorization_server.keys.client_keys import MAX_KEYS
 from flask_private_key_jwt.client import build_client_assertion
 from flask_private_key_jwt.client.assertion import ASSERTION_TYPE
-from flask_private_key_jwt.keys import jose
-from flask_private_key_jwt.keys.client_keys import MAX_KEYS
+from flask_private_key_jwt.jose import jose
 from tests.faults.served import ISSUER, Served, ask_token, call, serving, set_up
 
 CLIENTS = 1200

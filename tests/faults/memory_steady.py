@@ -16,7 +16,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 import flask
 
 from flask_private_key_jwt import note_sign_in
-from flask_private_key_jwt.keys import jose
+from flask_private_key_jwt.jose import jose
 from tests.authorization.conftest import APP_ID, REDIRECT_URI, VERIFIER, Browser, User, build_request
 from tests.conftest import ASSERTION_TYPE, build_claims, make_app
 

@@ -22,7 +22,7 @@ from flask_sqlalchemy import SQLAlchemy
 from flask_private_key_jwt import PrivateKeyJWT
 from flask_private_key_jwt.client import build_client_assertion
 from flask_private_key_jwt.client.assertion import ASSERTION_TYPE
-from flask_private_key_jwt.keys import jose
+from flask_private_key_jwt.jose import jose
 
 CHECKOUT = Path(__file__).parents[2]
 FACTORY = "tests.faults.served:create_app"

@@ -23,7 +23,7 @@ from urllib.parse import urlencode, urlsplit
 
 from flask_private_key_jwt.client import build_client_assertion
 from flask_private_key_jwt.client.assertion import ASSERTION_TYPE
-from flask_private_key_jwt.keys import jose
+from flask_private_key_jwt.jose import jose
 from tests.faults.served import ISSUER, Answer, Served, call, serving, set_up
 from tests.keys.https_servers import Authority
 

@@ -21,7 +21,7 @@ from urllib.parse import urlencode
 
 from flask_private_key_jwt.client import build_client_assertion
 from flask_private_key_jwt.client.assertion import ASSERTION_TYPE
-from flask_private_key_jwt.keys import jose
+from flask_private_key_jwt.jose import jose
 from tests.faults.served import ISSUER, Answer, Caller, Served, ask_token, call, serving, set_up
 
 WORKERS = 4

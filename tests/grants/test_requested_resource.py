@@ -4,8 +4,8 @@ from urllib.parse import urlencode
 
 import pytest
 
-from flask_private_key_jwt.keys import jose
-from flask_private_key_jwt.keys.jose import decode_unverified
+from flask_private_key_jwt.jose import jose
+from flask_private_key_jwt.jose.jose import decode_unverified
 from tests.conftest import API, ASSERTION_TYPE, CLIENT_ID, ISSUER
 
 INVALID_TARGET = {"error": "invalid_target", "error_description": "The requested resource is invalid or unknown."}

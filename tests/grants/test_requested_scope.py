@@ -2,8 +2,8 @@
 
 import pytest
 
-from flask_private_key_jwt.grants.scope import MAX_SCOPE_CHARACTERS
-from flask_private_key_jwt.keys import jose
+from flask_private_key_jwt.authorization_server.grants.scope import MAX_SCOPE_CHARACTERS
+from flask_private_key_jwt.jose import jose
 from tests.conftest import CLIENT_ID
 
 INVALID_SCOPE = {"error": "invalid_scope", "error_description": "The requested scope is invalid."}

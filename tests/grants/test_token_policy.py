@@ -5,10 +5,10 @@ import logging
 import pytest
 from authlib.oauth2.rfc6749.errors import AccessDeniedError
 
+from flask_private_key_jwt.authorization_server.tokens.access_token import RESERVED_CLAIMS
 from flask_private_key_jwt.errors import InvalidScope, OAuthError
-from flask_private_key_jwt.keys import jose
+from flask_private_key_jwt.jose import jose
 from flask_private_key_jwt.signals import token_issued
-from flask_private_key_jwt.tokens.access_token import RESERVED_CLAIMS
 from tests.conftest import API, CLIENT_ID, close, make_app
 
 

@@ -9,7 +9,7 @@ import host
 import pytest
 from werkzeug.test import Client, TestResponse
 
-from flask_private_key_jwt.keys import jose
+from flask_private_key_jwt.jose import jose
 from tests.conftest import API, ASSERTION_TYPE, CLIENT_ID, ISSUER, SECRET, build_claims
 
 

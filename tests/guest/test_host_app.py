@@ -7,7 +7,7 @@ from flask_sqlalchemy import SQLAlchemy
 
 from flask_private_key_jwt import PrivateKeyJWT
 from flask_private_key_jwt.errors import ConfigurationError
-from flask_private_key_jwt.keys import jose
+from flask_private_key_jwt.jose import jose
 from tests.conftest import API, CLIENT_ID, INVALID_REQUEST, ISSUER, SECRET, TOKEN_URL
 
 METADATA = "/.well-known/oauth-authorization-server"

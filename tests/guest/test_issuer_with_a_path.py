@@ -6,7 +6,7 @@ from werkzeug.middleware.dispatcher import DispatcherMiddleware
 from werkzeug.test import Client
 
 from flask_private_key_jwt.dpop.proof import build_proof
-from flask_private_key_jwt.keys import jose
+from flask_private_key_jwt.jose import jose
 from tests.conftest import CLIENT_ID, INVALID_CLIENT
 
 ISSUER = "https://as.example/tenant/1"

@@ -6,7 +6,7 @@ import pytest
 from flask_sqlalchemy import SQLAlchemy
 
 from flask_private_key_jwt import PrivateKeyJWT
-from flask_private_key_jwt.keys import jose
+from flask_private_key_jwt.jose import jose
 from tests.conftest import CLIENT_ID, INVALID_CLIENT, SECRET, close
 
 FIRST, SECOND = "https://first.example", "https://second.example"

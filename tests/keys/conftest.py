@@ -2,8 +2,8 @@
 
 import pytest
 
-from flask_private_key_jwt.keys.fetch_target import FetchPolicy
-from flask_private_key_jwt.keys.safe_fetch import SafeFetcher
+from flask_private_key_jwt.fetching.fetch_target import FetchPolicy
+from flask_private_key_jwt.fetching.safe_fetch import SafeFetcher
 from tests.keys.https_servers import ADDRESS, HOST, Authority, Network, Server
 
 

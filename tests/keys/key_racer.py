@@ -10,14 +10,14 @@ import sys
 from flask_sqlalchemy import SQLAlchemy
 from sqlalchemy import create_engine
 
+from flask_private_key_jwt.authorization_server.keys.rotation import Schedule
+from flask_private_key_jwt.authorization_server.keys.server_keys import ServerKeys
+from flask_private_key_jwt.authorization_server.stores.sql.server_keys import SQLAlchemyServerKeyStore
+from flask_private_key_jwt.authorization_server.stores.tables.models import build_tables
+from flask_private_key_jwt.database.driver import Database
+from flask_private_key_jwt.database.engine import use_wal
 from flask_private_key_jwt.errors import StoreUnavailable
-from flask_private_key_jwt.keys.derived import Secrets
-from flask_private_key_jwt.keys.rotation import Schedule
-from flask_private_key_jwt.keys.server_keys import ServerKeys
-from flask_private_key_jwt.stores.driver import Database
-from flask_private_key_jwt.stores.engine import use_wal
-from flask_private_key_jwt.stores.models import build_tables
-from flask_private_key_jwt.stores.sqlalchemy import SQLAlchemyServerKeyStore
+from flask_private_key_jwt.jose.derived import Secrets
 
 COUNT = 20
 

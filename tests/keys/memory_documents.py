@@ -4,7 +4,7 @@ from dataclasses import replace
 from threading import Lock
 
 from flask_private_key_jwt import clock
-from flask_private_key_jwt.stores.base import (
+from flask_private_key_jwt.authorization_server.stores.contracts import (
     LONGEST_COOLDOWN_SECONDS,
     NEVER_HAD_SECONDS,
     UNUSED_SECONDS,

@@ -3,11 +3,11 @@
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from flask_private_key_jwt.stores.base import StoredKey, sum_versions
+from flask_private_key_jwt.authorization_server.stores.contracts import StoredKey, sum_versions
 
 
 class MemoryServerKeyStore:
-    """See :class:`flask_private_key_jwt.stores.base.ServerKeyStore`."""
+    """See :class:`flask_private_key_jwt.authorization_server.stores.contracts.ServerKeyStore`."""
 
     def __init__(self) -> None:
         self._keys: dict[int, StoredKey] = {}

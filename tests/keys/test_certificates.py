@@ -11,15 +11,15 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from flask_private_key_jwt.keys import jose
-from flask_private_key_jwt.keys.certificates import (
+from flask_private_key_jwt.jose import jose
+from flask_private_key_jwt.jose.certificates import (
     MAX_CERTIFICATE_BYTES,
     build_self_signed,
     certificate_of_jwk,
     jwk_of,
     load_certificate,
 )
-from flask_private_key_jwt.keys.jose import JoseProblem
+from flask_private_key_jwt.jose.jose import JoseProblem
 
 NOW = 1_800_000_000
 DAY = 86400

@@ -6,11 +6,12 @@ import logging
 
 import pytest
 
-from flask_private_key_jwt import assembly
-from flask_private_key_jwt.client_id_document import is_client_id_url, read_client
+from flask_private_key_jwt.authorization_server import assembly
+from flask_private_key_jwt.authorization_server.registration.client_id_document import is_client_id_url, read_client
 from flask_private_key_jwt.errors import ConfigurationError
-from flask_private_key_jwt.keys.safe_fetch import SafeFetcher
-from flask_private_key_jwt.settings import ServerSettings, read
+from flask_private_key_jwt.fetching.safe_fetch import SafeFetcher
+from flask_private_key_jwt.settings.reading import read
+from flask_private_key_jwt.settings.server import ServerSettings
 from tests.conftest import API, INVALID_CLIENT, ISSUER
 from tests.keys.https_servers import ADDRESS, HOST, answer
 

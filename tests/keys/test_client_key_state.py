@@ -2,10 +2,10 @@
 
 import pytest
 
-from flask_private_key_jwt.keys.certificates import build_self_signed, jwk_of, load_certificate
-from flask_private_key_jwt.keys.client_key_state import ClientKeyState, find_states, find_warnings
-from flask_private_key_jwt.keys.client_keys import parse_jwks
-from flask_private_key_jwt.stores.base import KeyUse
+from flask_private_key_jwt.authorization_server.keys.client_key_state import ClientKeyState, find_states, find_warnings
+from flask_private_key_jwt.authorization_server.keys.client_keys import parse_jwks
+from flask_private_key_jwt.authorization_server.stores.contracts import KeyUse
+from flask_private_key_jwt.jose.certificates import build_self_signed, jwk_of, load_certificate
 from tests.conftest import START
 
 DAY = 86400

@@ -9,12 +9,12 @@ from authlib.consts import default_json_headers
 from authlib.oauth2.rfc6749 import TokenEndpoint
 from sqlalchemy import event, text
 
+from flask_private_key_jwt.authorization_server.keys.client_key_use import AWAY_SECONDS, RETRY_SECONDS, ClientKeyUse
+from flask_private_key_jwt.database.missing_tables import ADVICE
 from flask_private_key_jwt.errors import InvalidClientMetadata, StoreUnavailable
-from flask_private_key_jwt.keys.certificates import build_self_signed, jwk_of, load_certificate
-from flask_private_key_jwt.keys.client_key_use import AWAY_SECONDS, RETRY_SECONDS, ClientKeyUse
-from flask_private_key_jwt.keys.fetch_target import FetchProblem
-from flask_private_key_jwt.keys.safe_fetch import FetchedDocument, SafeFetcher
-from flask_private_key_jwt.stores.missing_tables import ADVICE
+from flask_private_key_jwt.fetching.fetch_target import FetchProblem
+from flask_private_key_jwt.fetching.safe_fetch import FetchedDocument, SafeFetcher
+from flask_private_key_jwt.jose.certificates import build_self_signed, jwk_of, load_certificate
 from tests.conftest import ASSERTION_TYPE, CLIENT_ID, START, close, make_app
 
 HOUR = 3600

@@ -7,11 +7,11 @@ import logging
 
 import pytest
 
+from flask_private_key_jwt.authorization_server.keys.client_keys import MAX_KEYS, parse_jwks
 from flask_private_key_jwt.client import build_client_assertion
-from flask_private_key_jwt.keys import jose
-from flask_private_key_jwt.keys.certificates import build_self_signed, jwk_of, load_certificate
-from flask_private_key_jwt.keys.client_keys import MAX_KEYS, parse_jwks
-from flask_private_key_jwt.keys.jose import JoseProblem
+from flask_private_key_jwt.jose import jose
+from flask_private_key_jwt.jose.certificates import build_self_signed, jwk_of, load_certificate
+from flask_private_key_jwt.jose.jose import JoseProblem
 from tests.conftest import CLIENT_ID, INVALID_CLIENT, ISSUER, START
 
 DAY = 86400

@@ -3,8 +3,9 @@
 import pytest
 
 from flask_private_key_jwt.errors import ConfigurationError
-from flask_private_key_jwt.keys.derived import MISSING, Secrets, read_secrets
-from flask_private_key_jwt.settings import ServerSettings, read
+from flask_private_key_jwt.jose.derived import MISSING, Secrets, read_secrets
+from flask_private_key_jwt.settings.reading import read
+from flask_private_key_jwt.settings.server import ServerSettings
 
 NEW = "a new secret for tests only, long enough"
 OLD = "an old secret for tests only, long enough"

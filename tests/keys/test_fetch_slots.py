@@ -4,8 +4,8 @@ from contextlib import ExitStack
 
 import pytest
 
+from flask_private_key_jwt.authorization_server.keys.fetch_slots import FetchSlots
 from flask_private_key_jwt.errors import FetchBusy
-from flask_private_key_jwt.keys.fetch_slots import FetchSlots
 
 
 @pytest.fixture

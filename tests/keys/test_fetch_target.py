@@ -2,7 +2,7 @@
 
 import pytest
 
-from flask_private_key_jwt.keys.fetch_target import (
+from flask_private_key_jwt.fetching.fetch_target import (
     MAX_URL_CHARACTERS,
     FetchPolicy,
     FetchRefused,

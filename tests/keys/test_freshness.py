@@ -3,7 +3,7 @@
 import pytest
 from urllib3 import HTTPHeaderDict
 
-from flask_private_key_jwt.keys.freshness import fresh_for
+from flask_private_key_jwt.fetching.freshness import fresh_for
 
 NOW = 1_800_000_000  # Fri, 15 Jan 2027 08:00:00 GMT
 DATE = "Fri, 15 Jan 2027 08:00:00 GMT"

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from flask_private_key_jwt.keys import jose
-from flask_private_key_jwt.keys.jose import JoseProblem
-from flask_private_key_jwt.settings import ASYMMETRIC_ALGS
+from flask_private_key_jwt.jose import jose
+from flask_private_key_jwt.jose.jose import JoseProblem
+from flask_private_key_jwt.settings.values import ASYMMETRIC_ALGS
 
 LONGEST = 8192
 

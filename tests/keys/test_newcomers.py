@@ -2,8 +2,7 @@
 
 import pytest
 
-from flask_private_key_jwt.errors import FetchBusy
-from flask_private_key_jwt.keys.newcomers import (
+from flask_private_key_jwt.authorization_server.keys.newcomers import (
     A_MINUTE,
     A_MINUTE_OF_ADDRESS,
     BURST,
@@ -12,6 +11,7 @@ from flask_private_key_jwt.keys.newcomers import (
     RETRY_SECONDS,
     Newcomers,
 )
+from flask_private_key_jwt.errors import FetchBusy
 
 NOT_RESERVED = BURST_OF_ADDRESS - BURST_OF_ADDRESS // RESERVED_PART
 

@@ -5,8 +5,8 @@ import secrets
 
 import pytest
 
-from flask_private_key_jwt.keys.jose import JoseProblem, load_json_object
-from flask_private_key_jwt.keys.plain_text import show_path, tidy
+from flask_private_key_jwt.jose.jose import JoseProblem, load_json_object
+from flask_private_key_jwt.jose.plain_text import show_path, tidy
 
 PEM = b"-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n"
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from flask_private_key_jwt.keys.public_address import is_loopback, why_not_public
+from flask_private_key_jwt.fetching.public_address import is_loopback, why_not_public
 
 BLOCKED = [
     ("0.0.0.0", "0.255.255.255"),

@@ -9,9 +9,9 @@ from contextlib import contextmanager
 import pytest
 from sqlalchemy import text
 
-from flask_private_key_jwt import assembly
+from flask_private_key_jwt.authorization_server import assembly
 from flask_private_key_jwt.errors import InvalidClientMetadata
-from flask_private_key_jwt.keys.safe_fetch import SafeFetcher
+from flask_private_key_jwt.fetching.safe_fetch import SafeFetcher
 from tests.conftest import ASSERTION_TYPE, CLIENT_ID, INVALID_CLIENT, close, make_app
 from tests.keys.https_servers import ADDRESS, HOST, URL, answer
 

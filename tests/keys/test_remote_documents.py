@@ -7,10 +7,14 @@ from contextlib import contextmanager
 
 import pytest
 
+from flask_private_key_jwt.authorization_server.keys.remote_documents import (
+    CachePolicy,
+    DocumentUnavailable,
+    RemoteDocuments,
+)
+from flask_private_key_jwt.authorization_server.stores.contracts import DocumentKey
 from flask_private_key_jwt.errors import FetchBusy, StoreUnavailable
-from flask_private_key_jwt.keys.remote_documents import CachePolicy, DocumentUnavailable, RemoteDocuments
-from flask_private_key_jwt.keys.safe_fetch import FetchedDocument, FetchFailed, FetchRefused
-from flask_private_key_jwt.stores.base import DocumentKey
+from flask_private_key_jwt.fetching.safe_fetch import FetchedDocument, FetchFailed, FetchRefused
 from tests.keys.memory_documents import MemoryDocumentStore
 
 URL = "https://keys.client.example/jwks"

@@ -6,12 +6,12 @@ from dataclasses import replace
 import pytest
 
 from flask_private_key_jwt import ResourceProtector
+from flask_private_key_jwt.authorization_server.keys.rotation import Schedule
+from flask_private_key_jwt.authorization_server.keys.server_keys import ServerKeys
+from flask_private_key_jwt.authorization_server.stores.contracts import StoredKey
 from flask_private_key_jwt.errors import StoreUnavailable
-from flask_private_key_jwt.keys import jose
-from flask_private_key_jwt.keys.derived import Secrets
-from flask_private_key_jwt.keys.rotation import Schedule
-from flask_private_key_jwt.keys.server_keys import ServerKeys
-from flask_private_key_jwt.stores.base import StoredKey
+from flask_private_key_jwt.jose import jose
+from flask_private_key_jwt.jose.derived import Secrets
 from tests.conftest import API, ASSERTION_TYPE, CLIENT_ID, SECRET, close, make_app
 from tests.keys.memory_server_keys import MemoryServerKeyStore
 

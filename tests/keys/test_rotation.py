@@ -7,9 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from flask_private_key_jwt.errors import ConfigurationError, InvalidToken
-from flask_private_key_jwt.keys import jose
-from flask_private_key_jwt.keys.rotation import (
+from flask_private_key_jwt.authorization_server.keys.rotation import (
     Schedule,
     find_end,
     find_next_start,
@@ -17,8 +15,10 @@ from flask_private_key_jwt.keys.rotation import (
     find_signer,
     load_schedule,
 )
-from flask_private_key_jwt.settings import ServerSettings
-from flask_private_key_jwt.stores.base import StoredKey
+from flask_private_key_jwt.authorization_server.stores.contracts import StoredKey
+from flask_private_key_jwt.errors import ConfigurationError, InvalidToken
+from flask_private_key_jwt.jose import jose
+from flask_private_key_jwt.settings.server import ServerSettings
 from flask_private_key_jwt.tokens.verification import TokenVerifier
 from tests.conftest import API, ISSUER, SECRET, close, make_app
 

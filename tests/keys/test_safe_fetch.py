@@ -11,8 +11,8 @@ import zlib
 import pytest
 
 from flask_private_key_jwt.errors import ConfigurationError, FetchBusy
-from flask_private_key_jwt.keys import safe_fetch
-from flask_private_key_jwt.keys.safe_fetch import FetchFailed, FetchPolicy, FetchRefused, SafeFetcher
+from flask_private_key_jwt.fetching import safe_fetch
+from flask_private_key_jwt.fetching.safe_fetch import FetchFailed, FetchPolicy, FetchRefused, SafeFetcher
 from tests.keys.https_servers import ADDRESS, HOST, URL, answer
 
 OTHER_ADDRESS = "93.184.215.15"

@@ -13,8 +13,8 @@ from servers import server_url
 from sqlalchemy import create_engine, text
 from sqlalchemy.engine import make_url
 
-from flask_private_key_jwt.keys import jose
-from flask_private_key_jwt.stores.models import build_tables
+from flask_private_key_jwt.authorization_server.stores.tables.models import build_tables
+from flask_private_key_jwt.jose import jose
 from tests.conftest import API, CLIENT_ID, SECRET, close, make_app
 
 UNAVAILABLE = {

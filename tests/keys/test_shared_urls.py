@@ -5,10 +5,10 @@ import json
 
 import pytest
 
-from flask_private_key_jwt import assembly
+from flask_private_key_jwt.authorization_server import assembly
+from flask_private_key_jwt.authorization_server.state import current_state
 from flask_private_key_jwt.errors import FetchBusy
-from flask_private_key_jwt.keys.safe_fetch import SafeFetcher
-from flask_private_key_jwt.state import current_state
+from flask_private_key_jwt.fetching.safe_fetch import SafeFetcher
 from tests.conftest import ASSERTION_TYPE, CLIENT_ID, INVALID_CLIENT, ISSUER
 from tests.keys.https_servers import HOST, URL, answer
 

@@ -5,7 +5,7 @@ from concurrent.futures import Future
 
 import pytest
 
-from flask_private_key_jwt.keys.single_flight import SingleFlight
+from flask_private_key_jwt.fetching.single_flight import SingleFlight
 
 
 class Flown(Exception):

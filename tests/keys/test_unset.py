@@ -2,13 +2,14 @@
 
 import pytest
 
+from flask_private_key_jwt.authorization_server.keys.client_keys import parse_jwks
 from flask_private_key_jwt.dpop.proof import ProofChecker
 from flask_private_key_jwt.errors import InvalidDPoPProof
-from flask_private_key_jwt.keys import jose
-from flask_private_key_jwt.keys.client_keys import parse_jwks
-from flask_private_key_jwt.keys.jose import JoseProblem
-from flask_private_key_jwt.keys.unset import is_unset, without_unset
-from flask_private_key_jwt.settings import ServerSettings, read
+from flask_private_key_jwt.jose import jose
+from flask_private_key_jwt.jose.jose import JoseProblem
+from flask_private_key_jwt.jose.unset import is_unset, without_unset
+from flask_private_key_jwt.settings.reading import read
+from flask_private_key_jwt.settings.server import ServerSettings
 from tests.conftest import ISSUER, TOKEN_URL
 
 DOTNET = {

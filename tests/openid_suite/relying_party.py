@@ -12,7 +12,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from flask_private_key_jwt import clock
 from flask_private_key_jwt.dpop.proof import access_token_hash
-from flask_private_key_jwt.keys import jose
+from flask_private_key_jwt.jose import jose
 
 ISSUER = "https://as.example"
 PAR = "/oauth2/par"

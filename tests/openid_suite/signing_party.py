@@ -4,7 +4,7 @@ import secrets
 from dataclasses import dataclass, field
 
 from flask_private_key_jwt import clock
-from flask_private_key_jwt.keys import jose
+from flask_private_key_jwt.jose import jose
 from tests.openid_suite.relying_party import ISSUER, NO_PROOF, PAR, RelyingParty, without_none
 
 ODD_TYPE = "OautH-auThZ-REQ+jWt"

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import pytest
 
 from flask_private_key_jwt.dpop.proof import access_token_hash
-from flask_private_key_jwt.keys import jose
+from flask_private_key_jwt.jose import jose
 from tests.openid_suite.relying_party import ACCOUNTS, ISSUER, RelyingParty, b64, check_accounts
 from tests.openid_suite.variants import BOTH_ALGS, NONCES_OR_NOT
 

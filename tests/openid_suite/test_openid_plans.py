@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 
 import pytest
 
-from flask_private_key_jwt.keys import jose
+from flask_private_key_jwt.jose import jose
 from flask_private_key_jwt.signals import request_refused
 from tests.conftest import close, make_app
 from tests.keys.https_servers import Server, answer

@@ -2,7 +2,7 @@
 
 import pytest
 
-from flask_private_key_jwt.keys import jose
+from flask_private_key_jwt.jose import jose
 from tests.openid_suite.relying_party import ISSUER, check_accounts, check_token
 from tests.openid_suite.variants import BOTH_ALGS, NONCES_OR_NOT, assert_refused
 

@@ -10,10 +10,10 @@ import pytest
 from werkzeug.test import TestResponse
 
 from flask_private_key_jwt import ResourceProtector, current_token
-from flask_private_key_jwt.discovery import DiscoveryError
 from flask_private_key_jwt.dpop.proof import access_token_hash
-from flask_private_key_jwt.keys import jose
-from flask_private_key_jwt.outbound import Outbound
+from flask_private_key_jwt.fetching.discovery import DiscoveryError
+from flask_private_key_jwt.fetching.outbound import Outbound
+from flask_private_key_jwt.jose import jose
 from flask_private_key_jwt.resource_server import issuer_keys
 from flask_private_key_jwt.signals import request_refused
 

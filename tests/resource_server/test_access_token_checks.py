@@ -3,7 +3,7 @@
 import pytest
 from api_answers import INVALID_TOKEN, challenges
 
-from flask_private_key_jwt.keys import jose
+from flask_private_key_jwt.jose import jose
 
 API = "https://api.example"
 

@@ -5,7 +5,7 @@ from api_answers import INVALID_PROOF, USE_DPOP_NONCE, challenges
 
 from flask_private_key_jwt.dpop.nonce import Nonces
 from flask_private_key_jwt.errors import ConfigurationError
-from flask_private_key_jwt.keys.derived import Secrets
+from flask_private_key_jwt.jose.derived import Secrets
 
 SECRET = "a secret for tests only, long enough"
 

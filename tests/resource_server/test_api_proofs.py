@@ -8,7 +8,7 @@ import pytest
 from api_answers import INVALID_PROOF, INVALID_TOKEN, challenges
 
 from flask_private_key_jwt.errors import StoreUnavailable
-from flask_private_key_jwt.stores.memory import MemoryReplayStore
+from flask_private_key_jwt.replay.memory import MemoryReplayStore
 
 HTU = "https://api.example/any"
 

@@ -11,7 +11,7 @@ from werkzeug.serving import make_server
 from werkzeug.wrappers import Response
 
 from flask_private_key_jwt import ResourceProtector
-from flask_private_key_jwt.discovery import DiscoveryError
+from flask_private_key_jwt.fetching.discovery import DiscoveryError
 from flask_private_key_jwt.resource_server.issuer_keys import FetchedKeys, fetch_keys
 
 CACHE, STALE = 300, 3600

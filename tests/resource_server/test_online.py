@@ -13,7 +13,7 @@ from werkzeug.wrappers import Response
 
 from flask_private_key_jwt import ResourceProtector, current_token
 from flask_private_key_jwt.errors import ConfigurationError
-from flask_private_key_jwt.keys import jose
+from flask_private_key_jwt.jose import jose
 from tests.conftest import API
 
 CACHE, REVOKED, PAUSE = 10, 60, 2

@@ -4,11 +4,11 @@ import pytest
 from api_answers import INVALID_PROOF, INVALID_TOKEN, UNAVAILABLE
 
 from flask_private_key_jwt import ResourceProtector, current_token
+from flask_private_key_jwt.authorization_server.state import State
+from flask_private_key_jwt.database.batches import KEEP_ENDED_SECONDS
 from flask_private_key_jwt.dpop.proof import access_token_hash
 from flask_private_key_jwt.errors import ConfigurationError, StoreUnavailable
-from flask_private_key_jwt.keys import jose
-from flask_private_key_jwt.state import State
-from flask_private_key_jwt.stores.base import KEEP_ENDED_SECONDS
+from flask_private_key_jwt.jose import jose
 from tests.conftest import API, make_app
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from flask_private_key_jwt.keys import jose
+from flask_private_key_jwt.jose import jose
 from flask_private_key_jwt.tokens.verified_tokens import VerifiedTokens
 
 OLD, NEW = ("old",), ("new",)

@@ -8,8 +8,8 @@ import pytest
 from sqlalchemy import text
 from werkzeug.test import TestResponse
 
-from flask_private_key_jwt.keys import jose
-from flask_private_key_jwt.state import current_state
+from flask_private_key_jwt.authorization_server.state import current_state
+from flask_private_key_jwt.jose import jose
 from tests.conftest import ASSERTION_TYPE, ISSUER
 from tests.self_registration.answers import REGISTER
 

@@ -6,7 +6,7 @@ Each is a worker of its own, forked before anything is connected; each prints th
 import os
 import sys
 
-from flask_private_key_jwt.keys import jose
+from flask_private_key_jwt.jose import jose
 from tests.conftest import close, make_app
 from tests.self_registration.answers import REGISTER
 

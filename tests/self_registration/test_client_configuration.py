@@ -5,10 +5,10 @@ import logging
 import pytest
 from sqlalchemy import update
 
-from flask_private_key_jwt.client_registry import ClientRegistry
-from flask_private_key_jwt.state import current_state
-from flask_private_key_jwt.stores.base import DocumentKey
-from flask_private_key_jwt.stores.sqlalchemy_registrations import SQLAlchemyRegistrations
+from flask_private_key_jwt.authorization_server.registration.registry import ClientRegistry
+from flask_private_key_jwt.authorization_server.state import current_state
+from flask_private_key_jwt.authorization_server.stores.contracts import DocumentKey
+from flask_private_key_jwt.authorization_server.stores.sql.registrations import SQLAlchemyRegistrations
 from tests.conftest import API, ISSUER, close, make_app
 from tests.self_registration.answers import assert_json_never_stored, assert_refused
 

@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import create_engine, func, select, text
 from sqlalchemy.engine import make_url
 
-from flask_private_key_jwt.state import current_state
+from flask_private_key_jwt.authorization_server.state import current_state
 from tests.conftest import close, make_app
 from tests.self_registration.registration_racer import COUNT
 from tests.servers import server_url

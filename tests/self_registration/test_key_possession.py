@@ -5,8 +5,8 @@ import secrets
 
 import pytest
 
-from flask_private_key_jwt.keys import jose
-from flask_private_key_jwt.stores.sqlalchemy_registrations import SQLAlchemyRegistrations
+from flask_private_key_jwt.authorization_server.stores.sql.registrations import SQLAlchemyRegistrations
+from flask_private_key_jwt.jose import jose
 from tests.self_registration.answers import assert_refused
 
 OFF = {"OAUTH2_REGISTRATION": "token", "OAUTH2_SCOPES": ["read", "write"]}

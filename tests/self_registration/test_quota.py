@@ -2,7 +2,7 @@
 
 import pytest
 
-from flask_private_key_jwt.registration_quota import SITE_FACTOR, TOTAL_FACTOR
+from flask_private_key_jwt.authorization_server.registration.quota import SITE_FACTOR, TOTAL_FACTOR
 from tests.self_registration.answers import REGISTER
 
 OPEN = {"OAUTH2_REGISTRATION": "open", "OAUTH2_SCOPES": ["read", "write"], "OAUTH2_REGISTRATIONS_PER_HOUR": 2}

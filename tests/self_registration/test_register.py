@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from flask_private_key_jwt.state import current_state
+from flask_private_key_jwt.authorization_server.state import current_state
 from tests.conftest import ISSUER, START
 from tests.self_registration.answers import REGISTER, assert_json_never_stored, assert_refused
 

@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from flask_private_key_jwt.stores import deadline
+from flask_private_key_jwt.database import deadline
 from tests.self_registration.answers import REGISTER
 
 

@@ -3,7 +3,8 @@
 import pytest
 
 from flask_private_key_jwt.errors import ConfigurationError
-from flask_private_key_jwt.settings import ServerSettings, read
+from flask_private_key_jwt.settings.reading import read
+from flask_private_key_jwt.settings.server import ServerSettings
 from tests.conftest import ISSUER
 from tests.self_registration.answers import assert_refused
 

@@ -18,10 +18,10 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.pool import NullPool
 from sqlalchemy.schema import DropTable
 
-from flask_private_key_jwt.stores.base import ASSERTION, Mark, ReplayStore
-from flask_private_key_jwt.stores.engine import use_wal
-from flask_private_key_jwt.stores.models import Tables, build_tables
-from flask_private_key_jwt.stores.replay import load_replay_store
+from flask_private_key_jwt.authorization_server.stores.tables.models import Tables, build_tables
+from flask_private_key_jwt.database.engine import use_wal
+from flask_private_key_jwt.replay.base import ASSERTION, Mark, ReplayStore
+from flask_private_key_jwt.replay.loading import load_replay_store
 
 SQL = ["sqlite", "postgres", "mariadb"]
 STORES = ["memory", "redis", *SQL]

@@ -3,7 +3,7 @@
 from dataclasses import replace
 from typing import Any
 
-from flask_private_key_jwt.registered_client import RegisteredClient
+from flask_private_key_jwt.authorization_server.registered_client import RegisteredClient
 
 FULL_CLIENT = RegisteredClient(
     client_id="console",

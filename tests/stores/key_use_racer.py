@@ -10,10 +10,10 @@ import sys
 from flask_sqlalchemy import SQLAlchemy
 from sqlalchemy import create_engine
 
-from flask_private_key_jwt.stores.client_key_use import SQLAlchemyClientKeyUseStore
-from flask_private_key_jwt.stores.driver import Database
-from flask_private_key_jwt.stores.engine import use_wal
-from flask_private_key_jwt.stores.models import Tables, build_tables
+from flask_private_key_jwt.authorization_server.stores.sql.client_key_use import SQLAlchemyClientKeyUseStore
+from flask_private_key_jwt.authorization_server.stores.tables.models import Tables, build_tables
+from flask_private_key_jwt.database.driver import Database
+from flask_private_key_jwt.database.engine import use_wal
 
 COUNT = 8
 NOW = 1_800_000_000

@@ -6,8 +6,8 @@ that locks one mark after the other would lock the two processes out.
 
 import sys
 
-from flask_private_key_jwt.stores.base import ASSERTION, Mark, Replayed
-from flask_private_key_jwt.stores.replay import load_replay_store
+from flask_private_key_jwt.replay.base import ASSERTION, Mark, Replayed
+from flask_private_key_jwt.replay.loading import load_replay_store
 
 COUNT = 100
 MARKS = 20

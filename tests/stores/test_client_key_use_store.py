@@ -10,12 +10,12 @@ import pytest
 from example_client import build_client
 from sqlalchemy import insert
 
+from flask_private_key_jwt.authorization_server.stores.contracts import KeyUse
+from flask_private_key_jwt.authorization_server.stores.sql.client_key_use import SQLAlchemyClientKeyUseStore
+from flask_private_key_jwt.authorization_server.stores.tables.models import build_columns
+from flask_private_key_jwt.database.driver import Database
+from flask_private_key_jwt.database.missing_tables import ADVICE
 from flask_private_key_jwt.errors import StoreUnavailable
-from flask_private_key_jwt.stores.base import KeyUse
-from flask_private_key_jwt.stores.client_key_use import SQLAlchemyClientKeyUseStore
-from flask_private_key_jwt.stores.driver import Database
-from flask_private_key_jwt.stores.missing_tables import ADVICE
-from flask_private_key_jwt.stores.models import build_columns
 from tests.conftest import START
 
 HOUR = 3600

@@ -9,14 +9,14 @@ import pytest
 from example_client import build_client, public_values
 from sqlalchemy import create_engine, delete, event, insert, text, update
 
+from flask_private_key_jwt.authorization_server.keys.client_keys import load_client_keys
+from flask_private_key_jwt.authorization_server.registered_client import RegisteredClient
+from flask_private_key_jwt.authorization_server.stores.sql.clients import SQLAlchemyClientStore
+from flask_private_key_jwt.authorization_server.stores.tables.models import build_columns
 from flask_private_key_jwt.bounded_cache import BYTES_A_CLIENT, BYTES_OF_STRANGERS, ENTRY_BYTES, weigh
+from flask_private_key_jwt.database.driver import Database
+from flask_private_key_jwt.database.missing_tables import ADVICE
 from flask_private_key_jwt.errors import StoreUnavailable
-from flask_private_key_jwt.keys.client_keys import load_client_keys
-from flask_private_key_jwt.registered_client import RegisteredClient
-from flask_private_key_jwt.stores.driver import Database
-from flask_private_key_jwt.stores.missing_tables import ADVICE
-from flask_private_key_jwt.stores.models import build_columns
-from flask_private_key_jwt.stores.sqlalchemy import SQLAlchemyClientStore
 
 
 def add(database: Any, *clients: RegisteredClient) -> None:

@@ -9,17 +9,17 @@ import pytest
 from sqlalchemy import Engine, bindparam, create_engine, event, select, text
 from sqlalchemy.pool import NullPool, StaticPool
 
-from flask_private_key_jwt.errors import StoreUnavailable
-from flask_private_key_jwt.stores import connections as connections_module
-from flask_private_key_jwt.stores.connections import (
+from flask_private_key_jwt.database import connections as connections_module
+from flask_private_key_jwt.database.connections import (
     Connections,
     KeptConnections,
     OneWriter,
     PooledConnections,
     lend_connections,
 )
-from flask_private_key_jwt.stores.driver import Database
-from flask_private_key_jwt.stores.engine_deadline import EngineDeadline
+from flask_private_key_jwt.database.driver import Database
+from flask_private_key_jwt.database.engine_deadline import EngineDeadline
+from flask_private_key_jwt.errors import StoreUnavailable
 
 ONE = select(text("1"))
 

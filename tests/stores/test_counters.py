@@ -2,9 +2,9 @@
 
 from concurrent.futures import ThreadPoolExecutor
 
-from flask_private_key_jwt.stores.base import KEEP_ENDED_SECONDS
-from flask_private_key_jwt.stores.counters import Counters
-from flask_private_key_jwt.stores.driver import Database
+from flask_private_key_jwt.authorization_server.stores.sql.counters import Counters
+from flask_private_key_jwt.database.batches import KEEP_ENDED_SECONDS
+from flask_private_key_jwt.database.driver import Database
 from tests.conftest import START
 
 

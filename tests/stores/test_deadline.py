@@ -4,9 +4,9 @@ import threading
 
 import pytest
 
+from flask_private_key_jwt.database import deadline
+from flask_private_key_jwt.database.deadline import outside_budget, request_budget, seconds_left
 from flask_private_key_jwt.errors import StoreUnavailable
-from flask_private_key_jwt.stores import deadline
-from flask_private_key_jwt.stores.deadline import outside_budget, request_budget, seconds_left
 
 
 @pytest.fixture

@@ -6,18 +6,18 @@ import pytest
 from flask_sqlalchemy import SQLAlchemy
 from sqlalchemy import create_engine
 
-from flask_private_key_jwt.errors import StoreUnavailable
-from flask_private_key_jwt.stores.base import (
+from flask_private_key_jwt.authorization_server.stores.contracts import (
     LONGEST_COOLDOWN_SECONDS,
     NEVER_HAD_SECONDS,
     UNUSED_SECONDS,
     DocumentKey,
     StoredDocument,
 )
-from flask_private_key_jwt.stores.driver import Database
-from flask_private_key_jwt.stores.engine import use_wal
-from flask_private_key_jwt.stores.models import build_tables
-from flask_private_key_jwt.stores.sqlalchemy_documents import SQLAlchemyFetchedDocumentStore
+from flask_private_key_jwt.authorization_server.stores.sql.documents import SQLAlchemyFetchedDocumentStore
+from flask_private_key_jwt.authorization_server.stores.tables.models import build_tables
+from flask_private_key_jwt.database.driver import Database
+from flask_private_key_jwt.database.engine import use_wal
+from flask_private_key_jwt.errors import StoreUnavailable
 from tests.keys.memory_documents import MemoryDocumentStore
 
 URL = "https://keys.client.example/jwks"

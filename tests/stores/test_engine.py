@@ -10,9 +10,9 @@ import pytest
 from sqlalchemy import create_engine, event
 from sqlalchemy.pool import StaticPool
 
+from flask_private_key_jwt.database.engine import open_engine, use_wal
 from flask_private_key_jwt.errors import ConfigurationError, StoreUnavailable
-from flask_private_key_jwt.stores.engine import open_engine, use_wal
-from flask_private_key_jwt.stores.sqlalchemy import SQLAlchemyReplayStore
+from flask_private_key_jwt.replay.sql import SQLAlchemyReplayStore
 
 
 def pragmas(engine) -> dict[str, object]:
@@ -80,7 +80,7 @@ def test_a_read_only_database_is_read_as_it_is_and_the_log_says_so(tmp_path, cap
     engine = create_engine(f"sqlite:///file:{tmp_path}/test.sqlite?mode=ro&uri=true")
     use_wal(engine)
 
-    with caplog.at_level(logging.INFO, logger="flask_private_key_jwt.stores.engine"):
+    with caplog.at_level(logging.INFO, logger="flask_private_key_jwt"):
         assert pragmas(engine) == {"journal_mode": "delete", "synchronous": 2, "busy_timeout": 5000}
     assert caplog.messages == ["SQLite does not switch to WAL: attempt to write a readonly database"]
     engine.dispose()

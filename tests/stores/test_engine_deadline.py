@@ -9,14 +9,14 @@ import pytest
 from sqlalchemy import Engine, create_engine, event, literal, select, text
 from sqlalchemy.pool import NullPool, QueuePool
 
+from flask_private_key_jwt.database import breaker as breaker_module
+from flask_private_key_jwt.database.breaker import Breaker
+from flask_private_key_jwt.database.connecting import connect_in_time
+from flask_private_key_jwt.database.deadline import request_budget
+from flask_private_key_jwt.database.driver import MAX_COMPILED, Database
+from flask_private_key_jwt.database.engine import open_engine
+from flask_private_key_jwt.database.socket_watch import SocketEnd, Watch, Watchdog, find_socket
 from flask_private_key_jwt.errors import StoreUnavailable
-from flask_private_key_jwt.stores import breaker as breaker_module
-from flask_private_key_jwt.stores.breaker import Breaker
-from flask_private_key_jwt.stores.connecting import connect_in_time
-from flask_private_key_jwt.stores.deadline import request_budget
-from flask_private_key_jwt.stores.driver import MAX_COMPILED, Database
-from flask_private_key_jwt.stores.engine import open_engine
-from flask_private_key_jwt.stores.socket_watch import SocketEnd, Watch, Watchdog, find_socket
 
 BUDGET_SECONDS = 0.3
 SOON_SECONDS = 3.0

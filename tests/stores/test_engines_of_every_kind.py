@@ -11,11 +11,11 @@ import pytest
 from sqlalchemy import Engine, create_engine, event, select, text
 from sqlalchemy.pool import NullPool, Pool, QueuePool, SingletonThreadPool, StaticPool
 
+from flask_private_key_jwt.database import engine_deadline, socket_watch
+from flask_private_key_jwt.database.breaker import Breaker
+from flask_private_key_jwt.database.deadline import request_budget
+from flask_private_key_jwt.database.driver import Database
 from flask_private_key_jwt.errors import StoreUnavailable
-from flask_private_key_jwt.stores import engine_deadline, socket_watch
-from flask_private_key_jwt.stores.breaker import Breaker
-from flask_private_key_jwt.stores.deadline import request_budget
-from flask_private_key_jwt.stores.driver import Database
 
 BUDGET_SECONDS = 0.3
 SOON_SECONDS = 5.0
@@ -195,7 +195,7 @@ def test_a_breaker_whose_thread_cannot_start_lets_everybody_in(monkeypatch):
     """Nobody would ever ask the store again."""
     breaker = Breaker(lambda: True)
     with monkeypatch.context() as patched:
-        patched.setattr("flask_private_key_jwt.stores.breaker.Thread", NoThread)
+        patched.setattr("flask_private_key_jwt.database.breaker.Thread", NoThread)
         breaker.trip()
     breaker.check()
 

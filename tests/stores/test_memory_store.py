@@ -3,8 +3,8 @@
 import pytest
 
 from flask_private_key_jwt.errors import StoreUnavailable
-from flask_private_key_jwt.stores.base import Replayed
-from flask_private_key_jwt.stores.memory import MemoryReplayStore
+from flask_private_key_jwt.replay.base import Replayed
+from flask_private_key_jwt.replay.memory import MemoryReplayStore
 
 
 def test_memory_forgets_expired_marks_as_it_goes(mark, clock):

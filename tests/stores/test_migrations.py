@@ -17,14 +17,14 @@ from flask_sqlalchemy import SQLAlchemy
 from sqlalchemy import MetaData, insert, inspect, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from flask_private_key_jwt.registered_client import RegisteredClient
-from flask_private_key_jwt.stores.driver import Database
-from flask_private_key_jwt.stores.granted import Granted, StoredCode, digest
-from flask_private_key_jwt.stores.models import TABLE_NAMES, Tables, build_tables
-from flask_private_key_jwt.stores.revocations import grant_name
-from flask_private_key_jwt.stores.sqlalchemy import SQLAlchemyClientStore
-from flask_private_key_jwt.stores.sqlalchemy_authorizations import SQLAlchemyAuthorizationStore
-from flask_private_key_jwt.stores.sqlalchemy_revocations import SQLAlchemyRevocationStore
+from flask_private_key_jwt.authorization_server.registered_client import RegisteredClient
+from flask_private_key_jwt.authorization_server.stores.granted import Granted, StoredCode, digest
+from flask_private_key_jwt.authorization_server.stores.revocation_names import grant_name
+from flask_private_key_jwt.authorization_server.stores.sql.authorizations import SQLAlchemyAuthorizationStore
+from flask_private_key_jwt.authorization_server.stores.sql.clients import SQLAlchemyClientStore
+from flask_private_key_jwt.authorization_server.stores.sql.revocations import SQLAlchemyRevocationStore
+from flask_private_key_jwt.authorization_server.stores.tables.models import TABLE_NAMES, Tables, build_tables
+from flask_private_key_jwt.database.driver import Database
 from tests.conftest import START
 
 MIGRATIONS = Path(__file__).parents[2] / "migrations"

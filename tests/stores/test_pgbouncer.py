@@ -12,8 +12,8 @@ import psycopg
 import pytest
 from sqlalchemy.engine import make_url
 
-from flask_private_key_jwt.stores.base import Replayed
-from flask_private_key_jwt.stores.deadline import request_budget
+from flask_private_key_jwt.database.deadline import request_budget
+from flask_private_key_jwt.replay.base import Replayed
 from tests.faults.served import free_port
 
 MARKS = 20

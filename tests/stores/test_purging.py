@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 from sqlalchemy import Column, Integer, MetaData, PrimaryKeyConstraint, String, Table, event, insert, select
 
-from flask_private_key_jwt.stores.driver import Database
-from flask_private_key_jwt.stores.purging import delete_in_batches
+from flask_private_key_jwt.database.driver import Database
+from flask_private_key_jwt.database.purging import delete_in_batches
 
 
 @pytest.fixture

@@ -8,8 +8,8 @@ import pytest
 import redis
 
 from flask_private_key_jwt.errors import StoreUnavailable
-from flask_private_key_jwt.stores.base import Replayed
-from flask_private_key_jwt.stores.redis import RedisReplayStore
+from flask_private_key_jwt.replay.base import Replayed
+from flask_private_key_jwt.replay.redis import RedisReplayStore
 from tests.faults.redis_server import DURABLE, find_redis, redis_server
 
 STATE = "flask_private_key_jwt:replay"

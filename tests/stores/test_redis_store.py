@@ -8,10 +8,10 @@ import time
 import pytest
 import redis
 
+from flask_private_key_jwt.database.deadline import request_budget, seconds_left
 from flask_private_key_jwt.errors import StoreUnavailable
-from flask_private_key_jwt.stores.base import Replayed
-from flask_private_key_jwt.stores.deadline import request_budget, seconds_left
-from flask_private_key_jwt.stores.redis import RedisReplayStore
+from flask_private_key_jwt.replay.base import Replayed
+from flask_private_key_jwt.replay.redis import RedisReplayStore
 
 
 def test_a_redis_that_does_not_answer_in_time_is_unavailable(remote_silence, mark):

@@ -10,12 +10,21 @@ import pytest
 from flask_sqlalchemy import SQLAlchemy
 from sqlalchemy import String, create_engine, func, select
 
-from flask_private_key_jwt.stores import sqlalchemy_refresh_tokens
-from flask_private_key_jwt.stores.driver import Database
-from flask_private_key_jwt.stores.granted import Consent, Granted, Holder, PushedRequest, StoredRefreshToken
-from flask_private_key_jwt.stores.models import build_tables
-from flask_private_key_jwt.stores.sqlalchemy_authorizations import SQLAlchemyAuthorizationStore
-from flask_private_key_jwt.stores.sqlalchemy_refresh_tokens import SQLAlchemyRefreshTokenStore, forget_client
+from flask_private_key_jwt.authorization_server.stores.granted import (
+    Consent,
+    Granted,
+    Holder,
+    PushedRequest,
+    StoredRefreshToken,
+)
+from flask_private_key_jwt.authorization_server.stores.sql import refresh_tokens as sqlalchemy_refresh_tokens
+from flask_private_key_jwt.authorization_server.stores.sql.authorizations import SQLAlchemyAuthorizationStore
+from flask_private_key_jwt.authorization_server.stores.sql.refresh_tokens import (
+    SQLAlchemyRefreshTokenStore,
+    forget_client,
+)
+from flask_private_key_jwt.authorization_server.stores.tables.models import build_tables
+from flask_private_key_jwt.database.driver import Database
 from tests.conftest import START
 
 AT_ONCE = 20

@@ -5,9 +5,9 @@ from hashlib import sha256
 import pytest
 from sqlalchemy import select
 
-from flask_private_key_jwt.stores.base import KEEP_ENDED_SECONDS
-from flask_private_key_jwt.stores.driver import Database
-from flask_private_key_jwt.stores.registration_tokens import RegistrationTokens
+from flask_private_key_jwt.authorization_server.stores.sql.registration_tokens import RegistrationTokens
+from flask_private_key_jwt.database.batches import KEEP_ENDED_SECONDS
+from flask_private_key_jwt.database.driver import Database
 
 
 @pytest.fixture

@@ -10,8 +10,9 @@ from typing import Any
 
 import pytest
 
+from flask_private_key_jwt.database.batches import KEEP_ENDED_SECONDS
 from flask_private_key_jwt.errors import StoreUnavailable
-from flask_private_key_jwt.stores.base import ASSERTION, KEEP_ENDED_SECONDS, PROOF, Mark, Replayed, ReplayStore
+from flask_private_key_jwt.replay.base import ASSERTION, PROOF, Mark, Replayed, ReplayStore
 
 RACER = Path(__file__).with_name("racer.py")
 

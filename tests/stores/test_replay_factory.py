@@ -6,10 +6,10 @@ import sys
 import pytest
 
 from flask_private_key_jwt.errors import ConfigurationError
-from flask_private_key_jwt.stores.memory import MemoryReplayStore
-from flask_private_key_jwt.stores.redis import RedisReplayStore
-from flask_private_key_jwt.stores.replay import load_replay_store
-from flask_private_key_jwt.stores.sqlalchemy import SQLAlchemyReplayStore
+from flask_private_key_jwt.replay.loading import load_replay_store
+from flask_private_key_jwt.replay.memory import MemoryReplayStore
+from flask_private_key_jwt.replay.redis import RedisReplayStore
+from flask_private_key_jwt.replay.sql import SQLAlchemyReplayStore
 
 
 def test_memory_is_a_store_in_memory():
@@ -48,7 +48,7 @@ def test_sql_without_an_application_database_is_a_configuration_error():
 )
 def test_only_what_the_setting_names_is_loaded(name, loaded):
     program = (
-        "import sys; from flask_private_key_jwt.stores.replay import load_replay_store;"
+        "import sys; from flask_private_key_jwt.replay.loading import load_replay_store;"
         f"load_replay_store({name!r});"
         "print(*(name for name in ('flask', 'redis', 'sqlalchemy') if name in sys.modules))"
     )

@@ -6,14 +6,19 @@ from typing import Any
 import pytest
 from sqlalchemy import insert, select
 
+from flask_private_key_jwt.authorization_server.stores.granted import Holder
+from flask_private_key_jwt.authorization_server.stores.revocation_names import (
+    Revocation,
+    grant_name,
+    holder_name,
+    token_name,
+)
+from flask_private_key_jwt.authorization_server.stores.sql import revocations as sqlalchemy_revocations
+from flask_private_key_jwt.authorization_server.stores.sql.revocations import SQLAlchemyRevocationStore, revoke_within
+from flask_private_key_jwt.database.batches import KEEP_ENDED_SECONDS
+from flask_private_key_jwt.database.driver import Database
+from flask_private_key_jwt.database.missing_tables import ADVICE
 from flask_private_key_jwt.errors import StoreUnavailable
-from flask_private_key_jwt.stores import sqlalchemy_revocations
-from flask_private_key_jwt.stores.base import KEEP_ENDED_SECONDS
-from flask_private_key_jwt.stores.driver import Database
-from flask_private_key_jwt.stores.granted import Holder
-from flask_private_key_jwt.stores.missing_tables import ADVICE
-from flask_private_key_jwt.stores.revocations import Revocation, grant_name, holder_name, token_name
-from flask_private_key_jwt.stores.sqlalchemy_revocations import SQLAlchemyRevocationStore, revoke_within
 from tests.conftest import START
 
 GRANT = grant_name("g")

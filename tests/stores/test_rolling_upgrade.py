@@ -10,13 +10,14 @@ from flask import Flask
 from flask_sqlalchemy import SQLAlchemy
 from sqlalchemy import Engine, MetaData, func, insert, inspect, select, update
 
-from flask_private_key_jwt.stores.base import DocumentKey, StoredKey
-from flask_private_key_jwt.stores.counters import Counters
-from flask_private_key_jwt.stores.driver import Database
-from flask_private_key_jwt.stores.models import TABLE_NAMES, Tables, build_tables
-from flask_private_key_jwt.stores.sqlalchemy import SQLAlchemyClientStore, SQLAlchemyServerKeyStore
-from flask_private_key_jwt.stores.sqlalchemy_authorizations import SQLAlchemyAuthorizationStore
-from flask_private_key_jwt.stores.sqlalchemy_documents import SQLAlchemyFetchedDocumentStore
+from flask_private_key_jwt.authorization_server.stores.contracts import DocumentKey, StoredKey
+from flask_private_key_jwt.authorization_server.stores.sql.authorizations import SQLAlchemyAuthorizationStore
+from flask_private_key_jwt.authorization_server.stores.sql.clients import SQLAlchemyClientStore
+from flask_private_key_jwt.authorization_server.stores.sql.counters import Counters
+from flask_private_key_jwt.authorization_server.stores.sql.documents import SQLAlchemyFetchedDocumentStore
+from flask_private_key_jwt.authorization_server.stores.sql.server_keys import SQLAlchemyServerKeyStore
+from flask_private_key_jwt.authorization_server.stores.tables.models import TABLE_NAMES, Tables, build_tables
+from flask_private_key_jwt.database.driver import Database
 from tests.conftest import START
 from tests.stores.test_migrations import (
     CONFIDENTIAL,

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
+from flask_private_key_jwt.authorization_server.stores.contracts import StoredKey, sum_versions
+from flask_private_key_jwt.authorization_server.stores.sql.server_keys import SQLAlchemyServerKeyStore
+from flask_private_key_jwt.database.driver import Database
 from flask_private_key_jwt.errors import StoreUnavailable
-from flask_private_key_jwt.stores.base import StoredKey, sum_versions
-from flask_private_key_jwt.stores.driver import Database
-from flask_private_key_jwt.stores.sqlalchemy import SQLAlchemyServerKeyStore
 
 KEY = StoredKey(
     slot=1,

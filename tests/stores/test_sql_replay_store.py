@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 from sqlalchemy import create_engine, event
 
+from flask_private_key_jwt.database.driver import Database
 from flask_private_key_jwt.errors import StoreUnavailable
-from flask_private_key_jwt.stores.base import Replayed
-from flask_private_key_jwt.stores.driver import Database
-from flask_private_key_jwt.stores.sqlalchemy import SQLAlchemyReplayStore
+from flask_private_key_jwt.replay.base import Replayed
+from flask_private_key_jwt.replay.sql import SQLAlchemyReplayStore
 
 
 def test_remembering_is_one_insert_in_a_transaction_of_its_own_sorted_by_digest(sqlite_database, mark):

@@ -6,11 +6,11 @@ import pytest
 from example_client import build_client
 from sqlalchemy import insert, select, update
 
-from flask_private_key_jwt.stores.driver import Database
-from flask_private_key_jwt.stores.granted import PushedRequest
-from flask_private_key_jwt.stores.models import build_columns
-from flask_private_key_jwt.stores.sqlalchemy_authorizations import SQLAlchemyAuthorizationStore
-from flask_private_key_jwt.stores.unused_clients import UnusedClients
+from flask_private_key_jwt.authorization_server.stores.granted import PushedRequest
+from flask_private_key_jwt.authorization_server.stores.sql.authorizations import SQLAlchemyAuthorizationStore
+from flask_private_key_jwt.authorization_server.stores.sql.unused_clients import UnusedClients
+from flask_private_key_jwt.authorization_server.stores.tables.models import build_columns
+from flask_private_key_jwt.database.driver import Database
 from tests.conftest import START
 
 KEEP = 1000

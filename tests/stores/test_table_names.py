@@ -9,8 +9,8 @@ from sqlalchemy import MetaData, Table, create_engine, inspect
 from sqlalchemy.orm import DeclarativeBase, DeclarativeBaseNoMeta, Mapped, mapped_column
 
 from flask_private_key_jwt import PrivateKeyJWT
+from flask_private_key_jwt.authorization_server.stores.tables.models import TABLE_NAMES, build_tables
 from flask_private_key_jwt.errors import ConfigurationError
-from flask_private_key_jwt.stores.models import TABLE_NAMES, build_tables
 from tests.conftest import ISSUER, SECRET
 
 CLASH = r"has a table oauth2_client already\. If one is a table of your own, .* PrivateKeyJWT\(db, table_prefix="

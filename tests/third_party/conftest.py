@@ -12,7 +12,7 @@ from flask_sqlalchemy import SQLAlchemy
 from werkzeug.serving import make_server
 
 from flask_private_key_jwt import PrivateKeyJWT, ResourceProtector, current_token
-from flask_private_key_jwt.keys import jose
+from flask_private_key_jwt.jose import jose
 from flask_private_key_jwt.signals import request_refused
 
 

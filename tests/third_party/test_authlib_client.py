@@ -13,7 +13,7 @@ from joserfc.jwk import ECKey, OKPKey, RSAKey
 
 from flask_private_key_jwt.client import PrivateKeyJWTClientAuth
 from flask_private_key_jwt.dpop.proof import build_proof
-from flask_private_key_jwt.keys import jose
+from flask_private_key_jwt.jose import jose
 
 ALGS = ["ES256", "PS256", "RS256", "EdDSA"]
 KEY_CLASSES = {"ES256": ECKey, "PS256": RSAKey, "RS256": RSAKey, "EdDSA": OKPKey}

@@ -15,8 +15,8 @@ from typing import Any
 import pytest
 from servers import miss
 
-from flask_private_key_jwt.keys import jose
-from flask_private_key_jwt.keys.certificates import build_self_signed
+from flask_private_key_jwt.jose import jose
+from flask_private_key_jwt.jose.certificates import build_self_signed
 from tests.faults.served import CHECKOUT, Caller, Served, ask_token, free_port, serving, set_up
 
 HALF_SENT = 24

@@ -11,8 +11,8 @@ import jwt
 import pytest
 import requests
 
-from flask_private_key_jwt.keys import jose
-from flask_private_key_jwt.settings import ASYMMETRIC_ALGS
+from flask_private_key_jwt.jose import jose
+from flask_private_key_jwt.settings.values import ASYMMETRIC_ALGS
 from tests.third_party.conftest import Site
 from tests.third_party.person import PERSON, REDIRECT_URI, decide, serving_people
 

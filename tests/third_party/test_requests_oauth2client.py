@@ -8,7 +8,7 @@ import requests
 from requests_oauth2client import BearerToken, DPoPKey, DPoPToken, InvalidClient, OAuth2Client, PrivateKeyJwt
 from requests_oauth2client.exceptions import InvalidRequest
 
-from flask_private_key_jwt.keys import jose
+from flask_private_key_jwt.jose import jose
 
 ALGS = ["ES256", "PS256", "RS256", "EdDSA"]
 WRONG_SIGNATURE = "assertion: the signature does not verify"

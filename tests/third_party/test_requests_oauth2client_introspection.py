@@ -6,7 +6,7 @@ import requests
 from requests_oauth2client import DPoPKey, OAuth2Client, PrivateKeyJwt
 from requests_oauth2client.exceptions import InvalidClient, InvalidGrant, InvalidRequest
 
-from flask_private_key_jwt.keys import jose
+from flask_private_key_jwt.jose import jose
 from tests.third_party.person import REDIRECT_URI, decide, serving_people
 
 ALGS = ["ES256", "PS256", "EdDSA"]

@@ -23,7 +23,7 @@ import pytest
 
 from flask_private_key_jwt.client import build_client_assertion
 from flask_private_key_jwt.dpop.proof import build_proof
-from flask_private_key_jwt.keys import jose
+from flask_private_key_jwt.jose import jose
 from tests.conftest import ASSERTION_TYPE, INVALID_CLIENT, INVALID_PROOF, INVALID_REQUEST
 from tests.third_party.served_app import ISSUER, create_app
 

@@ -5,14 +5,14 @@ from datetime import date
 
 import pytest
 
-from flask_private_key_jwt.errors import ConfigurationError
-from flask_private_key_jwt.tokens.user_claims import (
+from flask_private_key_jwt.authorization_server.tokens.user_claims import (
     PROTOCOL_CLAIMS,
     STANDARD_CLAIMS,
     build_user_claims,
     check_user_claims,
     list_claims,
 )
+from flask_private_key_jwt.errors import ConfigurationError
 
 SCOPES = frozenset(["openid", "profile", "email", "address", "phone"])
 EVERYTHING = {name: f"the {name}" for name in STANDARD_CLAIMS} | {"tenant": 5}

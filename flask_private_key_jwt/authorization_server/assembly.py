@@ -1,0 +1,289 @@
+"""Everything one app owns, put together: settings, stores and steps become one State."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import partial
+
+import flask
+from flask_sqlalchemy import SQLAlchemy
+
+from ..bounded_cache import BYTES_OF_STRANGERS, bytes_for_clients
+from ..dpop.nonce import Nonces
+from ..dpop.proof import ProofChecker
+from ..fetching.fetch_target import MAX_BYTES_OF_STRANGERS, fetch_policy
+from ..fetching.safe_fetch import SafeFetcher
+from ..jose.derived import Secrets
+from ..settings.reading import read
+from ..settings.server import ServerSettings
+from ..settings.values import ASYMMETRIC_ALGS
+from ..tokens.verification import KeySource, OwnKeys, TokenVerifier
+from .app_secrets import read_app_secrets
+from .authorization.push_quota import PushQuota
+from .authorization.request_object import RequestObjects
+from .binding import TokenBinding
+from .client_auth.base import ClientAuthentication
+from .client_auth.private_key_jwt import PrivateKeyJWTAuthentication
+from .client_auth.public import PublicClients
+from .client_auth.signature import ClientSignatures
+from .endpoints import CONFIGURATION_PATH, MACHINE_ENDPOINTS, WELL_KNOWN, Endpoint
+from .endpoints.metadata import endpoint_base, issuer_path
+from .endpoints.userinfo import PATH as USERINFO_PATH
+from .endpoints.userinfo import build_guard
+from .keys.client_key_state import find_thumbprints
+from .keys.client_key_use import ClientKeyUse
+from .keys.client_keys import ClientKeys, KeySet, read_key_set
+from .keys.fetch_slots import FetchSlots
+from .keys.newcomers import Newcomers
+from .keys.remote_documents import RemoteDocuments, cache_policy
+from .keys.rotation import load_schedule
+from .keys.server_keys import ServerKeys
+from .people import People
+from .registration.client_id_document import MAX_BYTES, ClientIdDocuments, read_client
+from .registration.quota import RegistrationQuota
+from .registration.registry import ClientRegistry
+from .registration.self_registration import SelfRegistration
+from .server import AuthorizationServer, Declarations
+from .sign_out.logout import Logout
+from .state import State
+from .stores.app_stores import AppStores, open_stores
+from .stores.contracts import ClientStore, FetchedDocumentStore
+from .stores.tables.models import Tables
+from .tokens.access_token import AccessTokenIssuer
+from .tokens.id_token import IdTokenIssuer
+from .tokens.introspection import Introspection
+from .tokens.issued import IssuedTokens
+from .tokens.refresh_token import RefreshTokens
+from .tokens.revocation import TokenRevoker
+from .tokens.revoked import Revocations
+
+
+def assemble(app: flask.Flask, db: SQLAlchemy, tables: Tables, *, declarations: Declarations, people: People) -> State:
+    """Make everything one app owns.
+
+    :param declarations: What the application registers on the extension, shared by its apps.
+    :param people: What it says of its people, shared too.
+    :raises ConfigurationError: A setting is wrong or missing.
+    """
+    settings = read(app.config, ServerSettings)
+    base_url = endpoint_base(settings.ISSUER) + settings.URL_PREFIX
+    secrets = read_app_secrets(settings, app.config)
+    stores = open_stores(
+        settings,
+        db,
+        tables,
+        find_thumbprints=find_thumbprints,
+        note_key_version=lambda version: server_keys.note_version(version),
+    )
+    server_keys = ServerKeys(
+        stores.server_keys,
+        secrets,
+        alg=settings.SIGNING_ALG,
+        schedule=load_schedule(settings),
+        cache_seconds=settings.KEY_CACHE_SECONDS,
+    )
+    own_keys = OwnKeys(lambda: server_keys.current().public)
+    server = _build_server(
+        settings,
+        secrets,
+        stores,
+        server_keys,
+        own_keys,
+        declarations=declarations,
+        base_url=base_url,
+        has_people=lambda: people.are_known(app),
+    )
+    registry = ClientRegistry(settings, stores.registrations, grant_types=server.grant_types)
+    self_registration = SelfRegistration(
+        settings,
+        registry=registry,
+        registrations=stores.registrations,
+        tokens=stores.registration_tokens,
+        replay=stores.replay,
+        quota=RegistrationQuota(settings, stores.counters),
+        configuration_url=base_url + CONFIGURATION_PATH,
+    )
+    return State(
+        settings=settings,
+        secrets=secrets,
+        clients=registry,
+        registration_tokens=stores.registration_tokens,
+        self_registration=self_registration,
+        server_keys=server_keys,
+        replay=stores.replay,
+        counters=stores.counters,
+        unused_clients=stores.unused_clients,
+        documents=stores.documents,
+        server=server,
+        people=people,
+        # A hint comes before the client is known, so the keys are looked at by themselves.
+        logout=Logout(settings, server.clients, keys=OwnKeys(lambda: server_keys.look().public), secrets=secrets),
+        userinfo=build_guard(settings, secrets, app.extensions, own_keys=own_keys, url=base_url + USERINFO_PATH),
+        authorizations=stores.authorizations,
+        refresh_tokens=stores.refresh_tokens,
+        revocations=stores.revocations,
+        endpoints=_paths(settings),
+    )
+
+
+def _build_server(
+    settings: ServerSettings,
+    secrets: Secrets,
+    stores: AppStores,
+    server_keys: ServerKeys,
+    own_keys: OwnKeys,
+    *,
+    declarations: Declarations,
+    base_url: str,
+    has_people: Callable[[], bool],
+) -> AuthorizationServer:
+    clients = stores.clients
+    # A client that only says who it is makes us fetch nothing: a document is always a client with keys.
+    public_clients = PublicClients(clients, profile=settings.PROFILE)
+    slots = FetchSlots(settings.FETCH_CONCURRENCY, _find_address)
+    if settings.CLIENT_ID_METADATA_DOCUMENTS:
+        clients = _with_documents(clients, settings, stores.documents, slots, grant_types=lambda: server.grant_types())
+    client_keys = ClientKeys(
+        settings,
+        _key_sets_of_operators_clients(settings, stores.documents, slots),
+        _key_sets_of_others(settings, stores.documents, slots),
+    )
+    signatures = ClientSignatures(clients, client_keys)
+    key_use = ClientKeyUse(stores.key_use, client_keys, size=settings.CLIENT_CACHE_SIZE)
+    revocations = Revocations(settings, stores.revocations, stores.refresh_tokens)
+    refresh_tokens = RefreshTokens(settings, stores.refresh_tokens, revocations, secrets)
+    issued = _build_issued_tokens(settings, own_keys, refresh_tokens)
+    server = AuthorizationServer(
+        settings,
+        clients=clients,
+        client_auth=ClientAuthentication(
+            PrivateKeyJWTAuthentication(settings, clients, signatures, token_url=base_url + "/token"), public_clients
+        ),
+        dpop=_build_binding(settings, secrets),
+        replay=stores.replay,
+        key_use=key_use,
+        access_tokens=AccessTokenIssuer(settings.ISSUER, server_keys),
+        id_tokens=IdTokenIssuer(settings.ISSUER, server_keys, lifetime=settings.ID_TOKEN_LIFETIME_SECONDS),
+        own_keys=own_keys,
+        app_secrets=secrets,
+        request_objects=RequestObjects(settings, signatures, key_use),
+        authorizations=stores.authorizations,
+        push_quota=PushQuota(settings, stores.authorizations, stores.counters),
+        refresh_tokens=refresh_tokens,
+        revocations=revocations,
+        introspection=Introspection(
+            settings,
+            issued=issued,
+            refresh_tokens=refresh_tokens,
+            revocations=revocations,
+            clients=clients,
+            policies=declarations.introspection,
+        ),
+        revoker=TokenRevoker(issued, revocations),
+        declarations=declarations,
+        base_url=base_url,
+        has_people=has_people,
+    )
+    return server
+
+
+def _build_binding(settings: ServerSettings, secrets: Secrets) -> TokenBinding:
+    nonces = Nonces(secrets, purpose="as", lifetime=settings.DPOP_NONCE_LIFETIME_SECONDS)
+    required = nonces if settings.DPOP_NONCE == "required" else None
+    checker = ProofChecker(settings, required, server=settings.ISSUER)
+    return TokenBinding(checker, required=settings.DPOP_REQUIRED)
+
+
+def _build_issued_tokens(settings: ServerSettings, own_keys: KeySource, refresh_tokens: RefreshTokens) -> IssuedTokens:
+    """Recognizes what this server signed, whomever it is for, by whatever algorithm it signed then."""
+    verifier = TokenVerifier(
+        issuer=settings.ISSUER,
+        resource=None,
+        algs=ASYMMETRIC_ALGS,
+        max_bytes=settings.REQUEST_MAX_BYTES,
+        clock_skew=settings.CLOCK_SKEW_SECONDS,
+    )
+    return IssuedTokens(settings, verifier=verifier, keys=own_keys, refresh_tokens=refresh_tokens)
+
+
+def _key_sets_of_operators_clients(
+    settings: ServerSettings, documents: FetchedDocumentStore, slots: FetchSlots
+) -> RemoteDocuments[KeySet]:
+    """What the operator's clients publish at their ``jwks_uri``."""
+    return RemoteDocuments(
+        documents,
+        SafeFetcher(fetch_policy(settings, hosts=settings.JWKS_HOSTS)),
+        cache_policy(settings),
+        read_key_set,
+        kind="operator-jwks",
+        size=settings.CLIENT_CACHE_SIZE,
+        max_bytes=bytes_for_clients(settings.CLIENT_CACHE_SIZE),
+        take_slot=slots.for_operators_clients,
+    )
+
+
+def _key_sets_of_others(
+    settings: ServerSettings, documents: FetchedDocumentStore, slots: FetchSlots
+) -> RemoteDocuments[KeySet]:
+    """What all other clients publish at theirs."""
+    policy = replace(fetch_policy(settings, hosts=settings.JWKS_HOSTS), max_bytes=MAX_BYTES_OF_STRANGERS)
+    return RemoteDocuments(
+        documents,
+        SafeFetcher(policy),
+        cache_policy(settings),
+        read_key_set,
+        kind="jwks",
+        size=settings.CLIENT_CACHE_SIZE,
+        max_bytes=BYTES_OF_STRANGERS,
+        take_slot=slots.for_others,
+        admit=Newcomers(_find_address).admit,
+    )
+
+
+def _with_documents(
+    registered: ClientStore,
+    settings: ServerSettings,
+    documents: FetchedDocumentStore,
+    slots: FetchSlots,
+    *,
+    grant_types: Callable[[], Sequence[str]],
+) -> ClientStore:
+    """The registered clients, and those whose ``client_id`` is the URL of their registration."""
+    policy = replace(fetch_policy(settings, hosts=settings.CLIENT_ID_HOSTS), max_bytes=MAX_BYTES)
+    fetcher = SafeFetcher(policy)
+    published = RemoteDocuments(
+        documents,
+        fetcher,
+        cache_policy(settings),
+        partial(read_client, settings=settings, grant_types=grant_types),
+        kind="client",
+        size=settings.CLIENT_CACHE_SIZE,
+        max_bytes=BYTES_OF_STRANGERS,
+        take_slot=slots.for_others,
+        admit=Newcomers(_find_address).admit,
+    )
+    return ClientIdDocuments(registered, published, fetcher.check_url)
+
+
+def _find_address() -> str:
+    """Where the current request comes from, as the app sees it: behind a proxy, ``ProxyFix`` decides."""
+    return (flask.request.remote_addr or "") if flask.has_request_context() else ""
+
+
+def _paths(settings: ServerSettings) -> dict[str, Endpoint]:
+    """Where each endpoint answers, below the app.
+
+    An issuer with a path names where the app is mounted, so paths start below it. They also answer with the path in
+    front, for an app that is served at the root of its host behind a proxy that passes paths on unchanged.
+    """
+    mount = issuer_path(settings.ISSUER)
+    paths: dict[str, Endpoint] = {}
+    for endpoint in MACHINE_ENDPOINTS:
+        if "registration" in endpoint.needs and settings.REGISTRATION == "closed":
+            continue
+        paths[settings.URL_PREFIX + endpoint.path] = endpoint
+        paths[mount + settings.URL_PREFIX + endpoint.path] = endpoint
+    for endpoint in WELL_KNOWN:
+        paths[endpoint.path + mount] = endpoint  # RFC 8414 §3.1
+        paths[mount + endpoint.path] = endpoint  # OpenID Connect Discovery §4
+        paths[endpoint.path] = endpoint
+    return paths

@@ -1,0 +1,278 @@
+"""From an authorization request to a code: push, open, check, issue."""
+
+import secrets
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
+
+from ... import clock
+from ...dpop.proof import DPoPProof
+from ...errors import (
+    ConfigurationError,
+    InvalidRequest,
+    InvalidRequestURI,
+    OAuthError,
+    UnprotectedRequest,
+    UnusableClient,
+)
+from ...jose.derived import Secrets
+from ...settings.server import ServerSettings
+from ...tokens.verification import KeySource
+from ..registered_client import RegisteredClient, is_client_id
+from ..stores.contracts import ClientStore
+from ..stores.granted import AuthorizationStore, Consent, Granted, PushedRequest, StoredCode
+from ..tokens.id_token import read_id_token_hint
+from .decided_codes import DecidedCodes
+from .interaction import Person
+from .parameters import AuthorizationRequest, Parameters, check_request, check_target, collect
+from .push_quota import PushQuota
+from .pushed_request import (
+    Reference,
+    bind_to_proof,
+    build_parameters,
+    check_no_request_uri,
+    is_request_uri,
+    new_request_uri,
+)
+from .request_object import RequestObjects
+from .response import ResponseTarget
+
+STAND_INS = ("request_uri", "request")
+"""The parameters that stand for all others (RFC 9101 §5)."""
+
+
+@dataclass(frozen=True, slots=True)
+class OpenedRequest:
+    """A request that a browser brought, with the place for its answer; the rest is not checked yet."""
+
+    client: RegisteredClient
+    parameters: Parameters
+    target: ResponseTarget
+    request_uri: str | None = field(repr=False)
+    """The pushed request it is."""
+    request: str | None = field(repr=False)
+    """The request object it is; with neither of them, its parameters are in the URL."""
+
+    @property
+    def stand_in(self) -> dict[str, str]:
+        """The parameter that stands for all others (RFC 9101 §5), and its value; empty: none does."""
+        both = {"request_uri": self.request_uri, "request": self.request}
+        return {name: value for name, value in both.items() if value is not None}
+
+
+class Authorizer:
+    """What the authorization endpoint and PAR do, without HTTP.
+
+    :param settings: The server's settings.
+    :param clients: Finds the registered client.
+    :param objects: Reads request objects.
+    :param store: Keeps pushed requests, codes and consents.
+    :param own_keys: This server's own public keys: an ``id_token_hint`` is signed with one.
+    :param app_secrets: The application's secrets.
+    :param push_quota: Says whether one more request may be pushed.
+    """
+
+    def __init__(
+        self,
+        settings: ServerSettings,
+        clients: ClientStore,
+        objects: RequestObjects,
+        store: AuthorizationStore,
+        *,
+        own_keys: KeySource,
+        app_secrets: Secrets,
+        push_quota: PushQuota,
+    ) -> None:
+        self._settings = settings
+        self._clients = clients
+        self._objects = objects
+        self._store = store
+        self.decided_codes = DecidedCodes(store, app_secrets)
+        self._push_quota = push_quota
+        self._read_hint = partial(read_id_token_hint, issuer=settings.ISSUER, keys=own_keys)
+
+    def push(
+        self, form: Parameters, client: RegisteredClient, proof: DPoPProof | None, *, address: str | None = None
+    ) -> Reference:
+        """Check a request in full and keep it (RFC 9126 §2).
+
+        :param form: Its parameters, or a request object: then that counts, and nothing beside it (RFC 9126 §3).
+        :param proof: The proof it came with: the code will be bound to that key (RFC 9449 §10.1).
+        :param address: Where it comes from.
+        :raises OAuthError: The request is not acceptable.
+        :raises TooManyRequests: Too many wait already.
+        :raises StoreUnavailable: The database did not answer.
+        """
+        now, lifetime = clock.now(), self._settings.PUSHED_REQUEST_LIFETIME_SECONDS
+        parameters = form
+        try:
+            check_no_request_uri(form.get("request_uri"))
+            if (request := form.get("request")) is not None:
+                signed = self._objects.read(request, client)
+                parameters, lifetime = signed.parameters, min(lifetime, signed.expires_at - now)
+            self._check_signed(parameters, client)
+            checked = self._check(parameters, client, check_target(parameters, client))
+            jkt = bind_to_proof(checked.dpop_jkt, proof.thumbprint if proof else None)
+        except OAuthError as refusal:
+            refusal.client_id = client.client_id
+            raise
+        kept = build_parameters(replace(checked, dpop_jkt=jkt), signed=parameters.signed)
+        reference = Reference(new_request_uri(), lifetime)
+        pushed_by = self._push_quota.check(client, address)
+        pushed = PushedRequest(client.client_id, kept.to_json(), now + lifetime, pushed_by=pushed_by)
+        self._store.push(reference.request_uri, pushed)
+        return reference
+
+    def open(
+        self, pairs: Sequence[tuple[str, str]], *, is_open: Callable[[str], bool], deciding: bool = False
+    ) -> OpenedRequest:
+        """Find out which request a browser brings, and where its answer may go.
+
+        :param pairs: The parameters of the URL, or of the form.
+        :param is_open: Whether this browser opened a ``request_uri`` or ``request`` before it expired.
+        :param deciding: Whether a decision comes with it: the same decision may have used the pushed request before.
+        :raises OAuthError: There is no place that may learn of it: the person is told, on a page (RFC 9700 §4.11).
+        :raises StoreUnavailable: The database did not answer.
+        """
+        names = collect(pairs, only=("client_id", *STAND_INS))
+        client = self._load_client(names.get("client_id"))
+        request_uri, request = (names.get(name) for name in STAND_INS)
+        try:
+            if request_uri is not None and request is not None:
+                raise InvalidRequest("a request_uri and a request in one request")  # RFC 9101 §5
+            if request_uri is not None:
+                parameters = self._load_pushed(request_uri, client, is_open=is_open(request_uri), deciding=deciding)
+            elif self._settings.REQUIRE_PUSHED_AUTHORIZATION_REQUESTS or client.require_pushed_authorization_requests:
+                raise UnprotectedRequest("the request was not pushed")
+            elif request is not None:
+                parameters = self._objects.read(request, client, in_progress=is_open(request)).parameters
+            else:
+                parameters = collect(pairs)
+            # Both checked once more for a pushed request: the client may have changed since (RFC 9126 §2.4).
+            self._check_signed(parameters, client)
+            return OpenedRequest(client, parameters, check_target(parameters, client), request_uri, request)
+        except OAuthError as refusal:
+            refusal.client_id = client.client_id
+            raise
+
+    def check(self, opened: OpenedRequest) -> AuthorizationRequest:
+        """Check the rest of a request.
+
+        :raises OAuthError: It is refused; the client is told, at the request's target.
+        """
+        try:
+            return self._check(opened.parameters, opened.client, opened.target)
+        except OAuthError as refusal:
+            refusal.client_id = opened.client.client_id
+            raise
+
+    def find_consent(self, client: RegisteredClient, person: Person) -> Consent | None:
+        """What the person has allowed *client* before.
+
+        :raises StoreUnavailable: The database did not answer.
+        """
+        return self._store.find_consent(client.client_id, person.subject)
+
+    def remember_consent(self, request: AuthorizationRequest, person: Person) -> None:
+        """Add what the person allows now to what they allowed before.
+
+        :raises StoreUnavailable: The database did not answer.
+        """
+        before = self.find_consent(request.client, person) or Consent(frozenset(), frozenset())
+        after = Consent(before.scope.union(request.scope), before.resources.union(request.resources))
+        self._store.save_consent(request.client.client_id, person.subject, after)
+
+    def issue_code(
+        self,
+        request: AuthorizationRequest,
+        person: Person,
+        *,
+        request_uri: str | None,
+        decision_token: str | None = None,
+    ) -> str:
+        """A code for what the person allowed; a pushed request is used by it (RFC 9126 §4).
+
+        :param decision_token: What the decision came with, if the person was asked. The same decision gives the same
+            code for as long as that is good, and another one once it is redeemed: a button may be pressed twice, and
+            nobody knows which of the two answers the browser follows.
+        :raises InvalidRequestURI: The pushed request was used before.
+        :raises InteractionRefused: The decision was made before, and its code has expired.
+        :raises ConfigurationError: The person has the id of a client.
+        :raises StoreUnavailable: The database did not answer.
+        """
+        self._check_subject(person)
+        granted = Granted(
+            grant_id=secrets.token_urlsafe(16),
+            client_id=request.client.client_id,
+            subject=person.subject,
+            scope=request.scope,
+            resources=request.resources,
+            auth_time=person.auth_time,
+        )
+        stored = StoredCode(
+            granted=granted,
+            redirect_uri=request.target.redirect_uri,
+            code_challenge=request.code_challenge,
+            dpop_jkt=request.dpop_jkt,
+            expires_at=clock.now() + self._settings.CODE_LIFETIME_SECONDS,
+            nonce=request.nonce,
+        )
+        if decision_token is not None:
+            return self.decided_codes.add(decision_token, stored, request_uri=request_uri)
+        code = secrets.token_urlsafe(32)
+        if not self._store.add_code(code, stored, reference=request_uri):
+            raise InvalidRequestURI("the request_uri was used before", client_id=request.client.client_id)
+        return code
+
+    def refuse(self, opened: OpenedRequest, *, again: bool = False) -> None:
+        """Use a pushed request without a code: its client is told of an error.
+
+        :param again: Whether it may have been used before: the person decided twice.
+        :raises InvalidRequestURI: It was used before.
+        :raises StoreUnavailable: The database did not answer.
+        """
+        if opened.request_uri is not None and not self._store.use_pushed(opened.request_uri) and not again:
+            raise InvalidRequestURI("the request_uri was used before", client_id=opened.client.client_id)
+
+    def _check_subject(self, person: Person) -> None:
+        """Keep people and clients apart: a client that acts for itself has its own id as ``sub`` (RFC 9700 §4.15)."""
+        if is_client_id(person.subject) and self._clients.find(person.subject) is not None:
+            raise ConfigurationError(f"The id of a user, {person.subject!r}, is also a client_id: one of them must go.")
+
+    def _check_signed(self, parameters: Parameters, client: RegisteredClient) -> None:
+        """Hold a request to a signature where one is required (RFC 9101 §10.5).
+
+        Before anything else is looked at: of what nobody signed, the ``redirect_uri`` is nobody's word either.
+
+        :raises UnprotectedRequest: It has to be signed, and is not.
+        """
+        required = self._settings.REQUIRE_SIGNED_REQUESTS or client.require_signed_request_object
+        if required and not parameters.signed:
+            raise UnprotectedRequest("the request is not signed")
+
+    def _check(self, parameters: Parameters, client: RegisteredClient, target: ResponseTarget) -> AuthorizationRequest:
+        return check_request(parameters, client, target, resources=self._settings.resources, read_hint=self._read_hint)
+
+    def _load_client(self, client_id: str | None) -> RegisteredClient:
+        client = self._clients.find(client_id) if client_id and is_client_id(client_id) else None
+        if client is None:
+            raise UnusableClient(f"client {(client_id or '')[:100]!r} is not registered")
+        if not client.enabled:
+            raise UnusableClient("the client is disabled", client_id=client.client_id)
+        if client.is_public and self._settings.PROFILE == "fapi2":
+            raise UnusableClient("a public client, and OAUTH2_PROFILE is fapi2", client_id=client.client_id)
+        return client
+
+    def _load_pushed(self, request_uri: str, client: RegisteredClient, *, is_open: bool, deciding: bool) -> Parameters:
+        if not is_request_uri(request_uri):
+            # Never quoted: it may hold one of ours with something behind, which nobody has used yet.
+            raise InvalidRequestURI(f"a request_uri of {len(request_uri)} characters is not one of ours")
+        pushed = self._store.find_pushed(request_uri)
+        if pushed is None or pushed.client_id != client.client_id:
+            raise InvalidRequestURI("the request_uri is unknown" if pushed is None else "the request_uri is another's")
+        if pushed.used and not (is_open and deciding):
+            raise InvalidRequestURI("the request_uri was used before")
+        # It has to be opened in time; the person may take longer to sign in (RFC 9126 §2.2).
+        if clock.is_over(pushed.expires_at) and not is_open:
+            raise InvalidRequestURI("the request_uri is expired")
+        return Parameters.from_json(pushed.parameters)

@@ -1,0 +1,205 @@
+"""What a person has to do before a code is issued (OpenID Connect Core §3.1.2.3, §3.1.2.4). The decision only."""
+
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any
+
+from ...errors import ConfigurationError, ConsentRequired, LoginRequired
+from ..redirect_uri import is_claimed
+from ..registered_client import RegisteredClient
+from ..registered_uris import find_picture_origin
+from ..stores.granted import Consent
+from ..tokens.id_token import OPENID
+from .parameters import AuthorizationRequest
+
+MAX_SUBJECT_CHARACTERS = 255
+OFFLINE_ACCESS = "all of this while you are away, too"
+"""What the scope ``offline_access`` allows (OpenID Connect Core §11); with or without ``openid``."""
+OPENID_SCOPES = {
+    OPENID: "who you are: the identifier of your account",
+    "profile": "your profile, such as your name, picture and date of birth",
+    "email": "your email address",
+    "address": "your postal address",
+    "phone": "your phone number",
+}
+"""What the scopes of a request with ``openid`` allow (OpenID Connect Core §5.4), as the end of a sentence."""
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """Who is signed in."""
+
+    subject: str
+    """The ``sub`` of their tokens: never given to anybody else (RFC 9068 §2.2)."""
+    user: Any = field(repr=False)
+    """The application's own object."""
+    auth_time: int | None
+    """When they signed in, in seconds since the epoch; ``None``: the application did not tell."""
+
+
+@dataclass(frozen=True, slots=True)
+class SignIn:
+    """What the application's sign-in page needs to know."""
+
+    return_url: str
+    """Where to send the browser afterwards: a path of this app, with the query."""
+    client: RegisteredClient
+    login_hint: str | None
+    """Who the client thinks it is; foreign text."""
+    reauthenticate: bool
+    """Whoever is signed in now has to sign in again, or somebody else."""
+
+
+@dataclass(frozen=True, slots=True)
+class ConsentPage:
+    """What a consent page shows, and what its form sends back.
+
+    The form posts ``decision_token`` and ``decision``, which is ``allow`` or anything else, to :attr:`action`.
+    """
+
+    client: RegisteredClient
+    user: Any = field(repr=False)
+    scopes: tuple[str, ...]
+    resources: tuple[str, ...]
+    redirect_uri: str
+    """Where the answer goes."""
+    action: str
+    decision_token: str = field(repr=False)
+    """Ties the decision to this request, this person and this browser session."""
+    is_vouched_for: bool = False
+    """Whether the operator stands behind the client; the client's own word is all there is of any other."""
+
+    @property
+    def client_uri(self) -> str | None:
+        """A page about the client (RFC 7591 §2)."""
+        return self._find_uri("client_uri")
+
+    @property
+    def tos_uri(self) -> str | None:
+        """The client's terms of service (RFC 7591 §2)."""
+        return self._find_uri("tos_uri")
+
+    @property
+    def policy_uri(self) -> str | None:
+        """What the client says it does with what it learns of people (RFC 7591 §2)."""
+        return self._find_uri("policy_uri")
+
+    @property
+    def logo_uri(self) -> str | None:
+        """The logo of a client that the operator vouches for: whoever hosts it learns who is signing in."""
+        uri = self._find_uri("logo_uri") if self.is_vouched_for else None
+        return uri if uri is not None and find_picture_origin(uri) else None
+
+    def _find_uri(self, member: str) -> str | None:
+        uri: str | None = self.client.metadata.get(member)
+        return uri
+
+    def describe(self, scope: str) -> str:
+        """What one of :attr:`scopes` allows, in words for a person; a scope of the application's own as it is called.
+
+        ``email`` and its like are the application's own, whatever they mean, where ``openid`` is not asked for.
+        """
+        if scope == "offline_access":
+            return OFFLINE_ACCESS
+        return OPENID_SCOPES.get(scope, scope) if OPENID in self.scopes else scope
+
+    @property
+    def signed_in_as(self) -> str:
+        """What the person knows their account by: its ``name``, ``username`` or ``email``, or else its id."""
+        return name_of(self.user)
+
+
+class Step(Enum):
+    """What comes next."""
+
+    SIGN_IN = "sign in"
+    SIGN_IN_AGAIN = "sign in again"
+    CONSENT = "consent"
+    ISSUE = "issue"
+
+
+def next_step(
+    request: AuthorizationRequest, person: Person | None, *, signed_in_since: bool, consent: Consent | None, now: int
+) -> Step:
+    """What a person has to do next.
+
+    :param signed_in_since: Whether they signed in after this request was first opened.
+    :param consent: What they have allowed this client before.
+    :raises LoginRequired: They would have to sign in, and ``prompt`` is ``none``; or they did, as somebody else than
+        ``id_token_hint`` names.
+    :raises ConsentRequired: They would have to consent, and ``prompt`` is ``none``.
+    """
+    silent = "none" in request.prompt
+    if person is None:
+        if silent:
+            raise LoginRequired("nobody is signed in")
+        return Step.SIGN_IN
+    if request.hinted_subject not in (None, person.subject):
+        # Somebody else once more: the client hears of it, or the person would be asked for ever.
+        if silent or signed_in_since:
+            raise LoginRequired("somebody else is signed in than id_token_hint names")
+        return Step.SIGN_IN_AGAIN
+    if not is_sign_in_enough(request, person, signed_in_since=signed_in_since, now=now):
+        if silent:
+            raise LoginRequired("signed in longer ago than max_age, or nobody knows when")
+        return Step.SIGN_IN_AGAIN
+    if not _is_allowed(request, consent):
+        if silent:
+            raise ConsentRequired("the person has not consented to this yet")
+        return Step.CONSENT
+    return Step.ISSUE
+
+
+def is_sign_in_enough(request: AuthorizationRequest, person: Person, *, signed_in_since: bool, now: int) -> bool:
+    """Whether the person need not sign in again for *request*: asked before the consent page, and before the code.
+
+    :param signed_in_since: Whether they signed in after this request was first opened.
+    """
+    return signed_in_since or not _is_too_old(request, person, now=now)
+
+
+def _is_too_old(request: AuthorizationRequest, person: Person, *, now: int) -> bool:
+    if request.prompt & {"login", "select_account"} or request.max_age == 0:
+        return True
+    if person.auth_time is None:
+        return request.needs_auth_time
+    return request.max_age is not None and now - person.auth_time > request.max_age
+
+
+def _is_allowed(request: AuthorizationRequest, consent: Consent | None) -> bool:
+    """Whether an earlier consent counts.
+
+    Not for a public client whose answer any program on the device could catch: it may be an impostor who asks
+    (RFC 6749 §10.2, RFC 8252 §8.6).
+    """
+    if consent is None or "consent" in request.prompt:
+        return False
+    if request.client.is_public and not is_claimed(request.target.redirect_uri):
+        return False
+    return consent.covers(request.scope, request.resources)
+
+
+def name_of(user: Any) -> str:
+    """What a person knows their account by: its ``name``, ``username`` or ``email``, or else its id.
+
+    :raises ConfigurationError: The user has no id either.
+    """
+    for attribute in ("name", "username", "email"):
+        text = getattr(user, attribute, None)
+        if isinstance(text, str) and text.strip():
+            return text
+    return find_subject(user)
+
+
+def find_subject(user: Any) -> str:
+    """The ``sub`` of a user: Authlib's ``get_user_id()``, or Flask-Login's ``get_id()``.
+
+    :raises ConfigurationError: It has neither, or the id is not a text of 1 to 255 characters.
+    """
+    for name in ("get_user_id", "get_id"):
+        if callable(method := getattr(user, name, None)):
+            subject = str(method())
+            if not 0 < len(subject) <= MAX_SUBJECT_CHARACTERS:
+                raise ConfigurationError(f"{name}() of a user gives a text of {len(subject)} characters, not 1 to 255.")
+            return subject
+    raise ConfigurationError(f"{type(user).__name__} has neither get_user_id() nor get_id(): a token needs its sub.")

@@ -1,0 +1,274 @@
+"""The parameters of an authorization request, checked: the same for the browser's and for the pushed one.
+
+First where a response may go (:func:`check_target`): until that is known a refusal is a page, never a redirect
+(RFC 9700 §4.11). Then everything else (:func:`check_request`).
+"""
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import parse_qsl, quote_plus
+
+from ...errors import (
+    InvalidRequest,
+    InvalidTarget,
+    InvalidToken,
+    RegistrationNotSupported,
+    UnauthorizedClient,
+    UnsupportedResponseType,
+    UnusableRedirectURI,
+)
+from ..grants.pkce import check_code_challenge
+from ..grants.scope import resolve_scope, split_scope
+from ..registered_client import RegisteredClient
+from ..request import MAX_PARAMETERS, REPEATABLE
+from ..tokens.id_token import OPENID, IdTokenHint
+from .response import RESPONSE_MODES, ResponseTarget
+
+RESPONSE_TYPE = "code"
+PROMPTS = frozenset({"none", "login", "consent", "select_account"})
+MAX_STATE_BYTES = 4096
+"""Longest accepted ``state``, encoded as in a URL: it has to fit into the ``Location`` of the answer."""
+MAX_LOGIN_HINT_CHARACTERS = 255
+MAX_PROMPT_CHARACTERS = 255
+MAX_NONCE_CHARACTERS = 1024
+KNOWN = (
+    "response_type",
+    "response_mode",
+    "redirect_uri",
+    "scope",
+    "state",
+    "code_challenge",
+    "code_challenge_method",
+    "dpop_jkt",
+    "prompt",
+    "max_age",
+    "login_hint",
+    "nonce",
+    "id_token_hint",
+    "registration",
+)
+"""The parameters that are read; whatever else comes along is neither read nor kept (RFC 6749 §3.1)."""
+_JKT = re.compile(r"[A-Za-z0-9_-]{43}")
+
+
+@dataclass(frozen=True, slots=True)
+class Parameters:
+    """The parameters of an authorization request as they came, each once."""
+
+    values: Mapping[str, str] = field(repr=False)
+    resources: tuple[str, ...] = ()
+    signed: bool = False
+    """Whether they come from a request object that the client signed (RFC 9101)."""
+    hinted_subject: str | None = None
+    """Whom the ``id_token_hint`` of a pushed request named: it is checked there, and not kept itself."""
+
+    def get(self, name: str) -> str | None:
+        """The value of a parameter; ``None`` when it was not sent or sent empty (RFC 6749 §3.1)."""
+        return self.values.get(name) or None
+
+    def to_json(self) -> dict[str, Any]:
+        """What a store keeps: what is known, and no client authentication (RFC 9126 §2.1)."""
+        return {
+            "values": {name: self.values[name] for name in KNOWN if name in self.values},
+            "resources": [*self.resources],
+            **({"signed": True} if self.signed else {}),
+            **({} if self.hinted_subject is None else {"hinted_subject": self.hinted_subject}),
+        }
+
+    @classmethod
+    def from_json(cls, kept: Mapping[str, Any]) -> "Parameters":
+        """What :meth:`to_json` gave."""
+        return cls(
+            kept["values"],
+            tuple(kept["resources"]),
+            signed=kept.get("signed", False),
+            hinted_subject=kept.get("hinted_subject"),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class AuthorizationRequest:
+    """An authorization request that passed every check."""
+
+    client: RegisteredClient
+    target: ResponseTarget
+    scope: tuple[str, ...]
+    resources: tuple[str, ...]
+    """The resource servers it is for, never empty (RFC 8707 §2.1)."""
+    code_challenge: str
+    dpop_jkt: str | None
+    """Thumbprint of the only key that may redeem the code (RFC 9449 §10); ``None``: any."""
+    prompt: frozenset[str]
+    max_age: int | None
+    """Longest time since the person signed in, in seconds: the request's, or else the client's ``default_max_age``."""
+    login_hint: str | None
+    nonce: str | None = field(repr=False)
+    """What the ID token repeats unchanged (OpenID Connect Core §2)."""
+    hinted_subject: str | None
+    """The only person the answer may be about; ``None``: whoever signs in."""
+
+    @property
+    def needs_auth_time(self) -> bool:
+        """Whether it has to be known when the person signed in (OpenID Connect Core §2)."""
+        return self.max_age is not None or (self.client.require_auth_time and OPENID in self.scope)
+
+
+def read_query(query: bytes) -> list[tuple[str, str]]:
+    """The parameters of a query string, as pairs.
+
+    :raises InvalidRequest: It is not ASCII, not UTF-8 once decoded, or has too many.
+    """
+    try:
+        return parse_qsl(query.decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=MAX_PARAMETERS)
+    except ValueError as error:
+        raise InvalidRequest(f"the query cannot be parsed: {type(error).__name__}") from None
+
+
+def collect(pairs: Sequence[tuple[str, str]], *, only: Sequence[str] = ()) -> Parameters:
+    """Parameters from pairs, each once but ``resource`` (RFC 6749 §3.1, RFC 8707 §2).
+
+    :param only: Read these and ignore the others, doubled ones too (RFC 9126 §4); empty: read all.
+    :raises InvalidRequest: One was sent more than once.
+    """
+    values: dict[str, str] = {}
+    resources: list[str] = []
+    for name, value in pairs:
+        if only and name not in only:
+            continue
+        if name in REPEATABLE:
+            resources += [value] if value else []
+        elif name in values:
+            raise InvalidRequest(f"parameter {name[:80]!r} is sent more than once")
+        else:
+            values[name] = value
+    return Parameters(values, tuple(resources))
+
+
+def check_target(parameters: Parameters, client: RegisteredClient) -> ResponseTarget:
+    """Where the response to a request goes (RFC 6749 §3.1.2.3, RFC 9700 §2.1).
+
+    :raises UnusableRedirectURI: ``redirect_uri`` is absent or not registered.
+    :raises InvalidRequest: The ``response_mode`` is not served.
+    """
+    redirect_uri = parameters.get("redirect_uri")
+    if redirect_uri is None:
+        raise UnusableRedirectURI("no redirect_uri", client_id=client.client_id)
+    if not client.has_redirect_uri(redirect_uri):
+        raise UnusableRedirectURI(f"redirect_uri {redirect_uri[:200]!r} is not registered", client_id=client.client_id)
+    mode = parameters.get("response_mode") or "query"
+    if mode not in RESPONSE_MODES:
+        raise InvalidRequest(f"response_mode {mode[:40]!r} is not supported", client_id=client.client_id)
+    if mode == "form_post" and not redirect_uri.startswith(("https:", "http:")):
+        raise InvalidRequest("response_mode form_post needs an http redirect_uri", client_id=client.client_id)
+    state = parameters.get("state")
+    # A state that check_request refuses is not sent back: the refusal has to fit into a Location, too.
+    return ResponseTarget(redirect_uri, mode, None if _is_too_long(state) else state)
+
+
+def check_request(
+    parameters: Parameters,
+    client: RegisteredClient,
+    target: ResponseTarget,
+    *,
+    resources: Sequence[str],
+    read_hint: Callable[[str], IdTokenHint],
+) -> AuthorizationRequest:
+    """Everything else about a request (RFC 6749 §4.1.1, OpenID Connect Core §3.1.2.1).
+
+    :param resources: ``OAUTH2_RESOURCES``.
+    :param read_hint: Reads an ID token of this server; :class:`InvalidToken` when it is none.
+    :raises OAuthError: A parameter is not acceptable; the class says which error that is.
+    """
+    if parameters.get("registration") is not None:
+        raise RegistrationNotSupported("the parameter 'registration' was sent")
+    _check_response_type(parameters.get("response_type"), client)
+    if _is_too_long(parameters.get("state")):
+        raise InvalidRequest(f"state is longer than {MAX_STATE_BYTES} bytes")
+    return AuthorizationRequest(
+        client=client,
+        target=target,
+        scope=resolve_scope(client, parameters.get("scope")),
+        resources=_check_resources(parameters.resources, resources),
+        code_challenge=check_code_challenge(parameters.get("code_challenge"), parameters.get("code_challenge_method")),
+        dpop_jkt=_check_jkt(parameters.get("dpop_jkt")),
+        prompt=_check_prompt(parameters.get("prompt")),
+        max_age=_check_max_age(parameters.get("max_age"), client),
+        login_hint=_check_login_hint(parameters.get("login_hint")),
+        nonce=_check_nonce(parameters.get("nonce")),
+        hinted_subject=_check_hint(parameters, client, read_hint),
+    )
+
+
+def _is_too_long(state: str | None) -> bool:
+    return state is not None and len(quote_plus(state)) > MAX_STATE_BYTES
+
+
+def _check_response_type(response_type: str | None, client: RegisteredClient) -> None:
+    if response_type is None:
+        raise InvalidRequest("no response_type")
+    if response_type != RESPONSE_TYPE:
+        raise UnsupportedResponseType(f"response_type {response_type[:80]!r} is not code")
+    if "authorization_code" not in client.grant_types:
+        raise UnauthorizedClient("the client is not registered for authorization_code")
+
+
+def _check_resources(requested: Sequence[str], allowed: Sequence[str]) -> tuple[str, ...]:
+    for resource in requested:
+        if resource not in allowed:
+            raise InvalidTarget(f"resource {resource[:200]!r} is not in OAUTH2_RESOURCES")
+    return tuple(dict.fromkeys(requested)) or (allowed[0],)
+
+
+def _check_jkt(jkt: str | None) -> str | None:
+    if jkt is not None and not _JKT.fullmatch(jkt):
+        raise InvalidRequest("dpop_jkt is not the base64url of a SHA-256 thumbprint")
+    return jkt
+
+
+def _check_prompt(text: str | None) -> frozenset[str]:
+    if text is not None and len(text) > MAX_PROMPT_CHARACTERS:
+        raise InvalidRequest(f"prompt is longer than {MAX_PROMPT_CHARACTERS} characters")
+    prompt = frozenset(split_scope(text or ""))  # the same list of words with spaces between
+    if unknown := prompt - PROMPTS:
+        raise InvalidRequest(f"prompt {min(unknown)[:40]!r} is not known")
+    if "none" in prompt and len(prompt) > 1:
+        raise InvalidRequest("prompt none goes with no other")
+    return prompt
+
+
+def _check_max_age(text: str | None, client: RegisteredClient) -> int | None:
+    if text is None:
+        return client.default_max_age
+    if not (text.isascii() and text.isdigit() and len(text) <= 10):
+        raise InvalidRequest("max_age is not a number of seconds")
+    return int(text)
+
+
+def _check_login_hint(text: str | None) -> str | None:
+    if text is not None and (len(text) > MAX_LOGIN_HINT_CHARACTERS or not text.isprintable()):
+        raise InvalidRequest(f"login_hint is not a text of at most {MAX_LOGIN_HINT_CHARACTERS} characters")
+    return text
+
+
+def _check_nonce(text: str | None) -> str | None:
+    """Taken as it is or not at all: one that was cut short would be an attack to its client (OpenID Core §15.5.2)."""
+    if text is not None and (len(text) > MAX_NONCE_CHARACTERS or not text.isprintable()):
+        raise InvalidRequest(f"nonce is not a text of at most {MAX_NONCE_CHARACTERS} characters")
+    return text
+
+
+def _check_hint(
+    parameters: Parameters, client: RegisteredClient, read_hint: Callable[[str], IdTokenHint]
+) -> str | None:
+    text = parameters.get("id_token_hint")
+    if text is None:
+        return parameters.hinted_subject
+    try:
+        hint = read_hint(text)
+    except InvalidToken as refusal:
+        raise InvalidRequest(refusal.reason) from None
+    if hint.client_id != client.client_id:  # it would tell whether another client's user is at this browser
+        raise InvalidRequest(f"id_token_hint was issued to {hint.client_id[:80]!r}")
+    return hint.subject

@@ -1,0 +1,165 @@
+"""Request objects (RFC 9101): an authorization request as a JWT that its client signed, sent by value.
+
+Only what it holds counts, and nothing beside it (§6.3). How old it may be, and for whom it must be, is what FAPI 2.0
+Message Signing §5.3.1 asks of it. A client may sign its assertions with the same key: ``typ``, ``sub`` and the required
+parameters keep the two apart (§10.8).
+"""
+
+import json
+import math
+from dataclasses import dataclass
+from typing import Any
+
+from ... import clock
+from ...errors import InvalidRequestObject
+from ...jose import jose
+from ...settings.server import ServerSettings
+from ..client_auth.signature import ClientSignatures, NotSigned
+from ..keys.client_key_use import ClientKeyUse
+from ..keys.client_keys import ClientKey
+from ..registered_client import RegisteredClient
+from .parameters import KNOWN, Parameters
+
+TYP = "oauth-authz-req+jwt"
+ACCEPTED_TYPES = frozenset({None, "jwt", TYP})
+"""Of a request object's ``typ``, which many clients leave out or call JWT; another one is another kind of JWT."""
+LONGEST_SECONDS = 3600
+"""How long an object may live, and so how long ago its life may have begun (FAPI 2.0 Message Signing §5.3.1)."""
+OBJECTS = ("claims", "registration")
+"""Parameters that are JSON objects in a request object, and JSON texts elsewhere (OpenID Connect Core §6.1)."""
+
+
+@dataclass(frozen=True, slots=True)
+class RequestObject:
+    """A request object that passed every check of its own; what it asks for is not checked yet."""
+
+    parameters: Parameters
+    expires_at: int
+    """Its ``exp``, in seconds since the epoch."""
+
+
+class RequestObjects:
+    """Reads the request objects of clients.
+
+    :param settings: The server's settings.
+    :param signatures: Says which of a client's keys signed.
+    :param key_use: Hears of it.
+    """
+
+    def __init__(self, settings: ServerSettings, signatures: ClientSignatures, key_use: ClientKeyUse) -> None:
+        self._settings = settings
+        self._signatures = signatures
+        self._key_use = key_use
+
+    def read(self, text: str, client: RegisteredClient, *, in_progress: bool = False) -> RequestObject:
+        """Read a request object (RFC 9101 §6).
+
+        :param text: The ``request`` parameter.
+        :param client: The client that must have made it.
+        :param in_progress: It was opened in time where it is brought again: a person may take longer to sign in.
+        :raises InvalidRequestObject: It is malformed, expired, for another server, or not what this client signed.
+        :raises StoreUnavailable: The client's keys cannot be read.
+        """
+        now = clock.now()
+        try:
+            jwt = self._parse(text)
+            _check_client(jwt.claims, client)
+            key = self._check_signature(jwt, client, now=now)
+            self._check_audience(jwt.claims.get("aud"))
+            expires = _check_life(jwt.claims)
+            if not in_progress:
+                # A clock may be fast, but an exp that has passed is never accepted, because a pushed request waits
+                # until then.
+                jose.check_times(jwt.claims, now=now, skew=self._settings.CLOCK_SKEW_SECONDS, late=0)
+        except jose.JoseProblem as problem:
+            raise InvalidRequestObject(f"request object: {problem}") from None
+        parameters = _read_parameters(jwt.claims)
+        self._key_use.note(client, key.public.thumbprint)
+        return RequestObject(parameters, math.ceil(expires))
+
+    def _parse(self, text: str) -> jose.JWT:
+        settings = self._settings
+        return jose.read(
+            text,
+            typ=ACCEPTED_TYPES,
+            algs=settings.REQUEST_OBJECT_SIGNING_ALGS,
+            max_bytes=settings.REQUEST_OBJECT_MAX_BYTES,
+        )
+
+    def _check_signature(self, jwt: jose.JWT, client: RegisteredClient, *, now: int) -> ClientKey:
+        """RFC 9101 §6.2; only keys registered for this client count (RFC 8725 §3.10)."""
+        if client.is_public:
+            raise InvalidRequestObject("a request object of a public client, which has no key to sign with")
+        registered = client.request_object_signing_alg
+        if registered is not None and jwt.alg != registered:
+            raise InvalidRequestObject(f"request object: alg {jwt.alg!r} is not the registered {registered!r}")
+        try:
+            return self._signatures.find_signer(jwt, client, now=now)
+        except NotSigned as problem:
+            prefix = "the client's keys" if problem.keys_are_away else "request object:"
+            raise InvalidRequestObject(f"{prefix} {problem}") from None
+
+    def _check_audience(self, given: object) -> None:
+        """The issuer, perhaps among others (RFC 9101 §4): what another server learns of it is no way in anywhere."""
+        values = given if isinstance(given, list) else [given]
+        if given is None or not all(isinstance(value, str) for value in values):
+            raise InvalidRequestObject("request object: aud is missing, or neither a text nor a list of texts")
+        if self._settings.ISSUER not in values:
+            raise InvalidRequestObject(f"request object: aud {_short(given)} does not name {self._settings.ISSUER!r}")
+
+
+def _check_client(claims: jose.Claims, client: RegisteredClient) -> None:
+    """Whose it is: not another client's (RFC 9126 §3), and no assertion (RFC 9101 §10.8)."""
+    if (client_id := claims.get("client_id")) != client.client_id:
+        raise InvalidRequestObject(f"request object: client_id {_short(client_id)} is not {client.client_id!r}")
+    if claims.get("iss", client.client_id) != client.client_id:
+        raise InvalidRequestObject(f"request object: iss {_short(claims['iss'])} is not {client.client_id!r}")
+    if claims.get("sub") == client.client_id:
+        raise InvalidRequestObject("request object: sub is the client_id, as in a client assertion")
+
+
+def _check_life(claims: jose.Claims) -> float:
+    """How long it lives, by its own word, and so how long ago its life may have begun; returns when it expires.
+
+    :raises JoseProblem: It lives too long, or does not say.
+    """
+    expires = jose.require_date(claims, "exp")
+    if expires > jose.require_date(claims, "nbf") + LONGEST_SECONDS:
+        raise jose.JoseProblem(f"exp is more than {LONGEST_SECONDS} s after nbf")
+    return expires
+
+
+def _read_parameters(claims: jose.Claims) -> Parameters:
+    """What it asks for, as a form would say it; claims that are not known are ignored (RFC 9101 §4)."""
+    for name in ("request", "request_uri"):
+        if name in claims:
+            raise InvalidRequestObject(f"request object: holds {name!r}, which stands for another one")
+    values = {name: _read_parameter(name, claims[name]) for name in (*KNOWN, *OBJECTS) if name in claims}
+    resource = claims.get("resource", [])
+    resources = [_read_text("resource", item) for item in (resource if isinstance(resource, list) else [resource])]
+    return Parameters(values, tuple(item for item in resources if item), signed=True)
+
+
+def _read_parameter(name: str, value: Any) -> str:
+    if name in OBJECTS:
+        if not isinstance(value, dict):
+            raise InvalidRequestObject(f"request object: {name} is not a JSON object")
+        return json.dumps(value)
+    if name == "max_age" and isinstance(value, int) and not isinstance(value, bool):
+        return str(value)
+    return _read_text(name, value)
+
+
+def _read_text(name: str, value: object) -> str:
+    if not isinstance(value, str):
+        raise InvalidRequestObject(f"request object: {name} is not a text")
+    try:
+        value.encode()
+    except UnicodeEncodeError:  # JSON can spell half of a surrogate pair, which fits into no URL and no database
+        raise InvalidRequestObject(f"request object: {name} is not Unicode") from None
+    return value
+
+
+def _short(value: object) -> str:
+    """Foreign text for a reason, quoted and bounded."""
+    return repr(value)[:200]

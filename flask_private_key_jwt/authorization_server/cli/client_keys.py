@@ -1,0 +1,139 @@
+"""``flask oauth2 client keys``, ``add-key`` and ``retire-key``: help a client over from one key to the next."""
+
+import json
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any, BinaryIO
+
+import click
+from flask.cli import with_appcontext
+
+from ... import clock
+from ...jose.jose import JoseProblem, import_public_pem, load_json_object
+from ..keys.client_key_state import DAY_SECONDS, MAX_NAME_CHARACTERS, ClientKeyState, find_warnings
+from ..keys.remote_documents import DocumentUnavailable
+from ..readable_text import escape_unprintable
+from ..registration.registry import UnknownClient
+from ..state import current_state
+from .client import tell
+from .input import DASH_IS_NO_OPTION, TEXT_FILE, check_kid, give_up, read_certificate, read_text, readable_errors
+
+_EXPECTED = "It must hold public keys: a JWK, a JWK Set, what `keygen` wrote for the registration, or one PEM."
+
+
+@click.command("keys")
+@click.argument("client_id")
+@click.option("--json", "as_json", is_flag=True, help="Print the keys as JSON, times in seconds since the epoch.")
+@with_appcontext
+def keys(client_id: str, as_json: bool) -> None:
+    """Show a client's keys: since when, until when, and when each last signed something, to the hour."""
+    states, now = _load_states(client_id), clock.now()
+    if as_json:
+        click.echo(json.dumps([_members(state, now=now) for state in states], indent=2))
+    else:
+        click.echo("\n\n".join(_paragraph(state, now=now) for state in states) or "No key that can be used.")
+    for warning in find_warnings(states, now=now):
+        click.echo(f"Note: {warning}.", err=True)
+
+
+@click.command("add-key")
+@click.argument("client_id")
+@click.argument("file", type=TEXT_FILE, required=False)
+@click.option(
+    "--certificate", metavar="PATH", help="The key's X.509 certificate (PEM or base64 DER), in place of FILE."
+)
+@click.option("--kid", help="The name of the certificate's key; default: its SHA-1 thumbprint in hex.")
+@click.option("--json", "as_json", is_flag=True, help="Print the registration as JSON.")
+@with_appcontext
+def add_key(client_id: str, file: BinaryIO | None, certificate: str | None, kid: str | None, as_json: bool) -> None:
+    """Add a client's next key from FILE (- is standard input); the old ones go on working until `retire-key`."""
+    if (file is None) == (certificate is None):
+        give_up("Give a FILE with the client's next public key, or its --certificate.")
+    check_kid(kid, certificate)
+    jwks = {"keys": [read_certificate(certificate, kid)]} if certificate else _read_keys(file)
+    with readable_errors():
+        client = current_state().clients.add_keys(client_id, jwks)
+    tell(client, as_json=as_json, done="may sign with the new key, too")
+
+
+@click.command("retire-key", context_settings=DASH_IS_NO_OPTION)
+@click.argument("client_id")
+@click.argument("kid")
+@click.option("--json", "as_json", is_flag=True, help="Print the registration as JSON.")
+@with_appcontext
+def retire_key(client_id: str, kid: str, as_json: bool) -> None:
+    """Take the key KID (or its thumbprint) from a client, from its next request on. The last one stays."""
+    with readable_errors():
+        client = current_state().clients.retire_key(client_id, kid)
+    tell(client, as_json=as_json, done=f"no longer has the key {escape_unprintable(kid[:MAX_NAME_CHARACTERS])}")
+    if all(state.last_used_at is None for state in _load_states(client_id)):
+        click.echo("Note: none of its other keys has signed anything yet.", err=True)
+
+
+def _load_states(client_id: str) -> tuple[ClientKeyState, ...]:
+    server = current_state().server
+    with readable_errors():
+        client = server.clients.find(client_id)  # as a token request finds it: its client_id may be a URL
+        if client is None:
+            raise UnknownClient(f"No client {client_id!r} is registered.")
+        try:
+            return server.key_use.describe(client)
+        except DocumentUnavailable as problem:
+            give_up(f"The client's keys cannot be had: {problem.reason}.")
+
+
+def _read_keys(file: BinaryIO | None) -> Mapping[str, Any]:
+    """The JWK Set in *file*, or give up."""
+    assert file is not None
+    text = read_text(file)
+    try:
+        if "-----BEGIN" in text:
+            public = import_public_pem(text.encode())
+            return {"keys": [{**public.jwk, "use": "sig", "kid": public.thumbprint}]}
+        members = load_json_object(text, "file")
+    except JoseProblem as problem:
+        give_up(f"{file.name}: {problem}. {_EXPECTED}")
+    registered = members.get("jwks", members)
+    return registered if isinstance(registered, Mapping) and "keys" in registered else {"keys": [registered]}
+
+
+def _members(state: ClientKeyState, *, now: int) -> dict[str, object]:
+    public, certificate = state.key.public, state.key.certificate
+    return {
+        "kid": public.kid,
+        "thumbprint": public.thumbprint,
+        "kty": public.kty,
+        "algs": sorted(public.algs),
+        "is_current": state.key.is_current(now=now),
+        "added_at": state.added_at,
+        "last_signed_at": state.last_used_at,
+        "certificate_sha1": certificate.sha1_hex if certificate else None,
+        "certificate_not_before": certificate.not_before if certificate else None,
+        "certificate_not_after": certificate.not_after if certificate else None,
+    }
+
+
+def _paragraph(state: ClientKeyState, *, now: int) -> str:
+    public = state.key.public
+    lines = [
+        f"{'kid' if public.kid else 'thumbprint':12}{escape_unprintable(state.name)}",
+        f"{'algorithms':12}{', '.join(sorted(public.algs))} ({public.kty})",
+        f"{'added':12}{'unknown' if state.added_at is None else _ago(state.added_at, now=now)}",
+        f"{'last signed':12}{'never' if state.last_used_at is None else _ago(state.last_used_at, now=now)}",
+    ]
+    if certificate := state.key.certificate:
+        begin, end = _date(certificate.not_before), _date(certificate.not_after)
+        remark = "valid" if state.key.is_current(now=now) else "expired" if certificate.not_after < now else "not yet"
+        lines.append(f"{'certificate':12}{remark}, from {begin} to {end}, SHA-1 {certificate.sha1_hex}")
+    return "\n".join(lines)
+
+
+def _ago(seconds: int, *, now: int) -> str:
+    days, hours = max(now - seconds, 0) // DAY_SECONDS, max(now - seconds, 0) // 3600
+    count, unit = (days, "day") if days else (hours, "hour")
+    age = f"{count} {unit}{'' if count == 1 else 's'} ago" if count else "less than an hour ago"
+    return f"{_date(seconds)}, {age}"
+
+
+def _date(seconds: int) -> str:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M UTC")

@@ -1,0 +1,55 @@
+"""``flask oauth2 secret`` and ``flask oauth2 purge``."""
+
+import secrets
+import time
+
+import click
+from flask.cli import with_appcontext
+
+from ...database.batches import BATCH_ROWS
+from ...errors import StoreUnavailable
+from ..state import current_state
+
+_REST = 4
+"""How many times as long as it wrote a purge leaves the database to others. Who waits for an SQLite file looks again
+after pauses of its own, up to a tenth of a second: a lock that is mostly held is never seen free."""
+
+
+@click.command()
+def secret() -> None:
+    """Make a secret for SECRET_KEY or OAUTH2_SECRETS."""
+    click.echo(secrets.token_urlsafe(48))
+
+
+@click.command()
+@click.option(
+    "--batch", default=BATCH_ROWS, show_default=True, type=click.IntRange(1, 100000), help="Rows a transaction."
+)
+@with_appcontext
+def purge(batch: int) -> None:
+    """Delete what expired an hour ago: used jti values, old keys, documents, registration tokens, codes, refresh
+    tokens, revocations, counters; and clients that registered themselves and were never used.
+
+    Safe at any time, while the server runs; run it daily or so.
+    """
+    state = current_state()
+    stores = (
+        state.replay,
+        state.documents,
+        state.registration_tokens,
+        state.server.key_use,
+        state.authorizations,
+        state.refresh_tokens,
+        state.revocations,
+        state.counters,
+        state.unused_clients,
+    )
+    try:
+        removed = sum(store.purge(batch=batch, rest=_rest) for store in stores) + state.server_keys.purge()
+    except StoreUnavailable as error:
+        raise click.ClickException(f"A store did not answer: {error.reason}.") from None
+    click.echo(f"{removed} expired {'entry' if removed == 1 else 'entries'} deleted.")
+
+
+def _rest(seconds: float) -> None:
+    time.sleep(_REST * seconds)

@@ -1,0 +1,169 @@
+"""Verify a client assertion (RFC 7521 §4.2, RFC 7523 §3, draft-ietf-oauth-rfc7523bis, OpenID Connect Core §9).
+
+Nothing is spent here: the assertion's ``jti`` is returned as a mark, for the one step that remembers.
+"""
+
+from dataclasses import dataclass
+
+from ... import clock
+from ...errors import ForeignAuthorization, InvalidClient, InvalidRequest
+from ...jose import jose
+from ...replay.base import ASSERTION, Mark
+from ...settings.server import ServerSettings
+from ..keys.client_keys import ClientKey
+from ..registered_client import RegisteredClient, is_client_id
+from ..request import FormRequest
+from ..stores.contracts import ClientStore
+from .signature import ClientSignatures, NotSigned
+
+METHOD = "private_key_jwt"
+ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
+EXPLICIT_TYPE = "client-authentication+jwt"
+ACCEPTED_TYPES = frozenset({None, "jwt", EXPLICIT_TYPE})
+COMPATIBILITY_LIFETIME_SECONDS = 3600
+"""What a ``compatibility`` client may sign for at least; Authlib's own client does."""
+
+
+@dataclass(frozen=True, slots=True)
+class VerifiedAssertion:
+    """An assertion that passed every check, but is not spent yet."""
+
+    client: RegisteredClient
+    marks: tuple[Mark, ...]
+    """What the replay store must remember before the assertion counts."""
+    thumbprint: str
+    """RFC 7638 SHA-256 thumbprint of the client's key that signed, base64url."""
+
+
+class PrivateKeyJWTAuthentication:
+    """Authenticates clients by signed JWTs, the same way at every endpoint.
+
+    :param settings: The server's settings.
+    :param clients: Finds the registered client.
+    :param signatures: Says which of its keys signed.
+    :param token_url: The token endpoint, which some clients may name as the audience.
+    """
+
+    def __init__(
+        self, settings: ServerSettings, clients: ClientStore, signatures: ClientSignatures, *, token_url: str
+    ) -> None:
+        self._settings = settings
+        self._clients = clients
+        self._signatures = signatures
+        self._token_url = token_url
+
+    def verify(self, request: FormRequest) -> VerifiedAssertion:
+        """Find out which client made the request.
+
+        :raises InvalidRequest: More than one way of authenticating was tried (RFC 6749 §2.3).
+        :raises InvalidClient: The assertion is absent or does not prove who the client is.
+        :raises StoreUnavailable: The clients cannot be read.
+        """
+        now, client_id = clock.now(), None
+        try:
+            jwt = self._parse(_one_assertion(request))
+            client = self._load_client(jwt.claims, request)
+            client_id = client.client_id
+            key = self._check_key(jwt, client, now=now)
+            self._check_audience(jwt, client, request)
+            used_from, until = self._check_life(jwt.claims, client, now=now)
+            jti = jose.require_jti(jwt.claims)
+        except jose.JoseProblem as problem:
+            raise InvalidClient(f"assertion: {problem}", client_id=client_id) from None
+        except InvalidClient as refusal:
+            refusal.client_id = client_id
+            raise
+        mark = Mark(ASSERTION, self._settings.ISSUER, client.client_id, jti, until, used_from)
+        return VerifiedAssertion(client, (mark,), key.public.thumbprint)
+
+    def _parse(self, assertion: str) -> jose.JWT:
+        settings = self._settings
+        jwt = jose.read(
+            assertion,
+            typ=ACCEPTED_TYPES,
+            algs=settings.ASSERTION_SIGNING_ALGS,
+            max_bytes=settings.ASSERTION_MAX_BYTES,
+        )
+        # A request object whose client forgot typ and gave it a sub goes through browsers (RFC 9101 §10.8).
+        if "response_type" in jwt.claims:
+            raise InvalidClient("assertion: holds a response_type, as a request object does")
+        return jwt
+
+    def _load_client(self, claims: jose.Claims, request: FormRequest) -> RegisteredClient:
+        """RFC 7523 §3, items 1 and 2: ``iss`` and ``sub`` are the client_id of a registered client."""
+        for name in ("iss", "sub"):
+            jose.require_text(claims, name)
+        if claims["iss"] != claims["sub"]:
+            raise InvalidClient(f"assertion: iss {_short(claims['iss'])} is not sub {_short(claims['sub'])}")
+        if (client_id := request.get("client_id")) not in (None, claims["sub"]):
+            raise InvalidClient(f"client_id {_short(client_id)} is not the assertion's sub {_short(claims['sub'])}")
+        client = self._clients.find(claims["sub"]) if is_client_id(claims["sub"]) else None
+        if client is None:
+            raise InvalidClient(f"client {_short(claims['sub'])} is not registered")
+        if not client.enabled:
+            raise InvalidClient(f"client {client.client_id!r} is disabled")
+        return client
+
+    def _check_key(self, jwt: jose.JWT, client: RegisteredClient, *, now: int) -> ClientKey:
+        """RFC 7523 §3, item 9; only keys registered for this client count (RFC 8725 §3.10)."""
+        if client.token_endpoint_auth_method != METHOD:
+            raise InvalidClient(f"the client is registered for {client.token_endpoint_auth_method!r}")
+        registered = client.token_endpoint_auth_signing_alg
+        if registered is not None and jwt.alg != registered:
+            raise InvalidClient(f"assertion: alg {jwt.alg!r} is not the registered {registered!r}")
+        try:
+            return self._signatures.find_signer(jwt, client, now=now)
+        except NotSigned as problem:
+            prefix = "the client's keys" if problem.keys_are_away else "assertion:"
+            raise InvalidClient(f"{prefix} {problem}") from None
+
+    def _check_audience(self, jwt: jose.JWT, client: RegisteredClient, request: FormRequest) -> None:
+        """The issuer as the sole audience (rfc7523bis §4), or what an older client may name, if the operator said so.
+
+        Any further accepted value lets a hostile server pass on an assertion that a client made for it. So the operator
+        says it for its own clients only; a stranger's registration is held to the issuer.
+        """
+        given = jwt.claims.get("aud")
+        strict = self._settings.PROFILE == "fapi2"
+        if strict and not isinstance(given, str):
+            raise InvalidClient("assertion: aud is not a string")  # FAPI 2.0 Security Profile §5.3.2.1
+        values = given if isinstance(given, list) else [given]
+        accepted = {self._settings.ISSUER}
+        if self._may_name_endpoints(client) and not strict and jwt.typ != EXPLICIT_TYPE:
+            accepted |= {self._token_url, request.url}
+        elif len(values) != 1:
+            raise InvalidClient("assertion: aud is not exactly one value")
+        if "aud" not in jwt.claims:
+            raise InvalidClient("assertion: missing claim 'aud'")
+        if not values or any(not isinstance(value, str) or value not in accepted for value in values):
+            raise InvalidClient(f"assertion: aud {str(given)[:200]!r} is not {sorted(accepted)}")
+
+    def _may_name_endpoints(self, client: RegisteredClient) -> bool:
+        for_all = self._settings.ASSERTION_AUDIENCE == "compatibility" and client.is_vouched_for(self._settings)
+        return for_all or client.assertion_audience == "compatibility"
+
+    def _check_life(self, claims: jose.Claims, client: RegisteredClient, *, now: int) -> tuple[int, int]:
+        """RFC 7523 §3, items 4 to 6; returns what :func:`.jose.check_life` does."""
+        longest = self._settings.ASSERTION_LIFETIME_SECONDS
+        if client.assertion_audience == "compatibility" and self._settings.PROFILE != "fapi2":
+            longest = max(longest, COMPATIBILITY_LIFETIME_SECONDS)
+        return jose.check_life(claims, now=now, skew=self._settings.CLOCK_SKEW_SECONDS, longest=longest)
+
+
+def _one_assertion(request: FormRequest) -> str:
+    """RFC 6749 §2.3: exactly one way of authenticating a request; RFC 7521 §4.2: the assertion and its type."""
+    assertion = request.get("client_assertion")
+    if assertion is None:
+        refusal = ForeignAuthorization if request.has_authorization else InvalidClient
+        raise refusal("no client_assertion")
+    if request.has_authorization or request.get("client_secret") is not None:
+        raise InvalidRequest("a client_assertion and another way of authenticating in one request")
+    kind = request.get("client_assertion_type")
+    if kind != ASSERTION_TYPE:
+        raise InvalidClient(f"client_assertion_type {(kind or '')[:100]!r} is not {ASSERTION_TYPE}")
+    return assertion
+
+
+def _short(text: str | None) -> str:
+    """Foreign text for a reason, quoted and bounded."""
+    return repr((text or "")[:100])

@@ -1,0 +1,59 @@
+"""Which key of a client signed a JWT: an assertion (RFC 7523 §3, item 9) or a request object (RFC 9101 §6.2)."""
+
+from ...jose import jose
+from ..keys.client_keys import ClientKey, ClientKeys
+from ..keys.remote_documents import DocumentUnavailable
+from ..registered_client import RegisteredClient
+from ..stores.contracts import ClientStore
+
+
+class NotSigned(Exception):
+    """No key of the client signed it, or the keys are not to be had; the message is a private reason.
+
+    :param keys_are_away: Whether the client publishes its keys, and they cannot be fetched.
+    """
+
+    def __init__(self, reason: str, *, keys_are_away: bool = False) -> None:
+        super().__init__(reason)
+        self.keys_are_away = keys_are_away
+
+
+class ClientSignatures:
+    """Checks signatures with the keys that are registered for one client, and no others (RFC 8725 §3.10).
+
+    :param clients: Knows whether a client that is a document has a newer version.
+    :param keys: Finds the keys.
+    """
+
+    def __init__(self, clients: ClientStore, keys: ClientKeys) -> None:
+        self._clients = clients
+        self._keys = keys
+
+    def find_signer(self, jwt: jose.JWT, client: RegisteredClient, *, now: int) -> ClientKey:
+        """The key that signed *jwt*; its ``alg`` has been held against an allow-list before.
+
+        :param now: Seconds since the epoch: a key may come with a certificate that is valid for a time.
+        :raises NotSigned: There is none.
+        :raises FetchBusy: The client's keys cannot be fetched now, because of others.
+        """
+        candidates = self._find_candidates(jwt, client)
+        if not candidates:
+            raise NotSigned(f"no key of the client fits kid {jwt.kid!r} and alg {jwt.alg!r}")
+        current = [key for key in candidates if key.is_current(now=now)]
+        if not current:
+            raise NotSigned("the certificate of the key is expired or not valid yet")
+        for key in current:
+            if jose.verify(jwt, key.public):
+                self._clients.confirm(client)
+                self._keys.confirm(client)
+                return key
+        raise NotSigned("the signature does not verify")
+
+    def _find_candidates(self, jwt: jose.JWT, client: RegisteredClient) -> tuple[ClientKey, ...]:
+        try:
+            found = self._keys.candidates(client, jwt)
+            if not found and (newer := self._clients.newer(client)) is not None:
+                found = self._keys.candidates(newer, jwt)
+        except DocumentUnavailable as problem:
+            raise NotSigned(f"at {problem.reason}", keys_are_away=True) from None
+        return found

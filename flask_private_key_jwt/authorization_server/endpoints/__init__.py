@@ -1,0 +1,85 @@
+"""HTTP only: read a form, call the steps, send an answer. The table says what is served where."""
+
+from ..endpoint import Endpoint
+from .authorization import authorization
+from .client_configuration import client_configuration
+from .http import MachineEndpoints
+from .introspection import introspection
+from .jwks import jwks
+from .logout import logout
+from .metadata import METADATA_PATH, OPENID_METADATA_PATH, metadata
+from .pushed_authorization import pushed_authorization
+from .registration import registration
+from .revocation import revocation
+from .token import token
+from .userinfo import PATH as USERINFO_PATH
+from .userinfo import userinfo
+
+CONFIGURATION_PATH = "/register/client"
+
+
+MACHINE_ENDPOINTS = (
+    Endpoint("token", "/token", ("POST",), token, metadata_member="token_endpoint"),
+    Endpoint(
+        "authorization",
+        "/authorize",
+        ("GET", "POST"),
+        authorization,
+        metadata_member="authorization_endpoint",
+        needs=frozenset({"people"}),
+        in_browser=True,
+    ),
+    Endpoint(
+        "logout",
+        "/logout",
+        ("GET", "POST"),
+        logout,
+        metadata_member="end_session_endpoint",
+        needs=frozenset({"openid", "sign_out"}),
+        in_browser=True,
+    ),
+    Endpoint(
+        "pushed_authorization",
+        "/par",
+        ("POST",),
+        pushed_authorization,
+        metadata_member="pushed_authorization_request_endpoint",
+        needs=frozenset({"people"}),
+    ),
+    Endpoint(
+        "userinfo",
+        USERINFO_PATH,
+        ("GET", "POST"),
+        userinfo,
+        metadata_member="userinfo_endpoint",
+        needs=frozenset({"openid"}),
+    ),
+    Endpoint("introspection", "/introspect", ("POST",), introspection, metadata_member="introspection_endpoint"),
+    Endpoint("revocation", "/revoke", ("POST",), revocation, metadata_member="revocation_endpoint"),
+    Endpoint("jwks", "/jwks", ("GET", "HEAD"), jwks, metadata_member="jwks_uri"),
+    Endpoint(
+        "registration",
+        "/register",
+        ("POST",),
+        registration,
+        metadata_member="registration_endpoint",
+        needs=frozenset({"registration"}),
+    ),
+    # A path of its own rather than /register?client_id=…: each of the two has its own methods, and Allow says so.
+    Endpoint(
+        "client_configuration",
+        CONFIGURATION_PATH,
+        ("GET", "HEAD", "PUT", "PATCH", "DELETE"),
+        client_configuration,
+        needs=frozenset({"registration"}),
+    ),
+)
+"""The endpoints below ``OAUTH2_URL_PREFIX``, in the order of the metadata document."""
+
+WELL_KNOWN = (
+    Endpoint("metadata", METADATA_PATH, ("GET", "HEAD"), metadata),
+    Endpoint("openid_metadata", OPENID_METADATA_PATH, ("GET", "HEAD"), metadata, needs=frozenset({"openid"})),
+)
+"""The two places of the metadata document."""
+
+__all__ = ["CONFIGURATION_PATH", "MACHINE_ENDPOINTS", "WELL_KNOWN", "Endpoint", "MachineEndpoints"]

@@ -1,0 +1,225 @@
+"""The authorization endpoint (RFC 6749 §3.1), for browsers: an ordinary view of the app, with the app's own hooks.
+
+A refusal is a page until it is clear where the client may hear of it, and an answer to the client from then on.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from urllib.parse import urlencode
+
+import flask
+from flask.typing import ResponseReturnValue
+
+from ... import clock
+from ...errors import (
+    AccessDenied,
+    InteractionRefused,
+    InvalidRequestURI,
+    NotOffered,
+    OAuthError,
+    ServerError,
+    TemporarilyUnavailable,
+)
+from ...refusal import REFERENCE_HEADER
+from ..authorization.authorizer import STAND_INS, OpenedRequest
+from ..authorization.interaction import ConsentPage, Person, SignIn, Step, is_sign_in_enough, next_step
+from ..authorization.parameters import KNOWN, AuthorizationRequest, collect, read_query
+from ..authorization.response import SUBMIT_SCRIPT_HASH, ResponseTarget, build_form_page, build_location, build_onward
+from ..request import REPEATABLE
+from ..state import State, current_state
+from .browser_session import BrowserSession
+from .pages import (
+    ALONE,
+    allow_picture,
+    answer_with_page,
+    build_refusal_page,
+    check_method,
+    describe,
+    read_posted,
+    send_to,
+)
+from .strict_session import find_way_in, read_own_query
+
+IN_THE_URL = ("client_id", *STAND_INS, *REPEATABLE, *KNOWN)
+"""The parameters of a posted request that go on in the URL; the others would be ignored there."""
+NAME = "authorization"
+FORM_POST_POLICY = f"default-src 'none'; script-src '{SUBMIT_SCRIPT_HASH}'; {ALONE}"
+
+FOR_THE_PERSON_ONLY = (TemporarilyUnavailable, ServerError, InvalidRequestURI, InteractionRefused)
+"""Refusals that do not go to the client: its request is not over, or not there."""
+
+
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """One request of a browser to the endpoint."""
+
+    state: State
+    session: BrowserSession
+    opened: OpenedRequest
+    name: str = field(repr=False)
+    """What the session knows the authorization request by."""
+    url: str = field(repr=False)
+    """The authorization request as a path with query: where sign-in returns to, where the decision goes."""
+
+
+def authorization() -> ResponseReturnValue:
+    """``GET`` and ``POST /oauth2/authorize``."""
+    return answer_with_page(_respond, endpoint=NAME)
+
+
+def _respond() -> ResponseReturnValue:
+    state, http = current_state(), flask.request
+    if missing := state.find_missing("people"):
+        raise NotOffered(missing)
+    check_method()
+    here = http.script_root + http.path
+    form = read_posted(state.settings.REQUEST_MAX_BYTES) if http.method == "POST" else []
+    decision = collect(form, only=("decision_token", "decision")).values
+    if http.method == "POST" and "decision_token" not in decision:
+        # OpenID Connect Core §3.1.2.1. From here on it is in the URL: sign-in has to find the way back.
+        return flask.redirect(f"{here}?{urlencode([pair for pair in form if pair[0] in IN_THE_URL])}", 303)
+    return find_way_in() or _visit(state, here, decision)
+
+
+def _visit(state: State, here: str, decision: Mapping[str, str]) -> ResponseReturnValue:
+    """Answer a request that is in the URL.
+
+    :param here: The path of the endpoint, as the browser sees it.
+    :param decision: What the person decided, if they did.
+    """
+    session = BrowserSession(state.settings, state.secrets)
+    opened = state.server.authorizer.open(
+        read_query(read_own_query()),
+        is_open=session.is_undecided if decision else session.is_open,
+        deciding=bool(decision),
+    )
+    query = read_own_query().decode("ascii")
+    if opened.stand_in:
+        # What else stands beside it was ignored, and goes no further.
+        query = urlencode({"client_id": opened.client.client_id, **opened.stand_in})
+    visit = Visit(state, session, opened, opened.request_uri or opened.request or query, f"{here}?{query}")
+    try:
+        request = state.server.authorizer.check(opened)
+        person = state.people.find_person(session)
+        return _decide(visit, request, person, decision) if decision else _proceed(visit, request, person)
+    except FOR_THE_PERSON_ONLY:
+        raise
+    except OAuthError as refusal:
+        return _refuse(visit, refusal)
+
+
+def _proceed(visit: Visit, request: AuthorizationRequest, person: Person | None) -> ResponseReturnValue:
+    """Send the person to whatever comes next."""
+    authorizer, session = visit.state.server.authorizer, visit.session
+    step = next_step(
+        request,
+        person,
+        signed_in_since=session.signed_in_since(visit.name),
+        consent=authorizer.find_consent(request.client, person) if person else None,
+        now=clock.now(),
+    )
+    if step is Step.ISSUE and person:
+        return _issue(visit, request, person)
+    session.open(visit.name)
+    if step is Step.CONSENT and person:
+        return _ask_for_consent(visit, request, person)
+    return _send_to_sign_in(visit, request, again=step is Step.SIGN_IN_AGAIN)
+
+
+def _ask_for_consent(visit: Visit, request: AuthorizationRequest, person: Person) -> ResponseReturnValue:
+    page = ConsentPage(
+        client=request.client,
+        user=person.user,
+        scopes=request.scope,
+        resources=request.resources,
+        redirect_uri=request.target.redirect_uri,
+        action=visit.url,
+        decision_token=visit.session.issue_decision_token(visit.name, person.subject, shown=_name_shown(request)),
+        is_vouched_for=request.client.is_vouched_for(visit.state.settings),
+    )
+    return allow_picture(visit.state.people.ask_for_consent(page), page.logo_uri)
+
+
+def _name_shown(request: AuthorizationRequest) -> str:
+    """What the person is asked to allow. A request may leave it to the client's registration, which the client may
+    change while they read the page.
+    """
+    return f"{' '.join(request.scope)}\x00{' '.join(request.resources)}"
+
+
+def _send_to_sign_in(visit: Visit, request: AuthorizationRequest, *, again: bool) -> ResponseReturnValue:
+    return visit.state.people.send_to_sign_in(
+        SignIn(visit.url, request.client, request.login_hint, reauthenticate=again)
+    )
+
+
+def _decide(
+    visit: Visit, request: AuthorizationRequest, person: Person | None, decision: Mapping[str, str]
+) -> ResponseReturnValue:
+    """Do what the person decided, if it was this person, in this session, about this request and all it asks for."""
+    token, session, shown = decision["decision_token"], visit.session, _name_shown(request)
+    if person is None or not session.is_decision_token(token, visit.name, person.subject, shown=shown):
+        raise InteractionRefused("the decision is not from this session, person and request")
+    server = visit.state.server
+    if decision.get("decision") != "allow":
+        for granted in server.authorizer.decided_codes.withdraw(token):
+            server.revocations.take_back(granted)  # "Allow" was pressed first
+        raise AccessDenied("the person said no")
+    signed_in_since = session.signed_in_since(visit.name, deciding=True)
+    # A consent page may have stood there for longer than max_age.
+    if not is_sign_in_enough(request, person, signed_in_since=signed_in_since, now=clock.now()):
+        return _send_to_sign_in(visit, request, again=True)
+    server.authorizer.remember_consent(request, person)
+    return _issue(visit, request, person, decision_token=token)
+
+
+def _issue(
+    visit: Visit, request: AuthorizationRequest, person: Person, *, decision_token: str | None = None
+) -> flask.Response:
+    code = visit.state.server.authorizer.issue_code(
+        request, person, request_uri=visit.opened.request_uri, decision_token=decision_token
+    )
+    visit.session.close(visit.name)
+    return _send(request.target, request.target.build_members(visit.state.settings.ISSUER, code=code))
+
+
+def _refuse(visit: Visit, refusal: OAuthError) -> flask.Response:
+    """Tell the client, by way of the person where nothing vouches for it; its request is over."""
+    target = visit.opened.target
+    members = target.build_members(
+        visit.state.settings.ISSUER, error=refusal.code, error_description=refusal.description
+    )
+    is_sent_on = _is_sent_on(visit, refusal)
+    # "Deny" may be pressed twice, or after "Allow".
+    visit.state.server.authorizer.refuse(visit.opened, again=isinstance(refusal, AccessDenied))
+    visit.session.close(visit.name)
+    if not is_sent_on:
+        return build_refusal_page(refusal, NAME, onward=build_onward(target, members))
+    reference = describe(refusal, NAME)
+    response = _send(target, members)
+    response.headers[REFERENCE_HEADER] = reference
+    return response
+
+
+def _is_sent_on(visit: Visit, refusal: OAuthError) -> bool:
+    """Whether a refusal takes the browser to the client by itself (RFC 9700 §4.11.2).
+
+    A client that nobody here vouches for may be made for the sake of the redirect alone, and anybody can make a request
+    that is refused: this server's name would then lead straight to a stranger's page.
+    """
+    client = visit.opened.client
+    if client.is_vouched_for(visit.state.settings) or isinstance(refusal, AccessDenied):
+        return True  # who denies has seen our page
+    if visit.opened.request_uri is not None and not client.is_public:
+        return True  # pushed by the client itself: a link that works once, and for seconds, is no lure to send around
+    person = visit.state.people.find_person(visit.session)
+    return person is not None and visit.state.server.authorizer.find_consent(client, person) is not None
+
+
+def _send(target: ResponseTarget, members: dict[str, str]) -> flask.Response:
+    """Send the browser to the client, with the response."""
+    if target.response_mode == "form_post":
+        response = flask.Response(build_form_page(target.redirect_uri, members))
+        response.headers["Content-Security-Policy"] = FORM_POST_POLICY
+        return response
+    return send_to(build_location(target.redirect_uri, members))

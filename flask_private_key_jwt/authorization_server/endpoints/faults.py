@@ -1,0 +1,104 @@
+"""What a refusal page tells a person: one of a few kinds of fault, and what to do. Never more than the kind."""
+
+from dataclasses import dataclass
+
+from ... import errors
+from ...errors import OAuthError
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """A kind of fault, in words for a person; the same for every request of the kind."""
+
+    kind: str
+    """A constant name, for templates of the application's own."""
+    title: str
+    advice: str
+
+
+FAULTY_REQUEST = Fault(
+    "faulty_request",
+    "The request is not in order",
+    "The application sent something that this server cannot take. Tell whoever runs the application.",
+)
+
+FAULTS: tuple[tuple[tuple[type[OAuthError], ...], Fault], ...] = (
+    (
+        (errors.InvalidRequestURI,),
+        Fault(
+            "expired_link",
+            "This link has expired",
+            "It was used before, or too much time has passed. Go back to the application and start again.",
+        ),
+    ),
+    (
+        (errors.InteractionRefused,),
+        Fault(
+            "page_out_of_date",
+            "This page is out of date",
+            "Too much time has passed, or somebody else has signed in. Go back to the application and start again.",
+        ),
+    ),
+    (
+        (errors.UnusableClient,),
+        Fault(
+            "unknown_application",
+            "This application is not known here",
+            "It is not registered, or it may not be used at present. Tell whoever runs the application.",
+        ),
+    ),
+    (
+        (errors.UnusableRedirectURI,),
+        Fault(
+            "wrong_return_address",
+            "The return address is wrong",
+            "The application wants you sent to an address that is not registered for it, so you were not. "
+            "Tell whoever runs the application.",
+        ),
+    ),
+    (
+        (errors.InvalidRequestObject, errors.UnprotectedRequest),
+        Fault(
+            "unverified_request",
+            "The request cannot be verified",
+            "It is not signed as it must be, was changed on its way, or is too old. Go back to the application and "
+            "start again.",
+        ),
+    ),
+    (
+        (errors.LoginRequired, errors.ConsentRequired),
+        Fault(
+            "not_signed_in",
+            "You have to sign in first",
+            "The application asked who you are without letting you sign in or agree. Go back to it and sign in there.",
+        ),
+    ),
+    (
+        (
+            errors.InvalidScope,
+            errors.InvalidTarget,
+            errors.UnauthorizedClient,
+            errors.UnsupportedResponseType,
+            errors.RegistrationNotSupported,
+        ),
+        Fault(
+            "not_allowed",
+            "The application may not do this",
+            "It asked for something that it cannot have here. Tell whoever runs the application.",
+        ),
+    ),
+    (
+        (errors.TemporarilyUnavailable, errors.ServerError),
+        Fault("unavailable", "This does not work right now", "Try again in a few minutes."),
+    ),
+    (
+        (errors.NotOffered,),
+        Fault("not_offered", "There is no such page here", "This server does not offer what the link asks for."),
+    ),
+)
+"""Which kind of fault a person reads of for which refusals; for all others it is :data:`FAULTY_REQUEST`."""
+
+
+def find_fault(refusal: OAuthError) -> Fault:
+    """The kind of fault that *refusal* is to a person."""
+    return next((fault for kinds, fault in FAULTS if isinstance(refusal, kinds)), FAULTY_REQUEST)

@@ -1,0 +1,14 @@
+"""The introspection endpoint (RFC 7662)."""
+
+import flask
+
+from ...errors import InvalidClient, UnauthenticatedCaller
+from ..state import current_state
+
+
+def introspection() -> flask.Response:
+    """``POST /oauth2/introspect``; its steps are in ``server.py``."""
+    try:
+        return current_state().server.create_introspection_response()
+    except InvalidClient as refusal:  # 400 at the token endpoint; a resource server is told with 401 (RFC 7662 §2.3)
+        raise UnauthenticatedCaller(refusal.reason, client_id=refusal.client_id) from None

@@ -1,0 +1,110 @@
+"""The logout endpoint (OpenID RP-Initiated Logout 1.0 §2), for browsers: an ordinary view, with the app's own hooks.
+
+What ends is the browser's session at this server. What was granted stays: ``oauth.revoke(…)`` ends that.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import flask
+from flask.typing import ResponseReturnValue
+
+from ...errors import InteractionRefused, NotOffered
+from ..authorization.interaction import Person, name_of
+from ..authorization.parameters import collect, read_query
+from ..authorization.response import Onward, name_place
+from ..sign_out.logout import KNOWN, SEALED_HINT, LogoutPage, LogoutRequest, LogoutStep, next_logout_step
+from ..state import State, current_state
+from .browser_session import BrowserSession
+from .pages import answer_with_page, check_method, read_posted, send_to
+from .strict_session import find_way_in, read_own_query
+
+NAME = "logout"
+
+
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """One request of a browser to the endpoint."""
+
+    state: State
+    session: BrowserSession
+    request: LogoutRequest
+    url: str
+    """The request as a path with query, without the hint: where the decision goes."""
+
+    @property
+    def name(self) -> str:
+        """What the session knows the request by; no authorization request has such a name."""
+        return f"{NAME}\x00{self.request.build_query()}"
+
+
+def logout() -> ResponseReturnValue:
+    """``GET`` and ``POST /oauth2/logout``."""
+    return answer_with_page(_respond, endpoint=NAME)
+
+
+def _respond() -> ResponseReturnValue:
+    state, http = current_state(), flask.request
+    if missing := state.find_missing("openid", "sign_out"):
+        raise NotOffered(missing)
+    check_method()
+    here = http.script_root + http.path
+    form = read_posted(state.settings.REQUEST_MAX_BYTES) if http.method == "POST" else []
+    decision = collect(form, only=("decision_token", "decision")).values
+    if http.method == "POST" and "decision_token" not in decision:
+        # Browsers send no SameSite=Lax cookie with another site's form: who is signed in is seen after the redirect.
+        # Nothing is written to the session before that, or it would take the place of the real one.
+        return send_to(f"{here}?{state.logout.build_query(collect(form, only=KNOWN))}")
+    if (way_in := find_way_in()) is not None:
+        return way_in
+    session = BrowserSession(state.settings, state.secrets)
+    request = state.logout.read(collect(read_query(read_own_query()), only=(*KNOWN, SEALED_HINT)))
+    visit = Visit(state, session, request, f"{here}?{request.build_query()}")
+    person = state.people.find_person(session)
+    if decision and person:
+        return _decide(visit, person, decision)
+    if decision and session.was_decided_with(decision["decision_token"], visit.name):
+        return _leave(visit, confirmed=True, seen=True)  # the button was pressed twice
+    return _proceed(visit, person)
+
+
+def _proceed(visit: Visit, person: Person | None) -> ResponseReturnValue:
+    step = next_logout_step(visit.request, person)
+    if step is LogoutStep.SIGN_OUT:
+        visit.state.people.sign_out_person(visit.session)
+    if step is LogoutStep.ASK and person:
+        return _ask(visit, person)
+    return _leave(visit, confirmed=False, seen=step is LogoutStep.SIGN_OUT)
+
+
+def _ask(visit: Visit, person: Person) -> ResponseReturnValue:
+    visit.session.open(visit.name)
+    page = LogoutPage(
+        client=visit.request.client,
+        user=person.user,
+        redirect_uri=visit.request.redirect_uri,
+        action=visit.url,
+        decision_token=visit.session.issue_decision_token(visit.name, person.subject),
+    )
+    return flask.render_template("private_key_jwt/logout.html", page=page)
+
+
+def _decide(visit: Visit, person: Person, decision: Mapping[str, str]) -> ResponseReturnValue:
+    """Do what the person decided, if it was this person, in this session, about this request."""
+    if not visit.session.is_decision_token(decision["decision_token"], visit.name, person.subject):
+        raise InteractionRefused("the decision is not from this session, person and request")
+    if decision.get("decision") != "sign_out":
+        visit.session.close(visit.name)
+        return flask.render_template("private_key_jwt/signed_out.html", signed_in_as=name_of(person.user))
+    visit.session.close(visit.name, decision_token=decision["decision_token"])
+    visit.state.people.sign_out_person(visit.session)
+    return _leave(visit, confirmed=True, seen=True)
+
+
+def _leave(visit: Visit, *, confirmed: bool, seen: bool) -> ResponseReturnValue:
+    """Nobody is signed in: back to the client, or a page that says so."""
+    location = visit.request.find_location(confirmed=confirmed)
+    if location is not None and visit.request.is_sent_on(visit.state.settings, seen=seen):
+        return send_to(location)
+    onward = Onward(name_place(location), location) if location is not None else None
+    return flask.render_template("private_key_jwt/signed_out.html", signed_in_as=None, onward=onward)

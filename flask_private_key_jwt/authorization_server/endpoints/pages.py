@@ -1,0 +1,128 @@
+"""What endpoints for people share: posted forms within limits, refusals as pages, and the headers of every answer."""
+
+from collections.abc import Callable
+
+import flask
+from flask.typing import ResponseReturnValue
+
+from ...database.deadline import request_budget
+from ...errors import (
+    ConfigurationError,
+    InvalidRequest,
+    MethodNotAllowed,
+    OAuthError,
+    PayloadTooLarge,
+    TemporarilyUnavailable,
+)
+from ...refusal import REFERENCE_HEADER, describe_refusal
+from ..authorization.response import Onward
+from ..registered_uris import find_picture_origin
+from ..request import FORM_TYPE, MAX_PARAMETERS, read_body
+from ..state import current_state
+from .faults import find_fault
+
+METHODS = ("GET", "POST")
+ALONE = "object-src 'none'; base-uri 'none'; frame-ancestors 'none'"
+"""What every Content-Security-Policy ends with."""
+HEADERS_OF_REFUSALS = ("Allow", "Retry-After")
+"""What a page says as well of the headers that a refusal has elsewhere."""
+PAGE_POLICY = f"default-src 'self'; style-src 'self' 'unsafe-inline'; {ALONE}"
+# No form-action: browsers hold it against the redirects that follow a form, which lead to the client.
+
+
+def allow_picture(page: ResponseReturnValue, uri: str | None) -> flask.Response:
+    """*page*, with a policy that lets the picture at *uri* load, unless the application has a policy of its own."""
+    response = flask.make_response(page)
+    if uri is not None and (origin := find_picture_origin(uri)) is not None:
+        response.headers.setdefault("Content-Security-Policy", f"{PAGE_POLICY}; img-src 'self' {origin}")
+    return response
+
+
+def answer_with_page(respond: Callable[[], ResponseReturnValue], *, endpoint: str) -> flask.Response:
+    """What *respond* says; a refusal that it raises is a page.
+
+    :param endpoint: Where it happens, for the log and the signal.
+    """
+    try:
+        with request_budget(current_state().settings.STORE_TIMEOUT_SECONDS):
+            return _protect(flask.make_response(respond()))
+    except OAuthError as error:
+        refusal = error
+    except ConfigurationError as error:
+        refusal = TemporarilyUnavailable(f"set up wrongly: {error}")
+    return _protect(build_refusal_page(refusal, endpoint))
+
+
+def check_method() -> None:
+    """Refuse what browsers do not send; HEAD too, which must change nothing and would.
+
+    :raises MethodNotAllowed: It is neither GET nor POST.
+    """
+    method = flask.request.method
+    if method not in METHODS:
+        raise MethodNotAllowed(f"method {method[:20]!r}", allow=METHODS)
+
+
+def read_posted(max_bytes: int) -> list[tuple[str, str]]:
+    """The form of a post, as pairs, within the limits of :func:`.request.read_form`.
+
+    :raises InvalidRequest: It is not a form, cannot be read, or has too many parameters.
+    :raises PayloadTooLarge: It is longer than *max_bytes*.
+    """
+    http = flask.request
+    if http.mimetype != FORM_TYPE:
+        raise InvalidRequest(f"content type {http.mimetype[:80]!r} is not {FORM_TYPE}")
+    if (http.content_length or 0) > max_bytes:
+        raise PayloadTooLarge(f"the body is longer than {max_bytes} bytes")
+    read_body(http, max_bytes)
+    # Flask's form, not the body: a hook of the application may have read it, and left no body.
+    pairs = list(http.form.items(multi=True))
+    if len(pairs) > MAX_PARAMETERS:
+        raise InvalidRequest(f"the form has more than {MAX_PARAMETERS} parameters")
+    return pairs
+
+
+def send_to(location: str) -> flask.Response:
+    """Send the browser to a client. Never 307, which would repeat a form there (RFC 9700 §4.12)."""
+    response = flask.Response(status=303)
+    # As it is: Werkzeug's redirect() would rewrite what was registered.
+    response.autocorrect_location_header = False
+    response.headers["Location"] = location
+    return response
+
+
+def describe(refusal: OAuthError, endpoint: str) -> str:
+    """Log a refusal and send the signal; the reference id that names it."""
+    app = flask.current_app._get_current_object()  # type: ignore[attr-defined]
+    return describe_refusal(refusal, endpoint=endpoint, sender=app)
+
+
+def build_refusal_page(refusal: OAuthError, endpoint: str, *, onward: Onward | None = None) -> flask.Response:
+    """A page that says what kind of fault there is, after the reason went to the log and the signal.
+
+    :param endpoint: Where it happened.
+    :param onward: The way to the client, for the person to take or not.
+    """
+    reference = describe(refusal, endpoint)
+    page = flask.render_template(
+        "private_key_jwt/refusal.html",
+        fault=find_fault(refusal),
+        description=refusal.description,
+        reference=reference,
+        error=refusal.code,
+        onward=onward,
+    )
+    response = flask.Response(page, status=refusal.status)
+    response.headers[REFERENCE_HEADER] = reference
+    response.headers.extend((name, value) for name, value in refusal.get_headers() if name in HEADERS_OF_REFUSALS)
+    return response
+
+
+def _protect(response: flask.Response) -> flask.Response:
+    """No framing, no referrer, no copies (RFC 9700 §4.2.4, §4.16), and a policy unless the application has its own."""
+    response.headers.setdefault("Content-Security-Policy", PAGE_POLICY)
+    response.headers["X-Frame-Options"] = "DENY"
+    response.headers["X-Content-Type-Options"] = "nosniff"
+    response.headers["Referrer-Policy"] = "no-referrer"
+    response.headers["Cache-Control"] = "no-store"
+    return response

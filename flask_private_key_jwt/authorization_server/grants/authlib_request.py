@@ -1,0 +1,130 @@
+"""What Authlib's grants see: its mutable request, and its client interface over our frozen values."""
+
+from collections import defaultdict
+from typing import Any, Self
+
+from authlib.oauth2.rfc6749 import ClientMixin, OAuth2Payload, OAuth2Request
+
+from ...dpop.proof import DPoPProof
+from ..registered_client import RegisteredClient
+from ..request import FormRequest
+from ..stores.granted import Granted
+
+
+class AuthenticatedClient(ClientMixin):  # type: ignore[misc]  # Authlib has no type hints
+    """A client that has proved who it is, in the course of one request.
+
+    Authlib passes nothing but the client to the token generator: this object carries the request and the proof there.
+    """
+
+    def __init__(
+        self,
+        registered: RegisteredClient,
+        request: FormRequest,
+        proof: DPoPProof | None,
+        granted: Granted | None = None,
+        nonce: str | None = None,
+    ) -> None:
+        self.registered = registered
+        self.request = request
+        self.proof = proof
+        self.granted = granted
+        """What a person allowed; ``None``: the client acts for itself, or the application's own grant knows."""
+        self.nonce = nonce
+        """What the ID token repeats (OpenID Connect Core §2)."""
+
+    def acting_for(self, granted: Granted, *, nonce: str | None = None) -> Self:
+        """This client, with what a person allowed it.
+
+        :param nonce: The authorization request's; ``None`` with a refresh token (OpenID Connect Core §12.2).
+        """
+        return type(self)(self.registered, self.request, self.proof, granted, nonce)
+
+    @property
+    def client_id(self) -> str:
+        """RFC 6749 §2.2."""
+        return self.registered.client_id
+
+    def get_client_id(self) -> str:
+        """RFC 6749 §2.2."""
+        return self.registered.client_id
+
+    def get_default_redirect_uri(self) -> None:
+        """None: a request names its redirect URI."""
+        return
+
+    def get_allowed_scope(self, scope: str) -> str:
+        """The requested scopes that are registered for the client, space separated (RFC 6749 §3.3)."""
+        return " ".join(token for token in (scope or "").split() if token in self.registered.scope)
+
+    def check_redirect_uri(self, redirect_uri: str) -> bool:
+        """Whether *redirect_uri* is registered for the client (RFC 9700 §2.1)."""
+        return self.registered.has_redirect_uri(redirect_uri)
+
+    def check_client_secret(self, client_secret: str) -> bool:
+        """These clients have no secret, so none is right."""
+        return False
+
+    def check_endpoint_auth_method(self, method: str, endpoint: str) -> bool:
+        """Whether the client may authenticate by *method*: the registered one, at every endpoint."""
+        return method == self.registered.token_endpoint_auth_method
+
+    def check_response_type(self, response_type: str) -> bool:
+        """Whether the client may ask for *response_type*: ``code``, or nothing (RFC 7591 §2.1)."""
+        return response_type == "code" and self.check_grant_type("authorization_code")
+
+    def check_grant_type(self, grant_type: str) -> bool:
+        """Whether the client is registered for *grant_type* (RFC 7591 §2)."""
+        return grant_type in self.registered.grant_types
+
+
+class TokenPayload(OAuth2Payload):  # type: ignore[misc]
+    """The form of a token request, in Authlib's shape."""
+
+    def __init__(self, request: FormRequest) -> None:
+        self._data = {name: value for name, value in request.form.items() if value}
+        self._resources = list(request.resources)
+
+    @property
+    def data(self) -> dict[str, str]:
+        """Every parameter once, without empty ones and without ``resource``."""
+        return self._data
+
+    @property
+    def datalist(self) -> "defaultdict[str, list[str]]":
+        """Every parameter as a list; ``resource`` may hold several (RFC 8707 §2)."""
+        values: defaultdict[str, list[str]] = defaultdict(list, {name: [value] for name, value in self._data.items()})
+        if self._resources:
+            values["resource"] = self._resources
+        return values
+
+
+class TokenRequest(OAuth2Request):  # type: ignore[misc]
+    """Authlib's request object over ours.
+
+    :param request: What was read.
+    :param client: The client, when it is authenticated already.
+    """
+
+    def __init__(self, request: FormRequest, client: AuthenticatedClient | None) -> None:
+        # Authlib's own constructor refuses http outright; which URLs may be http is settled with OAUTH2_ISSUER.
+        self.method = request.method
+        self.uri = request.url
+        self.headers: dict[str, Any] = {}
+        self.payload = TokenPayload(request)
+        self.read = request
+        self.authenticated = client
+        self.client: AuthenticatedClient | None = None
+        self.auth_method = client.registered.token_endpoint_auth_method if client else None
+        self.user = self.authorization_code = self.refresh_token = self.credential = None
+        self._body = self._scope = None
+
+    @property
+    def args(self) -> dict[str, str]:
+        """Nothing: the query string of a token request is not read (RFC 6749 §2.3.1)."""
+        return {}
+
+    @property
+    def form(self) -> dict[str, str]:
+        """The form, each parameter once."""
+        return self.payload.data

@@ -1,0 +1,32 @@
+"""Which resource servers a token is for (RFC 8707 §2)."""
+
+from collections.abc import Sequence
+
+from ...errors import InvalidTarget
+
+
+def resolve_audience(allowed: Sequence[str], requested: Sequence[str], *, client_id: str) -> tuple[str, ...]:
+    """The ``aud`` of a token: what ``resource`` names, or the first of *allowed*.
+
+    :param allowed: ``OAUTH2_RESOURCES``, compared exactly.
+    :param requested: The values of ``resource``.
+    :raises InvalidTarget: A value is not one of *allowed*.
+    """
+    for resource in requested:
+        if resource not in allowed:
+            raise InvalidTarget(f"resource {resource[:200]!r} is not in OAUTH2_RESOURCES", client_id=client_id)
+    return tuple(dict.fromkeys(requested)) or (allowed[0],)
+
+
+def resolve_granted_audience(
+    granted: Sequence[str], allowed: Sequence[str], requested: Sequence[str], *, client_id: str
+) -> tuple[str, ...]:
+    """The ``aud`` of a token that a person allowed: all they allowed, or the part ``resource`` names (RFC 8707 §2.2).
+
+    :param granted: What they allowed.
+    :param allowed: ``OAUTH2_RESOURCES`` as it is now.
+    :raises InvalidTarget: A value is not one of *granted*, or no longer one of *allowed*.
+    """
+    if more := [resource for resource in requested if resource not in granted]:
+        raise InvalidTarget(f"resource {more[0][:200]!r} was not granted", client_id=client_id)
+    return resolve_audience(allowed, requested or granted, client_id=client_id)

@@ -1,0 +1,85 @@
+"""How many threads of this process may wait for clients' servers at one time.
+
+Whoever can name a URL can put a server there that answers byte by byte. So nobody queues: a thread that finds no slot
+answers 503 at once, and its client comes again.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from threading import Lock
+
+from ...errors import FetchBusy
+from ..caller_network import site_of
+
+
+class FetchSlots:
+    """The slots of one process; safe for threads.
+
+    :param size: How many there are, at least 2. A third of them, at least one, are for the operator's clients only. Of
+        the others one address has half, at least one: with slow servers of its own it would have them all for good.
+    :param find_address: The address of the current request; empty where there is none, and then only the number counts.
+    """
+
+    def __init__(self, size: int, find_address: Callable[[], str] = str) -> None:
+        self._size = size
+        self._size_for_others = size - max(1, size // 3)
+        self._size_for_address = (self._size_for_others + 1) // 2
+        self._find_address = find_address
+        self._held = 0
+        self._held_by_others = 0
+        self._held_by_address: Counter[str] = Counter()
+        self._hosts: set[str] = set()
+        self._lock = Lock()
+
+    @contextmanager
+    def for_operators_clients(self, _host: str | None = None) -> Iterator[None]:
+        """A slot for as long as the block lasts, for clients that the operator stands behind.
+
+        :raises FetchBusy: All are taken.
+        """
+        with self._lock:
+            if self._held >= self._size:
+                raise FetchBusy(f"{self._size} threads wait for the documents of clients")
+            self._held += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._held -= 1
+
+    @contextmanager
+    def for_others(self, host: str | None = None) -> Iterator[None]:
+        """A slot for as long as the block lasts, for all other clients.
+
+        :param host: What the thread asks for a document that nobody had before: one of these at a time. ``None``: it
+            asks for a known one, or waits for another thread.
+        :raises FetchBusy: All are taken that are not kept for the operator's clients, or one with this host is, or what
+            the caller's address may have.
+        """
+        address = self._find_address()
+        caller = site_of(address) if address else None
+        with self._lock:
+            self._check_others(host, caller)
+            self._held_by_others += 1
+            if host is not None:
+                self._hosts.add(host)
+            if caller is not None:
+                self._held_by_address[caller] += 1
+        try:
+            with self.for_operators_clients():
+                yield
+        finally:
+            with self._lock:
+                self._held_by_others -= 1
+                self._hosts.discard(host or "")
+                if caller is not None:
+                    self._held_by_address -= Counter([caller])  # and nothing stays of a caller that holds none
+
+    def _check_others(self, host: str | None, caller: str | None) -> None:
+        if self._held_by_others >= self._size_for_others:
+            raise FetchBusy(f"{self._size_for_others} threads wait for the documents of self-registered clients")
+        if host is not None and host in self._hosts:
+            raise FetchBusy(f"another document is being fetched from {host!r}")
+        if caller is not None and self._held_by_address[caller] >= self._size_for_address:
+            raise FetchBusy(f"{self._size_for_address} threads wait for documents that {caller!r} has asked for")

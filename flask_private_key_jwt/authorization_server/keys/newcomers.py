@@ -1,0 +1,80 @@
+"""How fast new documents are fetched for clients that the operator did not register.
+
+Before it is fetched, a made-up URL looks like that of a genuine newcomer. What tells them apart a little: where the
+request comes from, and that a genuine client comes again with the same URL.
+"""
+
+from collections.abc import Callable
+from hashlib import sha256
+from threading import Lock
+
+from ... import clock
+from ...bounded_cache import BoundedCache
+from ...errors import FetchBusy
+from ..caller_network import site_of
+
+BURST, A_MINUTE = 960, 240
+"""Most new documents a process fetches at once, and in each minute from then on."""
+BURST_OF_ADDRESS, A_MINUTE_OF_ADDRESS = 240, 60
+"""The same for what one address asks for: a quarter, so that one address cannot use up what the others need."""
+RETRY_SECONDS = 2
+RESERVED_PART = 4
+"""This part of each burst is for URLs that were turned away before and come again."""
+REMEMBERED = 8192
+"""Most addresses, and most URLs that were turned away, that a process remembers."""
+
+
+class Newcomers:
+    """Lets new documents in at that pace; safe for threads.
+
+    :param find_address: The address of the current request; empty where there is none.
+    """
+
+    def __init__(self, find_address: Callable[[], str]) -> None:
+        self._find_address = find_address
+        self._all = _Budget(BURST, A_MINUTE)
+        # By count alone they would be bounded as well: what is kept has one size.
+        self._by_address: BoundedCache[str, _Budget] = BoundedCache(max_entries=REMEMBERED, max_bytes=1 << 26)
+        self._turned_away: BoundedCache[bytes, int] = BoundedCache(max_entries=REMEMBERED, max_bytes=1 << 22)
+        self._lock = Lock()
+
+    def admit(self, url: str) -> None:
+        """Let *url* be fetched.
+
+        :raises FetchBusy: Not now; the same URL has better prospects in :data:`RETRY_SECONDS`.
+        """
+        now, name = clock.now(), sha256(url.encode("utf-8", "surrogatepass")).digest()
+        site = site_of(self._find_address())
+        with self._lock:
+            turned_away_at = self._turned_away.get(name)
+            comes_again = turned_away_at is not None and turned_away_at < now
+            budget = self._by_address.get(site) or self._by_address.keep(
+                site, _Budget(BURST_OF_ADDRESS, A_MINUTE_OF_ADDRESS)
+            )
+            budgets = (budget, self._all)
+            if all(budget.has_room(now, use_reserve=comes_again) for budget in budgets):
+                for budget in budgets:
+                    budget.spend()
+                return
+            if turned_away_at is None:
+                self._turned_away.keep(name, now)
+        raise FetchBusy("too many new documents are asked for", retry_after_seconds=RETRY_SECONDS)
+
+
+class _Budget:
+    """So many at once, and so many a minute from then on."""
+
+    __slots__ = ("_a_minute", "_at", "_burst", "_left")
+
+    def __init__(self, burst: int, a_minute: int) -> None:
+        self._burst, self._a_minute = burst, a_minute
+        self._left: float = burst
+        self._at = clock.now()
+
+    def has_room(self, now: int, *, use_reserve: bool) -> bool:
+        self._left = min(self._burst, self._left + max(0, now - self._at) * self._a_minute / 60)
+        self._at = now
+        return self._left >= (1 if use_reserve else 1 + self._burst // RESERVED_PART)
+
+    def spend(self) -> None:
+        self._left -= 1

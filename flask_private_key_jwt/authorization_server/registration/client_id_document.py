@@ -1,0 +1,168 @@
+"""Clients whose ``client_id`` is the URL of their registration (draft-ietf-oauth-client-id-metadata-document-02).
+
+Whoever sends such a client_id makes this server fetch something. So only the hosts of ``OAUTH2_CLIENT_ID_HOSTS`` are
+asked, a registration of the operator's goes before any document, and documents that nobody had before are fetched at
+the pace of :mod:`...keys.newcomers`, however many URLs a stranger makes up.
+"""
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+from ...errors import OAuthError
+from ...fetching.fetch_target import FetchRefused
+from ...jose.unset import without_unset
+from ...settings.server import ServerSettings
+from ..client_auth.private_key_jwt import METHOD
+from ..grants import GRANTS
+from ..grants.scope import split_scope
+from ..keys.remote_documents import DocumentUnavailable, RemoteDocuments
+from ..registered_client import RegisteredClient
+from ..stores.contracts import ClientStore
+from .metadata import OPERATOR_MEMBERS, build_client
+
+MAX_BYTES = 16384
+"""Largest document; the draft recommends 5 kilobytes (§8.7), which keys with certificates outgrow."""
+
+_SECRET_MEMBERS = ("client_secret", "client_secret_expires_at")
+# One document serves many servers: what this one does not do is passed over, as the operator's members are.
+_PASSED_OVER = (*OPERATOR_MEMBERS, "response_types")
+
+
+class ClientIdDocuments:
+    """Finds registered clients, and clients that are documents; a :class:`.contracts.ClientStore`.
+
+    :param registered: The clients that are registered here.
+    :param documents: The clients' documents, made by :func:`read_client`.
+    :param check_url: Raises ``FetchRefused`` for a URL that would never be fetched.
+    """
+
+    def __init__(
+        self,
+        registered: ClientStore,
+        documents: RemoteDocuments[RegisteredClient],
+        check_url: Callable[[str], None],
+    ) -> None:
+        self._registered = registered
+        self._documents = documents
+        self._check_url = check_url
+
+    def find(self, client_id: str) -> RegisteredClient | None:
+        """See :meth:`.contracts.ClientStore.find`.
+
+        :raises FetchBusy: The document is not here, and cannot be fetched now because of others.
+        :raises StoreUnavailable: The database did not answer.
+        """
+        client = self._registered.find(client_id)
+        if client is not None or not self._is_document(client_id):
+            return client
+        try:
+            return self._documents.load(client_id).value
+        except DocumentUnavailable:  # the log says why
+            return None
+
+    def is_admitted(self, client_id: str) -> bool:
+        """See :meth:`.contracts.ClientStore.is_admitted`. A document's tokens count while its host is trusted."""
+        client = self._registered.find(client_id)
+        return self._is_document(client_id) if client is None else client.enabled
+
+    def confirm(self, client: RegisteredClient) -> None:
+        """See :meth:`.contracts.ClientStore.confirm`."""
+        if client.registered_by != "document":
+            self._registered.confirm(client)
+
+    def newer(self, client: RegisteredClient) -> RegisteredClient | None:
+        """See :meth:`.contracts.ClientStore.newer`."""
+        if not self._is_document(client.client_id) or self._registered.find(client.client_id) is not None:
+            return None
+        try:
+            document = self._documents.load(client.client_id)
+        except DocumentUnavailable:
+            return None
+        if document.value is not client:
+            return document.value
+        newer = self._documents.newer(document)
+        return None if newer is None else newer.value
+
+    def _is_document(self, client_id: str) -> bool:
+        if not is_client_id_url(client_id):
+            return False
+        try:
+            self._check_url(client_id)
+        except FetchRefused:
+            return False
+        return True
+
+
+def is_client_id_url(client_id: str) -> bool:
+    """Whether *client_id* has the form of a Client Identifier URL (§3).
+
+    A query, which the draft advises against, is not accepted: it would make one page into any number of clients.
+    """
+    if not client_id.startswith("https://") or "?" in client_id or "#" in client_id:
+        return False
+    try:
+        parts = urlsplit(client_id)
+    except ValueError:
+        return False
+    return parts.path != "" and not any(unquote(segment) in (".", "..") for segment in parts.path.split("/"))
+
+
+def read_client(
+    url: str, members: Mapping[str, Any], *, settings: ServerSettings, grant_types: Callable[[], Sequence[str]]
+) -> RegisteredClient:
+    """The client that the document at *url* describes (§4).
+
+    Scopes and grant types that this server does not give to such clients are left out.
+
+    :param grant_types: What the server's token endpoint answers.
+    :raises ValueError: The document is another client's, has to do with a shared secret, or is no registration.
+    """
+    members = without_unset(members)
+    if members.get("client_id") != url:
+        raise ValueError("client_id is not the URL of the document")
+    if found := [name for name in _SECRET_MEMBERS if name in members]:
+        raise ValueError(f"{found[0]} is there: a document is public")
+    if members.get("token_endpoint_auth_method") != METHOD:
+        raise ValueError(f"token_endpoint_auth_method is not {METHOD}")
+    metadata = {name: value for name, value in members.items() if name not in _PASSED_OVER}
+    metadata |= {
+        "client_id": url,
+        "scope": _granted_scope(members, settings.CLIENT_ID_SCOPES),
+        "grant_types": _served_grant_types(members, grant_types(), settings),
+    }
+    version = hashlib.sha256(json.dumps([url, members], sort_keys=True).encode()).hexdigest()
+    try:
+        return build_client(
+            metadata,
+            settings=settings,
+            grant_types=grant_types(),
+            version=version,
+            registered_by="document",
+            max_bytes=settings.REGISTRATION_MAX_BYTES,
+        )
+    except OAuthError as refusal:
+        raise ValueError(refusal.reason) from None
+
+
+def _granted_scope(members: Mapping[str, Any], granted: Sequence[str]) -> str:
+    """What the document asks for of what is given to such clients; all of it when it does not ask."""
+    wished = members.get("scope")
+    if wished is None:
+        return " ".join(granted)
+    if not isinstance(wished, str):
+        raise ValueError("scope is not a string")
+    return " ".join(token for token in granted if token in split_scope(wished))
+
+
+def _served_grant_types(members: Mapping[str, Any], served: Sequence[str], settings: ServerSettings) -> list[str]:
+    wished = members.get("grant_types", ["authorization_code"])  # the default of RFC 7591 §2
+    if not isinstance(wished, list):
+        raise ValueError("grant_types is not a list")
+    # An application's own grants are not for strangers.
+    given = (*GRANTS, *settings.REGISTRATION_GRANT_TYPES)
+    if not (common := [grant_type for grant_type in served if grant_type in wished and grant_type in given]):
+        raise ValueError("none of its grant_types is served here")
+    return common

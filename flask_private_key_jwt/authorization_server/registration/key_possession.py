@@ -1,0 +1,99 @@
+"""Proof that a client holds the keys it registers: a JWT for each new key, signed with it.
+
+Without it a client could register a key that is another's, or one that nobody holds. Asked for by
+``OAUTH2_REGISTRATION_KEY_POSSESSION``; keys that are registered already need no proof again.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ... import clock
+from ...errors import InvalidClientMetadata
+from ...jose import jose
+from ...replay.base import KEY_POSSESSION, Mark
+from ...settings.server import ServerSettings
+from ..keys.client_keys import MAX_KEYS, ClientKey, read_jwks
+from ..registered_client import RegisteredClient
+
+MEMBER = "key_possession"
+"""The member of an update that carries the JWTs, as a list; never stored."""
+
+TYP = "key-possession+jwt"
+_TYPES = frozenset({TYP})
+
+
+def check_possession(
+    metadata: Mapping[str, Any],
+    *,
+    before: RegisteredClient,
+    after: RegisteredClient,
+    audience: str,
+    settings: ServerSettings,
+) -> tuple[Mark, ...]:
+    """Check that an update proves possession of every key that is new in it.
+
+    :param metadata: The update as it was sent.
+    :param audience: The client's ``registration_client_uri``, which the JWTs must name as ``aud``.
+    :return: What the replay store must remember before the update counts.
+    :raises InvalidClientMetadata: A new key is not proven, or a new ``jwks_uri`` is named: whatever is proven of the
+        keys there today, others may be there tomorrow.
+    """
+    if after.is_public and not before.is_public:
+        raise InvalidClientMetadata("a client that held keys cannot go on without: nothing would prove it is the same")
+    if after.jwks_uri is not None and after.jwks_uri != before.jwks_uri:
+        raise InvalidClientMetadata("a new jwks_uri cannot be proven: OAUTH2_REGISTRATION_KEY_POSSESSION is required")
+    new_keys = _find_new_keys(before, after)
+    proofs = _parse_proofs(metadata.get(MEMBER), settings) if new_keys else ()
+    return tuple(_check_key(key, proofs, audience=audience, settings=settings) for key in new_keys)
+
+
+def _find_new_keys(before: RegisteredClient, after: RegisteredClient) -> list[ClientKey]:
+    known = {key.public.thumbprint for key in _usable_keys(before)}
+    # One of several entries for the same key: a proof is of the key, not of the entry.
+    added = {key.public.thumbprint: key for key in _usable_keys(after)}
+    return [key for thumbprint, key in added.items() if thumbprint not in known]
+
+
+def _usable_keys(client: RegisteredClient) -> tuple[ClientKey, ...]:
+    try:
+        return read_jwks(client.jwks)[0] if client.jwks is not None else ()
+    except jose.JoseProblem:  # what was registered under other rules is no proof of anything
+        return ()
+
+
+def _parse_proofs(proofs: object, settings: ServerSettings) -> Sequence[jose.JWT]:
+    if proofs is None:
+        return ()
+    if not isinstance(proofs, list) or len(proofs) > MAX_KEYS or not all(isinstance(proof, str) for proof in proofs):
+        raise InvalidClientMetadata(f"{MEMBER} is not a list of at most {MAX_KEYS} JWTs")
+    return [_parse(proof, settings) for proof in proofs]
+
+
+def _parse(proof: str, settings: ServerSettings) -> jose.JWT:
+    try:
+        return jose.read(
+            proof, typ=_TYPES, algs=settings.ASSERTION_SIGNING_ALGS, max_bytes=settings.ASSERTION_MAX_BYTES
+        )
+    except jose.JoseProblem as problem:
+        raise InvalidClientMetadata(f"{MEMBER}: {problem}") from None
+
+
+def _check_key(key: ClientKey, proofs: Sequence[jose.JWT], *, audience: str, settings: ServerSettings) -> Mark:
+    thumbprint = key.public.thumbprint
+    for jwt in proofs:
+        if key.public.fits(jwt.alg) and key.is_named_by(jwt) and jose.verify(jwt, key.public):
+            return _check_claims(jwt, thumbprint, audience, settings)
+    raise InvalidClientMetadata(f"{MEMBER} holds no JWT signed with the new key {thumbprint}")
+
+
+def _check_claims(jwt: jose.JWT, thumbprint: str, audience: str, settings: ServerSettings) -> Mark:
+    """Check that it was made for this client at this server and is good now; return the mark to remember."""
+    if jwt.claims.get("aud") not in (audience, [audience]):
+        raise InvalidClientMetadata(f"{MEMBER}: aud {str(jwt.claims.get('aud'))[:200]!r} is not {audience!r}")
+    skew, longest = settings.CLOCK_SKEW_SECONDS, settings.ASSERTION_LIFETIME_SECONDS
+    try:
+        jti = jose.require_jti(jwt.claims)
+        used_from, until = jose.check_life(jwt.claims, now=clock.now(), skew=skew, longest=longest)
+    except jose.JoseProblem as problem:
+        raise InvalidClientMetadata(f"{MEMBER}: {problem}") from None
+    return Mark(KEY_POSSESSION, settings.ISSUER, thumbprint, jti, until, used_from)

@@ -1,0 +1,83 @@
+"""Members of a registration that ask for what this server does not do.
+
+They are those of IANA's registry "OAuth Dynamic Client Registration Metadata" whose feature is not there, and they are
+refused, because a client would wait for what never comes. Members whose use another one decides, and refuses, are
+ignored like unknown ones: those of mutual TLS by ``token_endpoint_auth_method``, those of CIBA and UMA by
+``grant_types``. So are wishes that a server is free to pass over: ``default_acr_values``, ``initiate_login_uri``.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ...errors import InvalidClientMetadata
+
+
+@dataclass(frozen=True, slots=True)
+class Unsupported:
+    """What is done in place of what a member asks for."""
+
+    instead: str
+    same: tuple[Any, ...] = ()
+    """Values that ask for nothing else."""
+    protects: bool = False
+    """Whether it guards tokens or what is said of people, so that to leave it out would be to promise too much."""
+
+
+_ID_TOKENS = Unsupported("ID tokens are signed, not encrypted", protects=True)
+_USERINFO = Unsupported("UserInfo answers in plain JSON", protects=True)
+_INTROSPECTION = Unsupported("introspection answers in plain JSON", protects=True)
+_RESPONSES = Unsupported("authorization responses are parameters of the redirect URI", protects=True)
+_REQUEST_OBJECTS = Unsupported("request objects are signed, not encrypted")
+_LOGOUT = Unsupported("clients are not told when a person signs out")
+_LOGOUT_FLAG = Unsupported(_LOGOUT.instead, same=(False,))
+_TOKENS = Unsupported("access tokens are JWTs of RFC 9068")
+
+UNSUPPORTED: Mapping[str, Unsupported] = {
+    "id_token_encrypted_response_alg": _ID_TOKENS,
+    "id_token_encrypted_response_enc": _ID_TOKENS,
+    "userinfo_signed_response_alg": Unsupported(_USERINFO.instead),
+    "userinfo_encrypted_response_alg": _USERINFO,
+    "userinfo_encrypted_response_enc": _USERINFO,
+    "introspection_signed_response_alg": Unsupported(_INTROSPECTION.instead),
+    "introspection_encrypted_response_alg": _INTROSPECTION,
+    "introspection_encrypted_response_enc": _INTROSPECTION,
+    "authorization_signed_response_alg": Unsupported(_RESPONSES.instead),
+    "authorization_encrypted_response_alg": _RESPONSES,
+    "authorization_encrypted_response_enc": _RESPONSES,
+    "request_object_encryption_alg": _REQUEST_OBJECTS,
+    "request_object_encryption_enc": _REQUEST_OBJECTS,
+    "request_uris": Unsupported("a request_uri is one that the PAR endpoint gave out", same=([],)),
+    "authorization_details_types": Unsupported("what a token is for is said by scope and resource", same=([],)),
+    "tls_client_certificate_bound_access_tokens": Unsupported(
+        "access tokens are bound by DPoP: dpop_bound_access_tokens", same=(False,), protects=True
+    ),
+    "frontchannel_logout_uri": _LOGOUT,
+    "frontchannel_logout_session_required": _LOGOUT_FLAG,
+    "backchannel_logout_uri": _LOGOUT,
+    "backchannel_logout_session_required": _LOGOUT_FLAG,
+    "nfv_token_signed_response_alg": _TOKENS,
+    "nfv_token_encrypted_response_alg": _TOKENS,
+    "nfv_token_encrypted_response_enc": _TOKENS,
+}
+"""Member -> what this server does instead."""
+
+
+def check_unsupported(metadata: Mapping[str, Any], *, is_document: bool) -> None:
+    """Refuse a registration that asks for what this server does not do.
+
+    One document serves many servers, and may name what only others do (RFC 7591 §2 has unknown members ignored). There
+    only what would protect somebody is refused: nobody reads an answer that says it is not done.
+
+    :param metadata: The registration, without members that are ``None``.
+    :param is_document: Whether it is a client's document.
+    :raises InvalidClientMetadata: It does; the reason says what is done instead.
+    """
+    for name, member in UNSUPPORTED.items():
+        if name not in metadata or _is_same(metadata[name], member.same) or (is_document and not member.protects):
+            continue
+        raise InvalidClientMetadata(f"{name} {str(metadata[name])[:40]!r} is not supported: {member.instead}")
+
+
+def _is_same(value: object, same: tuple[Any, ...]) -> bool:
+    return any(type(value) is type(other) and value == other for other in same)  # 0 is not false

@@ -1,0 +1,127 @@
+"""Step 1: what was asked. A frozen value; parameters from the body only, each once (RFC 6749 §3.2)."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any, Protocol
+from urllib.parse import parse_qsl
+
+from ..errors import InvalidRequest, PayloadTooLarge
+
+FORM_TYPE = "application/x-www-form-urlencoded"
+MAX_PARAMETERS = 64
+REPEATABLE = ("resource",)
+"""RFC 8707 §2 lets ``resource`` repeat; nothing else may."""
+
+
+@dataclass(frozen=True, slots=True)
+class FormRequest:
+    """One form post to a machine endpoint, as far as the protocol needs it."""
+
+    endpoint: str
+    """Which endpoint: ``token``, ``par``, ``introspect``, ``revoke``."""
+    url: str
+    """The endpoint's URL by configuration (never from ``Host``): a proof's ``htu``, an old client's ``aud``."""
+    form: Mapping[str, str]
+    """Every parameter sent, empty ones too, without ``resource``; read it through :meth:`get`."""
+    resources: tuple[str, ...] = ()
+    """The values of ``resource``, in order (RFC 8707 §2)."""
+    proof: str | None = None
+    """The ``DPoP`` header (RFC 9449 §4.1)."""
+    has_authorization: bool = False
+    """Whether an ``Authorization`` header was sent."""
+    method: str = "POST"
+    remote_addr: str | None = None
+    """Where it comes from, as the WSGI server says, or ``ProxyFix`` behind a proxy."""
+
+    def get(self, name: str) -> str | None:
+        """The value of a parameter; ``None`` when it was not sent or sent empty (RFC 6749 §3.2)."""
+        return self.form.get(name) or None
+
+
+def parse_form(body: bytes, content_type: str) -> tuple[dict[str, str], tuple[str, ...]]:
+    """Parse a form body strictly.
+
+    :param body: The request body.
+    :param content_type: The ``Content-Type`` header.
+    :return: The parameters but ``resource``, and the values of ``resource``.
+    :raises InvalidRequest: Wrong content type, malformed, too many parameters, or one of them twice.
+    """
+    if content_type.partition(";")[0].strip().lower() != FORM_TYPE:
+        raise InvalidRequest(f"content type {content_type[:80]!r} is not {FORM_TYPE}")
+    try:
+        pairs: Sequence[tuple[str, str]] = parse_qsl(
+            body.decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=MAX_PARAMETERS
+        )
+    except ValueError as error:  # not ASCII, not UTF-8 once decoded, or too many fields
+        raise InvalidRequest(f"the form cannot be parsed: {type(error).__name__}") from None
+    form: dict[str, str] = {}
+    resources: list[str] = []
+    for name, value in pairs:
+        if name in REPEATABLE:
+            if value:
+                resources.append(value)
+        elif name in form:
+            raise InvalidRequest(f"parameter {name[:80]!r} is sent more than once")
+        else:
+            form[name] = value
+    return form, tuple(resources)
+
+
+class HTTPRequest(Protocol):
+    """The part of a Werkzeug request that :func:`read_form` reads; spelt out so that no framework is imported."""
+
+    max_content_length: int | None
+
+    @property
+    def method(self) -> str:
+        """The HTTP method."""
+
+    @property
+    def environ(self) -> Mapping[str, Any]:
+        """The WSGI environment (PEP 3333)."""
+
+    def get_data(self) -> bytes:
+        """The whole body."""
+
+
+def read_form(http: HTTPRequest, *, endpoint: str, url: str, max_bytes: int) -> FormRequest:
+    """Read one form post; the query string is never looked at (RFC 6749 §2.3.1).
+
+    :param url: The endpoint's URL by configuration.
+    :param max_bytes: Longest accepted body.
+    :raises InvalidRequest: As :func:`parse_form`, or the body cannot be read.
+    :raises PayloadTooLarge: The body is longer.
+    """
+    environ = http.environ
+    form, resources = parse_form(read_body(http, max_bytes), environ.get("CONTENT_TYPE", ""))
+    return FormRequest(
+        endpoint=endpoint,
+        url=url,
+        form=MappingProxyType(form),
+        resources=resources,
+        proof=environ.get("HTTP_DPOP"),
+        has_authorization="HTTP_AUTHORIZATION" in environ,
+        method=http.method,
+        remote_addr=environ.get("REMOTE_ADDR") or None,
+    )
+
+
+def read_body(http: HTTPRequest, max_bytes: int) -> bytes:
+    """The whole body of a request.
+
+    :param max_bytes: Longest accepted body.
+    :raises InvalidRequest: It cannot be read.
+    :raises PayloadTooLarge: It is longer.
+    """
+    # One byte more than is accepted: Werkzeug cuts a chunked body off at its limit and does not say so.
+    http.max_content_length = max_bytes + 1
+    try:
+        body = http.get_data()
+    except Exception as error:  # a malformed chunk, a lost connection: every WSGI server has types of its own
+        if getattr(error, "code", None) == PayloadTooLarge.status:
+            raise PayloadTooLarge(f"the body is longer than {max_bytes} bytes") from None
+        raise InvalidRequest(f"the body cannot be read: {type(error).__name__}") from None
+    if len(body) > max_bytes:
+        raise PayloadTooLarge(f"the body is longer than {max_bytes} bytes")
+    return body

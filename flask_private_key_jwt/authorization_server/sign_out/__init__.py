@@ -1,0 +1,1 @@
+"""How a person signs out (OpenID Connect RP-Initiated Logout 1.0)."""

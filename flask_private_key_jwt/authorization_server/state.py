@@ -1,0 +1,93 @@
+"""What one app owns: one frozen State in ``app.extensions["private_key_jwt"]``."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import flask
+
+from ..errors import ConfigurationError
+from ..jose.derived import Secrets
+from ..jose.jose import Claims, PublicKey
+from ..replay.base import ReplayStore
+from ..resource_server.guard import Guard
+from ..settings.server import ServerSettings
+from .endpoint import REASONS, Endpoint, Need
+from .keys.server_keys import ServerKeys
+from .people import People
+from .registration.registry import ClientRegistry
+from .registration.self_registration import SelfRegistration
+from .server import AuthorizationServer
+from .sign_out.logout import Logout
+from .stores.contracts import FetchedDocumentStore
+from .stores.sql.authorizations import SQLAlchemyAuthorizationStore
+from .stores.sql.counters import Counters
+from .stores.sql.refresh_tokens import SQLAlchemyRefreshTokenStore
+from .stores.sql.registration_tokens import RegistrationTokens
+from .stores.sql.revocations import SQLAlchemyRevocationStore
+from .stores.sql.unused_clients import UnusedClients
+
+EXTENSION_KEY = "private_key_jwt"
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """Everything ``init_app`` made for one app."""
+
+    settings: ServerSettings
+    secrets: Secrets
+    clients: ClientRegistry
+    registration_tokens: RegistrationTokens
+    self_registration: SelfRegistration
+    server_keys: ServerKeys
+    replay: ReplayStore
+    counters: Counters
+    unused_clients: UnusedClients
+    documents: FetchedDocumentStore
+    server: AuthorizationServer
+    people: People
+    logout: Logout
+    userinfo: Guard
+    """What guards UserInfo."""
+    authorizations: SQLAlchemyAuthorizationStore
+    refresh_tokens: SQLAlchemyRefreshTokenStore
+    revocations: SQLAlchemyRevocationStore
+    endpoints: Mapping[str, Endpoint]
+    """Path below the app -> what answers there."""
+
+    def find_offered(self) -> frozenset[Need]:
+        """What the application has by now; its people may be declared at any time before the first request."""
+        app = flask.current_app._get_current_object()  # type: ignore[attr-defined]
+        has: dict[Need, bool] = {
+            "people": self.server.has_people(),
+            "openid": self.server.offers_openid(),
+            "sign_out": self.people.can_be_signed_out(app),
+            "registration": self.settings.REGISTRATION != "closed",
+        }
+        return frozenset(need for need, is_there in has.items() if is_there)
+
+    def find_missing(self, *needs: Need) -> str | None:
+        """Why something that has these *needs* is not there, for the private reason; ``None`` when it is."""
+        offered = self.find_offered()
+        return next((REASONS[need] for need in needs if need not in offered), None)
+
+    def verification_keys(self) -> tuple[PublicKey, ...]:
+        """The public keys of this server's tokens, for an API in the same app."""
+        return self.server_keys.current().public
+
+    def is_revoked(self, claims: Claims) -> bool:
+        """Whether an access token counts no longer, for an API in the same app: it was revoked, or its client is gone.
+
+        :raises StoreUnavailable: The database did not answer.
+        """
+        return self.server.revocations.is_revoked(claims) or not self.server.clients.is_admitted(claims["client_id"])
+
+
+def current_state() -> State:
+    """The State of the current app.
+
+    :raises ConfigurationError: ``init_app`` was not called on it.
+    """
+    state = flask.current_app.extensions.get(EXTENSION_KEY)
+    if not isinstance(state, State):
+        raise ConfigurationError("Call PrivateKeyJWT(db).init_app(app) on this app first.")
+    return state

@@ -1,0 +1,115 @@
+"""All stores of one app, on its one database."""
+
+import logging
+from collections.abc import Callable, Set
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from sqlalchemy import Engine
+
+from ...database.driver import Database, EngineSource
+from ...database.engine import use_wal
+from ...replay.base import ReplayStore
+from ...replay.loading import load_replay_store
+from ...replay.sql import SQLAlchemyReplayStore
+from ...settings.server import ServerSettings
+from ..registered_client import RegisteredClient
+from .contracts import ClientStore, FetchedDocumentStore
+from .sql.authorizations import SQLAlchemyAuthorizationStore
+from .sql.client_key_use import SQLAlchemyClientKeyUseStore
+from .sql.clients import SQLAlchemyClientStore
+from .sql.counters import Counters
+from .sql.documents import SQLAlchemyFetchedDocumentStore
+from .sql.refresh_tokens import SQLAlchemyRefreshTokenStore
+from .sql.registration_tokens import RegistrationTokens
+from .sql.registrations import SQLAlchemyRegistrations
+from .sql.revocations import SQLAlchemyRevocationStore
+from .sql.server_keys import SQLAlchemyServerKeyStore
+from .sql.unused_clients import UnusedClients
+from .tables.models import Tables
+
+if TYPE_CHECKING:
+    from flask_sqlalchemy import SQLAlchemy
+
+log = logging.getLogger("flask_private_key_jwt")
+
+FindThumbprints = Callable[[RegisteredClient], Set[str]]
+
+
+@dataclass(frozen=True, slots=True)
+class AppStores:
+    """Where one app keeps what."""
+
+    clients: ClientStore
+    registrations: SQLAlchemyRegistrations
+    registration_tokens: RegistrationTokens
+    documents: FetchedDocumentStore
+    server_keys: SQLAlchemyServerKeyStore
+    replay: ReplayStore
+    counters: Counters
+    unused_clients: UnusedClients
+    key_use: SQLAlchemyClientKeyUseStore
+    authorizations: SQLAlchemyAuthorizationStore
+    refresh_tokens: SQLAlchemyRefreshTokenStore
+    revocations: SQLAlchemyRevocationStore
+
+
+def open_stores(
+    settings: ServerSettings,
+    db: "SQLAlchemy",
+    tables: Tables,
+    *,
+    find_thumbprints: FindThumbprints,
+    note_key_version: Callable[[int], None],
+) -> AppStores:
+    """Where the app with these *settings* keeps what.
+
+    :param find_thumbprints: Says which keys a client brings along.
+    :param note_key_version: Told, as often as a client is asked for, which version the server's own keys have.
+    :raises ConfigurationError: ``OAUTH2_REPLAY_STORE`` names no store.
+    """
+    # One for all stores: what they do in a row then uses one connection, whose caches stay warm.
+    database = Database(_engine_source(db, wal=settings.SQLITE_WAL))
+    replay = load_replay_store(settings.REPLAY_STORE, build_sql=lambda: SQLAlchemyReplayStore(database, tables.replay))
+    if settings.REPLAY_STORE == "memory":
+        log.warning("OAUTH2_REPLAY_STORE is memory: right for one process only, and a restart forgets")
+
+    def is_vouched_for(client: RegisteredClient) -> bool:
+        return client.is_vouched_for(settings)
+
+    return AppStores(
+        clients=SQLAlchemyClientStore(
+            database,
+            tables,
+            settings.CLIENT_CACHE_SIZE,
+            note_key_version=note_key_version,
+            is_vouched_for=is_vouched_for,
+        ),
+        registrations=SQLAlchemyRegistrations(
+            database, tables, find_thumbprints=find_thumbprints, is_vouched_for=is_vouched_for
+        ),
+        registration_tokens=RegistrationTokens(database, tables),
+        documents=SQLAlchemyFetchedDocumentStore(database, tables),
+        server_keys=SQLAlchemyServerKeyStore(database, tables),
+        replay=replay,
+        counters=Counters(database, tables),
+        unused_clients=UnusedClients(database, tables, keep_seconds=settings.REGISTRATION_UNUSED_SECONDS),
+        key_use=SQLAlchemyClientKeyUseStore(database, tables),
+        authorizations=SQLAlchemyAuthorizationStore(
+            database, tables.granted, keep_seconds=settings.INTERACTION_LIFETIME_SECONDS
+        ),
+        refresh_tokens=SQLAlchemyRefreshTokenStore(database, tables.granted),
+        revocations=SQLAlchemyRevocationStore(database, tables.granted.revocation),
+    )
+
+
+def _engine_source(db: "SQLAlchemy", *, wal: bool) -> EngineSource:
+    """Gives the app's engine, asked at first use: only an app context has it, and ``db.init_app`` may come later."""
+
+    def find_engine() -> Engine:
+        found = db.engine
+        if wal:
+            use_wal(found)
+        return found
+
+    return find_engine

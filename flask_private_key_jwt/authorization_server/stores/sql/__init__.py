@@ -1,0 +1,1 @@
+"""The stores of the authorization server in the application's own SQL database, one file for each."""

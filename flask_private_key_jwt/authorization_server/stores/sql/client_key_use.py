@@ -1,0 +1,91 @@
+"""When each key of a client came and when it last signed something, in the application's database."""
+
+from collections.abc import Iterable, Mapping, Sequence, Set
+from typing import Any
+
+from sqlalchemy import Connection, Select, Table, Update, bindparam, delete, func, insert, or_, select, update
+
+from ....database.batches import BATCH_ROWS, Rest, no_rest
+from ....database.driver import Database
+from ....database.purging import delete_in_batches
+from ..contracts import KeyUse
+from ..tables.models import Tables
+
+
+class SQLAlchemyClientKeyUseStore:
+    """Keeps one row for each key of each client.
+
+    :param database: The application's.
+    :param tables: The application's tables.
+    """
+
+    def __init__(self, database: Database, tables: Tables) -> None:
+        self._database = database
+        self._table = tables.client_key
+        self._clients = tables.client
+        self._insert = insert(self._table)
+        self._select = _select_uses(self._table)
+        self._mark_used = _build_mark_used(self._table)
+
+    def load(self, client_id: str) -> Mapping[str, KeyUse]:
+        """See :meth:`.contracts.ClientKeyUseStore.load`."""
+        return _read_uses(self._database.fetch_all(self._select, {"client": client_id}), client_id)
+
+    def replace(self, client_id: str, thumbprints: Set[str], *, now: int) -> None:
+        """See :meth:`.contracts.ClientKeyUseStore.replace`. Short transactions: nobody waits for more than one row."""
+        known = self.load(client_id).keys()
+        for thumbprint in sorted(thumbprints - known):
+            # False where another worker was faster: the row is there, which is all that matters.
+            self._database.insert(self._insert, _new_row(client_id, thumbprint, now))
+        if gone := known - thumbprints:
+            with self._database.begin() as connection:
+                _delete(connection, self._table, client_id, gone)
+
+    def mark_used(self, client_id: str, thumbprint: str, *, now: int, not_after: int) -> bool:
+        """See :meth:`.contracts.ClientKeyUseStore.mark_used`."""
+        key = {"client": client_id, "key": thumbprint}
+        return self._database.update(self._mark_used, {**key, "now": now, "not_after": not_after}) == 1
+
+    def purge(self, *, not_after: int, batch: int = BATCH_ROWS, rest: Rest = no_rest) -> int:
+        """See :meth:`.contracts.ClientKeyUseStore.purge`."""
+        columns = self._table.c
+        is_registered = columns.client_id.in_(select(self._clients.c.client_id))
+        is_old = func.coalesce(columns.last_used_at, columns.added_at) <= not_after
+        return delete_in_batches(self._database, self._table, ~is_registered & is_old, batch=batch, rest=rest)
+
+
+def replace_key_uses(connection: Connection, table: Table, client_id: str, thumbprints: Set[str], *, now: int) -> None:
+    """What :meth:`SQLAlchemyClientKeyUseStore.replace` does, as part of the transaction that changes the client."""
+    rows = connection.execute(_select_uses(table), {"client": client_id})
+    known = _read_uses(rows, client_id).keys()
+    if gone := known - thumbprints:
+        _delete(connection, table, client_id, gone)
+    if new := sorted(thumbprints - known):
+        connection.execute(insert(table), [_new_row(client_id, thumbprint, now) for thumbprint in new])
+
+
+def _new_row(client_id: str, thumbprint: str, now: int) -> dict[str, object]:
+    return {"client_id": client_id, "thumbprint": thumbprint, "added_at": now, "last_used_at": None}
+
+
+def _delete(connection: Connection, table: Table, client_id: str, thumbprints: Set[str]) -> None:
+    these = (table.c.client_id == client_id) & table.c.thumbprint.in_(sorted(thumbprints))
+    connection.execute(delete(table).where(these))
+
+
+def _select_uses(table: Table) -> Select[Any]:
+    columns = table.c
+    query = select(columns.client_id, columns.thumbprint, columns.added_at, columns.last_used_at)
+    return query.where(columns.client_id == bindparam("client"))
+
+
+def _read_uses(rows: Iterable[Sequence[Any]], client_id: str) -> dict[str, KeyUse]:
+    """What is known of the keys of exactly this client, by thumbprint: MariaDB finds "Client" for "client"."""
+    return {row[1]: KeyUse(*row[1:]) for row in rows if row[0] == client_id}
+
+
+def _build_mark_used(table: Table) -> Update:
+    columns = table.c
+    is_this_key = (columns.client_id == bindparam("client")) & (columns.thumbprint == bindparam("key"))
+    is_due = or_(columns.last_used_at.is_(None), columns.last_used_at <= bindparam("not_after"))
+    return update(table).where(is_this_key, is_due).values(last_used_at=bindparam("now"))

@@ -1,0 +1,130 @@
+"""The stores in an SQL database: used marks, registered clients, the server's own keys.
+
+Written for SQLite, PostgreSQL and MariaDB or MySQL. Every step is one short transaction on a connection
+of its own, never ``db.session``: a rollback in the application cannot bring a used ``jti`` back.
+"""
+
+from collections.abc import Callable
+
+from sqlalchemy import (
+    bindparam,
+    literal_column,
+    select,
+)
+
+from ....bounded_cache import BYTES_OF_STRANGERS, BoundedCache, bytes_for_clients
+from ....database.driver import Database
+from ...registered_client import RegisteredClient, is_client_id
+from ..tables.models import ClientRow, Tables, snapshot
+from .server_keys import select_key_version
+
+
+class SQLAlchemyClientStore:
+    """Finds clients in the application's database; keeps the snapshots of the ones used last.
+
+    :param database: The application's.
+    :param tables: The application's tables.
+    :param cache_size: Most snapshots to keep.
+    :param note_key_version: Told with every answer which version the server's own keys have: every request asks for
+        a client, so a key that was retired is noticed without a further statement.
+    :param is_vouched_for: Whether the operator stands behind a client.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        tables: Tables,
+        cache_size: int,
+        *,
+        note_key_version: Callable[[int], None] = lambda _: None,
+        is_vouched_for: Callable[[RegisteredClient], bool] = lambda client: client.registered_by == "operator",
+    ) -> None:
+        table = tables.client
+        mine = table.c.client_id == bindparam("client_id")
+        key_version = select_key_version(tables.server_key).scalar_subquery()
+        self._database = database
+        self._snapshots = _Snapshots(cache_size, is_vouched_for)
+        self._note_key_version = note_key_version
+        # enabled, too: disabling a client by hand, in SQL, counts at once even though it leaves the version.
+        self._current = select(key_version, table.c.version, table.c.enabled).where(mine)
+        # A row even where there is no such client: who is a document has asked for the version of the keys as well.
+        columns = (table.c[name] for name in ClientRow._fields)
+        always = select(literal_column("1").label("row")).subquery("always").outerjoin(table, mine)
+        self._whole = select(key_version, *columns).select_from(always)
+
+    def find(self, client_id: str) -> RegisteredClient | None:
+        """See :meth:`.contracts.ClientStore.find`. One SELECT, unless the client has changed."""
+        if not is_client_id(client_id):
+            return None
+        known = self._snapshots.get(client_id)
+        if known is not None:
+            current = self._database.fetch(self._current, {"client_id": client_id})
+            if current is not None and current[1:] == (known.version, known.enabled):
+                self._note_key_version(current[0])
+                return known
+        return self._load(client_id)
+
+    def is_admitted(self, client_id: str) -> bool:
+        """See :meth:`.contracts.ClientStore.is_admitted`. One SELECT, unless the client has changed."""
+        client = self.find(client_id)
+        return client is not None and client.enabled
+
+    def confirm(self, client: RegisteredClient) -> None:
+        """See :meth:`.contracts.ClientStore.confirm`."""
+        self._snapshots.confirm(client)
+
+    def newer(self, client: RegisteredClient) -> None:
+        """See :meth:`.contracts.ClientStore.newer`: what :meth:`find` gave is the newest there is."""
+
+    def _load(self, client_id: str) -> RegisteredClient | None:
+        row = self._database.fetch(self._whole, {"client_id": client_id})
+        assert row is not None
+        key_version, *columns = row
+        self._note_key_version(key_version)
+        # MariaDB finds "Client" for "client".
+        if columns[0] != client_id:
+            self._snapshots.drop(client_id)
+            return None
+        return self._snapshots.add(snapshot(ClientRow(*columns)))
+
+
+class _Snapshots:
+    """The snapshots used last, by client_id: the operator's clients apart from all others; safe for threads.
+
+    The others are kept once they have authenticated, so that assertions nobody signed neither fill the memory nor push
+    out what is in use. A public client never proves anything: those share a place of their own.
+    """
+
+    def __init__(self, size: int, is_vouched_for: Callable[[RegisteredClient], bool]) -> None:
+        self._is_vouched_for = is_vouched_for
+        self._vouched = _cache_of_clients(size, bytes_for_clients(size))
+        self._proven = _cache_of_clients(size, BYTES_OF_STRANGERS)
+        self._public = _cache_of_clients(size, BYTES_OF_STRANGERS // 4)
+
+    def get(self, client_id: str) -> RegisteredClient | None:
+        return self._vouched.get(client_id) or self._proven.get(client_id) or self._public.get(client_id)
+
+    def add(self, client: RegisteredClient) -> RegisteredClient:
+        """Keep *client* if it is the operator's; its predecessor is kept no longer in any case."""
+        if self._is_vouched_for(client):
+            return self._keep(self._vouched, client)
+        self.drop(client.client_id)
+        return client
+
+    def confirm(self, client: RegisteredClient) -> None:
+        """Keep *client*: it has proved who it is, or cannot."""
+        if not self._is_vouched_for(client):
+            self._keep(self._public if client.is_public else self._proven, client)
+
+    def drop(self, client_id: str) -> None:
+        for cache in (self._vouched, self._proven, self._public):
+            cache.drop(client_id)
+
+    def _keep(self, cache: BoundedCache[str, RegisteredClient], client: RegisteredClient) -> RegisteredClient:
+        """Keep *client*, or give the equal one that another thread kept first: callers cache by identity."""
+        wanted = (client.version, client.enabled)
+        return cache.keep(client.client_id, client, equals=lambda kept: (kept.version, kept.enabled) == wanted)
+
+
+def _cache_of_clients(size: int, max_bytes: int) -> BoundedCache[str, RegisteredClient]:
+    return BoundedCache(max_entries=size, max_bytes=max_bytes)

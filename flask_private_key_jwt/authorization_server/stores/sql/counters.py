@@ -1,0 +1,48 @@
+"""Counters that all workers share, for what may happen so many times in a while."""
+
+from sqlalchemy import bindparam, insert, literal_column, update
+
+from .... import clock
+from ....database.batches import BATCH_ROWS, KEEP_ENDED_SECONDS, Rest, no_rest
+from ....database.driver import Database
+from ....database.purging import delete_in_batches
+from ..granted import digest
+from ..tables.models import Tables
+
+
+class Counters:
+    """Counts under names that are used for a while and then never again, e.g. one for each hour.
+
+    :param database: The application's.
+    :param tables: The application's tables.
+    """
+
+    def __init__(self, database: Database, tables: Tables) -> None:
+        self._database = database
+        self._table = table = tables.counter
+        self._insert = insert(table)
+        is_below = (table.c.digest == bindparam("counter")) & (table.c.counted < bindparam("most"))
+        self._count = update(table).where(is_below).values(counted=table.c.counted + literal_column("1"))
+
+    def take(self, name: str, *, most: int, until: int) -> bool:
+        """Count one more under *name*; ``False`` when *most* are counted, and then nothing changes. Exact in a race.
+
+        :param until: When the counter is of no more use, in seconds since the epoch.
+        :raises StoreUnavailable: The database did not answer.
+        """
+        key = digest(name)
+        for _ in range(2):
+            if self._database.update(self._count, {"counter": key, "most": most}) == 1:
+                return True
+            # Refused where the row is there: it is full, or somebody else has just made it.
+            if self._database.insert(self._insert, {"digest": key, "counted": 1, "expires_at": until}):
+                return True
+        return False
+
+    def purge(self, *, batch: int = BATCH_ROWS, rest: Rest = no_rest) -> int:
+        """Delete the counters that are of no more use, and return how many; see :meth:`.base.ReplayStore.purge`.
+
+        :raises StoreUnavailable: The database did not answer.
+        """
+        ended = self._table.c.expires_at <= clock.now() - KEEP_ENDED_SECONDS
+        return delete_in_batches(self._database, self._table, ended, batch=batch, rest=rest)

@@ -1,0 +1,213 @@
+"""The registrations of clients, in the application's database. The hot path reads them through the client store."""
+
+from collections.abc import Callable, Collection, Set
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, delete, insert, select, update
+from sqlalchemy.exc import IntegrityError
+
+from .... import clock
+from ....database.driver import Database
+from ...registered_client import RegisteredClient
+from ..contracts import DocumentKey, kind_of_key_set
+from ..tables.models import ClientRow, Tables, build_columns, snapshot
+from .client_key_use import replace_key_uses
+from .documents import find_last_claim, release_document
+from .refresh_tokens import forget_client
+
+
+@dataclass(frozen=True, slots=True)
+class Registration:
+    """A client, and what else the database knows of its registration."""
+
+    client: RegisteredClient
+    created_at: int
+    """In seconds since the epoch: ``client_id_issued_at`` (RFC 7591 §3.2.1)."""
+    access_token_digest: bytes | None = field(repr=False)
+    """SHA-256 of the token the client manages itself with (RFC 7592 §3); ``None``: only the operator changes it."""
+
+
+class ClientIdTaken(Exception):
+    """A client of this id is registered already."""
+
+
+class SQLAlchemyRegistrations:
+    """Adds, changes and deletes clients. Every step is one short transaction, and counts at once on every worker.
+
+    :param database: The application's.
+    :param tables: The application's tables.
+    :param find_thumbprints: Gives the thumbprints of the keys in a client's ``jwks``: when each came is recorded too.
+    :param is_vouched_for: Whether the operator stands behind a client.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        tables: Tables,
+        *,
+        find_thumbprints: Callable[[RegisteredClient], Set[str]],
+        is_vouched_for: Callable[[RegisteredClient], bool],
+    ) -> None:
+        self._database = database
+        self._keys = tables.client_key
+        self._find_thumbprints = find_thumbprints
+        self._is_vouched_for = is_vouched_for
+        self._table = table = tables.client
+        self._documents = tables.fetched_document
+        self._granted = tables.granted
+        snapshot_columns = [table.c[name] for name in ClientRow._fields]
+        self._select = select(*snapshot_columns, table.c.created_at, table.c.registration_access_token_digest)
+
+    def find(self, client_id: str) -> Registration | None:
+        """The registration of exactly this *client_id*.
+
+        :raises StoreUnavailable: The database did not answer.
+        """
+        with self._database.begin() as connection:
+            rows = connection.execute(self._select.where(self._table.c.client_id == client_id)).all()
+        for row in rows:
+            if row.client_id == client_id:  # MariaDB folds case
+                return _registration(tuple(row))
+        return None
+
+    def all(self) -> list[Registration]:
+        """Every registration, by ``client_id``.
+
+        :raises StoreUnavailable: The database did not answer.
+        """
+        with self._database.begin() as connection:
+            rows = connection.execute(self._select.order_by(self._table.c.client_id)).all()
+        return [_registration(tuple(row)) for row in rows]
+
+    def add(
+        self,
+        client: RegisteredClient,
+        *,
+        access_token_digest: bytes | None = None,
+        spend: Callable[[Connection], None] = lambda _connection: None,
+    ) -> Registration:
+        """Save a new client.
+
+        :param access_token_digest: SHA-256 of the token it manages itself with, if it does.
+        :param spend: Called first, in the same transaction: what it raises, or a refusal here, undoes both.
+        :raises ClientIdTaken: A client has this id already.
+        :raises StoreUnavailable: The database did not answer.
+        """
+        now = clock.now()
+        row = {**build_columns(client), "version": client.version, "created_at": now, "updated_at": now}
+        with self._database.begin() as connection:
+            spend(connection)
+            try:
+                connection.execute(
+                    insert(self._table), {**row, "registration_access_token_digest": access_token_digest}
+                )
+            except IntegrityError:
+                raise ClientIdTaken(client.client_id) from None
+            self._record_keys(connection, client, now=now)
+        return Registration(client, now, access_token_digest)
+
+    def replace(
+        self,
+        before: RegisteredClient,
+        after: RegisteredClient,
+        *,
+        keep: Collection[str] = (),
+        renew_keys: bool = False,
+        at_once: bool = False,
+    ) -> bool:
+        """Save *after* in the place of *before*, in one UPDATE; ``False`` when the client has changed meanwhile.
+
+        :param keep: Columns that stay as they are.
+        :param renew_keys: Use no key that was fetched from the ``jwks_uri`` before now, even if that is the old one.
+        :param at_once: Also end the cool-down of the ``jwks_uri``, for what the operator does.
+        :raises StoreUnavailable: The database did not answer.
+        """
+        row = {name: value for name, value in build_columns(after).items() if name not in keep}
+        now = clock.now()
+        statement = update(self._table).where(self._is_still(before))
+        with self._database.begin() as connection:
+            if after.jwks_uri is not None and (renew_keys or after.jwks_uri != before.jwks_uri):
+                row |= self._renew_keys(connection, after, now=now, at_once=at_once)
+            changed = connection.execute(statement.values(**row, version=after.version, updated_at=now)).rowcount == 1
+            if changed:
+                self._record_keys(connection, after, now=now)
+        return changed
+
+    def set_access_token(self, before: RegisteredClient, digest: bytes, *, version: str) -> bool:
+        """Let the client manage itself with a token of this SHA-256; ``False`` when it has changed meanwhile.
+
+        :param version: Its new version.
+        :raises StoreUnavailable: The database did not answer.
+        """
+        changed = {"registration_access_token_digest": digest, "version": version, "updated_at": clock.now()}
+        with self._database.begin() as connection:
+            return connection.execute(update(self._table).where(self._is_still(before)).values(changed)).rowcount == 1
+
+    def disable(self, client: RegisteredClient, *, version: str) -> None:
+        """Let a client in no longer, whatever its registration holds by now.
+
+        :param version: Its new version.
+        :raises StoreUnavailable: The database did not answer.
+        """
+        disabled = {"enabled": False, "version": version, "updated_at": clock.now()}
+        its_own = self._table.c.client_id == client.client_id
+        with self._database.begin() as connection:
+            connection.execute(update(self._table).where(its_own).values(disabled))
+
+    def refetch_keys(self, client: RegisteredClient, *, version: str) -> None:
+        """Let the client use nothing that was fetched from its ``jwks_uri`` so far; its next request fetches it anew.
+
+        What was fetched stays, for other clients that name the same URL.
+
+        :param version: The client's new version, by which every worker learns of it.
+        :raises StoreUnavailable: The database did not answer.
+        """
+        if client.jwks_uri is None:
+            return
+        now, its_own = clock.now(), self._table.c.client_id == client.client_id
+        with self._database.begin() as connection:
+            row = self._renew_keys(connection, client, now=now, at_once=True)
+            connection.execute(update(self._table).where(its_own).values(**row, version=version, updated_at=now))
+
+    def remove(self, before: RegisteredClient, *, until: int) -> bool:
+        """Delete a client, and all that people allowed it; ``False`` when it has changed meanwhile.
+
+        :param until: When the last of its tokens has expired by itself, in seconds since the epoch.
+
+        :raises StoreUnavailable: The database did not answer.
+        """
+        with self._database.begin() as connection:
+            removed = connection.execute(delete(self._table).where(self._is_still(before))).rowcount == 1
+            if removed:
+                replace_key_uses(connection, self._keys, before.client_id, frozenset(), now=clock.now())
+                forget_client(connection, self._granted, before.client_id, until=until)
+        return removed
+
+    def _is_still(self, before: RegisteredClient) -> ColumnElement[bool]:
+        return (self._table.c.client_id == before.client_id) & (self._table.c.version == before.version)
+
+    def _renew_keys(
+        self, connection: Connection, client: RegisteredClient, *, now: int, at_once: bool
+    ) -> dict[str, int]:
+        """The column that makes *client* pass over every key set whose fetch was claimed until now.
+
+        A worker's clock may be ahead: no claim that is in the database already may look later than this.
+        """
+        assert client.jwks_uri is not None
+        key = DocumentKey(kind_of_key_set(is_vouched_for=self._is_vouched_for(client)), client.jwks_uri)
+        last_claim = find_last_claim(connection, self._documents, key)
+        if at_once:
+            connection.execute(release_document(self._documents, key, now=now))
+        return {"jwks_not_before": max(now, last_claim, client.jwks_not_before)}
+
+    def _record_keys(self, connection: Connection, client: RegisteredClient, *, now: int) -> None:
+        """Those behind a ``jwks_uri`` come and go without us: they are recorded when they are seen."""
+        if client.jwks is not None:
+            thumbprints = self._find_thumbprints(client)
+            replace_key_uses(connection, self._keys, client.client_id, thumbprints, now=now)
+
+
+def _registration(row: tuple[Any, ...]) -> Registration:
+    *columns, created_at, digest = row
+    return Registration(snapshot(ClientRow(*columns)), created_at, digest)

@@ -1,0 +1,101 @@
+"""Registrations that strangers made and never used: deleted, so that they do not pile up."""
+
+from collections.abc import Sequence
+from time import perf_counter
+from typing import Any
+
+from sqlalchemy import ColumnElement, delete, select
+
+from .... import clock
+from ....database.batches import BATCH_ROWS, Rest, no_rest
+from ....database.driver import Database
+from ..tables.models import Tables
+
+TRACED_GRANTS = frozenset({"client_credentials", "authorization_code", "refresh_token"})
+"""Grant types whose use leaves a trace: a key that signed, or what a person allowed. An application's own may not."""
+
+
+class UnusedClients:
+    """Deletes clients that registered themselves, and were neither used nor changed since.
+
+    :param database: The application's.
+    :param tables: The application's tables.
+    :param keep_seconds: How long a client may stay unused; 0: for ever.
+    """
+
+    def __init__(self, database: Database, tables: Tables, *, keep_seconds: int) -> None:
+        self._database = database
+        self._client = tables.client
+        self._key = tables.client_key
+        granted = tables.granted
+        self._traces = (granted.consent, granted.authorization_code, granted.refresh_token)
+        self._keep_seconds = keep_seconds
+
+    def purge(self, *, batch: int = BATCH_ROWS, rest: Rest = no_rest) -> int:
+        """Delete them, and return how many.
+
+        Only where nothing at all says that it was used: no key of it has signed, nobody has consented to it, and no
+        code or refresh token of it is kept. When a key signed is noted as well as can be, and a change of the keys
+        forgets it; so a client that was changed stays.
+
+        :param batch: Most clients in a transaction.
+        :param rest: Told how many seconds a batch took.
+        :raises StoreUnavailable: The database did not answer.
+        """
+        if not self._keep_seconds:
+            return 0
+        removed, after, before = 0, 0, clock.now() - self._keep_seconds
+        while True:
+            started = perf_counter()
+            found = self._find(after, before, batch)
+            if not found:
+                return removed
+            after = found[-1].id
+            removed += self._remove(self._without_traces(found))
+            rest(perf_counter() - started)
+
+    def _find(self, after: int, before: int, batch: int) -> Sequence[Any]:
+        columns = self._client.c
+        query = select(columns.id, columns.client_id, columns.version, columns.grant_types).where(
+            columns.id > after,
+            columns.registered_by == "client",
+            columns.created_at < before,
+            columns.updated_at == columns.created_at,
+            self._never_signed(),
+        )
+        with self._database.begin() as connection:
+            return list(connection.execute(query.order_by(columns.id).limit(batch)))
+
+    def _never_signed(self) -> ColumnElement[bool]:
+        its_own = (self._key.c.client_id == self._client.c.client_id) & self._key.c.last_used_at.is_not(None)
+        return ~select(self._key.c.client_id).where(its_own).exists()
+
+    def _without_traces(self, found: Sequence[Any]) -> list[Any]:
+        """Asked apart from the DELETE, which on MariaDB would lock all that it reads."""
+        names = [row.client_id for row in found]
+        used: set[str] = set()
+        for table in self._traces:
+            with self._database.begin() as connection:
+                used.update(
+                    connection.scalars(select(table.c.client_id).where(table.c.client_id.in_(names)).distinct())
+                )
+        folded = {name.casefold() for name in used}  # MariaDB finds "Client" for "client"
+        return [
+            row
+            for row in found
+            if row.client_id.casefold() not in folded and TRACED_GRANTS.issuperset(row.grant_types.split())
+        ]
+
+    def _remove(self, unused: Sequence[Any]) -> int:
+        if not unused:
+            return 0
+        names = [row.client_id for row in unused]
+        # The version: whoever changes a client meanwhile keeps it.
+        these = self._client.c.id.in_([row.id for row in unused])
+        same = self._client.c.version.in_([row.version for row in unused])
+        with self._database.begin() as connection:
+            removed = connection.execute(delete(self._client).where(these, same, self._never_signed())).rowcount
+            still = set(connection.scalars(select(self._client.c.client_id).where(self._client.c.client_id.in_(names))))
+            gone = [name for name in names if name not in still]
+            connection.execute(delete(self._key).where(self._key.c.client_id.in_(gone)))
+        return removed

@@ -1,0 +1,1 @@
+"""The tables, as part of the application's own metadata."""

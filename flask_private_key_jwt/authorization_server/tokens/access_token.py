@@ -1,0 +1,126 @@
+"""JWT access tokens (RFC 9068): what they say, and how they are made. They are not stored."""
+
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ... import clock
+from ...dpop.confirmation import build_confirmation
+from ...dpop.proof import DPoPProof
+from ...errors import ConfigurationError
+from ...jose import jose
+from ...tokens.verification import TYP
+from ..keys.server_keys import ServerKeys
+
+RESERVED_CLAIMS = frozenset(
+    [
+        "iss",
+        "sub",
+        "aud",
+        "exp",
+        "nbf",
+        "iat",
+        "jti",
+        "client_id",
+        "scope",
+        "cnf",
+        "grant_id",
+        "auth_time",
+        "act",
+        "may_act",
+    ],
+)
+"""Claims that only the server sets; a token policy that returns one is a defect of the application."""
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """What allows one access token: who may do what, where, holding which key."""
+
+    grant_type: str
+    client_id: str
+    subject: str
+    """The user, or the client itself (RFC 9068 §2.2)."""
+    scope: tuple[str, ...]
+    audience: tuple[str, ...]
+    """The resource servers the token is for (RFC 8707)."""
+    proof: DPoPProof | None
+    grant_id: str
+    """Ties together all that came of one act of granting, so that it can be revoked as one."""
+    lifetime: int
+    """How long the access token is valid, in seconds."""
+    auth_time: int | None = None
+    """When the user signed in, in seconds since the epoch (RFC 9068 §2.2.1)."""
+
+
+@dataclass(frozen=True, slots=True)
+class AccessToken:
+    """An issued access token, ready for the answer (RFC 6749 §5.1)."""
+
+    value: str
+    jti: str
+    grant: Grant
+    id_token: str | None = None
+    """The ID token that goes along, where the scope asks for one (OpenID Connect Core §3.1.3.3)."""
+
+    def __repr__(self) -> str:
+        return f"<AccessToken {self.jti} for {self.grant.client_id!r}>"
+
+    def members(self) -> "TokenMembers":
+        """The members of the token response."""
+        members = TokenMembers(
+            access_token=self.value,
+            token_type="DPoP" if self.grant.proof else "Bearer",
+            expires_in=self.grant.lifetime,
+            scope=" ".join(self.grant.scope),
+        )
+        return members if self.id_token is None else TokenMembers(members, id_token=self.id_token)
+
+
+class TokenMembers(dict[str, Any]):
+    """A token response that does not show its tokens: Authlib's grants log it with ``%r``."""
+
+    def __repr__(self) -> str:
+        return f"<TokenMembers {', '.join(self)}>"
+
+
+class AccessTokenIssuer:
+    """Makes and signs access tokens.
+
+    :param issuer: The ``iss`` of every token.
+    :param keys: The server's signing keys.
+    """
+
+    def __init__(self, issuer: str, keys: ServerKeys) -> None:
+        self._issuer = issuer
+        self._keys = keys
+
+    def issue(self, grant: Grant, extra: Mapping[str, Any]) -> AccessToken:
+        """Make the token a grant allows (RFC 9068 §2.2).
+
+        :param extra: Further claims, from the application's token policy.
+        :raises ConfigurationError: *extra* holds a claim that only the server sets.
+        :raises StoreUnavailable: The signing key cannot be read.
+        """
+        if taken := RESERVED_CLAIMS & extra.keys():
+            raise ConfigurationError(f"The token policy may not set {', '.join(sorted(taken))}; the server does.")
+        signing = self._keys.current().signing
+        now = clock.now()
+        jti = secrets.token_urlsafe(16)
+        claims = {
+            "iss": self._issuer,
+            "sub": grant.subject,
+            "aud": grant.audience[0] if len(grant.audience) == 1 else list(grant.audience),
+            "client_id": grant.client_id,
+            "iat": now,
+            "exp": now + grant.lifetime,
+            "jti": jti,
+            "grant_id": grant.grant_id,
+            "scope": " ".join(grant.scope),
+            **({} if grant.auth_time is None else {"auth_time": grant.auth_time}),
+            **build_confirmation(grant.proof),
+            **extra,
+        }
+        header = {"typ": TYP, "kid": signing.public.kid}
+        return AccessToken(jose.sign(header, claims, signing), jti, grant)

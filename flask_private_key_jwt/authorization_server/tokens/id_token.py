@@ -1,0 +1,102 @@
+"""ID tokens (OpenID Connect Core §2): what they say of a sign-in, how they are made, and what an old one still proves.
+
+They hold no claims about the person but ``sub``: those are at UserInfo (§5.4).
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from hashlib import sha256, sha384, sha512
+from typing import Any
+
+from ... import clock
+from ...errors import InvalidToken
+from ...jose import jose
+from ...settings.values import ASYMMETRIC_ALGS
+from ...tokens.verification import KeySource, check_signature
+from ..keys.server_keys import ServerKeys
+from .access_token import Grant
+
+OPENID = "openid"
+"""The scope that asks for an ID token (OpenID Connect Core §3.1.2.1)."""
+MAX_HINT_BYTES = 8192
+HINT_TYPES = frozenset({None, "jwt"})
+CLAIMS = ("iss", "sub", "aud", "iat", "exp", "auth_time", "nonce", "at_hash")
+"""What an ID token may say."""
+_HASHES: Mapping[str, Any] = {"256": sha256, "384": sha384, "512": sha512}
+
+
+class IdTokenIssuer:
+    """Makes and signs ID tokens.
+
+    :param issuer: The ``iss`` of every token.
+    :param keys: The server's signing keys.
+    :param lifetime: How long a token is valid, in seconds.
+    """
+
+    def __init__(self, issuer: str, keys: ServerKeys, *, lifetime: int) -> None:
+        self._issuer = issuer
+        self._keys = keys
+        self._lifetime = lifetime
+
+    def issue(self, grant: Grant, access_token: str, *, nonce: str | None) -> str:
+        """An ID token about the sign-in that *grant* came of.
+
+        :param access_token: The access token it goes with, for ``at_hash`` (§3.1.3.6).
+        :param nonce: The request's; ``None`` with a refresh token (§12.2).
+        :raises StoreUnavailable: The signing key cannot be read.
+        """
+        signing = self._keys.current().signing
+        now = clock.now()
+        claims = {
+            "iss": self._issuer,
+            "sub": grant.subject,
+            "aud": grant.client_id,
+            "iat": now,
+            "exp": now + self._lifetime,
+            "auth_time": grant.auth_time,
+            "nonce": nonce,
+            "at_hash": build_at_hash(access_token, signing.alg),
+        }
+        header = {"typ": "JWT", "kid": signing.public.kid}
+        return jose.sign(header, {name: value for name, value in claims.items() if value is not None}, signing)
+
+
+def build_at_hash(access_token: str, alg: str) -> str:
+    """The left half of the access token's hash, by the hash of *alg*, base64url (OpenID Connect Core §3.1.3.6).
+
+    Ed25519 hashes with SHA-512 (RFC 8032 §5.1).
+    """
+    digest = _HASHES.get(alg[-3:], sha512)(access_token.encode()).digest()
+    return jose.b64url(digest[: len(digest) // 2])
+
+
+@dataclass(frozen=True, slots=True)
+class IdTokenHint:
+    """What an ID token of ours still says when it is shown again, expired as it may be."""
+
+    subject: str
+    client_id: str
+    """Whom it was issued to."""
+
+
+def read_id_token_hint(text: str, *, issuer: str, keys: KeySource) -> IdTokenHint:
+    """Read an ``id_token_hint`` (OpenID Connect Core §3.1.2.1, OpenID RP-Initiated Logout §2).
+
+    Its time does not count: it says who signed in once, and grants nothing.
+
+    :param keys: This server's keys.
+    :raises InvalidToken: It is malformed, no ID token, or not one of ours; or its key is not published any more.
+    :raises StoreUnavailable: The keys cannot be read.
+    """
+    try:
+        # An access token (at+jwt) is no ID token (RFC 9068 §5, RFC 8725 §3.12).
+        jwt = jose.read(text, typ=HINT_TYPES, algs=ASYMMETRIC_ALGS, max_bytes=MAX_HINT_BYTES)
+    except jose.JoseProblem as problem:
+        raise InvalidToken(f"id_token_hint: {problem}") from None
+    if jwt.claims.get("iss") != issuer:
+        raise InvalidToken(f"id_token_hint: iss {str(jwt.claims.get('iss'))[:200]!r} is not {issuer!r}")
+    check_signature(jwt, keys, keys.load(), kind="id_token_hint")
+    subject, client_id = jwt.claims.get("sub"), jwt.claims.get("aud")
+    if not isinstance(subject, str) or not isinstance(client_id, str):
+        raise InvalidToken("id_token_hint: sub or aud is not a text")
+    return IdTokenHint(subject, client_id)

@@ -1,0 +1,73 @@
+"""What a text that somebody shows us stands for, if it is a token of ours. A look: nothing is used or changed by it."""
+
+import math
+
+from ... import clock
+from ...errors import InactiveToken, InvalidToken
+from ...jose import jose
+from ...settings.server import ServerSettings
+from ...tokens.verification import AccessToken, KeySource, TokenVerifier
+from ..stores.granted import StoredRefreshToken
+from .refresh_token import RefreshTokens
+from .revoked import find_last_use
+
+
+class IssuedTokens:
+    """Recognizes the tokens of this server that somebody may still take.
+
+    :param settings: The server's settings.
+    :param verifier: Verifies access tokens of this server, whomever they are for.
+    :param keys: The server's keys.
+    :param refresh_tokens: The refresh tokens.
+    """
+
+    def __init__(
+        self, settings: ServerSettings, *, verifier: TokenVerifier, keys: KeySource, refresh_tokens: RefreshTokens
+    ) -> None:
+        self._settings = settings
+        self._verifier = verifier
+        self._keys = keys
+        self._refresh_tokens = refresh_tokens
+
+    def load(self, text: str) -> AccessToken | StoredRefreshToken:
+        """The token, whosever it is, revoked as it may be.
+
+        A ``token_type_hint`` is not needed, and could only be wrong (RFC 7009 §2.1): the form of a token says which.
+
+        :raises InactiveToken: It is malformed, foreign, unknown, or has expired wherever it is shown.
+        :raises StoreUnavailable: The database did not answer.
+        """
+        try:
+            # No refresh token has a dot, and no JWT lacks it.
+            return self._load_access_token(text) if "." in text else self._load_refresh_token(text)
+        except InvalidToken as refusal:
+            raise InactiveToken(refusal.reason) from None
+
+    def check_time(self, token: AccessToken) -> None:
+        """Check that an access token counts at this second, by our clock, which made it.
+
+        :raises InactiveToken: It has expired, or its time has not come.
+        """
+        try:
+            self._verifier.check_time(token)
+        except InvalidToken as refusal:
+            raise InactiveToken(refusal.reason) from None
+        try:
+            jose.check_expiry(token.valid_until, now=clock.now(), late=0)  # no allowance for another machine's clock
+        except jose.JoseProblem as problem:
+            raise InactiveToken(f"token: {problem}") from None
+
+    def _load_access_token(self, text: str) -> AccessToken:
+        # One from a machine whose clock is ahead does not count yet, but will: it has to be revocable now.
+        token = self._verifier.load(text, self._keys)
+        if clock.is_over(find_last_use(self._settings, math.ceil(token.valid_until))):
+            raise InvalidToken(f"token: expired, {clock.now() - math.ceil(token.valid_until)} s ago")
+        return token
+
+    def _load_refresh_token(self, text: str) -> StoredRefreshToken:
+        stored = self._refresh_tokens.find(text)
+        if stored is None:
+            raise InvalidToken("the token is neither a JWT nor a known refresh token")
+        if clock.is_over(find_last_use(self._settings, stored.ends_at)):
+            raise InvalidToken("the refresh token is expired")
+        return stored

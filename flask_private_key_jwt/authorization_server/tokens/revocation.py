@@ -1,0 +1,51 @@
+"""Revocation by the client that holds a token (RFC 7009)."""
+
+import logging
+import math
+
+from ...errors import InactiveToken, InvalidRequest, OAuthError
+from ..registered_client import RegisteredClient
+from ..stores.granted import StoredRefreshToken
+from .issued import IssuedTokens
+from .revoked import Revocations
+
+log = logging.getLogger("flask_private_key_jwt")
+
+
+class TokenRevoker:
+    """Revokes tokens for the clients they were issued to.
+
+    :param issued: Recognizes a token.
+    :param revocations: Revokes it.
+    """
+
+    def __init__(self, issued: IssuedTokens, revocations: Revocations) -> None:
+        self._issued = issued
+        self._revocations = revocations
+
+    def revoke(self, text: str | None, caller: RegisteredClient) -> None:
+        """Revoke a token: with a refresh token all that came of its grant, with an access token nothing else (§2.1).
+
+        :param text: The request's ``token``.
+        :raises InvalidRequest: There is none, or it is another client's; nothing happens (§2.1).
+        :raises InactiveToken: It is unknown or has expired for everybody: there is nothing to revoke, which is no error
+            (§2.2). Or it is another client's and the caller is a public client.
+        :raises StoreUnavailable: The database did not answer.
+        """
+        try:
+            if text is None:
+                raise InvalidRequest("no token")
+            token = self._issued.load(text)
+            owner = token.granted.client_id if isinstance(token, StoredRefreshToken) else token.client_id
+            if owner != caller.client_id:
+                # Anybody can be a public client: it must not find out whether a token it came by is still good.
+                raise (InactiveToken if caller.is_public else InvalidRequest)(f"the token belongs to client {owner!r}")
+        except OAuthError as refusal:
+            refusal.client_id = caller.client_id
+            raise
+        if isinstance(token, StoredRefreshToken):
+            self._revocations.revoke_grant(token.granted.grant_id)
+            log.info("client %r revoked the grant %s", caller.client_id, token.granted.grant_id)
+        else:
+            self._revocations.revoke_token(token.claims["jti"], expires_at=math.ceil(token.valid_until))
+            log.info("client %r revoked the access token %s", caller.client_id, token.claims["jti"])

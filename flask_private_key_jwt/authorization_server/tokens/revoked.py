@@ -1,0 +1,104 @@
+"""What was revoked before its time, and what that ends: refresh tokens at once, access tokens wherever it is asked."""
+
+from ... import clock
+from ...jose.jose import Claims
+from ...settings.server import ServerSettings
+from ..stores.granted import Granted, Holder, RefreshTokenStore
+from ..stores.revocation_names import Revocation, RevocationStore, grant_name, holder_name, token_name
+
+
+def find_last_use(settings: ServerSettings, expires_at: int) -> int:
+    """When no API takes a token any more, by the clock of any of our machines, in seconds since the epoch.
+
+    :param expires_at: The token's ``exp``.
+    """
+    # An API allows for a clock that is off, its own or ours; and the clock that is asked here may be ahead as far.
+    return expires_at + 2 * settings.CLOCK_SKEW_SECONDS
+
+
+def longest_lifetime(settings: ServerSettings) -> int:
+    """The longest that any token may live, in seconds."""
+    return max(settings.REFRESH_TOKEN_LIFETIME_SECONDS, settings.ACCESS_TOKEN_LIFETIME_SECONDS)
+
+
+def longest_life(settings: ServerSettings) -> int:
+    """When everything issued by now has expired by itself, for an API too, in seconds since the epoch."""
+    return find_last_use(settings, clock.now() + longest_lifetime(settings))
+
+
+class Revocations:
+    """Revokes one token, one grant, or all that a person or a client has, and knows what was revoked.
+
+    :param settings: The server's settings.
+    :param store: Remembers what was revoked.
+    :param refresh_tokens: Where refresh tokens are kept.
+    """
+
+    def __init__(self, settings: ServerSettings, store: RevocationStore, refresh_tokens: RefreshTokenStore) -> None:
+        self._settings = settings
+        self._store = store
+        self._refresh_tokens = refresh_tokens
+
+    def revoke_token(self, jti: str, *, expires_at: int | None = None) -> None:
+        """Revoke one access token.
+
+        :param expires_at: Its ``exp``, in seconds since the epoch; ``None``: unknown, so that it is remembered longest.
+        :raises StoreUnavailable: The database did not answer.
+        """
+        settings = self._settings
+        until = longest_life(settings) if expires_at is None else find_last_use(settings, expires_at)
+        self._store.add(Revocation(token_name(jti), until))
+
+    def revoke_grant(self, grant_id: str) -> None:
+        """Revoke all that came of one grant, access tokens included, and what is still being made of it.
+
+        :raises StoreUnavailable: The database did not answer.
+        """
+        self._store.add(Revocation(grant_name(grant_id), longest_life(self._settings)))
+        self._refresh_tokens.remove_grant(grant_id)
+
+    def take_back(self, granted: Granted) -> None:
+        """Undo what a person has just allowed: revoke the grant, and forget what they allowed that client.
+
+        :raises StoreUnavailable: The database did not answer.
+        """
+        self.revoke_grant(granted.grant_id)
+        self._refresh_tokens.forget_consents(Holder(subject=granted.subject, client_id=granted.client_id))
+
+    def revoke_all(self, holder: Holder) -> int:
+        """Revoke what a person has granted, or a client holds, or one person to one client; consents are forgotten.
+
+        :return: How many grants with codes or refresh tokens there were.
+        :raises StoreUnavailable: The database did not answer.
+        """
+        until = longest_life(self._settings)
+        self._store.add(Revocation(holder_name(holder), until, issued_until=clock.now()))
+        grants = self._refresh_tokens.find_grants(holder)
+        for grant_id in sorted(grants):
+            self.revoke_grant(grant_id)
+        # Last: should the database fail before, asking again is the lesser harm.
+        self._refresh_tokens.forget_consents(holder)
+        return len(grants)
+
+    def is_grant_revoked(self, grant_id: str) -> bool:
+        """Whether nothing may come of a grant any more.
+
+        :raises StoreUnavailable: The database did not answer.
+        """
+        return self._store.covers([grant_name(grant_id)], issued_at=clock.now())
+
+    def is_revoked(self, claims: Claims) -> bool:
+        """Whether an access token of this server was revoked, by any of the names it bears.
+
+        :param claims: What it says, verified.
+        :raises StoreUnavailable: The database did not answer.
+        """
+        subject, client_id = claims["sub"], claims["client_id"]
+        names = (
+            token_name(claims["jti"]),
+            grant_name(claims.get("grant_id", "")),
+            holder_name(Holder(client_id=client_id)),
+            holder_name(Holder(subject=subject)),
+            holder_name(Holder(subject=subject, client_id=client_id)),
+        )
+        return self._store.covers(names, issued_at=int(claims["iat"]))

@@ -1,0 +1,1 @@
+"""How an SQL database is reached: engine, connections, deadlines. What is kept there is the business of the stores."""

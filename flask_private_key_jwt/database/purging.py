@@ -1,0 +1,40 @@
+"""Deletes what has ended in many short transactions, so that a server can go on writing meanwhile.
+
+The rows are found by walking the primary key: there is no index on when something ends, because every request that
+writes would pay for it.
+"""
+
+from time import perf_counter
+from typing import Any
+
+from sqlalchemy import ColumnElement, Table, delete, exists, select, true
+
+from .batches import BATCH_ROWS, Rest, no_rest
+from .driver import Database
+
+
+def delete_in_batches(
+    database: Database, table: Table, ended: ColumnElement[bool], *, batch: int = BATCH_ROWS, rest: Rest = no_rest
+) -> int:
+    """Delete the rows of *table* that meet *ended*, and return how many.
+
+    A transaction looks at no more than *batch* neighbours in the order of the primary key (all rows with one value of
+    its first column are neighbours), and only those with something to delete write at all.
+
+    :raises StoreUnavailable: The database did not answer.
+    """
+    key: ColumnElement[Any] = next(iter(table.primary_key.columns))
+    removed, after = 0, true()
+    while True:
+        started = perf_counter()
+        with database.begin() as connection:
+            last = connection.scalar(select(key).where(after).order_by(key).offset(batch - 1).limit(1))
+            rows = after & ended if last is None else after & (key <= last) & ended
+            found = connection.scalar(select(exists().where(rows)))
+        if found:
+            with database.begin() as connection:
+                removed += connection.execute(delete(table).where(rows)).rowcount
+        if last is None:
+            return removed
+        after = key > last
+        rest(perf_counter() - started)

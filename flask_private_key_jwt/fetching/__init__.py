@@ -1,0 +1,1 @@
+"""How one server asks another over HTTP: metadata, keys, tokens."""

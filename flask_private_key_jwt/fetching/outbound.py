@@ -1,0 +1,121 @@
+"""How questions to a server leave this machine: through which proxy, and whose certificates are trusted.
+
+For servers that the operator named (an issuer, and what its metadata names). What strangers name is fetched by
+``keys/safe_fetch.py``, which goes through no proxy: the address it checked is the one it connects to.
+"""
+
+import os
+import ssl
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from requests.utils import get_environ_proxies, select_proxy
+
+from ..errors import ConfigurationError
+from ..settings.values import is_loopback_host
+
+_CA_VARIABLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
+
+
+@dataclass(frozen=True, slots=True)
+class Outbound:
+    """A way out, as an application chose it; what it left open is the environment's, as ``requests`` reads that.
+
+    A server on this machine is never asked through a proxy, whoever names one: there it would be another server.
+    """
+
+    proxies: Mapping[str, str] | None = field(default=None, repr=False)  # its URLs may hold a password
+    """Proxy URLs by scheme, as ``requests`` takes them. ``None``: ``HTTPS_PROXY`` and ``NO_PROXY``; empty: no proxy."""
+    ca_bundle: str | None = None
+    """Path of the certificate authorities to trust. ``None``: ``REQUESTS_CA_BUNDLE``, else those of ``requests``."""
+
+    def find_proxy(self, url: str) -> str | None:
+        """The URL of the proxy on the way to *url*, if there is one."""
+        if is_loopback_host(urlsplit(url).hostname):
+            return None
+        proxies = get_environ_proxies(url) if self.proxies is None else dict(self.proxies)
+        return select_proxy(url, proxies)
+
+    def find_ca_bundle(self) -> str | None:
+        """The path of the authorities to trust; ``None``: those of ``requests``."""
+        return self.ca_bundle or next((os.environ[name] for name in _CA_VARIABLES if os.environ.get(name)), None)
+
+    def options(self, url: str) -> dict[str, Any]:
+        """The arguments of a ``requests`` call to *url* on a session that does not trust the environment itself.
+
+        Such a session would also send what ``~/.netrc`` holds for the host.
+        """
+        proxy = self.find_proxy(url)
+        return {"proxies": {urlsplit(url).scheme: proxy} if proxy else {}, "verify": self.find_ca_bundle() or True}
+
+
+USUAL = Outbound()
+"""What the environment says."""
+
+
+def build_outbound(
+    proxies: Mapping[str, str] | None,
+    ca_bundle: str | os.PathLike[str] | None,
+    *,
+    names: tuple[str, str] = ("proxies", "ca_bundle"),
+) -> Outbound:
+    """Check what an application chose.
+
+    :param names: What the two are called where they were set.
+    :raises ConfigurationError: A proxy is no proxy's URL, or the bundle holds no certificate authorities.
+    """
+    if proxies is not None:
+        if not isinstance(proxies, Mapping):
+            raise ConfigurationError(f"{names[0]} is not a mapping of schemes to URLs, as requests takes it.")
+        for scheme, url in proxies.items():
+            if scheme != "no_proxy" and url:
+                _check_proxy(url, names[0])
+        proxies = {scheme: url for scheme, url in proxies.items() if scheme != "no_proxy" and url}
+    if ca_bundle is not None:
+        _check_ca_bundle(os.fspath(ca_bundle), names[1])
+    return Outbound(proxies, None if ca_bundle is None else os.fspath(ca_bundle))
+
+
+def find_proxy_problem(url: object) -> str | None:
+    """Why *url* cannot be used as a proxy, as the end of a sentence; ``None``: it can.
+
+    The reason never quotes the URL, which may hold a password.
+    """
+    no_proxy = "does not hold the URL of a proxy, such as http://proxy.example:3128"
+    try:
+        parts = urlsplit(url if isinstance(url, str) else "")
+        usable = bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return no_proxy
+    # A slash in a password would make its first half the port, and the user name the host.
+    if not usable or "@" in parts.path or parts.scheme not in ("http", "https", "socks5", "socks5h"):
+        return no_proxy
+    if parts.scheme.startswith("socks") and find_spec("socks") is None:
+        return "names a SOCKS proxy, and PySocks is not installed: pip install PySocks"
+    return None
+
+
+def name_proxy(url: str) -> str:
+    """The host and port of a proxy that can be used, for a message: its URL may hold a password."""
+    return urlsplit(url if "://" in url else f"http://{url}").netloc.rpartition("@")[2]
+
+
+def _check_proxy(url: object, name: str) -> None:
+    if problem := find_proxy_problem(url):
+        raise ConfigurationError(f"{name} {problem}.")
+
+
+def _check_ca_bundle(path: str, name: str) -> None:
+    if not Path(path).exists():
+        raise ConfigurationError(f"The {name} {path!r} does not exist.")
+    if Path(path).is_dir():  # hashed by c_rehash; OpenSSL reads it at each connection
+        return
+    try:
+        ssl.create_default_context(cafile=path)
+    except OSError as error:
+        cause = error.strerror or "it is not PEM"
+        raise ConfigurationError(f"The {name} {path!r} holds no certificate authorities: {cause}.") from None

@@ -1,0 +1,269 @@
+"""Fetch a JSON document from a URL that a client chose, without being led astray by it (SSRF).
+
+A name is resolved once, every address it has is checked, and the connection goes to a checked address: an answer of
+the name server that changes in between is never asked for. TLS, ``Host`` and the certificate's name stay the URL's.
+One GET on one connection: redirects, cookies, proxies and ``.netrc`` do not exist at this level.
+"""
+
+import contextlib
+import logging
+import socket
+import ssl
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from queue import Empty, SimpleQueue
+from threading import BoundedSemaphore, Lock, Thread
+from typing import Any
+
+import certifi
+from urllib3.connection import HTTPConnection
+from urllib3.exceptions import HTTPError
+from urllib3.response import HTTPResponse
+
+from .. import clock
+from ..errors import ConfigurationError, FetchBusy
+from ..jose import jose
+from .fetch_target import FetchPolicy, FetchProblem, FetchRefused, FetchTarget, read_target
+from .freshness import fresh_for
+from .public_address import is_loopback, why_not_public
+
+log = logging.getLogger("flask_private_key_jwt")
+
+MAX_ADDRESSES = 16
+"""Most addresses a name may have; more is no ordinary web server."""
+
+Resolve = Callable[[str, int], Sequence[str]]
+"""Gives the addresses of a host, best first; raises ``OSError``."""
+Connect = Callable[[str, int, float], socket.socket]
+"""Opens a TCP connection to an *address* and port within so many seconds; raises ``OSError``."""
+
+
+class FetchFailed(FetchProblem):
+    """There was no document of bearable time, size and type."""
+
+
+@dataclass(frozen=True, slots=True)
+class FetchedDocument:
+    """A JSON object as it came."""
+
+    members: Mapping[str, Any] = field(repr=False)
+    text: str = field(repr=False)
+    """The same as text, to keep."""
+    fresh_for: int | None
+    """For how many seconds it is good by its own account; ``None`` when it gives none."""
+
+
+def resolve_host(host: str, port: int) -> list[str]:
+    """The addresses of *host*, as the operating system gives and sorts them (RFC 6724).
+
+    :raises OSError: There are none.
+    """
+    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, proto=socket.IPPROTO_TCP)
+    return list(dict.fromkeys(str(entry[4][0]) for entry in found))
+
+
+def open_connection(address: str, port: int, timeout: float) -> socket.socket:
+    """Connect to an IP address.
+
+    :raises OSError: Nobody answered there in time.
+    """
+    return socket.create_connection((address, port), timeout)
+
+
+class SafeFetcher:
+    """Fetches documents under one policy; safe for threads.
+
+    :param resolve: Looks a name up, called once for each fetch.
+    :param connect: Connects to an address that was checked.
+    :raises ConfigurationError: The policy's ``ca_bundle`` cannot be read.
+    """
+
+    def __init__(
+        self, policy: FetchPolicy, *, resolve: Resolve = resolve_host, connect: Connect = open_connection
+    ) -> None:
+        self._policy = policy
+        self._resolve = resolve
+        self._connect = connect
+        self._slots = BoundedSemaphore(policy.max_concurrent)
+        self._tls = _trust(policy.ca_bundle) if policy.ca_bundle else None
+        if policy.allow_loopback:
+            log.warning("clients' documents are fetched from this machine too, without TLS: for development only")
+
+    def check_url(self, url: str) -> None:
+        """Apply the rules that need no name lookup: what a registration may name.
+
+        :raises FetchRefused: The URL would never be fetched.
+        """
+        self._target(url)
+
+    def fetch(self, url: str) -> FetchedDocument:
+        """Get the JSON object at *url*.
+
+        :raises FetchRefused: The URL, or an address its host has, breaks a rule; nothing was sent.
+        :raises FetchFailed: There was no document of bearable time, size and type.
+        :raises FetchBusy: Too many fetches that were given up still wait for a name server; nothing was sent.
+        """
+        target, deadline = self._target(url), time.monotonic() + self._policy.timeout_seconds
+        if target.is_loopback:
+            log.warning("fetching %r from this machine, which only development may do", url)
+        if not self._slots.acquire(blocking=False):
+            raise FetchBusy(f"{self._policy.max_concurrent} other fetches are under way")
+        return self._fetch(target, deadline)
+
+    def _target(self, url: str) -> FetchTarget:
+        return read_target(url, self._policy)
+
+    def _fetch(self, target: FetchTarget, deadline: float) -> FetchedDocument:
+        """Run the exchange in a thread of its own, and leave it at the deadline; it gives the slot back.
+
+        A thread, because neither a name lookup nor a server that answers byte by byte minds a timeout.
+        """
+        outcome: SimpleQueue[FetchedDocument | FetchProblem] = SimpleQueue()
+        wire = _Wire()
+
+        def run() -> None:
+            try:
+                outcome.put(self._exchange(target, wire, deadline))
+            except FetchProblem as problem:
+                outcome.put(problem)
+            except Exception as error:  # whatever it was: the waiting thread must learn of it
+                outcome.put(FetchFailed(f"{type(error).__name__} {str(error)[:200]!r}"))
+            finally:
+                wire.close()
+                self._slots.release()
+
+        try:
+            Thread(target=run, name="oauth2-fetch", daemon=True).start()
+        except RuntimeError:
+            self._slots.release()
+            raise FetchFailed("no thread can be started") from None
+        try:
+            result = outcome.get(timeout=max(0.0, deadline - time.monotonic()))
+        except Empty:
+            wire.cut()
+            result = FetchFailed(f"no answer within {self._policy.timeout_seconds:g} seconds")
+        if isinstance(result, FetchProblem):
+            raise result
+        return result
+
+    def _exchange(self, target: FetchTarget, wire: "_Wire", deadline: float) -> FetchedDocument:
+        addresses = self._checked_addresses(target)
+        plain = wire.hold(self._connect_first(addresses, target.port, deadline))
+        plain.settimeout(_left(deadline))
+        if target.scheme == "https":
+            tls = self._tls_context().wrap_socket(plain, server_hostname=target.host, do_handshake_on_connect=False)
+            wire.hold(tls)
+            tls.do_handshake()
+        connection = HTTPConnection(target.host, target.port, timeout=_left(deadline))
+        connection.sock = wire.socket
+        headers = {
+            "Host": target.authority,
+            "Accept": "application/json, application/jwk-set+json",
+            "Accept-Encoding": "identity",
+            "User-Agent": "flask-private-key-jwt",
+            "Connection": "close",
+        }
+        connection.request("GET", target.path, headers=headers, preload_content=False)
+        with contextlib.closing(connection.getresponse()) as response:
+            return self._read(response)
+
+    def _checked_addresses(self, target: FetchTarget) -> Sequence[str]:
+        """Look the name up, once. One bad address spoils all: which one is connected to is not the URL's to choose."""
+        addresses = self._resolve(target.host, target.port)
+        if not 0 < len(addresses) <= MAX_ADDRESSES:
+            raise FetchFailed(f"host {target.host!r} has {len(addresses)} addresses")
+        for address in addresses:
+            if target.is_loopback:  # only development gets here; "localhost" may still be anyone's
+                why = None if is_loopback(address) else "not of this machine"
+            else:
+                why = why_not_public(address)
+            if why is not None:
+                raise FetchRefused(f"host {target.host!r} has address {address}, which is not allowed: {why}")
+        return addresses
+
+    def _connect_first(self, addresses: Sequence[str], port: int, deadline: float) -> socket.socket:
+        """Connect to the first address that answers; each gets its share of the time that is left."""
+        for number, address in enumerate(addresses):
+            with contextlib.suppress(OSError):
+                return self._connect(address, port, _left(deadline) / (len(addresses) - number))
+        raise FetchFailed(f"port {port} of {', '.join(addresses)} does not answer")
+
+    def _tls_context(self) -> ssl.SSLContext:
+        if self._tls is None:  # at first use: reading them all takes its time, and many servers fetch nothing
+            self._tls = _trust(certifi.where())
+        return self._tls
+
+    def _read(self, response: HTTPResponse) -> FetchedDocument:
+        if response.status != 200:
+            raise FetchFailed(f"status {response.status}, not 200")
+        content_type = response.headers.get("Content-Type", "").partition(";")[0].strip().lower()
+        if content_type != "application/json" and not content_type.endswith("+json"):
+            raise FetchFailed(f"content type {content_type[:100]!r} is not JSON")
+        try:
+            # urllib3 decompresses no more than it is asked for.
+            body = response.read(self._policy.max_bytes + 1, decode_content=True)
+        except HTTPError as error:
+            raise FetchFailed(f"the body cannot be read: {type(error).__name__}") from None
+        if len(body) > self._policy.max_bytes:
+            raise FetchFailed(f"more than {self._policy.max_bytes} bytes")
+        try:
+            members = jose.load_json_object(body, "document")
+        except jose.JoseProblem as problem:
+            raise FetchFailed(str(problem)) from None
+        return FetchedDocument(members, body.decode("utf-8-sig"), fresh_for(response.headers, now=clock.now()))
+
+
+def _trust(ca_bundle: str) -> ssl.SSLContext:
+    try:
+        context = ssl.create_default_context(cafile=ca_bundle)  # TLS 1.2 on, names and chains checked
+    except OSError as error:
+        raise ConfigurationError(f"{ca_bundle} holds no certificate authorities in PEM: {error}.") from None
+    context.set_alpn_protocols(["http/1.1"])
+    return context
+
+
+class _Wire:
+    """The socket of one exchange, which the waiting thread may cut."""
+
+    def __init__(self) -> None:
+        self.socket: socket.socket | None = None
+        self._is_cut = False
+        self._lock = Lock()
+
+    def hold(self, connected: socket.socket) -> socket.socket:
+        """Take over *connected*, in place of the plain socket below it.
+
+        :raises FetchFailed: The wire was cut meanwhile; *connected* is closed.
+        """
+        with self._lock:
+            self.socket = connected
+            if self._is_cut:
+                raise FetchFailed("out of time")
+            return connected
+
+    def cut(self) -> None:
+        """End whatever waits for the socket, now."""
+        with self._lock:
+            self._is_cut = True
+            if self.socket is not None:
+                with contextlib.suppress(OSError):
+                    # Not SSLSocket.shutdown, which would make the reading thread go on without TLS.
+                    socket.socket.shutdown(self.socket, socket.SHUT_RDWR)
+
+    def close(self) -> None:
+        """Close the socket."""
+        with self._lock:
+            if self.socket is not None:
+                self.socket.close()
+
+
+def _left(deadline: float) -> float:
+    """Seconds until *deadline*.
+
+    :raises FetchFailed: None are left.
+    """
+    left = deadline - time.monotonic()
+    if left <= 0:
+        raise FetchFailed("out of time")
+    return left

@@ -1,0 +1,1 @@
+"""JWTs and keys as such (RFC 7515 to 7519): parsed strictly, checked claim by claim."""

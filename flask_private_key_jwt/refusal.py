@@ -1,0 +1,87 @@
+"""A refusal as it is told: a constant sentence to the caller, the reason to the log and the signal."""
+
+import logging
+import re
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from . import errors
+from .errors import OAuthError
+from .signals import request_refused
+
+log = logging.getLogger("flask_private_key_jwt")
+
+
+REFERENCE_HEADER = "Error-Reference"
+
+
+NO_STORE = (("Content-Type", "application/json"), ("Cache-Control", "no-store"), ("Pragma", "no-cache"))
+
+
+_LONGEST_REASON = 600
+
+
+_EXPECTED = (errors.UseDPoPNonce, errors.MissingToken, errors.InactiveToken)
+"""Every client's first request may be answered so (RFC 9449 §8, RFC 6750 §3.1), and every token ends: nothing to look
+into."""
+
+
+_UNPRINTABLE = re.compile(r"[^ -~]")
+
+
+_JWT = re.compile(r"(?:(?<![\w-])|(?<=\\[abfnrtv]))e[wy][\w.-]{20,}")
+"""base64url of "{" and what follows, as every JOSE header begins: at the start of a word, or after an escaped tab."""
+
+
+_REQUEST_URI = re.compile(r"urn:ietf:params:oauth:request_uri:[\w-]+")
+"""Who has it may open the request in the client's place, until it is used (RFC 9126 §7.1)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What to send: everything about an HTTP response but the framework's object."""
+
+    status: int
+    body: Mapping[str, Any] | None
+    """A JSON object, or nothing."""
+    headers: tuple[tuple[str, str], ...] = NO_STORE
+
+
+def error_response(error: OAuthError, *, endpoint: str, sender: object) -> Answer:
+    """The answer to a refused request (RFC 6749 §5.2), after its private reason went to the log and the signal.
+
+    :param endpoint: Where it happened, e.g. ``token``.
+    :param sender: The Flask app, for the signal.
+    """
+    reference = describe_refusal(error, endpoint=endpoint, sender=sender)
+    body = {"error": error.code, "error_description": error.description}
+    return Answer(error.status, body, (*error.get_headers(), (REFERENCE_HEADER, reference)))
+
+
+def describe_refusal(error: OAuthError, *, endpoint: str, sender: object) -> str:
+    """Log a refusal's private reason, send :data:`~flask_private_key_jwt.signals.request_refused`, and name it.
+
+    :return: The reference id that ties the answer to the log.
+    """
+    reference = secrets.token_hex(8)
+    # Foreign text in a reason is quoted already; this keeps it on one line and printable whatever it holds. A caller
+    # may have put its assertion into another parameter, and nobody has spent it yet: it must not be read in a log.
+    printable = _UNPRINTABLE.sub(_escape, error.reason[:_LONGEST_REASON])
+    reason = _REQUEST_URI.sub("(a request_uri)", _JWT.sub("(a JWT)", printable))[:_LONGEST_REASON]
+    level = logging.ERROR if error.status >= 500 else logging.INFO if isinstance(error, _EXPECTED) else logging.WARNING
+    log.log(
+        level, "%s refused: %s: %s [client %s, reference %s]", endpoint, error.code, reason, error.client_id, reference
+    )
+    try:
+        request_refused.send(
+            sender, error=error.code, reason=reason, reference=reference, endpoint=endpoint, client_id=error.client_id
+        )
+    except Exception:  # a listener's own defect; the caller gets the answer all the same
+        log.exception("a receiver of request_refused failed [reference %s]", reference)
+    return reference
+
+
+def _escape(match: re.Match[str]) -> str:
+    return ascii(match[0])[1:-1]

@@ -1,0 +1,95 @@
+"""What a replay store is: it remembers marks, all or none, in one atomic step."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import Protocol
+
+from ..database.batches import BATCH_ROWS, Rest, no_rest
+
+ASSERTION = "client_assertion"
+
+
+PROOF = "dpop_proof"
+
+
+KEY_POSSESSION = "key_possession"
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """Something that may be used once: the ``jti`` of an assertion, a DPoP proof or a proof of key possession."""
+
+    purpose: str
+    """:data:`ASSERTION`, :data:`PROOF` or :data:`KEY_POSSESSION`; marks of different purposes never collide."""
+    server: str
+    """Where it was used: an authorization server's issuer, or :func:`name_api`. Several servers may share a store."""
+    owner: str
+    """Who made the ``jti``: the client_id, or the thumbprint of the key that signed."""
+    jti: str
+    until: int
+    """When the mark may be forgotten, in seconds since the epoch."""
+    used_from: int
+    """The earliest second in which it can have been used: a store that may have forgotten what was used until then
+    refuses it."""
+
+    def digest(self) -> bytes:
+        """32 bytes that stand for the mark; the ``jti`` itself is never stored."""
+        # \x00 keeps owner "a" + jti "bc" apart from owner "ab" + jti "c"; neither a URL nor a client_id holds a NUL.
+        text = f"{self.purpose}\x00{self.server}\x00{self.owner}\x00{self.jti}"
+        return sha256(text.encode("utf-8", "surrogatepass")).digest()
+
+
+def name_api(*, issuer: str, resource: str) -> str:
+    """What stands for an API in :attr:`Mark.server`: the same for all its instances, and for no other server.
+
+    :param issuer: Whose tokens it takes.
+    :param resource: Its own identifier.
+    """
+    return f"{issuer} {resource}"  # neither holds a space
+
+
+class Replayed(Exception):
+    """A mark was there already; nothing was recorded.
+
+    :param mark: The first of the given marks that was there.
+    """
+
+    def __init__(self, mark: Mark) -> None:
+        super().__init__(f"jti of the {mark.purpose} was used before")
+        self.mark = mark
+
+
+def build_digests(marks: Sequence[Mark]) -> list[bytes]:
+    """The digests of *marks*, in the same order.
+
+    :raises Replayed: One mark is given twice; a store that looks first and writes then would miss that.
+    """
+    digests: list[bytes] = []
+    for mark in marks:
+        digest = mark.digest()
+        if digest in digests:
+            raise Replayed(mark)
+        digests.append(digest)
+    return digests
+
+
+class ReplayStore(Protocol):
+    """Remembers marks until they expire, for every process of the application."""
+
+    def remember(self, marks: Sequence[Mark]) -> None:
+        """Record all *marks* or none, in one atomic step.
+
+        A mark whose ``until`` has passed (``until < now``) counts as forgotten. No marks is a no-op.
+
+        :raises Replayed: One was there, or is given twice.
+        :raises StoreUnavailable: The store did not answer; nothing may be issued.
+        """
+
+    def purge(self, *, batch: int = BATCH_ROWS, rest: Rest = no_rest) -> int:
+        """Delete marks that ended long ago, and return how many; safe at any time.
+
+        :param batch: Most rows that one transaction looks at.
+        :param rest: Called between two transactions with how long the last one took, in seconds.
+        :raises StoreUnavailable: The store did not answer.
+        """

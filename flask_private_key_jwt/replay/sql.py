@@ -1,0 +1,120 @@
+"""Remembers marks in one table of an SQL database."""
+
+from collections.abc import Sequence
+from typing import Self
+
+from sqlalchemy import (
+    MetaData,
+    Table,
+    bindparam,
+    delete,
+    insert,
+    inspect,
+    or_,
+    select,
+)
+from sqlalchemy.schema import CreateTable
+from sqlalchemy.sql import Insert
+
+from .. import clock
+from ..database.batches import BATCH_ROWS, KEEP_ENDED_SECONDS, Rest, no_rest
+from ..database.driver import Database
+from ..database.engine import open_engine
+from ..database.purging import delete_in_batches
+from ..errors import StoreUnavailable
+from .base import Mark, Replayed, build_digests
+from .table import build_replay_table
+
+_ATTEMPTS = 3
+
+
+class SQLAlchemyReplayStore:
+    """Remembers marks in one table, for all processes that share the database.
+
+    :param database: Where it remembers them.
+    :param table: The application's own table of marks; when absent, the store makes a table of its own.
+    """
+
+    def __init__(self, database: Database, table: Table | None = None) -> None:
+        self._database = database
+        self._table = build_replay_table(MetaData()) if table is None else table
+        self._table_exists = table is not None  # the application's own is made by its migrations
+        self._inserts: dict[int, Insert] = {}
+
+    @classmethod
+    def from_url(cls, url: str) -> Self:
+        """A store with a database of its own; its table is made at first use, when it is missing.
+
+        :raises ConfigurationError: The URL does not name a database that processes and threads can share.
+        """
+        engine = open_engine(url)
+        return cls(Database(lambda: engine))
+
+    def remember(self, marks: Sequence[Mark]) -> None:
+        """See :meth:`.base.ReplayStore.remember`."""
+        if not marks:
+            return
+        self._ensure_table()
+        digests = build_digests(marks)
+        # Sorted: two requests with the same marks wait for each other instead of locking each other out.
+        rows: list[tuple[bytes, int]] = sorted(
+            (digest, mark.until) for digest, mark in zip(digests, marks, strict=True)
+        )
+        values: dict[str, object] = {}
+        for number, (digest, until) in enumerate(rows):
+            values[f"digest_{number}"] = digest
+            values[f"until_{number}"] = until
+        statement = self._insert(len(rows))
+        for _ in range(_ATTEMPTS):
+            if self._database.insert(statement, values):
+                return
+            self._make_room(marks, digests)
+        raise StoreUnavailable("database: the replay table refuses a row that is not there")
+
+    def purge(self, *, batch: int = BATCH_ROWS, rest: Rest = no_rest) -> int:
+        """See :meth:`.base.ReplayStore.purge`."""
+        self._ensure_table()
+        ended = self._table.c.expires_at < clock.now() - KEEP_ENDED_SECONDS
+        return delete_in_batches(self._database, self._table, ended, batch=batch, rest=rest)
+
+    def close(self) -> None:
+        """Close the connections of an engine made by :meth:`from_url`."""
+        self._database.engine.dispose()
+
+    def _insert(self, count: int) -> Insert:
+        if count not in self._inserts:
+            rows: list[dict[str, object]] = [
+                {"digest": bindparam(f"digest_{number}"), "expires_at": bindparam(f"until_{number}")}
+                for number in range(count)
+            ]
+            self._inserts[count] = insert(self._table).values(rows)
+        return self._inserts[count]
+
+    def _make_room(self, marks: Sequence[Mark], digests: Sequence[bytes]) -> None:
+        """After a refused INSERT: name the mark that is there, or delete what has expired.
+
+        :raises Replayed: One of *marks* is there and has not expired.
+        """
+        now, table = clock.now(), self._table
+        ours = or_(*(table.c.digest == digest for digest in digests))
+        with self._database.begin() as connection:
+            there = set(connection.scalars(select(table.c.digest).where(ours, table.c.expires_at >= now)))
+        for mark, digest in zip(marks, digests, strict=True):
+            if digest in there:
+                raise Replayed(mark)
+        with self._database.begin() as connection:
+            connection.execute(delete(table).where(ours, table.c.expires_at < now))
+
+    def _ensure_table(self) -> None:
+        """Make the table of a database of our own; of several processes that try at once, one may."""
+        if self._table_exists:
+            return
+        try:
+            with self._database.begin() as connection:
+                if not inspect(connection).has_table(self._table.name):
+                    connection.execute(CreateTable(self._table))
+        except StoreUnavailable:
+            with self._database.begin() as connection:
+                if not inspect(connection).has_table(self._table.name):
+                    raise
+        self._table_exists = True

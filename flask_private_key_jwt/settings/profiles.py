@@ -1,0 +1,84 @@
+"""What ``OAUTH2_PROFILE = "fapi2"`` means for the settings: FAPI 2.0 Security Profile Final, in one table.
+
+A setting that is not set follows the profile. One that is set, and contradicts it, stops the start.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ..errors import ConfigurationError
+
+FAPI2_ALGS = ("PS256", "ES256", "EdDSA", "Ed25519")
+"""FAPI 2.0 Security Profile §5.4.1."""
+
+_UNSET = object()
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """What a profile says of one setting."""
+
+    allows: Callable[[Any], bool]
+    because: str
+    """Why, as the end of a sentence."""
+    default: Any = _UNSET
+    """Its value when it is not set, where the usual default would not do."""
+
+
+def _is_true(value: bool) -> bool:
+    return value
+
+
+def _is_false(value: bool) -> bool:
+    return not value
+
+
+def _are_fapi2_algs(value: tuple[str, ...]) -> bool:
+    return set(value) <= set(FAPI2_ALGS)
+
+
+_ALGS = Rule(_are_fapi2_algs, f"signatures are {', '.join(FAPI2_ALGS)} (§5.4.1)", FAPI2_ALGS)
+_FOR_ONE_PROCESS = "what was used is remembered by every process, and after a restart"
+
+FAPI2: Mapping[str, Rule] = {
+    "ASSERTION_SIGNING_ALGS": _ALGS,
+    "DPOP_SIGNING_ALGS": _ALGS,
+    "REQUEST_OBJECT_SIGNING_ALGS": _ALGS,
+    "TOKEN_SIGNING_ALGS": _ALGS,
+    "SIGNING_ALG": Rule(lambda value: value in FAPI2_ALGS, _ALGS.because),
+    "ASSERTION_LIFETIME_SECONDS": Rule(lambda value: value <= 300, "a client assertion lives 300 seconds at most"),
+    "ASSERTION_AUDIENCE": Rule(
+        lambda value: value == "issuer", "a client assertion is for the issuer alone (§5.3.2.1)"
+    ),
+    "CLOCK_SKEW_SECONDS": Rule(lambda value: value >= 10, "a clock may be 10 seconds ahead (§5.3.2.1)"),
+    "DPOP_REQUIRED": Rule(_is_true, "every token is bound to a key (§5.3.2.1)", True),
+    "REQUIRE_PUSHED_AUTHORIZATION_REQUESTS": Rule(_is_true, "every request is pushed (§5.3.2.2)", True),
+    "CODE_LIFETIME_SECONDS": Rule(lambda value: value <= 60, "a code lives 60 seconds at most (§5.3.2.1)"),
+    "REFRESH_TOKEN_ROTATION": Rule(
+        lambda value: value != "all", "a confidential client's refresh token stays as it is (§5.3.2.1)"
+    ),
+    "REPLAY_STORE": Rule(lambda value: value != "memory", _FOR_ONE_PROCESS),
+    "FETCH_FROM_LOOPBACK": Rule(_is_false, "clients' documents are fetched by https, from public addresses"),
+}
+"""Setting -> what the profile says of it; §: FAPI 2.0 Security Profile."""
+
+PROFILES: Mapping[str, Mapping[str, Rule]] = {"oauth": {}, "fapi2": FAPI2}
+
+
+def apply_profile(profile: str, given: Mapping[str, Any], known: frozenset[str]) -> dict[str, Any]:
+    """The settings that are set, with what *profile* sets besides.
+
+    :param given: The settings that are set, without prefix.
+    :param known: The names of all settings there are on this side.
+    :raises ConfigurationError: One contradicts the profile; the message names both.
+    """
+    values = dict(given)
+    for name, rule in PROFILES[profile].items():
+        if name in given and not rule.allows(given[name]):
+            raise ConfigurationError(
+                f"OAUTH2_{name} = {given[name]!r} contradicts OAUTH2_PROFILE = {profile!r}: {rule.because}."
+            )
+        if name in known and name not in given and rule.default is not _UNSET:
+            values[name] = rule.default
+    return values

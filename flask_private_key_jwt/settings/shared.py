@@ -1,0 +1,47 @@
+"""The settings that an authorization server and a resource server both have."""
+
+from dataclasses import dataclass, field
+from typing import Annotated, Literal
+
+from .values import ASYMMETRIC_ALGS, between, each_of, https_url
+
+Seconds = Annotated[int, between(1, 3600)]
+
+
+Algs = Annotated[tuple[str, ...], each_of(ASYMMETRIC_ALGS)]
+
+
+@dataclass(frozen=True, kw_only=True)
+class SharedSettings:
+    """What the authorization server and a resource server both have; each reads its own."""
+
+    ISSUER: Annotated[str, https_url]
+    """The authorization server's issuer identifier, used literally in ``iss`` and ``aud`` (RFC 8414 §2)."""
+
+    PROFILE: Literal["oauth", "fapi2"] = "oauth"
+    """The rules in force: ``fapi2`` is the FAPI 2.0 Security Profile; see :mod:`.profiles`."""
+
+    DPOP_NONCE: Literal["off", "required"] = "off"
+    """Whether a DPoP proof must carry a nonce of this server (RFC 9449 §8, §9)."""
+
+    DPOP_NONCE_LIFETIME_SECONDS: Annotated[int, between(60, 3600)] = 300
+    """How long a nonce is handed out, in seconds; it stays valid for as long again. 60 to 3600."""
+
+    DPOP_PROOF_LIFETIME_SECONDS: Annotated[int, between(10, 300)] = 60
+    """How long a DPoP proof is good, from its ``iat``, in seconds (RFC 9449 §11.1). 10 to 300."""
+
+    DPOP_SIGNING_ALGS: Algs = ASYMMETRIC_ALGS
+    """Accepted proof algorithms, advertised as ``dpop_signing_alg_values_supported``."""
+
+    DPOP_PROOF_MAX_BYTES: Annotated[int, between(2048, 65536)] = 8192
+    """Largest accepted DPoP header, in bytes. 2048 to 65536."""
+
+    CLOCK_SKEW_SECONDS: Annotated[int, between(0, 60)] = 10
+    """How far another party's clock may be off, in seconds. 0 to 60."""
+
+    STORE_TIMEOUT_SECONDS: Annotated[int, between(1, 30)] = 5
+    """Longest time that the stores (database, Redis) may take for one request, all waiting included, in seconds.
+    1 to 30."""
+
+    SECRETS: tuple[str, ...] = field(default=(), repr=False)
+    """Secrets to derive keys from, newest first; default: ``SECRET_KEY``, then ``SECRET_KEY_FALLBACKS``."""

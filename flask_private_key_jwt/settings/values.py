@@ -1,0 +1,139 @@
+"""Every setting: its name with the unit, its type, its safe default and what it means.
+
+An application sets them in ``app.config`` as ``OAUTH2_<NAME>``, or in the environment as
+``FLASK_OAUTH2_<NAME>`` when it calls ``app.config.from_prefixed_env()``. :func:`read` checks all of
+them once, at ``init_app``, and freezes the result; nothing else reads ``app.config``.
+"""
+
+import re
+from collections.abc import Callable
+from urllib.parse import urlsplit
+
+ASYMMETRIC_ALGS = (
+    "ES256",
+    "ES384",
+    "ES512",
+    "PS256",
+    "PS384",
+    "PS512",
+    "RS256",
+    "RS384",
+    "RS512",
+    "EdDSA",
+    "Ed25519",
+)
+"""The signature algorithms this package speaks (RFC 7518 §3.1, RFC 8037 §3.1, RFC 9864 §2.2)."""
+
+OFFLINE_ACCESS = "offline_access"
+"""The scope that asks for a refresh token (OpenID Connect Core §11); it needs no place in ``OAUTH2_SCOPES``."""
+
+_HOST_NAME = re.compile(r"[a-z0-9-]+(\.[a-z0-9-]+)*")
+_DIGITS = re.compile(r"[0-9]{1,5}")
+_LOOPBACK = ("127.0.0.1", "::1", "localhost")
+
+
+# --- what a value must look like: a check raises ValueError with the end of a sentence ------------------
+def between(low: int, high: int) -> Callable[[int], None]:
+    """A check that a number lies between *low* and *high*, both included."""
+
+    def check(value: int) -> None:
+        if not low <= value <= high:
+            raise ValueError(f"must lie between {low} and {high}")
+
+    return check
+
+
+def each_of(allowed: tuple[str, ...]) -> Callable[[tuple[str, ...]], None]:
+    """A check that a list is not empty and holds only *allowed* values."""
+
+    def check(value: tuple[str, ...]) -> None:
+        if unknown := [item for item in value if item not in allowed]:
+            raise ValueError(f"does not know {unknown!r}; it knows {', '.join(allowed)}")
+        if not value:
+            raise ValueError("must name at least one")
+
+    return check
+
+
+def is_loopback_host(host: str | None) -> bool:
+    """Whether *host* names this machine only (the one place where plain http is accepted)."""
+    return host in _LOOPBACK
+
+
+def https_url(value: str) -> None:
+    """Accept an absolute https URL without query, fragment or userinfo; http on loopback only (RFC 8414 §2)."""
+    try:
+        parts = urlsplit(value)
+        _ = parts.port
+    except ValueError:
+        raise ValueError("must be a URL") from None
+    if parts.scheme not in ("https", "http") or not parts.hostname:
+        raise ValueError("must be an absolute https URL")
+    if parts.scheme == "http" and not is_loopback_host(parts.hostname):
+        raise ValueError("must use https; http is accepted on 127.0.0.1, [::1] and localhost only")
+    if any(c <= " " or c > "~" or c in '"\\<>' for c in value):
+        raise ValueError("must be plain ASCII without spaces or quotes")
+    if "?" in value or "#" in value or "@" in parts.netloc:
+        raise ValueError("must have no query, fragment or user name")
+
+
+def resource_uri(value: str) -> None:
+    """Accept an absolute URI without a fragment (RFC 8707 §2)."""
+    try:
+        parts = urlsplit(value)
+    except ValueError:
+        raise ValueError("must be a URI") from None
+    if not parts.scheme or not (parts.netloc or parts.path) or "#" in value:
+        raise ValueError("must be an absolute URI without a fragment")
+    if any(c <= " " or c > "~" or c in '"\\<>' for c in value):
+        raise ValueError("must be plain ASCII without spaces or quotes")
+
+
+def resource_uris(value: tuple[str, ...]) -> None:
+    """Accept a list of resource identifiers."""
+    for item in value:
+        resource_uri(item)
+
+
+def scope_tokens(value: tuple[str, ...]) -> None:
+    """Accept scope tokens (RFC 6749 §3.3)."""
+    for item in value:
+        if not item or any(not ("!" <= c <= "~") or c in '"\\' for c in item):
+            raise ValueError(f"holds {item!r}, which is not a scope token")
+
+
+def host_names(value: tuple[str, ...]) -> None:
+    """Accept a list of lower-case host names, as A-labels (RFC 5890), without port."""
+    for item in value:
+        if not _HOST_NAME.fullmatch(item):
+            raise ValueError(f"holds {item!r}, which is not a lower-case host name")
+
+
+def port_numbers(value: tuple[str, ...]) -> None:
+    """Accept a list of port numbers, as strings."""
+    for item in value:
+        if not _DIGITS.fullmatch(item) or not 0 < int(item) < 65536:
+            raise ValueError(f"holds {item!r}, which is not a port number")
+
+
+def url_path(value: str) -> None:
+    """Accept a path that starts with a slash and does not end with one."""
+    if not value.startswith("/") or value.endswith("/") or any(c <= " " or c > "~" or c in '"\\<>?#%' for c in value):
+        raise ValueError("must be a path such as /oauth2, without a slash at its end")
+
+
+def replay_store(value: str) -> None:
+    """Accept a kind of replay store or its URL."""
+    if value not in ("sql", "memory") and "://" not in value:
+        raise ValueError("must be sql, memory, a redis:// URL or a SQLAlchemy URL")
+
+
+def proxy_url(value: str) -> None:
+    """Accept the URL of a proxy."""
+    try:
+        parts = urlsplit(value)
+        _ = parts.port
+    except ValueError:
+        raise ValueError("must be a URL") from None
+    if parts.scheme not in ("http", "https", "socks5", "socks5h") or not parts.hostname:
+        raise ValueError("must be the URL of a proxy, such as http://proxy.example:3128")
