@@ -7,9 +7,58 @@ the log and the :data:`~flask_private_key_jwt.signals.request_refused` signal. A
 
 from authlib.oauth2 import OAuth2Error
 
+__all__ = [
+    "AccessDenied",
+    "ConfigurationError",
+    "ConsentRequired",
+    "FetchBusy",
+    "ForeignAuthorization",
+    "InactiveToken",
+    "InsufficientScope",
+    "InteractionRefused",
+    "InvalidClient",
+    "InvalidClientMetadata",
+    "InvalidDPoPProof",
+    "InvalidGrant",
+    "InvalidRedirectURI",
+    "InvalidRegistrationToken",
+    "InvalidRequest",
+    "InvalidRequestObject",
+    "InvalidRequestURI",
+    "InvalidScope",
+    "InvalidTarget",
+    "InvalidToken",
+    "LoginRequired",
+    "MethodNotAllowed",
+    "MissingRegistrationToken",
+    "MissingToken",
+    "NotOffered",
+    "OAuthError",
+    "PayloadTooLarge",
+    "RegistrationNotSupported",
+    "ServerError",
+    "StoreUnavailable",
+    "TemporarilyUnavailable",
+    "TooManyRequests",
+    "UnapprovedSoftwareStatement",
+    "UnauthenticatedCaller",
+    "UnauthorizedClient",
+    "UnknownClient",
+    "UnprotectedRequest",
+    "UnsupportedGrantType",
+    "UnsupportedResponseType",
+    "UnusableClient",
+    "UnusableRedirectURI",
+    "UseDPoPNonce",
+]
+
 
 class ConfigurationError(RuntimeError):
     """The application is set up wrongly; the message says what to change. Never caused by a caller."""
+
+
+class UnknownClient(LookupError):
+    """No client of this id is registered. From ``oauth.clients``; never shown to a caller."""
 
 
 class OAuthError(OAuth2Error):  # type: ignore[misc]  # Authlib has no type hints
