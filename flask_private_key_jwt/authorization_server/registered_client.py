@@ -31,19 +31,23 @@ class RegisteredClient:
     """
 
     client_id: str
+    """Its name, compared character by character (RFC 6749 §2.2)."""
     version: str
     """Changes with every change of the registration; never used twice, not even by another client."""
     enabled: bool
+    """Whether it may authenticate."""
     jwks: Mapping[str, Any] | None = field(repr=False)
     """The registered JWK Set, by value (RFC 7517 §5); ``None``: see ``jwks_uri``."""
     jwks_uri: str | None = None
     """Where the client publishes its JWK Set instead (RFC 7591 §2)."""
     grant_types: frozenset[str] = frozenset({"client_credentials"})
+    """The grant types it may use (RFC 7591 §2)."""
     scope: frozenset[str] = frozenset()
     """Scopes the client may ask for."""
     default_scope: tuple[str, ...] = ()
     """Scopes it gets when it asks for none."""
     token_endpoint_auth_method: str = "private_key_jwt"  # noqa: S105 - a method, not a secret
+    """``private_key_jwt``, or ``none`` for a public client."""
     token_endpoint_auth_signing_alg: str | None = None
     """The one algorithm its assertions may use; ``None``: any the server accepts."""
     dpop_bound_access_tokens: bool = False
@@ -51,6 +55,7 @@ class RegisteredClient:
     assertion_audience: AssertionAudience = "issuer"
     """``compatibility`` also takes the endpoint's URL as ``aud``; only the operator can set it."""
     client_name: str | None = None
+    """What people know it by (RFC 7591 §2)."""
     owner: str | None = None
     """Who in the application answers for the client; free text or a foreign id."""
     redirect_uris: tuple[str, ...] = ()
