@@ -9,6 +9,7 @@ from flask_private_key_jwt import errors
 from flask_private_key_jwt.authorization_server.response import token_response, translate
 from flask_private_key_jwt.errors import (
     InvalidClient,
+    InvalidRequestURI,
     InvalidScope,
     MethodNotAllowed,
     MissingToken,
@@ -90,20 +91,40 @@ def test_header_that_belongs_to_an_error_is_sent_once(error, header):
     assert header in answer_to(error).headers
 
 
+@pytest.mark.parametrize(
+    ("error", "cause"),
+    [
+        (InvalidClient("no key fits"), "invalid_client"),
+        (UseDPoPNonce("", nonce="n"), "use_dpop_nonce"),
+        (InvalidRequestURI("unknown"), "invalid_request_uri"),
+        (InvalidRequestURI("used before", cause="request_uri_used"), "request_uri_used"),
+    ],
+)
+def test_refusal_without_a_cause_of_its_own_has_that_of_its_class(error, cause, signals, caplog):
+    caplog.set_level(logging.INFO)
+    answer_to(error)
+
+    assert signals[0]["cause"] == cause
+    assert f"[cause {cause}, client None, reference" in caplog.text
+
+
 def test_reference_ties_the_answer_to_log_and_signal(signals, caplog):
-    answer = answer_to(InvalidClient("no key fits", client_id="console"))
+    answer = answer_to(InvalidClient("no key fits", cause="assertion_no_key", client_id="console"))
 
     reference = dict(answer.headers)["Error-Reference"]
     assert signals == [
         {
             "error": "invalid_client",
+            "cause": "assertion_no_key",
             "reason": "no key fits",
             "reference": reference,
             "endpoint": "token",
             "client_id": "console",
         }
     ]
-    assert caplog.messages == [f"token refused: invalid_client: no key fits [client console, reference {reference}]"]
+    assert caplog.messages == [
+        f"token refused: invalid_client: no key fits [cause assertion_no_key, client console, reference {reference}]"
+    ]
 
 
 @pytest.mark.parametrize(

@@ -25,7 +25,14 @@ _URLSAFE = bytes.maketrans(b"-_", b"+/")
 
 
 class JoseProblem(ValueError):
-    """A JWT or key is unusable; the message is a private reason that quotes foreign text with ``!r``."""
+    """A JWT or key is unusable; the message is a private reason that quotes foreign text with ``!r``.
+
+    :param cause: The code of the reason, as in ``expired``; the caller puts in front what kind of JWT it is.
+    """
+
+    def __init__(self, reason: str, *, cause: str = "malformed") -> None:
+        super().__init__(reason)
+        self.cause = cause
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +69,7 @@ def parse(token: str, *, max_bytes: int) -> JWT:
     :raises JoseProblem: Not a single, well-formed compact JWS with a JSON object as payload.
     """
     if len(token) > max_bytes:
-        raise JoseProblem(f"longer than {max_bytes} bytes")
+        raise JoseProblem(f"longer than {max_bytes} bytes", cause="too_long")
     try:
         match = _COMPACT.fullmatch(token.encode("ascii"))
     except UnicodeEncodeError:
@@ -88,9 +95,11 @@ def read(text: str, *, typ: Collection[str | None], algs: Collection[str], max_b
     """
     jwt = parse(text, max_bytes=max_bytes)
     if jwt.typ not in typ:
-        raise JoseProblem(f"typ {repr(jwt.typ)[:200]} is not {' or '.join(sorted(name or 'absent' for name in typ))}")
+        raise JoseProblem(
+            f"typ {repr(jwt.typ)[:200]} is not {' or '.join(sorted(name or 'absent' for name in typ))}", cause="typ"
+        )
     if jwt.alg not in algs:
-        raise JoseProblem(f"alg {repr(jwt.alg)[:200]} is not accepted")
+        raise JoseProblem(f"alg {repr(jwt.alg)[:200]} is not accepted", cause="alg")
     return jwt
 
 
@@ -105,7 +114,7 @@ def check_header(header: Claims) -> None:
         if name in header and not isinstance(header[name], str):
             raise JoseProblem(f"header parameter {name} is not text")
     if "crit" in header or "b64" in header:
-        raise JoseProblem("header has crit or b64, of which nothing is supported")
+        raise JoseProblem("header has crit or b64, of which nothing is supported", cause="crit")
 
 
 def read_date(claims: Claims, name: str) -> float | None:
@@ -117,7 +126,7 @@ def read_date(claims: Claims, name: str) -> float | None:
         return None
     value = claims[name]
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not -LARGEST_DATE < value < LARGEST_DATE:
-        raise JoseProblem(f"{name} is not a number")
+        raise JoseProblem(f"{name} is not a number", cause="date")
     return value
 
 

@@ -372,7 +372,7 @@ def test_body_that_is_too_large_is_refused(manage, method):
 def test_refusal_names_the_client_in_the_log(registered, manage, caplog):
     manage("PATCH", {"scope": 5})
 
-    assert f"[client {registered['client_id']}, reference" in caplog.text
+    assert f", client {registered['client_id']}, reference" in caplog.text
 
 
 # --- what only the operator may set -----------------------------------------------------------------------
