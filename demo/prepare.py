@@ -19,9 +19,8 @@ from typing import Any
 from flask import Flask
 
 from flask_private_key_jwt.authorization_server.registration.metadata import describe_client
-from flask_private_key_jwt.authorization_server.registration.registry import UnknownClient
 from flask_private_key_jwt.client.__main__ import main as key_maker
-from flask_private_key_jwt.errors import ConfigurationError, StoreUnavailable
+from flask_private_key_jwt.errors import ConfigurationError, StoreUnavailable, UnknownClient
 
 from .clients import ALICE, CLIENTS, DemoClient, DemoPerson
 from .folder import FOLDER, read_secret, secret_file

@@ -11,11 +11,60 @@ from typing import Any
 
 from authlib.oauth2 import OAuth2Error
 
+__all__ = [
+    "AccessDenied",
+    "ConfigurationError",
+    "ConsentRequired",
+    "FetchBusy",
+    "ForeignAuthorization",
+    "InactiveToken",
+    "InsufficientScope",
+    "InteractionRefused",
+    "InvalidClient",
+    "InvalidClientMetadata",
+    "InvalidDPoPProof",
+    "InvalidGrant",
+    "InvalidRedirectURI",
+    "InvalidRegistrationToken",
+    "InvalidRequest",
+    "InvalidRequestObject",
+    "InvalidRequestURI",
+    "InvalidScope",
+    "InvalidTarget",
+    "InvalidToken",
+    "LoginRequired",
+    "MethodNotAllowed",
+    "MissingRegistrationToken",
+    "MissingToken",
+    "NotOffered",
+    "OAuthError",
+    "PayloadTooLarge",
+    "RegistrationNotSupported",
+    "ServerError",
+    "StoreUnavailable",
+    "TemporarilyUnavailable",
+    "TooManyRequests",
+    "UnapprovedSoftwareStatement",
+    "UnauthenticatedCaller",
+    "UnauthorizedClient",
+    "UnknownClient",
+    "UnprotectedRequest",
+    "UnsupportedGrantType",
+    "UnsupportedResponseType",
+    "UnusableClient",
+    "UnusableRedirectURI",
+    "UseDPoPNonce",
+]
+
 _WORD = re.compile(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 
 
 class ConfigurationError(RuntimeError):
     """The application is set up wrongly; the message says what to change. Never caused by a caller."""
+
+
+class UnknownClient(LookupError):
+    """No client of this id is registered. From ``oauth.clients``; never shown to a caller."""
 
 
 class OAuthError(OAuth2Error):  # type: ignore[misc]  # Authlib has no type hints

@@ -2,6 +2,8 @@
 
 from blinker import Namespace
 
+__all__ = ["request_refused", "token_issued"]
+
 _signals = Namespace()
 
 request_refused = _signals.signal("request-refused")

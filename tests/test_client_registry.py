@@ -4,8 +4,7 @@ import pytest
 from sqlalchemy import text
 
 from flask_private_key_jwt.authorization_server.registration.metadata import describe_client
-from flask_private_key_jwt.authorization_server.registration.registry import UnknownClient
-from flask_private_key_jwt.errors import ConfigurationError, InvalidClientMetadata, StoreUnavailable
+from flask_private_key_jwt.errors import ConfigurationError, InvalidClientMetadata, StoreUnavailable, UnknownClient
 from tests.conftest import CLIENT_ID, INVALID_CLIENT, close, make_app
 
 

@@ -5,11 +5,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ..fetching.discovery import Answer
-from .endpoint import ADVICE, Endpoint
+from .endpoint import ADVICE, FormEndpoint
 from .endpoint_client import EndpointClient
 from .errors import IntrospectionError
 
-INTROSPECTION = Endpoint(
+INTROSPECTION = FormEndpoint(
     "introspection_endpoint",
     undone="Nothing is known of the token",
     failure=IntrospectionError,

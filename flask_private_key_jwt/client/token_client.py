@@ -7,7 +7,7 @@ from .. import clock
 from ..fetching.discovery import TIMEOUT_SECONDS, Answer
 from ..jose import jose
 from .certificate import CertificateSource
-from .endpoint_client import Audience, EndpointClient, Form
+from .endpoint_client import EndpointClient, Form
 from .key import KeySource
 from .proofs import Prover
 from .revocation import REVOCATION, check_revoked
@@ -26,7 +26,8 @@ class TokenClient(EndpointClient):
     :param kid: The key's name at the server; default as in
         :func:`~flask_private_key_jwt.client.build_client_assertion`.
     :param certificate: The key's certificate (path, PEM or base64 DER), where the server knows the client by one.
-    :param audience: ``issuer``, or ``token_endpoint`` for a server that insists on the older rule (RFC 7523 §3).
+    :param audience: The ``aud`` of the assertions. Default: the issuer. For a server that insists on the older rule
+        (RFC 7523 §3): the URL of its token endpoint.
     :param dpop_key: Binds the tokens to this key (RFC 9449 §5); ``None`` asks for Bearer tokens.
     :param timeout: Longest wait for the server at each question, discovery included, in seconds.
     :param proxies: The proxies on the way to the server, as ``requests`` takes them; ``{}``: none. Default: those of
@@ -46,7 +47,7 @@ class TokenClient(EndpointClient):
         key_password: str | None = None,
         kid: str | None = None,
         certificate: CertificateSource | None = None,
-        audience: Audience = "issuer",
+        audience: str | None = None,
         dpop_key: jose.PrivateKey | None = None,
         timeout: float = TIMEOUT_SECONDS,
         proxies: Mapping[str, str] | None = None,

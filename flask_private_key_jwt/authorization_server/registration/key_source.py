@@ -10,10 +10,10 @@ from ...settings.server import ServerSettings
 from ..keys.client_keys import WrongCertificate, read_jwks
 from .kept_members import keep_known_members
 
-KeySource = tuple[Mapping[str, Any] | None, str | None]
+JWKSOrURI = tuple[Mapping[str, Any] | None, str | None]
 
 
-def check_key_source(metadata: Mapping[str, Any], alg: str | None, settings: ServerSettings) -> KeySource:
+def check_key_source(metadata: Mapping[str, Any], alg: str | None, settings: ServerSettings) -> JWKSOrURI:
     """Check a registration's ``jwks`` or ``jwks_uri``, and return what is kept of both: one of them is ``None``.
 
     A ``jwks_uri`` is neither looked up nor fetched: who registers is not to learn what it leads to.

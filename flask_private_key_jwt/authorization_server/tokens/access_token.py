@@ -55,7 +55,7 @@ class Grant:
 
 
 @dataclass(frozen=True, slots=True)
-class AccessToken:
+class IssuedToken:
     """An issued access token, ready for the answer (RFC 6749 §5.1)."""
 
     value: str
@@ -65,7 +65,7 @@ class AccessToken:
     """The ID token that goes along, where the scope asks for one (OpenID Connect Core §3.1.3.3)."""
 
     def __repr__(self) -> str:
-        return f"<AccessToken {self.jti} for {self.grant.client_id!r}>"
+        return f"<IssuedToken {self.jti} for {self.grant.client_id!r}>"
 
     def members(self) -> "TokenMembers":
         """The members of the token response."""
@@ -96,7 +96,7 @@ class AccessTokenIssuer:
         self._issuer = issuer
         self._keys = keys
 
-    def issue(self, grant: Grant, extra: Mapping[str, Any]) -> AccessToken:
+    def issue(self, grant: Grant, extra: Mapping[str, Any]) -> IssuedToken:
         """Make the token a grant allows (RFC 9068 §2.2).
 
         :param extra: Further claims, from the application's token policy.
@@ -123,4 +123,4 @@ class AccessTokenIssuer:
             **extra,
         }
         header = {"typ": TYP, "kid": signing.public.kid}
-        return AccessToken(jose.sign(header, claims, signing), jti, grant)
+        return IssuedToken(jose.sign(header, claims, signing), jti, grant)
