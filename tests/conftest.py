@@ -13,6 +13,8 @@ from flask_private_key_jwt import PrivateKeyJWT, clock
 from flask_private_key_jwt.jose import jose
 from flask_private_key_jwt.signals import request_refused
 
+pytest_plugins = ["tests.servers.databases", "tests.servers.network"]
+
 ISSUER = "https://as.example"
 TOKEN_URL = f"{ISSUER}/oauth2/token"
 API = "https://api.example"

@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from tests.faults.served import CHECKOUT
-from tests.servers import server_url
+from tests.servers.throwaway import server_url
 
 PROGRAM = """
 import sys

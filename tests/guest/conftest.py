@@ -5,12 +5,12 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import flask
-import host
 import pytest
 from werkzeug.test import Client, TestResponse
 
 from flask_private_key_jwt.jose import jose
 from tests.conftest import API, ASSERTION_TYPE, CLIENT_ID, ISSUER, SECRET, build_claims
+from tests.guest import host
 
 
 @pytest.fixture
