@@ -78,6 +78,9 @@ def test_token_of_the_longest_accepted_length_is_parsed_and_a_longer_one_refused
         "a.b.c.d",
         "a.b.c.d.e",
         compact() + "=",
+        compact().replace(".", "=.", 1),
+        compact().replace(".", "/.", 1),
+        compact().replace(".", "\udc80.", 1),
         compact() + " ",
         compact() + "\n",
         " " + compact(),
@@ -110,6 +113,9 @@ def test_part_of_an_impossible_base64_length_is_refused(part):
         (b"5", "is not a JSON object"),
         (b"{", "is not JSON"),
         (b"{}{}", "is not JSON"),
+        (b"{}\x0b", "is not JSON"),
+        (b"\xc2\xa0{}", "is not JSON"),
+        (b" ", "is not JSON"),
         (b"\xef\xbb\xbf{}", "is not JSON"),
         (b'{"alg":"\xff"}', "is not JSON"),
         (b'{"alg":"ES256","exp":' + b"9" * 5000 + b"}", "is not JSON"),
@@ -126,6 +132,12 @@ def test_part_of_an_impossible_base64_length_is_refused(part):
 def test_part_that_is_no_plain_json_object_is_refused(data, reason):
     assert parse_refusal(f"{b64(data)}.{b64({})}.AAAA") == f"the header {reason}"
     assert parse_refusal(f"{b64({'alg': 'ES256'})}.{b64(data)}.AAAA") == f"the payload {reason}"
+
+
+def test_blanks_around_a_part_are_ignored():
+    token = jose.parse(compact(b' {"alg":"ES256"}\r\n', b"\t{ } "), max_bytes=LONGEST)
+
+    assert (token.header, token.claims) == ({"alg": "ES256"}, {})
 
 
 @pytest.mark.parametrize("value", ["[" * 40, '"' + "{" * 40, [[]] * 40, "\\\\" + "[" * 40])
