@@ -5,9 +5,9 @@ import json
 
 import pytest
 
+from flask_private_key_jwt.authorization_server.registered_client import OPERATOR_MEMBERS
 from flask_private_key_jwt.authorization_server.registration.client_id_document import read_client
 from flask_private_key_jwt.authorization_server.registration.metadata import (
-    OPERATOR_MEMBERS,
     build_client,
     describe_client,
     unknown_members,
