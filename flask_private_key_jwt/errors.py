@@ -255,7 +255,7 @@ class InteractionRefused(OAuthError):
 
 
 class NotOffered(OAuthError):
-    """The application does not say what this endpoint needs to know, of its people for one, so that it is not there."""
+    """The application has not registered what this endpoint needs (a user loader, for example): it is not served."""
 
     status = 404
     description = "There is no such endpoint here."

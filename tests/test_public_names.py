@@ -3,11 +3,13 @@
 import ast
 import inspect
 from importlib import import_module
+from pathlib import Path
 
 import pytest
 
 from flask_private_key_jwt import errors
 
+ROOT = Path(__file__).parents[1]
 MODULES = [
     "flask_private_key_jwt",
     "flask_private_key_jwt.client",
@@ -43,6 +45,46 @@ def test_every_error_is_public():
     }
 
     assert set(errors.__all__) == defined
+
+
+# --- who uses it shows how ------------------------------------------------------------------------------
+def private_imports(source):
+    """What *source* imports of the package that is not public."""
+    found = []
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            found += [alias.name for alias in node.names if alias.name.startswith("flask_private_key_jwt")]
+        elif isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "flask_private_key_jwt":
+            public = import_module(node.module).__all__ if node.module in MODULES else []
+            submodules = {name.rpartition(".")[2] for name in MODULES if name.rpartition(".")[0] == node.module}
+            found += [f"{node.module}.{alias.name}" for alias in node.names if alias.name not in {*public, *submodules}]
+    return [name for name in found if name not in MODULES]
+
+
+@pytest.mark.parametrize("path", sorted(ROOT.glob("demo/**/*.py")), ids=lambda path: str(path.relative_to(ROOT)))
+def test_the_demo_imports_public_names_only(path):
+    assert private_imports(path.read_text(encoding="utf-8")) == []
+
+
+def test_the_benchmark_imports_one_private_name():
+    found = [name for path in ROOT.glob("bench/*.py") for name in private_imports(path.read_text(encoding="utf-8"))]
+
+    assert found == ["flask_private_key_jwt.replay.sql.SQLAlchemyReplayStore"]  # it fills that store's table
+
+
+@pytest.mark.parametrize(
+    ("source", "private"),
+    [
+        ("from flask_private_key_jwt import PrivateKeyJWT, signals", []),
+        ("import flask_private_key_jwt.client", []),
+        ("from flask_private_key_jwt import clock", ["flask_private_key_jwt.clock"]),
+        ("from flask_private_key_jwt.jose import jose", ["flask_private_key_jwt.jose.jose"]),
+        ("from flask_private_key_jwt.client import key", ["flask_private_key_jwt.client.key"]),
+        ("def later():\n    import flask_private_key_jwt.clock", ["flask_private_key_jwt.clock"]),
+    ],
+)
+def test_what_is_private_is_found(source, private):
+    assert private_imports(source) == private
 
 
 @pytest.mark.parametrize("name", MODULES)

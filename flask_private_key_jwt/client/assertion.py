@@ -61,9 +61,11 @@ def build_client_assertion(
     lifetime: int = LIFETIME_SECONDS,
     typ: str | None = None,
 ) -> str:
-    """Make a new assertion, good for one token request.
+    """Make a new assertion, good for one request (RFC 7523 §3).
 
+    :param client_id: Its ``iss`` and ``sub``.
     :param audience: Its ``aud``: the server's issuer. The token endpoint's URL only for a server that insists on it.
+    :param key: What it is signed with.
     :param kid: The key's name at the server. Default: the ``kid`` of its JWK, else its RFC 7638 thumbprint, which is
         what ``keygen`` writes; with a *certificate* its SHA-1 thumbprint in upper-case hex, as .NET sends it.
         ``""`` sends none.

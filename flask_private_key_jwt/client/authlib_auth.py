@@ -31,6 +31,7 @@ class AuthlibClientAuth:
         )
 
     :param issuer: The server's issuer identifier, character by character (RFC 8414 §3.3).
+    :param client_id: As the client is registered there.
     :param key: What the client signs with: as :func:`~flask_private_key_jwt.client.load_key` takes it.
     :param alg: The algorithm to sign with; default as in :func:`~flask_private_key_jwt.client.load_key`.
     :param key_password: Of an encrypted PEM or PKCS #12 file.

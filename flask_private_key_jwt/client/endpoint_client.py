@@ -23,6 +23,7 @@ class EndpointClient:
     """One client at one authorization server, whatever it asks there; safe to use from several threads.
 
     :param issuer: The server's issuer identifier, character by character (RFC 8414 §3.3).
+    :param client_id: As the client is registered there.
     :param key: What the client signs with: as :func:`~flask_private_key_jwt.client.load_key` takes it.
     :param alg: The algorithm to sign with; default as in :func:`~flask_private_key_jwt.client.load_key`.
     :param key_password: Of an encrypted PEM or PKCS #12 file.
@@ -89,7 +90,7 @@ class EndpointClient:
         """A new client assertion for this server, good for one request."""
         return self._assertions.build()
 
-    def post(
+    def _post(
         self, endpoint: FormEndpoint, form: Form, *, assertion: str | None = None, prover: Prover | None = None
     ) -> Answer:
         """Post a form, authenticated as this client (RFC 7523 §2.2), and return the answer, whatever it is.

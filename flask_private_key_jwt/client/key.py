@@ -29,6 +29,7 @@ def generate_key(alg: str = "ES256") -> jose.PrivateKey:
 def load_key(source: KeySource, *, alg: str | None = None, password: str | None = None) -> jose.PrivateKey:
     """Load the private key a client signs with: PEM, OpenSSH, DER, PKCS #12 (PFX) or JWK, or the base64 of one.
 
+    :param source: The path of a key file, or the key itself.
     :param alg: The algorithm to sign with (RFC 7518 §3.1). Default: the JWK's ``alg``, else the usual one of the
         key's type: ES256, ES384 or ES512 by its curve, PS256 for RSA, EdDSA for Ed25519.
     :param password: Of an encrypted PEM or PKCS #12 file.

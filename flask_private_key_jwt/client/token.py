@@ -37,7 +37,9 @@ class Token:
     """One access token and what is known about it."""
 
     access_token: str = field(repr=False)
+    """The token itself."""
     token_type: TokenType
+    """How it is sent: ``DPoP`` with a proof, ``Bearer`` without."""
     obtained_at: int
     """When it was asked for, in seconds since the epoch."""
     expires_at: int | None

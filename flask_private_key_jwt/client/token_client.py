@@ -20,6 +20,7 @@ class TokenClient(EndpointClient):
     """One client at one authorization server (RFC 6749 §4.4 with RFC 7523 §2.2); safe to use from several threads.
 
     :param issuer: The server's issuer identifier, character by character (RFC 8414 §3.3).
+    :param client_id: As the client is registered there.
     :param key: What the client signs with, as :func:`~flask_private_key_jwt.client.load_key` takes it.
     :param alg: The algorithm to sign with; default as in :func:`~flask_private_key_jwt.client.load_key`.
     :param key_password: Of an encrypted PEM or PKCS #12 file.
@@ -106,11 +107,11 @@ class TokenClient(EndpointClient):
         """
         form = [("token", token), ("client_id", self.client_id)]
         form += [("token_type_hint", token_type_hint)] if token_type_hint else []
-        check_revoked(self.post(REVOCATION, form), token=token)
+        check_revoked(self._post(REVOCATION, form), token=token)
         log.debug("client %s revoked a token at %s", self.client_id, self.issuer)
 
     def _ask(self, form: Form, assertion: str | None) -> tuple[Answer, bool]:
         """Send one token request; also say whether the server only asks for a nonce, and gave one (RFC 9449 §8)."""
-        answer = self.post(TOKEN, form, assertion=assertion, prover=self._prover)
+        answer = self._post(TOKEN, form, assertion=assertion, prover=self._prover)
         has_nonce = self._prover is not None and self._prover.learn(answer.headers)
         return answer, has_nonce and TOKEN.find_error(answer) == "use_dpop_nonce"

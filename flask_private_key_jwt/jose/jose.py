@@ -119,9 +119,11 @@ class PublicKey:
 
     native: Any
     kty: Literal["EC", "OKP", "RSA"]
+    """Its type (RFC 7518 §6.1)."""
     algs: frozenset[str]
     """The signature algorithms this key can verify, given its type, curve and its own ``alg`` member."""
     kid: str | None
+    """Its name (RFC 7517 §4.5), if it came with one."""
     thumbprint: str
     """RFC 7638 SHA-256 thumbprint, base64url: the ``jkt``."""
     jwk: Claims
@@ -138,7 +140,9 @@ class PrivateKey:
 
     native: Any
     alg: str
+    """What it signs with (RFC 7518 §3.1)."""
     public: PublicKey
+    """The other half of it."""
 
     def __repr__(self) -> str:
         return f"<PrivateKey {self.alg} {self.public.thumbprint}>"
@@ -153,7 +157,10 @@ class PrivateKey:
         return pem
 
     def public_jwk(self, **members: Any) -> dict[str, Any]:
-        """The public JWK for a JWKS: ``use`` sig, ``alg``, ``kid`` (the thumbprint unless the key has one)."""
+        """The public JWK for a JWKS: ``use`` sig, ``alg``, ``kid`` (the thumbprint unless the key has one).
+
+        :param members: Further members, or others in the place of these.
+        """
         kid = self.public.kid or self.public.thumbprint
         return {**self.public.jwk, "use": "sig", "alg": self.alg, "kid": kid, **members}
 

@@ -28,7 +28,7 @@ HEADERS = {
 @pytest.fixture
 def move_clock(monkeypatch):
     def move(seconds):
-        monkeypatch.setattr("flask_private_key_jwt.clock.now", lambda: int(time.time()) + seconds)
+        monkeypatch.setattr("demo.token_server.sign_in_limit.time", lambda: time.time() + seconds)
 
     return move
 

@@ -314,7 +314,7 @@ def test_an_answer_with_a_parameter_twice_is_refused(browser, provider):
 
 def test_an_answer_that_comes_after_an_hour_is_refused(browser, monkeypatch):
     asked = browser.begin()
-    monkeypatch.setattr("flask_private_key_jwt.clock.now", lambda: int(time.time()) + 3601)
+    monkeypatch.setattr("demo.web_client.memory.time", lambda: time.time() + 3601)
 
     assert browser.come_back(asked).status_code == 403
 
@@ -466,7 +466,7 @@ def test_a_handle_that_nobody_gave_out_is_nobody(browser, app):
 
 def test_a_sign_in_ends_after_some_hours(browser, monkeypatch):
     browser.sign_in()
-    monkeypatch.setattr("flask_private_key_jwt.clock.now", lambda: int(time.time()) + memory.SIGNED_IN_SECONDS)
+    monkeypatch.setattr("demo.web_client.memory.time", lambda: time.time() + memory.SIGNED_IN_SECONDS)
 
     assert not browser.is_signed_in()
 

@@ -39,13 +39,17 @@ class Grant:
     """What allows one access token: who may do what, where, holding which key."""
 
     grant_type: str
+    """How it came about, e.g. ``client_credentials``."""
     client_id: str
+    """The client that gets the token."""
     subject: str
     """The user, or the client itself (RFC 9068 §2.2)."""
     scope: tuple[str, ...]
+    """What the token will allow."""
     audience: tuple[str, ...]
     """The resource servers the token is for (RFC 8707)."""
     proof: DPoPProof | None
+    """Which key the token is bound to; ``None``: a Bearer token."""
     grant_id: str
     """Ties together all that came of one act of granting, so that it can be revoked as one."""
     lifetime: int
