@@ -23,7 +23,7 @@ print(sorted(unwanted & sys.modules.keys()), f"{package}.client" in sys.modules)
 """
 
 ONLINE_SCRIPT = """
-from flask_private_key_jwt.keys import jose
+from flask_private_key_jwt.jose import jose
 
 app = flask.Flask("asking")
 app.config.from_mapping(
