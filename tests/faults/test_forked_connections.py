@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from tests.faults.served import CHECKOUT
+from tests.checkout import CHECKOUT
 from tests.servers.throwaway import server_url
 
 PROGRAM = """

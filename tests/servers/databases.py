@@ -10,68 +10,107 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from flask_sqlalchemy import SQLAlchemy
-from sqlalchemy import Engine, MetaData, Table, create_engine, inspect, text
-from sqlalchemy.engine import make_url
-from sqlalchemy.pool import NullPool
+from sqlalchemy import Connection, Engine, MetaData, Table, create_engine, inspect, text
 from sqlalchemy.schema import DropTable
 
-from flask_private_key_jwt.authorization_server.stores.tables.models import Tables, build_tables
+from flask_private_key_jwt.authorization_server.stores.tables.models import Tables
 from flask_private_key_jwt.database.engine import use_wal
 from flask_private_key_jwt.replay.base import ASSERTION, Mark, ReplayStore
 from flask_private_key_jwt.replay.loading import load_replay_store
 from tests.servers.line import Line
 from tests.servers.throwaway import server_url
+from tests.tables import create_tables, declare_tables
 
 SQL = ["sqlite", "postgres", "mariadb"]
 STORES = ["memory", "redis", *SQL]
 
 
+class OwnDatabases:
+    """Two databases that only this worker uses: one that a test finds empty, and one that keeps its tables."""
+
+    def __init__(self, server: str) -> None:
+        self._server = create_engine(server, isolation_level="AUTOCOMMIT", pool_pre_ping=True)
+        self._opened: dict[str, Engine] = {}
+
+    def empty(self) -> str:
+        engine = self._open("empty")
+        with engine.connect() as connection:
+            _drop_tables(connection)
+        return engine.url.render_as_string(hide_password=False)
+
+    def with_tables(self) -> str:
+        """The tables without a row; making them takes a server longer than a test does."""
+        engine = self._open("tables")
+        tables = declare_tables()[0].metadata.tables
+        with engine.connect() as connection:
+            if set(inspect(connection).get_table_names()) != set(tables):
+                _drop_tables(connection)
+                create_tables(engine)
+            elif engine.dialect.name == "postgresql":
+                connection.execute(text(f"TRUNCATE {', '.join(tables)} RESTART IDENTITY"))
+            else:
+                for name in tables:  # TRUNCATE makes a table anew
+                    connection.execute(text(f"DELETE FROM {name}"))
+        return engine.url.render_as_string(hide_password=False)
+
+    def drop(self) -> None:
+        force = " WITH (FORCE)" if self._server.dialect.name == "postgresql" else ""
+        for engine in self._opened.values():
+            engine.dispose()
+            with self._server.connect() as connection:
+                connection.execute(text(f"DROP DATABASE {engine.url.database}{force}"))
+        self._server.dispose()
+
+    def _open(self, kind: str) -> Engine:
+        if kind not in self._opened:
+            name = f"pkjwt_{kind}_{secrets.token_hex(4)}"
+            with self._server.connect() as connection:
+                connection.execute(text(f"CREATE DATABASE {name}"))
+            url = self._server.url.set(database=name)
+            self._opened[kind] = create_engine(url, isolation_level="AUTOCOMMIT", pool_pre_ping=True)
+        return self._opened[kind]
+
+
+def _drop_tables(connection: Connection) -> None:
+    for name in inspect(connection).get_table_names():
+        connection.execute(DropTable(Table(name, MetaData())))
+
+
 @contextmanager
-def _own_database(url: str) -> Iterator[str]:
-    """A database that only this worker uses, on the server at *url*."""
-    name = f"pkjwt_{secrets.token_hex(4)}"
-    server = create_engine(url, isolation_level="AUTOCOMMIT")
-    with server.connect() as connection:
-        connection.execute(text(f"CREATE DATABASE {name}"))
-    yield make_url(url).set(database=name).render_as_string(hide_password=False)
-    with server.connect() as connection:
-        force = " WITH (FORCE)" if server.dialect.name == "postgresql" else ""
-        connection.execute(text(f"DROP DATABASE {name}{force}"))
-    server.dispose()
-
-
-def _drop_tables(url: str) -> None:
-    engine = create_engine(url, poolclass=NullPool)
-    with engine.begin() as connection:
-        for name in inspect(connection).get_table_names():
-            connection.execute(DropTable(Table(name, MetaData())))
+def _own_databases(name: str) -> Iterator[OwnDatabases]:
+    with server_url(name) as url:
+        own = OwnDatabases(url)
+        yield own
+        own.drop()
 
 
 @pytest.fixture(scope="session")
-def _postgres() -> Iterator[str]:
-    with server_url("postgres") as url, _own_database(url) as own:
+def _postgres() -> Iterator[OwnDatabases]:
+    with _own_databases("postgres") as own:
         yield own
 
 
 @pytest.fixture(scope="session")
-def _mariadb() -> Iterator[str]:
-    with server_url("mariadb") as url, _own_database(url) as own:
+def _mariadb() -> Iterator[OwnDatabases]:
+    with _own_databases("mariadb") as own:
         yield own
 
 
-@pytest.fixture
-def postgres_url(_postgres: str) -> str:
-    """The URL of an empty PostgreSQL database."""
-    _drop_tables(_postgres)
-    return _postgres
+def _choose(own: OwnDatabases, request: pytest.FixtureRequest) -> str:
+    wants_tables = {"sql_database", "postgres_database"} & set(request.fixturenames)
+    return own.with_tables() if wants_tables else own.empty()
 
 
 @pytest.fixture
-def mariadb_url(_mariadb: str) -> str:
-    """The URL of an empty MariaDB database."""
-    _drop_tables(_mariadb)
-    return _mariadb
+def postgres_url(_postgres: OwnDatabases, request: pytest.FixtureRequest) -> str:
+    """The URL of an empty PostgreSQL database; of one with the tables, if the test takes it as a database too."""
+    return _choose(_postgres, request)
+
+
+@pytest.fixture
+def mariadb_url(_mariadb: OwnDatabases, request: pytest.FixtureRequest) -> str:
+    """The same on MariaDB."""
+    return _choose(_mariadb, request)
 
 
 @pytest.fixture(scope="session")
@@ -148,12 +187,11 @@ class Database:
 
 
 def _open_database(url: str) -> Iterator[Database]:
-    db = SQLAlchemy()
-    tables = build_tables(db)
     engine = create_engine(url)
     use_wal(engine)
-    db.metadata.create_all(engine)
-    yield Database(engine, tables)
+    if engine.dialect.name == "sqlite":
+        create_tables(engine)
+    yield Database(engine, declare_tables()[1])
     engine.dispose()
 
 
@@ -164,9 +202,15 @@ def sql_database(sql_url: str) -> Iterator[Database]:
 
 
 @pytest.fixture
-def postgres_database(postgres_url: str) -> Iterator[Database]:
+def postgres_database(_postgres: OwnDatabases) -> Iterator[Database]:
     """A PostgreSQL database with the tables."""
-    yield from _open_database(postgres_url)
+    yield from _open_database(_postgres.with_tables())
+
+
+@pytest.fixture
+def mariadb_database(_mariadb: OwnDatabases) -> Iterator[Database]:
+    """A MariaDB database with the tables."""
+    yield from _open_database(_mariadb.with_tables())
 
 
 @pytest.fixture

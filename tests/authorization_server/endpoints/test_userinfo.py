@@ -6,7 +6,7 @@ import uuid
 import flask
 import pytest
 from sqlalchemy import String, Uuid
-from sqlalchemy.orm import mapped_column
+from sqlalchemy.orm import DeclarativeBase, mapped_column
 
 from flask_private_key_jwt import ResourceProtector, current_token
 from flask_private_key_jwt.dpop.proof import access_token_hash
@@ -373,12 +373,16 @@ def uuid_people(server):
     """Alice's account, with a UUID for a key, and its model."""
     app, _, db = server
 
-    class Account(db.Model):
+    class Base(DeclarativeBase):
+        pass
+
+    class Account(Base):
+        __tablename__ = "account"
         id = mapped_column(Uuid, primary_key=True)
         name = mapped_column(String(20))
 
     with app.app_context():
-        db.create_all()
+        Base.metadata.create_all(db.engine)
         db.session.add(Account(id=KEY, name="Alice"))
         db.session.commit()
     return lambda key: db.session.get(Account, key)

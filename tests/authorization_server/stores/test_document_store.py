@@ -3,8 +3,6 @@
 import threading
 
 import pytest
-from flask_sqlalchemy import SQLAlchemy
-from sqlalchemy import create_engine
 
 from flask_private_key_jwt.authorization_server.stores.contracts import (
     LONGEST_COOLDOWN_SECONDS,
@@ -14,9 +12,7 @@ from flask_private_key_jwt.authorization_server.stores.contracts import (
     StoredDocument,
 )
 from flask_private_key_jwt.authorization_server.stores.sql.documents import SQLAlchemyFetchedDocumentStore
-from flask_private_key_jwt.authorization_server.stores.tables.models import build_tables
 from flask_private_key_jwt.database.driver import Database
-from flask_private_key_jwt.database.engine import use_wal
 from flask_private_key_jwt.errors import StoreUnavailable
 from tests.authorization_server.keys.memory_documents import MemoryDocumentStore
 
@@ -30,15 +26,9 @@ def open_document_store(request):
     """Opens stores that share one database, as several processes do."""
     if request.param == "memory":
         shared = MemoryDocumentStore()
-        yield lambda: shared
-        return
-    db = SQLAlchemy()
-    tables = build_tables(db)
-    engine = create_engine(request.getfixturevalue(f"{request.param}_url"))
-    use_wal(engine)
-    db.metadata.create_all(engine)
-    yield lambda: SQLAlchemyFetchedDocumentStore(Database(lambda: engine), tables)
-    engine.dispose()
+        return lambda: shared
+    database = request.getfixturevalue(f"{request.param}_database")
+    return lambda: SQLAlchemyFetchedDocumentStore(Database(lambda: database.engine), database.tables)
 
 
 @pytest.fixture

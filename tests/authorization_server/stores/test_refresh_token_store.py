@@ -139,14 +139,14 @@ def test_tokens_end_while_they_are_replaced(end, sql_database):
 @pytest.fixture(params=["sqlite", "postgres", "mariadb", "caseless"])
 def named_database(request: Any) -> Iterator[Any]:
     """A database of every kind, and one that compares names as MariaDB does by default: "Alice" is "alice"."""
-    caseless = request.param == "caseless"
-    url = request.getfixturevalue("sqlite_url" if caseless else f"{request.param}_url")
+    if request.param != "caseless":
+        yield request.getfixturevalue(f"{request.param}_database")
+        return
     db = SQLAlchemy()
     tables = build_tables(db)
-    if caseless:
-        for table in (tables.granted.authorization_code, tables.granted.refresh_token, tables.granted.consent):
-            table.c.subject.type = table.c.client_id.type = String(255, collation="NOCASE")
-    engine = create_engine(url)
+    for table in (tables.granted.authorization_code, tables.granted.refresh_token, tables.granted.consent):
+        table.c.subject.type = table.c.client_id.type = String(255, collation="NOCASE")
+    engine = create_engine(request.getfixturevalue("sqlite_url"))
     db.metadata.create_all(engine)
     yield SimpleNamespace(engine=engine, tables=tables)
     engine.dispose()
