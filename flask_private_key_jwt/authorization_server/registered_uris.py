@@ -3,8 +3,6 @@
 import re
 from urllib.parse import urlsplit
 
-from ..errors import InvalidClientMetadata
-
 # What a URI may hold at all (RFC 3986 §2): no quote, which could end the attribute of a page it is written into.
 _URI = re.compile(r"(?:[A-Za-z0-9\-._~:/?#\[\]@!$&'()*+,;=]|%[0-9A-Fa-f]{2})+")
 _ORIGIN = re.compile(r"https://[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*(?::[0-9]{1,5})?(?=[/?#]|$)")
@@ -17,11 +15,10 @@ def find_picture_origin(uri: str) -> str | None:
     return match[0] if match else None
 
 
-def check_page(name: str, uri: str) -> None:
+def check_page(uri: str) -> None:
     """Check the URI of a page or picture that people will be shown: a browser must not run it (RFC 7591 §5).
 
-    :param name: The member, e.g. ``logo_uri``.
-    :raises InvalidClientMetadata: It is not the URL of a web page.
+    :raises ValueError: It is not the URL of a web page.
     """
     try:
         parts = urlsplit(uri)
@@ -30,4 +27,4 @@ def check_page(name: str, uri: str) -> None:
         is_page = False
     # A user name would be read as the host, https://bank.example@evil.example; an escape there is decoded by browsers.
     if not is_page or not _URI.fullmatch(uri) or "@" in parts.netloc or "%" in parts.netloc:
-        raise InvalidClientMetadata(f"{name} {uri[:200]!r} is not the URL of a web page")
+        raise ValueError(f"{uri[:200]!r} is not the URL of a web page")

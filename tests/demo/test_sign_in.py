@@ -7,13 +7,13 @@ from pathlib import Path
 from urllib.parse import urlencode
 
 import pytest
-from token_server_browser import CHEAP, Browser
 
 from demo.token_server import oauth, pages, users
 from demo.token_server.database import db
 from demo.token_server.pages import TOO_OLD, WRONG
 from demo.token_server.sign_in_limit import MAX_FAILURES, WINDOW_SECONDS
 from demo.token_server.users import User
+from tests.demo.token_server_browser import CHEAP, Browser
 
 HTTPS = "https://as.example"
 pytestmark = pytest.mark.usefixtures("cheap_hashes")

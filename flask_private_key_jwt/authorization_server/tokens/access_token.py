@@ -99,6 +99,8 @@ class AccessTokenIssuer:
     def __init__(self, issuer: str, keys: ServerKeys) -> None:
         self._issuer = issuer
         self._keys = keys
+        self._head: tuple[jose.PrivateKey, bytes] | None = None
+        """The first part of every token, and the key it was made for."""
 
     def issue(self, grant: Grant, extra: Mapping[str, Any]) -> IssuedToken:
         """Make the token a grant allows (RFC 9068 §2.2).
@@ -126,5 +128,10 @@ class AccessTokenIssuer:
             **build_confirmation(grant.proof),
             **extra,
         }
-        header = {"typ": TYP, "kid": signing.public.kid}
-        return IssuedToken(jose.sign(header, claims, signing), jti, grant)
+        return IssuedToken(jose.sign_with_head(self._find_head(signing), claims, signing), jti, grant)
+
+    def _find_head(self, signing: jose.PrivateKey) -> bytes:
+        known = self._head
+        if known is None or known[0] is not signing:
+            known = self._head = signing, jose.encode_head({"typ": TYP, "kid": signing.public.kid}, signing)
+        return known[1]
