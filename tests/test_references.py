@@ -1,6 +1,7 @@
 """What docstrings, comments and pages name is there: files, modules, classes, functions and attributes."""
 
 import ast
+import builtins
 import inspect
 import re
 import subprocess
@@ -49,19 +50,22 @@ def python_files(*folders):
     return [file for folder in folders for file in sorted((ROOT / folder).rglob("*.py"))]
 
 
-def name_of(path):
-    return str(path.relative_to(ROOT))
-
-
 # --- files ----------------------------------------------------------------------------------------------
-@pytest.mark.parametrize("path", python_files(PACKAGE, "demo", "bench", "tools", "migrations"), ids=name_of)
-def test_files_that_docstrings_and_comments_name_are_there(path):
-    assert [name for text in prose_of(path.read_text(encoding="utf-8")) for name in missing_files(text)] == []
+@pytest.mark.parametrize("folder", [PACKAGE, "demo", "bench", "tools", "migrations", "tests"])
+def test_files_that_docstrings_and_comments_name_are_there(folder):
+    missing = [
+        (file.relative_to(ROOT).as_posix(), name)
+        for file in python_files(folder)
+        for text in prose_of(file.read_text(encoding="utf-8"))
+        for name in missing_files(text)
+    ]
+
+    assert missing == []
 
 
-@pytest.mark.parametrize("path", PAGES, ids=name_of)
-def test_files_that_pages_name_are_there(path):
-    assert missing_files(path.read_text(encoding="utf-8")) == []
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_files_that_pages_name_are_there(page):
+    assert missing_files(page.read_text(encoding="utf-8")) == []
 
 
 # --- names ----------------------------------------------------------------------------------------------
@@ -84,16 +88,17 @@ def has(owner, path):
 def is_there(target, module, owner=None):
     """Whether a reference leads somewhere.
 
-    Without a dot in front: from its module or class, from the package, or as a public name. With one: from any module
-    whose name ends so.
+    Without a dot in front: from its module or class, as a public name, or Python's own. With one: from any module, or
+    from one whose name ends so.
     """
     path = target.lstrip(".").split(".")
     if target.startswith("."):
-        ends = [(f".{'.'.join(path[:cut])}", path[cut:]) for cut in range(1, len(path) + 1)]
+        ends = [(".".join(["", *path[:cut]]), path[cut:]) for cut in range(len(path) + 1)]
         return any(name.endswith(end) and has(found, rest) for end, rest in ends for name, found in modules().items())
     if path[0] == PACKAGE:
         return has(import_module(PACKAGE), path[1:])
-    return any(has(home, path) for home in (module, getattr(module, owner or "", None), import_module(PACKAGE)) if home)
+    homes = (module, getattr(module, owner or "", None), import_module(PACKAGE), builtins)
+    return any(has(home, path) for home in homes if home is not None)
 
 
 def references(file):
@@ -109,11 +114,15 @@ def references(file):
     yield from visit(ast.parse(file.read_text(encoding="utf-8")), None)
 
 
-@pytest.mark.parametrize("name", sorted(modules()))
-def test_names_that_docstrings_refer_to_are_there(name):
-    module = modules()[name]
+def test_names_that_docstrings_refer_to_are_there():
+    missing = [
+        (name, target)
+        for name, module in modules().items()
+        for target, owner in references(Path(module.__file__))
+        if not is_there(target, module, owner)
+    ]
 
-    assert [found for found, owner in references(Path(module.__file__)) if not is_there(found, module, owner)] == []
+    assert missing == []
 
 
 @pytest.mark.parametrize(

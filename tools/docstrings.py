@@ -109,6 +109,9 @@ def result_type(function: Any) -> str:
 
 def type_text(annotation: ast.expr) -> str:
     """A type as a reader knows it: without our module names, and without our own names of types that say no more."""
+    if isinstance(annotation, ast.Subscript) and ast.unparse(annotation.value) == "Annotated":
+        assert isinstance(annotation.slice, ast.Tuple)
+        annotation = annotation.slice.elts[0]
     text = re.sub(r"\b(?:jose|flask|os|requests)\.(?=\w)", "", ast.unparse(annotation))
     for name in re.findall(r"(?<![\w.])[A-Z]\w+", text):
         definition = definitions().get(name)
