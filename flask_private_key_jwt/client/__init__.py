@@ -36,7 +36,7 @@ __all__ = [
 ]
 
 _HOMES = {
-    "DiscoveryError": "..discovery",
+    "DiscoveryError": "..fetching.discovery",
     "ForeignOrigin": ".errors",
     "Introspection": ".introspection",
     "IntrospectionClient": ".introspection",
