@@ -2,7 +2,6 @@
 
 import re
 
-from ..errors import InvalidClientMetadata
 from ..url import find_web_url
 
 _NAME = re.compile(r"[a-z0-9-]+(?:\.[a-z0-9-]+)*")
@@ -17,11 +16,10 @@ def find_picture_origin(uri: str) -> str | None:
     return url.origin if url is not None and url.scheme == "https" and _NAME.fullmatch(url.host) else None
 
 
-def check_page(name: str, uri: str) -> None:
+def check_page(uri: str) -> None:
     """Check the URI of a page or picture that people will be shown: a browser must not run it (RFC 7591 §5).
 
-    :param name: The member, e.g. ``logo_uri``.
-    :raises InvalidClientMetadata: It is not the URL of a web page.
+    :raises ValueError: It is not the URL of a web page.
     """
     if find_web_url(uri) is None:
-        raise InvalidClientMetadata(f"{name} {uri[:200]!r} is not the URL of a web page")
+        raise ValueError(f"{uri[:200]!r} is not the URL of a web page")

@@ -23,7 +23,7 @@ ADVICE = {
 
 
 @dataclass(frozen=True, slots=True)
-class Endpoint:
+class FormEndpoint:
     """An endpoint of an authorization server."""
 
     member: str

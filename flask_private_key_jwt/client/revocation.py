@@ -1,10 +1,10 @@
 """What a revocation endpoint answers (RFC 7009 §2.2)."""
 
 from ..fetching.discovery import Answer
-from .endpoint import ADVICE, Endpoint
+from .endpoint import ADVICE, FormEndpoint
 from .errors import RevocationError
 
-REVOCATION = Endpoint(
+REVOCATION = FormEndpoint(
     "revocation_endpoint",
     undone="The token may still count",
     failure=RevocationError,

@@ -49,6 +49,7 @@ class ServerMetadata:
     """A metadata document that is really about the issuer it was fetched for (RFC 8414 §3.3)."""
 
     issuer: str
+    """Who issues tokens there (RFC 8414 §2)."""
     raw: Mapping[str, Any] = field(repr=False)
     """The whole document, as it came."""
 

@@ -12,8 +12,8 @@ from ..authorization.parameters import RESPONSE_TYPE
 from ..authorization.response import RESPONSE_MODES
 from ..grants.pkce import METHODS
 from ..registered_client import PUBLIC
-from ..registration.openid import SUBJECT_TYPE
-from ..registration.redirects import supported_methods
+from ..registration.authentication import supported_methods
+from ..registration.unsupported_members import SUBJECT_TYPE
 from ..state import State, current_state
 from ..tokens.id_token import OPENID
 from ..tokens.user_claims import SCOPE_CLAIMS, list_claims

@@ -18,11 +18,11 @@ from ...settings.server import ServerSettings
 from ...url import find_url
 from ..client_auth.private_key_jwt import METHOD
 from ..grants import GRANTS
-from ..grants.scope import split_scope
 from ..keys.remote_documents import DocumentUnavailable, RemoteDocuments
-from ..registered_client import RegisteredClient
+from ..member_kinds import split_scope
+from ..registered_client import OPERATOR_MEMBERS, RegisteredClient
 from ..stores.contracts import ClientStore
-from .metadata import OPERATOR_MEMBERS, build_client
+from .metadata import build_client
 
 MAX_BYTES = 16384
 """Largest document; the draft recommends 5 kilobytes (§8.7), which keys with certificates outgrow."""
