@@ -6,20 +6,20 @@ from typing import Any
 from ...errors import InvalidClientMetadata, InvalidRedirectURI
 from ...settings.server import ServerSettings
 from ..client_auth import CLIENT_AUTH_METHODS
+from ..grants import GRANTS
 from ..redirect_uri import check_redirect_uri, is_on_device
-from ..registered_client import PUBLIC, ApplicationType
+from ..registered_client import ApplicationType
 
 CODE_GRANT = "authorization_code"
 MAX_REDIRECT_URIS = 20
 
 
 def supported_methods(settings: ServerSettings, grant_types: Collection[str]) -> tuple[str, ...]:
-    """How clients authenticate: a public one acts for people only, never under ``fapi2``, and cannot sign a request.
+    """The ways to authenticate that a client may be registered for.
 
     :param grant_types: What the server's token endpoint answers.
     """
-    public = CODE_GRANT in grant_types and settings.PROFILE != "fapi2" and not settings.REQUIRE_SIGNED_REQUESTS
-    return tuple(method for method in CLIENT_AUTH_METHODS if public or method != PUBLIC)
+    return tuple(method.name for method in CLIENT_AUTH_METHODS if method.is_open(settings, grant_types))
 
 
 def find_application_type(metadata: Mapping[str, Any]) -> ApplicationType:
@@ -89,5 +89,8 @@ def check_public_client(metadata: Mapping[str, Any]) -> None:
             raise InvalidClientMetadata(f"{name} is there, but token_endpoint_auth_method is 'none'")
     if metadata.get("dpop_bound_access_tokens") is False:
         raise InvalidClientMetadata("dpop_bound_access_tokens is false, but a public client's tokens are always bound")
-    if "client_credentials" in metadata.get("grant_types", ["client_credentials"]):
-        raise InvalidClientMetadata("grant type 'client_credentials' is not for a public client; name its grant_types")
+    given = metadata.get("grant_types", ["client_credentials"])
+    kept_back = [grant for grant in GRANTS if not grant.for_public_clients]
+    for grant in kept_back if isinstance(given, list) else ():  # what is no list is refused later
+        if grant.name in given:
+            raise InvalidClientMetadata(f"grant type {grant.name!r} is not for a public client; name its grant_types")

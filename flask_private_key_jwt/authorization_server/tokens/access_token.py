@@ -55,7 +55,7 @@ class Grant:
 
 
 @dataclass(frozen=True, slots=True)
-class AccessToken:
+class IssuedAccessToken:
     """An issued access token, ready for the answer (RFC 6749 §5.1)."""
 
     value: str
@@ -65,17 +65,24 @@ class AccessToken:
     """The ID token that goes along, where the scope asks for one (OpenID Connect Core §3.1.3.3)."""
 
     def __repr__(self) -> str:
-        return f"<AccessToken {self.jti} for {self.grant.client_id!r}>"
+        return f"<IssuedAccessToken {self.jti} for {self.grant.client_id!r}>"
 
-    def members(self) -> "TokenMembers":
-        """The members of the token response."""
+    def members(self, *, refresh_token: str | None = None) -> "TokenMembers":
+        """The members of the token response.
+
+        :param refresh_token: One that goes along.
+        """
         members = TokenMembers(
             access_token=self.value,
             token_type="DPoP" if self.grant.proof else "Bearer",
             expires_in=self.grant.lifetime,
             scope=" ".join(self.grant.scope),
         )
-        return members if self.id_token is None else TokenMembers(members, id_token=self.id_token)
+        if self.id_token is not None:
+            members["id_token"] = self.id_token
+        if refresh_token is not None:
+            members["refresh_token"] = refresh_token
+        return members
 
 
 class TokenMembers(dict[str, Any]):
@@ -96,7 +103,7 @@ class AccessTokenIssuer:
         self._issuer = issuer
         self._keys = keys
 
-    def issue(self, grant: Grant, extra: Mapping[str, Any]) -> AccessToken:
+    def issue(self, grant: Grant, extra: Mapping[str, Any]) -> IssuedAccessToken:
         """Make the token a grant allows (RFC 9068 §2.2).
 
         :param extra: Further claims, from the application's token policy.
@@ -123,4 +130,4 @@ class AccessTokenIssuer:
             **extra,
         }
         header = {"typ": TYP, "kid": signing.public.kid}
-        return AccessToken(jose.sign(header, claims, signing), jti, grant)
+        return IssuedAccessToken(jose.sign(header, claims, signing), jti, grant)
