@@ -13,6 +13,7 @@ from ...errors import ConfigurationError
 from ..registered_client import RegisteredClient
 from ..request import FormRequest
 from .authlib_request import AuthenticatedClient, TokenRequest
+from .base import GrantType
 
 Registration = tuple[Any, Any]
 """A grant class of Authlib's, and its extensions."""
@@ -22,7 +23,7 @@ FORBIDDEN_GRANTS = {"password": "it hands a user's password to the client (RFC 9
 
 
 class AuthlibGrants:
-    """The grants of one app; see :class:`.token_grants.Guests`.
+    """The grants of one app.
 
     :param server: Authlib's server, which its grants come back to for the client and the tokens.
     :param declared: What was registered on the extension; more may come.
@@ -35,12 +36,12 @@ class AuthlibGrants:
         self._registered = registered
 
     def grant_types(self) -> Iterator[str]:
-        """See :meth:`.token_grants.Guests.grant_types`."""
+        """The ``grant_type`` values they answer."""
         grants = chain(self._declared, self._registered)
         return (grant_class.GRANT_TYPE for grant_class, _ in grants if grant_class.GRANT_TYPE)
 
     def find(self, request: FormRequest, client: RegisteredClient, proof: DPoPProof | None) -> "RegisteredGrant | None":
-        """See :meth:`.token_grants.Guests.find`; a grant class may have a rule of its own for what it answers."""
+        """The one that answers *request*, if any does: a grant class may have a rule of its own for that."""
         if not self._declared and not self._registered:
             return None
         authlib_request = TokenRequest(request, AuthenticatedClient(client, request, proof))
@@ -50,9 +51,9 @@ class AuthlibGrants:
         return None
 
     def note_authenticated(
-        self, request: FormRequest, client: RegisteredClient, proof: DPoPProof | None, *, by: object
+        self, request: FormRequest, client: RegisteredClient, proof: DPoPProof | None, *, by: GrantType
     ) -> None:
-        """See :meth:`.token_grants.Guests.note_authenticated`; Authlib's own grants tell it themselves."""
+        """Tell who listens to Authlib's signal that a grant of ours takes the client; Authlib's tell it themselves."""
         if self._server.is_authentication_heard():
             self._server.send_signal(
                 "after_authenticate_client", client=AuthenticatedClient(client, request, proof), grant=by
@@ -69,7 +70,10 @@ class RegisteredGrant:
         self._server = server
 
     def check(self) -> "AcceptedGrant":
-        """See :meth:`.token_grants.Guest.check`."""
+        """Let it look at the request.
+
+        :raises OAuth2Error: It refuses the request.
+        """
         grant = self._grant_class(self._request, self._server)
         for extend in self._extensions or ():
             extend(grant)

@@ -1,8 +1,5 @@
 """Which grant answers a token request: one of the application's own, or one of the table that has what it needs."""
 
-from collections.abc import Iterable
-from typing import Protocol
-
 from ...dpop.proof import DPoPProof
 from ...errors import InvalidRequest, UnauthorizedClient, UnsupportedGrantType
 from ...settings.server import ServerSettings
@@ -11,34 +8,9 @@ from ..needs import Offered, find_missing
 from ..registered_client import RegisteredClient
 from ..request import FormRequest
 from . import GRANTS
-from .authlib_grants import AcceptedGrant
-from .base import Allowed, BuiltInGrant, GrantParts, GrantType
+from .authlib_grants import AcceptedGrant, AuthlibGrants
+from .base import Allowed, BuiltInGrant, GrantParts
 from .policy import check_may_use
-
-
-class Guests(Protocol):
-    """The application's own grants, which are Authlib's."""
-
-    def grant_types(self) -> Iterable[str]:
-        """The ``grant_type`` values they answer."""
-
-    def find(self, request: FormRequest, client: RegisteredClient, proof: DPoPProof | None) -> "Guest | None":
-        """The one that answers *request*, if any does."""
-
-    def note_authenticated(
-        self, request: FormRequest, client: RegisteredClient, proof: DPoPProof | None, *, by: GrantType
-    ) -> None:
-        """Tell who listens to Authlib's signal that a grant of ours takes the client's authentication."""
-
-
-class Guest(Protocol):
-    """A grant of the application's own, about to look at one request."""
-
-    def check(self) -> AcceptedGrant:
-        """Let it look at the request.
-
-        :raises OAuth2Error: It refuses the request.
-        """
 
 
 class TokenGrants:
@@ -50,7 +22,7 @@ class TokenGrants:
     :param offered: What the application has by now.
     """
 
-    def __init__(self, settings: ServerSettings, parts: GrantParts, *, guests: Guests, offered: Offered) -> None:
+    def __init__(self, settings: ServerSettings, parts: GrantParts, *, guests: AuthlibGrants, offered: Offered) -> None:
         self._settings = settings
         self._guests = guests
         self._offered = offered
