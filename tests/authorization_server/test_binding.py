@@ -32,9 +32,8 @@ def bind(make_checker, app, client):
 @pytest.mark.parametrize("bound", [True, False])
 def test_proof_is_checked_whether_it_is_required_or_not(required, bound, bind, build_dpop, proof_key):
     assert bind(build_dpop(), required=required, bound=bound).thumbprint == proof_key.public.thumbprint
-    with pytest.raises(InvalidDPoPProof) as refused:
+    with pytest.raises(InvalidDPoPProof):
         bind(build_dpop(htm="GET"), required=required, bound=bound)
-    assert refused.value.client_id == CLIENT_ID
 
 
 def test_nothing_is_bound_where_nobody_asks_for_it(bind):
@@ -47,7 +46,6 @@ def test_missing_proof_is_refused_where_one_is_required(wish, bind):
         bind(None, **wish)
 
     assert refused.value.reason == "no DPoP proof, though the server or the client requires bound tokens"
-    assert refused.value.client_id == CLIENT_ID
 
 
 def test_empty_proof_is_a_wrong_one_rather_than_none(bind):
