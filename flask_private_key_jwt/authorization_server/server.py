@@ -1,6 +1,5 @@
 """The seven steps of a token request, on Authlib's Flask authorization server (RFC 6749 §3.2)."""
 
-import json
 from typing import Any
 
 import flask
@@ -19,6 +18,7 @@ from .grants.token_grants import TokenGrants
 from .needs import Offered
 from .request import FormRequest, HTTPRequest, read_form
 from .response import empty_response, inactive_response, pushed_response, token_response
+from .sending import build_response
 from .server_parts import CallerChecks, Declarations, TokenParts
 from .tokens.access_token import IssuedAccessToken
 
@@ -134,7 +134,8 @@ class AuthorizationServer(AuthlibServer):
 
     def read_form(self, endpoint: str, request: HTTPRequest | None = None) -> FormRequest:
         """Read the form of a request to a machine endpoint: ``token``, ``par``, ``revoke`` …, as its path ends."""
-        http: HTTPRequest = request or flask.request
+        # The request itself: Flask's proxy would look for it again with each of its attributes.
+        http: HTTPRequest = request or flask.request._get_current_object()  # type: ignore[attr-defined]
         url = f"{self.base_url}/{endpoint}"
         return read_form(http, endpoint=endpoint, url=url, max_bytes=self.settings.REQUEST_MAX_BYTES)
 
@@ -152,12 +153,7 @@ class AuthorizationServer(AuthlibServer):
 
     def send(self, answer: Answer) -> flask.Response:
         """Step 7: an answer as a Flask response."""
-        # As text: left to itself, Authlib takes Flask's JSON, which sorts members and knows dates, at thrice the cost.
-        body = "" if answer.body is None else json.dumps(dict(answer.body))
-        response: flask.Response = self.handle_response(answer.status, body, list(answer.headers))
-        if answer.body is None:
-            del response.headers["Content-Type"]  # Flask's own, for a body that is not there
-        return response
+        return build_response(answer)
 
     def _note(self, reason: InactiveToken, *, endpoint: str) -> str:
         """Tell the log and the signal why a token is not spoken of; the reference id for the answer."""

@@ -139,6 +139,7 @@ class Guard:
             method=environ["REQUEST_METHOD"],
             url=self.target.build(environ),
             access_token=credentials.token,
+            jkt=token.jkt,
         )
         if proof.thumbprint != token.jkt:
             raise InvalidToken("the proof is made with another key than the token's")

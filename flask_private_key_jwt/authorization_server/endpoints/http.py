@@ -27,6 +27,7 @@ from ...refusal import error_response
 from ..endpoint import ServerEndpoint
 from ..response import translate
 from ..state import EXTENSION_KEY, State, current_state
+from .session_on_demand import SessionOnDemand
 
 log = logging.getLogger("flask_private_key_jwt")
 
@@ -94,11 +95,13 @@ class MachineEndpoints:
             view = endpoint.view if endpoint.in_browser else partial(respond, endpoint)
             app.add_url_rule(path, name, view, methods=methods, **rule)
             self._rules[path] = next(app.url_map.iter_rules(name))
+        machines = frozenset(path for path, endpoint in self._endpoints.items() if not endpoint.in_browser)
+        app.session_interface = SessionOnDemand(app.session_interface, machines)  # type: ignore[assignment]
         # In front, whenever the app registered its own: Flask offers no other way to come first.
         app.before_request_funcs.setdefault(None, []).insert(0, self._dispatch)
 
     def _dispatch(self) -> ResponseReturnValue | None:
-        request = flask.request
+        request: flask.Request = flask.request._get_current_object()  # type: ignore[attr-defined]
         endpoint = self._endpoints.get(request.path)
         if endpoint is None:
             return None
