@@ -17,18 +17,7 @@ HEAVY = (
     "authlib.integrations",
     "authlib.jose",
 )
-OURS = (
-    "extension",
-    "state",
-    "server",
-    "registration",
-    "cli",
-    "endpoints",
-    "grants",
-    "client_auth",
-    "tokens",
-    "resource_server",
-)
+OURS = ("extension", "authorization_server", "resource_server")
 
 
 def loaded_by(statement):
