@@ -25,12 +25,12 @@ class WholeResponse(flask.Response):
     _ends_later = False
 
     def call_on_close(self, func: Callable[[], Any]) -> Callable[[], Any]:
-        """See :meth:`werkzeug.wrappers.Response.call_on_close`: then the server has to say when it is done."""
+        """As in ``werkzeug.wrappers.Response``: then the server has to say when it is done."""
         self._ends_later = True
         return super().call_on_close(func)
 
     def get_wsgi_response(self, environ: "WSGIEnvironment") -> Any:
-        """See :meth:`werkzeug.wrappers.Response.get_wsgi_response`."""
+        """As in ``werkzeug.wrappers.Response``."""
         body, headers = self.response, self.headers.to_wsgi_list()
         names = {name.lower() for name, _ in headers}
         if (
