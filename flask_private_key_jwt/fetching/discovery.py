@@ -9,13 +9,13 @@ from dataclasses import dataclass, field
 from queue import Empty, SimpleQueue
 from threading import Thread
 from typing import Any
-from urllib.parse import urlsplit
 
 import requests
 
 from ..jose import jose
 from ..jose.unset import is_unset, without_unset
-from ..settings.values import https_url, is_loopback_host
+from ..settings.values import https_url
+from ..url import BadURL, read_url
 from .exchange_errors import explain, is_timeout
 from .outbound import USUAL, Outbound, find_proxy_problem
 
@@ -112,8 +112,8 @@ def fetch_metadata(issuer: str, *, timeout: float = TIMEOUT_SECONDS, outbound: O
 
 def metadata_locations(issuer: str) -> tuple[str, str]:
     """Where the metadata of *issuer* may be: RFC 8414 §3.1 inserts before the path, OpenID Discovery §4.1 appends."""
-    parts = urlsplit(issuer)
-    origin, path = f"{parts.scheme}://{parts.netloc}", parts.path.rstrip("/")
+    url = read_url(issuer)
+    origin, path = f"{url.scheme}://{url.authority}", url.path.rstrip("/")
     return f"{origin}{_OAUTH}{path}", f"{origin}{path}{_OPENID}"
 
 
@@ -161,15 +161,13 @@ def _load_object(answer: "FetchedAnswer", url: str) -> dict[str, Any]:
         raise _NoDocument(f"{url} is not usable: {problem}.") from None
 
 
-def _is_safe_url(url: str) -> bool:
+def _is_safe_url(text: str) -> bool:
     try:
-        parts = urlsplit(url)
-        _ = parts.port
-    except ValueError:
+        url = read_url(text)
+        url.check_protected()
+    except BadURL:
         return False
-    if "#" in url or "@" in parts.netloc or not parts.hostname or any(c <= " " or c > "~" for c in url):
-        return False
-    return parts.scheme == "https" or (parts.scheme == "http" and is_loopback_host(parts.hostname))
+    return url.fragment is None
 
 
 def _get(url: str, *, timeout: float, outbound: Outbound) -> "FetchedAnswer":

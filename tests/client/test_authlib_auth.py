@@ -120,7 +120,7 @@ def test_the_audience_may_be_the_token_endpoint(send):
     [
         ({"audience": "issuer"}, "a URL, not the word 'issuer': leave it out for the issuer"),
         ({"audience": "token_endpoint"}, "not the word 'token_endpoint': .* give the URL of the token endpoint"),
-        ({"audience": ""}, "The audience '' is not the URL of a token endpoint: it must be an absolute URI"),
+        ({"audience": ""}, "The audience '' is not the URL of a token endpoint: it must be an absolute URL"),
         ({"issuer": "http://as.example"}, "The issuer 'http://as.example' is not accepted: it must use https"),
         ({"issuer": f"{ISSUER}?x"}, "must have no query"),
         ({"client_id": ""}, "The client_id is empty."),

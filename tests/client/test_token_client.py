@@ -426,7 +426,7 @@ def test_an_audience_that_was_given_is_sent_to_every_endpoint(make_client, token
     [
         ("issuer", "The audience is a URL, not the word 'issuer': leave it out for the issuer"),
         ("token_endpoint", "The audience is a URL, not the word 'token_endpoint': .* give the URL of the token end"),
-        ("", "The audience '' is not the URL of a token endpoint: it must be an absolute URI"),
+        ("", "The audience '' is not the URL of a token endpoint: it must be an absolute URL"),
         (5, "The audience 5 is not the URL of a token endpoint"),
     ],
 )

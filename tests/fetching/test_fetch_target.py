@@ -60,17 +60,21 @@ def test_another_scheme_is_refused(scheme):
 
 @pytest.mark.parametrize("url", ["", "keys.example", "//keys.example/a", "https:", "https:///a", "https:keys", "/a"])
 def test_a_url_without_scheme_or_host_is_refused(url):
-    assert reason_for(url) in ("the URL's host is not a host name", "the URL is not https")
+    assert reason_for(url) in (
+        "the URL must be an absolute URL",
+        "the URL's host is not a host name",
+        "the URL is not https",
+    )
 
 
 @pytest.mark.parametrize("url", ["https://keys.example/#", "https://keys.example/a#b", "https://k.example#@10.0.0.1/"])
 def test_a_fragment_is_refused(url):
-    assert reason_for(url) == "the URL has a fragment or a user name"
+    assert reason_for(url) == "the URL has a fragment"
 
 
 @pytest.mark.parametrize("user", ["u@", "u:p@", "@", ":@", "u%40:p@"])
 def test_a_user_name_is_refused(user):
-    assert reason_for(f"https://{user}keys.example/a") == "the URL has a fragment or a user name"
+    assert reason_for(f"https://{user}keys.example/a") == "the URL holds a user name"
 
 
 @pytest.mark.parametrize("character", [*'\t\n\r \x00\x1f\x7f"<>^`{|}', "\\"])
@@ -79,14 +83,17 @@ def test_a_character_that_no_url_has_is_refused(character):
         assert reason_for(url) == "the URL holds a character that no URL has"
 
 
-@pytest.mark.parametrize("url", ["https://keys.example/é", "https://keys.example/?é", "https://keys.example/\ud800"])
+@pytest.mark.parametrize(
+    "url",
+    ["https://keys.example/é", "https://keys.example/?é", "https://keys.example/\ud800", "https://k.example/%é41"],
+)
 def test_a_path_that_is_not_ascii_is_refused(url):
-    assert reason_for(url) == "the URL's path or query is not ASCII"
+    assert reason_for(url) == "the URL holds a character that no URL has"
 
 
 @pytest.mark.parametrize("port", ["x", "-1", "65536", "99999", "+443", "4_43", "４４３"])
 def test_a_port_that_is_no_number_is_refused(port):
-    assert reason_for(f"https://keys.example:{port}/a") == "not a URL"
+    assert reason_for(f"https://keys.example:{port}/a") == "the URL has a port that is not a number up to 65535"
 
 
 @pytest.mark.parametrize(
@@ -109,21 +116,20 @@ def test_a_port_that_is_no_number_is_refused(port):
     ],
 )
 def test_a_host_that_is_no_name_is_refused(host):
-    assert reason_for(f"https://{host}/a") == "the URL's host is not a host name"
+    assert reason_for(f"https://{host}/a") in (
+        "the URL has a host that is neither a name nor an IP address",
+        "the URL's host is not a host name",
+    )
 
 
 @pytest.mark.parametrize("host", ["[::1", "::1]", "[2606::1]x", "x[2606::1]", "[2606::1].example", "[fe80::1%25eth0]"])
 def test_brackets_around_anything_but_an_address_are_refused(host):
-    assert reason_for(f"https://{host}/a") in ("not a URL", "the URL's host is not an address in brackets")
+    assert reason_for(f"https://{host}/a") == "the URL has a host that is neither a name nor an IP address"
 
 
 @pytest.mark.parametrize("host", ["[]", "[v1.x]", "[1::2::3]", "[2606::g]", "[93.184.215.14]"])
 def test_an_address_in_brackets_that_is_not_ipv6_is_refused(host):
-    assert reason_for(f"https://{host}/a") in (
-        "not a URL",
-        "the URL's host is not an address in brackets",
-        "the URL's address is not an IPv6 address",
-    )
+    assert reason_for(f"https://{host}/a") == "the URL has a host that is neither a name nor an IP address"
 
 
 def test_the_longest_url_is_accepted():

@@ -270,6 +270,8 @@ def test_a_server_that_says_nothing_and_hangs_up_is_said(authority):
         "http://u:hunter2@h:x",
         "http://[::hunter2",
         "http://u:80/hunter2@h:1",
+        "http://u:80?hunter2@h:1",
+        "http://u:hunter2@h:0",
         5,
     ],
 )

@@ -208,7 +208,8 @@ def test_an_api_asks_about_tokens_on_the_same_way(proxy, authority, call, site, 
     ("config", "sentence"),
     [
         ({"OAUTH2_PROXY": "proxy.example:3128"}, "OAUTH2_PROXY is not accepted: it must be the URL of a proxy"),
-        ({"OAUTH2_PROXY": "http://u:hunter2@h:x"}, "OAUTH2_PROXY is not accepted: it must be a URL"),
+        ({"OAUTH2_PROXY": "http://u:hunter2@h:x"}, "OAUTH2_PROXY is not accepted: it must be the URL of a proxy"),
+        ({"OAUTH2_PROXY": "http://u:80/hunter2@h:1"}, "OAUTH2_PROXY is not accepted: it must be the URL of a proxy"),
         ({"OAUTH2_CA_BUNDLE": "/no/such.pem"}, r"The OAUTH2_CA_BUNDLE '/no/such\.pem' does not exist"),
     ],
 )

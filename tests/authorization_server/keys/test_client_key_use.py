@@ -9,7 +9,12 @@ from authlib.consts import default_json_headers
 from authlib.oauth2.rfc6749 import TokenEndpoint
 from sqlalchemy import event, text
 
-from flask_private_key_jwt.authorization_server.keys.client_key_use import AWAY_SECONDS, RETRY_SECONDS, ClientKeyUse
+from flask_private_key_jwt.authorization_server.keys.client_key_use import (
+    AWAY_SECONDS,
+    RETRY_SECONDS,
+    ClientKeyUse,
+    _Due,
+)
 from flask_private_key_jwt.database.missing_tables import ADVICE
 from flask_private_key_jwt.errors import InvalidClientMetadata, StoreUnavailable
 from flask_private_key_jwt.fetching.fetch_target import FetchProblem
@@ -474,7 +479,7 @@ def test_a_token_request_of_a_new_hour_is_two_writes(settings, ask, client, cloc
 def test_a_worker_that_finds_the_hour_written_writes_nothing(settings, ask, client, app, oauth, clock, statements):
     ask()
     with app.app_context():
-        app.extensions["private_key_jwt"].server.key_use._due._due_at.clear()  # as in a worker that has just started
+        app.extensions["private_key_jwt"].server.key_use._due = _Due(10)  # as in a worker that has just started
     statements.clear()
     ask()
 

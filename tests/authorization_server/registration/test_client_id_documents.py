@@ -390,6 +390,9 @@ def test_url_with_a_path_may_be_a_client_id(url):
         f"https://{HOST}/%2e%2E/client.json",
         f"https://{HOST}/.%2e/client.json",
         "https://[::1/a",
+        "https://[::1]x/a",
+        f"https://u@{HOST}/a",
+        f"https://{HOST}/100%",
         "urn:example:client",
     ],
 )

@@ -95,6 +95,9 @@ def test_uri_of_a_device_is_for_native_clients(uri, add):
         "https://app.example/\\",
         "https://app.example:99999/",
         "https://[::1/",
+        "https://[::1]app.example/",
+        "https://app..example/",
+        "https://app.example/100%",
         "https://app.example/" + "a" * 2048,
         "http://app.example/",
         "http://localhost.evil.example/",
@@ -207,7 +210,7 @@ def test_client_with_a_place_on_the_web_has_to_say_that_it_is_native(add):
     [
         ("com.example.app://callback", "names a host after its own scheme: one slash, not two"),
         ("com.example.app://callback/", "names a host after its own scheme: one slash, not two"),
-        ("http://localhost:99999/", "is not a URI"),
+        ("http://localhost:99999/", "has a port that is not a number up to 65535"),
         ("http://127.0.0.1:0/#a", "is not a URI without a fragment"),
     ],
 )

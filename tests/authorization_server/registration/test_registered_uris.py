@@ -39,6 +39,8 @@ def test_page_is_accepted(uri):
         "https://console.example/a|b^c`d{e}",
         "https://console.example/100%",
         "https://console.example/%zz",
+        "https://console.example:99999/",
+        "https://[::1]console.example/",
         "https://bücher.example/",
         "https://console.example/\u202e",
         "https://bank.example@console.example/",
