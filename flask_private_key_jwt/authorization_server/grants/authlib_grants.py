@@ -30,7 +30,9 @@ class AuthlibGrants:
     :param registered: What was registered on the app's server; more may come.
     """
 
-    def __init__(self, server: Any, declared: Sequence[GrantDeclaration], registered: Sequence[GrantDeclaration]) -> None:
+    def __init__(
+        self, server: Any, declared: Sequence[GrantDeclaration], registered: Sequence[GrantDeclaration]
+    ) -> None:
         self._server = server
         self._declared = declared
         self._registered = registered
