@@ -12,6 +12,7 @@ from ._version import __version__
 if TYPE_CHECKING:
     from .authorization_server.authorization.interaction import ConsentPage, SignIn
     from .authorization_server.endpoints.browser_session import note_sign_in
+    from .authorization_server.stores.tables.former_columns import gather_client_metadata, spread_client_metadata
     from .errors import TooManyRequests
     from .extension import PrivateKeyJWT
     from .resource_server import ResourceProtector, current_token
@@ -24,6 +25,8 @@ _EXPORTS = {
     "TooManyRequests": ".errors",
     "SignIn": ".authorization_server.authorization.interaction",
     "note_sign_in": ".authorization_server.endpoints.browser_session",
+    "gather_client_metadata": ".authorization_server.stores.tables.former_columns",
+    "spread_client_metadata": ".authorization_server.stores.tables.former_columns",
 }
 
 __all__ = [
@@ -34,7 +37,9 @@ __all__ = [
     "TooManyRequests",
     "__version__",
     "current_token",
+    "gather_client_metadata",
     "note_sign_in",
+    "spread_client_metadata",
 ]
 
 
