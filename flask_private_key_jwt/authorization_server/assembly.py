@@ -16,7 +16,7 @@ from ..jose.derived import Secrets
 from ..settings.reading import read
 from ..settings.server import ServerSettings
 from ..settings.values import ASYMMETRIC_ALGS
-from ..tokens.verification import KeySource, OwnKeys, TokenVerifier
+from ..tokens.verification import IssuerKeys, OwnKeys, TokenVerifier
 from .app_secrets import read_app_secrets
 from .authorization.push_quota import PushQuota
 from .authorization.request_object import RequestObjects
@@ -50,7 +50,7 @@ from .stores.contracts import ClientStore, FetchedDocumentStore
 from .stores.tables.models import Tables
 from .tokens.access_token import AccessTokenIssuer
 from .tokens.id_token import IdTokenIssuer
-from .tokens.introspection import Introspection
+from .tokens.introspection import TokenIntrospector
 from .tokens.issued import IssuedTokens
 from .tokens.refresh_token import RefreshTokens
 from .tokens.revocation import TokenRevoker
@@ -170,7 +170,7 @@ def _build_server(
         push_quota=PushQuota(settings, stores.authorizations, stores.counters),
         refresh_tokens=refresh_tokens,
         revocations=revocations,
-        introspection=Introspection(
+        introspection=TokenIntrospector(
             settings,
             issued=issued,
             refresh_tokens=refresh_tokens,
@@ -193,7 +193,7 @@ def _build_binding(settings: ServerSettings, secrets: Secrets) -> TokenBinding:
     return TokenBinding(checker, required=settings.DPOP_REQUIRED)
 
 
-def _build_issued_tokens(settings: ServerSettings, own_keys: KeySource, refresh_tokens: RefreshTokens) -> IssuedTokens:
+def _build_issued_tokens(settings: ServerSettings, own_keys: IssuerKeys, refresh_tokens: RefreshTokens) -> IssuedTokens:
     """Recognizes what this server signed, whomever it is for, by whatever algorithm it signed then."""
     verifier = TokenVerifier(
         issuer=settings.ISSUER,

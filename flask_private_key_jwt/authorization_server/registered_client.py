@@ -61,26 +61,31 @@ class RegisteredClient:
 
     Compared by identity: the store gives the same object until the registration changes, so what is computed from
     a client (its parsed keys) can be cached under it.
-
-    A field with a :class:`.Member` is a member of the registration: that line is all that registering, describing and
-    keeping it take.
     """
 
+    # A field with a Member is a member of the registration: that line is all that registering, describing and keeping
+    # it take.
+
     client_id: Annotated[str, Member(_CLIENT_ID, operator_only=True, shown="always", has_column=True)]
+    """Its name, compared character by character (RFC 6749 §2.2)."""
     version: str
     """Changes with every change of the registration; never used twice, not even by another client."""
     enabled: Annotated[bool, Member(FLAG, operator_only=True, shown="always", has_column=True)] = True
+    """Whether it may authenticate."""
     jwks: Annotated[Mapping[str, Any] | None, Member(KEY_SET, has_column=True)] = field(default=None, repr=False)
     """The registered JWK Set, by value (RFC 7517 §5); ``None``: see ``jwks_uri``."""
     jwks_uri: Annotated[str | None, Member(URL, has_column=True)] = None
     """Where the client publishes its JWK Set instead (RFC 7591 §2)."""
     client_name: Annotated[str | None, Member(NAME)] = None
+    """What people know it by (RFC 7591 §2)."""
     grant_types: Annotated[frozenset[str], Member(GRANT_TYPE_LIST, shown="always")] = frozenset({"client_credentials"})
+    """The grant types it may use (RFC 7591 §2)."""
     scope: Annotated[frozenset[str], Member(SCOPE)] = frozenset()
     """Scopes the client may ask for."""
     default_scope: Annotated[tuple[str, ...], Member(ORDERED_SCOPE, operator_only=True)] = ()
     """Scopes it gets when it asks for none."""
     token_endpoint_auth_method: Annotated[str, Member(ANYTHING, shown="always", has_column=True)] = "private_key_jwt"  # noqa: S105 - a method, not a secret
+    """``private_key_jwt``, or ``none`` for a public client."""
     token_endpoint_auth_signing_alg: Annotated[str | None, Member(TEXT)] = None
     """The one algorithm its assertions may use; ``None``: any the server accepts."""
     dpop_bound_access_tokens: Annotated[bool, Member(FLAG, shown="always", has_column=True)] = False

@@ -24,7 +24,7 @@ from ..refusal import Answer, describe_refusal, error_response
 from ..replay.base import ASSERTION, PROOF, Replayed, ReplayStore
 from ..settings.server import ServerSettings
 from ..signals import token_issued
-from ..tokens.verification import KeySource
+from ..tokens.verification import IssuerKeys
 from .authlib_server import AuthlibServer
 from .authorization.authorizer import Authorizer
 from .authorization.interaction import find_subject
@@ -43,9 +43,9 @@ from .request import FormRequest, HTTPRequest, read_form
 from .response import empty_response, inactive_response, pushed_response, token_response, translate
 from .stores.contracts import ClientStore
 from .stores.granted import AuthorizationStore
-from .tokens.access_token import AccessToken, AccessTokenIssuer
+from .tokens.access_token import AccessTokenIssuer, IssuedToken
 from .tokens.id_token import OPENID, IdTokenIssuer
-from .tokens.introspection import Introspection, IntrospectionPolicy
+from .tokens.introspection import IntrospectionPolicy, TokenIntrospector
 from .tokens.refresh_token import RefreshTokens
 from .tokens.revocation import TokenRevoker
 from .tokens.revoked import Revocations
@@ -80,14 +80,14 @@ class AuthorizationServer(AuthlibServer):
         key_use: ClientKeyUse,
         access_tokens: AccessTokenIssuer,
         id_tokens: IdTokenIssuer,
-        own_keys: KeySource,
+        own_keys: IssuerKeys,
         app_secrets: Secrets,
         request_objects: RequestObjects,
         authorizations: AuthorizationStore,
         push_quota: PushQuota,
         refresh_tokens: RefreshTokens,
         revocations: Revocations,
-        introspection: Introspection,
+        introspection: TokenIntrospector,
         revoker: TokenRevoker,
         declarations: Declarations,
         base_url: str,
@@ -294,14 +294,14 @@ class AuthorizationServer(AuthlibServer):
     ) -> dict[str, Any]:
         """The tokens of a grant, ours or the application's own. The arguments are Authlib's.
 
-        :raises OAuthError: See :meth:`.TokenMaker.make`.
+        :raises OAuthError: See :meth:`.issuing.TokenMaker.make`.
         """
         subject = None if user is None else find_subject(user)
         token = self.token_maker.make(client, grant_type=grant_type, subject=subject, scope=scope, lifetime=expires_in)
         self._announce(token)
         return token.members()
 
-    def _announce(self, token: AccessToken) -> None:
+    def _announce(self, token: IssuedToken) -> None:
         if not token_issued.receivers:  # most apps have none, and this is on the way of every token
             return
         grant = token.grant

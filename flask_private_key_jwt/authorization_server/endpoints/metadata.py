@@ -1,13 +1,13 @@
 """The metadata document (RFC 8414, OpenID Connect Discovery), made of what is registered: advertised means accepted."""
 
 from typing import Any
-from urllib.parse import urlsplit
 
 import flask
 
 from ...errors import StoreUnavailable
 from ...settings.server import ServerSettings
 from ...settings.values import OFFLINE_ACCESS
+from ...url import read_url
 from ..authorization.parameters import RESPONSE_TYPE
 from ..authorization.response import RESPONSE_MODES
 from ..grants.pkce import METHODS
@@ -115,4 +115,4 @@ def endpoint_base(issuer: str) -> str:
 
 def issuer_path(issuer: str) -> str:
     """The issuer's path, empty for none: where the app is mounted."""
-    return urlsplit(issuer).path.rstrip("/")
+    return read_url(issuer).path.rstrip("/")

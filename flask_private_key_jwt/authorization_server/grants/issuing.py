@@ -10,7 +10,7 @@ from ...errors import ConfigurationError, InvalidScope, OAuthError
 from ...settings.server import ServerSettings
 from ..registered_client import RegisteredClient
 from ..request import FormRequest
-from ..tokens.access_token import AccessToken, AccessTokenIssuer, Grant
+from ..tokens.access_token import AccessTokenIssuer, Grant, IssuedToken
 from ..tokens.id_token import OPENID, IdTokenIssuer
 from ..tokens.revoked import longest_lifetime
 from .authlib_request import AuthenticatedClient
@@ -50,7 +50,7 @@ class TokenMaker:
         subject: str | None,
         scope: str | None,
         lifetime: int | None,
-    ) -> AccessToken:
+    ) -> IssuedToken:
         """The access token of a grant (RFC 9068), with an ID token for the scope ``openid``.
 
         :param subject: The person, by an application's own grant; ``None``: what the client carries, or nobody.
