@@ -1,4 +1,7 @@
-"""The one cache of this package whose entries strangers can make large: bounded by number and by bytes."""
+"""The one cache of this package: bounded by number and by bytes, because strangers can make entries large.
+
+Beside it stands ``lru_cache``, for the keys of DPoP proofs: it is faster, and a header is too short to be large.
+"""
 
 import sys
 from collections import OrderedDict
@@ -60,16 +63,19 @@ class BoundedCache(Generic[K, V]):
             self._kept.move_to_end(key)
             return entry[0]
 
-    def keep(self, key: K, value: V, *, equals: Callable[[V], bool] = lambda _other: False) -> V:
+    def keep(
+        self, key: K, value: V, *, equals: Callable[[V], bool] = lambda _other: False, weight: int | None = None
+    ) -> V:
         """Keep *value*, unless it is too large for this cache; what was kept under *key* before is gone then, too.
 
         :param equals: Whether what another thread kept meanwhile is as good: then that one stays.
+        :param weight: What *value* takes, in bytes, where that is known cheaply; default: by :func:`weigh`.
         :return: *value*, or that one.
         """
         known = self.get(key)
         if known is not None and (known is value or equals(known)):
             return known
-        weight = ENTRY_BYTES + weigh(key) + weigh(value)
+        weight = ENTRY_BYTES + weigh(key) + (weigh(value) if weight is None else weight)
         with self._lock:
             entry = self._kept.get(key)
             if entry is not None and equals(entry[0]):

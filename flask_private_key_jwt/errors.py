@@ -1,32 +1,96 @@
 """Every refusal: its code, its status, the one sentence the caller reads, and the private reason.
 
 The public sentence of a class never changes, whatever the cause (RFC 6749 §5.2); the ``reason`` goes to
-the log and the :data:`~flask_private_key_jwt.signals.request_refused` signal. A reason quotes foreign text with
-``!r`` and never holds a token, an assertion, a proof or a key.
+the log and the :data:`~flask_private_key_jwt.signals.request_refused` signal, and with it the ``cause``: a short code
+that stays the same when the sentence is reworded, for alerts and tests. A reason quotes foreign text with ``!r`` and
+never holds a token, an assertion, a proof or a key.
 """
 
+import re
+from typing import Any
+
 from authlib.oauth2 import OAuth2Error
+
+__all__ = [
+    "AccessDenied",
+    "ConfigurationError",
+    "ConsentRequired",
+    "FetchBusy",
+    "ForeignAuthorization",
+    "InactiveToken",
+    "InsufficientScope",
+    "InteractionRefused",
+    "InvalidClient",
+    "InvalidClientMetadata",
+    "InvalidDPoPProof",
+    "InvalidGrant",
+    "InvalidRedirectURI",
+    "InvalidRegistrationToken",
+    "InvalidRequest",
+    "InvalidRequestObject",
+    "InvalidRequestURI",
+    "InvalidScope",
+    "InvalidTarget",
+    "InvalidToken",
+    "LoginRequired",
+    "MethodNotAllowed",
+    "MissingRegistrationToken",
+    "MissingToken",
+    "NotOffered",
+    "OAuthError",
+    "PayloadTooLarge",
+    "RegistrationNotSupported",
+    "ServerError",
+    "StoreUnavailable",
+    "TemporarilyUnavailable",
+    "TooManyRequests",
+    "UnapprovedSoftwareStatement",
+    "UnauthenticatedCaller",
+    "UnauthorizedClient",
+    "UnknownClient",
+    "UnprotectedRequest",
+    "UnsupportedGrantType",
+    "UnsupportedResponseType",
+    "UnusableClient",
+    "UnusableRedirectURI",
+    "UseDPoPNonce",
+]
+
+_WORD = re.compile(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 
 
 class ConfigurationError(RuntimeError):
     """The application is set up wrongly; the message says what to change. Never caused by a caller."""
 
 
+class UnknownClient(LookupError):
+    """No client of this id is registered. From ``oauth.clients``; never shown to a caller."""
+
+
 class OAuthError(OAuth2Error):  # type: ignore[misc]  # Authlib has no type hints
     """A refusal with a public face and a private reason.
 
     :param reason: What exactly was wrong, for the log; never shown to the caller.
+    :param cause: The code of the reason, as in ``assertion_expired``; default: the name of the class, as in
+        ``invalid_client``. Never shown to the caller either.
     :param client_id: The authenticated client, when there is one.
     """
 
     code = "invalid_request"
     status = 400
     description = "The request is malformed."
+    cause = "oauth_error"
 
-    def __init__(self, reason: str = "", *, client_id: str | None = None) -> None:
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        cls.cause = _WORD.sub("_", cls.__name__.replace("DPoP", "Dpop")).lower()
+
+    def __init__(self, reason: str = "", *, cause: str | None = None, client_id: str | None = None) -> None:
         super().__init__(description=self.description, status_code=self.status, error=self.code)
         self.reason = reason
         self.client_id = client_id
+        if cause is not None:
+            self.cause = cause
 
     def get_headers(self) -> list[tuple[str, str]]:
         """The headers of the answer (RFC 6749 §5.2); subclasses add their own."""
@@ -191,7 +255,7 @@ class InteractionRefused(OAuthError):
 
 
 class NotOffered(OAuthError):
-    """The application does not say what this endpoint needs to know, of its people for one, so that it is not there."""
+    """The application has not registered what this endpoint needs (a user loader, for example): it is not served."""
 
     status = 404
     description = "There is no such endpoint here."
@@ -234,8 +298,8 @@ class UseDPoPNonce(OAuthError):
     code = "use_dpop_nonce"
     description = "The DPoP proof needs the nonce of the DPoP-Nonce header."
 
-    def __init__(self, reason: str = "", *, nonce: str) -> None:
-        super().__init__(reason)
+    def __init__(self, reason: str = "", *, nonce: str, cause: str | None = None) -> None:
+        super().__init__(reason, cause=cause)
         self.nonce = nonce
 
     def get_headers(self) -> list[tuple[str, str]]:
@@ -320,8 +384,8 @@ class FetchBusy(TemporarilyUnavailable):
     :param retry_after_seconds: When to come again.
     """
 
-    def __init__(self, reason: str = "", *, retry_after_seconds: int = 1) -> None:
-        super().__init__(reason)
+    def __init__(self, reason: str = "", *, cause: str | None = None, retry_after_seconds: int = 1) -> None:
+        super().__init__(reason, cause=cause)
         self.retry_after_seconds = retry_after_seconds
 
 
@@ -334,8 +398,15 @@ class TooManyRequests(TemporarilyUnavailable):
     status = 429
     description = "Too many requests; try again later."
 
-    def __init__(self, reason: str = "", *, client_id: str | None = None, retry_after_seconds: int = 60) -> None:
-        super().__init__(reason, client_id=client_id)
+    def __init__(
+        self,
+        reason: str = "",
+        *,
+        cause: str | None = None,
+        client_id: str | None = None,
+        retry_after_seconds: int = 60,
+    ) -> None:
+        super().__init__(reason, cause=cause, client_id=client_id)
         self.retry_after_seconds = retry_after_seconds
 
 

@@ -22,7 +22,7 @@ from .authorization_server.tokens.introspection import IntrospectionPolicy
 from .authorization_server.tokens.user_claims import UserClaims, check_user_claims
 from .errors import ConfigurationError
 
-C = TypeVar("C", bound=UserClaims)
+DeclaredClaims = TypeVar("DeclaredClaims", bound=UserClaims)
 
 
 class PrivateKeyJWT:
@@ -72,6 +72,8 @@ class PrivateKeyJWT:
     def register_grant(self, grant_class: Any, extensions: Any = None) -> None:
         """Register a grant of the application's own, as with Authlib's server; it goes before ours of the same name.
 
+        :param grant_class: An Authlib grant with ``TOKEN_ENDPOINT_AUTH_METHODS = ["private_key_jwt"]``.
+        :param extensions: As Authlib's grants take them.
         :raises ConfigurationError: It does not accept ``private_key_jwt``; the message says what to add.
         """
         check_grant_class(grant_class)
@@ -113,7 +115,7 @@ class PrivateKeyJWT:
         self._people.consent = view
         return view
 
-    def user_claims(self, declared: C) -> C:
+    def user_claims(self, declared: DeclaredClaims) -> DeclaredClaims:
         """Register what UserInfo says about people: a function, or a class (OpenID Connect Core §5.3).
 
         A function gets the ``sub``, a string whatever the key of your users is, and the granted scopes, and returns
@@ -133,9 +135,11 @@ class PrivateKeyJWT:
         Refresh tokens and unredeemed codes end at once, access tokens wherever revocation is looked up: at
         introspection, and at an API in the same app. What is issued afterwards counts again.
 
+        :param subject: The person: the ``sub`` of their tokens.
+        :param client_id: The client.
         :return: How many grants with codes or refresh tokens there were.
         :raises ValueError: Neither is named.
-        :raises TypeError: One is not text: a person's ``sub`` is what their ``get_id()`` returned, as text.
+        :raises TypeError: One is no string: a person's ``sub`` is what their ``get_id()`` returned, as a string.
         :raises StoreUnavailable: The database did not answer.
         """
         return current_state().server.revocations.revoke_all(Holder(subject=subject, client_id=client_id))

@@ -72,11 +72,24 @@ def describe_refusal(error: OAuthError, *, endpoint: str, sender: object) -> str
     reason = _REQUEST_URI.sub("(a request_uri)", _JWT.sub("(a JWT)", printable))[:_LONGEST_REASON]
     level = logging.ERROR if error.status >= 500 else logging.INFO if isinstance(error, _EXPECTED) else logging.WARNING
     log.log(
-        level, "%s refused: %s: %s [client %s, reference %s]", endpoint, error.code, reason, error.client_id, reference
+        level,
+        "%s refused: %s: %s [cause %s, client %s, reference %s]",
+        endpoint,
+        error.code,
+        reason,
+        error.cause,
+        error.client_id,
+        reference,
     )
     try:
         request_refused.send(
-            sender, error=error.code, reason=reason, reference=reference, endpoint=endpoint, client_id=error.client_id
+            sender,
+            error=error.code,
+            cause=error.cause,
+            reason=reason,
+            reference=reference,
+            endpoint=endpoint,
+            client_id=error.client_id,
         )
     except Exception:  # a listener's own defect; the caller gets the answer all the same
         log.exception("a receiver of request_refused failed [reference %s]", reference)

@@ -2,12 +2,15 @@
 
 from blinker import Namespace
 
+__all__ = ["request_refused", "token_issued"]
+
 _signals = Namespace()
 
 request_refused = _signals.signal("request-refused")
 """A request was answered with an error, or a token that was shown at introspection or revocation counts no longer.
 
-Sent with ``error`` (the public code), ``reason`` (the private sentence), ``reference`` (the id the
+Sent with ``error`` (the public code), ``cause`` (the private code, which stays the same from release to
+release), ``reason`` (the private sentence, which may be reworded), ``reference`` (the id the
 ``Error-Reference`` response header carries), ``endpoint`` and ``client_id`` (``None`` until the
 client is authenticated). No argument ever holds a token, an assertion, a proof or a key.
 """

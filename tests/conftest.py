@@ -12,6 +12,9 @@ from werkzeug.test import TestResponse
 from flask_private_key_jwt import PrivateKeyJWT, clock
 from flask_private_key_jwt.jose import jose
 from flask_private_key_jwt.signals import request_refused
+from tests.tables import create_tables, make_extension
+
+pytest_plugins = ["tests.servers.databases", "tests.servers.network"]
 
 ISSUER = "https://as.example"
 TOKEN_URL = f"{ISSUER}/oauth2/token"
@@ -94,12 +97,11 @@ def make_app(database: str, **config: Any) -> tuple[flask.Flask, PrivateKeyJWT, 
         OAUTH2_REPLAY_STORE="memory",
     )
     app.config.from_mapping(config)
-    db = SQLAlchemy()
-    oauth = PrivateKeyJWT(db)
+    db, oauth = make_extension()
     db.init_app(app)
     oauth.init_app(app)
     with app.app_context():
-        db.create_all()
+        create_tables(db.engine)
     return app, oauth, db
 
 

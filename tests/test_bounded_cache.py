@@ -61,6 +61,15 @@ def test_weight_is_that_of_what_is_there():
     assert cache.weight == ENTRY_BYTES + weigh("a") + weigh("x")
 
 
+def test_weight_may_be_known_already():
+    cache = BoundedCache(max_entries=10, max_bytes=100_000)
+    cache.keep("a", "x" * 5000, weight=100)
+    cache.keep("b", "x", weight=100_000 // LARGEST_PART)
+
+    assert cache.weight == ENTRY_BYTES + weigh("a") + 100
+    assert cache.get("b") is None
+
+
 def test_what_another_thread_kept_stays_when_it_is_as_good():
     cache = BoundedCache(max_entries=10, max_bytes=100_000)
     first, second, third = [1], [1], [2]

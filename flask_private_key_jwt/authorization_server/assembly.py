@@ -16,7 +16,7 @@ from ..jose.derived import Secrets
 from ..settings.reading import read
 from ..settings.server import ServerSettings
 from ..settings.values import ASYMMETRIC_ALGS
-from ..tokens.verification import KeySource, OwnKeys, TokenVerifier
+from ..tokens.verification import IssuerKeys, OwnKeys, TokenVerifier
 from .app_secrets import read_app_secrets
 from .authorization.authorizer import Authorizer
 from .authorization.push_quota import PushQuota
@@ -56,7 +56,7 @@ from .stores.contracts import ClientStore, FetchedDocumentStore
 from .stores.tables.models import Tables
 from .tokens.access_token import AccessTokenIssuer
 from .tokens.id_token import IdTokenIssuer
-from .tokens.introspection import Introspection
+from .tokens.introspection import TokenIntrospector
 from .tokens.issued import IssuedTokens
 from .tokens.refresh_token import RefreshTokens
 from .tokens.revocation import TokenRevoker
@@ -223,7 +223,7 @@ def _build_tokens(
     clients: ClientStore,
     *,
     server_keys: ServerKeys,
-    own_keys: KeySource,
+    own_keys: IssuerKeys,
     declarations: Declarations,
 ) -> TokenParts:
     revocations = Revocations(settings, stores.revocations, stores.refresh_tokens)
@@ -233,7 +233,7 @@ def _build_tokens(
         grants=GrantParts(stores.authorizations, refresh_tokens, revocations, issued),
         access_tokens=AccessTokenIssuer(settings.ISSUER, server_keys),
         id_tokens=IdTokenIssuer(settings.ISSUER, server_keys, lifetime=settings.ID_TOKEN_LIFETIME_SECONDS),
-        introspection=Introspection(
+        introspection=TokenIntrospector(
             settings,
             issued=issued,
             refresh_tokens=refresh_tokens,
@@ -245,7 +245,7 @@ def _build_tokens(
     )
 
 
-def _build_issued_tokens(settings: ServerSettings, own_keys: KeySource, refresh_tokens: RefreshTokens) -> IssuedTokens:
+def _build_issued_tokens(settings: ServerSettings, own_keys: IssuerKeys, refresh_tokens: RefreshTokens) -> IssuedTokens:
     """Recognizes what this server signed, whomever it is for, by whatever algorithm it signed then."""
     verifier = TokenVerifier(
         issuer=settings.ISSUER,
@@ -264,7 +264,7 @@ def _build_authorizer(
     clients: ClientStore,
     *,
     objects: RequestObjects,
-    own_keys: KeySource,
+    own_keys: IssuerKeys,
 ) -> Authorizer:
     return Authorizer(
         settings,

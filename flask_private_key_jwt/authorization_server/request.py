@@ -31,6 +31,7 @@ class FormRequest:
     has_authorization: bool = False
     """Whether an ``Authorization`` header was sent."""
     method: str = "POST"
+    """The HTTP method."""
     remote_addr: str | None = None
     """Where it comes from, as the WSGI server says, or ``ProxyFix`` behind a proxy."""
 

@@ -7,14 +7,14 @@ from flask.typing import ResponseReturnValue
 
 from .binding import TokenBinding
 from .client_auth.base import ClientAuthenticationMethod
-from .grants.authlib_grants import Registration
+from .grants.authlib_grants import GrantRegistration
 from .grants.base import GrantParts
 from .grants.policy import TokenPolicy
 from .once_only import OnceOnly
 from .stores.contracts import ClientStore
 from .tokens.access_token import AccessTokenIssuer
 from .tokens.id_token import IdTokenIssuer
-from .tokens.introspection import Introspection, IntrospectionPolicy
+from .tokens.introspection import IntrospectionPolicy, TokenIntrospector
 from .tokens.revocation import TokenRevoker
 
 BeforeMachineRequest = Callable[[str], ResponseReturnValue | None]
@@ -25,7 +25,7 @@ BeforeMachineRequest = Callable[[str], ResponseReturnValue | None]
 class Declarations:
     """What the application registers on the extension, before or after ``init_app``: shared by its apps' servers."""
 
-    grants: list[Registration] = field(default_factory=list)
+    grants: list[GrantRegistration] = field(default_factory=list)
     policies: list[TokenPolicy] = field(default_factory=list)
     introspection: list[IntrospectionPolicy] = field(default_factory=list)
     before_requests: list[BeforeMachineRequest] = field(default_factory=list)
@@ -48,5 +48,5 @@ class TokenParts:
     grants: GrantParts
     access_tokens: AccessTokenIssuer
     id_tokens: IdTokenIssuer
-    introspection: Introspection
+    introspection: TokenIntrospector
     revoker: TokenRevoker

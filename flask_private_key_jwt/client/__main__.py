@@ -13,7 +13,7 @@ from ..settings.values import ASYMMETRIC_ALGS
 from .key import load_key
 from .keygen import CertificateWish, build_key_files, write_key_files
 
-_PROGRAM = "python -m flask_private_key_jwt.client"
+PROGRAM = "python -m flask_private_key_jwt.client"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -21,7 +21,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     :return: The exit code: 0, or 2 with one sentence on standard error.
     """
-    options = _build_parser().parse_args(arguments)
+    options = build_parser().parse_args(arguments)
     try:
         _keygen(options)
     except ConfigurationError as error:
@@ -30,8 +30,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _build_parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(_PROGRAM, description="The client's side of private_key_jwt.")
+def build_parser() -> argparse.ArgumentParser:
+    """The command line."""
+    parser = argparse.ArgumentParser(PROGRAM, description="The client's side of private_key_jwt.")
     keygen = parser.add_subparsers(required=True, metavar="COMMAND").add_parser(
         "keygen", help="make a key pair", description="Make a key pair and write its files; none is ever overwritten."
     )

@@ -13,7 +13,6 @@ from ..fetching.discovery import TIMEOUT_SECONDS
 from ..jose import jose
 from .certificate import CertificateSource
 from .challenge import find_challenge_error
-from .endpoint_client import Audience
 from .errors import ForeignOrigin
 from .headers import Prove, TokenHeaders
 from .key import KeySource, load_key
@@ -54,7 +53,7 @@ class PrivateKeyJWTAuth(AuthBase):
         key_password: str | None = None,
         kid: str | None = None,
         certificate: CertificateSource | None = None,
-        audience: Audience = "issuer",
+        audience: str | None = None,
         scope: str | None = None,
         resource: str | None = None,
         origin: str | None = None,

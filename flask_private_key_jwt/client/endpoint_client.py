@@ -2,20 +2,25 @@
 
 import time
 from collections.abc import Mapping
-from typing import Literal
 
 from ..errors import ConfigurationError
-from ..fetching.discovery import TIMEOUT_SECONDS, Answer, NoAnswer, ServerMetadata, exchange, fetch_metadata, time_left
+from ..fetching.discovery import (
+    TIMEOUT_SECONDS,
+    FetchedAnswer,
+    NoAnswer,
+    ServerMetadata,
+    exchange,
+    fetch_metadata,
+    time_left,
+)
 from ..fetching.outbound import build_outbound
 from ..fetching.single_flight import SingleFlight
-from ..settings.values import https_url
-from .assertion import ASSERTION_TYPE, build_client_assertion
-from .certificate import CertificateSource, load_client_certificate
-from .endpoint import Endpoint
-from .key import KeySource, load_key
+from .assertion import ASSERTION_TYPE, Assertions
+from .certificate import CertificateSource
+from .endpoint import FormEndpoint
+from .key import KeySource
 from .proofs import Prover
 
-Audience = Literal["issuer", "token_endpoint"]
 Form = list[tuple[str, str]]
 
 _MOVED = (301, 302, 303, 307, 308, 404, 410)
@@ -26,14 +31,15 @@ class EndpointClient:
     """One client at one authorization server, whatever it asks there; safe to use from several threads.
 
     :param issuer: The server's issuer identifier, character by character (RFC 8414 §3.3).
+    :param client_id: As the client is registered there.
     :param key: What the client signs with: as :func:`~flask_private_key_jwt.client.load_key` takes it.
     :param alg: The algorithm to sign with; default as in :func:`~flask_private_key_jwt.client.load_key`.
     :param key_password: Of an encrypted PEM or PKCS #12 file.
     :param kid: The key's name at the server; default as in
         :func:`~flask_private_key_jwt.client.build_client_assertion`.
     :param certificate: The key's certificate (path, PEM or base64 DER), where the server knows the client by one.
-    :param audience: ``issuer``, or ``token_endpoint`` for a server that insists on the older rule (RFC 7523 §3), at
-        all its endpoints.
+    :param audience: The ``aud`` of the assertions. Default: the issuer. For a server that insists on the older rule
+        (RFC 7523 §3): the URL of its token endpoint, which is then sent to its other endpoints too.
     :param timeout: Longest wait for the server at each question, discovery included, in seconds.
     :param proxies: The proxies on the way to the server, as ``requests`` takes them; ``{}``: none. Default: those of
         the environment (``HTTPS_PROXY``, ``NO_PROXY``). Never for a server on this machine.
@@ -52,20 +58,26 @@ class EndpointClient:
         key_password: str | None = None,
         kid: str | None = None,
         certificate: CertificateSource | None = None,
-        audience: Audience = "issuer",
+        audience: str | None = None,
         timeout: float = TIMEOUT_SECONDS,
         proxies: Mapping[str, str] | None = None,
         ca_bundle: str | None = None,
     ) -> None:
-        _check_names(issuer, client_id, audience)
         if not timeout > 0:
             raise ConfigurationError(f"The timeout must be more than 0 seconds, not {timeout!r}.")
         self.issuer = issuer
         self.client_id = client_id
-        self.key = load_key(key, alg=alg, password=key_password)
-        self._kid = kid
-        self._certificate = None if certificate is None else load_client_certificate(certificate, self.key)
-        self._audience = audience
+        self._assertions = Assertions(
+            issuer,
+            client_id,
+            key=key,
+            alg=alg,
+            key_password=key_password,
+            kid=kid,
+            certificate=certificate,
+            audience=audience,
+        )
+        self.key = self._assertions.key
         self._timeout = timeout
         self._outbound = build_outbound(proxies, ca_bundle)
         self._metadata: ServerMetadata | None = None
@@ -83,18 +95,12 @@ class EndpointClient:
         return self._metadata or self._discovery.run(self.issuer, self._discover)
 
     def build_assertion(self) -> str:
-        """A new client assertion for this server, good for one request.
+        """A new client assertion for this server, good for one request."""
+        return self._assertions.build()
 
-        :raises DiscoveryError: As :meth:`metadata`, where the audience is the token endpoint.
-        """
-        audience = self.issuer if self._audience == "issuer" else self.metadata().token_endpoint
-        return build_client_assertion(
-            self.client_id, audience, key=self.key, kid=self._kid, certificate=self._certificate
-        )
-
-    def post(
-        self, endpoint: Endpoint, form: Form, *, assertion: str | None = None, prover: Prover | None = None
-    ) -> Answer:
+    def _post(
+        self, endpoint: FormEndpoint, form: Form, *, assertion: str | None = None, prover: Prover | None = None
+    ) -> FetchedAnswer:
         """Post a form, authenticated as this client (RFC 7523 §2.2), and return the answer, whatever it is.
 
         :param assertion: To be sent instead of a new one.
@@ -128,14 +134,3 @@ class EndpointClient:
     def _discover(self) -> ServerMetadata:
         self._metadata = metadata = fetch_metadata(self.issuer, timeout=self._timeout, outbound=self._outbound)
         return metadata
-
-
-def _check_names(issuer: str, client_id: str, audience: str) -> None:
-    try:
-        https_url(issuer)
-    except ValueError as error:
-        raise ConfigurationError(f"The issuer {issuer!r} is not accepted: it {error}.") from None
-    if not isinstance(client_id, str) or not client_id:
-        raise ConfigurationError("The client_id is empty.")
-    if audience not in ("issuer", "token_endpoint"):
-        raise ConfigurationError(f"The audience {audience!r} is neither 'issuer' nor 'token_endpoint'.")

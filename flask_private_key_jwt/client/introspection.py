@@ -4,12 +4,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..fetching.discovery import Answer
-from .endpoint import ADVICE, Endpoint
+from ..fetching.discovery import FetchedAnswer
+from .endpoint import ADVICE, FormEndpoint
 from .endpoint_client import EndpointClient
 from .errors import IntrospectionError
 
-INTROSPECTION = Endpoint(
+INTROSPECTION = FormEndpoint(
     "introspection_endpoint",
     undone="Nothing is known of the token",
     failure=IntrospectionError,
@@ -41,16 +41,17 @@ class IntrospectionClient(EndpointClient):
     def introspect(self, token: str, token_type_hint: str | None = None) -> Introspection:
         """Ask what the server knows of a token (RFC 7662 §2.1).
 
+        :param token: An access token or a refresh token.
         :param token_type_hint: ``access_token`` or ``refresh_token``, where that is known: servers look there first.
         :raises DiscoveryError: The server's metadata could not be had, or names no introspection endpoint.
         :raises IntrospectionError: There was no answer, a refusal, or none that says whether the token is active.
         """
         form = [("token", token), ("client_id", self.client_id)]
         form += [("token_type_hint", token_type_hint)] if token_type_hint else []
-        return read_introspection(self.post(INTROSPECTION, form), token=token)
+        return read_introspection(self._post(INTROSPECTION, form), token=token)
 
 
-def read_introspection(answer: Answer, *, token: str) -> Introspection:
+def read_introspection(answer: FetchedAnswer, *, token: str) -> Introspection:
     """Read an answer of the introspection endpoint.
 
     :param token: What was asked about, which no message may hold.

@@ -14,9 +14,22 @@ KeySource = str | bytes | os.PathLike[str] | Mapping[str, Any] | jose.PrivateKey
 """A path of a key file; the text or bytes of one; a JWK; or a key that is loaded already."""
 
 
+def generate_key(alg: str = "ES256") -> jose.PrivateKey:
+    """Make a new key pair, for DPoP or for a client; ``python -m flask_private_key_jwt.client keygen`` writes one down.
+
+    :param alg: What it signs with (RFC 7518 §3.1); an RSA key has 2048 bits.
+    :raises ConfigurationError: The algorithm is not one of ours.
+    """
+    try:
+        return jose.generate_private_key(alg)
+    except jose.JoseProblem as problem:
+        raise ConfigurationError(f"No key can be made: {problem}.") from None
+
+
 def load_key(source: KeySource, *, alg: str | None = None, password: str | None = None) -> jose.PrivateKey:
     """Load the private key a client signs with: PEM, OpenSSH, DER, PKCS #12 (PFX) or JWK, or the base64 of one.
 
+    :param source: The path of a key file, or the key itself.
     :param alg: The algorithm to sign with (RFC 7518 §3.1). Default: the JWK's ``alg``, else the usual one of the
         key's type: ES256, ES384 or ES512 by its curve, PS256 for RSA, EdDSA for Ed25519.
     :param password: Of an encrypted PEM or PKCS #12 file.

@@ -25,7 +25,12 @@ class Prover:
         self._nonce: str | None = None
 
     def prove(self, *, method: str, url: str, access_token: str | None = None) -> str:
-        """A new proof for one send."""
+        """A new proof for one send.
+
+        :param method: The request's HTTP method: ``htm``.
+        :param url: The request's URL, of which query and fragment are left out: ``htu``.
+        :param access_token: What the proof goes with, at an API: ``ath``.
+        """
         return build_proof(
             self._key,
             jti=secrets.token_urlsafe(18),
@@ -39,6 +44,7 @@ class Prover:
     def learn(self, headers: Mapping[str, str]) -> bool:
         """Keep the nonce of an answer, success or not (RFC 9449 §8.2).
 
+        :param headers: The answer's, with names in any case.
         :return: Whether there was one.
         """
         nonce = headers.get("DPoP-Nonce")

@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from ..fetching.discovery import Answer
-from .endpoint import ADVICE, Endpoint
+from ..fetching.discovery import FetchedAnswer
+from .endpoint import ADVICE, FormEndpoint
 from .errors import TokenRequestError
 
 TokenType = Literal["Bearer", "DPoP"]
@@ -14,7 +14,7 @@ TokenType = Literal["Bearer", "DPoP"]
 # RFC 6750 §2.1 b64token: what may follow the scheme in a header, and no line break with it.
 _ACCESS_TOKEN = re.compile(r"[A-Za-z0-9._~+/-]+=*")
 
-TOKEN = Endpoint(
+TOKEN = FormEndpoint(
     "token_endpoint",
     undone="No token",
     failure=TokenRequestError,
@@ -37,7 +37,9 @@ class Token:
     """One access token and what is known about it."""
 
     access_token: str = field(repr=False)
+    """The token itself."""
     token_type: TokenType
+    """How it is sent: ``DPoP`` with a proof, ``Bearer`` without."""
     obtained_at: int
     """When it was asked for, in seconds since the epoch."""
     expires_at: int | None
@@ -54,7 +56,7 @@ class Token:
         return now >= self.expires_at - min(margin, (self.expires_at - self.obtained_at) // 2)
 
 
-def read_token(answer: Answer, *, wanted: TokenType, now: int) -> Token:
+def read_token(answer: FetchedAnswer, *, wanted: TokenType, now: int) -> Token:
     """Take the token out of an answer of the token endpoint.
 
     :param wanted: The only token type that is accepted: a token that should be bound to a key never becomes a Bearer

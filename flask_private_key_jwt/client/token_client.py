@@ -4,10 +4,10 @@ import logging
 from collections.abc import Mapping, Sequence
 
 from .. import clock
-from ..fetching.discovery import TIMEOUT_SECONDS, Answer
+from ..fetching.discovery import TIMEOUT_SECONDS, FetchedAnswer
 from ..jose import jose
 from .certificate import CertificateSource
-from .endpoint_client import Audience, EndpointClient, Form
+from .endpoint_client import EndpointClient, Form
 from .key import KeySource
 from .proofs import Prover
 from .revocation import REVOCATION, check_revoked
@@ -20,13 +20,15 @@ class TokenClient(EndpointClient):
     """One client at one authorization server (RFC 6749 §4.4 with RFC 7523 §2.2); safe to use from several threads.
 
     :param issuer: The server's issuer identifier, character by character (RFC 8414 §3.3).
+    :param client_id: As the client is registered there.
     :param key: What the client signs with, as :func:`~flask_private_key_jwt.client.load_key` takes it.
     :param alg: The algorithm to sign with; default as in :func:`~flask_private_key_jwt.client.load_key`.
     :param key_password: Of an encrypted PEM or PKCS #12 file.
     :param kid: The key's name at the server; default as in
         :func:`~flask_private_key_jwt.client.build_client_assertion`.
     :param certificate: The key's certificate (path, PEM or base64 DER), where the server knows the client by one.
-    :param audience: ``issuer``, or ``token_endpoint`` for a server that insists on the older rule (RFC 7523 §3).
+    :param audience: The ``aud`` of the assertions. Default: the issuer. For a server that insists on the older rule
+        (RFC 7523 §3): the URL of its token endpoint.
     :param dpop_key: Binds the tokens to this key (RFC 9449 §5); ``None`` asks for Bearer tokens.
     :param timeout: Longest wait for the server at each question, discovery included, in seconds.
     :param proxies: The proxies on the way to the server, as ``requests`` takes them; ``{}``: none. Default: those of
@@ -46,7 +48,7 @@ class TokenClient(EndpointClient):
         key_password: str | None = None,
         kid: str | None = None,
         certificate: CertificateSource | None = None,
-        audience: Audience = "issuer",
+        audience: str | None = None,
         dpop_key: jose.PrivateKey | None = None,
         timeout: float = TIMEOUT_SECONDS,
         proxies: Mapping[str, str] | None = None,
@@ -105,11 +107,11 @@ class TokenClient(EndpointClient):
         """
         form = [("token", token), ("client_id", self.client_id)]
         form += [("token_type_hint", token_type_hint)] if token_type_hint else []
-        check_revoked(self.post(REVOCATION, form), token=token)
+        check_revoked(self._post(REVOCATION, form), token=token)
         log.debug("client %s revoked a token at %s", self.client_id, self.issuer)
 
-    def _ask(self, form: Form, assertion: str | None) -> tuple[Answer, bool]:
+    def _ask(self, form: Form, assertion: str | None) -> tuple[FetchedAnswer, bool]:
         """Send one token request; also say whether the server only asks for a nonce, and gave one (RFC 9449 §8)."""
-        answer = self.post(TOKEN, form, assertion=assertion, prover=self._prover)
+        answer = self._post(TOKEN, form, assertion=assertion, prover=self._prover)
         has_nonce = self._prover is not None and self._prover.learn(answer.headers)
         return answer, has_nonce and TOKEN.find_error(answer) == "use_dpop_nonce"

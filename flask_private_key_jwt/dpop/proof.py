@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import sha256
 from typing import Any
-from urllib.parse import urlsplit
 
 from .. import clock
 from ..errors import InvalidDPoPProof, UseDPoPNonce
 from ..jose import jose
 from ..replay.base import PROOF, Mark
 from ..settings.shared import SharedSettings
+from ..url import find_web_url
 from .nonce import Nonces
 
 TYP = "dpop+jwt"
@@ -22,7 +22,6 @@ _TYPES = frozenset({TYP})
 KEY_CACHE_SIZE = 2048
 LONGEST_CACHED_HEADER = 2048
 """A header that is longer than any key needs is not kept: what a process holds is not its sender's to choose."""
-_DEFAULT_PORTS = {"http": 80, "https": 443}
 # What a path may hold unescaped (RFC 3986 §3.3). WSGI hands it over decoded, so an app cannot tell "%3A" from ":".
 _LITERAL = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~!$&'()*+,;=:@/")
 _ESCAPE = re.compile(r"%([0-9A-Fa-f]{2})")
@@ -167,19 +166,10 @@ def normalize_htu(url: str) -> str | None:
     Scheme and host in lower case, no default port, escapes in upper case and only where needed, ``/`` for an
     empty path. The path stays case-sensitive; dot segments are not resolved, so they match nothing of ours.
     """
-    target = url.partition("#")[0].partition("?")[0]
-    if not target.isascii() or not target.isprintable() or " " in target:  # urlsplit drops some of these in silence
+    found = find_web_url(url.partition("#")[0].partition("?")[0])
+    if found is None:
         return None
-    try:
-        parts = urlsplit(target)
-        port = parts.port
-    except ValueError:
-        return None
-    if parts.scheme not in _DEFAULT_PORTS or not parts.hostname or "@" in parts.netloc:
-        return None
-    host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
-    shown_port = "" if port in (None, _DEFAULT_PORTS[parts.scheme]) else f":{port}"
-    return f"{parts.scheme}://{host}{shown_port}{_ESCAPE.sub(_unescape, parts.path) or '/'}"
+    return f"{found.origin}{_ESCAPE.sub(_unescape, found.path) or '/'}"
 
 
 def _unescape(match: re.Match[str]) -> str:

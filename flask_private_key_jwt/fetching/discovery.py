@@ -9,13 +9,13 @@ from dataclasses import dataclass, field
 from queue import Empty, SimpleQueue
 from threading import Thread
 from typing import Any
-from urllib.parse import urlsplit
 
 import requests
 
 from ..jose import jose
 from ..jose.unset import is_unset, without_unset
-from ..settings.values import https_url, is_loopback_host
+from ..settings.values import https_url
+from ..url import BadURL, read_url
 from .exchange_errors import explain, is_timeout
 from .outbound import USUAL, Outbound, find_proxy_problem
 
@@ -49,6 +49,7 @@ class ServerMetadata:
     """A metadata document that is really about the issuer it was fetched for (RFC 8414 §3.3)."""
 
     issuer: str
+    """Who issues tokens there (RFC 8414 §2)."""
     raw: Mapping[str, Any] = field(repr=False)
     """The whole document, as it came."""
 
@@ -111,8 +112,8 @@ def fetch_metadata(issuer: str, *, timeout: float = TIMEOUT_SECONDS, outbound: O
 
 def metadata_locations(issuer: str) -> tuple[str, str]:
     """Where the metadata of *issuer* may be: RFC 8414 §3.1 inserts before the path, OpenID Discovery §4.1 appends."""
-    parts = urlsplit(issuer)
-    origin, path = f"{parts.scheme}://{parts.netloc}", parts.path.rstrip("/")
+    url = read_url(issuer)
+    origin, path = f"{url.scheme}://{url.authority}", url.path.rstrip("/")
     return f"{origin}{_OAUTH}{path}", f"{origin}{path}{_OPENID}"
 
 
@@ -137,7 +138,7 @@ def fetch_jwks(uri: str, *, timeout: float = TIMEOUT_SECONDS, outbound: Outbound
     return tuple(keys)
 
 
-def _read_metadata(answer: "Answer", issuer: str, url: str) -> ServerMetadata:
+def _read_metadata(answer: "FetchedAnswer", issuer: str, url: str) -> ServerMetadata:
     document = _load_object(answer, url)
     if document.get("issuer") != issuer:
         # RFC 8414 §3.3, §6.2: whoever answers in another's name must not get our assertions or name our keys.
@@ -148,7 +149,7 @@ def _read_metadata(answer: "Answer", issuer: str, url: str) -> ServerMetadata:
     return ServerMetadata(issuer, document)
 
 
-def _load_object(answer: "Answer", url: str) -> dict[str, Any]:
+def _load_object(answer: "FetchedAnswer", url: str) -> dict[str, Any]:
     if answer.status != 200:
         what = ", a redirect, which is not followed" if 300 <= answer.status < 400 else ""
         reference = answer.reference
@@ -160,18 +161,16 @@ def _load_object(answer: "Answer", url: str) -> dict[str, Any]:
         raise _NoDocument(f"{url} is not usable: {problem}.") from None
 
 
-def _is_safe_url(url: str) -> bool:
+def _is_safe_url(text: str) -> bool:
     try:
-        parts = urlsplit(url)
-        _ = parts.port
-    except ValueError:
+        url = read_url(text)
+        url.check_protected()
+    except BadURL:
         return False
-    if "#" in url or "@" in parts.netloc or not parts.hostname or any(c <= " " or c > "~" for c in url):
-        return False
-    return parts.scheme == "https" or (parts.scheme == "http" and is_loopback_host(parts.hostname))
+    return url.fragment is None
 
 
-def _get(url: str, *, timeout: float, outbound: Outbound) -> "Answer":
+def _get(url: str, *, timeout: float, outbound: Outbound) -> "FetchedAnswer":
     try:
         return exchange("GET", url, timeout=timeout, outbound=outbound)
     except TooLarge as error:
@@ -194,7 +193,7 @@ class TooLarge(NoAnswer):
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class FetchedAnswer:
     """One HTTP answer, read to its end."""
 
     status: int
@@ -217,7 +216,7 @@ def exchange(
     form: list[tuple[str, str]] | None = None,
     headers: Mapping[str, str] | None = None,
     outbound: Outbound = USUAL,
-) -> Answer:
+) -> FetchedAnswer:
     """Send one request, alone: no redirect is followed, no ``.netrc`` or cookie is used.
 
     :param timeout: Longest wait, in seconds, for all of it: name lookup, connection and the last byte.
@@ -225,7 +224,7 @@ def exchange(
     :param outbound: The way to the server.
     :raises NoAnswer: No connection, no answer in time, or one larger than :data:`MAX_BYTES`.
     """
-    outcome: SimpleQueue[Answer | NoAnswer] = SimpleQueue()
+    outcome: SimpleQueue[FetchedAnswer | NoAnswer] = SimpleQueue()
 
     def send() -> None:
         try:
@@ -252,7 +251,7 @@ def _send(
     form: list[tuple[str, str]] | None,
     headers: Mapping[str, str] | None,
     outbound: Outbound,
-) -> Answer:
+) -> FetchedAnswer:
     deadline = time.monotonic() + timeout
     with requests.Session() as session:
         session.trust_env = False  # no .netrc credentials; proxies come from the way out
@@ -266,7 +265,7 @@ def _send(
                     raise TooLarge(f"{url} answered with more than {MAX_BYTES} bytes.")
                 if time.monotonic() > deadline:
                     raise requests.Timeout
-            return Answer(response.status_code, response.headers, bytes(body))
+            return FetchedAnswer(response.status_code, response.headers, bytes(body))
 
 
 def _explain(url: str, timeout: float, error: Exception, outbound: Outbound) -> NoAnswer:

@@ -4,24 +4,20 @@ These are the rules that need no name lookup; registration applies them too. Whe
 fetch, on the addresses it resolves to.
 """
 
-import re
 import socket
 from collections.abc import Sequence
 from dataclasses import dataclass
 from ipaddress import IPv6Address
-from urllib.parse import SplitResult, urlsplit
 
 import idna
 
 from ..settings.server import ServerSettings
-from ..settings.values import is_loopback_host
+from ..url import DEFAULT_PORTS, URL, BadURL, is_loopback_host, read_url
 from .public_address import why_not_public
 
 MAX_URL_CHARACTERS = 2048
 MAX_BYTES_OF_STRANGERS = 1 << 16
 """Largest key set of a client that the operator did not register, in bytes."""
-_DEFAULT_PORTS = {"https": 443, "http": 80}
-_BRACKETS = re.compile(r"\[[0-9A-Fa-f:.]+\](:[0-9]*)?")  # no zone: it names an interface of ours
 
 
 class FetchProblem(Exception):
@@ -81,7 +77,7 @@ class FetchTarget:
     def authority(self) -> str:
         """The ``Host`` header (RFC 9110 §7.2)."""
         host = f"[{self.host}]" if ":" in self.host else self.host
-        return host if self.port == _DEFAULT_PORTS[self.scheme] else f"{host}:{self.port}"
+        return host if self.port == DEFAULT_PORTS[self.scheme] else f"{host}:{self.port}"
 
     @property
     def is_loopback(self) -> bool:
@@ -94,13 +90,13 @@ def read_target(url: str, policy: FetchPolicy) -> FetchTarget:
 
     :raises FetchRefused: The URL breaks a rule; the reason says which.
     """
-    parts = _split(url)
-    host, port = _read_host(parts), _DEFAULT_PORTS.get(parts.scheme, 0) if parts.port is None else parts.port
-    path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-    target = FetchTarget(parts.scheme, host, port, path)
-    if target.is_loopback and policy.allow_loopback and parts.scheme in _DEFAULT_PORTS:
+    read = _read(url)
+    host, port = _read_host(read), DEFAULT_PORTS.get(read.scheme, 0) if read.port is None else read.port
+    path = (read.path or "/") + (f"?{read.query}" if read.query else "")
+    target = FetchTarget(read.scheme, host, port, path)
+    if target.is_loopback and policy.allow_loopback and read.is_web:
         return target
-    if parts.scheme != "https":
+    if read.scheme != "https":
         raise FetchRefused("the URL is not https")
     if port not in policy.ports:
         raise FetchRefused(f"port {port} is not one of {', '.join(map(str, sorted(policy.ports)))}")
@@ -113,42 +109,29 @@ def read_target(url: str, policy: FetchPolicy) -> FetchTarget:
 def host_of(url: str) -> str:
     """The host that *url* names, in the one spelling that is looked up; empty for one that is never fetched."""
     try:
-        return _read_host(_split(url))
+        return _read_host(_read(url))
     except FetchRefused:
         return ""
 
 
-def _split(url: str) -> SplitResult:
-    if len(url) > MAX_URL_CHARACTERS:
+def _read(text: str) -> URL:
+    if len(text) > MAX_URL_CHARACTERS:
         raise FetchRefused(f"the URL is longer than {MAX_URL_CHARACTERS} characters")
-    # urlsplit drops tabs and line ends, and other readers take a backslash for a slash.
-    if any(c <= " " or c in '\\"<>^`{|}\x7f' for c in url):
-        raise FetchRefused("the URL holds a character that no URL has")
     try:
-        parts = urlsplit(url)
-        _ = parts.port
-    except ValueError:
-        raise FetchRefused("not a URL") from None
-    if "#" in url or "@" in parts.netloc:
-        raise FetchRefused("the URL has a fragment or a user name")
-    if not (parts.path + parts.query).isascii():
-        raise FetchRefused("the URL's path or query is not ASCII")
-    return parts
+        url = read_url(text, international=True)
+    except BadURL as problem:
+        raise FetchRefused(f"the URL {problem}") from None
+    if url.fragment is not None:
+        raise FetchRefused("the URL has a fragment")
+    return url
 
 
-def _read_host(parts: SplitResult) -> str:
-    host = parts.hostname or ""
-    if "[" in parts.netloc:
-        # urlsplit overlooks what stands before or after the brackets.
-        if not _BRACKETS.fullmatch(parts.netloc):
-            raise FetchRefused("the URL's host is not an address in brackets")
-        try:
-            return str(IPv6Address(host))
-        except ValueError:
-            raise FetchRefused("the URL's address is not an IPv6 address") from None
+def _read_host(url: URL) -> str:
+    if ":" in url.host:
+        return str(IPv6Address(url.host))
     try:
         # UTS 46 folds full-width digits and dots, too: what is checked is what is looked up.
-        return idna.encode(host, uts46=True, std3_rules=True).decode().removesuffix(".")
+        return idna.encode(url.host, uts46=True, std3_rules=True).decode().removesuffix(".")
     except (idna.IDNAError, UnicodeError):
         raise FetchRefused("the URL's host is not a host name") from None
 

@@ -1,7 +1,7 @@
 """How questions to a server leave this machine: through which proxy, and whose certificates are trusted.
 
 For servers that the operator named (an issuer, and what its metadata names). What strangers name is fetched by
-``keys/safe_fetch.py``, which goes through no proxy: the address it checked is the one it connects to.
+``safe_fetch.py``, which goes through no proxy: the address it checked is the one it connects to.
 """
 
 import os
@@ -11,12 +11,11 @@ from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 from requests.utils import get_environ_proxies, select_proxy
 
 from ..errors import ConfigurationError
-from ..settings.values import is_loopback_host
+from ..url import BadURL, read_proxy_url, read_url
 
 _CA_VARIABLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 
@@ -35,7 +34,7 @@ class Outbound:
 
     def find_proxy(self, url: str) -> str | None:
         """The URL of the proxy on the way to *url*, if there is one."""
-        if is_loopback_host(urlsplit(url).hostname):
+        if read_url(url).is_loopback:
             return None
         proxies = get_environ_proxies(url) if self.proxies is None else dict(self.proxies)
         return select_proxy(url, proxies)
@@ -50,7 +49,7 @@ class Outbound:
         Such a session would also send what ``~/.netrc`` holds for the host.
         """
         proxy = self.find_proxy(url)
-        return {"proxies": {urlsplit(url).scheme: proxy} if proxy else {}, "verify": self.find_ca_bundle() or True}
+        return {"proxies": {read_url(url).scheme: proxy} if proxy else {}, "verify": self.find_ca_bundle() or True}
 
 
 USUAL = Outbound()
@@ -85,23 +84,21 @@ def find_proxy_problem(url: object) -> str | None:
 
     The reason never quotes the URL, which may hold a password.
     """
-    no_proxy = "does not hold the URL of a proxy, such as http://proxy.example:3128"
     try:
-        parts = urlsplit(url if isinstance(url, str) else "")
-        usable = bool(parts.hostname) and parts.port != 0
-    except ValueError:
-        return no_proxy
-    # A slash in a password would make its first half the port, and the user name the host.
-    if not usable or "@" in parts.path or parts.scheme not in ("http", "https", "socks5", "socks5h"):
-        return no_proxy
-    if parts.scheme.startswith("socks") and find_spec("socks") is None:
+        proxy = read_proxy_url(url if isinstance(url, str) else "")
+    except BadURL:
+        return "does not hold the URL of a proxy, such as http://proxy.example:3128"
+    if proxy.scheme.startswith("socks") and find_spec("socks") is None:
         return "names a SOCKS proxy, and PySocks is not installed: pip install PySocks"
     return None
 
 
 def name_proxy(url: str) -> str:
     """The host and port of a proxy that can be used, for a message: its URL may hold a password."""
-    return urlsplit(url if "://" in url else f"http://{url}").netloc.rpartition("@")[2]
+    try:
+        return read_proxy_url(url if "://" in url else f"http://{url}").authority
+    except BadURL:
+        return "(not shown)"
 
 
 def _check_proxy(url: object, name: str) -> None:

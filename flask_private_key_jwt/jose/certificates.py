@@ -44,6 +44,7 @@ class Certificate:
     """One X.509 certificate whose public key is one of ours."""
 
     public_key: PublicKey
+    """The key that it is about."""
     not_before: int
     """First second of its lifetime, since the epoch (RFC 5280 §4.1.2.5)."""
     not_after: int

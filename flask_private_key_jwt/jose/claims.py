@@ -17,10 +17,10 @@ def require_text(claims: Claims, name: str) -> str:
     :raises JoseProblem: It is missing or something else.
     """
     if name not in claims:
-        raise JoseProblem(f"missing claim {name!r}")
+        raise JoseProblem(f"missing claim {name!r}", cause=f"{name}_missing")
     value = claims[name]
     if not isinstance(value, str) or not value:
-        raise JoseProblem(f"{name} is not a string")
+        raise JoseProblem(f"{name} is not a string", cause=name)
     return value
 
 
@@ -30,10 +30,10 @@ def require_jti(claims: Claims) -> str:
     :raises JoseProblem: It is missing, or not a string of 1 to 256 characters.
     """
     if "jti" not in claims:
-        raise JoseProblem("missing claim 'jti'")
+        raise JoseProblem("missing claim 'jti'", cause="jti_missing")
     jti = claims["jti"]
     if not isinstance(jti, str) or not 0 < len(jti) <= MAX_JTI_CHARACTERS:
-        raise JoseProblem(f"jti is not a string of 1 to {MAX_JTI_CHARACTERS} characters")
+        raise JoseProblem(f"jti is not a string of 1 to {MAX_JTI_CHARACTERS} characters", cause="jti")
     return jti
 
 
@@ -44,7 +44,7 @@ def require_date(claims: Claims, name: str) -> float:
     """
     value = read_date(claims, name)
     if value is None:
-        raise JoseProblem(f"missing claim {name!r}")
+        raise JoseProblem(f"missing claim {name!r}", cause=f"{name}_missing")
     return value
 
 
@@ -70,7 +70,7 @@ def check_expiry(expires: float, *, now: int, late: int) -> None:
     :raises JoseProblem: It has.
     """
     if now >= expires + late:
-        raise JoseProblem(f"expired, {math.floor(now - expires)} s ago")
+        raise JoseProblem(f"expired, {math.floor(now - expires)} s ago", cause="expired")
 
 
 def check_begun(name: str, begins: float, *, now: int, skew: int) -> None:
@@ -79,7 +79,7 @@ def check_begun(name: str, begins: float, *, now: int, skew: int) -> None:
     :raises JoseProblem: It does.
     """
     if begins > now + skew:
-        raise JoseProblem(f"{name} is in the future, {math.ceil(begins - now)} s ahead")
+        raise JoseProblem(f"{name} is in the future, {math.ceil(begins - now)} s ahead", cause="not_yet_valid")
 
 
 def check_life(claims: Claims, *, now: int, skew: int, longest: int) -> tuple[int, int]:
@@ -93,7 +93,7 @@ def check_life(claims: Claims, *, now: int, skew: int, longest: int) -> tuple[in
     expires = require_date(claims, "exp")
     check_times(claims, now=now, skew=skew, late=skew)
     if expires > now + longest + skew:
-        raise JoseProblem(f"exp is {math.ceil(expires - now)} s ahead, more than {longest} s")
+        raise JoseProblem(f"exp is {math.ceil(expires - now)} s ahead, more than {longest} s", cause="lives_too_long")
     issued = read_date(claims, "iat")
     first = expires - longest if issued is None else issued
     return math.floor(first) - skew, math.ceil(expires) + skew

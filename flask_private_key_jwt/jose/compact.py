@@ -3,11 +3,9 @@
 Size, alphabet, depth, duplicate members and number spellings are checked here, once, for every JWT this package reads.
 """
 
-import base64
 import binascii
 import codecs
 import json
-import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -20,12 +18,21 @@ MAX_DEPTH = 16
 LARGEST_DATE = 2**53
 """Seconds since the epoch beyond which a NumericDate is no date: larger numbers cannot be computed with safely."""
 
-_COMPACT = re.compile(rb"([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]+)")
-_URLSAFE = bytes.maketrans(b"-_", b"+/")
+_ALPHABET = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+_FROM_URLSAFE = bytes.maketrans(b"-_", b"+/")
+_TO_URLSAFE = bytes.maketrans(b"+/", b"-_")
+_JSON_BLANKS = " \t\n\r"
 
 
 class JoseProblem(ValueError):
-    """A JWT or key is unusable; the message is a private reason that quotes foreign text with ``!r``."""
+    """A JWT or key is unusable; the message is a private reason that quotes foreign text with ``!r``.
+
+    :param cause: The code of the reason, as in ``expired``; the caller puts in front what kind of JWT it is.
+    """
+
+    def __init__(self, reason: str, *, cause: str = "malformed") -> None:
+        super().__init__(reason)
+        self.cause = cause
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,19 +69,18 @@ def parse(token: str, *, max_bytes: int) -> JWT:
     :raises JoseProblem: Not a single, well-formed compact JWS with a JSON object as payload.
     """
     if len(token) > max_bytes:
-        raise JoseProblem(f"longer than {max_bytes} bytes")
-    try:
-        match = _COMPACT.fullmatch(token.encode("ascii"))
-    except UnicodeEncodeError:
-        match = None
-    if match is None:
+        raise JoseProblem(f"longer than {max_bytes} bytes", cause="too_long")
+    data = token.encode("ascii", "replace")
+    # What is left without the alphabet: a bytes method reads this faster than a regular expression.
+    if data.translate(None, _ALPHABET) != b"..":
         raise JoseProblem("not a compact JWS of three base64url parts")
-    head, payload, signature = match.groups()
+    head, payload, signature = data.split(b".")
+    if not head or not payload or not signature:
+        raise JoseProblem("not a compact JWS of three base64url parts")
     header = _load_object(_unb64(head, "header"), "header")
     check_header(header)
     claims = _load_object(_unb64(payload, "payload"), "payload")
-    signing_input = token[: match.end(2)].encode("ascii")
-    return JWT(header, head, claims, signing_input, _unb64(signature, "signature"))
+    return JWT(header, head, claims, data[: -1 - len(signature)], _unb64(signature, "signature"))
 
 
 def read(text: str, *, typ: Collection[str | None], algs: Collection[str], max_bytes: int) -> JWT:
@@ -88,9 +94,11 @@ def read(text: str, *, typ: Collection[str | None], algs: Collection[str], max_b
     """
     jwt = parse(text, max_bytes=max_bytes)
     if jwt.typ not in typ:
-        raise JoseProblem(f"typ {repr(jwt.typ)[:200]} is not {' or '.join(sorted(name or 'absent' for name in typ))}")
+        raise JoseProblem(
+            f"typ {repr(jwt.typ)[:200]} is not {' or '.join(sorted(name or 'absent' for name in typ))}", cause="typ"
+        )
     if jwt.alg not in algs:
-        raise JoseProblem(f"alg {repr(jwt.alg)[:200]} is not accepted")
+        raise JoseProblem(f"alg {repr(jwt.alg)[:200]} is not accepted", cause="alg")
     return jwt
 
 
@@ -105,7 +113,7 @@ def check_header(header: Claims) -> None:
         if name in header and not isinstance(header[name], str):
             raise JoseProblem(f"header parameter {name} is not text")
     if "crit" in header or "b64" in header:
-        raise JoseProblem("header has crit or b64, of which nothing is supported")
+        raise JoseProblem("header has crit or b64, of which nothing is supported", cause="crit")
 
 
 def read_date(claims: Claims, name: str) -> float | None:
@@ -117,7 +125,7 @@ def read_date(claims: Claims, name: str) -> float | None:
         return None
     value = claims[name]
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not -LARGEST_DATE < value < LARGEST_DATE:
-        raise JoseProblem(f"{name} is not a number")
+        raise JoseProblem(f"{name} is not a number", cause="date")
     return value
 
 
@@ -151,7 +159,7 @@ def load_json_object(text: str | bytes, what: str) -> dict[str, Any]:
 
 def b64(data: bytes) -> bytes:
     """base64url without padding, as bytes."""
-    return base64.urlsafe_b64encode(data).rstrip(b"=")
+    return binascii.b2a_base64(data, newline=False).translate(_TO_URLSAFE).rstrip(b"=")
 
 
 def b64url(data: bytes) -> str:
@@ -160,8 +168,13 @@ def b64url(data: bytes) -> str:
 
 
 def _unb64(data: bytes, what: str) -> bytes:
+    """Decode base64url.
+
+    :param data: Not empty, of the base64url alphabet only: the decoder passes over everything else.
+    :param what: What the reason calls it.
+    """
     try:
-        return binascii.a2b_base64(data.translate(_URLSAFE) + b"=" * (-len(data) % 4), strict_mode=True)
+        return binascii.a2b_base64(data.translate(_FROM_URLSAFE) + b"=" * (-len(data) % 4))
     except binascii.Error:
         raise JoseProblem(f"the {what} is not base64url") from None
 
@@ -180,12 +193,20 @@ def _no_constant(name: str) -> None:
 _decoder = json.JSONDecoder(object_pairs_hook=_once, parse_constant=_no_constant)
 
 
+def _decode_json(text: str) -> Any:
+    """The one JSON value in *text*, which has no blanks around it: ``decode`` would look for them twice."""
+    value, end = _decoder.raw_decode(text)
+    if end != len(text):
+        raise ValueError("something follows the value")
+    return value
+
+
 def _load_object(data: bytes, what: str) -> dict[str, Any]:
     # Counting openers is a cheap upper bound of the depth; only a suspicious text is walked.
     if data.count(b"[") + data.count(b"{") > MAX_DEPTH and _depth(data) > MAX_DEPTH:
         raise JoseProblem(f"the {what} is nested deeper than {MAX_DEPTH}")
     try:
-        value = _decoder.decode(data.decode("utf-8"))
+        value = _decode_json(data.decode("utf-8").strip(_JSON_BLANKS))
     except JoseProblem as error:
         raise JoseProblem(f"the {what} is not acceptable: {error}") from None
     except (ValueError, RecursionError):

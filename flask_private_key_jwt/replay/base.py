@@ -21,12 +21,14 @@ class Mark:
     """Something that may be used once: the ``jti`` of an assertion, a DPoP proof or a proof of key possession."""
 
     purpose: str
-    """:data:`ASSERTION`, :data:`PROOF` or :data:`KEY_POSSESSION`; marks of different purposes never collide."""
+    """``client_assertion``, ``dpop_proof`` or ``key_possession``; marks of different purposes never collide."""
     server: str
-    """Where it was used: an authorization server's issuer, or :func:`name_api`. Several servers may share a store."""
+    """Where it was used: an authorization server's issuer, or an API's issuer and identifier. Several servers may share
+    a store."""
     owner: str
     """Who made the ``jti``: the client_id, or the thumbprint of the key that signed."""
     jti: str
+    """What may be used once."""
     until: int
     """When the mark may be forgotten, in seconds since the epoch."""
     used_from: int

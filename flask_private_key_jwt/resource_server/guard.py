@@ -20,7 +20,7 @@ from ..errors import (
 from ..refusal import attributed_to, error_response
 from ..replay.base import Replayed, ReplayStore
 from ..settings.resource import ResourceSettings
-from ..tokens.verification import AccessToken, KeySource, OwnKeys, TokenVerifier
+from ..tokens.verification import AccessToken, IssuerKeys, OwnKeys, TokenVerifier
 from .admission import Admission, find_admission, remember_admission
 from .challenge import Challenger
 from .credentials import Credentials, Environ, Scheme, find_scheme, read_credentials
@@ -43,7 +43,7 @@ class Guard:
     tokens: TokenVerifier
     proofs: ProofChecker
     target: Target
-    fetched_keys: KeySource
+    fetched_keys: IssuerKeys
     stored_replay: ReplayStore | None
     """The store that ``OAUTH2_REPLAY_STORE`` names, unless it is the own server's."""
     online: OnlineCheck
@@ -200,7 +200,7 @@ class Guard:
         server = self.find_own_server()
         return server if server is not None and server.settings.ISSUER == self.settings.ISSUER else None
 
-    def _find_keys(self) -> KeySource:
+    def _find_keys(self) -> IssuerKeys:
         server = self._find_issuer()
         return OwnKeys(server.verification_keys) if server else self.fetched_keys
 

@@ -46,7 +46,7 @@ class FetchedKeys:
         self._fetching = Lock()
 
     def load(self) -> Keys:
-        """See :class:`.verification.KeySource`. Keys past their time serve on only while the issuer is away."""
+        """See :class:`.verification.IssuerKeys`. Keys past their time serve on only while the issuer is away."""
         snapshot, age = self._look()
         if snapshot is not None and age < self._settings.JWKS_CACHE_SECONDS:
             return snapshot.keys
@@ -64,7 +64,7 @@ class FetchedKeys:
             self._fetching.release()
 
     def load_newer(self, known: Keys) -> Keys:
-        """See :class:`.verification.KeySource`. Anyone can invent a ``kid``: one fetch in :data:`REFETCH_SECONDS`."""
+        """See :class:`.verification.IssuerKeys`. Anyone can invent a ``kid``: one fetch in :data:`REFETCH_SECONDS`."""
         if not self._fetching.acquire(timeout=PATIENCE_SECONDS):
             return known
         try:

@@ -2,13 +2,12 @@
 
 from collections.abc import Iterable, Iterator
 from typing import Any
-from urllib.parse import urlsplit
 
 from flask import Flask
 
 from ..settings.resource import ResourceSettings
+from ..url import find_web_url
 from .requirement import Requirement
-from .target_uri import find_origin
 
 WELL_KNOWN = "/.well-known/oauth-protected-resource"
 MARK = "oauth_requirement"
@@ -17,16 +16,16 @@ MARK = "oauth_requirement"
 
 def metadata_path(resource: str) -> str | None:
     """The path of the metadata of *resource*; ``None`` when that is no URL (RFC 9728 §3.1)."""
-    if find_origin(resource) is None:
-        return None
-    path = urlsplit(resource).path
-    return WELL_KNOWN + ("" if path == "/" else path)
+    url = find_web_url(resource)
+    return None if url is None else WELL_KNOWN + ("" if url.path == "/" else url.path)
 
 
 def metadata_url(resource: str) -> str | None:
     """The URL of the metadata of *resource*; ``None`` when that is no URL."""
-    path, query = metadata_path(resource), urlsplit(resource).query
-    return f"{find_origin(resource)}{path}{'?' if query else ''}{query}" if path else None
+    url = find_web_url(resource)
+    if url is None:
+        return None
+    return f"{url.scheme}://{url.authority}{metadata_path(resource)}{'?' if url.query else ''}{url.query or ''}"
 
 
 def build_metadata(

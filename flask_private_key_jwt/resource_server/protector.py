@@ -59,7 +59,8 @@ class ResourceProtector:
     ) -> Callable[[View], View]:
         """Protect a view: ``@require_oauth("read", dpop="required")``; in a view class, put it in ``decorators``.
 
-        :param scopes: A text: all of its scopes are needed; a list: any of its texts is enough; ``None``: no scope.
+        :param scopes: A string: all of its scopes, parted by spaces, are needed; a list: any of its strings is enough;
+            ``None``: no scope.
         :param dpop: ``allowed`` takes bound tokens with a proof, and Bearer tokens; ``required`` bound tokens only.
         :param optional: Let callers without credentials in as well; :data:`current_token` is false then. Wrong
             credentials are refused all the same.
@@ -92,7 +93,9 @@ class ResourceProtector:
         optional: bool = False,
         online: bool = False,
     ) -> None:
-        """Protect every view of a blueprint, those that are added later included. The arguments are ``__call__``'s.
+        """Protect every view of a blueprint, those that are added later included.
+
+        The other arguments are those of :meth:`__call__`.
 
         :raises ConfigurationError: The arguments make no sense; the message says what to write.
         """

@@ -2,10 +2,11 @@
 
 from dataclasses import dataclass
 from typing import Protocol
-from urllib.parse import quote_from_bytes, urlsplit
+from urllib.parse import quote_from_bytes
 
 from ..errors import ConfigurationError
 from ..settings.resource import ResourceSettings
+from ..url import find_web_url
 from .credentials import Environ
 
 
@@ -72,6 +73,6 @@ class TargetURI:
 
 
 def find_origin(url: str) -> str | None:
-    """Scheme, host and port of an http(s) URL; ``None`` when it is none."""
-    parts = urlsplit(url)
-    return f"{parts.scheme}://{parts.netloc}" if parts.scheme in ("https", "http") and parts.netloc else None
+    """Scheme, host and port of an http(s) URL, as they are written; ``None`` when it is none."""
+    found = find_web_url(url)
+    return f"{found.scheme}://{found.authority}" if found is not None else None

@@ -1,14 +1,15 @@
 """What the issuer said of tokens a moment ago, so that it is not asked at every request."""
 
-from collections import OrderedDict
 from dataclasses import dataclass
-from threading import Lock
 
 from .. import clock
+from ..bounded_cache import BoundedCache
 from ..errors import OAuthError
 
 CAPACITY = 2048
 """Most tokens whose verdicts a process keeps."""
+MAX_BYTES = 1 << 21
+"""What they may take together."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,30 +41,18 @@ class KnownVerdicts:
     """
 
     def __init__(self, capacity: int = CAPACITY) -> None:
-        self._capacity = capacity
-        self._verdicts: OrderedDict[str, Verdict] = OrderedDict()
-        self._lock = Lock()
+        self._verdicts: BoundedCache[str, Verdict] = BoundedCache(max_entries=capacity, max_bytes=MAX_BYTES)
 
     def find(self, digest: str) -> Verdict | None:
         """The verdict of a token, if there is one that lasts."""
-        now = clock.now()
-        with self._lock:
-            verdict = self._verdicts.get(digest)
-            if verdict is None:
-                return None
-            # One of the future tells that the clock was set back: nobody knows how old it is.
-            if not verdict.since <= now < verdict.until:
-                del self._verdicts[digest]
-                return None
-            self._verdicts.move_to_end(digest)
-            return verdict
+        verdict = self._verdicts.get(digest)
+        # One of the future tells that the clock was set back: nobody knows how old it is.
+        if verdict is not None and not verdict.since <= clock.now() < verdict.until:
+            self._verdicts.drop(digest)
+            return None
+        return verdict
 
     def add(self, digest: str, verdict: Verdict) -> None:
         """Keep the verdict of a token."""
-        if verdict.until <= verdict.since:
-            return
-        with self._lock:
-            self._verdicts[digest] = verdict
-            self._verdicts.move_to_end(digest)
-            if len(self._verdicts) > self._capacity:
-                self._verdicts.popitem(last=False)
+        if verdict.until > verdict.since:
+            self._verdicts.keep(digest, verdict)

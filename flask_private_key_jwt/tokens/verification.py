@@ -15,7 +15,7 @@ _TYPES = frozenset({TYP})
 _TEXT_CLAIMS = ("sub", "client_id", "jti")
 
 
-class KeySource(Protocol):
+class IssuerKeys(Protocol):
     """Where a verifier gets the issuer's keys."""
 
     def load(self) -> Keys:
@@ -38,7 +38,7 @@ class OwnKeys:
     read: Callable[[], Keys]
 
     def load(self) -> Keys:
-        """See :meth:`KeySource.load`."""
+        """See :meth:`IssuerKeys.load`."""
         return self.read()
 
     def load_newer(self, known: Keys) -> Keys:
@@ -82,7 +82,7 @@ class TokenVerifier:
         # A client sends one token many times: its signature is checked once for each set of the issuer's keys.
         self._verified: VerifiedTokens[AccessToken] = VerifiedTokens()
 
-    def verify(self, text: str, keys: KeySource) -> AccessToken:
+    def verify(self, text: str, keys: IssuerKeys) -> AccessToken:
         """Verify an access token, for use now.
 
         :param text: The token as it was sent.
@@ -94,7 +94,7 @@ class TokenVerifier:
         self.check_time(token)
         return token
 
-    def load(self, text: str, keys: KeySource) -> AccessToken:
+    def load(self, text: str, keys: IssuerKeys) -> AccessToken:
         """What an access token says, whether its time is over or to come; otherwise as :meth:`verify`."""
         if len(text) > self._max_bytes:
             raise InvalidToken(f"token: longer than {self._max_bytes} bytes")
@@ -147,7 +147,7 @@ class TokenVerifier:
             raise InvalidToken(f"token: {problem}", client_id=token.client_id) from None
 
 
-def check_signature(jwt: jose.JWT, keys: KeySource, known: Keys, *, kind: str = "token") -> Keys:
+def check_signature(jwt: jose.JWT, keys: IssuerKeys, known: Keys, *, kind: str = "token") -> Keys:
     """Check that the issuer signed *jwt*.
 
     :param known: What *keys* gave before.

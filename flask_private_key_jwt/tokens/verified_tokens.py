@@ -1,17 +1,20 @@
 """Tokens whose signature was checked before, so that a token sent a thousand times costs one verification."""
 
-from collections import OrderedDict
 from collections.abc import Callable
 from hashlib import sha256
-from threading import Lock
 from typing import Generic, TypeVar
 
+from ..bounded_cache import BoundedCache
 from ..jose.jose import PublicKey
 
 T = TypeVar("T")
 Keys = tuple[PublicKey, ...]
 """The keys of an issuer."""
 CAPACITY = 2048
+MAX_BYTES = 1 << 24
+"""What all that is kept may take."""
+GROWTH = 8
+"""What a token takes once it is read, for each byte of it."""
 
 
 class VerifiedTokens(Generic[T]):
@@ -24,9 +27,7 @@ class VerifiedTokens(Generic[T]):
     """
 
     def __init__(self, capacity: int = CAPACITY) -> None:
-        self._capacity = capacity
-        self._entries: OrderedDict[bytes, tuple[Keys, T]] = OrderedDict()
-        self._lock = Lock()
+        self._entries: BoundedCache[bytes, tuple[Keys, T]] = BoundedCache(max_entries=capacity, max_bytes=MAX_BYTES)
 
     def find(self, token: str, load_keys: Callable[[], Keys]) -> T | None:
         """What *token* says, if it was verified before with the keys that count now.
@@ -34,25 +35,18 @@ class VerifiedTokens(Generic[T]):
         :param load_keys: Gives those; not called for a token that is new here.
         """
         name = _digest(token)
-        if name not in self._entries:
+        entry = self._entries.get(name)
+        if entry is None:
             return None
-        keys = load_keys()  # may fetch them, so no lock is held
-        with self._lock:
-            entry = self._entries.get(name)
-            if entry is None:
-                return None
-            if entry[0] is not keys and entry[0] != keys:  # usually the same object
-                del self._entries[name]
-                return None
-            self._entries.move_to_end(name)
-            return entry[1]
+        keys = load_keys()
+        if entry[0] is not keys and entry[0] != keys:  # usually the same object
+            self._entries.drop(name)
+            return None
+        return entry[1]
 
     def add(self, token: str, keys: Keys, value: T) -> None:
         """Keep what *token* says. Only for a token that was verified with *keys*."""
-        with self._lock:
-            self._entries[_digest(token)] = (keys, value)
-            if len(self._entries) > self._capacity:
-                self._entries.popitem(last=False)
+        self._entries.keep(_digest(token), (keys, value), weight=GROWTH * len(token))
 
 
 def _digest(token: str) -> bytes:

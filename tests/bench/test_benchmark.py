@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.checkout import CHECKOUT
+
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads CPU times from /proc")
 
 ROWS = {
@@ -27,7 +29,7 @@ def test_a_quick_run_fills_every_row_and_counts_what_was_there_before(tmp_path: 
 
     done = subprocess.run(
         [sys.executable, "-m", "bench.run", *options],
-        cwd=Path(__file__).parents[2],
+        cwd=CHECKOUT,
         capture_output=True,
         text=True,
         timeout=120,
@@ -59,9 +61,7 @@ register = benchmark.seed.register
 sys.exit(run.main(["--quick", "--server", "granian", "--json", {str(tmp_path / "figures.json")!r}]))
 """
 
-    done = subprocess.run(
-        [sys.executable, "-c", program], cwd=Path(__file__).parents[2], capture_output=True, text=True, timeout=120
-    )
+    done = subprocess.run([sys.executable, "-c", program], cwd=CHECKOUT, capture_output=True, text=True, timeout=120)
 
     assert done.returncode == 1
     assert f"Void: {sentence}" in done.stderr

@@ -60,7 +60,7 @@ def test_every_question_has_an_assertion_of_its_own(make_introspector, token_ser
 
 
 def test_the_audience_is_the_token_endpoint_where_that_is_asked_for(make_introspector, token_server):
-    make_introspector(audience="token_endpoint").introspect("token-1")
+    make_introspector(audience=f"{token_server.url}/token").introspect("token-1")
 
     assert token_server.calls[0].assertion.claims["aud"] == token_server.url + "/token"
 

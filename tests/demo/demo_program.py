@@ -11,8 +11,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from flask_private_key_jwt.fetching.discovery import NoAnswer, exchange
+from tests.checkout import CHECKOUT
 
-CHECKOUT = Path(__file__).parent.parent.parent
 SECONDS = 60
 SERVERS = {
     kind: command.split()

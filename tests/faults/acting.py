@@ -31,7 +31,7 @@ from flask_private_key_jwt.dpop.proof import build_proof
 from flask_private_key_jwt.jose import jose
 from tests.faults import served
 from tests.faults.served import CHECKOUT, ISSUER, Answer, Served, call, environment_of
-from tests.servers import server_url
+from tests.servers.throwaway import server_url
 
 FACTORY = "tests.faults.acting:create_app"
 AT_ONCE = 20

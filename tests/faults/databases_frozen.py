@@ -59,6 +59,8 @@ class Trial:
     """How much longer than the timeout an answer may take."""
     threads: int = 8
     """How many callers there are."""
+    settle_seconds: float = 1.0
+    """How long the load goes on before and after."""
     driver: str | None = None
     """SQLAlchemy's name of another driver than the usual one."""
 
@@ -121,10 +123,10 @@ def run(database: DatabaseServer, place: str, way: str, trial: Trial) -> Outcome
         with serving(trial.kind, Path(folder), environment) as served:
             with Load(served, caller, threads=trial.threads) as load:
                 _wait_for_token(load, since=0)
-                time.sleep(1)
+                time.sleep(trial.settle_seconds)
                 absence = WAYS[way](database, trial)
                 first = _wait_for_token(load, since=absence.back_at)
-                time.sleep(1)
+                time.sleep(trial.settle_seconds)
             what = f"{trial.kind}, {database.name} ({place}) {way}"
             return _judge(what, served, load, absence, first - absence.back_at, trial)
 

@@ -17,7 +17,7 @@ import flask
 
 from flask_private_key_jwt import note_sign_in
 from flask_private_key_jwt.jose import jose
-from tests.authorization.conftest import APP_ID, REDIRECT_URI, VERIFIER, Browser, User, build_request
+from tests.authorization_server.conftest import APP_ID, REDIRECT_URI, VERIFIER, Browser, User, build_request
 from tests.conftest import ASSERTION_TYPE, build_claims, make_app
 
 ROUNDS = 10_000

@@ -29,6 +29,10 @@ class Trial:
     back_within: float = 1.0
     late: float = 1.0
     """How much longer than the timeout an answer may take."""
+    settle: float = 1.0
+    """How long the load goes on before and after."""
+    threads: int = 8
+    """How many callers there are."""
 
 
 @dataclass(frozen=True)
@@ -89,14 +93,14 @@ def run(way: str, trial: Trial) -> Outcome:
         }
         caller = set_up(environment)
         with serving(trial.kind, Path(name), environment) as served:
-            with Load(served, caller) as load:
+            with Load(served, caller, threads=trial.threads) as load:
                 _wait_for_token(load, since=0)
-                time.sleep(1)
+                time.sleep(trial.settle)
                 gone = time.monotonic()
                 returning = WAYS[way](redis, trial.away)
                 back = time.monotonic()
                 first = _wait_for_token(load, since=back)
-                time.sleep(1)
+                time.sleep(trial.settle)
             return _judge(f"{trial.kind}, Redis {way}", served, load, (gone, returning, back, first), trial)
 
 

@@ -23,8 +23,8 @@ from flask_private_key_jwt import PrivateKeyJWT
 from flask_private_key_jwt.client import build_client_assertion
 from flask_private_key_jwt.client.assertion import ASSERTION_TYPE
 from flask_private_key_jwt.jose import jose
+from tests.checkout import CHECKOUT
 
-CHECKOUT = Path(__file__).parents[2]
 FACTORY = "tests.faults.served:create_app"
 ISSUER = "https://as.example"
 CLIENT_ID = "console"

@@ -25,7 +25,7 @@ from flask_private_key_jwt.client import build_client_assertion
 from flask_private_key_jwt.client.assertion import ASSERTION_TYPE
 from flask_private_key_jwt.jose import jose
 from tests.faults.served import ISSUER, Answer, Served, call, serving, set_up
-from tests.keys.https_servers import Authority
+from tests.servers.https_servers import Authority
 
 COOLDOWN_SECONDS = 10
 """``OAUTH2_JWKS_COOLDOWN_SECONDS``: a client's new key is found at the latest after this."""

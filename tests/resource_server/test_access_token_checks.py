@@ -1,9 +1,9 @@
 """Verification of JWT access tokens (RFC 9068 §4)."""
 
 import pytest
-from api_answers import INVALID_TOKEN, challenges
 
 from flask_private_key_jwt.jose import jose
+from tests.resource_server.api_answers import INVALID_TOKEN, challenges
 
 API = "https://api.example"
 

@@ -5,10 +5,10 @@ import json
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from api_answers import INVALID_PROOF, INVALID_TOKEN, challenges
 
 from flask_private_key_jwt.errors import StoreUnavailable
 from flask_private_key_jwt.replay.memory import MemoryReplayStore
+from tests.resource_server.api_answers import INVALID_PROOF, INVALID_TOKEN, challenges
 
 HTU = "https://api.example/any"
 

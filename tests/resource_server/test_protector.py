@@ -6,7 +6,6 @@ import sys
 
 import flask
 import pytest
-from api_answers import INSUFFICIENT_SCOPE, MISSING_TOKEN, UNAVAILABLE, challenges
 from flask.views import MethodView
 
 from flask_private_key_jwt import ResourceProtector, current_token
@@ -14,6 +13,7 @@ from flask_private_key_jwt.errors import ConfigurationError
 from flask_private_key_jwt.signals import request_refused
 from tests.conftest import close
 from tests.conftest import make_app as make_server
+from tests.resource_server.api_answers import INSUFFICIENT_SCOPE, MISSING_TOKEN, UNAVAILABLE, challenges
 
 CONFIG = {"OAUTH2_ISSUER": "https://as.example", "OAUTH2_RESOURCE": "https://api.example"}
 BOTH_WAYS = {**CONFIG, "OAUTH2_REPLAY_STORE": "memory"}

@@ -17,7 +17,7 @@ from ...errors import (
 from ...jose.derived import Secrets
 from ...refusal import attributed_to
 from ...settings.server import ServerSettings
-from ...tokens.verification import KeySource
+from ...tokens.verification import IssuerKeys
 from ..registered_client import RegisteredClient, is_client_id
 from ..stores.contracts import ClientStore
 from ..stores.granted import AuthorizationStore, Consent, Granted, PushedRequest, StoredCode
@@ -80,7 +80,7 @@ class Authorizer:
         objects: RequestObjects,
         store: AuthorizationStore,
         *,
-        own_keys: KeySource,
+        own_keys: IssuerKeys,
         app_secrets: Secrets,
         push_quota: PushQuota,
     ) -> None:

@@ -44,6 +44,7 @@ class SignIn:
     return_url: str
     """Where to send the browser afterwards: a path of this app, with the query."""
     client: RegisteredClient
+    """Which client sent the person."""
     login_hint: str | None
     """Who the client thinks it is; foreign text."""
     reauthenticate: bool
@@ -58,12 +59,17 @@ class ConsentPage:
     """
 
     client: RegisteredClient
+    """Which client asks."""
     user: Any = field(repr=False)
+    """Who is signed in: the application's own object."""
     scopes: tuple[str, ...]
+    """What it asks for; :meth:`describe` puts each in words."""
     resources: tuple[str, ...]
+    """The APIs that the tokens will be for (RFC 8707)."""
     redirect_uri: str
     """Where the answer goes."""
     action: str
+    """Where the form is posted to: a path of this app."""
     decision_token: str = field(repr=False)
     """Ties the decision to this request, this person and this browser session."""
     is_vouched_for: bool = False

@@ -5,7 +5,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from hashlib import sha256
 from html import escape
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlencode
+
+from ...url import find_url
 
 RESPONSE_MODES = ("query", "form_post")
 """How a response may travel (OAuth 2.0 Multiple Response Types §2.1, Form Post Response Mode §2)."""
@@ -51,8 +53,9 @@ def build_onward(target: ResponseTarget, members: dict[str, str]) -> Onward:
 
 def name_place(uri: str) -> str:
     """What a person can recognize of a registered URI: its host and port, or its private scheme."""
-    parts = urlsplit(uri)
-    return parts.netloc or parts.scheme
+    url = find_url(uri)
+    # What was registered under other rules may not be readable: then nothing of it is taken for a host.
+    return url.authority or url.scheme if url is not None else uri.partition(":")[0]
 
 
 def build_location(redirect_uri: str, members: dict[str, str]) -> str:

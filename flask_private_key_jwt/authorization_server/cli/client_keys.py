@@ -9,11 +9,11 @@ import click
 from flask.cli import with_appcontext
 
 from ... import clock
+from ...errors import UnknownClient
 from ...jose.jose import JoseProblem, import_public_pem, load_json_object
 from ..keys.client_key_state import DAY_SECONDS, MAX_NAME_CHARACTERS, ClientKeyState, find_warnings
 from ..keys.remote_documents import DocumentUnavailable
 from ..readable_text import escape_unprintable
-from ..registration.registry import UnknownClient
 from ..state import current_state
 from .client import tell
 from .input import DASH_IS_NO_OPTION, TEXT_FILE, check_kid, give_up, read_certificate, read_text, readable_errors

@@ -8,12 +8,11 @@ from typing import Any, BinaryIO, NoReturn
 import click
 
 from ... import clock
-from ...errors import FetchBusy, InvalidClientMetadata, StoreUnavailable
+from ...errors import FetchBusy, InvalidClientMetadata, StoreUnavailable, UnknownClient
 from ...jose.certificates import jwk_of, load_certificate
 from ...jose.jose import JoseProblem, load_json_object
 from ...jose.plain_text import show_path, tidy
 from ..readable_text import escape_unprintable
-from ..registration.registry import UnknownClient
 
 MAX_FILE_BYTES = 1 << 20
 MAX_KID_CHARACTERS = 255

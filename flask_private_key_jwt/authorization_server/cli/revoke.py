@@ -3,7 +3,7 @@
 import click
 from flask.cli import with_appcontext
 
-from ..registration.registry import UnknownClient
+from ...errors import UnknownClient
 from ..state import State, current_state
 from ..stores.granted import Holder
 from .input import give_up, readable_errors

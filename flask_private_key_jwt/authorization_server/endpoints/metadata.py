@@ -2,19 +2,19 @@
 
 from collections.abc import Set
 from typing import Any
-from urllib.parse import urlsplit
 
 import flask
 
 from ...errors import StoreUnavailable
 from ...settings.server import ServerSettings
 from ...settings.values import OFFLINE_ACCESS
+from ...url import read_url
 from ..authorization.parameters import RESPONSE_TYPE
 from ..authorization.response import RESPONSE_MODES
 from ..client_auth import CLIENT_AUTH_METHODS
 from ..grants.pkce import METHODS
 from ..needs import Need
-from ..registration.openid import SUBJECT_TYPE
+from ..registration.unsupported_members import SUBJECT_TYPE
 from ..state import State, current_state
 from ..tokens.id_token import OPENID
 from ..tokens.user_claims import SCOPE_CLAIMS, list_claims
@@ -117,4 +117,4 @@ def endpoint_base(issuer: str) -> str:
 
 def issuer_path(issuer: str) -> str:
     """The issuer's path, empty for none: where the app is mounted."""
-    return urlsplit(issuer).path.rstrip("/")
+    return read_url(issuer).path.rstrip("/")

@@ -23,7 +23,7 @@ from ...settings.profiles import apply_profile
 from ...settings.resource import ResourceSettings
 from ...settings.server import ServerSettings
 from ...settings.shared import SharedSettings
-from ...tokens.verification import KeySource, TokenVerifier
+from ...tokens.verification import IssuerKeys, TokenVerifier
 from ..state import State, current_state
 from ..tokens.id_token import OPENID
 from ..tokens.user_claims import build_user_claims
@@ -79,7 +79,7 @@ def _ask_application(state: State, subject: str, scopes: frozenset[str]) -> dict
 
 
 def build_guard(
-    settings: ServerSettings, secrets: Secrets, extensions: Mapping[str, Any], *, own_keys: KeySource, url: str
+    settings: ServerSettings, secrets: Secrets, extensions: Mapping[str, Any], *, own_keys: IssuerKeys, url: str
 ) -> Guard:
     """What guards UserInfo: an API's steps, set up as the server is.
 

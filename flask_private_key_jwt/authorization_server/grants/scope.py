@@ -4,19 +4,13 @@ from collections.abc import Collection
 
 from ...errors import InvalidScope
 from ...settings.values import OFFLINE_ACCESS
+from ..member_kinds import MAX_SCOPE_CHARACTERS as MAX_SCOPE_CHARACTERS
+from ..member_kinds import split_scope as split_scope
 from ..registered_client import RegisteredClient
 from ..tokens.id_token import OPENID
 
-MAX_SCOPE_CHARACTERS = 4096
 _ABOUT_PEOPLE = frozenset({OPENID, OFFLINE_ACCESS})
 """Scopes that mean nothing where a client acts for itself."""
-
-
-def split_scope(text: str) -> tuple[str, ...]:
-    """The scope tokens in *text*, each once, in their order. A space is the only separator; several count as one."""
-    tokens = dict.fromkeys(text.split(" "))
-    tokens.pop("", None)
-    return tuple(tokens)
 
 
 def drop_offline_access(wanted: tuple[str, ...], allowed: Collection[str]) -> tuple[str, ...]:

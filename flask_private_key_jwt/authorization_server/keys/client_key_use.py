@@ -6,11 +6,11 @@ of certificates that end and keys that wait: no thread and no timer for what onl
 """
 
 import logging
-from collections import OrderedDict
 from dataclasses import replace
 from threading import Lock
 
 from ... import clock
+from ...bounded_cache import BoundedCache, bytes_for_clients
 from ...database.batches import BATCH_ROWS, Rest, no_rest
 from ...errors import TemporarilyUnavailable
 from ..registered_client import RegisteredClient
@@ -111,27 +111,23 @@ class _Due:
     """When each key's use is to be written next, for the keys used last; safe for threads."""
 
     def __init__(self, size: int) -> None:
-        self._size = size
-        self._due_at: OrderedDict[Signer, int] = OrderedDict()
+        self._due_at: BoundedCache[Signer, int] = BoundedCache(max_entries=size, max_bytes=bytes_for_clients(size))
         self._lock = Lock()
 
     def take(self, signer: Signer, *, now: int) -> bool:
         """Whether it is due; then it is this caller's, and nobody else's for an hour."""
-        with self._lock:
-            due_at = self._due_at.get(signer)
-            # Not further ahead than it can be: a clock that was set back must not silence it for longer.
-            if due_at is not None and now < due_at <= now + HOUR_SECONDS:
-                self._due_at.move_to_end(signer)
+        if not self._is_due(signer, now=now):
+            return False
+        with self._lock:  # of several threads one has it
+            if not self._is_due(signer, now=now):
                 return False
-            self._set(signer, now + HOUR_SECONDS)
+            self.put_off(signer, until=now + HOUR_SECONDS)
             return True
 
     def put_off(self, signer: Signer, *, until: int) -> None:
-        with self._lock:
-            self._set(signer, until)
+        self._due_at.keep(signer, until)
 
-    def _set(self, signer: Signer, due_at: int) -> None:
-        self._due_at[signer] = due_at
-        self._due_at.move_to_end(signer)
-        if len(self._due_at) > self._size:
-            self._due_at.popitem(last=False)
+    def _is_due(self, signer: Signer, *, now: int) -> bool:
+        due_at = self._due_at.get(signer)
+        # Not further ahead than it can be: a clock that was set back must not silence it for longer.
+        return due_at is None or not now < due_at <= now + HOUR_SECONDS

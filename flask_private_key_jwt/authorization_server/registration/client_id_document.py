@@ -9,19 +9,20 @@ import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
 
 from ...errors import OAuthError
 from ...fetching.fetch_target import FetchRefused
 from ...jose.unset import without_unset
 from ...settings.server import ServerSettings
+from ...url import find_url
 from ..client_auth.private_key_jwt import METHOD
 from ..grants import BUILT_IN
-from ..grants.scope import split_scope
 from ..keys.remote_documents import DocumentUnavailable, RemoteDocuments
-from ..registered_client import RegisteredClient
+from ..member_kinds import split_scope
+from ..registered_client import OPERATOR_MEMBERS, RegisteredClient
 from ..stores.contracts import ClientStore
-from .metadata import OPERATOR_MEMBERS, build_client
+from .metadata import build_client
 
 MAX_BYTES = 16384
 """Largest document; the draft recommends 5 kilobytes (§8.7), which keys with certificates outgrow."""
@@ -101,13 +102,10 @@ def is_client_id_url(client_id: str) -> bool:
 
     A query, which the draft advises against, is not accepted: it would make one page into any number of clients.
     """
-    if not client_id.startswith("https://") or "?" in client_id or "#" in client_id:
+    url = find_url(client_id) if client_id.startswith("https://") else None
+    if url is None or not url.path or url.query is not None or url.fragment is not None:
         return False
-    try:
-        parts = urlsplit(client_id)
-    except ValueError:
-        return False
-    return parts.path != "" and not any(unquote(segment) in (".", "..") for segment in parts.path.split("/"))
+    return not any(unquote(segment) in (".", "..") for segment in url.path.split("/"))
 
 
 def read_client(

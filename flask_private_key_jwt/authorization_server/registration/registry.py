@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 from ... import clock
-from ...errors import InvalidClientMetadata
+from ...errors import InvalidClientMetadata, UnknownClient
 from ...settings.server import ServerSettings
 from ..keys.client_key_set import with_keys, without_key
 from ..registered_client import RegisteredBy, RegisteredClient
@@ -16,10 +16,6 @@ from .merge_patch import merge_metadata
 from .metadata import OPERATOR_MAX_BYTES, build_client, describe_client, with_default_scope
 
 _TRIES = 5
-
-
-class UnknownClient(LookupError):
-    """No client of this id is registered."""
 
 
 class ClientRegistry:
@@ -152,6 +148,14 @@ class ClientRegistry:
         if found is None:
             raise UnknownClient(f"No client {client_id!r} is registered.")
         return found.client
+
+    def describe(self, client_id: str) -> dict[str, Any]:
+        """One client's registration as it is now, in the words that :meth:`add` takes.
+
+        :raises UnknownClient: There is none.
+        :raises StoreUnavailable: The database did not answer.
+        """
+        return describe_client(self.get(client_id))
 
     def all(self) -> list[RegisteredClient]:
         """Every client, by ``client_id``."""

@@ -1,7 +1,7 @@
 """What a client may do about its own registration: make it (RFC 7591), read, replace, merge and end it (RFC 7592).
 
 The metadata is held to the rules of :mod:`.metadata`, as the operator's is. Two things are
-different here: what only the operator may set (:data:`.metadata.OPERATOR_MEMBERS`) is passed
+different here: what only the operator may set (:data:`..registered_client.OPERATOR_MEMBERS`) is passed
 over, and a client gives itself no scope but those of ``OAUTH2_REGISTRATION_SCOPES``.
 """
 
@@ -26,14 +26,14 @@ from ...jose.unset import is_unset, without_unset
 from ...refusal import attributed_to
 from ...replay.base import Mark, Replayed, ReplayStore
 from ...settings.server import ServerSettings
-from ..registered_client import RegisteredBy, RegisteredClient, is_client_id
+from ..registered_client import MEMBERS, OPERATOR_MEMBERS, RegisteredBy, RegisteredClient, is_client_id
 from ..stores.sql.registration_tokens import RegistrationToken, RegistrationTokens, make_token, token_digest
 from ..stores.sql.registrations import ClientIdTaken, SQLAlchemyRegistrations
 from ..tokens.revoked import longest_life
 from .client_id_document import is_client_id_url
 from .key_possession import MEMBER, check_possession
 from .merge_patch import merge_metadata
-from .metadata import OPERATOR_MEMBERS, describe_client, with_default_scope
+from .metadata import describe_client, with_default_scope
 from .quota import RegistrationQuota
 from .registry import ClientRegistry, new_version
 
@@ -47,7 +47,7 @@ ISSUED_MEMBERS = (
 )
 """What the server issues, and an update must not contain (RFC 7592 §2.2)."""
 
-_OPERATOR_COLUMNS = ("client_id", "assertion_audience", "introspection_resources", "owner", "enabled", "registered_by")
+_OPERATOR_COLUMNS = (*(name for name in OPERATOR_MEMBERS if MEMBERS[name].has_column), "registered_by")
 _TRIES = 5
 
 
@@ -277,14 +277,9 @@ class SelfRegistration:
         built = self._build({**given, "client_id": before.client_id}, registered_by=before.registered_by)
         # What the operator gave besides stays, but what it took away does not come back.
         client = _narrow(built, before.scope | set(self._settings.REGISTRATION_SCOPES or ()))
-        return dataclasses.replace(
-            client,
-            enabled=before.enabled,
-            owner=before.owner,
-            assertion_audience=before.assertion_audience,
-            introspection_resources=before.introspection_resources,
-            default_scope=tuple(token for token in before.default_scope if token in client.scope),
-        )
+        kept: dict[str, Any] = {name: getattr(before, name) for name in OPERATOR_MEMBERS}
+        kept["default_scope"] = tuple(token for token in before.default_scope if token in client.scope)
+        return dataclasses.replace(client, **kept)
 
     def _check_possession(
         self, sent: Mapping[str, Any], before: RegisteredClient, after: RegisteredClient, spent: set[Mark]

@@ -10,7 +10,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ...errors import InvalidClientMetadata
+from ...errors import InvalidClientMetadata, UnapprovedSoftwareStatement
+
+SUBJECT_TYPE = "public"
+"""How people are named to clients: every client reads the same ``sub`` (OpenID Connect Core §8)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,10 +76,21 @@ def check_unsupported(metadata: Mapping[str, Any], *, is_document: bool) -> None
     :param is_document: Whether it is a client's document.
     :raises InvalidClientMetadata: It does; the reason says what is done instead.
     """
+    if "software_statement" in metadata:
+        raise UnapprovedSoftwareStatement("a software_statement, whoever signed it: this server trusts no issuer")
+    _check_subject_type(metadata)
     for name, member in UNSUPPORTED.items():
         if name not in metadata or _is_same(metadata[name], member.same) or (is_document and not member.protects):
             continue
         raise InvalidClientMetadata(f"{name} {str(metadata[name])[:40]!r} is not supported: {member.instead}")
+
+
+def _check_subject_type(metadata: Mapping[str, Any]) -> None:
+    if metadata.get("subject_type", SUBJECT_TYPE) != SUBJECT_TYPE:
+        raise InvalidClientMetadata(f"subject_type {str(metadata['subject_type'])[:40]!r} is not {SUBJECT_TYPE!r}")
+    if "sector_identifier_uri" in metadata:
+        # Never fetched: it has no use without pairwise subjects.
+        raise InvalidClientMetadata("sector_identifier_uri is there, but subject identifiers are public")
 
 
 def _is_same(value: object, same: tuple[Any, ...]) -> bool:

@@ -13,7 +13,7 @@ from urllib.parse import quote_plus, urlencode
 from ...errors import InvalidRequest, InvalidToken, UnusableRedirectURI
 from ...jose.derived import Secrets
 from ...settings.server import ServerSettings
-from ...tokens.verification import KeySource
+from ...tokens.verification import IssuerKeys
 from ..authorization.interaction import Person, name_of
 from ..authorization.parameters import MAX_STATE_BYTES, Parameters
 from ..authorization.response import build_location
@@ -120,7 +120,7 @@ class Logout:
     :param secrets: The application's secrets.
     """
 
-    def __init__(self, settings: ServerSettings, clients: ClientStore, *, keys: KeySource, secrets: Secrets) -> None:
+    def __init__(self, settings: ServerSettings, clients: ClientStore, *, keys: IssuerKeys, secrets: Secrets) -> None:
         self._settings = settings
         self._clients = clients
         self._keys = keys

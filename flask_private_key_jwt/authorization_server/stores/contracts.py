@@ -1,4 +1,4 @@
-"""The contracts of the stores. One contract suite (``tests/stores``) runs over every implementation."""
+"""The contracts of the stores. Tests of one contract run over every implementation."""
 
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field

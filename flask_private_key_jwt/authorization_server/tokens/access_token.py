@@ -39,13 +39,17 @@ class Grant:
     """What allows one access token: who may do what, where, holding which key."""
 
     grant_type: str
+    """How it came about, e.g. ``client_credentials``."""
     client_id: str
+    """The client that gets the token."""
     subject: str
     """The user, or the client itself (RFC 9068 §2.2)."""
     scope: tuple[str, ...]
+    """What the token will allow."""
     audience: tuple[str, ...]
     """The resource servers the token is for (RFC 8707)."""
     proof: DPoPProof | None
+    """Which key the token is bound to; ``None``: a Bearer token."""
     grant_id: str
     """Ties together all that came of one act of granting, so that it can be revoked as one."""
     lifetime: int
@@ -55,7 +59,7 @@ class Grant:
 
 
 @dataclass(frozen=True, slots=True)
-class IssuedAccessToken:
+class IssuedToken:
     """An issued access token, ready for the answer (RFC 6749 §5.1)."""
 
     value: str
@@ -65,7 +69,7 @@ class IssuedAccessToken:
     """The ID token that goes along, where the scope asks for one (OpenID Connect Core §3.1.3.3)."""
 
     def __repr__(self) -> str:
-        return f"<IssuedAccessToken {self.jti} for {self.grant.client_id!r}>"
+        return f"<IssuedToken {self.jti} for {self.grant.client_id!r}>"
 
     def members(self, *, refresh_token: str | None = None) -> "TokenMembers":
         """The members of the token response.
@@ -102,8 +106,10 @@ class AccessTokenIssuer:
     def __init__(self, issuer: str, keys: ServerKeys) -> None:
         self._issuer = issuer
         self._keys = keys
+        self._head: tuple[jose.PrivateKey, bytes] | None = None
+        """The first part of every token, and the key it was made for."""
 
-    def issue(self, grant: Grant, extra: Mapping[str, Any]) -> IssuedAccessToken:
+    def issue(self, grant: Grant, extra: Mapping[str, Any]) -> IssuedToken:
         """Make the token a grant allows (RFC 9068 §2.2).
 
         :param extra: Further claims, from the application's token policy.
@@ -129,5 +135,10 @@ class AccessTokenIssuer:
             **build_confirmation(grant.proof),
             **extra,
         }
-        header = {"typ": TYP, "kid": signing.public.kid}
-        return IssuedAccessToken(jose.sign(header, claims, signing), jti, grant)
+        return IssuedToken(jose.sign_with_head(self._find_head(signing), claims, signing), jti, grant)
+
+    def _find_head(self, signing: jose.PrivateKey) -> bytes:
+        known = self._head
+        if known is None or known[0] is not signing:
+            known = self._head = signing, jose.encode_head({"typ": TYP, "kid": signing.public.kid}, signing)
+        return known[1]

@@ -12,7 +12,7 @@ from ... import clock
 from ...errors import InvalidToken
 from ...jose import jose
 from ...settings.values import ASYMMETRIC_ALGS
-from ...tokens.verification import KeySource, check_signature
+from ...tokens.verification import IssuerKeys, check_signature
 from ..keys.server_keys import ServerKeys
 from .access_token import Grant
 
@@ -79,7 +79,7 @@ class IdTokenHint:
     """Whom it was issued to."""
 
 
-def read_id_token_hint(text: str, *, issuer: str, keys: KeySource) -> IdTokenHint:
+def read_id_token_hint(text: str, *, issuer: str, keys: IssuerKeys) -> IdTokenHint:
     """Read an ``id_token_hint`` (OpenID Connect Core §3.1.2.1, OpenID RP-Initiated Logout §2).
 
     Its time does not count: it says who signed in once, and grants nothing.

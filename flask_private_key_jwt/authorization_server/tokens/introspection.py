@@ -30,7 +30,7 @@ def may_introspect(caller: RegisteredClient, claims: Mapping[str, Any]) -> bool:
     return claims["client_id"] == caller.client_id or not set(audience).isdisjoint(caller.introspection_resources)
 
 
-class Introspection:
+class TokenIntrospector:
     """Describes tokens.
 
     :param settings: The server's settings.

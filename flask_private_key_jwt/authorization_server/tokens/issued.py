@@ -6,7 +6,7 @@ from ... import clock
 from ...errors import InactiveToken, InvalidToken
 from ...jose import jose
 from ...settings.server import ServerSettings
-from ...tokens.verification import AccessToken, KeySource, TokenVerifier
+from ...tokens.verification import AccessToken, IssuerKeys, TokenVerifier
 from ..stores.granted import StoredRefreshToken
 from .refresh_token import RefreshTokens
 from .revoked import find_last_use
@@ -22,7 +22,7 @@ class IssuedTokens:
     """
 
     def __init__(
-        self, settings: ServerSettings, *, verifier: TokenVerifier, keys: KeySource, refresh_tokens: RefreshTokens
+        self, settings: ServerSettings, *, verifier: TokenVerifier, keys: IssuerKeys, refresh_tokens: RefreshTokens
     ) -> None:
         self._settings = settings
         self._verifier = verifier

@@ -38,6 +38,7 @@ class RegistrationToken:
     may_choose_client_id: bool
     """Whether they may bring a ``client_id`` of their own."""
     created_at: int
+    """When it was made, in seconds since the epoch."""
     expires_at: int
     """When it stops working, in seconds since the epoch."""
 
@@ -48,7 +49,7 @@ class RegistrationToken:
 
 
 class RegistrationTokens:
-    """Makes registration tokens and lets them be used, a counted number of times.
+    """Makes registration tokens and lets them be used, a counted number of times (RFC 7591 §3).
 
     :param database: The application's.
     :param tables: The application's tables.
@@ -66,6 +67,8 @@ class RegistrationTokens:
 
         :param uses: How many clients may register with it.
         :param lifetime: For how long, in seconds.
+        :param label: The operator's note: whom it is for.
+        :param may_choose_client_id: Whether they may bring a ``client_id`` of their own.
         :raises StoreUnavailable: The database did not answer.
         """
         token, now = make_token(), clock.now()
@@ -118,7 +121,7 @@ class RegistrationTokens:
             return connection.execute(delete(self._table).where(self._table.c.digest == token.digest)).rowcount == 1
 
     def purge(self, *, batch: int = BATCH_ROWS, rest: Rest = no_rest) -> int:
-        """Delete tokens that expired long ago and return how many; see :meth:`.base.ReplayStore.purge`.
+        """Delete tokens that expired long ago and return how many; see :meth:`.replay.base.ReplayStore.purge`.
 
         :raises StoreUnavailable: The database did not answer.
         """

@@ -1,0 +1,131 @@
+"""How a client authenticates (RFC 7591 §2): by which method, with which keys, and what it must not have without any."""
+
+from collections.abc import Collection, Mapping
+from typing import Any
+
+from ...errors import InvalidClientMetadata
+from ...fetching.fetch_target import FetchRefused, fetch_policy, read_target
+from ...jose.jose import JoseProblem
+from ...jose.unset import without_unset
+from ...settings.server import ServerSettings
+from ..client_auth import CLIENT_AUTH_METHODS
+from ..grants import GRANTS
+from ..keys.client_keys import WrongCertificate, read_jwks
+from ..registered_client import RegisteredClient
+
+LABELS = ("x5t", "x5t#S256")
+"""Members of a key that limit nothing: one that does not fit costs no key."""
+TEXTS = ("kty", "crv", "x", "y", "n", "e", "kid", "use", "alg", *LABELS)
+LISTS = ("key_ops", "x5c")
+
+
+def supported_methods(settings: ServerSettings, grant_types: Collection[str]) -> tuple[str, ...]:
+    """The ways to authenticate that a client may be registered for.
+
+    :param grant_types: What the server's token endpoint answers.
+    """
+    return tuple(method.name for method in CLIENT_AUTH_METHODS if method.is_open(settings, grant_types))
+
+
+def check_method(client: RegisteredClient, settings: ServerSettings, grant_types: Collection[str]) -> None:
+    """Refuse a method that this server does not offer, and a client without keys that has what needs some.
+
+    :param grant_types: What the server's token endpoint answers.
+    :raises InvalidClientMetadata: See above.
+    """
+    method, offered = client.token_endpoint_auth_method, supported_methods(settings, grant_types)
+    if method not in offered:
+        raise InvalidClientMetadata(
+            f"token_endpoint_auth_method {str(method)[:100]!r} is not supported; it may be {', '.join(offered)}"
+        )
+    if client.is_public:
+        _check_public(client)
+
+
+def _check_public(client: RegisteredClient) -> None:
+    """RFC 6749 §4.4, RFC 9700 §2.2: no keys, no unbound tokens, no tokens of its own, no signed requests."""
+    for name in ("jwks", "jwks_uri", "token_endpoint_auth_signing_alg"):
+        if getattr(client, name) is not None:
+            raise InvalidClientMetadata(f"{name} is there, but token_endpoint_auth_method is 'none'")
+    if not client.dpop_bound_access_tokens:
+        raise InvalidClientMetadata("dpop_bound_access_tokens is false, but a public client's tokens are always bound")
+    for grant in GRANTS:
+        if grant.name in client.grant_types and not grant.for_public_clients:
+            raise InvalidClientMetadata(f"grant type {grant.name!r} is not for a public client; name its grant_types")
+    if client.request_object_signing_alg is not None or client.require_signed_request_object:
+        raise InvalidClientMetadata("signed requests are asked for, but token_endpoint_auth_method is 'none'")
+
+
+def check_keys(client: RegisteredClient, settings: ServerSettings) -> Mapping[str, Any] | None:
+    """Check where a client's keys are: given by value or at a URL, never both; return the set that is kept of them.
+
+    A ``jwks_uri`` is neither looked up nor fetched: who registers is not to learn what it leads to.
+
+    :raises InvalidClientMetadata: Neither is there, or both; or the one that is there is not acceptable.
+    """
+    if client.is_public:
+        return None
+    alg, accepted = client.token_endpoint_auth_signing_alg, settings.ASSERTION_SIGNING_ALGS
+    if alg is not None and alg not in accepted:
+        raise InvalidClientMetadata(
+            f"token_endpoint_auth_signing_alg {alg!r} is not accepted here; it may be {', '.join(accepted)}"
+        )
+    if client.jwks is not None and client.jwks_uri is not None:
+        raise InvalidClientMetadata("jwks and jwks_uri are both there; a client has its keys in one place")
+    if client.jwks_uri is not None:
+        _check_jwks_uri(client.jwks_uri, settings)
+        return None
+    return _check_jwks(client.jwks, {alg} if alg else set(accepted))
+
+
+def _check_jwks_uri(url: str, settings: ServerSettings) -> None:
+    try:
+        read_target(url, fetch_policy(settings, hosts=settings.JWKS_HOSTS))
+    except FetchRefused as refusal:
+        raise InvalidClientMetadata(f"jwks_uri: {refusal.reason}") from None
+
+
+def _check_jwks(jwks: Mapping[str, Any] | None, wanted: set[str]) -> Mapping[str, Any]:
+    if jwks is None:
+        raise InvalidClientMetadata("jwks is missing: a private_key_jwt client needs its public keys, as a JWK Set")
+    try:
+        keys, passed_over = read_jwks(jwks)
+    except JoseProblem as problem:
+        raise InvalidClientMetadata(f"jwks: {problem}") from None
+    if wrong := [problem for problem in passed_over if isinstance(problem, WrongCertificate)]:
+        raise InvalidClientMetadata(f"jwks: {wrong[0]}")
+    if not any(key.public.algs & wanted for key in keys):
+        why = f" ({'; '.join(map(str, passed_over))})" if passed_over else ""
+        raise InvalidClientMetadata(f"jwks holds no public key that can verify {' or '.join(sorted(wanted))}{why}")
+    return _keep_known_members(jwks)
+
+
+def _keep_known_members(jwks: Mapping[str, Any]) -> dict[str, Any]:
+    """The set with the members of its keys that this package knows. Others would fill memory and serve nobody.
+
+    Of ``x5c`` the first certificate is kept, the only one that is ever looked at (RFC 7517 §4.7).
+    """
+    kept = (_keep(entry) for entry in jwks["keys"])
+    return {"keys": [entry for entry in kept if entry is not None]}
+
+
+def _keep(entry: object) -> dict[str, Any] | None:
+    """``None`` for what is no key. A member of another type goes with its key: without it the key could mean more."""
+    if not isinstance(entry, Mapping):
+        return None
+    kept: dict[str, Any] = {}
+    given = without_unset(entry)
+    for name in (*TEXTS, *LISTS):
+        value = given.get(name)
+        if value is None:
+            continue
+        if name in TEXTS:
+            is_fit = isinstance(value, str)
+        else:
+            is_fit = isinstance(value, list) and all(isinstance(item, str) for item in value)
+        if not is_fit and name in LABELS:
+            continue
+        if not is_fit:
+            return None
+        kept[name] = value[:1] if name == "x5c" else value
+    return kept
