@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from .. import clock
 from ..errors import ConfigurationError, InvalidToken, TemporarilyUnavailable
-from ..fetching.discovery import DiscoveryError
 from ..fetching.single_flight import SingleFlight
 from ..jose.jose import Claims
 from ..settings.resource import ResourceSettings
@@ -18,6 +17,7 @@ from .verdicts import KnownVerdicts, Verdict
 if TYPE_CHECKING:
     from ..client.errors import IntrospectionError
     from ..client.introspection import Introspection
+    from ..fetching.discovery import DiscoveryError
 
 NO_CLIENT = (
     "A view asks the issuer about tokens (online=True), but this application is no client there. Register it, with "
@@ -93,7 +93,9 @@ class OnlineCheck:
         return verdict
 
     def _judge(self, client: Introspector, text: str, token: AccessToken) -> Verdict:
+        # Here, because a token server, which asks nobody, would carry requests along: 5 MB.
         from ..client.errors import IntrospectionError
+        from ..fetching.discovery import DiscoveryError
 
         now, answers = clock.now(), self._pause.answers  # before the question: what is answered may be as old
         try:
