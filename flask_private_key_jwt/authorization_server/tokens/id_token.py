@@ -91,12 +91,8 @@ def read_id_token_hint(text: str, *, issuer: str, keys: IssuerKeys) -> IdTokenHi
     try:
         # An access token (at+jwt) is no ID token (RFC 9068 §5, RFC 8725 §3.12).
         jwt = jose.read(text, typ=HINT_TYPES, algs=ASYMMETRIC_ALGS, max_bytes=MAX_HINT_BYTES)
+        jose.check_claim(jwt.claims, "iss", issuer)
+        check_signature(jwt, keys, keys.load())
+        return IdTokenHint(jose.require_text(jwt.claims, "sub"), jose.require_text(jwt.claims, "aud"))
     except jose.JoseProblem as problem:
-        raise InvalidToken(f"id_token_hint: {problem}") from None
-    if jwt.claims.get("iss") != issuer:
-        raise InvalidToken(f"id_token_hint: iss {str(jwt.claims.get('iss'))[:200]!r} is not {issuer!r}")
-    check_signature(jwt, keys, keys.load(), kind="id_token_hint")
-    subject, client_id = jwt.claims.get("sub"), jwt.claims.get("aud")
-    if not isinstance(subject, str) or not isinstance(client_id, str):
-        raise InvalidToken("id_token_hint: sub or aud is not a text")
-    return IdTokenHint(subject, client_id)
+        raise problem.as_refusal(InvalidToken, "id_token_hint") from None
