@@ -91,3 +91,16 @@ def test_what_is_private_is_found(source, private):
 def test_a_name_that_is_not_there_is_the_usual_error(name):
     with pytest.raises(AttributeError, match="has no attribute 'no_such_name'"):
         _ = import_module(name).no_such_name
+
+
+# --- inside ---------------------------------------------------------------------------------------------
+def test_no_two_classes_or_types_have_the_same_name():
+    homes = {}
+    for path in sorted((ROOT / "flask_private_key_jwt").rglob("*.py")):
+        for node in ast.parse(path.read_text(encoding="utf-8")).body:
+            names = [target.id for target in getattr(node, "targets", []) if isinstance(target, ast.Name)]
+            for name in [node.name] if isinstance(node, ast.ClassDef) else names:
+                if name[0].isupper() and not name.isupper() and len(name) > 1:
+                    homes.setdefault(name, []).append(str(path.relative_to(ROOT)))
+
+    assert {name: files for name, files in homes.items() if len(files) > 1} == {}

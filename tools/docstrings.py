@@ -109,12 +109,15 @@ def result_type(function: Any) -> str:
 
 def type_text(annotation: ast.expr) -> str:
     """A type as a reader knows it: without our module names, and without our own names of types that say no more."""
-    text = re.sub(r"\b(?:jose|flask|os|requests)\.(?=\w)", "", ast.unparse(annotation))
+    if isinstance(annotation, ast.Subscript) and ast.unparse(annotation.value) == "Annotated":
+        assert isinstance(annotation.slice, ast.Tuple)
+        annotation = annotation.slice.elts[0]
+    text = _plain(annotation)
     for name in re.findall(r"(?<![\w.])[A-Z]\w+", text):
         definition = definitions().get(name)
         if definition and not definition.text and "TypeVar" not in definition.value:
             text = re.sub(rf"\b{name}\b", definition.value, text)
-    return _double_quotes(text)
+    return text
 
 
 def _argument(argument: ast.arg, given: Any) -> str:
@@ -136,11 +139,11 @@ def _explain(text: str, link: Link) -> Iterator[str]:
             yield from _explain(bound[1], link)
         else:
             said = f": {to_line(definition.text, link)}" if definition.text else ""
-            yield wrap(f"- `{name}` is `{_double_quotes(definition.value)}`{said}", "  ")
+            yield wrap(f"- `{name}` is `{definition.value}`{said}", "  ")
 
 
-def _double_quotes(text: str) -> str:
-    return text.replace("'", '"')
+def _plain(expression: ast.expr) -> str:
+    return re.sub(r"\b(?:jose|flask|os|requests)\.(?=\w)", "", ast.unparse(expression)).replace("'", '"')
 
 
 def _definition_of(function: Any) -> ast.FunctionDef:
@@ -181,7 +184,7 @@ def definitions() -> dict[str, Definition]:
     for file in sorted((CHECKOUT / PACKAGE).rglob("*.py")):
         for name, (statement, text) in _assigned(ast.parse(file.read_text(encoding="utf-8")).body).items():
             if statement.value and re.fullmatch(r"[A-Z]\w*[a-z]\w*|[a-z_]+", name):
-                found.setdefault(name, Definition(ast.unparse(statement.value), text))
+                found.setdefault(name, Definition(_plain(statement.value), text))
     return found
 
 

@@ -61,10 +61,10 @@ class RegisteredClient:
 
     Compared by identity: the store gives the same object until the registration changes, so what is computed from
     a client (its parsed keys) can be cached under it.
-
-    A field with a :class:`.Member` is a member of the registration: that line is all that registering, describing and
-    keeping it take.
     """
+
+    # A field with a Member is a member of the registration: that line is all that registering, describing and keeping
+    # it take.
 
     client_id: Annotated[str, Member(_CLIENT_ID, operator_only=True, shown="always", has_column=True)]
     """Its name, compared character by character (RFC 6749 §2.2)."""

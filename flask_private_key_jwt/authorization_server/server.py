@@ -294,7 +294,7 @@ class AuthorizationServer(AuthlibServer):
     ) -> dict[str, Any]:
         """The tokens of a grant, ours or the application's own. The arguments are Authlib's.
 
-        :raises OAuthError: See :meth:`.TokenMaker.make`.
+        :raises OAuthError: See :meth:`.issuing.TokenMaker.make`.
         """
         subject = None if user is None else find_subject(user)
         token = self.token_maker.make(client, grant_type=grant_type, subject=subject, scope=scope, lifetime=expires_in)

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..fetching.discovery import Answer
+from ..fetching.discovery import FetchedAnswer
 from ..jose import jose
 from ..jose.unset import without_unset
 from .errors import EndpointError
@@ -40,7 +40,7 @@ class FormEndpoint:
         """Its name in a sentence."""
         return f"The {self.member.replace('_', ' ')}"
 
-    def load_members(self, answer: Answer, *, as_said: bool = False) -> dict[str, Any]:
+    def load_members(self, answer: FetchedAnswer, *, as_said: bool = False) -> dict[str, Any]:
         """The members of a JSON answer but null and empty ones; none for an error that holds no JSON object.
 
         :param as_said: Null and empty ones too: of a token, where a missing member can mean less protection.
@@ -54,7 +54,7 @@ class FormEndpoint:
                 raise self.unusable(answer, f"answer is not usable: {problem}.") from None
             return {}
 
-    def refusal(self, answer: Answer, *, token: str = "") -> EndpointError:
+    def refusal(self, answer: FetchedAnswer, *, token: str = "") -> EndpointError:
         """The exception for an error answer.
 
         :param token: What the request held besides the assertion, and a message must not.
@@ -75,14 +75,14 @@ class FormEndpoint:
             message, error=error, description=description, status=answer.status, reference=answer.reference
         )
 
-    def unusable(self, answer: Answer, what: str) -> EndpointError:
+    def unusable(self, answer: FetchedAnswer, what: str) -> EndpointError:
         """The exception for a success that cannot be used.
 
         :param what: Why not, as the end of a sentence about the endpoint's answer.
         """
         return self.failure(f"{self.title}'s {what}", status=answer.status, reference=answer.reference)
 
-    def find_error(self, answer: Answer) -> str | None:
+    def find_error(self, answer: FetchedAnswer) -> str | None:
         """The error code of an answer; ``None`` for a success or what is no OAuth error."""
         return None if answer.status == 200 else _printable(self.load_members(answer).get("error"))
 

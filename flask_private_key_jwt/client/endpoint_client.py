@@ -4,7 +4,15 @@ import time
 from collections.abc import Mapping
 
 from ..errors import ConfigurationError
-from ..fetching.discovery import TIMEOUT_SECONDS, Answer, NoAnswer, ServerMetadata, exchange, fetch_metadata, time_left
+from ..fetching.discovery import (
+    TIMEOUT_SECONDS,
+    FetchedAnswer,
+    NoAnswer,
+    ServerMetadata,
+    exchange,
+    fetch_metadata,
+    time_left,
+)
 from ..fetching.outbound import build_outbound
 from ..fetching.single_flight import SingleFlight
 from .assertion import ASSERTION_TYPE, Assertions
@@ -92,7 +100,7 @@ class EndpointClient:
 
     def _post(
         self, endpoint: FormEndpoint, form: Form, *, assertion: str | None = None, prover: Prover | None = None
-    ) -> Answer:
+    ) -> FetchedAnswer:
         """Post a form, authenticated as this client (RFC 7523 §2.2), and return the answer, whatever it is.
 
         :param assertion: To be sent instead of a new one.

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..fetching.discovery import Answer
+from ..fetching.discovery import FetchedAnswer
 from .endpoint import ADVICE, FormEndpoint
 from .endpoint_client import EndpointClient
 from .errors import IntrospectionError
@@ -51,7 +51,7 @@ class IntrospectionClient(EndpointClient):
         return read_introspection(self._post(INTROSPECTION, form), token=token)
 
 
-def read_introspection(answer: Answer, *, token: str) -> Introspection:
+def read_introspection(answer: FetchedAnswer, *, token: str) -> Introspection:
     """Read an answer of the introspection endpoint.
 
     :param token: What was asked about, which no message may hold.

@@ -1,6 +1,6 @@
 """What a revocation endpoint answers (RFC 7009 §2.2)."""
 
-from ..fetching.discovery import Answer
+from ..fetching.discovery import FetchedAnswer
 from .endpoint import ADVICE, FormEndpoint
 from .errors import RevocationError
 
@@ -18,7 +18,7 @@ REVOCATION = FormEndpoint(
 )
 
 
-def check_revoked(answer: Answer, *, token: str) -> None:
+def check_revoked(answer: FetchedAnswer, *, token: str) -> None:
     """Check that the server did its part: 200, whatever the body holds (RFC 7009 §2.2).
 
     :param token: What was to be revoked, which no message may hold.

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from ..fetching.discovery import Answer
+from ..fetching.discovery import FetchedAnswer
 from .endpoint import ADVICE, FormEndpoint
 from .errors import TokenRequestError
 
@@ -56,7 +56,7 @@ class Token:
         return now >= self.expires_at - min(margin, (self.expires_at - self.obtained_at) // 2)
 
 
-def read_token(answer: Answer, *, wanted: TokenType, now: int) -> Token:
+def read_token(answer: FetchedAnswer, *, wanted: TokenType, now: int) -> Token:
     """Take the token out of an answer of the token endpoint.
 
     :param wanted: The only token type that is accepted: a token that should be bound to a key never becomes a Bearer

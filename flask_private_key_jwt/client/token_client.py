@@ -4,7 +4,7 @@ import logging
 from collections.abc import Mapping, Sequence
 
 from .. import clock
-from ..fetching.discovery import TIMEOUT_SECONDS, Answer
+from ..fetching.discovery import TIMEOUT_SECONDS, FetchedAnswer
 from ..jose import jose
 from .certificate import CertificateSource
 from .endpoint_client import EndpointClient, Form
@@ -110,7 +110,7 @@ class TokenClient(EndpointClient):
         check_revoked(self._post(REVOCATION, form), token=token)
         log.debug("client %s revoked a token at %s", self.client_id, self.issuer)
 
-    def _ask(self, form: Form, assertion: str | None) -> tuple[Answer, bool]:
+    def _ask(self, form: Form, assertion: str | None) -> tuple[FetchedAnswer, bool]:
         """Send one token request; also say whether the server only asks for a nonce, and gave one (RFC 9449 §8)."""
         answer = self._post(TOKEN, form, assertion=assertion, prover=self._prover)
         has_nonce = self._prover is not None and self._prover.learn(answer.headers)

@@ -138,7 +138,7 @@ def fetch_jwks(uri: str, *, timeout: float = TIMEOUT_SECONDS, outbound: Outbound
     return tuple(keys)
 
 
-def _read_metadata(answer: "Answer", issuer: str, url: str) -> ServerMetadata:
+def _read_metadata(answer: "FetchedAnswer", issuer: str, url: str) -> ServerMetadata:
     document = _load_object(answer, url)
     if document.get("issuer") != issuer:
         # RFC 8414 §3.3, §6.2: whoever answers in another's name must not get our assertions or name our keys.
@@ -149,7 +149,7 @@ def _read_metadata(answer: "Answer", issuer: str, url: str) -> ServerMetadata:
     return ServerMetadata(issuer, document)
 
 
-def _load_object(answer: "Answer", url: str) -> dict[str, Any]:
+def _load_object(answer: "FetchedAnswer", url: str) -> dict[str, Any]:
     if answer.status != 200:
         what = ", a redirect, which is not followed" if 300 <= answer.status < 400 else ""
         reference = answer.reference
@@ -170,7 +170,7 @@ def _is_safe_url(text: str) -> bool:
     return url.fragment is None
 
 
-def _get(url: str, *, timeout: float, outbound: Outbound) -> "Answer":
+def _get(url: str, *, timeout: float, outbound: Outbound) -> "FetchedAnswer":
     try:
         return exchange("GET", url, timeout=timeout, outbound=outbound)
     except TooLarge as error:
@@ -193,7 +193,7 @@ class TooLarge(NoAnswer):
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class FetchedAnswer:
     """One HTTP answer, read to its end."""
 
     status: int
@@ -216,7 +216,7 @@ def exchange(
     form: list[tuple[str, str]] | None = None,
     headers: Mapping[str, str] | None = None,
     outbound: Outbound = USUAL,
-) -> Answer:
+) -> FetchedAnswer:
     """Send one request, alone: no redirect is followed, no ``.netrc`` or cookie is used.
 
     :param timeout: Longest wait, in seconds, for all of it: name lookup, connection and the last byte.
@@ -224,7 +224,7 @@ def exchange(
     :param outbound: The way to the server.
     :raises NoAnswer: No connection, no answer in time, or one larger than :data:`MAX_BYTES`.
     """
-    outcome: SimpleQueue[Answer | NoAnswer] = SimpleQueue()
+    outcome: SimpleQueue[FetchedAnswer | NoAnswer] = SimpleQueue()
 
     def send() -> None:
         try:
@@ -251,7 +251,7 @@ def _send(
     form: list[tuple[str, str]] | None,
     headers: Mapping[str, str] | None,
     outbound: Outbound,
-) -> Answer:
+) -> FetchedAnswer:
     deadline = time.monotonic() + timeout
     with requests.Session() as session:
         session.trust_env = False  # no .netrc credentials; proxies come from the way out
@@ -265,7 +265,7 @@ def _send(
                     raise TooLarge(f"{url} answered with more than {MAX_BYTES} bytes.")
                 if time.monotonic() > deadline:
                     raise requests.Timeout
-            return Answer(response.status_code, response.headers, bytes(body))
+            return FetchedAnswer(response.status_code, response.headers, bytes(body))
 
 
 def _explain(url: str, timeout: float, error: Exception, outbound: Outbound) -> NoAnswer:

@@ -1,7 +1,7 @@
 """How questions to a server leave this machine: through which proxy, and whose certificates are trusted.
 
 For servers that the operator named (an issuer, and what its metadata names). What strangers name is fetched by
-``keys/safe_fetch.py``, which goes through no proxy: the address it checked is the one it connects to.
+``safe_fetch.py``, which goes through no proxy: the address it checked is the one it connects to.
 """
 
 import os

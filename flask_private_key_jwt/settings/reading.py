@@ -13,7 +13,7 @@ from ..errors import ConfigurationError
 from .profiles import apply_profile
 from .resource import ResourceSettings
 from .server import ServerSettings
-from .shared import SharedSettings
+from .shared import HOW_TO_SET, SharedSettings
 
 log = logging.getLogger("flask_private_key_jwt")
 
@@ -47,7 +47,7 @@ def read(config: Mapping[str, Any], kind: type[S]) -> S:
         if config.get(name) is not None:
             values[setting.name] = _convert(name, config[name], hints[setting.name], private=not setting.repr)
         elif setting.default is MISSING:
-            raise ConfigurationError(f"{name} is not set. {_HELP[setting.name]}")
+            raise ConfigurationError(f"{name} is not set. {setting.metadata[HOW_TO_SET]}")
     known = frozenset(setting.name for setting in fields(kind))
     return kind(**apply_profile(values.get("PROFILE", "oauth"), values, known))
 
@@ -144,10 +144,4 @@ _CONVERTERS: dict[Any, Callable[[Any], Any]] = {
     str: _str,
     tuple: _strings,
     Mapping: _text_or_object,
-}
-
-
-_HELP = {
-    "ISSUER": "Set it to the authorization server's own https URL, e.g. https://as.example.",
-    "RESOURCE": "Set it to this API's own identifier, e.g. https://api.example.",
 }

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Annotated, Any
 
 from ..errors import ConfigurationError
-from .shared import Algs, SharedSettings
+from .shared import HOW_TO_SET, Algs, SharedSettings
 from .values import ASYMMETRIC_ALGS, between, https_url, proxy_url, replay_store, resource_uri
 
 
@@ -13,7 +13,9 @@ from .values import ASYMMETRIC_ALGS, between, https_url, proxy_url, replay_store
 class ResourceSettings(SharedSettings):
     """The settings of a resource server (an API)."""
 
-    RESOURCE: Annotated[str, resource_uri]
+    RESOURCE: Annotated[str, resource_uri] = field(
+        metadata={HOW_TO_SET: "Set it to this API's own identifier, e.g. https://api.example."}
+    )
     """This API's own identifier, required in a token's ``aud`` (RFC 8707, RFC 9068 §4)."""
 
     EXTERNAL_URL: Annotated[str, https_url] | None = None

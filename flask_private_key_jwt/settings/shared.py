@@ -7,15 +7,20 @@ from .values import ASYMMETRIC_ALGS, between, each_of, https_url
 
 Seconds = Annotated[int, between(1, 3600)]
 
-
 Algs = Annotated[tuple[str, ...], each_of(ASYMMETRIC_ALGS)]
+
+
+HOW_TO_SET = "how to set it"
+"""The key under which a setting without a default says what to do where it is not set."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class SharedSettings:
     """What the authorization server and a resource server both have; each reads its own."""
 
-    ISSUER: Annotated[str, https_url]
+    ISSUER: Annotated[str, https_url] = field(
+        metadata={HOW_TO_SET: "Set it to the authorization server's own https URL, e.g. https://as.example."}
+    )
     """The authorization server's issuer identifier, used literally in ``iss`` and ``aud`` (RFC 8414 §2)."""
 
     PROFILE: Literal["oauth", "fapi2"] = "oauth"

@@ -1,7 +1,7 @@
 """Every setting: its name with the unit, its type, its safe default and what it means.
 
 An application sets them in ``app.config`` as ``OAUTH2_<NAME>``, or in the environment as
-``FLASK_OAUTH2_<NAME>`` when it calls ``app.config.from_prefixed_env()``. :func:`read` checks all of
+``FLASK_OAUTH2_<NAME>`` when it calls ``app.config.from_prefixed_env()``. :func:`.reading.read` checks all of
 them once, at ``init_app``, and freezes the result; nothing else reads ``app.config``.
 """
 

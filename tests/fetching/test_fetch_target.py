@@ -1,4 +1,4 @@
-"""keys/fetch_target.py: which URLs may be fetched, before any name is looked up."""
+"""fetching/fetch_target.py: which URLs may be fetched, before any name is looked up."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""keys/freshness.py: what an answer says of how long it is good."""
+"""fetching/freshness.py: what an answer says of how long it is good."""
 
 import pytest
 from urllib3 import HTTPHeaderDict

@@ -1,4 +1,4 @@
-"""keys/public_address.py: each blocked range from its first to its last address, and what lies next to it."""
+"""fetching/public_address.py: each blocked range from its first to its last address, and what lies next to it."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""keys/safe_fetch.py, against real HTTPS servers on loopback: what is read, and where nobody is led."""
+"""fetching/safe_fetch.py, against real HTTPS servers on loopback: what is read, and where nobody is led."""
 
 import gzip
 import json

@@ -1,4 +1,4 @@
-"""keys/single_flight.py: one thread does it for all, and what happens to it happens to all."""
+"""fetching/single_flight.py: one thread does it for all, and what happens to it happens to all."""
 
 import threading
 from concurrent.futures import Future

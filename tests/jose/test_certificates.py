@@ -1,4 +1,4 @@
-"""keys/certificates.py: what is read, what is refused, what is written."""
+"""jose/certificates.py: what is read, what is refused, what is written."""
 
 import base64
 import contextlib

@@ -1,4 +1,4 @@
-"""keys/derived.py: which secrets count, and that each purpose has a key of its own."""
+"""jose/derived.py: which secrets count, and that each purpose has a key of its own."""
 
 import pytest
 

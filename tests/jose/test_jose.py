@@ -1,4 +1,4 @@
-"""keys/jose.py: what is a JWT, what is a key, and that nothing else comes through."""
+"""jose/jose.py: what is a JWT, what is a key, and that nothing else comes through."""
 
 import base64
 import contextlib

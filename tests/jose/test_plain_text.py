@@ -1,4 +1,4 @@
-"""keys/plain_text.py: what text files of other tools look like, and which paths may be shown."""
+"""jose/plain_text.py: what text files of other tools look like, and which paths may be shown."""
 
 import base64
 import secrets

@@ -1,4 +1,4 @@
-"""keys/unset.py: null or empty is absent in JSON that describes keys, and nowhere that it would protect less."""
+"""jose/unset.py: null or empty is absent in JSON that describes keys, and nowhere that it would protect less."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""What every replay store promises; see ``stores/base.py``."""
+"""What every replay store promises; see ``replay/base.py``."""
 
 import subprocess
 import sys

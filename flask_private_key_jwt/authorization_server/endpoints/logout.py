@@ -23,7 +23,7 @@ NAME = "logout"
 
 
 @dataclass(frozen=True, slots=True)
-class Visit:
+class SignOutVisit:
     """One request of a browser to the endpoint."""
 
     state: State
@@ -59,7 +59,7 @@ def _respond() -> ResponseReturnValue:
         return way_in
     session = BrowserSession(state.settings, state.secrets)
     request = state.logout.read(collect(read_query(read_own_query()), only=(*KNOWN, SEALED_HINT)))
-    visit = Visit(state, session, request, f"{here}?{request.build_query()}")
+    visit = SignOutVisit(state, session, request, f"{here}?{request.build_query()}")
     person = state.people.find_person(session)
     if decision and person:
         return _decide(visit, person, decision)
@@ -68,7 +68,7 @@ def _respond() -> ResponseReturnValue:
     return _proceed(visit, person)
 
 
-def _proceed(visit: Visit, person: Person | None) -> ResponseReturnValue:
+def _proceed(visit: SignOutVisit, person: Person | None) -> ResponseReturnValue:
     step = next_logout_step(visit.request, person)
     if step is LogoutStep.SIGN_OUT:
         visit.state.people.sign_out_person(visit.session)
@@ -77,7 +77,7 @@ def _proceed(visit: Visit, person: Person | None) -> ResponseReturnValue:
     return _leave(visit, confirmed=False, seen=step is LogoutStep.SIGN_OUT)
 
 
-def _ask(visit: Visit, person: Person) -> ResponseReturnValue:
+def _ask(visit: SignOutVisit, person: Person) -> ResponseReturnValue:
     visit.session.open(visit.name)
     page = LogoutPage(
         client=visit.request.client,
@@ -89,7 +89,7 @@ def _ask(visit: Visit, person: Person) -> ResponseReturnValue:
     return flask.render_template("private_key_jwt/logout.html", page=page)
 
 
-def _decide(visit: Visit, person: Person, decision: Mapping[str, str]) -> ResponseReturnValue:
+def _decide(visit: SignOutVisit, person: Person, decision: Mapping[str, str]) -> ResponseReturnValue:
     """Do what the person decided, if it was this person, in this session, about this request."""
     if not visit.session.is_decision_token(decision["decision_token"], visit.name, person.subject):
         raise InteractionRefused("the decision is not from this session, person and request")
@@ -101,7 +101,7 @@ def _decide(visit: Visit, person: Person, decision: Mapping[str, str]) -> Respon
     return _leave(visit, confirmed=True, seen=True)
 
 
-def _leave(visit: Visit, *, confirmed: bool, seen: bool) -> ResponseReturnValue:
+def _leave(visit: SignOutVisit, *, confirmed: bool, seen: bool) -> ResponseReturnValue:
     """Nobody is signed in: back to the client, or a page that says so."""
     location = visit.request.find_location(confirmed=confirmed)
     if location is not None and visit.request.is_sent_on(visit.state.settings, seen=seen):

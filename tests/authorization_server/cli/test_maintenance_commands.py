@@ -2,7 +2,7 @@
 
 import flask
 import pytest
-from sqlalchemy import text
+from sqlalchemy import event, insert, text
 
 from flask_private_key_jwt.authorization_server.cli import oauth2_group
 from flask_private_key_jwt.database.batches import KEEP_ENDED_SECONDS
@@ -68,6 +68,53 @@ def test_purge_works_in_batches(batch, run, server, ask_token, clock):
 
     assert run("purge", "--batch", batch).stdout == "5 expired entries deleted.\n"
     assert count_marks(server) == 0
+
+
+TABLES_THAT_GROW = [
+    "authorization_code",
+    "client_key",
+    "counter",
+    "fetched_document",
+    "pushed_request",
+    "refresh_token",
+    "registration_token",
+    "replay",
+    "revocation",
+]
+
+
+def build_ended(table, number):
+    """A row of any table whose every time is long over."""
+    values = {"BLOB": number.to_bytes(32), "BIGINT": 1, "INTEGER": 1, "BOOLEAN": False}
+    needed = [column for column in table.columns if not column.nullable]
+    return {column.name: values.get(str(column.type), f"{number:032}") for column in needed}
+
+
+@pytest.fixture
+def deletes(server):
+    """How many rows each DELETE took away."""
+    app, _, db = server
+    counts = []
+
+    def note(_connection, cursor, statement, *_):
+        if statement.startswith("DELETE"):
+            counts.append(cursor.rowcount)
+
+    with app.app_context():
+        event.listen(db.engine, "after_cursor_execute", note)
+    return counts
+
+
+@pytest.mark.parametrize("settings", [SQL])
+@pytest.mark.parametrize("name", TABLES_THAT_GROW)
+def test_purge_holds_no_table_for_longer_than_a_batch(name, run, server, deletes):
+    app, _, db = server
+    table = db.metadata.tables[f"oauth2_{name}"]
+    with app.app_context(), db.engine.begin() as connection:
+        connection.execute(insert(table), [build_ended(table, number) for number in range(25)])
+
+    assert run("purge", "--batch", "10").stdout == "25 expired entries deleted.\n"
+    assert deletes == [10, 10, 5]
 
 
 @pytest.mark.parametrize("settings", [SQL])

@@ -1,4 +1,4 @@
-"""stores/counters.py: exact for everybody at once, and gone when it is of no more use."""
+"""stores/sql/counters.py: exact for everybody at once, and gone when it is of no more use."""
 
 from concurrent.futures import ThreadPoolExecutor
 

@@ -140,7 +140,7 @@ class SQLAlchemyAuthorizationStore:
                 connection.execute(update(self._consent).where(self._consent.c.digest == key).values(allowed))
 
     def purge(self, *, batch: int = BATCH_ROWS, rest: Rest = no_rest) -> int:
-        """Delete what expired long ago, and return how much; see :meth:`.base.ReplayStore.purge`.
+        """Delete what expired long ago, and return how much; see :meth:`.replay.base.ReplayStore.purge`.
 
         :raises StoreUnavailable: The database did not answer.
         """

@@ -40,7 +40,7 @@ class Counters:
         return False
 
     def purge(self, *, batch: int = BATCH_ROWS, rest: Rest = no_rest) -> int:
-        """Delete the counters that are of no more use, and return how many; see :meth:`.base.ReplayStore.purge`.
+        """Delete the counters that are of no more use, and return how many; see :meth:`.replay.base.ReplayStore.purge`.
 
         :raises StoreUnavailable: The database did not answer.
         """

@@ -96,7 +96,7 @@ class SQLAlchemyRefreshTokenStore:
                 connection.execute(delete(self._consent).where(key.in_(consents[start : start + CHUNK])))
 
     def purge(self, *, batch: int = BATCH_ROWS, rest: Rest = no_rest) -> int:
-        """Delete what expired long ago, and return how much; see :meth:`.base.ReplayStore.purge`.
+        """Delete what expired long ago, and return how much; see :meth:`.replay.base.ReplayStore.purge`.
 
         :raises StoreUnavailable: The database did not answer.
         """

@@ -121,7 +121,7 @@ class RegistrationTokens:
             return connection.execute(delete(self._table).where(self._table.c.digest == token.digest)).rowcount == 1
 
     def purge(self, *, batch: int = BATCH_ROWS, rest: Rest = no_rest) -> int:
-        """Delete tokens that expired long ago and return how many; see :meth:`.base.ReplayStore.purge`.
+        """Delete tokens that expired long ago and return how many; see :meth:`.replay.base.ReplayStore.purge`.
 
         :raises StoreUnavailable: The database did not answer.
         """

@@ -1,4 +1,4 @@
-"""Revocations in the application's database; see :class:`.revocations.RevocationStore`."""
+"""Revocations in the application's database; see :class:`.revocation_names.RevocationStore`."""
 
 from collections.abc import Mapping, Sequence
 
@@ -33,7 +33,7 @@ class SQLAlchemyRevocationStore:
         self._selects: dict[int, Select[tuple[int]]] = {}
 
     def add(self, revocation: Revocation) -> None:
-        """See :meth:`.revocations.RevocationStore.add`."""
+        """See :meth:`.revocation_names.RevocationStore.add`."""
         values = _values(revocation)
         # One of the two finds what it needs, unless a purge comes between them.
         for _ in range(_ATTEMPTS):
@@ -42,12 +42,12 @@ class SQLAlchemyRevocationStore:
         raise StoreUnavailable("database: the revocation table refuses a row that is not there")
 
     def covers(self, names: Sequence[bytes], *, issued_at: int) -> bool:
-        """See :meth:`.revocations.RevocationStore.covers`. One SELECT."""
+        """See :meth:`.revocation_names.RevocationStore.covers`. One SELECT."""
         values: dict[str, object] = {f"name_{number}": name for number, name in enumerate(names)}
         return self._database.fetch(self._select(len(names)), {**values, "issued_at": issued_at}) is not None
 
     def purge(self, *, batch: int = BATCH_ROWS, rest: Rest = no_rest) -> int:
-        """Delete what expired long ago, and return how much; see :meth:`.base.ReplayStore.purge`.
+        """Delete what expired long ago, and return how much; see :meth:`.replay.base.ReplayStore.purge`.
 
         :raises StoreUnavailable: The database did not answer.
         """
