@@ -9,7 +9,7 @@ from hashlib import sha256, sha384, sha512
 from typing import Any
 
 from ... import clock
-from ...errors import InvalidToken
+from ...errors import InvalidRequest
 from ...jose import jose
 from ...settings.values import ASYMMETRIC_ALGS
 from ...tokens.verification import IssuerKeys, check_signature
@@ -85,7 +85,7 @@ def read_id_token_hint(text: str, *, issuer: str, keys: IssuerKeys) -> IdTokenHi
     Its time does not count: it says who signed in once, and grants nothing.
 
     :param keys: This server's keys.
-    :raises InvalidToken: It is malformed, no ID token, or not one of ours; or its key is not published any more.
+    :raises InvalidRequest: It is malformed, no ID token, or not one of ours; or its key is not published any more.
     :raises StoreUnavailable: The keys cannot be read.
     """
     try:
@@ -95,4 +95,4 @@ def read_id_token_hint(text: str, *, issuer: str, keys: IssuerKeys) -> IdTokenHi
         check_signature(jwt, keys, keys.load())
         return IdTokenHint(jose.require_text(jwt.claims, "sub"), jose.require_text(jwt.claims, "aud"))
     except jose.JoseProblem as problem:
-        raise problem.as_refusal(InvalidToken, "id_token_hint") from None
+        raise problem.as_refusal(InvalidRequest, "id_token_hint") from None
