@@ -1,6 +1,6 @@
 """The keys of an issuer elsewhere: fetched by discovery, and kept by each process for itself.
 
-The server keeps what its clients publish in another way (``keys/remote_documents.py``): their URLs are strangers', so it
+The server keeps what its clients publish in another way (``keys/remote_documents.py``): the URLs are strangers', so it
 counts fetches over all workers, in its database. An API has one issuer, which its operator named, and no database.
 """
 
