@@ -59,7 +59,7 @@ class Grant:
 
 
 @dataclass(frozen=True, slots=True)
-class IssuedToken:
+class IssuedAccessToken:
     """An issued access token, ready for the answer (RFC 6749 §5.1)."""
 
     value: str
@@ -69,17 +69,24 @@ class IssuedToken:
     """The ID token that goes along, where the scope asks for one (OpenID Connect Core §3.1.3.3)."""
 
     def __repr__(self) -> str:
-        return f"<IssuedToken {self.jti} for {self.grant.client_id!r}>"
+        return f"<IssuedAccessToken {self.jti} for {self.grant.client_id!r}>"
 
-    def members(self) -> "TokenMembers":
-        """The members of the token response."""
+    def members(self, *, refresh_token: str | None = None) -> "TokenMembers":
+        """The members of the token response.
+
+        :param refresh_token: One that goes along.
+        """
         members = TokenMembers(
             access_token=self.value,
             token_type="DPoP" if self.grant.proof else "Bearer",
             expires_in=self.grant.lifetime,
             scope=" ".join(self.grant.scope),
         )
-        return members if self.id_token is None else TokenMembers(members, id_token=self.id_token)
+        if self.id_token is not None:
+            members["id_token"] = self.id_token
+        if refresh_token is not None:
+            members["refresh_token"] = refresh_token
+        return members
 
 
 class TokenMembers(dict[str, Any]):
@@ -102,7 +109,7 @@ class AccessTokenIssuer:
         self._head: tuple[jose.PrivateKey, bytes] | None = None
         """The first part of every token, and the key it was made for."""
 
-    def issue(self, grant: Grant, extra: Mapping[str, Any]) -> IssuedToken:
+    def issue(self, grant: Grant, extra: Mapping[str, Any]) -> IssuedAccessToken:
         """Make the token a grant allows (RFC 9068 §2.2).
 
         :param extra: Further claims, from the application's token policy.
@@ -128,7 +135,7 @@ class AccessTokenIssuer:
             **build_confirmation(grant.proof),
             **extra,
         }
-        return IssuedToken(jose.sign_with_head(self._find_head(signing), claims, signing), jti, grant)
+        return IssuedAccessToken(jose.sign_with_head(self._find_head(signing), claims, signing), jti, grant)
 
     def _find_head(self, signing: jose.PrivateKey) -> bytes:
         known = self._head

@@ -309,5 +309,5 @@ def test_a_browser_that_brings_a_client_nobody_can_look_up_is_told_to_come_again
 
 def assembly_slots(app):
     """The slots of an app, as its parts share them."""
-    keys = app.extensions["private_key_jwt"].server.key_use._keys
+    keys = app.extensions["private_key_jwt"].key_use._keys
     return keys._key_sets_of_others._take_slot.__self__
