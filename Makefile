@@ -30,7 +30,7 @@ demo-web: set-up-demo  ## both servers and a web application to sign in to, unti
 # Nothing outside the checkout is changed, whatever a tool likes to keep in its user's home.
 test: check  ## the linters, then every test
 	@mkdir -p .venv/home .venv/tmp
-	@HOME="$(CURDIR)/.venv/home" PYTEST_DEBUG_TEMPROOT="$(CURDIR)/.venv/tmp" exec $(python) -m pytest -n auto $(ARGS)
+	@HOME="$(CURDIR)/.venv/home" PYTEST_DEBUG_TEMPROOT="$(CURDIR)/.venv/tmp" exec $(python) -m pytest -n auto --dist worksteal $(ARGS)
 
 check: set-up-test  ## only the linters
 	@$(python) -m ruff check --quiet

@@ -135,7 +135,8 @@ class Benchmark:
 
     def _measure_server(self, server: str, messages: Messages) -> None:
         start = partial(running, server, core=self._cores.server, folder=self._folder)
-        with start("bench.token_server", self._token_port, {}) as pid:
+        secret = {"FLASK_SECRET_KEY": secrets.token_urlsafe(48)}
+        with start("bench.token_server", self._token_port, secret) as pid:
             target = Target(server, pid, self._token_port)
             requests = {variant: partial(messages.token_requests, variant) for variant in TOKEN_REQUESTS}
             self._send(target, messages.token_requests(TOKEN_REQUESTS[0], self._size.clients))  # each client was seen

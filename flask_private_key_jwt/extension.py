@@ -9,10 +9,11 @@ from .authorization_server.assembly import assemble
 from .authorization_server.cli import oauth2_group
 from .authorization_server.endpoints import MachineEndpoints
 from .authorization_server.endpoints.browser_session import listen_to_flask_login
-from .authorization_server.grants.policy import TokenPolicy, check_grant_class
+from .authorization_server.grants.authlib_grants import check_grant_class
+from .authorization_server.grants.policy import TokenPolicy
 from .authorization_server.people import ConsentView, People, SignInPage, SignOut, UserLoader
 from .authorization_server.registration.registry import ClientRegistry
-from .authorization_server.server import BeforeMachineRequest, Declarations
+from .authorization_server.server_parts import BeforeMachineRequest, Declarations
 from .authorization_server.state import EXTENSION_KEY, current_state
 from .authorization_server.stores.granted import Holder
 from .authorization_server.stores.sql.registration_tokens import RegistrationTokens

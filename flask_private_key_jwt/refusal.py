@@ -98,3 +98,19 @@ def describe_refusal(error: OAuthError, *, endpoint: str, sender: object) -> str
 
 def _escape(match: re.Match[str]) -> str:
     return ascii(match[0])[1:-1]
+
+
+class attributed_to:  # noqa: N801 - reads as what it does: with attributed_to(client_id)
+    """Whatever is refused inside is the request of this client: the log and the signal name it."""
+
+    __slots__ = ("_client_id",)
+
+    def __init__(self, client_id: str) -> None:
+        self._client_id = client_id
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
+        if isinstance(error, OAuthError):
+            error.client_id = self._client_id

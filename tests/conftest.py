@@ -1,5 +1,6 @@
 """The fixtures every test shares: a clock to move, keys made once, an app, valid messages to change one thing of."""
 
+import os
 import secrets
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -27,6 +28,22 @@ START = 1_800_000_000
 INVALID_CLIENT = {"error": "invalid_client", "error_description": "Client authentication failed."}
 INVALID_REQUEST = {"error": "invalid_request", "error_description": "The request is malformed."}
 INVALID_PROOF = {"error": "invalid_dpop_proof", "error_description": "The DPoP proof is invalid."}
+
+
+SLOW_FOLDERS = ("faults", "demo", "third_party", "bench")
+"""Whose tests start programs, and often wait for them."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The long tests begin first, so that no processor waits for one of them at the end."""
+    items.sort(key=lambda item: item.path.parent.name not in SLOW_FOLDERS)
+
+
+def pytest_xdist_auto_num_workers() -> int | None:
+    """One worker more than there are processors, for when one waits."""
+    if os.environ.get("PYTEST_XDIST_AUTO_NUM_WORKERS"):
+        return None
+    return (len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1) + 1
 
 
 class Clock:

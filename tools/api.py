@@ -296,21 +296,30 @@ def _describe_group(group: click.Group, path: str) -> Iterator[str]:
     for full, command in commands:
         if not isinstance(command, click.Group):
             yield f"#### `{full}`"
-            own = click.Context(command)
-            usage = [piece for piece in command.collect_usage_pieces(own) if piece != "[OPTIONS]"]
-            yield code(" ".join([full, *usage]), "sh")
+            arguments = [_argument(found) for found in command.params if isinstance(found, click.Argument)]
+            yield code(" ".join([full, *arguments]), "sh")
             yield to_markdown(inspect.cleandoc(command.help or ""), _link)
-            yield "\n".join(_options(command, own))
+            yield "\n".join(_option(found) for found in command.params if isinstance(found, click.Option))
     for full, command in commands:
         if isinstance(command, click.Group):
             yield from _describe_group(command, full)
 
 
-def _options(command: click.Command, context: click.Context) -> Iterator[str]:
-    for parameter in command.get_params(context):
-        record = parameter.get_help_record(context)
-        if record and parameter.name != "help" and isinstance(parameter, click.Option):
-            yield wrap(f"- `{record[0]}`: {' '.join(record[1].split())}", "  ")
+# By hand: what click makes of these differs from version to version.
+def _argument(argument: click.Argument) -> str:
+    name = argument.metavar or (argument.name or "").upper()
+    return name if argument.required else f"[{name}]"
+
+
+def _option(option: click.Option) -> str:
+    names = " / ".join([*option.opts, *option.secondary_opts])
+    limits = option.type if isinstance(option.type, click.IntRange) else None
+    choices = "|".join(option.type.choices) if isinstance(option.type, click.Choice) else ""
+    given = "" if option.is_flag else f" {option.metavar or choices or ('N' if limits else 'TEXT')}"
+    said = " ".join((option.help or "").split())
+    if option.show_default:
+        said += f" Default: {option.default}."
+    return wrap(f"- `{names}{given}`: {said}" + (f" {limits.min} to {limits.max}." if limits else ""), "  ")
 
 
 def _describe_keygen() -> Iterator[str]:

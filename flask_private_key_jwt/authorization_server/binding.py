@@ -1,7 +1,7 @@
 """Which key a token is bound to: when a proof is needed (RFC 9449 §5), and what ``cnf`` says (§6.1, RFC 7800 §3)."""
 
 from ..dpop.proof import DPoPProof, ProofChecker
-from ..errors import InvalidRequest, OAuthError
+from ..errors import InvalidRequest
 from .registered_client import RegisteredClient
 from .request import FormRequest
 
@@ -29,12 +29,8 @@ class TokenBinding:
         :raises InvalidDPoPProof: The proof is wrong.
         :raises UseDPoPNonce: The proof lacks a nonce.
         """
-        try:
-            if request.proof is not None:
-                return self._checker.check(request.proof, method=request.method, url=request.url)
-            if not optional and (self._required or client.dpop_bound_access_tokens or client.is_public):
-                raise InvalidRequest("no DPoP proof, though the server or the client requires bound tokens")
-        except OAuthError as refusal:
-            refusal.client_id = client.client_id
-            raise
+        if request.proof is not None:
+            return self._checker.check(request.proof, method=request.method, url=request.url)
+        if not optional and (self._required or client.dpop_bound_access_tokens or client.is_public):
+            raise InvalidRequest("no DPoP proof, though the server or the client requires bound tokens")
         return None

@@ -11,8 +11,10 @@ from ..jose.jose import Claims, PublicKey
 from ..replay.base import ReplayStore
 from ..resource_server.guard import Guard
 from ..settings.server import ServerSettings
-from .endpoint import REASONS, Endpoint, Need
+from .endpoint import ServerEndpoint
+from .keys.client_key_use import ClientKeyUse
 from .keys.server_keys import ServerKeys
+from .needs import REASONS, Need, Offered, find_missing
 from .people import People
 from .registration.registry import ClientRegistry
 from .registration.self_registration import SelfRegistration
@@ -45,30 +47,21 @@ class State:
     documents: FetchedDocumentStore
     server: AuthorizationServer
     people: People
+    offered: Offered
+    key_use: ClientKeyUse
     logout: Logout
     userinfo: Guard
     """What guards UserInfo."""
     authorizations: SQLAlchemyAuthorizationStore
     refresh_tokens: SQLAlchemyRefreshTokenStore
     revocations: SQLAlchemyRevocationStore
-    endpoints: Mapping[str, Endpoint]
+    endpoints: Mapping[str, ServerEndpoint]
     """Path below the app -> what answers there."""
 
-    def find_offered(self) -> frozenset[Need]:
-        """What the application has by now; its people may be declared at any time before the first request."""
-        app = flask.current_app._get_current_object()  # type: ignore[attr-defined]
-        has: dict[Need, bool] = {
-            "people": self.server.has_people(),
-            "openid": self.server.offers_openid(),
-            "sign_out": self.people.can_be_signed_out(app),
-            "registration": self.settings.REGISTRATION != "closed",
-        }
-        return frozenset(need for need, is_there in has.items() if is_there)
-
-    def find_missing(self, *needs: Need) -> str | None:
+    def find_missing(self, needs: frozenset[Need]) -> str | None:
         """Why something that has these *needs* is not there, for the private reason; ``None`` when it is."""
-        offered = self.find_offered()
-        return next((REASONS[need] for need in needs if need not in offered), None)
+        missing = find_missing(needs, self.offered()) if needs else None
+        return None if missing is None else REASONS[missing]
 
     def verification_keys(self) -> tuple[PublicKey, ...]:
         """The public keys of this server's tokens, for an API in the same app."""

@@ -3,13 +3,12 @@
 import hmac
 import math
 import re
-from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache
 from hashlib import sha256
 from typing import Any
 
 from .. import clock
+from ..bounded_cache import BoundedCache
 from ..errors import InvalidDPoPProof, UseDPoPNonce
 from ..jose import jose
 from ..replay.base import PROOF, Mark
@@ -20,6 +19,7 @@ from .nonce import Nonces
 TYP = "dpop+jwt"
 _TYPES = frozenset({TYP})
 KEY_CACHE_SIZE = 2048
+KEY_CACHE_BYTES = 1 << 23
 LONGEST_CACHED_HEADER = 2048
 """A header that is longer than any key needs is not kept: what a process holds is not its sender's to choose."""
 # What a path may hold unescaped (RFC 3986 §3.3). WSGI hands it over decoded, so an app cannot tell "%3A" from ":".
@@ -37,6 +37,14 @@ class DPoPProof:
     """What the replay store must remember before the proof counts."""
 
 
+@dataclass(frozen=True, slots=True)
+class _KnownHeader:
+    """The header of a proof whose signature verified: every proof with the same key has the same."""
+
+    header: jose.Claims
+    key: jose.PublicKey
+
+
 class ProofChecker:
     """Checks proofs for one server.
 
@@ -49,26 +57,30 @@ class ProofChecker:
         self._settings = settings
         self._nonces = nonces
         self._server = server
-        # A client uses one key for many proofs: import it once. The header names the key, so it is the cache key.
-        self._key_of: Callable[[bytes, str], jose.PublicKey] = lru_cache(KEY_CACHE_SIZE)(_import_key)
+        self._known: BoundedCache[str, _KnownHeader] = BoundedCache(
+            max_entries=KEY_CACHE_SIZE, max_bytes=KEY_CACHE_BYTES
+        )
 
     def new_nonce(self) -> str | None:
         """The nonce to hand out with an answer, or ``None`` where none is required (RFC 9449 §8.2)."""
         return self._nonces.issue(now=clock.now()) if self._nonces else None
 
-    def check(self, proof: str, *, method: str, url: str, access_token: str | None = None) -> DPoPProof:
+    def check(
+        self, proof: str, *, method: str, url: str, access_token: str | None = None, jkt: str | None = None
+    ) -> DPoPProof:
         """Check one ``DPoP`` header against the request it came with.
 
         :param method: The request's HTTP method.
         :param url: The request's URL by configuration, without query and fragment.
         :param access_token: At a resource server, the token that came along: ``ath`` must name it.
+        :param jkt: The thumbprint of the key it is bound to. The caller compares it; here it keeps whoever has one
+            token from filling the memory with other keys.
         :raises InvalidDPoPProof: The proof is malformed, or made for another request or token.
         :raises UseDPoPNonce: Everything else is right, the nonce is missing, foreign or old.
         """
         now = clock.now()
         try:
-            jwt = self._parse(proof)
-            key = self._check_signature(jwt)
+            jwt, key = self._check_signature(proof, jkt)
             jti = jose.require_jti(jwt.claims)
             _check_target(jwt.claims, method=method, url=url)
             if access_token is not None:
@@ -80,21 +92,24 @@ class ProofChecker:
             used_from, until = self._check_nonce(jwt.claims, self._nonces, now=now)
         return DPoPProof(key.thumbprint, (Mark(PROOF, self._server, key.thumbprint, jti, until, used_from),))
 
-    def _parse(self, proof: str) -> jose.JWT:
+    def _check_signature(self, proof: str, jkt: str | None) -> tuple[jose.JWT, jose.PublicKey]:
         if "," in proof:
             raise InvalidDPoPProof("more than one DPoP header")
-        settings = self._settings
-        return jose.read(proof, typ=_TYPES, algs=settings.DPOP_SIGNING_ALGS, max_bytes=settings.DPOP_PROOF_MAX_BYTES)
-
-    def _check_signature(self, jwt: jose.JWT) -> jose.PublicKey:
-        try:
-            key_of = self._key_of if len(jwt.header_segment) <= LONGEST_CACHED_HEADER else _import_key
-            key = key_of(jwt.header_segment, jwt.alg)
-        except jose.JoseProblem as problem:
-            raise InvalidDPoPProof(f"proof: jwk: {problem}") from None
+        settings, head = self._settings, proof.partition(".")[0]
+        known = self._known.get(head)
+        jwt = jose.read(
+            proof,
+            typ=_TYPES,
+            algs=settings.DPOP_SIGNING_ALGS,
+            max_bytes=settings.DPOP_PROOF_MAX_BYTES,
+            known_header=known.header if known else None,
+        )
+        key = known.key if known else _import_key(jwt)
         if not jose.verify(jwt, key):
             raise InvalidDPoPProof("proof: the signature does not verify with its jwk")
-        return key
+        if known is None and len(head) <= LONGEST_CACHED_HEADER and jkt in (None, key.thumbprint):
+            self._known.keep(head, _KnownHeader(jwt.header, key))
+        return jwt, key
 
     def _check_age(self, claims: jose.Claims, *, now: int) -> tuple[int, int]:
         """Whether the proof is new, or good at all; returns the first and the last second in which it can be used.
@@ -122,11 +137,13 @@ class ProofChecker:
         return issued_from - skew, now + 2 * nonces.lifetime + skew
 
 
-def _import_key(header_segment: bytes, alg: str) -> jose.PublicKey:
-    header = jose.decode_header(header_segment)
-    key = jose.import_public_jwk(header.get("jwk"))
-    if not key.fits(alg):
-        raise jose.JoseProblem(f"alg {alg!r} does not fit the key")
+def _import_key(jwt: jose.JWT) -> jose.PublicKey:
+    try:
+        key = jose.import_public_jwk(jwt.header.get("jwk"))
+    except jose.JoseProblem as problem:
+        raise InvalidDPoPProof(f"proof: jwk: {problem}") from None
+    if not key.fits(jwt.alg):
+        raise InvalidDPoPProof(f"proof: jwk: alg {jwt.alg!r} does not fit the key")
     return key
 
 

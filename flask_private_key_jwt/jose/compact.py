@@ -40,7 +40,6 @@ class JWT:
     """A parsed compact JWS whose signature is **not** verified yet (RFC 7515 §7.1)."""
 
     header: Claims
-    header_segment: bytes
     claims: Claims
     signing_input: bytes
     signature: bytes
@@ -62,10 +61,11 @@ class JWT:
         return typ if typ is None else typ.lower().removeprefix("application/")
 
 
-def parse(token: str, *, max_bytes: int) -> JWT:
+def parse(token: str, *, max_bytes: int, known_header: Claims | None = None) -> JWT:
     """Take a compact JWS apart without trusting any of it.
 
     :param max_bytes: Longest accepted token, in bytes.
+    :param known_header: The header, where the first part was parsed before.
     :raises JoseProblem: Not a single, well-formed compact JWS with a JSON object as payload.
     """
     if len(token) > max_bytes:
@@ -77,22 +77,29 @@ def parse(token: str, *, max_bytes: int) -> JWT:
     head, payload, signature = data.split(b".")
     if not head or not payload or not signature:
         raise JoseProblem("not a compact JWS of three base64url parts")
-    header = _load_object(_unb64(head, "header"), "header")
-    check_header(header)
+    header = _decode_header(head) if known_header is None else known_header
     claims = _load_object(_unb64(payload, "payload"), "payload")
-    return JWT(header, head, claims, data[: -1 - len(signature)], _unb64(signature, "signature"))
+    return JWT(header, claims, data[: -1 - len(signature)], _unb64(signature, "signature"))
 
 
-def read(text: str, *, typ: Collection[str | None], algs: Collection[str], max_bytes: int) -> JWT:
+def read(
+    text: str,
+    *,
+    typ: Collection[str | None],
+    algs: Collection[str],
+    max_bytes: int,
+    known_header: Claims | None = None,
+) -> JWT:
     """Take apart a JWT of one kind, without trusting any of it; its signature is not verified.
 
     :param typ: The accepted media types, lower case, without ``application/``; ``None``: there may be none. What is
         typed never passes for another kind of JWT (RFC 8725 §3.11).
     :param algs: The accepted algorithms (RFC 8725 §3.1).
     :param max_bytes: Longest accepted JWT, in bytes.
+    :param known_header: As :func:`parse`.
     :raises JoseProblem: As :func:`parse`, or it is of another kind or another algorithm.
     """
-    jwt = parse(text, max_bytes=max_bytes)
+    jwt = parse(text, max_bytes=max_bytes, known_header=known_header)
     if jwt.typ not in typ:
         raise JoseProblem(
             f"typ {repr(jwt.typ)[:200]} is not {' or '.join(sorted(name or 'absent' for name in typ))}", cause="typ"
@@ -138,12 +145,10 @@ def decode_unverified(token: str) -> tuple[Claims, Claims]:
     return jwt.header, jwt.claims
 
 
-def decode_header(segment: bytes) -> Claims:
-    """The header of a JWT that :func:`parse` accepted, from its first part.
-
-    :raises JoseProblem: As :func:`parse`.
-    """
-    return _load_object(_unb64(segment, "header"), "header")
+def _decode_header(segment: bytes) -> Claims:
+    header = _load_object(_unb64(segment, "header"), "header")
+    check_header(header)
+    return header
 
 
 def load_json_object(text: str | bytes, what: str) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from ..errors import (
     TemporarilyUnavailable,
     UseDPoPNonce,
 )
-from ..refusal import error_response
+from ..refusal import attributed_to, error_response
 from ..replay.base import Replayed, ReplayStore
 from ..settings.resource import ResourceSettings
 from ..tokens.verification import AccessToken, IssuerKeys, OwnKeys, TokenVerifier
@@ -62,15 +62,12 @@ class Guard:
         """
         credentials = read_credentials(environ, served=served)  # 1 what the request carries
         token = self.tokens.verify(credentials.token, self._find_keys())  # 2 what the token says
-        try:
+        with attributed_to(token.client_id):
             requirement.check_binding(token, credentials.scheme)  # 3 whether it is used as it was issued
             proof = self._check_proof(credentials, token, environ)  # 4 who holds its key
             requirement.check_scope(token)  # 5 what it allows
             self._check_revocation(token, credentials, online=requirement.online)  # 6 whether it still counts
             self._remember(proof)  # 7 once only; nothing is spent before this line
-        except OAuthError as error:
-            error.client_id = token.client_id
-            raise
         return Admission(self, token, credentials, online=requirement.online)
 
     def admit_again(self, admission: Admission, requirement: Requirement) -> None:
@@ -79,14 +76,11 @@ class Guard:
         :raises OAuthError: The request is refused after all; its proof is spent, as it was when it came in.
         """
         token = admission.token
-        try:
+        with attributed_to(token.client_id):
             requirement.check_again(token, admission.credentials.scheme)
             if requirement.online and not admission.online:
                 self._check_revocation(token, admission.credentials, online=True)
                 admission.online = True
-        except OAuthError as error:
-            error.client_id = token.client_id
-            raise
 
     def enter(self, request: flask.Request, requirement: Requirement) -> flask.Response | None:
         """Let a request in and return ``None``, or return what to answer instead. A caller's input never raises."""
@@ -145,6 +139,7 @@ class Guard:
             method=environ["REQUEST_METHOD"],
             url=self.target.build(environ),
             access_token=credentials.token,
+            jkt=token.jkt,
         )
         if proof.thumbprint != token.jkt:
             raise InvalidToken("the proof is made with another key than the token's")

@@ -181,6 +181,76 @@ def test_body_that_cannot_be_read_is_refused(code):
     assert refused.value.reason == "the body cannot be read: Broken"
 
 
+# --- a body of a known length -----------------------------------------------------------------------------
+class Stream:
+    """What a WSGI server gives: it says nothing after the end, and little at a time."""
+
+    def __init__(self, body, at_once=10_000):
+        self.rest = body
+        self.at_once = at_once
+
+    def read(self, size):
+        size = min(size, self.at_once)
+        part, self.rest = self.rest[:size], self.rest[size:]
+        return part
+
+
+def known(body, length=None, at_once=10_000, **environ):
+    length = str(len(body)) if length is None else length
+    return Http(b"left=to+Werkzeug", CONTENT_LENGTH=length, **{"wsgi.input": Stream(body, at_once), **environ})
+
+
+@pytest.mark.parametrize("at_once", [1, 2, 10_000])
+def test_body_of_a_known_length_is_read_from_the_server_and_no_further(at_once):
+    http = known(b"a=bGET / HTTP/1.1", length="3", at_once=at_once)
+
+    assert read(http).form == {"a": "b"}
+    assert http.environ["wsgi.input"].read() == b"a=b"  # for whoever asks later
+
+
+def test_body_that_ends_early_is_refused():
+    with pytest.raises(InvalidRequest) as refused:
+        read(known(b"a=b", length="4"))
+
+    assert refused.value.reason == "the body cannot be read: it ends early"
+
+
+def test_server_that_breaks_off_is_no_defect():
+    def read_nothing(size):
+        raise _error()
+
+    stream = SimpleNamespace(read=read_nothing)
+    with pytest.raises(InvalidRequest) as refused:
+        read(known(b"a=b", **{"wsgi.input": stream}))
+
+    assert refused.value.reason == "the body cannot be read: Broken"
+
+
+def test_length_past_the_limit_is_refused_before_anything_is_read():
+    http = known(b"a=b", length="4097")
+
+    with pytest.raises(PayloadTooLarge) as refused:
+        read(http)
+    assert refused.value.reason == "the body is longer than 4096 bytes"
+    assert http.environ["wsgi.input"].rest == b"a=b"
+
+
+@pytest.mark.parametrize("length", ["", "-1", "+3", " 3", "3, 3", "3_0", "\u00b3", "9" * 11])
+def test_odd_length_is_left_to_werkzeug(length):
+    assert read(known(b"a=b", length=length)).form == {"left": "to Werkzeug"}
+
+
+def test_length_beside_a_transfer_encoding_is_left_to_werkzeug():
+    assert read(known(b"a=b", HTTP_TRANSFER_ENCODING="chunked")).form == {"left": "to Werkzeug"}
+
+
+def test_body_that_somebody_has_begun_to_read_is_left_to_werkzeug():
+    http = known(b"")
+    http.stream = None
+
+    assert read(http).form == {"left": "to Werkzeug"}
+
+
 def _error(**members):
     error = type("Broken", (Exception,), {})("private")
     vars(error).update(SimpleNamespace(**members).__dict__)

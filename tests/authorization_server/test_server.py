@@ -117,7 +117,33 @@ def test_replay_is_logged_with_the_client(used, ask_token, build_assertion, buil
 
     ask_token(**twice)
 
-    assert f"was used before [client {CLIENT_ID}, reference " in caplog.messages[-1]
+    assert "was used before [" in caplog.messages[-1]
+    assert f"client {CLIENT_ID}, reference " in caplog.messages[-1]
+
+
+# --- whose request it was -----------------------------------------------------------------------------------
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"proof": "x"},
+        {"grant_type": None},
+        {"grant_type": "password"},
+        {"grant_type": "refresh_token"},
+        {"scope": "admin"},
+        {"resource": "https://evil.example"},
+    ],
+)
+def test_refusal_after_the_second_step_names_the_client(change, ask_token, caplog):
+    assert ask_token(**change).status_code == 400
+
+    assert f"client {CLIENT_ID}, reference " in caplog.messages[-1]
+
+
+@pytest.mark.parametrize("change", [{"assertion": "x"}, {"client_assertion_type": "x"}])
+def test_refusal_before_it_names_nobody(change, ask_token, caplog):
+    assert ask_token(**change).status_code == 400
+
+    assert "client None, reference " in caplog.messages[-1]
 
 
 # --- which refusal comes first: what is wrong earlier in the table of contents --------------------------------

@@ -2,6 +2,7 @@
 
 import http.client
 import json
+import multiprocessing
 import os
 import signal
 import socket
@@ -9,7 +10,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -28,6 +29,9 @@ from tests.checkout import CHECKOUT
 FACTORY = "tests.faults.served:create_app"
 ISSUER = "https://as.example"
 CLIENT_ID = "console"
+# Forked from a process that has imported everything: starting Python takes longer than what is done there.
+_FORKS = multiprocessing.get_context("forkserver")
+_FORKS.set_forkserver_preload(["tests.faults.served"])
 START_SECONDS = 60
 PATIENCE_SECONDS = 60
 """How long a caller waits for an answer: longer than any answer may take, so that a slow one is seen as slow."""
@@ -73,26 +77,37 @@ class Caller:
 
 
 def set_up(environment: Mapping[str, str], *others: Mapping[str, object]) -> Caller:
-    """Make the tables and register the client, in a process of its own: nothing of it is left in this one.
+    """Make the tables and register the client.
 
     :param others: The metadata of further clients.
     """
     caller = Caller()
     jwks = {"keys": [caller.key.public_jwk()]}
     registration = {"client_id": CLIENT_ID, "jwks": jwks, "scope": "read", "default_scope": "read"}
-    program = (
-        "import json, sys; from tests.faults.served import create_app; app = create_app(); db, oauth = "
-        "app.extensions['tests']; app.app_context().push(); db.create_all()\n"
-        "for metadata in json.load(sys.stdin): oauth.clients.add(metadata)"
-    )
-    subprocess.run(
-        [sys.executable, "-c", program],
-        input=json.dumps([registration, *others]).encode(),
-        cwd=CHECKOUT,
-        env=environment_of(environment),
-        check=True,
-    )
+    register(create_app, environment, [registration, *others])
     return caller
+
+
+def register(
+    factory: Callable[[], Flask], environment: Mapping[str, str], clients: Sequence[Mapping[str, object]]
+) -> None:
+    """Make the tables and register clients, in a process of its own: nothing of it is left in this one."""
+    process = _FORKS.Process(target=_register, args=(factory, environment_of(environment), clients))
+    process.start()
+    process.join()
+    assert process.exitcode == 0
+
+
+def _register(
+    factory: Callable[[], Flask], environment: Mapping[str, str], clients: Sequence[Mapping[str, object]]
+) -> None:
+    os.environ.update(environment)
+    app = factory()
+    db, oauth = app.extensions["tests"]
+    with app.app_context():
+        db.create_all()
+        for metadata in clients:
+            oauth.clients.add(metadata)
 
 
 def free_port() -> int:

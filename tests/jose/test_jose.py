@@ -222,10 +222,20 @@ def test_text_outside_ascii_is_signed_as_it_is(client_key):
     assert jose.decode_unverified(jose.sign({}, claims, client_key))[1] == claims
 
 
-def test_header_is_decoded_from_its_segment(client_key):
-    token = jose.parse(jose.sign({"kid": "k"}, {}, client_key), max_bytes=LONGEST)
+def test_header_that_is_known_is_not_parsed_again(client_key):
+    text = jose.sign({"kid": "k"}, {}, client_key)
+    known = jose.parse(text, max_bytes=LONGEST).header
 
-    assert jose.decode_header(token.header_segment) == token.header
+    assert jose.read(text, typ=[None], algs=["ES256"], max_bytes=LONGEST, known_header=known).header is known
+
+
+def test_header_that_is_known_is_held_against_what_is_accepted(client_key):
+    text = jose.sign({"kid": "k"}, {}, client_key)
+    known = jose.parse(text, max_bytes=LONGEST).header
+    accepted = {"typ": [None], "algs": ["ES256"], "max_bytes": LONGEST, "known_header": known}
+
+    assert refusal_of(jose.read, text, **(accepted | {"algs": ["PS256"]})) == "alg 'ES256' is not accepted"
+    assert refusal_of(jose.read, text, **(accepted | {"typ": ["jwt"]})) == "typ None is not jwt"
 
 
 # --- public keys ------------------------------------------------------------------------------------------

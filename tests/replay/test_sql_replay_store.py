@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import create_engine, event
 
+from flask_private_key_jwt.database.deadline import request_budget
 from flask_private_key_jwt.database.driver import Database
 from flask_private_key_jwt.errors import StoreUnavailable
 from flask_private_key_jwt.replay.base import Replayed
@@ -61,7 +62,7 @@ def test_a_locked_database_is_unavailable_and_comes_back(sqlite_url, mark):
     other = sqlite3.connect(engine.url.database, isolation_level=None)
     other.execute("BEGIN EXCLUSIVE")
 
-    with pytest.raises(StoreUnavailable) as refused:
+    with pytest.raises(StoreUnavailable) as refused, request_budget(1):
         store.remember([mark()])
     assert refused.value.reason == "database: OperationalError 'database is locked'"
     other.execute("COMMIT")

@@ -191,6 +191,7 @@ def _open_database(url: str) -> Iterator[Database]:
     use_wal(engine)
     if engine.dialect.name == "sqlite":
         create_tables(engine)
+    engine.connect().close()  # what SQLAlchemy asks a server first is asked before threads use the engine
     yield Database(engine, declare_tables()[1])
     engine.dispose()
 

@@ -11,11 +11,11 @@ from ...errors import (
     ConfigurationError,
     InvalidRequest,
     InvalidRequestURI,
-    OAuthError,
     UnprotectedRequest,
     UnusableClient,
 )
 from ...jose.derived import Secrets
+from ...refusal import attributed_to
 from ...settings.server import ServerSettings
 from ...tokens.verification import IssuerKeys
 from ..registered_client import RegisteredClient, is_client_id
@@ -36,6 +36,7 @@ from .pushed_request import (
 )
 from .request_object import RequestObjects
 from .response import ResponseTarget
+from .usable_client import load_usable
 
 STAND_INS = ("request_uri", "request")
 """The parameters that stand for all others (RFC 9101 §5)."""
@@ -105,17 +106,13 @@ class Authorizer:
         """
         now, lifetime = clock.now(), self._settings.PUSHED_REQUEST_LIFETIME_SECONDS
         parameters = form
-        try:
-            check_no_request_uri(form.get("request_uri"))
-            if (request := form.get("request")) is not None:
-                signed = self._objects.read(request, client)
-                parameters, lifetime = signed.parameters, min(lifetime, signed.expires_at - now)
-            self._check_signed(parameters, client)
-            checked = self._check(parameters, client, check_target(parameters, client))
-            jkt = bind_to_proof(checked.dpop_jkt, proof.thumbprint if proof else None)
-        except OAuthError as refusal:
-            refusal.client_id = client.client_id
-            raise
+        check_no_request_uri(form.get("request_uri"))
+        if (request := form.get("request")) is not None:
+            signed = self._objects.read(request, client)
+            parameters, lifetime = signed.parameters, min(lifetime, signed.expires_at - now)
+        self._check_signed(parameters, client)
+        checked = self._check(parameters, client, check_target(parameters, client))
+        jkt = bind_to_proof(checked.dpop_jkt, proof.thumbprint if proof else None)
         kept = build_parameters(replace(checked, dpop_jkt=jkt), signed=parameters.signed)
         reference = Reference(new_request_uri(), lifetime)
         pushed_by = self._push_quota.check(client, address)
@@ -137,7 +134,7 @@ class Authorizer:
         names = collect(pairs, only=("client_id", *STAND_INS))
         client = self._load_client(names.get("client_id"))
         request_uri, request = (names.get(name) for name in STAND_INS)
-        try:
+        with attributed_to(client.client_id):
             if request_uri is not None and request is not None:
                 raise InvalidRequest("a request_uri and a request in one request")  # RFC 9101 §5
             if request_uri is not None:
@@ -151,20 +148,14 @@ class Authorizer:
             # Both checked once more for a pushed request: the client may have changed since (RFC 9126 §2.4).
             self._check_signed(parameters, client)
             return OpenedRequest(client, parameters, check_target(parameters, client), request_uri, request)
-        except OAuthError as refusal:
-            refusal.client_id = client.client_id
-            raise
 
     def check(self, opened: OpenedRequest) -> AuthorizationRequest:
         """Check the rest of a request.
 
         :raises OAuthError: It is refused; the client is told, at the request's target.
         """
-        try:
+        with attributed_to(opened.client.client_id):
             return self._check(opened.parameters, opened.client, opened.target)
-        except OAuthError as refusal:
-            refusal.client_id = opened.client.client_id
-            raise
 
     def find_consent(self, client: RegisteredClient, person: Person) -> Consent | None:
         """What the person has allowed *client* before.
@@ -254,11 +245,7 @@ class Authorizer:
         return check_request(parameters, client, target, resources=self._settings.resources, read_hint=self._read_hint)
 
     def _load_client(self, client_id: str | None) -> RegisteredClient:
-        client = self._clients.find(client_id) if client_id and is_client_id(client_id) else None
-        if client is None:
-            raise UnusableClient(f"client {(client_id or '')[:100]!r} is not registered")
-        if not client.enabled:
-            raise UnusableClient("the client is disabled", client_id=client.client_id)
+        client = load_usable(self._clients, client_id)
         if client.is_public and self._settings.PROFILE == "fapi2":
             raise UnusableClient("a public client, and OAUTH2_PROFILE is fapi2", client_id=client.client_id)
         return client

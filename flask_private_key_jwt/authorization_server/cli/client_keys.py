@@ -71,13 +71,13 @@ def retire_key(client_id: str, kid: str, as_json: bool) -> None:
 
 
 def _load_states(client_id: str) -> tuple[ClientKeyState, ...]:
-    server = current_state().server
+    state = current_state()
     with readable_errors():
-        client = server.clients.find(client_id)  # as a token request finds it: its client_id may be a URL
+        client = state.server.clients.find(client_id)  # as a token request finds it: its client_id may be a URL
         if client is None:
             raise UnknownClient(f"No client {client_id!r} is registered.")
         try:
-            return server.key_use.describe(client)
+            return state.key_use.describe(client)
         except DocumentUnavailable as problem:
             give_up(f"The client's keys cannot be had: {problem.reason}.")
 

@@ -37,7 +37,7 @@ def purge(batch: int) -> None:
         state.replay,
         state.documents,
         state.registration_tokens,
-        state.server.key_use,
+        state.key_use,
         state.authorizations,
         state.refresh_tokens,
         state.revocations,

@@ -1,10 +1,15 @@
-"""What every way of authenticating comes to, and the choice between them."""
+"""What a way of authenticating is, what every one comes to, and the choice between them."""
 
-from typing import Protocol
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
 
 from ...replay.base import Mark
+from ...settings.server import ServerSettings
 from ..registered_client import RegisteredClient
 from ..request import FormRequest
+from ..stores.contracts import ClientStore
+from .signature import ClientSignatures
 
 
 class VerifiedClient(Protocol):
@@ -35,21 +40,62 @@ class ClientAuthenticationMethod(Protocol):
         """
 
 
+@dataclass(frozen=True, slots=True)
+class AuthenticationParts:
+    """What a way of authenticating may be made of."""
+
+    settings: ServerSettings
+    clients: ClientStore
+    """All clients, those that are documents too."""
+    registered_clients: ClientStore
+    """Those that are registered here: to find one fetches nothing."""
+    signatures: ClientSignatures
+    token_url: str
+    """The token endpoint, which some clients may name as the audience."""
+
+
+def is_always_open(settings: ServerSettings, grant_types: Collection[str]) -> bool:
+    """A client may be registered for the method whatever is served."""
+    return True
+
+
+def describe_nothing(settings: ServerSettings) -> Mapping[str, Any]:
+    """The metadata document names the method, and that is all."""
+    return {}
+
+
+@dataclass(frozen=True, slots=True)
+class ClientAuthMethod:
+    """One line of the table of ways to authenticate."""
+
+    name: str
+    """Its registered name (OpenID Connect Core §9)."""
+    build: Callable[[AuthenticationParts], ClientAuthenticationMethod]
+    is_tried: Callable[[FormRequest], bool]
+    """Whether a request tries this way; the first in the table that is tried decides."""
+    proves_identity: bool = True
+    """Whether anything is proved; else anybody can say to be the client."""
+    is_open: Callable[[ServerSettings, Collection[str]], bool] = is_always_open
+    """Whether clients may be registered for it, by the settings and the grant types that are served."""
+    describe: Callable[[ServerSettings], Mapping[str, Any]] = describe_nothing
+    """What the metadata document says besides, for each endpoint: a member's name without ``…_endpoint_auth_``."""
+
+
 class ClientAuthentication:
     """Chooses the method by what the request carries; each method takes only the clients registered for it.
 
     So a refused assertion never falls through to a weaker way in (RFC 7591 §2).
 
-    :param assertions: ``private_key_jwt``.
-    :param public: ``none``.
+    :param table: The methods. The first one refuses the requests that try none.
+    :param parts: What they are made of.
     """
 
-    def __init__(self, assertions: ClientAuthenticationMethod, public: ClientAuthenticationMethod) -> None:
-        self._assertions = assertions
-        self._public = public
+    def __init__(self, table: Iterable[ClientAuthMethod], parts: AuthenticationParts) -> None:
+        self._methods = tuple((entry.is_tried, entry.build(parts)) for entry in table)
 
     def verify(self, request: FormRequest) -> VerifiedClient:
         """See :meth:`ClientAuthenticationMethod.verify`."""
-        if request.get("client_assertion") is not None or request.get("client_id") is None:
-            return self._assertions.verify(request)
-        return self._public.verify(request)
+        for is_tried, method in self._methods:
+            if is_tried(request):
+                return method.verify(request)
+        return self._methods[0][1].verify(request)

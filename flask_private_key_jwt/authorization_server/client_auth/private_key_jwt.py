@@ -3,18 +3,22 @@
 Nothing is spent here: the assertion's ``jti`` is returned as a mark, for the one step that remembers.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from ... import clock
 from ...errors import ForeignAuthorization, InvalidClient, InvalidRequest
 from ...jose import jose
+from ...refusal import attributed_to
 from ...replay.base import ASSERTION, Mark
 from ...settings.server import ServerSettings
+from ..client_lookup import NotAdmitted, load_enabled
 from ..keys.client_keys import ClientKey
-from ..registered_client import RegisteredClient, is_client_id
+from ..registered_client import RegisteredClient
 from ..request import FormRequest
-from ..stores.contracts import ClientStore
-from .signature import ClientSignatures, NotSigned
+from .base import AuthenticationParts
+from .signature import NotSigned
 
 METHOD = "private_key_jwt"
 ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
@@ -35,22 +39,24 @@ class VerifiedAssertion:
     """RFC 7638 SHA-256 thumbprint of the client's key that signed, base64url."""
 
 
+def is_tried(request: FormRequest) -> bool:
+    """Whether *request* holds a client assertion."""
+    return request.get("client_assertion") is not None
+
+
+def describe(settings: ServerSettings) -> Mapping[str, Any]:
+    """What the metadata document says of it (RFC 8414 §2)."""
+    return {"signing_alg_values_supported": list(settings.ASSERTION_SIGNING_ALGS)}
+
+
 class PrivateKeyJWTAuthentication:
-    """Authenticates clients by signed JWTs, the same way at every endpoint.
+    """Authenticates clients by signed JWTs, the same way at every endpoint."""
 
-    :param settings: The server's settings.
-    :param clients: Finds the registered client.
-    :param signatures: Says which of its keys signed.
-    :param token_url: The token endpoint, which some clients may name as the audience.
-    """
-
-    def __init__(
-        self, settings: ServerSettings, clients: ClientStore, signatures: ClientSignatures, *, token_url: str
-    ) -> None:
-        self._settings = settings
-        self._clients = clients
-        self._signatures = signatures
-        self._token_url = token_url
+    def __init__(self, parts: AuthenticationParts) -> None:
+        self._settings = parts.settings
+        self._clients = parts.clients
+        self._signatures = parts.signatures
+        self._token_url = parts.token_url
 
     def verify(self, request: FormRequest) -> VerifiedAssertion:
         """Find out which client made the request.
@@ -59,20 +65,23 @@ class PrivateKeyJWTAuthentication:
         :raises InvalidClient: The assertion is absent or does not prove who the client is.
         :raises StoreUnavailable: The clients cannot be read.
         """
-        now, client_id = clock.now(), None
         try:
             jwt = self._parse(_one_assertion(request))
             client = self._load_client(jwt.claims, request)
-            client_id = client.client_id
+        except jose.JoseProblem as problem:
+            raise InvalidClient(f"assertion: {problem}") from None
+        with attributed_to(client.client_id):
+            return self._check(jwt, client, request)
+
+    def _check(self, jwt: jose.JWT, client: RegisteredClient, request: FormRequest) -> VerifiedAssertion:
+        now = clock.now()
+        try:
             key = self._check_key(jwt, client, now=now)
             self._check_audience(jwt, client, request)
             used_from, until = self._check_life(jwt.claims, client, now=now)
             jti = jose.require_jti(jwt.claims)
         except jose.JoseProblem as problem:
-            raise InvalidClient(f"assertion: {problem}", client_id=client_id) from None
-        except InvalidClient as refusal:
-            refusal.client_id = client_id
-            raise
+            raise InvalidClient(f"assertion: {problem}") from None
         mark = Mark(ASSERTION, self._settings.ISSUER, client.client_id, jti, until, used_from)
         return VerifiedAssertion(client, (mark,), key.public.thumbprint)
 
@@ -97,12 +106,10 @@ class PrivateKeyJWTAuthentication:
             raise InvalidClient(f"assertion: iss {_short(claims['iss'])} is not sub {_short(claims['sub'])}")
         if (client_id := request.get("client_id")) not in (None, claims["sub"]):
             raise InvalidClient(f"client_id {_short(client_id)} is not the assertion's sub {_short(claims['sub'])}")
-        client = self._clients.find(claims["sub"]) if is_client_id(claims["sub"]) else None
-        if client is None:
-            raise InvalidClient(f"client {_short(claims['sub'])} is not registered")
-        if not client.enabled:
-            raise InvalidClient(f"client {client.client_id!r} is disabled")
-        return client
+        try:
+            return load_enabled(self._clients, claims["sub"])
+        except NotAdmitted as problem:
+            raise InvalidClient(str(problem)) from None
 
     def _check_key(self, jwt: jose.JWT, client: RegisteredClient, *, now: int) -> ClientKey:
         """RFC 7523 §3, item 9; only keys registered for this client count (RFC 8725 §3.10)."""

@@ -3,13 +3,17 @@
 What protects its people instead: PKCE, exact redirect URIs, and tokens that are bound to its DPoP key.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from ...errors import InvalidClient, InvalidRequest
+from ...refusal import attributed_to
 from ...replay.base import Mark
-from ..registered_client import PUBLIC, RegisteredClient, is_client_id
+from ...settings.server import ServerSettings
+from ..client_lookup import NotAdmitted, check_enabled, load_registered
+from ..registered_client import PUBLIC, RegisteredClient
 from ..request import FormRequest
-from ..stores.contracts import ClientStore
+from .base import AuthenticationParts
 
 METHOD = PUBLIC
 
@@ -23,16 +27,26 @@ class NamedClient:
     thumbprint: str | None = None
 
 
+def is_tried(request: FormRequest) -> bool:
+    """Whether *request* names a client."""
+    return request.get("client_id") is not None
+
+
+def is_open(settings: ServerSettings, grant_types: Collection[str]) -> bool:
+    """Whether there can be public clients: they act for people only, never under ``fapi2``, and sign no request."""
+    return "authorization_code" in grant_types and settings.PROFILE != "fapi2" and not settings.REQUIRE_SIGNED_REQUESTS
+
+
 class PublicClients:
     """Takes the ``client_id`` of clients registered with ``token_endpoint_auth_method: none``.
 
-    :param clients: Finds the registered client.
-    :param profile: ``fapi2`` has no public clients, whenever they were registered (FAPI 2.0 §5.3.2.1).
+    A client that only says who it is makes us fetch nothing: one that is a document always has keys.
     """
 
-    def __init__(self, clients: ClientStore, *, profile: str) -> None:
-        self._clients = clients
-        self._profile = profile
+    def __init__(self, parts: AuthenticationParts) -> None:
+        self._clients = parts.registered_clients
+        # fapi2 has no public clients, whenever they were registered (FAPI 2.0 §5.3.2.1).
+        self._are_admitted = parts.settings.PROFILE != "fapi2"
 
     def verify(self, request: FormRequest) -> NamedClient:
         """Find out which client made the request.
@@ -41,18 +55,24 @@ class PublicClients:
         :raises InvalidClient: The client is unknown, disabled, or one that has to authenticate.
         :raises StoreUnavailable: The clients cannot be read.
         """
-        client_id = request.get("client_id") or ""
-        client = self._clients.find(client_id) if is_client_id(client_id) else None
-        if client is None:
-            raise InvalidClient(f"no client_assertion, and client {client_id[:100]!r} is not registered")
-        if not client.is_public:
-            raise InvalidClient("no client_assertion", client_id=client.client_id)
-        if self._profile == "fapi2":
-            raise InvalidClient("a public client, and OAUTH2_PROFILE is fapi2", client_id=client_id)
-        others = [name for name in ("client_secret", "client_assertion_type") if request.get(name) is not None]
-        if request.has_authorization or others:
-            raise InvalidRequest("a public client and a way of authenticating in one request", client_id=client_id)
-        if not client.enabled:
-            raise InvalidClient(f"client {client_id!r} is disabled", client_id=client_id)
+        try:
+            client = load_registered(self._clients, request.get("client_id"))
+        except NotAdmitted as problem:
+            raise InvalidClient(f"no client_assertion, and {problem}") from None
+        with attributed_to(client.client_id):
+            self._check(client, request)
         self._clients.confirm(client)  # as far as a public client can
         return NamedClient(client)
+
+    def _check(self, client: RegisteredClient, request: FormRequest) -> None:
+        if not client.is_public:
+            raise InvalidClient("no client_assertion")
+        if not self._are_admitted:
+            raise InvalidClient("a public client, and OAUTH2_PROFILE is fapi2")
+        others = [name for name in ("client_secret", "client_assertion_type") if request.get(name) is not None]
+        if request.has_authorization or others:
+            raise InvalidRequest("a public client and a way of authenticating in one request")
+        try:
+            check_enabled(client)
+        except NotAdmitted as problem:
+            raise InvalidClient(str(problem)) from None

@@ -15,7 +15,6 @@ from ...errors import (
     AccessDenied,
     InteractionRefused,
     InvalidRequestURI,
-    NotOffered,
     OAuthError,
     ServerError,
     TemporarilyUnavailable,
@@ -33,7 +32,6 @@ from .pages import (
     allow_picture,
     answer_with_page,
     build_refusal_page,
-    check_method,
     describe,
     read_posted,
     send_to,
@@ -69,9 +67,6 @@ def authorization() -> ResponseReturnValue:
 
 def _respond() -> ResponseReturnValue:
     state, http = current_state(), flask.request
-    if missing := state.find_missing("people"):
-        raise NotOffered(missing)
-    check_method()
     here = http.script_root + http.path
     form = read_posted(state.settings.REQUEST_MAX_BYTES) if http.method == "POST" else []
     decision = collect(form, only=("decision_token", "decision")).values

@@ -24,16 +24,17 @@ from ...errors import (
     TooManyRequests,
 )
 from ...refusal import error_response
-from ..endpoint import REASONS, Endpoint
+from ..endpoint import ServerEndpoint
 from ..response import translate
 from ..state import EXTENSION_KEY, State, current_state
+from .session_on_demand import SessionOnDemand
 
 log = logging.getLogger("flask_private_key_jwt")
 
 CACHE_SECONDS = 300
 
 
-def respond(endpoint: Endpoint) -> ResponseReturnValue:
+def respond(endpoint: ServerEndpoint) -> ResponseReturnValue:
     """Answer the current request to a machine *endpoint*, come what may."""
     try:
         state = current_state()
@@ -47,7 +48,7 @@ def respond(endpoint: Endpoint) -> ResponseReturnValue:
     return current_state().server.send(error_response(refusal, endpoint=endpoint.name, sender=app))
 
 
-def _ask_application(endpoint: Endpoint, state: State) -> flask.Response | None:
+def _ask_application(endpoint: ServerEndpoint, state: State) -> flask.Response | None:
     """What the application answers in the endpoint's place, before anything of the request is read."""
     for function in state.server.declarations.before_requests:
         if (answer := function(endpoint.name)) is not None:
@@ -55,9 +56,9 @@ def _ask_application(endpoint: Endpoint, state: State) -> flask.Response | None:
     return None
 
 
-def _call_view(endpoint: Endpoint, state: State, method: str) -> ResponseReturnValue:
-    if endpoint.needs and (missing := endpoint.find_missing(state.find_offered())):
-        raise NotOffered(REASONS[missing])
+def _call_view(endpoint: ServerEndpoint, state: State, method: str) -> ResponseReturnValue:
+    if missing := state.find_missing(endpoint.needs):
+        raise NotOffered(missing)
     if method in endpoint.methods:
         return endpoint.view()
     if method == "OPTIONS":
@@ -76,7 +77,7 @@ class MachineEndpoints:
     there is ``before_machine_request``.
     """
 
-    def __init__(self, endpoints: Mapping[str, Endpoint]) -> None:
+    def __init__(self, endpoints: Mapping[str, ServerEndpoint]) -> None:
         self._endpoints = endpoints
         self._rules: dict[str, Rule] = {}
 
@@ -94,11 +95,13 @@ class MachineEndpoints:
             view = endpoint.view if endpoint.in_browser else partial(respond, endpoint)
             app.add_url_rule(path, name, view, methods=methods, **rule)
             self._rules[path] = next(app.url_map.iter_rules(name))
+        machines = frozenset(path for path, endpoint in self._endpoints.items() if not endpoint.in_browser)
+        app.session_interface = SessionOnDemand(app.session_interface, machines)  # type: ignore[assignment]
         # In front, whenever the app registered its own: Flask offers no other way to come first.
         app.before_request_funcs.setdefault(None, []).insert(0, self._dispatch)
 
     def _dispatch(self) -> ResponseReturnValue | None:
-        request = flask.request
+        request: flask.Request = flask.request._get_current_object()  # type: ignore[attr-defined]
         endpoint = self._endpoints.get(request.path)
         if endpoint is None:
             return None

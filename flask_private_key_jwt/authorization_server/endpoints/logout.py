@@ -9,14 +9,14 @@ from dataclasses import dataclass
 import flask
 from flask.typing import ResponseReturnValue
 
-from ...errors import InteractionRefused, NotOffered
+from ...errors import InteractionRefused
 from ..authorization.interaction import Person, name_of
 from ..authorization.parameters import collect, read_query
 from ..authorization.response import Onward, name_place
 from ..sign_out.logout import KNOWN, SEALED_HINT, LogoutPage, LogoutRequest, LogoutStep, next_logout_step
 from ..state import State, current_state
 from .browser_session import BrowserSession
-from .pages import answer_with_page, check_method, read_posted, send_to
+from .pages import answer_with_page, read_posted, send_to
 from .strict_session import find_way_in, read_own_query
 
 NAME = "logout"
@@ -45,9 +45,6 @@ def logout() -> ResponseReturnValue:
 
 def _respond() -> ResponseReturnValue:
     state, http = current_state(), flask.request
-    if missing := state.find_missing("openid", "sign_out"):
-        raise NotOffered(missing)
-    check_method()
     here = http.script_root + http.path
     form = read_posted(state.settings.REQUEST_MAX_BYTES) if http.method == "POST" else []
     decision = collect(form, only=("decision_token", "decision")).values

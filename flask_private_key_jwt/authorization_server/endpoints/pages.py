@@ -10,6 +10,7 @@ from ...errors import (
     ConfigurationError,
     InvalidRequest,
     MethodNotAllowed,
+    NotOffered,
     OAuthError,
     PayloadTooLarge,
     TemporarilyUnavailable,
@@ -18,10 +19,9 @@ from ...refusal import REFERENCE_HEADER, describe_refusal
 from ..authorization.response import Onward
 from ..registered_uris import find_picture_origin
 from ..request import FORM_TYPE, MAX_PARAMETERS, read_body
-from ..state import current_state
+from ..state import State, current_state
 from .faults import find_fault
 
-METHODS = ("GET", "POST")
 ALONE = "object-src 'none'; base-uri 'none'; frame-ancestors 'none'"
 """What every Content-Security-Policy ends with."""
 HEADERS_OF_REFUSALS = ("Allow", "Retry-After")
@@ -39,12 +39,14 @@ def allow_picture(page: ResponseReturnValue, uri: str | None) -> flask.Response:
 
 
 def answer_with_page(respond: Callable[[], ResponseReturnValue], *, endpoint: str) -> flask.Response:
-    """What *respond* says; a refusal that it raises is a page.
+    """What *respond* says, if the table of endpoints lets it; a refusal is a page.
 
     :param endpoint: Where it happens, for the log and the signal.
     """
     try:
-        with request_budget(current_state().settings.STORE_TIMEOUT_SECONDS):
+        state = current_state()
+        _check_served(state)
+        with request_budget(state.settings.STORE_TIMEOUT_SECONDS):
             return _protect(flask.make_response(respond()))
     except OAuthError as error:
         refusal = error
@@ -53,14 +55,17 @@ def answer_with_page(respond: Callable[[], ResponseReturnValue], *, endpoint: st
     return _protect(build_refusal_page(refusal, endpoint))
 
 
-def check_method() -> None:
-    """Refuse what browsers do not send; HEAD too, which must change nothing and would.
+def _check_served(state: State) -> None:
+    """Refuse a page that is not offered, and what browsers do not send; HEAD too, which must change nothing and would.
 
-    :raises MethodNotAllowed: It is neither GET nor POST.
+    :raises NotOffered: The application lacks what the endpoint needs.
+    :raises MethodNotAllowed: It is none of the endpoint's methods.
     """
-    method = flask.request.method
-    if method not in METHODS:
-        raise MethodNotAllowed(f"method {method[:20]!r}", allow=METHODS)
+    endpoint, method = state.endpoints[flask.request.path], flask.request.method
+    if missing := state.find_missing(endpoint.needs):
+        raise NotOffered(missing)
+    if method not in endpoint.methods:
+        raise MethodNotAllowed(f"method {method[:20]!r}", allow=endpoint.methods)
 
 
 def read_posted(max_bytes: int) -> list[tuple[str, str]]:

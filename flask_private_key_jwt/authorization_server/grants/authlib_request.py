@@ -1,14 +1,13 @@
 """What Authlib's grants see: its mutable request, and its client interface over our frozen values."""
 
 from collections import defaultdict
-from typing import Any, Self
+from typing import Any
 
 from authlib.oauth2.rfc6749 import ClientMixin, OAuth2Payload, OAuth2Request
 
 from ...dpop.proof import DPoPProof
 from ..registered_client import RegisteredClient
 from ..request import FormRequest
-from ..stores.granted import Granted
 
 
 class AuthenticatedClient(ClientMixin):  # type: ignore[misc]  # Authlib has no type hints
@@ -17,28 +16,10 @@ class AuthenticatedClient(ClientMixin):  # type: ignore[misc]  # Authlib has no 
     Authlib passes nothing but the client to the token generator: this object carries the request and the proof there.
     """
 
-    def __init__(
-        self,
-        registered: RegisteredClient,
-        request: FormRequest,
-        proof: DPoPProof | None,
-        granted: Granted | None = None,
-        nonce: str | None = None,
-    ) -> None:
+    def __init__(self, registered: RegisteredClient, request: FormRequest, proof: DPoPProof | None) -> None:
         self.registered = registered
         self.request = request
         self.proof = proof
-        self.granted = granted
-        """What a person allowed; ``None``: the client acts for itself, or the application's own grant knows."""
-        self.nonce = nonce
-        """What the ID token repeats (OpenID Connect Core §2)."""
-
-    def acting_for(self, granted: Granted, *, nonce: str | None = None) -> Self:
-        """This client, with what a person allowed it.
-
-        :param nonce: The authorization request's; ``None`` with a refresh token (OpenID Connect Core §12.2).
-        """
-        return type(self)(self.registered, self.request, self.proof, granted, nonce)
 
     @property
     def client_id(self) -> str:

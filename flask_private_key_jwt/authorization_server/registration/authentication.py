@@ -9,9 +9,9 @@ from ...jose.jose import JoseProblem
 from ...jose.unset import without_unset
 from ...settings.server import ServerSettings
 from ..client_auth import CLIENT_AUTH_METHODS
+from ..grants import GRANTS
 from ..keys.client_keys import WrongCertificate, read_jwks
 from ..registered_client import PUBLIC, RegisteredClient
-from .redirects import CODE_GRANT
 
 LABELS = ("x5t", "x5t#S256")
 """Members of a key that limit nothing: one that does not fit costs no key."""
@@ -20,12 +20,11 @@ LISTS = ("key_ops", "x5c")
 
 
 def supported_methods(settings: ServerSettings, grant_types: Collection[str]) -> tuple[str, ...]:
-    """How clients authenticate: a public one acts for people only, never under ``fapi2``, and cannot sign a request.
+    """The ways to authenticate that a client may be registered for.
 
     :param grant_types: What the server's token endpoint answers.
     """
-    public = CODE_GRANT in grant_types and settings.PROFILE != "fapi2" and not settings.REQUIRE_SIGNED_REQUESTS
-    return tuple(method for method in CLIENT_AUTH_METHODS if public or method != PUBLIC)
+    return tuple(method.name for method in CLIENT_AUTH_METHODS if method.is_open(settings, grant_types))
 
 
 def check_authentication(
@@ -55,8 +54,9 @@ def _check_public(client: RegisteredClient) -> None:
             raise InvalidClientMetadata(f"{name} is there, but token_endpoint_auth_method is 'none'")
     if not client.dpop_bound_access_tokens:
         raise InvalidClientMetadata("dpop_bound_access_tokens is false, but a public client's tokens are always bound")
-    if "client_credentials" in client.grant_types:
-        raise InvalidClientMetadata("grant type 'client_credentials' is not for a public client; name its grant_types")
+    for grant in GRANTS:
+        if not grant.for_public_clients and grant.name in client.grant_types:
+            raise InvalidClientMetadata(f"grant type {grant.name!r} is not for a public client; name its grant_types")
     if client.request_object_signing_alg is not None or client.require_signed_request_object:
         raise InvalidClientMetadata("signed requests are asked for, but token_endpoint_auth_method is 'none'")
 

@@ -18,7 +18,7 @@ from ...settings.server import ServerSettings
 from ...url import find_url
 from ..client_auth.private_key_jwt import METHOD
 from ..client_members import split_scope
-from ..grants import GRANTS
+from ..grants import BUILT_IN
 from ..keys.remote_documents import DocumentUnavailable, RemoteDocuments
 from ..registered_client import OPERATOR_MEMBERS, RegisteredClient
 from ..stores.contracts import ClientStore
@@ -160,7 +160,7 @@ def _served_grant_types(members: Mapping[str, Any], served: Sequence[str], setti
     if not isinstance(wished, list):
         raise ValueError("grant_types is not a list")
     # An application's own grants are not for strangers.
-    given = (*GRANTS, *settings.REGISTRATION_GRANT_TYPES)
+    given = (*BUILT_IN, *settings.REGISTRATION_GRANT_TYPES)
     if not (common := [grant_type for grant_type in served if grant_type in wished and grant_type in given]):
         raise ValueError("none of its grant_types is served here")
     return common

@@ -20,10 +20,10 @@ from ...errors import (
     InvalidClientMetadata,
     InvalidRegistrationToken,
     MissingRegistrationToken,
-    OAuthError,
     TemporarilyUnavailable,
 )
 from ...jose.unset import is_unset, without_unset
+from ...refusal import attributed_to
 from ...replay.base import Mark, Replayed, ReplayStore
 from ...settings.server import ServerSettings
 from ..registered_client import MEMBERS, OPERATOR_MEMBERS, RegisteredBy, RegisteredClient, is_client_id
@@ -254,7 +254,7 @@ class SelfRegistration:
     ) -> ManagedClient:
         client_id = managed.client.client_id
         spent: set[Mark] = set()
-        try:
+        with attributed_to(client_id):
             _check_update(sent, client_id)
             for _ in range(_TRIES):
                 managed = self.authenticate(client_id, managed.access_token)
@@ -266,10 +266,7 @@ class SelfRegistration:
                 if self._registrations.replace(before, after, keep=_OPERATOR_COLUMNS, renew_keys=renew_keys):
                     log.info("client %r changed its registration", client_id)
                     return dataclasses.replace(managed, client=after)
-        except OAuthError as refusal:
-            refusal.client_id = client_id
-            raise
-        raise TemporarilyUnavailable("the client is being changed by others", client_id=client_id)
+            raise TemporarilyUnavailable("the client is being changed by others")
 
     def _build(self, metadata: Mapping[str, Any], *, registered_by: RegisteredBy) -> RegisteredClient:
         return self._registry.build(

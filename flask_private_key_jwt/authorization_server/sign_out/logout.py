@@ -10,14 +10,15 @@ from enum import Enum
 from typing import Any
 from urllib.parse import quote_plus, urlencode
 
-from ...errors import InvalidRequest, InvalidToken, UnusableClient, UnusableRedirectURI
+from ...errors import InvalidRequest, InvalidToken, UnusableRedirectURI
 from ...jose.derived import Secrets
 from ...settings.server import ServerSettings
 from ...tokens.verification import IssuerKeys
 from ..authorization.interaction import Person, name_of
 from ..authorization.parameters import MAX_STATE_BYTES, Parameters
 from ..authorization.response import build_location
-from ..registered_client import RegisteredClient, is_client_id
+from ..authorization.usable_client import load_usable
+from ..registered_client import RegisteredClient
 from ..stores.contracts import ClientStore
 from ..tokens.id_token import IdTokenHint, read_id_token_hint
 from .sealed_hint import SealedHints
@@ -175,12 +176,7 @@ class Logout:
         named = hint.client_id if hint else client_id
         if named is None:
             return None
-        client = self._clients.find(named) if is_client_id(named) else None
-        if client is None:
-            raise UnusableClient(f"client {named[:100]!r} is not registered")
-        if not client.enabled:
-            raise UnusableClient("the client is disabled", client_id=client.client_id)
-        return client
+        return load_usable(self._clients, named)
 
 
 def _check_redirect(uri: str | None, client: RegisteredClient | None) -> str | None:

@@ -71,15 +71,22 @@ class IssuedToken:
     def __repr__(self) -> str:
         return f"<IssuedToken {self.jti} for {self.grant.client_id!r}>"
 
-    def members(self) -> "TokenMembers":
-        """The members of the token response."""
+    def members(self, *, refresh_token: str | None = None) -> "TokenMembers":
+        """The members of the token response.
+
+        :param refresh_token: One that goes along.
+        """
         members = TokenMembers(
             access_token=self.value,
             token_type="DPoP" if self.grant.proof else "Bearer",
             expires_in=self.grant.lifetime,
             scope=" ".join(self.grant.scope),
         )
-        return members if self.id_token is None else TokenMembers(members, id_token=self.id_token)
+        if self.id_token is not None:
+            members["id_token"] = self.id_token
+        if refresh_token is not None:
+            members["refresh_token"] = refresh_token
+        return members
 
 
 class TokenMembers(dict[str, Any]):

@@ -5,7 +5,7 @@ from copy import deepcopy
 from typing import Any
 
 from ...database.deadline import outside_budget
-from ...errors import InactiveToken, InvalidClient, InvalidRequest, OAuthError
+from ...errors import InactiveToken, InvalidClient, InvalidRequest
 from ...settings.server import ServerSettings
 from ...tokens.verification import AccessToken
 from ..registered_client import RegisteredClient
@@ -70,18 +70,14 @@ class TokenIntrospector:
         :raises InactiveToken: It is no token of ours, counts no longer, or is none of the caller's business.
         :raises StoreUnavailable: The database did not answer.
         """
-        try:
-            if caller.is_public:
-                raise InvalidClient("a public client may not introspect")
-            if text is None:
-                raise InvalidRequest("no token")
-            token = self._issued.load(text)
-            if isinstance(token, StoredRefreshToken):
-                return self._describe_refresh_token(text, token, caller)
-            return self._describe_access_token(token, caller)
-        except OAuthError as refusal:
-            refusal.client_id = caller.client_id
-            raise
+        if caller.is_public:
+            raise InvalidClient("a public client may not introspect")
+        if text is None:
+            raise InvalidRequest("no token")
+        token = self._issued.load(text)
+        if isinstance(token, StoredRefreshToken):
+            return self._describe_refresh_token(text, token, caller)
+        return self._describe_access_token(token, caller)
 
     def _describe_access_token(self, token: AccessToken, caller: RegisteredClient) -> dict[str, Any]:
         self._issued.check_time(token)

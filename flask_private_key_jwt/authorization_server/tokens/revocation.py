@@ -3,7 +3,7 @@
 import logging
 import math
 
-from ...errors import InactiveToken, InvalidRequest, OAuthError
+from ...errors import InactiveToken, InvalidRequest
 from ..registered_client import RegisteredClient
 from ..stores.granted import StoredRefreshToken
 from .issued import IssuedTokens
@@ -32,17 +32,13 @@ class TokenRevoker:
             (§2.2). Or it is another client's and the caller is a public client.
         :raises StoreUnavailable: The database did not answer.
         """
-        try:
-            if text is None:
-                raise InvalidRequest("no token")
-            token = self._issued.load(text)
-            owner = token.granted.client_id if isinstance(token, StoredRefreshToken) else token.client_id
-            if owner != caller.client_id:
-                # Anybody can be a public client: it must not find out whether a token it came by is still good.
-                raise (InactiveToken if caller.is_public else InvalidRequest)(f"the token belongs to client {owner!r}")
-        except OAuthError as refusal:
-            refusal.client_id = caller.client_id
-            raise
+        if text is None:
+            raise InvalidRequest("no token")
+        token = self._issued.load(text)
+        owner = token.granted.client_id if isinstance(token, StoredRefreshToken) else token.client_id
+        if owner != caller.client_id:
+            # Anybody can be a public client: it must not find out whether a token it came by is still good.
+            raise (InactiveToken if caller.is_public else InvalidRequest)(f"the token belongs to client {owner!r}")
         if isinstance(token, StoredRefreshToken):
             self._revocations.revoke_grant(token.granted.grant_id)
             log.info("client %r revoked the grant %s", caller.client_id, token.granted.grant_id)

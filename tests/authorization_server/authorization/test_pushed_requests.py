@@ -242,7 +242,7 @@ def kept(app):
     """What the store keeps of pushed requests."""
 
     def kept():
-        store = app.extensions["private_key_jwt"].server.authorizations
+        store = app.extensions["private_key_jwt"].authorizations
         with app.app_context(), store._database.begin() as connection:
             return [json.loads(text) for text in connection.execute(select(store._pushed.c.parameters)).scalars()]
 

@@ -42,7 +42,7 @@ def live_codes(app):
     """How many codes can be redeemed."""
 
     def live_codes():
-        store = app.extensions["private_key_jwt"].server.authorizations
+        store = app.extensions["private_key_jwt"].authorizations
         with app.app_context(), store._database.begin() as connection:
             return len(connection.execute(select(store._code).where(store._code.c.used_at.is_(None))).all())
 

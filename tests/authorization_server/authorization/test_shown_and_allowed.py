@@ -26,7 +26,7 @@ def consent(app):
     """What the person has allowed the client so far."""
 
     def consent():
-        store = app.extensions["private_key_jwt"].server.authorizations
+        store = app.extensions["private_key_jwt"].authorizations
         with app.app_context():
             found = store.find_consent(APP_ID, "alice")
         return found and found.scope

@@ -186,7 +186,7 @@ def test_plain_request_that_was_pushed_before_is_refused_once_they_have_to_be_si
 
 def test_request_kept_by_an_older_version_does_not_count_as_signed(app, push, browser, require_signed, refusals):
     query = uri_of(push())
-    store = app.extensions["private_key_jwt"].server.authorizations
+    store = app.extensions["private_key_jwt"].authorizations
     kept = '{"values": {}, "resources": []}'
     with app.app_context(), store._database.begin() as connection:
         connection.execute(update(store._pushed).values(parameters=kept))
@@ -314,7 +314,7 @@ def test_use_of_the_key_is_noted(app, oauth, browser, keys, open_object):
     def last_uses():
         state = app.extensions["private_key_jwt"]
         with app.app_context():
-            states = state.server.key_use.describe(state.server.clients.find(APP_ID))
+            states = state.key_use.describe(state.server.clients.find(APP_ID))
         return {each.key.public.thumbprint: each.last_used_at for each in states}
 
     open_object("x")

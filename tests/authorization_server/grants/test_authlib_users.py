@@ -4,17 +4,20 @@ import logging
 
 import pytest
 from authlib.consts import default_json_headers
+from authlib.integrations.flask_oauth2 import client_authenticated
 from authlib.oauth2 import OAuth2Error
 from authlib.oauth2.rfc6749 import TokenEndpoint
 from authlib.oauth2.rfc6749.errors import InvalidGrantError, InvalidRequestError, UnauthorizedClientError
 from authlib.oauth2.rfc6749.grants import (
     BaseGrant,
+    ClientCredentialsGrant,
     ImplicitGrant,
     ResourceOwnerPasswordCredentialsGrant,
     TokenEndpointMixin,
 )
 from authlib.oauth2.rfc8628.errors import AuthorizationPendingError
 
+from flask_private_key_jwt.authorization_server.grants.authlib_request import AuthenticatedClient, TokenRequest
 from flask_private_key_jwt.errors import ConfigurationError
 from flask_private_key_jwt.jose import jose
 from tests.conftest import (
@@ -136,11 +139,11 @@ def test_own_grant_is_advertised_and_can_be_registered_for(register_grant, app, 
     assert sorted(metadata["grant_types_supported"]) == ["client_credentials", BADGE]
 
 
-def test_own_grant_of_a_name_of_ours_goes_first(oauth, ask_token):
+def test_own_grant_of_a_name_of_ours_goes_first(register_grant, ask_token):
     class OwnClientCredentials(BadgeGrant):
         GRANT_TYPE = "client_credentials"
 
-    oauth.register_grant(OwnClientCredentials)
+    register_grant(OwnClientCredentials)
 
     assert claims_of(ask_token(badge="4711"))["sub"] == "4711"
 
@@ -175,6 +178,44 @@ def test_grant_registered_on_one_apps_server_is_not_anothers(app, oauth, client,
     close(other, db)
 
     assert ask_token(grant_type=BADGE, badge="4711").json["error"] == "unsupported_grant_type"
+
+
+def test_authlibs_signal_tells_of_clients_of_every_grant(with_badges, app, ask_token):
+    heard = []
+
+    def note(sender, *, client, grant):
+        heard.append((sender, client.get_client_id(), grant.GRANT_TYPE if isinstance(grant, BadgeGrant) else None))
+
+    with client_authenticated.connected_to(note):
+        ask_token()
+        ask_token(grant_type=BADGE, badge="4711")
+        ask_token(grant_type="urn:example:nobodys")
+
+    server = app.extensions["private_key_jwt"].server
+    assert heard == [(server, CLIENT_ID, None), (server, CLIENT_ID, BADGE)]
+
+
+def test_objects_of_authlibs_are_made_for_own_grants_only(oauth, app, client, ask_token, monkeypatch):
+    made = []
+    for kind in (TokenRequest, AuthenticatedClient, BaseGrant):
+        monkeypatch.setattr(kind, "__init__", note_made(made, kind.__init__))
+
+    assert ask_token().status_code == 200
+    assert made == []
+
+    oauth.register_grant(BadgeGrant)
+    with app.app_context():
+        oauth.clients.update(CLIENT_ID, {"grant_types": [BADGE]})
+    assert ask_token(grant_type=BADGE, badge="4711").status_code == 200
+    assert made == [AuthenticatedClient, TokenRequest, BadgeGrant]
+
+
+def note_made(made, really_init):
+    def init(self, *arguments):
+        made.append(type(self))
+        really_init(self, *arguments)
+
+    return init
 
 
 # --- the rules of the house hold for it -------------------------------------------------------------------
@@ -330,10 +371,19 @@ def test_user_without_an_id_is_told_what_is_missing(oauth, app, client, ask_toke
 
 
 # --- Authlib's debug log ----------------------------------------------------------------------------------
-@pytest.mark.parametrize("grant_type", ["client_credentials", BADGE])
+class Talking(ClientCredentialsGrant):
+    """Authlib's grant as it comes, which logs the token it issues."""
+
+    TOKEN_ENDPOINT_AUTH_METHODS = ["private_key_jwt"]
+
+
+@pytest.mark.parametrize("own", [None, Talking, BadgeGrant])
 def test_debug_log_never_shows_a_token_an_assertion_or_a_proof(
-    grant_type, with_badges, ask_token, build_assertion, build_dpop, caplog
+    own, oauth, with_badges, ask_token, build_assertion, build_dpop, caplog
 ):
+    if own:
+        oauth.register_grant(own)
+    grant_type = own.GRANT_TYPE if own else "client_credentials"
     assertion, proof = build_assertion(), build_dpop()
     with caplog.at_level(logging.DEBUG):
         answer = ask_token(grant_type=grant_type, badge="4711", assertion=assertion, proof=proof)
@@ -342,7 +392,7 @@ def test_debug_log_never_shows_a_token_an_assertion_or_a_proof(
     for secret in (answer.json["access_token"], assertion, proof):
         for part in secret.split("."):
             assert part not in caplog.text
-    if grant_type == "client_credentials":
+    if own is Talking:
         assert "Issue token <TokenMembers access_token, token_type, expires_in, scope>" in caplog.text
 
 

@@ -179,7 +179,7 @@ def test_second_worker_goes_by_the_hour_of_the_first(ask, clock, client_key, row
     app, oauth, db = make_app(f"sqlite:///{tmp_path}/as.sqlite")
     with app.app_context():
         client = oauth.clients.get(CLIENT_ID)
-        second = app.extensions["private_key_jwt"].server.key_use
+        second = app.extensions["private_key_jwt"].key_use
         for moved, last_used in ((HOUR - 10, 0), (9, 0), (1, HOUR)):
             clock.move(moved)
             second.note(client, client_key.public.thumbprint)
@@ -391,7 +391,7 @@ def test_url_that_is_away_when_the_use_is_noted_fails_nothing(client, app, publi
     warnings()
 
     with app.app_context():
-        app.extensions["private_key_jwt"].server.key_use.note(remote, "a thumbprint")
+        app.extensions["private_key_jwt"].key_use.note(remote, "a thumbprint")
 
     assert warnings()[-1] == (
         "the use of a key of client 'remote' is not recorded: 'https://client.example/jwks.json' cannot be had"
@@ -479,7 +479,7 @@ def test_a_token_request_of_a_new_hour_is_two_writes(settings, ask, client, cloc
 def test_a_worker_that_finds_the_hour_written_writes_nothing(settings, ask, client, app, oauth, clock, statements):
     ask()
     with app.app_context():
-        app.extensions["private_key_jwt"].server.key_use._due = _Due(10)  # as in a worker that has just started
+        app.extensions["private_key_jwt"].key_use._due = _Due(10)  # as in a worker that has just started
     statements.clear()
     ask()
 
@@ -633,7 +633,7 @@ def test_other_worker_does_not_warn_again(register_certificate, ask, clock, clie
     warnings()
     clock.move(2 * HOUR)
     with app.app_context():
-        key_use = app.extensions["private_key_jwt"].server.key_use
+        key_use = app.extensions["private_key_jwt"].key_use
         key_use.note(oauth.clients.get(CLIENT_ID), client_key.public.thumbprint)
     close(app, db)
 

@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from flask_private_key_jwt.authorization_server import assembly
+from flask_private_key_jwt.authorization_server import client_documents
 from flask_private_key_jwt.authorization_server.state import current_state
 from flask_private_key_jwt.errors import FetchBusy
 from flask_private_key_jwt.fetching.safe_fetch import SafeFetcher
@@ -31,7 +31,7 @@ def settings(authority):
 @pytest.fixture(autouse=True)
 def _loopback_only(network, monkeypatch):
     fetcher = functools.partial(SafeFetcher, resolve=network.resolve, connect=network.connect)
-    monkeypatch.setattr(assembly, "SafeFetcher", fetcher)
+    monkeypatch.setattr(client_documents, "SafeFetcher", fetcher)
 
 
 @pytest.fixture
@@ -309,5 +309,5 @@ def test_a_browser_that_brings_a_client_nobody_can_look_up_is_told_to_come_again
 
 def assembly_slots(app):
     """The slots of an app, as its parts share them."""
-    keys = app.extensions["private_key_jwt"].server.key_use._keys
+    keys = app.extensions["private_key_jwt"].key_use._keys
     return keys._key_sets_of_others._take_slot.__self__

@@ -238,3 +238,8 @@ def test_places_after_sign_out_are_on_the_device_too(add):
     assert client.has_post_logout_redirect_uri("http://localhost:1/bye")
     reason = refusal_of(add, post_logout_redirect_uris=places)
     assert reason.startswith("post_logout_redirect_uris: 'http://localhost:3000/bye' is not https")
+
+
+@pytest.mark.parametrize("grant_types", [5, True, {"authorization_code": 1}])
+def test_public_client_whose_grant_types_are_no_list_is_refused(grant_types, add):
+    assert "grant_types is not a list" in refusal_of(add, **PUBLIC, grant_types=grant_types)

@@ -208,7 +208,7 @@ def test_app_that_left_the_scope_out_gives_none(app, get_code, redeem, refusals)
 
     assert redeem(code).json["error"] == "invalid_scope"
     assert refusals == ["scope openid, which is not in OAUTH2_SCOPES"]
-    assert not server.offers_openid()
+    assert "openid" not in app.extensions["private_key_jwt"].offered()
 
 
 @pytest.mark.parametrize("settings", [{"OAUTH2_SCOPES": ["openid", "profile", "email", "read"]}])

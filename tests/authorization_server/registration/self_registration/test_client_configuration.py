@@ -325,6 +325,9 @@ def test_client_secret_is_refused(registered, manage, refusals, method):
         ({"scope": "read delete"}, "invalid_client_metadata", "scope holds 'delete'"),
         ({"redirect_uris": ["http://console.example"]}, "invalid_redirect_uri", "redirect_uris: "),
         ({"software_statement": "x"}, "unapproved_software_statement", "a software_statement"),
+        ({"userinfo_signed_response_alg": "ES256"}, "invalid_client_metadata", "userinfo_signed_response_alg 'ES256'"),
+        ({"tls_client_certificate_bound_access_tokens": True}, "invalid_client_metadata", "tls_client_certificate_b"),
+        ({"request_uris": ["https://console.example/r"]}, "invalid_client_metadata", "request_uris "),
     ],
     ids=lambda value: "" if isinstance(value, dict) else value[:30],
 )

@@ -1,0 +1,20 @@
+"""The client that a browser names."""
+
+from ...errors import UnusableClient
+from ..client_lookup import NotAdmitted, load_enabled
+from ..registered_client import RegisteredClient
+from ..stores.contracts import ClientStore
+
+
+def load_usable(clients: ClientStore, client_id: str | None) -> RegisteredClient:
+    """The client of this name, if it may do anything now.
+
+    :raises UnusableClient: There is none, or it is disabled: the person is told, on a page.
+    :raises StoreUnavailable: The clients cannot be read.
+    """
+    try:
+        return load_enabled(clients, client_id)
+    except NotAdmitted as problem:
+        if problem.client is None:
+            raise UnusableClient(str(problem)) from None
+        raise UnusableClient("the client is disabled", client_id=problem.client.client_id) from None
