@@ -600,7 +600,7 @@ def test_a_refusal_inside_of_a_blueprint_names_the_client(call, site, add_bluepr
     site.always = Response(status=500)
 
     check_unavailable(call.bearer(path="/inside/"))
-    assert "[client console, " in caplog.text
+    assert "client console, " in caplog.text
 
 
 # --- setting it up ----------------------------------------------------------------------------------------

@@ -15,7 +15,7 @@ from ..request import FormRequest
 from .authlib_request import AuthenticatedClient, TokenRequest
 from .base import GrantType
 
-RegisteredGrant = tuple[Any, Any]
+GrantDeclaration = tuple[Any, Any]
 """A grant class of Authlib's, and its extensions."""
 
 FORBIDDEN_GRANTS = {"password": "it hands a user's password to the client (RFC 9700 §2.4)"}
@@ -30,7 +30,9 @@ class AuthlibGrants:
     :param registered: What was registered on the app's server; more may come.
     """
 
-    def __init__(self, server: Any, declared: Sequence[RegisteredGrant], registered: Sequence[RegisteredGrant]) -> None:
+    def __init__(
+        self, server: Any, declared: Sequence[GrantDeclaration], registered: Sequence[GrantDeclaration]
+    ) -> None:
         self._server = server
         self._declared = declared
         self._registered = registered
