@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from .authorization_server.registration.registry import ClientRegistry
     from .authorization_server.request import FormRequest
     from .authorization_server.stores.sql.registration_tokens import RegistrationToken, RegistrationTokens
+    from .authorization_server.stores.tables.former_columns import gather_client_metadata, spread_client_metadata
     from .authorization_server.tokens.access_token import Grant
     from .dpop.proof import DPoPProof
     from .errors import TooManyRequests
@@ -41,7 +42,9 @@ __all__ = [
     "TooManyRequests",
     "__version__",
     "current_token",
+    "gather_client_metadata",
     "note_sign_in",
+    "spread_client_metadata",
 ]
 
 _HOMES = {
@@ -58,7 +61,9 @@ _HOMES = {
     "SignIn": ".authorization_server.authorization.interaction",
     "TooManyRequests": ".errors",
     "current_token": ".resource_server",
+    "gather_client_metadata": ".authorization_server.stores.tables.former_columns",
     "note_sign_in": ".authorization_server.endpoints.browser_session",
+    "spread_client_metadata": ".authorization_server.stores.tables.former_columns",
 }
 """Public name -> where it is; loaded when it is asked for (PEP 562): a client's process needs no Flask."""
 

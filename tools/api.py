@@ -56,6 +56,8 @@ PAGE: dict[str, tuple[str, str, list[str]]] = {
             "FormRequest",
             "Grant",
             "DPoPProof",
+            "gather_client_metadata",
+            "spread_client_metadata",
         ],
     ),
     "Resource server": (

@@ -7,8 +7,7 @@ from typing import Annotated, Any, Literal, get_type_hints
 
 from ..errors import InvalidRedirectURI
 from ..settings.server import ServerSettings
-from .client_members import Member, Members
-from .member_kinds import (
+from .client_members import (
     ANYTHING,
     CONTACT_LIST,
     FLAG,
@@ -27,6 +26,8 @@ from .member_kinds import (
     URI_LIST,
     URL,
     Kind,
+    Member,
+    Members,
     one_of,
 )
 from .redirect_uri import is_registered
@@ -109,12 +110,12 @@ class RegisteredClient:
     require_auth_time: Annotated[bool, Member(FLAG, shown="if people")] = False
     """Whether its ID tokens must say when the person signed in."""
     introspection_resources: Annotated[tuple[str, ...], Member(RESOURCE_LIST, operator_only=True)] = ()
-    """The resource servers it is: it may introspect the tokens made for them."""
+    """The resource servers it is: it may introspect the tokens made for them. Only the operator can set it."""
     assertion_audience: Annotated[
         AssertionAudience,
         Member(one_of("issuer", "compatibility"), operator_only=True, shown="always", has_column=True),
     ] = "issuer"
-    """``compatibility`` also takes the endpoint's URL as ``aud``."""
+    """``compatibility`` also takes the endpoint's URL as ``aud``; only the operator can set it."""
     owner: Annotated[str | None, Member(SHORT_TEXT, operator_only=True, has_column=True)] = None
     """Who in the application answers for the client; free text or a foreign id."""
     metadata: Mapping[str, Any] = field(default_factory=dict)
@@ -156,16 +157,17 @@ _ONLY_KEPT: Members = {
 """Members that decide nothing here, in :attr:`RegisteredClient.metadata`."""
 
 
-def _find_declared() -> Members:
-    hints = get_type_hints(RegisteredClient, include_extras=True)
+def find_declared(client: type[RegisteredClient]) -> Members:
+    """The members that the fields of a class declare."""
+    hints = get_type_hints(client, include_extras=True)
     declared = {}
-    for attribute in dataclasses.fields(RegisteredClient):
+    for attribute in dataclasses.fields(client):
         for member in getattr(hints[attribute.name], "__metadata__", ()):
             declared[attribute.name] = dataclasses.replace(member, default=attribute.default)
     return declared
 
 
-MEMBERS: Members = {**_find_declared(), **_ONLY_KEPT}
+MEMBERS: Members = {**find_declared(RegisteredClient), **_ONLY_KEPT}
 """Every member that this server keeps, by its name in RFC 7591 and its kin."""
 OPERATOR_MEMBERS = tuple(name for name, member in MEMBERS.items() if member.operator_only)
 """Members a client cannot choose for itself."""

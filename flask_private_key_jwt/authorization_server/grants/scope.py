@@ -4,8 +4,8 @@ from collections.abc import Collection
 
 from ...errors import InvalidScope
 from ...settings.values import OFFLINE_ACCESS
-from ..member_kinds import MAX_SCOPE_CHARACTERS as MAX_SCOPE_CHARACTERS
-from ..member_kinds import split_scope as split_scope
+from ..client_members import MAX_SCOPE_CHARACTERS as MAX_SCOPE_CHARACTERS
+from ..client_members import split_scope as split_scope
 from ..registered_client import RegisteredClient
 from ..tokens.id_token import OPENID
 

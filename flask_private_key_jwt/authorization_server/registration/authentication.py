@@ -27,19 +27,24 @@ def supported_methods(settings: ServerSettings, grant_types: Collection[str]) ->
     return tuple(method.name for method in CLIENT_AUTH_METHODS if method.is_open(settings, grant_types))
 
 
-def check_method(client: RegisteredClient, settings: ServerSettings, grant_types: Collection[str]) -> None:
-    """Refuse a method that this server does not offer, and a client without keys that has what needs some.
+def check_authentication(
+    client: RegisteredClient, settings: ServerSettings, grant_types: Collection[str]
+) -> Mapping[str, Any] | None:
+    """Check how a client authenticates, and return the JWK Set that is kept of it.
 
     :param grant_types: What the server's token endpoint answers.
-    :raises InvalidClientMetadata: See above.
+    :raises InvalidClientMetadata: This server does not offer the method; or the client has no keys that fit it, or has
+        what needs some and holds none.
     """
     method, offered = client.token_endpoint_auth_method, supported_methods(settings, grant_types)
     if method not in offered:
         raise InvalidClientMetadata(
             f"token_endpoint_auth_method {str(method)[:100]!r} is not supported; it may be {', '.join(offered)}"
         )
-    if client.is_public:
+    if method == PUBLIC:
         _check_public(client)
+        return None
+    return _check_keys(client, settings)
 
 
 def _check_public(client: RegisteredClient) -> None:
@@ -56,15 +61,11 @@ def _check_public(client: RegisteredClient) -> None:
         raise InvalidClientMetadata("signed requests are asked for, but token_endpoint_auth_method is 'none'")
 
 
-def check_keys(client: RegisteredClient, settings: ServerSettings) -> Mapping[str, Any] | None:
-    """Check where a client's keys are: given by value or at a URL, never both; return the set that is kept of them.
+def _check_keys(client: RegisteredClient, settings: ServerSettings) -> Mapping[str, Any] | None:
+    """Keys are given by value or at a URL, never both.
 
     A ``jwks_uri`` is neither looked up nor fetched: who registers is not to learn what it leads to.
-
-    :raises InvalidClientMetadata: Neither is there, or both; or the one that is there is not acceptable.
     """
-    if client.is_public:
-        return None
     alg, accepted = client.token_endpoint_auth_signing_alg, settings.ASSERTION_SIGNING_ALGS
     if alg is not None and alg not in accepted:
         raise InvalidClientMetadata(

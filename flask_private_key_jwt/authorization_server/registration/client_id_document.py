@@ -17,9 +17,9 @@ from ...jose.unset import without_unset
 from ...settings.server import ServerSettings
 from ...url import find_url
 from ..client_auth.private_key_jwt import METHOD
+from ..client_members import split_scope
 from ..grants import BUILT_IN
 from ..keys.remote_documents import DocumentUnavailable, RemoteDocuments
-from ..member_kinds import split_scope
 from ..registered_client import OPERATOR_MEMBERS, RegisteredClient
 from ..stores.contracts import ClientStore
 from .metadata import build_client

@@ -17,7 +17,7 @@ from ...settings.values import OFFLINE_ACCESS
 from ..client_members import check_members, describe_members
 from ..grants.policy import is_open_to
 from ..registered_client import MEMBERS, PUBLIC, RegisteredBy, RegisteredClient
-from .authentication import check_keys, check_method
+from .authentication import check_authentication
 from .redirects import CODE_GRANT, check_redirects, find_application_type
 from .unsupported_members import UNSUPPORTED, check_unsupported
 
@@ -51,14 +51,13 @@ def build_client(
     check_unsupported(given, is_document=registered_by == "document")
     members = check_members(MEMBERS, given, settings)
     client = RegisteredClient(**members, version=version, registered_by=registered_by)
-    check_method(client, settings, grant_types)
-    client = dataclasses.replace(client, jwks=check_keys(client, settings))
+    client = dataclasses.replace(client, jwks=check_authentication(client, settings, grant_types))
     _check_assertion_audience(client, settings)
     _check_grant_types(client, grant_types)
     _check_scopes(client, settings, grant_types)
     check_redirects(client, given.get("response_types"))
     _check_own_grants(client, settings)
-    _check_size(client, max_bytes)
+    _check_size(given, client, max_bytes)
     return client
 
 
@@ -128,8 +127,9 @@ def _check_own_grants(client: RegisteredClient, settings: ServerSettings) -> Non
         )
 
 
-def _check_size(client: RegisteredClient, max_bytes: int) -> None:
+def _check_size(given: Mapping[str, Any], client: RegisteredClient, max_bytes: int) -> None:
     """Every worker that meets a client keeps it in memory, before anybody has proved to be that client."""
-    size = len(json.dumps(describe_client(client), ensure_ascii=False).encode())
+    kept = {name: value for name, value in given.items() if name in MEMBERS} | {"jwks": client.jwks}
+    size = len(json.dumps(kept, ensure_ascii=False).encode())
     if size > max_bytes:
         raise InvalidClientMetadata(f"the registration has {size} bytes, and at most {max_bytes} are kept")

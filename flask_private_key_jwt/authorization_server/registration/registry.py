@@ -1,7 +1,6 @@
 """The clients of one app: add, change, disable, remove. A change is one transaction and counts at once, everywhere."""
 
 import dataclasses
-import secrets
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
@@ -11,6 +10,7 @@ from ...settings.server import ServerSettings
 from ..keys.client_key_set import with_keys, without_key
 from ..registered_client import RegisteredBy, RegisteredClient
 from ..stores.sql.registrations import ClientIdTaken, SQLAlchemyRegistrations
+from ..stores.tables.client import new_version
 from ..tokens.revoked import longest_life
 from .merge_patch import merge_metadata
 from .metadata import OPERATOR_MAX_BYTES, build_client, describe_client, with_default_scope
@@ -213,8 +213,3 @@ def _refusal(reason: str) -> InvalidClientMetadata:
     error = InvalidClientMetadata(reason)
     error.add_note(reason)
     return error
-
-
-def new_version() -> str:
-    """A version that no client ever had."""
-    return secrets.token_hex(16)

@@ -29,13 +29,14 @@ from ...settings.server import ServerSettings
 from ..registered_client import MEMBERS, OPERATOR_MEMBERS, RegisteredBy, RegisteredClient, is_client_id
 from ..stores.sql.registration_tokens import RegistrationToken, RegistrationTokens, make_token, token_digest
 from ..stores.sql.registrations import ClientIdTaken, SQLAlchemyRegistrations
+from ..stores.tables.client import new_version
 from ..tokens.revoked import longest_life
 from .client_id_document import is_client_id_url
 from .key_possession import MEMBER, check_possession
 from .merge_patch import merge_metadata
 from .metadata import describe_client, with_default_scope
 from .quota import RegistrationQuota
-from .registry import ClientRegistry, new_version
+from .registry import ClientRegistry
 
 log = logging.getLogger("flask_private_key_jwt")
 

@@ -514,7 +514,8 @@ def test_list_escapes_what_the_terminal_would_obey(server, run, client):
     """A row that something else wrote: the registry refuses it."""
     app, _, db = server
     with app.app_context(), db.engine.begin() as connection:
-        connection.exec_driver_sql("UPDATE oauth2_client SET scope = 'read' || char(27) || '[2J'")
+        written = json.dumps({"grant_types": ["client_credentials"], "scope": f"read{ESCAPE}"})
+        connection.exec_driver_sql("UPDATE oauth2_client SET client_metadata = ?", (written,))
 
     listed = run("list").output
 

@@ -1,5 +1,6 @@
 """The client store: current at once, cached by version, exact."""
 
+import json
 import logging
 import threading
 from typing import Any
@@ -9,14 +10,17 @@ import pytest
 from sqlalchemy import create_engine, delete, event, insert, text, update
 
 from flask_private_key_jwt.authorization_server.keys.client_keys import load_client_keys
-from flask_private_key_jwt.authorization_server.registered_client import RegisteredClient
+from flask_private_key_jwt.authorization_server.registered_client import MEMBERS, RegisteredClient
 from flask_private_key_jwt.authorization_server.stores.sql.clients import SQLAlchemyClientStore
-from flask_private_key_jwt.authorization_server.stores.tables.models import build_columns
+from flask_private_key_jwt.authorization_server.stores.tables.client import build_columns
 from flask_private_key_jwt.bounded_cache import BYTES_A_CLIENT, BYTES_OF_STRANGERS, ENTRY_BYTES, weigh
 from flask_private_key_jwt.database.driver import Database
 from flask_private_key_jwt.database.missing_tables import ADVICE
 from flask_private_key_jwt.errors import StoreUnavailable
 from tests.authorization_server.stores.example_client import build_client, public_values
+
+GRANT = frozenset({"client_credentials"})
+LESS = '{"grant_types": ["client_credentials"], "scope": "less"}'
 
 
 def add(database: Any, *clients: RegisteredClient) -> None:
@@ -113,7 +117,7 @@ def test_a_client_costs_one_statement_first_and_again(sqlite_database, statement
     [
         ({"enabled": False}, "enabled", False),
         ({"jwks": '{"keys": [{"kty": "EC"}]}'}, "jwks", {"keys": [{"kty": "EC"}]}),
-        ({"scope": "less"}, "scope", frozenset({"less"})),
+        ({"client_metadata": LESS}, "scope", frozenset({"less"})),
     ],
 )
 def test_a_change_through_another_connection_counts_at_once(sql_database, change, field, value):
@@ -197,7 +201,7 @@ def test_a_stranger_that_changes_has_to_authenticate_again(sqlite_database):
     store = open_store(sqlite_database)
     store.confirm(store.find("console"))
     with sqlite_database.engine.begin() as connection:
-        connection.execute(update(sqlite_database.tables.client).values(scope="less"))
+        connection.execute(update(sqlite_database.tables.client).values(client_metadata=LESS))
 
     after = store.find("console")
     assert after.scope == {"less"}
@@ -260,6 +264,98 @@ def test_a_row_with_broken_json_authenticates_nobody_and_says_so(sqlite_database
 
     assert found.jwks == {"keys": []}
     assert caplog.messages == [f"client 'console' cannot authenticate: its {column} is not a JSON object"]
+
+
+KEPT = {"grant_types": ["client_credentials"], "scope": "read"}
+WRONG = [
+    ("client_name", 5, "is not a string"),
+    ("token_endpoint_auth_signing_alg", ["ES256"], "is not a string"),
+    ("grant_types", "client_credentials", "is not a list of grant types"),
+    ("grant_types", [5], "is not a list of grant types"),
+    ("scope", ["read"], "is not a string of scopes with spaces between"),
+    ("default_scope", 5, "is not a string of scopes with spaces between"),
+    ("redirect_uris", "https://app.example/", "is not a list of strings"),
+    ("redirect_uris", [5], "is not a list of strings"),
+    ("require_pushed_authorization_requests", "true", "is not true or false"),
+    ("require_signed_request_object", 1, "is not true or false"),
+    ("request_object_signing_alg", 5, "is not a string"),
+    ("post_logout_redirect_uris", {}, "is not a list of strings"),
+    ("default_max_age", "60", "is not a whole number of seconds"),
+    ("default_max_age", True, "is not a whole number of seconds"),
+    ("default_max_age", -1, "is not a whole number of seconds"),
+    ("require_auth_time", None, "is not true or false"),
+    ("introspection_resources", "https://api.example", "is not a list of strings"),
+    ("client_uri", 5, "is not a string"),
+    ("logo_uri", ["https://app.example/"], "is not a string"),
+    ("tos_uri", 5, "is not a string"),
+    ("policy_uri", 5, "is not a string"),
+    ("software_id", 5, "is not a string"),
+    ("software_version", 5, "is not a string"),
+    ("contacts", "ops@example.com", "is not a list of strings"),
+    ("id_token_signed_response_alg", 5, "is not a string"),
+]
+
+
+def test_every_member_without_a_column_has_its_wrong_type():
+    assert {name for name, _, _ in WRONG} == {name for name, member in MEMBERS.items() if not member.has_column}
+
+
+@pytest.mark.parametrize(("name", "value", "fault"), WRONG)
+def test_a_member_of_another_type_leaves_a_client_that_authenticates_nobody(
+    sqlite_database, caplog, name, value, fault
+):
+    add(sqlite_database, build_client())
+    store, table = open_store(sqlite_database), sqlite_database.tables.client
+    for members, is_good in ((KEPT, True), ({**KEPT, name: value}, False)):
+        with sqlite_database.engine.begin() as connection:
+            connection.execute(update(table).values(client_metadata=json.dumps(members)))
+        found = store.find("console")
+        assert found.is_public is False
+        assert (found.jwks == build_client().jwks) is is_good
+        assert (found.grant_types, found.scope) == ((GRANT, {"read"}) if is_good else (frozenset(), frozenset()))
+
+    assert caplog.messages == [f"client 'console' cannot authenticate: its {name} {fault}"]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"jwks_uri": "https://app.example/jwks", "jwks": None},
+        {"token_endpoint_auth_method": "none", "jwks": None},
+    ],
+)
+def test_a_client_whose_metadata_cannot_be_read_may_do_nothing_wherever_its_keys_are(sqlite_database, caplog, change):
+    add(sqlite_database, build_client(**change))
+    store = open_store(sqlite_database)
+    assert store.find("console").redirect_uris
+    with sqlite_database.engine.begin() as connection:
+        connection.execute(update(sqlite_database.tables.client).values(client_metadata="{"))
+
+    found = store.find("console")
+
+    assert (found.jwks_uri, found.grant_types, found.redirect_uris) == (None, frozenset(), ())
+    assert found.jwks == (None if found.is_public else {"keys": []})
+    assert caplog.messages == ["client 'console' cannot authenticate: its client_metadata is not a JSON object"]
+
+
+def test_metadata_never_takes_the_place_of_a_column(sqlite_database):
+    add(sqlite_database, build_client(enabled=False, metadata={}))
+    forged = {
+        **KEPT,
+        "enabled": True,
+        "client_id": "other",
+        "jwks": {"keys": []},
+        "assertion_audience": "compatibility",
+    }
+    with sqlite_database.engine.begin() as connection:
+        changed = {"client_metadata": json.dumps(forged), "assertion_audience": "issuer"}
+        connection.execute(update(sqlite_database.tables.client).values(changed))
+
+    found = open_store(sqlite_database).find("console")
+
+    assert (found.client_id, found.enabled, found.assertion_audience) == ("console", False, "issuer")
+    assert found.jwks == build_client().jwks
+    assert found.metadata == {}
 
 
 def test_a_database_without_the_tables_is_unavailable(sqlite_database):

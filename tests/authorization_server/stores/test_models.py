@@ -11,7 +11,8 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, MappedAsDataclass, Session, 
 from sqlalchemy.orm.exc import StaleDataError
 from sqlalchemy.schema import CreateTable
 
-from flask_private_key_jwt.authorization_server.stores.tables.models import build_columns, build_tables
+from flask_private_key_jwt.authorization_server.stores.tables.client import build_columns
+from flask_private_key_jwt.authorization_server.stores.tables.models import build_tables
 from flask_private_key_jwt.database.driver import Database
 from flask_private_key_jwt.errors import ConfigurationError
 from flask_private_key_jwt.replay.base import Mark, Replayed
@@ -335,6 +336,85 @@ def test_the_model_refuses_a_client_id_that_no_request_could_name(sqlite_databas
 def test_the_model_refuses_a_column_it_does_not_have(sqlite_database):
     with pytest.raises(TypeError, match="'client_secret'"):
         sqlite_database.tables.Client(client_id="console", client_secret="x")
+
+
+# --- members in client_metadata ------------------------------------------------------------------------------
+def test_the_model_reads_every_member_as_json_has_it(sqlite_database):
+    client = sqlite_database.tables.Client(**build_columns(build_client()))
+
+    assert client.client_name == "Kónsole 𝄞"
+    assert client.scope == "admin read write"
+    assert client.grant_types == ["client_credentials", "refresh_token"]
+    assert client.redirect_uris == ["https://app.example/callback", "com.example.app:/callback"]
+    assert (client.default_max_age, client.require_auth_time) == (0, True)
+    assert client.contacts == ["ops@example.com"]
+
+
+def test_the_model_reads_what_the_absence_of_a_member_means(sqlite_database):
+    client = sqlite_database.tables.Client(client_id="console", jwks="{}")
+
+    assert (client.client_name, client.default_max_age, client.contacts) == (None, None, None)
+    assert (client.scope, client.redirect_uris, client.require_auth_time) == ("", [], False)
+    assert client.grant_types == ["client_credentials"]
+
+
+def test_a_member_that_is_set_is_kept_and_makes_a_new_version(sql_database):
+    with Session(sql_database.engine) as session:
+        client = sql_database.tables.Client(**build_columns(build_client()))
+        session.add(client)
+        session.commit()
+        first = client.version
+
+        client.redirect_uris = ["https://app.example/new"]
+        client.client_name = None
+        session.commit()
+
+        assert client.version != first
+        found = client.snapshot()
+    assert (found.redirect_uris, found.client_name) == (("https://app.example/new",), None)
+    assert found.scope == build_client().scope
+
+
+def test_a_client_is_made_of_members(sql_database):
+    jwks = build_columns(build_client())["jwks"]
+    with Session(sql_database.engine) as session:
+        session.add(sql_database.tables.Client(scope="read", client_id="console", jwks=jwks, client_name="Console"))
+        session.commit()
+        found = session.scalars(select(sql_database.tables.Client)).one().snapshot()
+
+    assert (found.scope, found.client_name, found.grant_types) == ({"read"}, "Console", {"client_credentials"})
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "fault"),
+    [
+        ("redirect_uris", "https://app.example/", "redirect_uris is not a list of strings"),
+        ("scope", ["read"], "scope is not a string of scopes with spaces between"),
+        ("require_auth_time", "yes", "require_auth_time is not true or false"),
+        ("default_max_age", 1.5, "default_max_age is not a whole number of seconds"),
+    ],
+)
+def test_a_member_of_another_type_is_not_set(sqlite_database, name, value, fault):
+    client = sqlite_database.tables.Client(client_id="console", client_name="Console")
+    before = client.client_metadata
+
+    with pytest.raises(ValueError, match=fault):
+        setattr(client, name, value)
+    assert client.client_metadata == before
+
+
+def test_metadata_that_cannot_be_read_is_not_written_over(sqlite_database):
+    client = sqlite_database.tables.Client(client_id="console", client_metadata="damaged")
+
+    with pytest.raises(ValueError, match="client_metadata is not a JSON object"):
+        client.client_name = "Console"
+    assert client.client_metadata == "damaged"
+    assert (client.client_name, client.grant_types) == (None, None)
+
+
+def test_sql_cannot_look_for_a_member_and_says_so(sqlite_database):
+    with pytest.raises(AttributeError, match="scope is a member in client_metadata, and no column"):
+        select(sqlite_database.tables.Client).where(sqlite_database.tables.Client.scope == "read")
 
 
 def test_a_client_is_shown_by_its_id_and_without_its_keys(sqlite_database):

@@ -1,4 +1,7 @@
-"""From the tables of version 0004 to today's with rows in them, while workers with the former code still write."""
+"""From the tables of version 0004 to today's with rows in them, and what workers with the former code do meanwhile.
+
+They go on writing until the members of clients are gathered (0009 in the demo): from then on they are stopped.
+"""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import fields
@@ -9,6 +12,7 @@ import pytest
 from flask import Flask
 from flask_sqlalchemy import SQLAlchemy
 from sqlalchemy import Engine, MetaData, func, insert, inspect, select, update
+from sqlalchemy.exc import DatabaseError
 
 from flask_private_key_jwt.authorization_server.stores.contracts import DocumentKey, StoredKey
 from flask_private_key_jwt.authorization_server.stores.sql.authorizations import SQLAlchemyAuthorizationStore
@@ -18,6 +22,7 @@ from flask_private_key_jwt.authorization_server.stores.sql.documents import SQLA
 from flask_private_key_jwt.authorization_server.stores.sql.server_keys import SQLAlchemyServerKeyStore
 from flask_private_key_jwt.authorization_server.stores.tables.models import TABLE_NAMES, Tables, build_tables
 from flask_private_key_jwt.database.driver import Database
+from tests.authorization_server.stores.former_tables import add_former_columns, edit_as_documented
 from tests.authorization_server.stores.test_migrations import (
     CONFIDENTIAL,
     PUSHED,
@@ -50,6 +55,7 @@ def former() -> SQLAlchemy:
             table._columns.remove(table.c[column])  # type: ignore[attr-defined]  # there is no public way
         for index in [index for index in table.indexes if index.name in INDEXES_SINCE_0005]:
             table.indexes.remove(index)
+    add_former_columns(former.metadata.tables["oauth2_client"])
     return former
 
 
@@ -136,36 +142,41 @@ def upgraded(former: SQLAlchemy, sql_url: str, folder: str) -> Iterator[tuple[Fl
     tables = build_tables(after)
     with opened(after, sql_url) as app:
         flask_migrate.migrate(folder)
+        edit_as_documented(folder)
         flask_migrate.upgrade(folder)
         yield app, tables
 
 
 @pytest.mark.filterwarnings("ignore:'get_engine' is deprecated:DeprecationWarning")  # Flask-Migrate's own template
-def test_former_workers_go_on_writing_into_an_applications_migrated_tables(upgraded, former, folder):
+def test_an_applications_migrated_tables_have_what_former_workers_wrote_and_take_no_more(upgraded, former, folder):
     app, tables = upgraded
     engine = app.extensions["sqlalchemy"].engine
     assert drift(app) == []
+    assert_today_reads_and_writes(engine, tables, workers=(1,))
 
-    write_as_before(engine, former.metadata, 2)
+    with pytest.raises(DatabaseError):
+        write_as_before(engine, former.metadata, 2)
 
-    assert_today_reads_and_writes(engine, tables, workers=(1, 2))
     flask_migrate.downgrade(folder)
     write_as_before(engine, former.metadata, 3)
-    assert count(engine, former.metadata) == [6, 3, 3]
+    assert count(engine, former.metadata) == [4, 2, 2]
     assert not TABLES_SINCE_0005 & set(inspect(engine).get_table_names())
 
 
-def test_former_workers_go_on_writing_into_the_demos_migrated_tables(sql_url, former, migrations):  # noqa: F811
+def test_former_workers_go_on_writing_into_the_demos_tables_until_they_are_stopped(sql_url, former, migrations):  # noqa: F811
     db = SQLAlchemy()
     tables = build_tables(db)
     with opened(db, sql_url) as app:
         engine = app.extensions["sqlalchemy"].engine
         flask_migrate.upgrade(migrations, "0004")
         write_as_before(engine, former.metadata, 1)
-
-        flask_migrate.upgrade(migrations)
+        flask_migrate.upgrade(migrations, "0008")
         write_as_before(engine, former.metadata, 2)
 
+        flask_migrate.upgrade(migrations)
+
+        with pytest.raises(DatabaseError):
+            write_as_before(engine, former.metadata, 4)
         assert_today_reads_and_writes(engine, tables, workers=(1, 2))
         found = SQLAlchemyClientStore(Database(lambda: engine), tables, 10).find("theirs-1")
         assert found is not None

@@ -8,7 +8,7 @@ from sqlalchemy import insert, select, update
 from flask_private_key_jwt.authorization_server.stores.granted import PushedRequest
 from flask_private_key_jwt.authorization_server.stores.sql.authorizations import SQLAlchemyAuthorizationStore
 from flask_private_key_jwt.authorization_server.stores.sql.unused_clients import UnusedClients
-from flask_private_key_jwt.authorization_server.stores.tables.models import build_columns
+from flask_private_key_jwt.authorization_server.stores.tables.client import build_columns
 from flask_private_key_jwt.database.driver import Database
 from tests.authorization_server.stores.example_client import build_client
 from tests.conftest import START

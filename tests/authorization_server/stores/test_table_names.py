@@ -152,7 +152,7 @@ def test_a_model_of_that_name_that_comes_later_is_the_same_sentence(make_db, opt
             __table_args__ = options
             id: Mapped[int] = mapped_column(primary_key=True)
 
-    assert "client_name" in db.metadata.tables["oauth2_client"].c
+    assert "client_metadata" in db.metadata.tables["oauth2_client"].c
 
 
 @pytest.mark.parametrize("make_db", KINDS)

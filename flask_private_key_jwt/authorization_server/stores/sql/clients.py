@@ -15,7 +15,9 @@ from sqlalchemy import (
 from ....bounded_cache import BYTES_OF_STRANGERS, BoundedCache, bytes_for_clients
 from ....database.driver import Database
 from ...registered_client import RegisteredClient, is_client_id
-from ..tables.models import ClientRow, Tables, snapshot
+from ..tables.client import ClientRow, is_gathered, snapshot
+from ..tables.former_columns import check_gathered
+from ..tables.models import Tables
 from .server_keys import select_key_version
 
 
@@ -39,7 +41,7 @@ class SQLAlchemyClientStore:
         note_key_version: Callable[[int], None] = lambda _: None,
         is_vouched_for: Callable[[RegisteredClient], bool] = lambda client: client.registered_by == "operator",
     ) -> None:
-        table = tables.client
+        self._table = table = tables.client
         mine = table.c.client_id == bindparam("client_id")
         key_version = select_key_version(tables.server_key).scalar_subquery()
         self._database = database
@@ -85,7 +87,10 @@ class SQLAlchemyClientStore:
         if columns[0] != client_id:
             self._snapshots.drop(client_id)
             return None
-        return self._snapshots.add(snapshot(ClientRow(*columns)))
+        found = ClientRow(*columns)
+        if not is_gathered(found.client_metadata):
+            check_gathered(self._database, self._table)
+        return self._snapshots.add(snapshot(found))
 
 
 class _Snapshots:

@@ -1,6 +1,6 @@
 """The registrations of clients, in the application's database. The hot path reads them through the client store."""
 
-from collections.abc import Callable, Collection, Set
+from collections.abc import Callable, Collection, Mapping, Set
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,7 +11,9 @@ from .... import clock
 from ....database.driver import Database
 from ...registered_client import RegisteredClient
 from ..contracts import DocumentKey, kind_of_key_set
-from ..tables.models import ClientRow, Tables, build_columns, snapshot
+from ..tables.client import ClientRow, build_columns, is_gathered, snapshot
+from ..tables.former_columns import check_gathered
+from ..tables.models import Tables
 from .client_key_use import replace_key_uses
 from .documents import find_last_claim, release_document
 from .refresh_tokens import forget_client
@@ -68,7 +70,7 @@ class SQLAlchemyRegistrations:
             rows = connection.execute(self._select.where(self._table.c.client_id == client_id)).all()
         for row in rows:
             if row.client_id == client_id:  # MariaDB folds case
-                return _registration(tuple(row))
+                return self._read(tuple(row))
         return None
 
     def all(self) -> list[Registration]:
@@ -78,7 +80,7 @@ class SQLAlchemyRegistrations:
         """
         with self._database.begin() as connection:
             rows = connection.execute(self._select.order_by(self._table.c.client_id)).all()
-        return [_registration(tuple(row)) for row in rows]
+        return [self._read(tuple(row)) for row in rows]
 
     def add(
         self,
@@ -96,15 +98,15 @@ class SQLAlchemyRegistrations:
         """
         now = clock.now()
         row = {**build_columns(client), "version": client.version, "created_at": now, "updated_at": now}
-        with self._database.begin() as connection:
-            spend(connection)
-            try:
-                connection.execute(
-                    insert(self._table), {**row, "registration_access_token_digest": access_token_digest}
-                )
-            except IntegrityError:
-                raise ClientIdTaken(client.client_id) from None
-            self._record_keys(connection, client, now=now)
+        row["registration_access_token_digest"] = access_token_digest
+        try:
+            with self._database.begin() as connection:
+                spend(connection)
+                self._insert(connection, row)
+                self._record_keys(connection, client, now=now)
+        except ClientIdTaken:
+            check_gathered(self._database, self._table)  # a former column that may not be NULL refuses a row, too
+            raise
         return Registration(client, now, access_token_digest)
 
     def replace(
@@ -184,6 +186,12 @@ class SQLAlchemyRegistrations:
                 forget_client(connection, self._granted, before.client_id, until=until)
         return removed
 
+    def _insert(self, connection: Connection, row: Mapping[str, Any]) -> None:
+        try:
+            connection.execute(insert(self._table), row)
+        except IntegrityError:
+            raise ClientIdTaken(row["client_id"]) from None
+
     def _is_still(self, before: RegisteredClient) -> ColumnElement[bool]:
         return (self._table.c.client_id == before.client_id) & (self._table.c.version == before.version)
 
@@ -207,7 +215,9 @@ class SQLAlchemyRegistrations:
             thumbprints = self._find_thumbprints(client)
             replace_key_uses(connection, self._keys, client.client_id, thumbprints, now=now)
 
-
-def _registration(row: tuple[Any, ...]) -> Registration:
-    *columns, created_at, digest = row
-    return Registration(snapshot(ClientRow(*columns)), created_at, digest)
+    def _read(self, row: tuple[Any, ...]) -> Registration:
+        *columns, created_at, digest = row
+        found = ClientRow(*columns)
+        if not is_gathered(found.client_metadata):
+            check_gathered(self._database, self._table)
+        return Registration(snapshot(found), created_at, digest)

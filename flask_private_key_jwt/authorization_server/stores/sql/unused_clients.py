@@ -9,6 +9,7 @@ from sqlalchemy import ColumnElement, delete, select
 from .... import clock
 from ....database.batches import BATCH_ROWS, Rest, no_rest
 from ....database.driver import Database
+from ..tables.client import find_grant_types
 from ..tables.models import Tables
 
 TRACED_GRANTS = frozenset({"client_credentials", "authorization_code", "refresh_token"})
@@ -56,7 +57,7 @@ class UnusedClients:
 
     def _find(self, after: int, before: int, batch: int) -> Sequence[Any]:
         columns = self._client.c
-        query = select(columns.id, columns.client_id, columns.version, columns.grant_types).where(
+        query = select(columns.id, columns.client_id, columns.version, columns.client_metadata).where(
             columns.id > after,
             columns.registered_by == "client",
             columns.created_at < before,
@@ -80,11 +81,7 @@ class UnusedClients:
                     connection.scalars(select(table.c.client_id).where(table.c.client_id.in_(names)).distinct())
                 )
         folded = {name.casefold() for name in used}  # MariaDB finds "Client" for "client"
-        return [
-            row
-            for row in found
-            if row.client_id.casefold() not in folded and TRACED_GRANTS.issuperset(row.grant_types.split())
-        ]
+        return [row for row in found if row.client_id.casefold() not in folded and _leaves_traces(row)]
 
     def _remove(self, unused: Sequence[Any]) -> int:
         if not unused:
@@ -99,3 +96,9 @@ class UnusedClients:
             gone = [name for name in names if name not in still]
             connection.execute(delete(self._key).where(self._key.c.client_id.in_(gone)))
         return removed
+
+
+def _leaves_traces(row: Any) -> bool:
+    """Whether a client can do nothing that leaves no trace; one whose grant types cannot be read may have done it."""
+    grant_types = find_grant_types(row.client_metadata)
+    return grant_types is not None and grant_types <= TRACED_GRANTS

@@ -1,5 +1,7 @@
 """An application's own grant is not for clients that registered themselves, unless a setting names it."""
 
+import json
+
 import pytest
 from sqlalchemy import text
 
@@ -58,7 +60,8 @@ def test_own_grant_is_refused_in_an_update(manage, registered, metadata, refusal
 def test_client_that_registered_for_it_before_the_rule_gets_no_token(server, registered, show_badge, refusals):
     app, _, db = server
     with app.app_context(), db.engine.begin() as connection:
-        connection.execute(text("UPDATE oauth2_client SET grant_types = :own, version = 'x'"), {"own": BADGE})
+        own = json.dumps({"grant_types": [BADGE]})
+        connection.execute(text("UPDATE oauth2_client SET client_metadata = :own, version = 'x'"), {"own": own})
 
     answer = show_badge(registered["client_id"])
 

@@ -81,14 +81,21 @@ def test_client_that_somebody_has_used_stays(server, registered, purge, is_there
 
 
 @pytest.mark.parametrize(
-    ("grant_types", "stays"), [("authorization_code", False), ("authorization_code urn:own", True)]
+    ("client_metadata", "stays"),
+    [
+        ('{"grant_types": ["authorization_code"]}', False),
+        ('{"grant_types": ["authorization_code", "urn:own"]}', True),
+        ("{}", True),
+        ('{"grant_types": "authorization_code"}', True),
+        ("damaged", True),
+    ],
 )
 def test_client_of_an_applications_own_grant_stays_since_its_use_may_leave_no_trace(
-    server, registered, purge, is_there, clock, grant_types, stays
+    server, registered, purge, is_there, clock, client_metadata, stays
 ):
     app, _, db = server
     with app.app_context(), db.engine.begin() as connection:
-        connection.execute(text("UPDATE oauth2_client SET grant_types = :types").bindparams(types=grant_types))
+        connection.execute(text("UPDATE oauth2_client SET client_metadata = :now").bindparams(now=client_metadata))
     clock.move(400 * DAY)
     purge()
 
