@@ -20,15 +20,19 @@ class Variant:
     alg: str | None
     """What the client signs its assertion with; ``None`` for an API call."""
     dpop: bool
+    first: bool = False
+    """Whether the process has not seen the client before."""
 
     @property
     def name(self) -> str:
         if self.alg is None:
             return "DPoP" if self.dpop else "Bearer"
-        return f"{self.alg} + DPoP" if self.dpop else self.alg
+        name = f"{self.alg} + DPoP" if self.dpop else self.alg
+        return f"{name}, first" if self.first else name
 
 
 TOKEN_REQUESTS = tuple(Variant(alg, dpop) for alg in ("ES256", "RS256") for dpop in (False, True))
+FIRST_REQUEST = Variant("ES256", dpop=False, first=True)
 API_CALLS = tuple(Variant(None, dpop) for dpop in (False, True))
 
 
@@ -44,9 +48,13 @@ class Client:
         return {"client_id": self.client_id, "scope": SCOPE, "jwks": {"keys": [self.key.public_jwk()]}}
 
 
-def make_clients(alg: str, count: int) -> list[Client]:
-    """Clients with a key each."""
-    return [Client(f"{alg.lower()}-{number:05d}", generate_key(alg)) for number in range(count)]
+def make_clients(alg: str, count: int, *, name: str = "") -> list[Client]:
+    """Clients with a key each.
+
+    :param name: Tells several such lists apart.
+    """
+    made = (generate_key(alg) for _ in range(count))
+    return [Client(f"{alg.lower()}{name}-{number:05d}", key) for number, key in enumerate(made)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +90,10 @@ class Messages:
         proofs = self._proofs("POST", self._token_url) if variant.dpop else itertools.repeat(None)
         clients = itertools.islice(self._turns[variant.alg], count)
         return [self._token_request(client, proof) for client, proof in zip(clients, proofs, strict=False)]
+
+    def first_requests(self, clients: Iterator[Client], count: int) -> list[bytes]:
+        """Token requests of *clients*, one each."""
+        return [self._token_request(client, None) for client in itertools.islice(clients, count)]
 
     def api_calls(self, tokens: Sequence[Token], count: int) -> list[bytes]:
         """Calls of the API with *tokens* in turn."""

@@ -1,7 +1,4 @@
-"""The one cache of this package: bounded by number and by bytes, because strangers can make entries large.
-
-Beside it stands ``lru_cache``, for the keys of DPoP proofs: it is faster, and a header is too short to be large.
-"""
+"""The one cache of this package: bounded by number and by bytes, because strangers can make entries large."""
 
 import sys
 from collections import OrderedDict

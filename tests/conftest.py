@@ -2,6 +2,7 @@
 
 import os
 import secrets
+import sys
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -14,6 +15,10 @@ from flask_private_key_jwt import PrivateKeyJWT, clock
 from flask_private_key_jwt.jose import jose
 from flask_private_key_jwt.signals import request_refused
 from tests.tables import create_tables, make_extension
+
+# Some environments forbid it, and then every worker, and every program that a test starts, compiles all of this anew.
+sys.dont_write_bytecode = False
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 pytest_plugins = ["tests.servers.databases", "tests.servers.network"]
 

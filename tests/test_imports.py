@@ -46,6 +46,13 @@ def test_api_loads_no_sqlalchemy():
     assert not any(name.startswith("flask_private_key_jwt.authorization_server") for name in loaded)
 
 
+def test_token_server_does_without_requests():
+    loaded = load("flask_private_key_jwt.extension")
+
+    assert "flask_private_key_jwt.authorization_server.server" in loaded
+    assert "requests" not in loaded  # 5 MB of each worker's memory
+
+
 def test_protocol_code_loads_neither_flask_nor_sqlalchemy():
     server = "authorization_server"
     packages = ["jose", "dpop", "tokens", "fetching", *(f"{server}/{name}" for name in SERVER_PROTOCOL)]

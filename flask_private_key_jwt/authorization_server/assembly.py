@@ -1,17 +1,10 @@
 """Everything one app owns, put together: settings, stores and steps become one State. One function for each room."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import replace
-from functools import partial
-
 import flask
 from flask_sqlalchemy import SQLAlchemy
 
-from ..bounded_cache import BYTES_OF_STRANGERS, bytes_for_clients
 from ..dpop.nonce import Nonces
 from ..dpop.proof import ProofChecker
-from ..fetching.fetch_target import MAX_BYTES_OF_STRANGERS, fetch_policy
-from ..fetching.safe_fetch import SafeFetcher
 from ..jose.derived import Secrets
 from ..settings.reading import read
 from ..settings.server import ServerSettings
@@ -25,6 +18,7 @@ from .binding import TokenBinding
 from .client_auth import CLIENT_AUTH_METHODS
 from .client_auth.base import AuthenticationParts, ClientAuthentication
 from .client_auth.signature import ClientSignatures
+from .client_documents import build_client_keys, build_client_store, build_slots
 from .endpoint import ServerEndpoint
 from .endpoints import CONFIGURATION_PATH, MACHINE_ENDPOINTS, WELL_KNOWN
 from .endpoints.metadata import endpoint_base, issuer_path
@@ -33,17 +27,12 @@ from .endpoints.userinfo import build_guard
 from .grants.base import GrantParts
 from .keys.client_key_state import find_thumbprints
 from .keys.client_key_use import ClientKeyUse
-from .keys.client_keys import ClientKeys, KeySet, read_key_set
-from .keys.fetch_slots import FetchSlots
-from .keys.newcomers import Newcomers
-from .keys.remote_documents import RemoteDocuments, cache_policy
 from .keys.rotation import load_schedule
 from .keys.server_keys import ServerKeys
 from .needs import SETTLED_AT_START, Need
 from .offers import Offers
 from .once_only import OnceOnly
 from .people import People
-from .registration.client_id_document import MAX_BYTES, ClientIdDocuments, read_client
 from .registration.quota import RegistrationQuota
 from .registration.registry import ClientRegistry
 from .registration.self_registration import SelfRegistration
@@ -52,7 +41,7 @@ from .server_parts import CallerChecks, Declarations, TokenParts
 from .sign_out.logout import Logout
 from .state import State
 from .stores.app_stores import AppStores, open_stores
-from .stores.contracts import ClientStore, FetchedDocumentStore
+from .stores.contracts import ClientStore
 from .stores.tables.models import Tables
 from .tokens.access_token import AccessTokenIssuer
 from .tokens.id_token import IdTokenIssuer
@@ -83,9 +72,9 @@ def assemble(app: flask.Flask, db: SQLAlchemy, tables: Tables, *, declarations: 
     )
     server_keys = _build_server_keys(settings, secrets, stores)
     own_keys = OwnKeys(lambda: server_keys.current().public)
-    slots = FetchSlots(settings.FETCH_CONCURRENCY, _find_address)
-    clients = _find_clients(settings, stores, slots, grant_types=lambda: server.grants.grant_types())
-    client_keys = _build_client_keys(settings, stores.documents, slots)
+    slots = build_slots(settings)
+    clients = build_client_store(settings, stores, slots, grant_types=lambda: server.grants.grant_types())
+    client_keys = build_client_keys(settings, stores.documents, slots)
     signatures = ClientSignatures(clients, client_keys)
     key_use = ClientKeyUse(stores.key_use, client_keys, size=settings.CLIENT_CACHE_SIZE)
     server = AuthorizationServer(
@@ -140,60 +129,6 @@ def _build_server_keys(settings: ServerSettings, secrets: Secrets, stores: AppSt
         schedule=load_schedule(settings),
         cache_seconds=settings.KEY_CACHE_SECONDS,
     )
-
-
-def _find_clients(
-    settings: ServerSettings, stores: AppStores, slots: FetchSlots, *, grant_types: Callable[[], Sequence[str]]
-) -> ClientStore:
-    """The registered clients, and those whose ``client_id`` is the URL of their registration, where that is on."""
-    if not settings.CLIENT_ID_METADATA_DOCUMENTS:
-        return stores.clients
-    policy = replace(fetch_policy(settings, hosts=settings.CLIENT_ID_HOSTS), max_bytes=MAX_BYTES)
-    fetcher = SafeFetcher(policy)
-    published = RemoteDocuments(
-        stores.documents,
-        fetcher,
-        cache_policy(settings),
-        partial(read_client, settings=settings, grant_types=grant_types),
-        kind="client",
-        size=settings.CLIENT_CACHE_SIZE,
-        max_bytes=BYTES_OF_STRANGERS,
-        take_slot=slots.for_others,
-        admit=Newcomers(_find_address).admit,
-    )
-    return ClientIdDocuments(stores.clients, published, fetcher.check_url)
-
-
-def _build_client_keys(settings: ServerSettings, documents: FetchedDocumentStore, slots: FetchSlots) -> ClientKeys:
-    """The keys of clients: registered by value, or published at a ``jwks_uri``, the operator's clients' apart."""
-    policy = fetch_policy(settings, hosts=settings.JWKS_HOSTS)
-    of_operators_clients: RemoteDocuments[KeySet] = RemoteDocuments(
-        documents,
-        SafeFetcher(policy),
-        cache_policy(settings),
-        read_key_set,
-        kind="operator-jwks",
-        size=settings.CLIENT_CACHE_SIZE,
-        max_bytes=bytes_for_clients(settings.CLIENT_CACHE_SIZE),
-        take_slot=slots.for_operators_clients,
-    )
-    of_others: RemoteDocuments[KeySet] = RemoteDocuments(
-        documents,
-        SafeFetcher(replace(policy, max_bytes=MAX_BYTES_OF_STRANGERS)),
-        cache_policy(settings),
-        read_key_set,
-        kind="jwks",
-        size=settings.CLIENT_CACHE_SIZE,
-        max_bytes=BYTES_OF_STRANGERS,
-        take_slot=slots.for_others,
-        admit=Newcomers(_find_address).admit,
-    )
-    return ClientKeys(settings, of_operators_clients, of_others)
-
-
-def _find_address() -> str:
-    """Where the current request comes from, as the app sees it: behind a proxy, ``ProxyFix`` decides."""
-    return (flask.request.remote_addr or "") if flask.has_request_context() else ""
 
 
 def _build_client_auth(

@@ -108,7 +108,7 @@ class AuthlibServer(AuthorizationServer):  # type: ignore[misc]  # Authlib has n
     ) -> dict[str, Any]:
         """The token of a grant of the application's own, by the rules of ours. The arguments are Authlib's.
 
-        :raises OAuthError: See :meth:`.TokenMaker.make`.
+        :raises OAuthError: See :meth:`.issuing.TokenMaker.make`.
         """
         allowed = Allowed(
             grant_type=grant_type,

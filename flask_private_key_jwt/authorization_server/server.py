@@ -20,7 +20,7 @@ from .request import FormRequest, HTTPRequest, read_form
 from .response import empty_response, inactive_response, pushed_response, token_response
 from .sending import build_response
 from .server_parts import CallerChecks, Declarations, TokenParts
-from .tokens.access_token import IssuedAccessToken
+from .tokens.access_token import IssuedToken
 
 
 class AuthorizationServer(AuthlibServer):
@@ -142,7 +142,7 @@ class AuthorizationServer(AuthlibServer):
     def issue(self, allowed: Allowed | AcceptedGrant) -> dict[str, Any]:
         """Step 6: make the tokens of a grant, and spend what they are given for.
 
-        :raises OAuthError: See :meth:`.TokenMaker.make`; or another request was faster.
+        :raises OAuthError: See :meth:`.issuing.TokenMaker.make`; or another request was faster.
         """
         if isinstance(allowed, AcceptedGrant):
             return allowed.create_token()  # comes back to generate_token, and so here
@@ -160,7 +160,7 @@ class AuthorizationServer(AuthlibServer):
         sender = flask.current_app._get_current_object()  # type: ignore[attr-defined]
         return describe_refusal(reason, endpoint=endpoint, sender=sender)
 
-    def _announce(self, token: IssuedAccessToken) -> None:
+    def _announce(self, token: IssuedToken) -> None:
         if not token_issued.receivers:  # most apps have none, and this is on the way of every token
             return
         grant = token.grant

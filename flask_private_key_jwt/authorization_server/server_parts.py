@@ -7,7 +7,7 @@ from flask.typing import ResponseReturnValue
 
 from .binding import TokenBinding
 from .client_auth.base import ClientAuthenticationMethod
-from .grants.authlib_grants import GrantDeclaration
+from .grants.authlib_grants import GrantRegistration
 from .grants.base import GrantParts
 from .grants.policy import TokenPolicy
 from .once_only import OnceOnly
@@ -25,7 +25,7 @@ BeforeMachineRequest = Callable[[str], ResponseReturnValue | None]
 class Declarations:
     """What the application registers on the extension, before or after ``init_app``: shared by its apps' servers."""
 
-    grants: list[GrantDeclaration] = field(default_factory=list)
+    grants: list[GrantRegistration] = field(default_factory=list)
     policies: list[TokenPolicy] = field(default_factory=list)
     introspection: list[IntrospectionPolicy] = field(default_factory=list)
     before_requests: list[BeforeMachineRequest] = field(default_factory=list)

@@ -9,7 +9,7 @@ from requests.auth import AuthBase
 from requests.utils import rewind_body
 
 from ..errors import ConfigurationError
-from ..fetching.discovery import TIMEOUT_SECONDS
+from ..fetching.exchange import TIMEOUT_SECONDS
 from ..jose import jose
 from .certificate import CertificateSource
 from .challenge import find_challenge_error

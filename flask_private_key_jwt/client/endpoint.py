@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..fetching.discovery import FetchedAnswer
+from ..fetching.exchange import FetchedAnswer
 from ..jose import jose
 from ..jose.unset import without_unset
 from .errors import EndpointError

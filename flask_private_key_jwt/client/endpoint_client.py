@@ -4,15 +4,8 @@ import time
 from collections.abc import Mapping
 
 from ..errors import ConfigurationError
-from ..fetching.discovery import (
-    TIMEOUT_SECONDS,
-    FetchedAnswer,
-    NoAnswer,
-    ServerMetadata,
-    exchange,
-    fetch_metadata,
-    time_left,
-)
+from ..fetching.discovery import ServerMetadata, fetch_metadata
+from ..fetching.exchange import TIMEOUT_SECONDS, FetchedAnswer, NoAnswer, exchange, time_left
 from ..fetching.outbound import build_outbound
 from ..fetching.single_flight import SingleFlight
 from .assertion import ASSERTION_TYPE, Assertions

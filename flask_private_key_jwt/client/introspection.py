@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..fetching.discovery import FetchedAnswer
+from ..fetching.exchange import FetchedAnswer
 from .endpoint import ADVICE, FormEndpoint
 from .endpoint_client import EndpointClient
 from .errors import IntrospectionError

@@ -1,6 +1,6 @@
 """What a revocation endpoint answers (RFC 7009 §2.2)."""
 
-from ..fetching.discovery import FetchedAnswer
+from ..fetching.exchange import FetchedAnswer
 from .endpoint import ADVICE, FormEndpoint
 from .errors import RevocationError
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from ..fetching.discovery import FetchedAnswer
+from ..fetching.exchange import FetchedAnswer
 from .endpoint import ADVICE, FormEndpoint
 from .errors import TokenRequestError
 

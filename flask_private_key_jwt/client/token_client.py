@@ -4,7 +4,7 @@ import logging
 from collections.abc import Mapping, Sequence
 
 from .. import clock
-from ..fetching.discovery import TIMEOUT_SECONDS, FetchedAnswer
+from ..fetching.exchange import TIMEOUT_SECONDS, FetchedAnswer
 from ..jose import jose
 from .certificate import CertificateSource
 from .endpoint_client import EndpointClient, Form

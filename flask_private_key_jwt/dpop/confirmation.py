@@ -2,8 +2,7 @@
 
 from typing import Any
 
-from ..errors import InvalidToken
-from ..jose.jose import Claims
+from ..jose.jose import Claims, JoseProblem
 from .proof import DPoPProof
 
 
@@ -15,12 +14,12 @@ def build_confirmation(proof: DPoPProof | None) -> dict[str, Any]:
 def load_jkt(claims: Claims) -> str | None:
     """The thumbprint a token is bound to; ``None`` for a token that is not bound (RFC 7800 §3.1).
 
-    :raises InvalidToken: ``cnf`` is malformed or names only confirmation methods we cannot check.
+    :raises JoseProblem: ``cnf`` is malformed or names only confirmation methods we cannot check.
     """
     if "cnf" not in claims:
         return None
     confirmation = claims["cnf"]
     jkt = confirmation.get("jkt") if isinstance(confirmation, dict) else None
     if not isinstance(jkt, str) or not jkt:
-        raise InvalidToken("token: cnf holds no jkt that can be checked")
+        raise JoseProblem("cnf holds no jkt that can be checked", cause="cnf")
     return jkt

@@ -87,7 +87,7 @@ class ProofChecker:
                 _check_ath(jwt.claims, access_token)
             used_from, until = self._check_age(jwt.claims, now=now)
         except jose.JoseProblem as problem:
-            raise InvalidDPoPProof(f"proof: {problem}") from None
+            raise problem.as_refusal(InvalidDPoPProof, "proof") from None
         if self._nonces is not None:
             used_from, until = self._check_nonce(jwt.claims, self._nonces, now=now)
         return DPoPProof(key.thumbprint, (Mark(PROOF, self._server, key.thumbprint, jti, until, used_from),))
@@ -106,7 +106,7 @@ class ProofChecker:
         )
         key = known.key if known else _import_key(jwt)
         if not jose.verify(jwt, key):
-            raise InvalidDPoPProof("proof: the signature does not verify with its jwk")
+            raise jose.JoseProblem("the signature does not verify with its jwk", cause="signature")
         if known is None and len(head) <= LONGEST_CACHED_HEADER and jkt in (None, key.thumbprint):
             self._known.keep(head, _KnownHeader(jwt.header, key))
         return jwt, key
@@ -121,14 +121,15 @@ class ProofChecker:
         iat = jose.require_date(claims, "iat")
         jose.check_times(claims, now=now, skew=skew, late=skew, begins=("nbf",) if self._nonces else ("nbf", "iat"))
         if self._nonces is None and now >= iat + lifetime:
-            raise InvalidDPoPProof(f"proof: iat is {math.floor(now - iat)} s ago, and a proof is good for {lifetime} s")
+            reason = f"iat is {math.floor(now - iat)} s ago, and a proof is good for {lifetime} s"
+            raise jose.JoseProblem(reason, cause="expired")
         return math.floor(iat) - skew, math.ceil(iat) + lifetime + skew
 
     def _check_nonce(self, claims: jose.Claims, nonces: Nonces, *, now: int) -> tuple[int, int]:
         """Returns the first and the last second in which the proof can be used."""
         nonce = claims.get("nonce")
         if nonce is not None and not isinstance(nonce, str):
-            raise InvalidDPoPProof("proof: nonce is not text")
+            raise InvalidDPoPProof("proof: nonce is not text", cause="proof_nonce")
         issued_from = None if nonce is None else nonces.find_start(nonce, now=now)
         if issued_from is None:
             reason = "proof: no nonce" if nonce is None else "proof: the nonce is foreign or too old"
@@ -141,22 +142,17 @@ def _import_key(jwt: jose.JWT) -> jose.PublicKey:
     try:
         key = jose.import_public_jwk(jwt.header.get("jwk"))
     except jose.JoseProblem as problem:
-        raise InvalidDPoPProof(f"proof: jwk: {problem}") from None
+        raise jose.JoseProblem(f"jwk: {problem}", cause="jwk") from None
     if not key.fits(jwt.alg):
-        raise InvalidDPoPProof(f"proof: jwk: alg {jwt.alg!r} does not fit the key")
+        raise jose.JoseProblem(f"jwk: alg {jwt.alg!r} does not fit the key", cause="jwk")
     return key
 
 
 def _check_target(claims: jose.Claims, *, method: str, url: str) -> None:
-    htm, htu = claims.get("htm"), claims.get("htu")
-    if htm != method:
-        raise InvalidDPoPProof(
-            f"proof: htm {htm!r} is not {method!r}" if htm is not None else "proof: missing claim 'htm'"
-        )
-    if not isinstance(htu, str):
-        raise InvalidDPoPProof("proof: missing claim 'htu'" if htu is None else "proof: htu is not text")
+    jose.check_claim(claims, "htm", method)
+    htu = jose.require_text(claims, "htu")
     if htu != url and not _is_same_target(htu, url):
-        raise InvalidDPoPProof(f"proof: htu {htu[:200]!r} is not {url!r}")
+        raise jose.JoseProblem(f"htu {jose.shorten(htu)} is not {url!r}", cause="htu")
 
 
 def _is_same_target(htu: str, url: str) -> bool:
@@ -165,11 +161,9 @@ def _is_same_target(htu: str, url: str) -> bool:
 
 
 def _check_ath(claims: jose.Claims, access_token: str) -> None:
-    ath = claims.get("ath")
-    if not isinstance(ath, str):
-        raise InvalidDPoPProof("proof: missing claim 'ath'" if ath is None else "proof: ath is not text")
+    ath = jose.require_text(claims, "ath")
     if not hmac.compare_digest(ath.encode("utf-8", "surrogatepass"), access_token_hash(access_token).encode()):
-        raise InvalidDPoPProof("proof: ath names another access token")
+        raise jose.JoseProblem("ath names another access token", cause="ath")
 
 
 def access_token_hash(access_token: str) -> str:

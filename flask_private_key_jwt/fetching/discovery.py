@@ -1,13 +1,9 @@
 """Fetch and check a server's metadata (RFC 8414) and its keys (RFC 7517 §5); the client and the API share it."""
 
 import logging
-import os
-import re
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from queue import Empty, SimpleQueue
-from threading import Thread
 from typing import Any
 
 import requests
@@ -16,18 +12,14 @@ from ..jose import jose
 from ..jose.unset import is_unset, without_unset
 from ..settings.values import https_url
 from ..url import BadURL, read_url
-from .exchange_errors import explain, is_timeout
-from .outbound import USUAL, Outbound, find_proxy_problem
+from .exchange import TIMEOUT_SECONDS, FetchedAnswer, NoAnswer, TooLarge, exchange, time_left
+from .outbound import USUAL, Outbound
 
 log = logging.getLogger("flask_private_key_jwt")
 
-MAX_BYTES = 1 << 20
-"""Largest answer that is read, in bytes."""
 MAX_KEYS = 100
 """How many entries of a JWK Set are looked at."""
-TIMEOUT_SECONDS = 5.0
 
-_REFERENCE = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _OAUTH = "/.well-known/oauth-authorization-server"
 _OPENID = "/.well-known/openid-configuration"
 
@@ -138,7 +130,7 @@ def fetch_jwks(uri: str, *, timeout: float = TIMEOUT_SECONDS, outbound: Outbound
     return tuple(keys)
 
 
-def _read_metadata(answer: "FetchedAnswer", issuer: str, url: str) -> ServerMetadata:
+def _read_metadata(answer: FetchedAnswer, issuer: str, url: str) -> ServerMetadata:
     document = _load_object(answer, url)
     if document.get("issuer") != issuer:
         # RFC 8414 §3.3, §6.2: whoever answers in another's name must not get our assertions or name our keys.
@@ -149,7 +141,7 @@ def _read_metadata(answer: "FetchedAnswer", issuer: str, url: str) -> ServerMeta
     return ServerMetadata(issuer, document)
 
 
-def _load_object(answer: "FetchedAnswer", url: str) -> dict[str, Any]:
+def _load_object(answer: FetchedAnswer, url: str) -> dict[str, Any]:
     if answer.status != 200:
         what = ", a redirect, which is not followed" if 300 <= answer.status < 400 else ""
         reference = answer.reference
@@ -170,7 +162,7 @@ def _is_safe_url(text: str) -> bool:
     return url.fragment is None
 
 
-def _get(url: str, *, timeout: float, outbound: Outbound) -> "FetchedAnswer":
+def _get(url: str, *, timeout: float, outbound: Outbound) -> FetchedAnswer:
     try:
         return exchange("GET", url, timeout=timeout, outbound=outbound)
     except TooLarge as error:
@@ -181,114 +173,3 @@ def _get(url: str, *, timeout: float, outbound: Outbound) -> "FetchedAnswer":
 
 class _NoDocument(DiscoveryError):
     """There was an answer, and it is not what was asked for."""
-
-
-# --- one bounded HTTP exchange --------------------------------------------------------------------------
-class NoAnswer(Exception):
-    """There was no HTTP answer of bearable time and size; the message names the URL and holds nothing secret."""
-
-
-class TooLarge(NoAnswer):
-    """There was one, larger than :data:`MAX_BYTES`."""
-
-
-@dataclass(frozen=True, slots=True)
-class FetchedAnswer:
-    """One HTTP answer, read to its end."""
-
-    status: int
-    headers: Mapping[str, str]
-    """By name in any case; one that was repeated is joined by ``", "``."""
-    body: bytes = field(repr=False)
-
-    @property
-    def reference(self) -> str | None:
-        """The ``Error-Reference`` of a refusal: under it the server's log has the precise reason."""
-        reference = self.headers.get("Error-Reference", "")
-        return reference if _REFERENCE.fullmatch(reference) else None
-
-
-def exchange(
-    method: str,
-    url: str,
-    *,
-    timeout: float,
-    form: list[tuple[str, str]] | None = None,
-    headers: Mapping[str, str] | None = None,
-    outbound: Outbound = USUAL,
-) -> FetchedAnswer:
-    """Send one request, alone: no redirect is followed, no ``.netrc`` or cookie is used.
-
-    :param timeout: Longest wait, in seconds, for all of it: name lookup, connection and the last byte.
-    :param form: The form body of a POST.
-    :param outbound: The way to the server.
-    :raises NoAnswer: No connection, no answer in time, or one larger than :data:`MAX_BYTES`.
-    """
-    outcome: SimpleQueue[FetchedAnswer | NoAnswer] = SimpleQueue()
-
-    def send() -> None:
-        try:
-            outcome.put(_send(method, url, timeout, form, headers, outbound))
-        except Exception as error:  # whatever it was: the waiting thread must learn of it, and nothing else may
-            outcome.put(_explain(url, timeout, error, outbound))
-
-    # A thread, because requests counts its timeout for each read and not at all for the name lookup: a server that
-    # answers byte by byte would hold its caller for hours.
-    Thread(target=send, name="oauth2-exchange", daemon=True).start()
-    try:
-        result = outcome.get(timeout=timeout)
-    except Empty:
-        result = _too_slow(url, timeout)
-    if isinstance(result, NoAnswer):
-        raise result
-    return result
-
-
-def _send(
-    method: str,
-    url: str,
-    timeout: float,
-    form: list[tuple[str, str]] | None,
-    headers: Mapping[str, str] | None,
-    outbound: Outbound,
-) -> FetchedAnswer:
-    deadline = time.monotonic() + timeout
-    with requests.Session() as session:
-        session.trust_env = False  # no .netrc credentials; proxies come from the way out
-        session.headers.update({"Accept": "application/json", "Accept-Encoding": "identity", **(headers or {})})
-        options: dict[str, Any] = {"timeout": timeout, **outbound.options(url)}
-        with session.request(method, url, data=form, allow_redirects=False, stream=True, **options) as response:
-            body = bytearray()
-            for chunk in response.iter_content(1024):
-                body += chunk
-                if len(body) > MAX_BYTES:
-                    raise TooLarge(f"{url} answered with more than {MAX_BYTES} bytes.")
-                if time.monotonic() > deadline:
-                    raise requests.Timeout
-            return FetchedAnswer(response.status_code, response.headers, bytes(body))
-
-
-def _explain(url: str, timeout: float, error: Exception, outbound: Outbound) -> NoAnswer:
-    if isinstance(error, NoAnswer):
-        return error
-    if is_timeout(error):
-        return _too_slow(url, timeout)
-    bundle = outbound.find_ca_bundle()
-    if bundle and not os.path.exists(bundle):
-        return NoAnswer(f"{url} was not asked: the certificate authorities {bundle!r} do not exist.")
-    proxy = outbound.find_proxy(url)
-    if proxy and (problem := find_proxy_problem(proxy if "://" in proxy else f"http://{proxy}")):
-        return NoAnswer(f"{url} was not asked: the proxy setting of the environment (HTTPS_PROXY) {problem}.")
-    return NoAnswer(explain(url, error, proxy=proxy))
-
-
-def _too_slow(url: str, timeout: float) -> NoAnswer:
-    return NoAnswer(f"{url} did not answer within {round(timeout, 1):g} seconds.")
-
-
-def time_left(deadline: float) -> float:
-    """What is left until *deadline* for a request that follows another, in seconds; a tenth at least.
-
-    :param deadline: Of :func:`time.monotonic`.
-    """
-    return max(deadline - time.monotonic(), 0.1)

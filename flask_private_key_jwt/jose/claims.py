@@ -37,6 +37,45 @@ def require_jti(claims: Claims) -> str:
     return jti
 
 
+def require_audience(claims: Claims) -> tuple[str, ...]:
+    """Whom a JWT is for, one or several (RFC 7519 §4.1.3).
+
+    :raises JoseProblem: ``aud`` is missing, or neither a string nor a list of strings.
+    """
+    if "aud" not in claims:
+        raise JoseProblem("missing claim 'aud'", cause="aud_missing")
+    audience = claims["aud"]
+    audiences = [audience] if isinstance(audience, str) else audience
+    if not isinstance(audiences, list) or not all(isinstance(item, str) for item in audiences):
+        raise JoseProblem("aud is neither a string nor a list of strings", cause="aud")
+    return tuple(audiences)
+
+
+def check_audience(claims: Claims, expected: str) -> None:
+    """Check that a JWT is for *expected*, perhaps among others.
+
+    :raises JoseProblem: As :func:`require_audience`, or it is for others.
+    """
+    if expected not in require_audience(claims):
+        raise JoseProblem(f"aud {shorten(claims['aud'])} does not name {expected!r}", cause="aud")
+
+
+def check_claim(claims: Claims, name: str, expected: str) -> None:
+    """Check that a claim is exactly *expected*: ``iss``, say.
+
+    :raises JoseProblem: It is missing or another.
+    """
+    if name not in claims:
+        raise JoseProblem(f"missing claim {name!r}", cause=f"{name}_missing")
+    if claims[name] != expected:
+        raise JoseProblem(f"{name} {shorten(claims[name])} is not {expected!r}", cause=name)
+
+
+def shorten(value: object) -> str:
+    """Foreign text for a reason, quoted and bounded."""
+    return repr(value)[:200]
+
+
 def require_date(claims: Claims, name: str) -> float:
     """A NumericDate, in seconds since the epoch (RFC 7519 §2).
 

@@ -8,11 +8,13 @@ import codecs
 import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
+from ..errors import OAuthError
 from .plain_text import is_utf16
 
 Claims = Mapping[str, Any]
+R = TypeVar("R", bound=OAuthError)
 
 MAX_DEPTH = 16
 LARGEST_DATE = 2**53
@@ -27,12 +29,19 @@ _JSON_BLANKS = " \t\n\r"
 class JoseProblem(ValueError):
     """A JWT or key is unusable; the message is a private reason that quotes foreign text with ``!r``.
 
-    :param cause: The code of the reason, as in ``expired``; the caller puts in front what kind of JWT it is.
+    :param cause: The code of the reason, as in ``expired``.
     """
 
     def __init__(self, reason: str, *, cause: str = "malformed") -> None:
         super().__init__(reason)
         self.cause = cause
+
+    def as_refusal(self, refusal: type[R], kind: str, *, client_id: str | None = None) -> R:
+        """The refusal of a request that holds such a JWT.
+
+        :param kind: What it is, for the reason and its cause: ``request object`` makes ``request_object_expired``.
+        """
+        return refusal(f"{kind}: {self}", cause=f"{kind.replace(' ', '_')}_{self.cause}", client_id=client_id)
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,19 @@ from joserfc.jwk import ECKey, OKPKey, RSAKey
 from joserfc.jws import JWSRegistry
 
 from ..settings.values import ASYMMETRIC_ALGS
-from .claims import check_begun, check_expiry, check_life, check_times, require_date, require_jti, require_text
+from .claims import (
+    check_audience,
+    check_begun,
+    check_claim,
+    check_expiry,
+    check_life,
+    check_times,
+    require_audience,
+    require_date,
+    require_jti,
+    require_text,
+    shorten,
+)
 from .compact import (
     JWT,
     Claims,
@@ -363,7 +375,9 @@ __all__ = [
     "PrivateKey",
     "PublicKey",
     "b64url",
+    "check_audience",
     "check_begun",
+    "check_claim",
     "check_expiry",
     "check_header",
     "check_life",
@@ -380,9 +394,11 @@ __all__ = [
     "public_key_of",
     "read",
     "read_date",
+    "require_audience",
     "require_date",
     "require_jti",
     "require_text",
+    "shorten",
     "sign",
     "sign_with_head",
     "verify",

@@ -1,4 +1,8 @@
-"""The issuer's keys: fetched and cached, or those of the authorization server that lives in the same app."""
+"""The keys of an issuer elsewhere: fetched by discovery, and kept by each process for itself.
+
+The server keeps what its clients publish in another way (``keys/remote_documents.py``): the URLs are strangers', so it
+counts fetches over all workers, in its database. An API has one issuer, which its operator named, and no database.
+"""
 
 import logging
 from collections.abc import Callable

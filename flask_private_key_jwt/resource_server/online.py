@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from .. import clock
 from ..errors import ConfigurationError, InvalidToken, TemporarilyUnavailable
-from ..fetching.discovery import DiscoveryError
 from ..fetching.single_flight import SingleFlight
-from ..jose.jose import Claims
+from ..jose.jose import Claims, JoseProblem, require_audience
 from ..settings.resource import ResourceSettings
 from ..tokens.verification import AccessToken
 from .issuer_pause import PAUSE_SECONDS, IssuerPause
@@ -18,6 +17,7 @@ from .verdicts import KnownVerdicts, Verdict
 if TYPE_CHECKING:
     from ..client.errors import IntrospectionError
     from ..client.introspection import Introspection
+    from ..fetching.discovery import DiscoveryError
 
 NO_CLIENT = (
     "A view asks the issuer about tokens (online=True), but this application is no client there. Register it, with "
@@ -93,7 +93,9 @@ class OnlineCheck:
         return verdict
 
     def _judge(self, client: Introspector, text: str, token: AccessToken) -> Verdict:
+        # Here, because a token server, which asks nobody, would carry requests along: 5 MB.
         from ..client.errors import IntrospectionError
+        from ..fetching.discovery import DiscoveryError
 
         now, answers = clock.now(), self._pause.answers  # before the question: what is answered may be as old
         try:
@@ -151,11 +153,13 @@ def _find_difference(said: Mapping[str, Any], claims: Claims) -> str | None:
     for name in _SAME:
         if name in said and said[name] != claims.get(name):
             return name
-    if "aud" in said and _find_audiences(said["aud"]) != _find_audiences(claims["aud"]):
+    if "aud" in said and _find_audiences(said) != _find_audiences(claims):
         return "aud"
     return None
 
 
-def _find_audiences(value: object) -> set[str] | None:
-    values = [value] if isinstance(value, str) else value
-    return set(values) if isinstance(values, list) and all(isinstance(item, str) for item in values) else None
+def _find_audiences(members: Claims) -> frozenset[str] | None:
+    try:
+        return frozenset(require_audience(members))
+    except JoseProblem:
+        return None

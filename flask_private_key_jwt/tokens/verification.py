@@ -105,7 +105,7 @@ class TokenVerifier:
                 known = check_signature(jwt, keys, keys.load())
                 token = self._read_claims(jwt.claims)
             except jose.JoseProblem as problem:
-                raise InvalidToken(f"token: {problem}") from None
+                raise problem.as_refusal(InvalidToken, "token") from None
             self._verified.add(text, known, token)
         return token
 
@@ -113,18 +113,20 @@ class TokenVerifier:
         # The typ keeps ID tokens, assertions and proofs out (RFC 9068 §5).
         jwt = jose.read(text, typ=_TYPES, algs=self._algs, max_bytes=self._max_bytes)
         # Before the keys are asked for: a token of another issuer is no reason to fetch ours again.
-        if jwt.claims.get("iss") != self._issuer:
-            raise InvalidToken(f"token: iss {_shorten(jwt.claims.get('iss'))} is not {self._issuer!r}")
+        jose.check_claim(jwt.claims, "iss", self._issuer)
         return jwt
 
     def _read_claims(self, claims: jose.Claims) -> AccessToken:
         """Check what does not change with time (RFC 9068 §2.2, §4)."""
-        _check_audience(claims.get("aud"), self._resource)
+        if self._resource is None:
+            jose.require_audience(claims)
+        else:
+            jose.check_audience(claims, self._resource)
         for name in _TEXT_CLAIMS:
             jose.require_text(claims, name)
         scope = claims.get("scope", "")
         if not isinstance(scope, str):
-            raise InvalidToken("token: scope is not text")
+            raise jose.JoseProblem("scope is not text", cause="scope")
         return AccessToken(
             claims=claims,
             client_id=claims["client_id"],
@@ -144,40 +146,27 @@ class TokenVerifier:
             jose.check_expiry(token.valid_until, now=now, late=skew)
             jose.check_begun("iat or nbf", token.valid_from, now=now, skew=skew)
         except jose.JoseProblem as problem:
-            raise InvalidToken(f"token: {problem}", client_id=token.client_id) from None
+            raise problem.as_refusal(InvalidToken, "token", client_id=token.client_id) from None
 
 
-def check_signature(jwt: jose.JWT, keys: IssuerKeys, known: Keys, *, kind: str = "token") -> Keys:
+def check_signature(jwt: jose.JWT, keys: IssuerKeys, known: Keys) -> Keys:
     """Check that the issuer signed *jwt*.
 
     :param known: What *keys* gave before.
-    :param kind: What the private reason calls it.
     :return: The set of keys it was checked with: *known*, or newer ones.
-    :raises InvalidToken: It did not; or the keys it did with are not published any more.
+    :raises JoseProblem: It did not; or the keys it did with are not published any more.
     """
     candidates = _candidates(jwt, known)
     if not candidates and jwt.kid is not None:
         known = keys.load_newer(known)
         candidates = _candidates(jwt, known)
     if not candidates:
-        raise InvalidToken(f"{kind}: the issuer has no key with kid {_shorten(jwt.kid)}")
+        raise jose.JoseProblem(f"the issuer has no key with kid {jose.shorten(jwt.kid)}", cause="kid")
     # Of several keys with one kid, or of all where there is none, one that fits must do (RFC 7515 §4.1.4).
     if not any(key.fits(jwt.alg) and jose.verify(jwt, key) for key in candidates):
-        raise InvalidToken(f"{kind}: the signature does not verify with the issuer's key")
+        raise jose.JoseProblem("the signature does not verify with the issuer's key", cause="signature")
     return known
 
 
 def _candidates(jwt: jose.JWT, keys: Keys) -> Sequence[jose.PublicKey]:
     return keys if jwt.kid is None else [key for key in keys if key.kid == jwt.kid]
-
-
-def _check_audience(audience: object, resource: str | None) -> None:
-    audiences = [audience] if isinstance(audience, str) else audience
-    if not isinstance(audiences, list) or not all(isinstance(item, str) for item in audiences):
-        raise InvalidToken("token: aud is neither a text nor a list of texts")
-    if resource is not None and resource not in audiences:
-        raise InvalidToken(f"token: aud {_shorten(audience)} does not name {resource!r}")
-
-
-def _shorten(text: object) -> str:
-    return repr(text)[:200]

@@ -143,7 +143,7 @@ def test_jwt_is_taken_in_its_own_place_only(kind, typ, place, use, maker, refusa
 @pytest.mark.parametrize("place", ["pushed request object", "request object in the URL"])
 def test_assertion_without_typ_is_no_request_object(typ, place, use, maker, refusals):
     assert not use(place, maker.make("assertion", typ))
-    assert refusals == ["request object: client_id None is not 'webapp'"]
+    assert refusals == ["request object: missing claim 'client_id'"]
 
 
 @pytest.mark.parametrize("typ", UNTYPED)

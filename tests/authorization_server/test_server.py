@@ -117,7 +117,8 @@ def test_replay_is_logged_with_the_client(used, ask_token, build_assertion, buil
 
     ask_token(**twice)
 
-    assert f", client {CLIENT_ID}, reference " in caplog.messages[-1]
+    assert "was used before [" in caplog.messages[-1]
+    assert f"client {CLIENT_ID}, reference " in caplog.messages[-1]
 
 
 # --- whose request it was -----------------------------------------------------------------------------------

@@ -16,6 +16,7 @@ ROWS = {
     ("token request", "ES256 + DPoP"),
     ("token request", "RS256"),
     ("token request", "RS256 + DPoP"),
+    ("token request", "ES256, first"),
     ("API call", "Bearer"),
     ("API call", "DPoP"),
 }
@@ -25,7 +26,8 @@ ROWS = {
 def test_a_quick_run_fills_every_row_and_counts_what_was_there_before(tmp_path: Path, server):
     pytest.importorskip(server)
     file = tmp_path / "figures.json"
-    options = ["--quick", "--server", server, "--clients", "3", "--remembered", "7", "--json", str(file)]
+    options = ["--quick", "--server", server, "--clients", "3", "--remembered", "7", "--requests", "150"]
+    options += ["--json", str(file)]
 
     done = subprocess.run(
         [sys.executable, "-m", "bench.run", *options],
@@ -38,6 +40,8 @@ def test_a_quick_run_fills_every_row_and_counts_what_was_there_before(tmp_path: 
     assert done.returncode == 0, done.stderr
     assert "1 cal = one ES256 verification" in done.stdout
     report = json.loads(file.read_text())
+    ((weighed, megabytes, requests),) = (each.values() for each in report["memory"])
+    assert (weighed, 20 < megabytes < 200, requests >= 150) == (server, True, True)
     assert (report["clients"], report["remembered"]) == (3, 7)
     assert {(figure["request"], figure["variant"]) for figure in report["figures"]} == ROWS
     assert all(figure["server"] == server and figure["cal"] > 0 for figure in report["figures"])

@@ -20,7 +20,7 @@ from flask_private_key_jwt.client import (
 )
 from flask_private_key_jwt.client.introspection import INTROSPECTION
 from flask_private_key_jwt.errors import ConfigurationError
-from flask_private_key_jwt.fetching import discovery
+from flask_private_key_jwt.fetching import discovery, exchange
 from flask_private_key_jwt.jose import jose
 
 OPAQUE = "opaque.refresh~token"
@@ -240,14 +240,14 @@ def test_discovery_and_question_share_one_time_limit(make_introspector, token_se
     waits = []
     ticks = iter([100.0, 100.0, 100.0])  # the question begins, so does discovery; three seconds later it is over
     stopwatch = SimpleNamespace(monotonic=lambda: next(ticks, 103.0))
-    exchange = discovery.exchange
 
     def note(method, url, *, timeout, **options):
         waits.append(timeout)
-        return exchange(method, url, timeout=timeout, **options)
+        return exchange.exchange(method, url, timeout=timeout, **options)
 
     for module in (discovery, endpoint_client):
         monkeypatch.setattr(module, "exchange", note)
+    for module in (discovery, endpoint_client, exchange):
         monkeypatch.setattr(module, "time", stopwatch)
 
     make_introspector(timeout=5).introspect("token-1")

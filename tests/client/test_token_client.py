@@ -11,7 +11,7 @@ from werkzeug.wrappers import Response
 from flask_private_key_jwt.client import DiscoveryError, TokenClient, TokenRequestError
 from flask_private_key_jwt.client.token import TOKEN
 from flask_private_key_jwt.errors import ConfigurationError
-from flask_private_key_jwt.fetching import discovery
+from flask_private_key_jwt.fetching.exchange import MAX_BYTES
 from flask_private_key_jwt.jose import jose
 from flask_private_key_jwt.jose.certificates import build_self_signed, load_certificate
 
@@ -354,7 +354,7 @@ def test_a_token_endpoint_that_does_not_answer_is_left(make_client, token_server
 
 
 def test_an_answer_beyond_the_largest_size_is_refused(make_client, token_server):
-    token_server.script = [Response(b" " * (discovery.MAX_BYTES + 1))]
+    token_server.script = [Response(b" " * (MAX_BYTES + 1))]
 
     with pytest.raises(TokenRequestError, match="more than 1048576 bytes"):
         make_client().request_token()

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from flask_private_key_jwt.fetching.discovery import NoAnswer, exchange
+from flask_private_key_jwt.fetching.exchange import NoAnswer, exchange
 from tests.checkout import CHECKOUT
 
 SECONDS = 60

@@ -1,4 +1,4 @@
-"""discovery.py, against real HTTP servers on loopback."""
+"""discovery.py and fetching/exchange.py, against real HTTP servers on loopback."""
 
 import contextlib
 import gzip
@@ -13,8 +13,9 @@ import urllib3
 from werkzeug.serving import make_server
 from werkzeug.wrappers import Request, Response
 
-from flask_private_key_jwt.fetching import discovery
+from flask_private_key_jwt.fetching import exchange
 from flask_private_key_jwt.fetching.discovery import (
+    MAX_KEYS,
     DiscoveryError,
     ServerMetadata,
     fetch_jwks,
@@ -137,7 +138,7 @@ NOT_HERE = {
     "a list": Response(b"[]"),
     "an error as 200": Response(b'{"error": "not_found"}'),
     "of another issuer": Response(b'{"issuer": "https://other.example"}'),
-    "too large": Response(b" " * (discovery.MAX_BYTES + 1)),
+    "too large": Response(b" " * (exchange.MAX_BYTES + 1)),
 }
 """The ways in which real servers say that their metadata is not at this location."""
 
@@ -193,10 +194,10 @@ def test_a_body_that_stops_is_no_server_that_is_away(monkeypatch):
     def stop(*arguments):
         raise requests.ConnectionError(urllib3.exceptions.ReadTimeoutError(None, "", "Read timed out."))
 
-    monkeypatch.setattr(discovery, "_send", stop)
+    monkeypatch.setattr(exchange, "_send", stop)
 
-    with pytest.raises(discovery.NoAnswer, match=r"^https://as.example/x did not answer within 5 seconds\.$"):
-        discovery.exchange("GET", "https://as.example/x", timeout=5)
+    with pytest.raises(exchange.NoAnswer, match=r"^https://as.example/x did not answer within 5 seconds\.$"):
+        exchange.exchange("GET", "https://as.example/x", timeout=5)
 
 
 def test_the_reference_of_a_refusal_is_kept(site):
@@ -328,21 +329,21 @@ def test_a_redirect_is_not_followed(site, status):
 
 def test_an_answer_of_the_largest_size_is_read(site):
     body = json.dumps(site.metadata()).encode()
-    site.answers[OAUTH] = Response(body + b" " * (discovery.MAX_BYTES - len(body)))
+    site.answers[OAUTH] = Response(body + b" " * (exchange.MAX_BYTES - len(body)))
 
     assert fetch_metadata(site.url).issuer == site.url
 
 
 def test_an_answer_beyond_the_largest_size_is_refused(site):
     body = json.dumps(site.metadata()).encode()
-    site.answers[OAUTH] = Response(body + b" " * (discovery.MAX_BYTES - len(body) + 1))
+    site.answers[OAUTH] = Response(body + b" " * (exchange.MAX_BYTES - len(body) + 1))
 
     with pytest.raises(DiscoveryError, match="more than 1048576 bytes"):
         fetch_metadata(site.url)
 
 
 def test_a_small_answer_that_unpacks_to_a_large_one_is_refused(site):
-    bomb = gzip.compress(b" " * (discovery.MAX_BYTES + 1))
+    bomb = gzip.compress(b" " * (exchange.MAX_BYTES + 1))
     site.answers[OAUTH] = Response(bomb, headers={"Content-Encoding": "gzip"})
 
     with pytest.raises(DiscoveryError, match="more than 1048576 bytes"):
@@ -430,9 +431,9 @@ def test_a_key_for_encryption_is_left_out(site, key):
 
 
 def test_only_so_many_keys_are_looked_at(site, key):
-    site.answers["/jwks"] = {"keys": [key.public_jwk()] * (discovery.MAX_KEYS + 1)}
+    site.answers["/jwks"] = {"keys": [key.public_jwk()] * (MAX_KEYS + 1)}
 
-    assert len(fetch_jwks(site.url + "/jwks")) == discovery.MAX_KEYS
+    assert len(fetch_jwks(site.url + "/jwks")) == MAX_KEYS
 
 
 @pytest.mark.parametrize("keys", [None, "x", {}, 5])

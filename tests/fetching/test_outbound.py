@@ -7,7 +7,8 @@ import threading
 import pytest
 
 from flask_private_key_jwt.errors import ConfigurationError
-from flask_private_key_jwt.fetching.discovery import DiscoveryError, NoAnswer, exchange, fetch_metadata
+from flask_private_key_jwt.fetching.discovery import DiscoveryError, fetch_metadata
+from flask_private_key_jwt.fetching.exchange import NoAnswer, exchange
 from flask_private_key_jwt.fetching.outbound import Outbound, build_outbound
 from tests.servers.https_servers import Authority
 from tests.servers.outbound_site import HOST, ISSUER, ROUTE, company_proxy, company_site, make_authority

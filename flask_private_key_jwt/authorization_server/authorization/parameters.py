@@ -13,7 +13,6 @@ from urllib.parse import parse_qsl, quote_plus
 from ...errors import (
     InvalidRequest,
     InvalidTarget,
-    InvalidToken,
     RegistrationNotSupported,
     UnauthorizedClient,
     UnsupportedResponseType,
@@ -178,7 +177,7 @@ def check_request(
     """Everything else about a request (RFC 6749 §4.1.1, OpenID Connect Core §3.1.2.1).
 
     :param resources: ``OAUTH2_RESOURCES``.
-    :param read_hint: Reads an ID token of this server; :class:`InvalidToken` when it is none.
+    :param read_hint: Reads an ID token of this server; :class:`InvalidRequest` when it is none.
     :raises OAuthError: A parameter is not acceptable; the class says which error that is.
     """
     if parameters.get("registration") is not None:
@@ -195,8 +194,9 @@ def check_request(
         dpop_jkt=_check_jkt(parameters.get("dpop_jkt")),
         prompt=_check_prompt(parameters.get("prompt")),
         max_age=_check_max_age(parameters.get("max_age"), client),
-        login_hint=_check_login_hint(parameters.get("login_hint")),
-        nonce=_check_nonce(parameters.get("nonce")),
+        login_hint=_check_text("login_hint", parameters.get("login_hint"), longest=MAX_LOGIN_HINT_CHARACTERS),
+        # Taken as it is or not at all: one that was cut short would be an attack to its client (OpenID Core §15.5.2).
+        nonce=_check_text("nonce", parameters.get("nonce"), longest=MAX_NONCE_CHARACTERS),
         hinted_subject=_check_hint(parameters, client, read_hint),
     )
 
@@ -246,16 +246,9 @@ def _check_max_age(text: str | None, client: RegisteredClient) -> int | None:
     return int(text)
 
 
-def _check_login_hint(text: str | None) -> str | None:
-    if text is not None and (len(text) > MAX_LOGIN_HINT_CHARACTERS or not text.isprintable()):
-        raise InvalidRequest(f"login_hint is not a text of at most {MAX_LOGIN_HINT_CHARACTERS} characters")
-    return text
-
-
-def _check_nonce(text: str | None) -> str | None:
-    """Taken as it is or not at all: one that was cut short would be an attack to its client (OpenID Core §15.5.2)."""
-    if text is not None and (len(text) > MAX_NONCE_CHARACTERS or not text.isprintable()):
-        raise InvalidRequest(f"nonce is not a text of at most {MAX_NONCE_CHARACTERS} characters")
+def _check_text(name: str, text: str | None, *, longest: int) -> str | None:
+    if text is not None and (len(text) > longest or not text.isprintable()):
+        raise InvalidRequest(f"{name} is not a text of at most {longest} characters")
     return text
 
 
@@ -265,10 +258,7 @@ def _check_hint(
     text = parameters.get("id_token_hint")
     if text is None:
         return parameters.hinted_subject
-    try:
-        hint = read_hint(text)
-    except InvalidToken as refusal:
-        raise InvalidRequest(refusal.reason) from None
+    hint = read_hint(text)
     if hint.client_id != client.client_id:  # it would tell whether another client's user is at this browser
         raise InvalidRequest(f"id_token_hint was issued to {hint.client_id[:80]!r}")
     return hint.subject

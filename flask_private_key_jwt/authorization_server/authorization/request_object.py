@@ -65,15 +65,16 @@ class RequestObjects:
             jwt = self._parse(text)
             _check_client(jwt.claims, client)
             key = self._check_signature(jwt, client, now=now)
-            self._check_audience(jwt.claims.get("aud"))
+            # Perhaps among others (RFC 9101 §4): what another server learns of it is no way in anywhere.
+            jose.check_audience(jwt.claims, self._settings.ISSUER)
             expires = _check_life(jwt.claims)
             if not in_progress:
                 # A clock may be fast, but an exp that has passed is never accepted, because a pushed request waits
                 # until then.
                 jose.check_times(jwt.claims, now=now, skew=self._settings.CLOCK_SKEW_SECONDS, late=0)
+            parameters = _read_parameters(jwt.claims)
         except jose.JoseProblem as problem:
-            raise InvalidRequestObject(f"request object: {problem}") from None
-        parameters = _read_parameters(jwt.claims)
+            raise problem.as_refusal(InvalidRequestObject, "request object") from None
         self._key_use.note(client, key.public.thumbprint)
         return RequestObject(parameters, math.ceil(expires))
 
@@ -92,30 +93,21 @@ class RequestObjects:
             raise InvalidRequestObject("a request object of a public client, which has no key to sign with")
         registered = client.request_object_signing_alg
         if registered is not None and jwt.alg != registered:
-            raise InvalidRequestObject(f"request object: alg {jwt.alg!r} is not the registered {registered!r}")
+            raise jose.JoseProblem(f"alg {jwt.alg!r} is not the registered {registered!r}", cause="alg")
         try:
             return self._signatures.find_signer(jwt, client, now=now)
         except NotSigned as problem:
             prefix = "the client's keys" if problem.keys_are_away else "request object:"
             raise InvalidRequestObject(f"{prefix} {problem}") from None
 
-    def _check_audience(self, given: object) -> None:
-        """The issuer, perhaps among others (RFC 9101 §4): what another server learns of it is no way in anywhere."""
-        values = given if isinstance(given, list) else [given]
-        if given is None or not all(isinstance(value, str) for value in values):
-            raise InvalidRequestObject("request object: aud is missing, or neither a text nor a list of texts")
-        if self._settings.ISSUER not in values:
-            raise InvalidRequestObject(f"request object: aud {_short(given)} does not name {self._settings.ISSUER!r}")
-
 
 def _check_client(claims: jose.Claims, client: RegisteredClient) -> None:
     """Whose it is: not another client's (RFC 9126 §3), and no assertion (RFC 9101 §10.8)."""
-    if (client_id := claims.get("client_id")) != client.client_id:
-        raise InvalidRequestObject(f"request object: client_id {_short(client_id)} is not {client.client_id!r}")
-    if claims.get("iss", client.client_id) != client.client_id:
-        raise InvalidRequestObject(f"request object: iss {_short(claims['iss'])} is not {client.client_id!r}")
+    jose.check_claim(claims, "client_id", client.client_id)
+    if "iss" in claims:
+        jose.check_claim(claims, "iss", client.client_id)
     if claims.get("sub") == client.client_id:
-        raise InvalidRequestObject("request object: sub is the client_id, as in a client assertion")
+        raise jose.JoseProblem("sub is the client_id, as in a client assertion", cause="sub")
 
 
 def _check_life(claims: jose.Claims) -> float:
@@ -125,7 +117,7 @@ def _check_life(claims: jose.Claims) -> float:
     """
     expires = jose.require_date(claims, "exp")
     if expires > jose.require_date(claims, "nbf") + LONGEST_SECONDS:
-        raise jose.JoseProblem(f"exp is more than {LONGEST_SECONDS} s after nbf")
+        raise jose.JoseProblem(f"exp is more than {LONGEST_SECONDS} s after nbf", cause="lives_too_long")
     return expires
 
 
@@ -133,7 +125,7 @@ def _read_parameters(claims: jose.Claims) -> Parameters:
     """What it asks for, as a form would say it; claims that are not known are ignored (RFC 9101 §4)."""
     for name in ("request", "request_uri"):
         if name in claims:
-            raise InvalidRequestObject(f"request object: holds {name!r}, which stands for another one")
+            raise jose.JoseProblem(f"holds {name!r}, which stands for another one")
     values = {name: _read_parameter(name, claims[name]) for name in (*KNOWN, *OBJECTS) if name in claims}
     resource = claims.get("resource", [])
     resources = [_read_text("resource", item) for item in (resource if isinstance(resource, list) else [resource])]
@@ -143,7 +135,7 @@ def _read_parameters(claims: jose.Claims) -> Parameters:
 def _read_parameter(name: str, value: Any) -> str:
     if name in OBJECTS:
         if not isinstance(value, dict):
-            raise InvalidRequestObject(f"request object: {name} is not a JSON object")
+            raise jose.JoseProblem(f"{name} is not a JSON object")
         return json.dumps(value)
     if name == "max_age" and isinstance(value, int) and not isinstance(value, bool):
         return str(value)
@@ -152,14 +144,9 @@ def _read_parameter(name: str, value: Any) -> str:
 
 def _read_text(name: str, value: object) -> str:
     if not isinstance(value, str):
-        raise InvalidRequestObject(f"request object: {name} is not a text")
+        raise jose.JoseProblem(f"{name} is not a text")
     try:
         value.encode()
     except UnicodeEncodeError:  # JSON can spell half of a surrogate pair, which fits into no URL and no database
-        raise InvalidRequestObject(f"request object: {name} is not Unicode") from None
+        raise jose.JoseProblem(f"{name} is not Unicode") from None
     return value
-
-
-def _short(value: object) -> str:
-    """Foreign text for a reason, quoted and bounded."""
-    return repr(value)[:200]

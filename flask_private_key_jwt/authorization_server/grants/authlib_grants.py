@@ -15,7 +15,7 @@ from ..request import FormRequest
 from .authlib_request import AuthenticatedClient, TokenRequest
 from .base import GrantType
 
-GrantDeclaration = tuple[Any, Any]
+GrantRegistration = tuple[Any, Any]
 """A grant class of Authlib's, and its extensions."""
 
 FORBIDDEN_GRANTS = {"password": "it hands a user's password to the client (RFC 9700 §2.4)"}
@@ -31,7 +31,7 @@ class AuthlibGrants:
     """
 
     def __init__(
-        self, server: Any, declared: Sequence[GrantDeclaration], registered: Sequence[GrantDeclaration]
+        self, server: Any, declared: Sequence[GrantRegistration], registered: Sequence[GrantRegistration]
     ) -> None:
         self._server = server
         self._declared = declared

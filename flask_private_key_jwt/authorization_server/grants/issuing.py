@@ -9,7 +9,7 @@ from ...database.deadline import outside_budget
 from ...errors import ConfigurationError, InvalidScope
 from ...settings.server import ServerSettings
 from ..needs import Offered
-from ..tokens.access_token import AccessTokenIssuer, Grant, IssuedAccessToken
+from ..tokens.access_token import AccessTokenIssuer, Grant, IssuedToken
 from ..tokens.id_token import OPENID, IdTokenIssuer
 from ..tokens.revoked import longest_lifetime
 from .base import Allowed
@@ -41,7 +41,7 @@ class TokenMaker:
         self._policies = policies
         self._offered = offered
 
-    def make(self, allowed: Allowed) -> IssuedAccessToken:
+    def make(self, allowed: Allowed) -> IssuedToken:
         """The access token of a grant (RFC 9068), with an ID token for the scope ``openid``. It spends nothing.
 
         An access token lives no longer than a refresh token: a revocation is remembered so long.

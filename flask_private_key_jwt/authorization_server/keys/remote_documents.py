@@ -1,7 +1,8 @@
 """Documents that clients publish, kept for all workers: fresh for a while, fetched by one, served for some time after.
 
 A fetch is claimed in the store before it is made, so that however many workers and callers want it, a document is asked
-for at most once in each cool-down, whether it comes or not. No thread waits for one without a slot.
+for at most once in each cool-down, whether it comes or not. No thread waits for one without a slot. An API, whose one
+issuer its operator named, needs none of that: see ``resource_server/issuer_keys.py``.
 """
 
 import logging

@@ -11,7 +11,7 @@ from ...settings.server import ServerSettings
 from ..client_auth import CLIENT_AUTH_METHODS
 from ..grants import GRANTS
 from ..keys.client_keys import WrongCertificate, read_jwks
-from ..registered_client import RegisteredClient
+from ..registered_client import PUBLIC, RegisteredClient
 
 LABELS = ("x5t", "x5t#S256")
 """Members of a key that limit nothing: one that does not fit costs no key."""

@@ -75,7 +75,7 @@ def _parse(proof: str, settings: ServerSettings) -> jose.JWT:
             proof, typ=_TYPES, algs=settings.ASSERTION_SIGNING_ALGS, max_bytes=settings.ASSERTION_MAX_BYTES
         )
     except jose.JoseProblem as problem:
-        raise InvalidClientMetadata(f"{MEMBER}: {problem}") from None
+        raise problem.as_refusal(InvalidClientMetadata, MEMBER) from None
 
 
 def _check_key(key: ClientKey, proofs: Sequence[jose.JWT], *, audience: str, settings: ServerSettings) -> Mark:
@@ -88,12 +88,12 @@ def _check_key(key: ClientKey, proofs: Sequence[jose.JWT], *, audience: str, set
 
 def _check_claims(jwt: jose.JWT, thumbprint: str, audience: str, settings: ServerSettings) -> Mark:
     """Check that it was made for this client at this server and is good now; return the mark to remember."""
-    if jwt.claims.get("aud") not in (audience, [audience]):
-        raise InvalidClientMetadata(f"{MEMBER}: aud {str(jwt.claims.get('aud'))[:200]!r} is not {audience!r}")
     skew, longest = settings.CLOCK_SKEW_SECONDS, settings.ASSERTION_LIFETIME_SECONDS
     try:
+        if jose.require_audience(jwt.claims) != (audience,):
+            raise jose.JoseProblem(f"aud {jose.shorten(jwt.claims['aud'])} is not {audience!r}", cause="aud")
         jti = jose.require_jti(jwt.claims)
         used_from, until = jose.check_life(jwt.claims, now=clock.now(), skew=skew, longest=longest)
     except jose.JoseProblem as problem:
-        raise InvalidClientMetadata(f"{MEMBER}: {problem}") from None
+        raise problem.as_refusal(InvalidClientMetadata, MEMBER) from None
     return Mark(KEY_POSSESSION, settings.ISSUER, thumbprint, jti, until, used_from)

@@ -10,7 +10,7 @@ from enum import Enum
 from typing import Any
 from urllib.parse import quote_plus, urlencode
 
-from ...errors import InvalidRequest, InvalidToken, UnusableRedirectURI
+from ...errors import InvalidRequest, UnusableRedirectURI
 from ...jose.derived import Secrets
 from ...settings.server import ServerSettings
 from ...tokens.verification import IssuerKeys
@@ -162,10 +162,7 @@ class Logout:
         if text is None:
             sealed = parameters.get(SEALED_HINT)
             return self._sealed.find(sealed) if sealed else None
-        try:
-            return read_id_token_hint(text, issuer=self._settings.ISSUER, keys=self._keys)
-        except InvalidToken as refusal:  # 401 is for machines
-            raise InvalidRequest(refusal.reason) from None
+        return read_id_token_hint(text, issuer=self._settings.ISSUER, keys=self._keys)
 
     def _find_client(self, client_id: str | None, hint: IdTokenHint | None) -> RegisteredClient | None:
         """The client that a request names; one it cannot have is refused, so that its wishes do not count."""

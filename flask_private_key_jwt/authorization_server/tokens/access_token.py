@@ -59,7 +59,7 @@ class Grant:
 
 
 @dataclass(frozen=True, slots=True)
-class IssuedAccessToken:
+class IssuedToken:
     """An issued access token, ready for the answer (RFC 6749 §5.1)."""
 
     value: str
@@ -69,7 +69,7 @@ class IssuedAccessToken:
     """The ID token that goes along, where the scope asks for one (OpenID Connect Core §3.1.3.3)."""
 
     def __repr__(self) -> str:
-        return f"<IssuedAccessToken {self.jti} for {self.grant.client_id!r}>"
+        return f"<IssuedToken {self.jti} for {self.grant.client_id!r}>"
 
     def members(self, *, refresh_token: str | None = None) -> "TokenMembers":
         """The members of the token response.
@@ -109,7 +109,7 @@ class AccessTokenIssuer:
         self._head: tuple[jose.PrivateKey, bytes] | None = None
         """The first part of every token, and the key it was made for."""
 
-    def issue(self, grant: Grant, extra: Mapping[str, Any]) -> IssuedAccessToken:
+    def issue(self, grant: Grant, extra: Mapping[str, Any]) -> IssuedToken:
         """Make the token a grant allows (RFC 9068 §2.2).
 
         :param extra: Further claims, from the application's token policy.
@@ -135,7 +135,7 @@ class AccessTokenIssuer:
             **build_confirmation(grant.proof),
             **extra,
         }
-        return IssuedAccessToken(jose.sign_with_head(self._find_head(signing), claims, signing), jti, grant)
+        return IssuedToken(jose.sign_with_head(self._find_head(signing), claims, signing), jti, grant)
 
     def _find_head(self, signing: jose.PrivateKey) -> bytes:
         known = self._head

@@ -9,7 +9,7 @@ from hashlib import sha256, sha384, sha512
 from typing import Any
 
 from ... import clock
-from ...errors import InvalidToken
+from ...errors import InvalidRequest
 from ...jose import jose
 from ...settings.values import ASYMMETRIC_ALGS
 from ...tokens.verification import IssuerKeys, check_signature
@@ -85,18 +85,14 @@ def read_id_token_hint(text: str, *, issuer: str, keys: IssuerKeys) -> IdTokenHi
     Its time does not count: it says who signed in once, and grants nothing.
 
     :param keys: This server's keys.
-    :raises InvalidToken: It is malformed, no ID token, or not one of ours; or its key is not published any more.
+    :raises InvalidRequest: It is malformed, no ID token, or not one of ours; or its key is not published any more.
     :raises StoreUnavailable: The keys cannot be read.
     """
     try:
         # An access token (at+jwt) is no ID token (RFC 9068 §5, RFC 8725 §3.12).
         jwt = jose.read(text, typ=HINT_TYPES, algs=ASYMMETRIC_ALGS, max_bytes=MAX_HINT_BYTES)
+        jose.check_claim(jwt.claims, "iss", issuer)
+        check_signature(jwt, keys, keys.load())
+        return IdTokenHint(jose.require_text(jwt.claims, "sub"), jose.require_text(jwt.claims, "aud"))
     except jose.JoseProblem as problem:
-        raise InvalidToken(f"id_token_hint: {problem}") from None
-    if jwt.claims.get("iss") != issuer:
-        raise InvalidToken(f"id_token_hint: iss {str(jwt.claims.get('iss'))[:200]!r} is not {issuer!r}")
-    check_signature(jwt, keys, keys.load(), kind="id_token_hint")
-    subject, client_id = jwt.claims.get("sub"), jwt.claims.get("aud")
-    if not isinstance(subject, str) or not isinstance(client_id, str):
-        raise InvalidToken("id_token_hint: sub or aud is not a text")
-    return IdTokenHint(subject, client_id)
+        raise problem.as_refusal(InvalidRequest, "id_token_hint") from None

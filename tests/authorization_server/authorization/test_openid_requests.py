@@ -236,9 +236,9 @@ BAD_HINTS = [
     (lambda build, keys: build(key=keys("ES256", "thief")), "id_token_hint: the issuer has no key with kid"),
     (lambda build, keys: build(iss="https://evil.example"), "id_token_hint: iss 'https://evil.example' is not"),
     (lambda build, keys: build(typ="at+jwt"), "id_token_hint: typ 'at+jwt' is not absent or jwt"),
-    (lambda build, keys: build(sub=None), "id_token_hint: sub or aud is not a text"),
-    (lambda build, keys: build(sub=5), "id_token_hint: sub or aud is not a text"),
-    (lambda build, keys: build(aud=[APP_ID]), "id_token_hint: sub or aud is not a text"),
+    (lambda build, keys: build(sub=None), "id_token_hint: missing claim 'sub'"),
+    (lambda build, keys: build(sub=5), "id_token_hint: sub is not a string"),
+    (lambda build, keys: build(aud=[APP_ID]), "id_token_hint: aud is not a string"),
     (lambda build, keys: build(aud="other"), "id_token_hint was issued to 'other'"),
 ]
 

@@ -26,7 +26,7 @@ from tests.conftest import ASSERTION_TYPE, CLIENT_ID, SECRET, START, TOKEN_URL, 
 TOO_LARGE = {"error": "invalid_request", "error_description": "The request is too large."}
 REFUSALS = [*PUBLIC.values(), TOO_LARGE]
 HOSTILE = settings(
-    max_examples=150, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=100, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 
 # --- what is sent -----------------------------------------------------------------------------------------

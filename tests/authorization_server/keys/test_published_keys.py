@@ -9,7 +9,7 @@ from contextlib import contextmanager
 import pytest
 from sqlalchemy import text
 
-from flask_private_key_jwt.authorization_server import assembly
+from flask_private_key_jwt.authorization_server import client_documents
 from flask_private_key_jwt.errors import InvalidClientMetadata
 from flask_private_key_jwt.fetching.safe_fetch import SafeFetcher
 from tests.conftest import ASSERTION_TYPE, CLIENT_ID, INVALID_CLIENT, close, make_app
@@ -27,7 +27,7 @@ def settings(authority):
 @pytest.fixture(autouse=True)
 def _loopback_only(network, monkeypatch):
     fetcher = functools.partial(SafeFetcher, resolve=network.resolve, connect=network.connect)
-    monkeypatch.setattr(assembly, "SafeFetcher", fetcher)
+    monkeypatch.setattr(client_documents, "SafeFetcher", fetcher)
 
 
 @pytest.fixture

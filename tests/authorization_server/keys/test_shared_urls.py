@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from flask_private_key_jwt.authorization_server import assembly
+from flask_private_key_jwt.authorization_server import client_documents
 from flask_private_key_jwt.authorization_server.state import current_state
 from flask_private_key_jwt.errors import FetchBusy
 from flask_private_key_jwt.fetching.safe_fetch import SafeFetcher
@@ -31,7 +31,7 @@ def settings(authority):
 @pytest.fixture(autouse=True)
 def _loopback_only(network, monkeypatch):
     fetcher = functools.partial(SafeFetcher, resolve=network.resolve, connect=network.connect)
-    monkeypatch.setattr(assembly, "SafeFetcher", fetcher)
+    monkeypatch.setattr(client_documents, "SafeFetcher", fetcher)
 
 
 @pytest.fixture

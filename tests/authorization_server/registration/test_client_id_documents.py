@@ -6,7 +6,7 @@ import logging
 
 import pytest
 
-from flask_private_key_jwt.authorization_server import assembly
+from flask_private_key_jwt.authorization_server import client_documents
 from flask_private_key_jwt.authorization_server.registration.client_id_document import is_client_id_url, read_client
 from flask_private_key_jwt.errors import ConfigurationError
 from flask_private_key_jwt.fetching.safe_fetch import SafeFetcher
@@ -34,7 +34,7 @@ def settings(authority):
 @pytest.fixture(autouse=True)
 def _loopback_only(network, monkeypatch):
     fetcher = functools.partial(SafeFetcher, resolve=network.resolve, connect=network.connect)
-    monkeypatch.setattr(assembly, "SafeFetcher", fetcher)
+    monkeypatch.setattr(client_documents, "SafeFetcher", fetcher)
 
 
 @pytest.fixture

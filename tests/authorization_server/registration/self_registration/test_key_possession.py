@@ -180,7 +180,8 @@ def test_aud_may_be_a_list_of_one(registered, patch, prove, new):
     ids=str,
 )
 def test_proof_for_another_place_or_client_is_none(patch, prove, new, assert_unproven, aud):
-    assert_unproven(patch([new], prove(aud=aud)), "key_possession: aud ")
+    reason = "key_possession: missing claim 'aud'" if aud is None else "key_possession: aud "
+    assert_unproven(patch([new], prove(aud=aud)), reason)
 
 
 def test_proof_with_a_second_audience_is_none(registered, patch, prove, new, assert_unproven):

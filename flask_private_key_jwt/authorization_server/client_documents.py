@@ -1,0 +1,78 @@
+"""What clients publish, and how one app fetches it: their keys, and the registrations of those that are documents."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import partial
+
+import flask
+
+from ..bounded_cache import BYTES_OF_STRANGERS, bytes_for_clients
+from ..fetching.fetch_target import MAX_BYTES_OF_STRANGERS, fetch_policy
+from ..fetching.safe_fetch import SafeFetcher
+from ..settings.server import ServerSettings
+from .keys.client_keys import ClientKeys, KeySet, read_key_set
+from .keys.fetch_slots import FetchSlots
+from .keys.newcomers import Newcomers
+from .keys.remote_documents import RemoteDocuments, cache_policy
+from .registration.client_id_document import MAX_BYTES, ClientIdDocuments, read_client
+from .stores.app_stores import AppStores
+from .stores.contracts import ClientStore, FetchedDocumentStore
+
+
+def build_slots(settings: ServerSettings) -> FetchSlots:
+    """How many may wait at once for what clients publish."""
+    return FetchSlots(settings.FETCH_CONCURRENCY, _find_address)
+
+
+def build_client_store(
+    settings: ServerSettings, stores: AppStores, slots: FetchSlots, *, grant_types: Callable[[], Sequence[str]]
+) -> ClientStore:
+    """The registered clients, and those whose ``client_id`` is the URL of their registration, where that is on."""
+    if not settings.CLIENT_ID_METADATA_DOCUMENTS:
+        return stores.clients
+    policy = replace(fetch_policy(settings, hosts=settings.CLIENT_ID_HOSTS), max_bytes=MAX_BYTES)
+    fetcher = SafeFetcher(policy)
+    published = RemoteDocuments(
+        stores.documents,
+        fetcher,
+        cache_policy(settings),
+        partial(read_client, settings=settings, grant_types=grant_types),
+        kind="client",
+        size=settings.CLIENT_CACHE_SIZE,
+        max_bytes=BYTES_OF_STRANGERS,
+        take_slot=slots.for_others,
+        admit=Newcomers(_find_address).admit,
+    )
+    return ClientIdDocuments(stores.clients, published, fetcher.check_url)
+
+
+def build_client_keys(settings: ServerSettings, documents: FetchedDocumentStore, slots: FetchSlots) -> ClientKeys:
+    """The keys of clients: registered by value, or published at a ``jwks_uri``, the operator's clients' apart."""
+    policy = fetch_policy(settings, hosts=settings.JWKS_HOSTS)
+    of_operators_clients: RemoteDocuments[KeySet] = RemoteDocuments(
+        documents,
+        SafeFetcher(policy),
+        cache_policy(settings),
+        read_key_set,
+        kind="operator-jwks",
+        size=settings.CLIENT_CACHE_SIZE,
+        max_bytes=bytes_for_clients(settings.CLIENT_CACHE_SIZE),
+        take_slot=slots.for_operators_clients,
+    )
+    of_others: RemoteDocuments[KeySet] = RemoteDocuments(
+        documents,
+        SafeFetcher(replace(policy, max_bytes=MAX_BYTES_OF_STRANGERS)),
+        cache_policy(settings),
+        read_key_set,
+        kind="jwks",
+        size=settings.CLIENT_CACHE_SIZE,
+        max_bytes=BYTES_OF_STRANGERS,
+        take_slot=slots.for_others,
+        admit=Newcomers(_find_address).admit,
+    )
+    return ClientKeys(settings, of_operators_clients, of_others)
+
+
+def _find_address() -> str:
+    """Where the current request comes from, as the app sees it: behind a proxy, ``ProxyFix`` decides."""
+    return (flask.request.remote_addr or "") if flask.has_request_context() else ""
