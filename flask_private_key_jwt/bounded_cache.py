@@ -3,7 +3,6 @@
 import sys
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Mapping
-from dataclasses import fields, is_dataclass
 from threading import Lock
 from typing import Any, Generic, TypeVar
 
@@ -20,6 +19,8 @@ OPAQUE_BYTES = 2048
 """What an object weighs that cannot be looked into: a parsed key, say."""
 ENTRY_BYTES = 200
 """What an entry costs besides its key and its value."""
+_PLAIN = frozenset({type(None), bool, str, bytes, int, float})
+_ALL = object()
 LARGEST_PART = 16
 """An entry that weighs more than this part of the whole is not kept: a few of them would push out all others."""
 
@@ -60,16 +61,19 @@ class BoundedCache(Generic[K, V]):
             self._kept.move_to_end(key)
             return entry[0]
 
-    def keep(self, key: K, value: V, *, equals: Callable[[V], bool] = lambda _other: False) -> V:
+    def keep(
+        self, key: K, value: V, *, equals: Callable[[V], bool] = lambda _other: False, weighed: object = _ALL
+    ) -> V:
         """Keep *value*, unless it is too large for this cache; what was kept under *key* before is gone then, too.
 
+        :param weighed: The part of *value* that counts, where another cache has weighed the rest.
         :param equals: Whether what another thread kept meanwhile is as good: then that one stays.
         :return: *value*, or that one.
         """
         known = self.get(key)
         if known is not None and (known is value or equals(known)):
             return known
-        weight = ENTRY_BYTES + weigh(key) + weigh(value)
+        weight = ENTRY_BYTES + weigh(key) + weigh(value if weighed is _ALL else weighed)
         with self._lock:
             entry = self._kept.get(key)
             if entry is not None and equals(entry[0]):
@@ -98,8 +102,12 @@ def weigh(value: object) -> int:
     weight, rest = 0, [value]
     while rest:
         part: Any = rest.pop()
-        if part is None or isinstance(part, (bool, str, bytes, int, float)):
+        kind = type(part)
+        if kind in _PLAIN:
             weight += sys.getsizeof(part)
+        elif (members := getattr(kind, "__dataclass_fields__", None)) is not None:
+            weight += sys.getsizeof(part)
+            rest.extend([getattr(part, name) for name in members])
         elif isinstance(part, Mapping):
             weight += sys.getsizeof(part) if isinstance(part, dict) else sys.getsizeof(dict(part))
             rest.extend(part.keys())
@@ -107,9 +115,8 @@ def weigh(value: object) -> int:
         elif isinstance(part, (list, tuple, set, frozenset)):
             weight += sys.getsizeof(part)
             rest.extend(part)
-        elif is_dataclass(part):
+        elif isinstance(part, (str, bytes, int, float)):
             weight += sys.getsizeof(part)
-            rest.extend(getattr(part, member.name) for member in fields(part))
         else:
             weight += OPAQUE_BYTES
     return weight

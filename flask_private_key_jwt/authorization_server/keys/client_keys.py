@@ -123,7 +123,8 @@ class ClientKeys:
             return kept.keys
         keys = load_client_keys(client)
         if is_vouched_for:
-            self._kept.keep(client.client_id, _Kept(client, keys))
+            # The store of clients has weighed the client, and the operator's are as large as the operator makes them.
+            self._kept.keep(client.client_id, _Kept(client, keys), weighed=keys)
         return keys
 
 
