@@ -1,5 +1,6 @@
 """The fixtures every test shares: a clock to move, keys made once, an app, valid messages to change one thing of."""
 
+import gc
 import os
 import secrets
 import sys
@@ -42,6 +43,12 @@ SLOW_FOLDERS = ("faults", "demo", "third_party", "bench")
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """The long tests begin first, so that no processor waits for one of them at the end."""
     items.sort(key=lambda item: item.path.parent.name not in SLOW_FOLDERS)
+
+
+def pytest_collection_finish() -> None:
+    """What was collected stays to the end: the garbage collector need not look at it again and again."""
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_xdist_auto_num_workers() -> int | None:

@@ -19,7 +19,7 @@ ROOT = Path(__file__).parents[1]
 PACKAGE = "flask_private_key_jwt"
 FILE = re.compile(r"(?<![\w/.:-])((?:[\w-]+/)*[\w-]+\.(?:py|md|html))\b(?!\.\w)")
 ROLE = re.compile(r":(?:class|meth|data|func|mod|attr|exc):`~?([\w.]+)`")
-PAGES = [ROOT / "pyproject.toml", *sorted({*ROOT.glob("*.md"), *ROOT.glob("*/*.md")} - {ROOT / "docs/architecture.md"})]
+PAGES = [ROOT / "pyproject.toml", *sorted({*ROOT.glob("*.md"), *ROOT.glob("*/*.md")})]
 NOBODYS = {"utils.py"}
 """What is named because it must never be there."""
 

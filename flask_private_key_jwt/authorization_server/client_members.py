@@ -7,6 +7,7 @@ registers it, not where the database is read: a client stays what it is when a r
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, Literal
 
 from ..errors import InvalidClientMetadata
@@ -70,16 +71,18 @@ def check_members(members: Members, given: Mapping[str, Any], settings: ServerSe
 
     :raises InvalidClientMetadata: A value is not acceptable; the reason says which and why.
     """
-    values: dict[str, Any] = {}
+    attributes: dict[str, Any] = {}
+    metadata: dict[str, Any] = {}
     for name, member in members.items():
         if name not in given:
             continue
         kind = member.kind
         try:
-            values[name] = kind.read(given[name]) if kind.check is None else kind.check(given[name], settings)
+            value = kind.read(given[name]) if kind.check is None else kind.check(given[name], settings)
         except ValueError as error:
             raise member.refusal(f"{name} {error}") from None
-    return _with_metadata(members, values)
+        (attributes if member.has_attribute else metadata)[name] = value
+    return {**attributes, "metadata": metadata}
 
 
 def load_members(members: Members, kept: Mapping[str, Any]) -> dict[str, Any]:
@@ -87,17 +90,18 @@ def load_members(members: Members, kept: Mapping[str, Any]) -> dict[str, Any]:
 
     :raises ValueError: A value is of another type; the sentence says which.
     """
-    values: dict[str, Any] = {}
+    attributes: dict[str, Any] = {}
+    metadata: dict[str, Any] = {}
     for name, value in kept.items():
         member = members.get(name)
         if member is None:
-            values[name] = value
+            metadata[name] = value
         elif not member.has_column:
             try:
-                values[name] = member.kind.read(value)
+                (attributes if member.has_attribute else metadata)[name] = member.kind.read(value)
             except ValueError as error:
                 raise ValueError(f"{name} {error}") from None
-    return _with_metadata(members, values)
+    return {**attributes, "metadata": MappingProxyType(metadata)}
 
 
 def dump_members(members: Members, client: Any) -> dict[str, Any]:
@@ -112,12 +116,6 @@ def describe_members(members: Members, client: Any, *, for_people: bool) -> dict
     :param for_people: Whether the client acts for people.
     """
     return _write(members, client, for_people=for_people)
-
-
-def _with_metadata(members: Members, values: dict[str, Any]) -> dict[str, Any]:
-    """The values by attribute, those without one together in ``metadata``."""
-    attributes = {name: value for name, value in values.items() if name in members and members[name].has_attribute}
-    return {**attributes, "metadata": {name: value for name, value in values.items() if name not in attributes}}
 
 
 def _write(members: Members, client: Any, *, for_people: bool) -> dict[str, Any]:

@@ -338,6 +338,14 @@ def test_a_client_whose_metadata_cannot_be_read_may_do_nothing_wherever_its_keys
     assert caplog.messages == ["client 'console' cannot authenticate: its client_metadata is not a JSON object"]
 
 
+def test_nobody_changes_the_client_that_all_share(sqlite_database):
+    add(sqlite_database, build_client())
+    found = open_store(sqlite_database).find("console")
+
+    with pytest.raises(TypeError):
+        found.metadata["client_uri"] = "https://evil.example"
+
+
 def test_metadata_never_takes_the_place_of_a_column(sqlite_database):
     add(sqlite_database, build_client(enabled=False, metadata={}))
     forged = {
