@@ -69,7 +69,7 @@ class PrivateKeyJWTAuthentication:
             jwt = self._parse(_one_assertion(request))
             client = self._load_client(jwt.claims, request)
         except jose.JoseProblem as problem:
-            raise InvalidClient(f"assertion: {problem}") from None
+            raise problem.as_refusal(InvalidClient, "assertion") from None
         with attributed_to(client.client_id):
             return self._check(jwt, client, request)
 
@@ -81,7 +81,7 @@ class PrivateKeyJWTAuthentication:
             used_from, until = self._check_life(jwt.claims, client, now=now)
             jti = jose.require_jti(jwt.claims)
         except jose.JoseProblem as problem:
-            raise InvalidClient(f"assertion: {problem}") from None
+            raise problem.as_refusal(InvalidClient, "assertion") from None
         mark = Mark(ASSERTION, self._settings.ISSUER, client.client_id, jti, until, used_from)
         return VerifiedAssertion(client, (mark,), key.public.thumbprint)
 
@@ -95,19 +95,20 @@ class PrivateKeyJWTAuthentication:
         )
         # A request object whose client forgot typ and gave it a sub goes through browsers (RFC 9101 §10.8).
         if "response_type" in jwt.claims:
-            raise InvalidClient("assertion: holds a response_type, as a request object does")
+            raise jose.JoseProblem("holds a response_type, as a request object does")
         return jwt
 
     def _load_client(self, claims: jose.Claims, request: FormRequest) -> RegisteredClient:
         """RFC 7523 §3, items 1 and 2: ``iss`` and ``sub`` are the client_id of a registered client."""
-        for name in ("iss", "sub"):
-            jose.require_text(claims, name)
-        if claims["iss"] != claims["sub"]:
-            raise InvalidClient(f"assertion: iss {_short(claims['iss'])} is not sub {_short(claims['sub'])}")
-        if (client_id := request.get("client_id")) not in (None, claims["sub"]):
-            raise InvalidClient(f"client_id {_short(client_id)} is not the assertion's sub {_short(claims['sub'])}")
+        issuer, subject = jose.require_text(claims, "iss"), jose.require_text(claims, "sub")
+        if issuer != subject:
+            raise jose.JoseProblem(f"iss {jose.shorten(issuer)} is not sub {jose.shorten(subject)}", cause="iss")
+        if (client_id := request.get("client_id")) not in (None, subject):
+            raise InvalidClient(
+                f"client_id {jose.shorten(client_id)} is not the assertion's sub {jose.shorten(subject)}"
+            )
         try:
-            return load_enabled(self._clients, claims["sub"])
+            return load_enabled(self._clients, subject)
         except NotAdmitted as problem:
             raise InvalidClient(str(problem)) from None
 
@@ -117,7 +118,7 @@ class PrivateKeyJWTAuthentication:
             raise InvalidClient(f"the client is registered for {client.token_endpoint_auth_method!r}")
         registered = client.token_endpoint_auth_signing_alg
         if registered is not None and jwt.alg != registered:
-            raise InvalidClient(f"assertion: alg {jwt.alg!r} is not the registered {registered!r}")
+            raise jose.JoseProblem(f"alg {jwt.alg!r} is not the registered {registered!r}", cause="alg")
         try:
             return self._signatures.find_signer(jwt, client, now=now)
         except NotSigned as problem:
@@ -130,20 +131,17 @@ class PrivateKeyJWTAuthentication:
         Any further accepted value lets a hostile server pass on an assertion that a client made for it. So the operator
         says it for its own clients only; a stranger's registration is held to the issuer.
         """
-        given = jwt.claims.get("aud")
+        values = jose.require_audience(jwt.claims)
         strict = self._settings.PROFILE == "fapi2"
-        if strict and not isinstance(given, str):
-            raise InvalidClient("assertion: aud is not a string")  # FAPI 2.0 Security Profile §5.3.2.1
-        values = given if isinstance(given, list) else [given]
+        if strict and not isinstance(jwt.claims["aud"], str):
+            raise jose.JoseProblem("aud is not a string", cause="aud")  # FAPI 2.0 Security Profile §5.3.2.1
         accepted = {self._settings.ISSUER}
         if self._may_name_endpoints(client) and not strict and jwt.typ != EXPLICIT_TYPE:
             accepted |= {self._token_url, request.url}
         elif len(values) != 1:
-            raise InvalidClient("assertion: aud is not exactly one value")
-        if "aud" not in jwt.claims:
-            raise InvalidClient("assertion: missing claim 'aud'")
-        if not values or any(not isinstance(value, str) or value not in accepted for value in values):
-            raise InvalidClient(f"assertion: aud {str(given)[:200]!r} is not {sorted(accepted)}")
+            raise jose.JoseProblem("aud is not exactly one value", cause="aud")
+        if not values or not accepted.issuperset(values):
+            raise jose.JoseProblem(f"aud {jose.shorten(jwt.claims['aud'])} is not {sorted(accepted)}", cause="aud")
 
     def _may_name_endpoints(self, client: RegisteredClient) -> bool:
         for_all = self._settings.ASSERTION_AUDIENCE == "compatibility" and client.is_vouched_for(self._settings)
@@ -169,8 +167,3 @@ def _one_assertion(request: FormRequest) -> str:
     if kind != ASSERTION_TYPE:
         raise InvalidClient(f"client_assertion_type {(kind or '')[:100]!r} is not {ASSERTION_TYPE}")
     return assertion
-
-
-def _short(text: str | None) -> str:
-    """Foreign text for a reason, quoted and bounded."""
-    return repr((text or "")[:100])

@@ -22,7 +22,7 @@ from ...errors import (
 from ...refusal import REFERENCE_HEADER
 from ..authorization.authorizer import STAND_INS, OpenedRequest
 from ..authorization.interaction import ConsentPage, Person, SignIn, Step, is_sign_in_enough, next_step
-from ..authorization.parameters import KNOWN, AuthorizationRequest, collect, read_query
+from ..authorization.parameters import KNOWN, AuthorizationRequest, read_query
 from ..authorization.response import SUBMIT_SCRIPT_HASH, ResponseTarget, build_form_page, build_location, build_onward
 from ..request import REPEATABLE
 from ..state import State, current_state
@@ -33,7 +33,7 @@ from .pages import (
     answer_with_page,
     build_refusal_page,
     describe,
-    read_posted,
+    read_page_request,
     send_to,
 )
 from .strict_session import find_way_in, read_own_query
@@ -66,14 +66,13 @@ def authorization() -> ResponseReturnValue:
 
 
 def _respond() -> ResponseReturnValue:
-    state, http = current_state(), flask.request
-    here = http.script_root + http.path
-    form = read_posted(state.settings.REQUEST_MAX_BYTES) if http.method == "POST" else []
-    decision = collect(form, only=("decision_token", "decision")).values
-    if http.method == "POST" and "decision_token" not in decision:
+    state = current_state()
+    asked = read_page_request(state.settings.REQUEST_MAX_BYTES)
+    if asked.is_posted:
         # OpenID Connect Core §3.1.2.1. From here on it is in the URL: sign-in has to find the way back.
-        return flask.redirect(f"{here}?{urlencode([pair for pair in form if pair[0] in IN_THE_URL])}", 303)
-    return find_way_in() or _visit(state, here, decision)
+        query = urlencode([pair for pair in asked.form if pair[0] in IN_THE_URL])
+        return flask.redirect(f"{asked.here}?{query}", 303)
+    return find_way_in() or _visit(state, asked.here, asked.decision)
 
 
 def _visit(state: State, here: str, decision: Mapping[str, str]) -> ResponseReturnValue:

@@ -16,7 +16,7 @@ from ..authorization.response import Onward, name_place
 from ..sign_out.logout import KNOWN, SEALED_HINT, LogoutPage, LogoutRequest, LogoutStep, next_logout_step
 from ..state import State, current_state
 from .browser_session import BrowserSession
-from .pages import answer_with_page, read_posted, send_to
+from .pages import answer_with_page, read_page_request, send_to
 from .strict_session import find_way_in, read_own_query
 
 NAME = "logout"
@@ -44,23 +44,21 @@ def logout() -> ResponseReturnValue:
 
 
 def _respond() -> ResponseReturnValue:
-    state, http = current_state(), flask.request
-    here = http.script_root + http.path
-    form = read_posted(state.settings.REQUEST_MAX_BYTES) if http.method == "POST" else []
-    decision = collect(form, only=("decision_token", "decision")).values
-    if http.method == "POST" and "decision_token" not in decision:
+    state = current_state()
+    asked = read_page_request(state.settings.REQUEST_MAX_BYTES)
+    if asked.is_posted:
         # Browsers send no SameSite=Lax cookie with another site's form: who is signed in is seen after the redirect.
         # Nothing is written to the session before that, or it would take the place of the real one.
-        return send_to(f"{here}?{state.logout.build_query(collect(form, only=KNOWN))}")
+        return send_to(f"{asked.here}?{state.logout.build_query(collect(asked.form, only=KNOWN))}")
     if (way_in := find_way_in()) is not None:
         return way_in
     session = BrowserSession(state.settings, state.secrets)
     request = state.logout.read(collect(read_query(read_own_query()), only=(*KNOWN, SEALED_HINT)))
-    visit = SignOutVisit(state, session, request, f"{here}?{request.build_query()}")
+    visit = SignOutVisit(state, session, request, f"{asked.here}?{request.build_query()}")
     person = state.people.find_person(session)
-    if decision and person:
-        return _decide(visit, person, decision)
-    if decision and session.was_decided_with(decision["decision_token"], visit.name):
+    if asked.decision and person:
+        return _decide(visit, person, asked.decision)
+    if asked.decision and session.was_decided_with(asked.decision["decision_token"], visit.name):
         return _leave(visit, confirmed=True, seen=True)  # the button was pressed twice
     return _proceed(visit, person)
 

@@ -1,6 +1,7 @@
 """What endpoints for people share: posted forms within limits, refusals as pages, and the headers of every answer."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 import flask
 from flask.typing import ResponseReturnValue
@@ -16,6 +17,7 @@ from ...errors import (
     TemporarilyUnavailable,
 )
 from ...refusal import REFERENCE_HEADER, describe_refusal
+from ..authorization.parameters import collect
 from ..authorization.response import Onward
 from ..registered_uris import find_picture_origin
 from ..request import FORM_TYPE, MAX_PARAMETERS, read_body
@@ -68,12 +70,34 @@ def _check_served(state: State) -> None:
         raise MethodNotAllowed(f"method {method[:20]!r}", allow=endpoint.methods)
 
 
-def read_posted(max_bytes: int) -> list[tuple[str, str]]:
-    """The form of a post, as pairs, within the limits of :func:`.request.read_form`.
+@dataclass(frozen=True, slots=True)
+class PageRequest:
+    """What a browser asks of a page that has a request of a client's and a person's decision about it."""
 
-    :raises InvalidRequest: It is not a form, cannot be read, or has too many parameters.
+    here: str
+    """The path of the endpoint, as the browser sees it."""
+    form: Sequence[tuple[str, str]] = field(repr=False)
+    """What was posted; nothing, unless something was."""
+    decision: Mapping[str, str] = field(repr=False)
+    """What the person decided; empty, unless they did."""
+    is_posted: bool
+    """Whether a client's request was posted, and no decision about one: it has to go on as a URL."""
+
+
+def read_page_request(max_bytes: int) -> PageRequest:
+    """Read the current request, within the limits of :func:`.request.read_form`.
+
+    :raises InvalidRequest: What was posted is not a form, cannot be read, or has too many parameters.
     :raises PayloadTooLarge: It is longer than *max_bytes*.
     """
+    http = flask.request
+    form = _read_posted(max_bytes) if http.method == "POST" else []
+    decision = collect(form, only=("decision_token", "decision")).values
+    is_posted = http.method == "POST" and "decision_token" not in decision
+    return PageRequest(http.script_root + http.path, form, decision, is_posted)
+
+
+def _read_posted(max_bytes: int) -> list[tuple[str, str]]:
     http = flask.request
     if http.mimetype != FORM_TYPE:
         raise InvalidRequest(f"content type {http.mimetype[:80]!r} is not {FORM_TYPE}")

@@ -6,6 +6,7 @@ from typing import Any
 
 from ...database.deadline import outside_budget
 from ...errors import InactiveToken, InvalidClient, InvalidRequest
+from ...jose.jose import require_audience
 from ...settings.server import ServerSettings
 from ...tokens.verification import AccessToken
 from ..registered_client import RegisteredClient
@@ -26,8 +27,8 @@ def may_introspect(caller: RegisteredClient, claims: Mapping[str, Any]) -> bool:
 
     One token may be for several resource servers; each of them sees it.
     """
-    audience = claims["aud"] if isinstance(claims["aud"], list) else [claims["aud"]]
-    return claims["client_id"] == caller.client_id or not set(audience).isdisjoint(caller.introspection_resources)
+    audiences = require_audience(claims)
+    return claims["client_id"] == caller.client_id or not set(audiences).isdisjoint(caller.introspection_resources)
 
 
 class TokenIntrospector:

@@ -12,12 +12,6 @@ from tests.servers.throwaway import server_url
 
 
 @pytest.fixture(scope="session")
-def postgres_server() -> Iterator[str]:
-    with server_url("postgres") as url:
-        yield url
-
-
-@pytest.fixture(scope="session")
 def redis_server() -> Iterator[str]:
     with server_url("redis") as url:
         yield url

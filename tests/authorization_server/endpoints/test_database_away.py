@@ -1,10 +1,7 @@
 """Row I20: an application's database that is away is a 503; nothing is issued, and it comes back by itself."""
 
-import secrets
-
 import pytest
-from sqlalchemy import create_engine, text
-from sqlalchemy.engine import make_url
+from sqlalchemy import text
 
 from tests.authorization_server.endpoints.answers import assert_json_never_stored, assert_refused, assert_unavailable
 from tests.conftest import CLIENT_ID, close, make_app
@@ -12,22 +9,9 @@ from tests.conftest import CLIENT_ID, close, make_app
 
 # --- the whole database ---------------------------------------------------------------------------------------
 @pytest.fixture
-def own_database(postgres_server):
-    """The URL of a PostgreSQL database that only this test uses."""
-    name = f"pkjwt_{secrets.token_hex(4)}"
-    engine = create_engine(postgres_server, isolation_level="AUTOCOMMIT")
-    with engine.connect() as connection:
-        connection.execute(text(f"CREATE DATABASE {name}"))
-    yield make_url(postgres_server).set(database=name).render_as_string(hide_password=False)
-    with engine.connect() as connection:
-        connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
-    engine.dispose()
-
-
-@pytest.fixture
-def postgres_app(own_database, lead):
+def postgres_app(postgres_url, lead):
     """An app with all its tables in PostgreSQL, and the way there."""
-    url, line = lead(own_database)
+    url, line = lead(postgres_url)
     app, oauth, db = make_app(url, OAUTH2_REPLAY_STORE="sql")
     yield app, oauth, db, line
     close(app, db)

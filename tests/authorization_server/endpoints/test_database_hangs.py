@@ -1,6 +1,5 @@
 """A database that does not answer is a 503 at every endpoint, within the time that a request gives its stores."""
 
-import secrets
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -10,7 +9,6 @@ from urllib.parse import urlencode
 import flask
 import pytest
 from sqlalchemy import create_engine, text
-from sqlalchemy.engine import make_url
 
 from flask_private_key_jwt import ResourceProtector, current_token
 from tests.conftest import API, ASSERTION_TYPE, CLIENT_ID, close, make_app
@@ -27,23 +25,10 @@ class User:
 
 
 @pytest.fixture
-def own_database(postgres_server: str) -> Iterator[str]:
-    """The URL of a PostgreSQL database that only this test uses."""
-    name = f"pkjwt_{secrets.token_hex(4)}"
-    engine = create_engine(postgres_server, isolation_level="AUTOCOMMIT")
-    with engine.connect() as connection:
-        connection.execute(text(f"CREATE DATABASE {name}"))
-    yield make_url(postgres_server).set(database=name).render_as_string(hide_password=False)
-    with engine.connect() as connection:
-        connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
-    engine.dispose()
-
-
-@pytest.fixture
-def server(own_database: str) -> Iterator[Any]:
+def server(postgres_url: str) -> Iterator[Any]:
     """An authorization server with people, and an API in the same app."""
     app, oauth, db = make_app(
-        own_database,
+        postgres_url,
         OAUTH2_REPLAY_STORE="sql",
         OAUTH2_RESOURCE=API,
         OAUTH2_REGISTRATION="token",
@@ -60,12 +45,12 @@ def server(own_database: str) -> Iterator[Any]:
 
 
 @pytest.fixture
-def lock(own_database: str) -> Callable[..., Any]:
+def lock(postgres_url: str) -> Callable[..., Any]:
     """``with lock("client"):`` nobody's statement on that table is answered before the end of the block."""
 
     @contextmanager
     def lock(table: str) -> Iterator[None]:
-        engine = create_engine(own_database)
+        engine = create_engine(postgres_url)
         with engine.begin() as connection:
             connection.execute(text(f"LOCK TABLE oauth2_{table} IN ACCESS EXCLUSIVE MODE"))
             yield

@@ -1,48 +1,21 @@
 """Several processes that want the last use of a registration token: one registers, the others are refused."""
 
-import secrets
 import subprocess
 import sys
 
 import pytest
-from sqlalchemy import create_engine, func, select, text
-from sqlalchemy.engine import make_url
+from sqlalchemy import func, select
 
 from flask_private_key_jwt.authorization_server.state import current_state
 from tests.authorization_server.registration.self_registration.registration_racer import COUNT
 from tests.checkout import CHECKOUT
 from tests.conftest import close, make_app
-from tests.servers.throwaway import server_url
 
 RACER = "tests.authorization_server.registration.self_registration.registration_racer"
 TOKENS = 10
 
 
-@pytest.fixture(scope="session")
-def postgres_server():
-    with server_url("postgres") as url:
-        yield url
-
-
-@pytest.fixture
-def postgres(postgres_server):
-    """The URL of a PostgreSQL database that only this test uses."""
-    name = f"pkjwt_{secrets.token_hex(4)}"
-    engine = create_engine(postgres_server, isolation_level="AUTOCOMMIT")
-    with engine.connect() as connection:
-        connection.execute(text(f"CREATE DATABASE {name}"))
-    yield make_url(postgres_server).set(database=name).render_as_string(hide_password=False)
-    with engine.connect() as connection:
-        connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
-    engine.dispose()
-
-
-@pytest.fixture
-def sqlite(tmp_path):
-    return f"sqlite:///{tmp_path}/race.sqlite"
-
-
-@pytest.fixture(params=["sqlite", "postgres"])
+@pytest.fixture(params=["sqlite_url", "postgres_url"])
 def database(request):
     """The URL of an empty database of each kind."""
     return request.getfixturevalue(request.param)
