@@ -19,7 +19,7 @@ from sqlalchemy.pool import NullPool
 from sqlalchemy.schema import DropTable
 
 from flask_private_key_jwt.authorization_server.stores.tables.models import Tables, build_tables
-from flask_private_key_jwt.database.engine import use_wal
+from flask_private_key_jwt.database.sqlite import use_wal
 from flask_private_key_jwt.replay.base import ASSERTION, Mark, ReplayStore
 from flask_private_key_jwt.replay.loading import load_replay_store
 

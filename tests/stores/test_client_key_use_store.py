@@ -13,7 +13,7 @@ from sqlalchemy import insert
 from flask_private_key_jwt.authorization_server.stores.contracts import KeyUse
 from flask_private_key_jwt.authorization_server.stores.sql.client_key_use import SQLAlchemyClientKeyUseStore
 from flask_private_key_jwt.authorization_server.stores.tables.models import build_columns
-from flask_private_key_jwt.database.driver import Database
+from flask_private_key_jwt.database.database import Database
 from flask_private_key_jwt.database.missing_tables import ADVICE
 from flask_private_key_jwt.errors import StoreUnavailable
 from tests.conftest import START

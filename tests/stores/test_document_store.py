@@ -15,8 +15,8 @@ from flask_private_key_jwt.authorization_server.stores.contracts import (
 )
 from flask_private_key_jwt.authorization_server.stores.sql.documents import SQLAlchemyFetchedDocumentStore
 from flask_private_key_jwt.authorization_server.stores.tables.models import build_tables
-from flask_private_key_jwt.database.driver import Database
-from flask_private_key_jwt.database.engine import use_wal
+from flask_private_key_jwt.database.database import Database
+from flask_private_key_jwt.database.sqlite import use_wal
 from flask_private_key_jwt.errors import StoreUnavailable
 from tests.keys.memory_documents import MemoryDocumentStore
 

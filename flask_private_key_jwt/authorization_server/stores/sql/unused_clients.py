@@ -8,7 +8,7 @@ from sqlalchemy import ColumnElement, delete, select
 
 from .... import clock
 from ....database.batches import BATCH_ROWS, Rest, no_rest
-from ....database.driver import Database
+from ....database.database import Database
 from ..tables.models import Tables
 
 TRACED_GRANTS = frozenset({"client_credentials", "authorization_code", "refresh_token"})
