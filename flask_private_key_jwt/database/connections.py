@@ -1,38 +1,47 @@
-"""Where a statement gets its connection: from the engine's pool, or one of its own on an SQLite file."""
+"""Where a statement of ``driver.py`` gets its connection: from the engine's pool, or a kept one on an SQLite file."""
 
 import os
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Sequence
+from dataclasses import dataclass
 from threading import Lock
-from typing import Protocol
+from typing import Any, Protocol
 
-from sqlalchemy import event
+from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
 from sqlalchemy.engine import Engine
-from sqlalchemy.pool import PoolProxiedConnection, QueuePool
+from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.pool import Pool, PoolProxiedConnection, QueuePool
 
-from ..errors import StoreUnavailable
 from .deadline import seconds_left
-from .engine import SLACK_SECONDS, TIMEOUT_SECONDS, wait_for_writers
 from .engine_deadline import EngineDeadline
+from .sqlite import SLACK_SECONDS, TIMEOUT_SECONDS, wait_for_writers
 
-_PATIENCE = "flask_private_key_jwt.patience"
-"""Where a kept connection notes how long its statements wait for another writer, in seconds."""
+
+@dataclass(slots=True, eq=False)
+class Lent:
+    """A connection without an open transaction, and a cursor on it."""
+
+    connection: PoolProxiedConnection
+    cursor: Any
+    patience_seconds: float = 0
+    """How long its statements wait for another writer, where that is known."""
 
 
 class Connections(Protocol):
     """Lends connections of one engine, each to one thread at a time. Errors are the driver's and SQLAlchemy's."""
 
-    needs_commit: bool
-    """Whether a statement that writes must be followed by COMMIT."""
-    writing: AbstractContextManager[None]
-    """Held from before :meth:`take` until after :meth:`give_back` by whoever writes."""
     need_watch: bool
     """Whether a server may leave them waiting for ever."""
+    pool_events: Sequence[str]
+    """Events of the engine's pool that are not sent, although a connection is used."""
 
-    def take(self) -> PoolProxiedConnection:
-        """A connection without an open transaction."""
+    def take(self) -> Lent:
+        """A connection for one statement."""
 
-    def give_back(self, connection: PoolProxiedConnection) -> None:
-        """Take *connection* back, valid or not, and roll back whatever it still holds."""
+    def commit(self, lent: Lent) -> None:
+        """Commit what a statement wrote, unless it is committed already."""
+
+    def give_back(self, lent: Lent) -> None:
+        """Take a connection back, valid or not, and roll back whatever it still holds."""
 
 
 def lend_connections(engine: Engine, deadline: EngineDeadline) -> Connections:
@@ -42,10 +51,19 @@ def lend_connections(engine: Engine, deadline: EngineDeadline) -> Connections:
     """
     if engine.dialect.name == "postgresql":
         return AutocommitConnections(engine)
-    # An SQLite database in memory lives in its one connection; NullPool asks for a fresh one each time.
-    if engine.dialect.name == "sqlite" and isinstance(engine.pool, QueuePool):
-        return KeptConnections(engine, deadline)
-    return PooledConnections(engine)
+    return KeptConnections(engine, deadline) if _may_keep(engine) else PooledConnections(engine)
+
+
+def _may_keep(engine: Engine) -> bool:
+    """Whether connections may be kept: an SQLite database in memory lives in its one connection, ``NullPool`` asks for
+    a fresh one each time, and a pool may have been told to look at connections before it lends them."""
+    pool = engine.pool
+    return (
+        isinstance(engine.dialect, SQLiteDialect_pysqlite)
+        and isinstance(pool, QueuePool)
+        and not getattr(pool, "_pre_ping", False)
+        and getattr(pool, "_recycle", -1) == -1
+    )
 
 
 class PooledConnections:
@@ -54,58 +72,60 @@ class PooledConnections:
     :param engine: The application's engine.
     """
 
-    needs_commit = True
-    writing: AbstractContextManager[None] = nullcontext()
+    pool_events: Sequence[str] = ()
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self.need_watch = engine.dialect.name != "sqlite"
 
-    def take(self) -> PoolProxiedConnection:
+    def take(self) -> Lent:
         """See :meth:`Connections.take`."""
         if self.need_watch:
-            return self._engine.raw_connection()
+            return self._lend(self._engine.raw_connection())
         left = seconds_left(TIMEOUT_SECONDS)
         connection = self._engine.raw_connection()
         wait_for_writers(connection, left)
-        return connection
+        return self._lend(connection)
 
-    def give_back(self, connection: PoolProxiedConnection) -> None:
+    def commit(self, lent: Lent) -> None:
+        """See :meth:`Connections.commit`."""
+        lent.connection.commit()
+
+    def give_back(self, lent: Lent) -> None:
         """See :meth:`Connections.give_back`."""
-        connection.close()
+        lent.connection.close()
+
+    def _lend(self, connection: PoolProxiedConnection) -> Lent:
+        try:
+            self._prepare(connection)
+            return Lent(connection, connection.cursor())
+        except self._engine.dialect.loaded_dbapi.Error as error:
+            drop_if_dead(error, connection, self._engine)
+            connection.close()
+            raise
+
+    def _prepare(self, connection: PoolProxiedConnection) -> None:
+        """Whatever a connection needs before its statement."""
 
 
 class AutocommitConnections(PooledConnections):
-    """Pooled connections to PostgreSQL, where one statement is a transaction by itself.
+    """Pooled connections to PostgreSQL, where one statement is a transaction by itself; see ``isolation.py``."""
 
-    That spares BEGIN and COMMIT, two of three round trips. SQLite would gain nothing, and MySQL has to ask the
-    server for the switch.
-    """
+    def commit(self, lent: Lent) -> None:
+        """See :meth:`Connections.commit`."""
 
-    needs_commit = False
-
-    def take(self) -> PoolProxiedConnection:
-        """See :meth:`Connections.take`."""
-        connection = super().take()
-        assert connection.dbapi_connection is not None
-        try:
-            connection.commit()  # what a "connect" listener of the application may have begun
-            self._engine.dialect.set_isolation_level(connection.dbapi_connection, "AUTOCOMMIT")
-        except self._engine.dialect.loaded_dbapi.Error as error:
-            drop_if_dead(error, connection, self._engine)
-            super().give_back(connection)
-            raise
-        return connection
-
-    def give_back(self, connection: PoolProxiedConnection) -> None:
+    def give_back(self, lent: Lent) -> None:
         """See :meth:`Connections.give_back`."""
-        if connection.is_valid:
-            assert connection.dbapi_connection is not None
+        if lent.connection.is_valid:
             try:
-                self._engine.dialect.reset_isolation_level(connection.dbapi_connection)
+                self._engine.dialect.reset_isolation_level(_driver_connection(lent.connection))
             except self._engine.dialect.loaded_dbapi.Error:
-                connection.invalidate()
-        super().give_back(connection)
+                lent.connection.invalidate()
+        super().give_back(lent)
+
+    def _prepare(self, connection: PoolProxiedConnection) -> None:
+        connection.commit()  # what a "connect" listener of the application may have begun
+        self._engine.dialect.set_isolation_level(_driver_connection(connection), "AUTOCOMMIT")
 
 
 class KeptConnections:
@@ -118,86 +138,84 @@ class KeptConnections:
     :param deadline: Of this engine.
     """
 
-    needs_commit = True
     need_watch = False
+    pool_events: Sequence[str] = ("checkout", "checkin", "reset")
 
     def __init__(self, engine: Engine, deadline: EngineDeadline) -> None:
         self._engine = engine
         self._deadline = deadline
-        self._idle: list[PoolProxiedConnection] = []
-        self._inherited: list[PoolProxiedConnection] = []
+        self._idle: list[Lent] = []
+        self._inherited: list[Lent] = []
         self._process = os.getpid()
         self._fork_lock = Lock()
-        self.writing: AbstractContextManager[None] = OneWriter()
-        event.listen(engine, "engine_disposed", self._close_idle)
+        self._follow(engine.pool)
 
-    def take(self) -> PoolProxiedConnection:
+    def take(self) -> Lent:
         """See :meth:`Connections.take`."""
         left = seconds_left(TIMEOUT_SECONDS)
-        self._leave_inherited()
+        if self._process != os.getpid():
+            self._leave_inherited()
         try:
-            connection = self._idle.pop()  # one step, so that two threads never get the same
+            lent = self._idle.pop()  # one step, so that two threads never get the same
         except IndexError:
-            connection = self._open()
-        info = connection.info
-        if abs(info.get(_PATIENCE, 0) - left) > SLACK_SECONDS:
-            wait_for_writers(connection, left)
-            info[_PATIENCE] = left
-        return connection
+            lent = self._open()
+        if abs(lent.patience_seconds - left) > SLACK_SECONDS:
+            wait_for_writers(lent.connection, left)
+            lent.patience_seconds = left
+        return lent
 
-    def _open(self) -> PoolProxiedConnection:
+    def commit(self, lent: Lent) -> None:
+        """See :meth:`Connections.commit`."""
+        if lent.cursor.connection.in_transaction:  # as with Python's own autocommit=False
+            lent.connection.commit()
+
+    def give_back(self, lent: Lent) -> None:
+        """See :meth:`Connections.give_back`."""
+        if not lent.connection.is_valid:
+            return
+        if lent.cursor.connection.in_transaction:
+            try:
+                lent.connection.rollback()
+            except self._engine.dialect.loaded_dbapi.Error:
+                lent.connection.invalidate()
+                return
+        self._idle.append(lent)
+
+    def _open(self) -> Lent:
         with self._deadline.watching():  # the pool may have no place
             connection = self._engine.raw_connection()
         connection.detach()
-        return connection
+        # Each statement is a transaction by itself, and Python runs no BEGIN and no COMMIT around it.
+        self._engine.dialect.set_isolation_level(_driver_connection(connection), "AUTOCOMMIT")
+        return Lent(connection, connection.cursor())
 
     def _leave_inherited(self) -> None:
         """SQLite forbids using a connection on the other side of a fork, and closing it: keep it, unused."""
-        if self._process == os.getpid():
-            return
         with self._fork_lock:
             if self._process != os.getpid():
                 self._inherited += self._idle
-                self.writing = OneWriter()  # a thread that the child has not may have held the other one
                 self._idle, self._process = [], os.getpid()
 
-    def give_back(self, connection: PoolProxiedConnection) -> None:
-        """See :meth:`Connections.give_back`."""
-        if not connection.is_valid:
-            return
-        try:
-            connection.rollback()
-        except self._engine.dialect.loaded_dbapi.Error:
-            connection.invalidate()
-        else:
-            self._idle.append(connection)
+    def _follow(self, pool: Pool) -> None:
+        """Close what is idle when the engine is disposed of, which makes it a new pool.
 
-    def _close_idle(self, _engine: Engine) -> None:
+        There is an event for that. But with any listener of an engine, Core looks for others at each connection: that
+        would cost the application's own statements more than we save here.
+        """
+        recreate = pool.recreate
+
+        def recreate_and_close() -> Pool:
+            self._close_idle()
+            self._follow(new := recreate())
+            return new
+
+        setattr(pool, "recreate", recreate_and_close)  # noqa: B010 - mypy lets nobody assign to a method
+
+    def _close_idle(self) -> None:
         self._leave_inherited()
         idle, self._idle = self._idle, []
-        for connection in idle:
-            connection.close()
-
-
-class OneWriter:
-    """Lets one thread write at a time, as an SQLite file does, but wakes the next at once.
-
-    SQLite itself sleeps and tries again: with many threads that doubles the time of a request.
-    """
-
-    def __init__(self) -> None:
-        self._lock = Lock()
-
-    def __enter__(self) -> None:
-        if self._lock.acquire(blocking=False):
-            return
-        # Whoever holds it may itself wait for a writer in another process.
-        left = seconds_left(TIMEOUT_SECONDS)
-        if not self._lock.acquire(timeout=left):
-            raise StoreUnavailable(f"database: other threads have been writing for {left:.3g} s")
-
-    def __exit__(self, *_: object) -> None:
-        self._lock.release()
+        for lent in idle:
+            lent.connection.close()
 
 
 def drop_if_dead(error: BaseException, connection: PoolProxiedConnection, engine: Engine) -> None:
@@ -208,3 +226,8 @@ def drop_if_dead(error: BaseException, connection: PoolProxiedConnection, engine
     ):
         connection.invalidate(error)
         engine.dispose()
+
+
+def _driver_connection(connection: PoolProxiedConnection) -> DBAPIConnection:
+    assert connection.dbapi_connection is not None
+    return connection.dbapi_connection

@@ -1,244 +1,136 @@
-"""One statement at a time, straight on the driver.
+"""Straight on the driver: two statements that every token request waits for, while nobody listens to the engine.
 
-A token request waits for two statements, and SQLAlchemy's ``Connection`` and ``Result`` cost more than the
-database does. So the hot path writes its statements in Core, compiles each once, and runs them on a DBAPI
-connection, which ``connections.py`` lends. ``echo`` and other events of the engine's do not see them.
+They are the version of the client and the marks of what was used. SQLAlchemy's ``Connection`` and ``Result`` cost more
+than the database does for them. So these are written in Core, compiled once, and run on a DBAPI connection, which
+``connections.py`` lends. Neither events nor ``echo`` nor execution options reach them here: ``listening.py`` says when
+there are any.
 """
 
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass
-from threading import Lock
-from types import TracebackType
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from typing import Any
 
-from sqlalchemy.engine import Connection, Engine
-from sqlalchemy.exc import DBAPIError, SQLAlchemyError
-from sqlalchemy.pool import PoolProxiedConnection
+from sqlalchemy import Executable
+from sqlalchemy.engine import Engine
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.sql import ClauseElement
 from sqlalchemy.sql.compiler import SQLCompiler
 
 from ..errors import StoreUnavailable
-from .connections import Connections, drop_if_dead, lend_connections
-from .engine import waiting_for_writers
+from .connections import Connections, Lent, drop_if_dead
 from .engine_deadline import EngineDeadline, watch_connection
-from .forks import InheritedConnections
-from .missing_tables import ADVICE, is_about_missing_tables
+from .failure import describe_failure
 from .socket_watch import Watch
 
-EngineSource = Callable[[], Engine]
-"""Gives the engine; asked once, at first use, so it may need an application context that exists only then."""
-
-MAX_COMPILED = 200
+MAX_COMPILED = 20
 """Most statements that are kept compiled. There are fewer: each is built once, when its store is."""
-_MESSAGE_CHARACTERS = 200
 
 
-class Database:
-    """Runs statements for one application's engine, each in a short transaction of its own.
+class Driver:
+    """Runs one statement at a time on a connection of the driver's, each a transaction by itself.
 
-    :param engine_source: Gives the engine at first use.
+    :param engine: The application's.
+    :param connections: Lends its connections.
+    :param deadline: Of this engine.
+    :param writing: Held while a statement writes.
     """
 
-    def __init__(self, engine_source: EngineSource) -> None:
-        self._engine_source = engine_source
-        self._open: _Open | None = None
-        self._open_lock = Lock()
-        self._inherited = InheritedConnections()
-        self._compiled: dict[ClauseElement, tuple[str, list[str] | None]] = {}
+    def __init__(
+        self,
+        engine: Engine,
+        connections: Connections,
+        deadline: EngineDeadline,
+        writing: AbstractContextManager[None],
+    ) -> None:
+        self._engine = engine
+        self._connections = connections
+        self._deadline = deadline
+        self._writing = writing
+        self._compiled: dict[Executable, tuple[str, list[str] | None]] = {}
 
-    @property
-    def engine(self) -> Engine:
-        """The application's engine."""
-        return self._opened().engine
-
-    def fetch(self, statement: ClauseElement, values: Mapping[str, object]) -> tuple[Any, ...] | None:
-        """The first row of a SELECT, as the driver gives it: SQLite and MySQL have no booleans.
+    def fetch(self, statement: Executable, values: Mapping[str, object]) -> tuple[Any, ...] | None:
+        """The only row of a SELECT, as the driver gives it: SQLite and MySQL have no booleans.
 
         :param statement: Built once and given again each time: it is kept, compiled.
         :param values: The statement's parameters, by name.
         :raises StoreUnavailable: The database did not answer.
         """
-        with self._borrow() as connection:
-            cursor = connection.cursor()
-            cursor.execute(*self._prepare(statement, values))
-            row: tuple[Any, ...] | None = cursor.fetchone()
-            cursor.close()
-        return row
+        rows = self._run(statement, values, writes=False)
+        return rows[0] if rows else None
 
-    def fetch_all(self, statement: ClauseElement, values: Mapping[str, object]) -> list[tuple[Any, ...]]:
-        """Every row of a SELECT; otherwise as :meth:`fetch`.
-
-        :raises StoreUnavailable: The database did not answer.
-        """
-        with self._borrow() as connection:
-            cursor = connection.cursor()
-            cursor.execute(*self._prepare(statement, values))
-            rows = list(cursor.fetchall())
-            cursor.close()
-        return rows
-
-    def update(self, statement: ClauseElement, values: Mapping[str, object]) -> int:
-        """Run one UPDATE and return how many rows it found.
-
-        :raises StoreUnavailable: The database did not answer.
-        """
-        borrowed = self._borrow()
-        with borrowed.connections.writing, borrowed as connection:
-            cursor = connection.cursor()
-            cursor.execute(*self._prepare(statement, values))
-            found: int = cursor.rowcount
-            cursor.close()
-            if borrowed.connections.needs_commit:
-                connection.commit()
-        return found
-
-    def insert(self, statement: ClauseElement, values: Mapping[str, object]) -> bool:
+    def insert(self, statement: Executable, values: Mapping[str, object]) -> bool:
         """Run one INSERT; ``False`` when a constraint refused it and nothing was written.
 
         :raises StoreUnavailable: The database did not answer.
         """
-        borrowed = self._borrow()
-        with borrowed.connections.writing, borrowed as connection:
-            cursor = connection.cursor()
-            try:
-                cursor.execute(*self._prepare(statement, values))
-            except self.engine.dialect.loaded_dbapi.IntegrityError:
-                return False  # leaving the block rolls back
-            cursor.close()
-            if borrowed.connections.needs_commit:
-                connection.commit()
-        return True
+        with self._writing:
+            return self._run(statement, values, writes=True) is not None
 
-    @contextmanager
-    def begin(self) -> Iterator[Connection]:
-        """A Core transaction, for what is not on the hot path.
-
-        :raises StoreUnavailable: The database did not answer, or refused.
-        """
-        opened = self._opened()
-        with opened.deadline.watching() as watch:
+    def _run(self, statement: Executable, values: Mapping[str, object], *, writes: bool) -> Sequence[Any] | None:
+        """The rows that a statement gives; ``None`` when a constraint refused it."""
+        sql, parameters = self._prepare(statement, values)
+        connections = self._connections
+        watch = self._deadline.start() if connections.need_watch else None
+        lent: Lent | None = None
+        rows: Sequence[Any] | None = ()
+        try:
+            lent = connections.take()
+            if watch is not None:
+                watch_connection(watch, lent.connection)
             try:
-                with opened.engine.connect() as connection, _bounded(connection, watch), connection.begin():
-                    yield connection
-            except SQLAlchemyError as error:
-                raise _unavailable(error, opened.engine) from None
+                lent.cursor.execute(sql, parameters)
+            except self._engine.dialect.loaded_dbapi.IntegrityError:
+                rows = None  # what is given back is rolled back
+            else:
+                if writes:
+                    connections.commit(lent)
+                else:
+                    rows = lent.cursor.fetchall()  # all of them, or SQLite would go on reading
+        except BaseException as error:
+            refusal = self._clean_up(error, lent, watch)
+            if refusal is None:
+                raise
+            raise refusal from None
+        self._give_back(lent, watch)
+        return rows
+
+    def _give_back(self, lent: Lent, watch: Watch | None) -> StoreUnavailable | None:
+        """End the watch; what to say if the time was up before that."""
+        if watch is None:
+            self._connections.give_back(lent)
+            return None
+        try:
+            if watch.cut and lent.connection.is_valid:
+                lent.connection.invalidate()
+            self._connections.give_back(lent)
+        finally:
+            late = self._deadline.end(watch)
+        return late
+
+    def _clean_up(self, error: BaseException, lent: Lent | None, watch: Watch | None) -> StoreUnavailable | None:
+        """Leave no broken connection; what to raise in the place of *error*, if anything."""
+        is_of_database = isinstance(error, (self._engine.dialect.loaded_dbapi.Error, SQLAlchemyError))
+        if lent is None:
+            late = None if watch is None else self._deadline.end(watch)
+        else:
+            if is_of_database:
+                drop_if_dead(error, lent.connection, self._engine)
+            else:
+                # Stopped in mid-conversation (a worker's timeout): nobody may read the rest of the answer.
+                lent.connection.invalidate()
+            late = self._give_back(lent, watch)
+        return describe_failure(error, self._engine) if late is None and is_of_database else late
 
     def _prepare(
-        self, statement: ClauseElement, values: Mapping[str, object]
+        self, statement: Executable, values: Mapping[str, object]
     ) -> tuple[str, Mapping[str, object] | list[object]]:
         known = self._compiled.get(statement)
         if known is None:
-            compiled = statement.compile(dialect=self.engine.dialect)
+            assert isinstance(statement, ClauseElement)
+            compiled = statement.compile(dialect=self._engine.dialect)
             assert isinstance(compiled, SQLCompiler)
             if len(self._compiled) >= MAX_COMPILED:
                 self._compiled.clear()
             known = self._compiled[statement] = (compiled.string, compiled.positiontup)
         sql, order = known
         return sql, values if order is None else [values[name] for name in order]
-
-    def _borrow(self) -> "_Borrowed":
-        return _Borrowed(self._open or self._opened())
-
-    def _opened(self) -> "_Open":
-        if self._open is None:
-            with self._open_lock:
-                if self._open is None:
-                    engine = self._engine_source()
-                    self._inherited.drop_from(engine)
-                    deadline = EngineDeadline(engine)
-                    self._open = _Open(engine, deadline, lend_connections(engine, deadline))
-        return self._open
-
-
-@dataclass(frozen=True, slots=True)
-class _Open:
-    """What a database has once its engine is there."""
-
-    engine: Engine
-    deadline: EngineDeadline
-    connections: Connections
-
-
-class _Borrowed:
-    """A connection for the length of a ``with`` block, and what an error in the block means for it.
-
-    Not a generator with ``@contextmanager``: that costs as much as taking the connection.
-    """
-
-    __slots__ = ("_connection", "_deadline", "_engine", "_watch", "connections")
-
-    def __init__(self, opened: _Open) -> None:
-        self.connections = opened.connections
-        self._deadline = opened.deadline
-        self._engine = opened.engine
-        self._watch: Watch | None = None
-        self._connection: PoolProxiedConnection | None = None
-
-    def __enter__(self) -> PoolProxiedConnection:
-        if self.connections.need_watch:
-            self._watch = self._deadline.start()
-        try:
-            self._connection = self.connections.take()
-            if self._watch is not None:
-                watch_connection(self._watch, self._connection)
-        except BaseException as error:
-            if self._connection is not None:  # nobody watches over it
-                self._connection.invalidate()
-                self.connections.give_back(self._connection)
-            raise self._refusal(error) or error from None
-        return self._connection
-
-    def __exit__(self, _: type[BaseException] | None, error: BaseException | None, __: TracebackType | None) -> None:
-        connection, watch = self._connection, self._watch
-        assert connection is not None
-        if error is not None:
-            self._drop_if_broken(connection, error)
-        if watch is not None and watch.cut and connection.is_valid:
-            connection.invalidate()
-        try:
-            self.connections.give_back(connection)
-        finally:
-            refusal = self._refusal(error)
-        if refusal is not None and error is not None:
-            raise refusal from None
-
-    def _drop_if_broken(self, connection: PoolProxiedConnection, error: BaseException) -> None:
-        if isinstance(error, (self._engine.dialect.loaded_dbapi.Error, SQLAlchemyError)):
-            drop_if_dead(error, connection, self._engine)
-        else:
-            # Stopped in mid-conversation (a worker's timeout): nobody may read the rest of the answer.
-            connection.invalidate()
-
-    def _refusal(self, error: BaseException | None) -> StoreUnavailable | None:
-        """End the watch; what to raise in the place of *error*, if anything."""
-        late = None if self._watch is None else self._deadline.end(self._watch)
-        if error is None:
-            return late
-        if isinstance(error, (self._engine.dialect.loaded_dbapi.Error, SQLAlchemyError)):
-            return late or _unavailable(error, self._engine)
-        return late
-
-
-@contextmanager
-def _bounded(connection: Connection, watch: Watch | None) -> Iterator[None]:
-    """Let what is asked over *connection* wait no longer than *watch* does."""
-    if watch is None:
-        yield
-    elif connection.dialect.name == "sqlite":
-        with waiting_for_writers(connection.connection, watch.seconds_left):
-            yield
-    else:
-        watch_connection(watch, connection.connection)
-        yield
-
-
-def _unavailable(error: Exception, engine: Engine) -> StoreUnavailable:
-    """Name the cause without SQL, parameters or the password."""
-    cause = error.orig if isinstance(error, DBAPIError) and error.orig is not None else error
-    # PostgreSQL's further lines quote the row.
-    message = next(iter(str(cause).splitlines()), "")[:_MESSAGE_CHARACTERS]
-    if password := engine.url.password:
-        message = message.replace(str(password), "***")
-    advice = f"; {ADVICE}" if is_about_missing_tables(cause) else ""
-    return StoreUnavailable(f"database: {type(cause).__name__} {message!r}{advice}")

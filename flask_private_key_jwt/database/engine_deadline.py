@@ -2,7 +2,7 @@
 
 import threading
 import weakref
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
 from threading import TIMEOUT_MAX
@@ -56,7 +56,7 @@ class EngineDeadline:
             engine.pool._timeout = _PoolTimeout.of(TIMEOUT_MAX if seconds is None else seconds, self._thread)
         if engine.dialect.name != "sqlite":
             self._bound_ping(engine.dialect)
-            event.listen(engine, "do_connect", self._connect)
+            self._bound_connect(engine.dialect)
             # In front: what other listeners ask of a new connection is watched already.
             event.listen(engine, "connect", self._watch_new, insert=True)
             event.listen(engine, "close", _forget_socket)
@@ -108,21 +108,26 @@ class EngineDeadline:
         return StoreUnavailable("database: no answer in time")
 
     # --- where the engine may wait ---------------------------------------------------------------------------------
-    def _connect(
-        self, dialect: Dialect, _: ConnectionPoolEntry, cargs: Sequence[Any], cparams: Mapping[str, Any]
-    ) -> DBAPIConnection | None:
-        watch = self._thread.watch
-        if watch is None:
-            return None  # the engine connects as always
-        if self._thread.is_probe:
-            limits = wait_limits(dialect.driver, PROBE_SECONDS)
-        else:
-            limits = connect_limits(dialect.driver, watch.seconds_left)
-        connect = partial(dialect.connect, *cargs, **{**limits, **cparams})
-        connection = connect_in_time(connect, dialect.do_close, watch.seconds_left)
-        if connection is None:
-            raise self._give_up()
-        return connection
+    def _bound_connect(self, dialect: Dialect) -> None:
+        """Not by a listener to ``do_connect``: those of the application come first, whenever they are registered. They
+        may change the arguments, or connect themselves."""
+        connect = dialect.connect
+
+        def connect_within(*arguments: Any, **options: Any) -> DBAPIConnection:
+            watch = self._thread.watch
+            if watch is None:
+                return connect(*arguments, **options)
+            if self._thread.is_probe:
+                limits = wait_limits(dialect.driver, PROBE_SECONDS)
+            else:
+                limits = connect_limits(dialect.driver, watch.seconds_left)
+            attempt = partial(connect, *arguments, **{**limits, **options})
+            connection = connect_in_time(attempt, dialect.do_close, watch.seconds_left)
+            if connection is None:
+                raise self._give_up()
+            return connection
+
+        setattr(dialect, "connect", connect_within)  # noqa: B010 - mypy lets nobody assign to a method
 
     def _watch_new(self, _: DBAPIConnection, record: ConnectionPoolEntry) -> None:
         if self._thread.watch is not None:

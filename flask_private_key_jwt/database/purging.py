@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Table, delete, exists, select, true
 
 from .batches import BATCH_ROWS, Rest, no_rest
-from .driver import Database
+from .database import Database
 
 
 def delete_in_batches(

@@ -12,17 +12,18 @@ from sqlalchemy import (
     inspect,
     or_,
     select,
+    union_all,
 )
 from sqlalchemy.schema import CreateTable
 from sqlalchemy.sql import Insert
 
 from .. import clock
 from ..database.batches import BATCH_ROWS, KEEP_ENDED_SECONDS, Rest, no_rest
-from ..database.driver import Database
-from ..database.engine import open_engine
+from ..database.database import Database
 from ..database.purging import delete_in_batches
 from ..errors import StoreUnavailable
 from .base import Mark, Replayed, build_digests
+from .own_engine import open_engine
 from .table import build_replay_table
 
 _ATTEMPTS = 3
@@ -66,7 +67,7 @@ class SQLAlchemyReplayStore:
             values[f"until_{number}"] = until
         statement = self._insert(len(rows))
         for _ in range(_ATTEMPTS):
-            if self._database.insert(statement, values):
+            if self._database.insert_directly(statement, values):
                 return
             self._make_room(marks, digests)
         raise StoreUnavailable("database: the replay table refuses a row that is not there")
@@ -83,11 +84,18 @@ class SQLAlchemyReplayStore:
 
     def _insert(self, count: int) -> Insert:
         if count not in self._inserts:
-            rows: list[dict[str, object]] = [
-                {"digest": bindparam(f"digest_{number}"), "expires_at": bindparam(f"until_{number}")}
+            columns = self._table.c
+            rows = [
+                select(
+                    bindparam(f"digest_{number}", type_=columns.digest.type),
+                    bindparam(f"until_{number}", type_=columns.expires_at.type),
+                )
                 for number in range(count)
             ]
-            self._inserts[count] = insert(self._table).values(rows)
+            # Not VALUES of several rows: Core would compile those anew each time.
+            self._inserts[count] = insert(self._table).from_select(
+                [columns.digest, columns.expires_at], union_all(*rows)
+            )
         return self._inserts[count]
 
     def _make_room(self, marks: Sequence[Mark], digests: Sequence[bytes]) -> None:

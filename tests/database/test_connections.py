@@ -9,15 +9,14 @@ import pytest
 from sqlalchemy import Engine, bindparam, create_engine, event, select, text
 from sqlalchemy.pool import NullPool, StaticPool
 
-from flask_private_key_jwt.database import connections as connections_module
+from flask_private_key_jwt.database import one_writer
 from flask_private_key_jwt.database.connections import (
     Connections,
     KeptConnections,
-    OneWriter,
     PooledConnections,
     lend_connections,
 )
-from flask_private_key_jwt.database.driver import Database
+from flask_private_key_jwt.database.database import Database
 from flask_private_key_jwt.database.engine_deadline import EngineDeadline
 from flask_private_key_jwt.errors import StoreUnavailable
 
@@ -58,14 +57,14 @@ def is_open(connection: Any) -> bool:
 def test_a_connection_to_a_file_serves_one_statement_after_the_other(engine, opened):
     database = Database(lambda: engine)
 
-    assert [database.fetch(ONE, {}), database.fetch(ONE, {})] == [(1,), (1,)]
+    assert [database.fetch_directly(ONE, {}), database.fetch_directly(ONE, {})] == [(1,), (1,)]
     assert len(opened) == 1
 
 
 def test_two_at_once_get_a_connection_each_and_the_last_given_back_goes_first(engine, opened):
     connections = keep_connections(engine)
     first, second = connections.take(), connections.take()
-    assert first.dbapi_connection is not second.dbapi_connection
+    assert first.connection.dbapi_connection is not second.connection.dbapi_connection
 
     connections.give_back(first)
     connections.give_back(second)
@@ -85,10 +84,11 @@ def test_more_than_the_pool_holds_are_kept_too(engine, opened):
 
 def test_a_connection_is_given_back_without_what_it_wrote(engine):
     connections = keep_connections(engine)
-    connection = connections.take()
-    connection.cursor().execute("CREATE TABLE note (word TEXT)")
-    connection.cursor().execute("INSERT INTO note VALUES ('lost')")
-    connections.give_back(connection)
+    lent = connections.take()
+    lent.cursor.execute("CREATE TABLE note (word TEXT)")
+    lent.cursor.execute("BEGIN")
+    lent.cursor.execute("INSERT INTO note VALUES ('lost')")
+    connections.give_back(lent)
 
     with engine.connect() as other:
         assert other.exec_driver_sql("SELECT count(*) FROM note").scalar() == 0
@@ -99,11 +99,11 @@ def test_the_next_statement_sees_what_others_have_written(engine):
     count = select(text("count(*)")).select_from(text("note"))
     with engine.begin() as other:
         other.exec_driver_sql("CREATE TABLE note (word TEXT)")
-    assert database.fetch(count, {}) == (0,)
+    assert database.fetch_directly(count, {}) == (0,)
 
     with engine.begin() as other:
         other.exec_driver_sql("INSERT INTO note VALUES ('seen')")
-    assert database.fetch(count, {}) == (1,)
+    assert database.fetch_directly(count, {}) == (1,)
 
 
 def test_the_other_side_of_a_fork_opens_connections_of_its_own(engine, opened, monkeypatch):
@@ -116,39 +116,40 @@ def test_the_other_side_of_a_fork_opens_connections_of_its_own(engine, opened, m
     assert len(opened) == 2
 
 
-def test_a_stopped_worker_leaves_no_half_read_connection(engine, opened):
+@pytest.mark.parametrize("way", [Database.fetch, Database.fetch_directly])
+def test_a_stopped_worker_leaves_no_half_read_connection(engine, opened, way):
     class Stopped(BaseException):
         """What a server raises in a worker that took too long."""
 
-    class Values(dict[str, object]):
-        def __getitem__(self, name: str) -> object:
+    class Word:
+        def __conform__(self, protocol: object) -> object:
             raise Stopped
 
     database = Database(lambda: engine)
     with pytest.raises(Stopped):
-        database.fetch(select(bindparam("word")), Values())
+        way(database, select(bindparam("word")), {"word": Word()})
 
-    database.fetch(ONE, {})
+    way(database, ONE, {})
     assert len(opened) == 2
 
 
 def test_an_error_gives_the_connection_back(engine, opened):
     database = Database(lambda: engine)
     with pytest.raises(StoreUnavailable):
-        database.fetch(select(text("nothing")).select_from(text("nowhere")), {})
+        database.fetch_directly(select(text("nothing")).select_from(text("nowhere")), {})
 
-    database.fetch(ONE, {})
+    database.fetch_directly(ONE, {})
     assert len(opened) == 1
 
 
 def test_disposing_of_the_engine_closes_what_is_idle(engine, opened):
     database = Database(lambda: engine)
-    database.fetch(ONE, {})
+    database.fetch_directly(ONE, {})
     assert is_open(opened[0])
 
     engine.dispose()
     assert not is_open(opened[0])
-    assert database.fetch(ONE, {}) == (1,)
+    assert database.fetch_directly(ONE, {}) == (1,)
 
 
 @pytest.mark.parametrize("options", [{"poolclass": NullPool}, {"poolclass": StaticPool}])
@@ -162,7 +163,7 @@ def test_a_database_in_memory_stays_in_its_one_connection():
 
 def test_one_thread_writes_at_a_time(engine):
     """SQLite would have the second one sleep and try again."""
-    writers = keep_connections(engine).writing
+    writers = one_writer.find_writing(engine)
     waiting, wrote = threading.Event(), threading.Event()
 
     def write() -> None:
@@ -178,8 +179,8 @@ def test_one_thread_writes_at_a_time(engine):
 
 
 def test_a_writer_that_waits_too_long_is_told_so(monkeypatch):
-    monkeypatch.setattr(connections_module, "TIMEOUT_SECONDS", 0.01)
-    writers = OneWriter()
+    monkeypatch.setattr(one_writer, "TIMEOUT_SECONDS", 0.01)
+    writers = one_writer.OneWriter()
 
     with writers, pytest.raises(StoreUnavailable) as refused, writers:
         pass
@@ -190,7 +191,7 @@ def test_a_writer_that_waits_too_long_is_told_so(monkeypatch):
 
 
 def test_writers_of_other_databases_do_not_wait_for_each_other(postgres_database):
-    lent = lend(postgres_database.engine)
+    writers = one_writer.find_writing(postgres_database.engine)
 
-    with lent.writing, lent.writing:
+    with writers, writers:
         pass

@@ -6,22 +6,23 @@ import time
 from collections.abc import Callable, Iterator
 
 import pytest
-from sqlalchemy import Engine, create_engine, event, literal, select, text
+from sqlalchemy import Engine, create_engine, event, select, text
 from sqlalchemy.pool import NullPool, QueuePool
 
 from flask_private_key_jwt.database import breaker as breaker_module
 from flask_private_key_jwt.database.breaker import Breaker
 from flask_private_key_jwt.database.connecting import connect_in_time
+from flask_private_key_jwt.database.database import Database
 from flask_private_key_jwt.database.deadline import request_budget
-from flask_private_key_jwt.database.driver import MAX_COMPILED, Database
-from flask_private_key_jwt.database.engine import open_engine
 from flask_private_key_jwt.database.socket_watch import SocketEnd, Watch, Watchdog, find_socket
 from flask_private_key_jwt.errors import StoreUnavailable
+from flask_private_key_jwt.replay.own_engine import open_engine
 
 BUDGET_SECONDS = 0.3
 SOON_SECONDS = 3.0
 """Much later than the budget, much sooner than any wait of the server's: the machine may be busy."""
 ONE = select(text("1"))
+WAYS = [Database.fetch, Database.fetch_directly]
 DRIVERS = ["postgresql+psycopg", "postgresql+psycopg2", "mysql+pymysql"]
 
 
@@ -58,12 +59,16 @@ def fetch(database: Database) -> None:
     database.fetch(sleep_statement(database), {})
 
 
+def fetch_directly(database: Database) -> None:
+    database.fetch_directly(sleep_statement(database), {})
+
+
 def begin(database: Database) -> None:
     with database.begin() as connection:
         connection.execute(sleep_statement(database))
 
 
-@pytest.mark.parametrize("ask", [fetch, begin])
+@pytest.mark.parametrize("ask", [fetch, fetch_directly, begin])
 def test_an_answer_that_does_not_come_is_waited_for_no_longer_than_the_budget(url, open_database, ask):
     database = open_database(url)
     assert database.fetch(ONE, {}) is not None
@@ -109,7 +114,7 @@ def test_a_request_that_comes_after_a_time_out_is_refused_at_once(url, open_data
         fetch(database)
     started = time.monotonic()
 
-    for ask in (fetch, begin):
+    for ask in (fetch, fetch_directly, begin):
         with request_budget(60), pytest.raises(StoreUnavailable) as refused:
             ask(database)
         assert refused.value.reason == "database: it has not answered since an earlier request waited in vain"
@@ -120,8 +125,9 @@ def test_a_request_that_comes_after_a_time_out_is_refused_at_once(url, open_data
 
 @pytest.mark.parametrize("scheme", DRIVERS)
 @pytest.mark.parametrize("pool", [QueuePool, NullPool])
+@pytest.mark.parametrize("ask", [fetch, fetch_directly, begin])
 def test_a_server_that_takes_the_connection_and_says_nothing_is_not_waited_for(
-    remote_silence, open_database, scheme, pool
+    remote_silence, open_database, scheme, pool, ask
 ):
     if "psycopg2" in scheme:
         pytest.importorskip("psycopg2")
@@ -129,7 +135,7 @@ def test_a_server_that_takes_the_connection_and_says_nothing_is_not_waited_for(
     started = time.monotonic()
 
     with request_budget(BUDGET_SECONDS), pytest.raises(StoreUnavailable) as refused:
-        database.fetch(ONE, {})
+        ask(database)
 
     assert time.monotonic() - started < SOON_SECONDS
     assert refused.value.reason == "database: no answer in time"
@@ -138,10 +144,10 @@ def test_a_server_that_takes_the_connection_and_says_nothing_is_not_waited_for(
 def test_a_place_in_the_pool_is_waited_for_no_longer_than_the_budget(url, open_database):
     database = open_database(url, pool_size=1, max_overflow=0, pool_timeout=60)
     with database.engine.connect():
-        for ask in (lambda: database.fetch(ONE, {}), lambda: begin(database)):
+        for ask in (fetch, fetch_directly, begin):
             started = time.monotonic()
             with request_budget(BUDGET_SECONDS), pytest.raises(StoreUnavailable) as refused:
-                ask()
+                ask(database)
             assert time.monotonic() - started < SOON_SECONDS
             assert "QueuePool limit" in refused.value.reason
 
@@ -170,7 +176,8 @@ def test_the_pool_keeps_its_timeout_when_the_engine_is_disposed_of(url, open_dat
     assert time.monotonic() - started < SOON_SECONDS
 
 
-def test_what_is_asked_before_a_connection_is_lent_is_watched_too(url, open_database):
+@pytest.mark.parametrize("way", WAYS)
+def test_what_is_asked_before_a_connection_is_lent_is_watched_too(url, open_database, way):
     """``pool_pre_ping``, and what the application asks of a new connection."""
     database = open_database(url, pool_pre_ping=True)
     database.fetch(ONE, {})
@@ -187,19 +194,20 @@ def test_what_is_asked_before_a_connection_is_lent_is_watched_too(url, open_data
     started = time.monotonic()
 
     with request_budget(BUDGET_SECONDS), pytest.raises(StoreUnavailable):
-        database.fetch(ONE, {})
+        way(database, ONE, {})
 
     assert time.monotonic() - started < SOON_SECONDS
 
 
-def test_what_a_listener_asks_of_a_new_connection_is_watched_too(url, open_database):
+@pytest.mark.parametrize("way", WAYS)
+def test_what_a_listener_asks_of_a_new_connection_is_watched_too(url, open_database, way):
     database = open_database(url)
     slow = str(sleep_statement(database))
     event.listen(database.engine, "connect", lambda connection, _: connection.cursor().execute(slow))
     started = time.monotonic()
 
     with request_budget(BUDGET_SECONDS), pytest.raises(StoreUnavailable):
-        database.fetch(ONE, {})
+        way(database, ONE, {})
 
     assert time.monotonic() - started < SOON_SECONDS
 
@@ -238,7 +246,11 @@ def test_another_writer_of_an_sqlite_file_is_waited_for_no_longer_than_the_budge
         with locked.begin() as connection:
             connection.execute(statement, values)
 
-    for write in (lambda: locked.insert(statement, values), write_in_transaction):
+    for write in (
+        lambda: locked.insert(statement, values),
+        lambda: locked.insert_directly(statement, values),
+        write_in_transaction,
+    ):
         started = time.monotonic()
         with request_budget(1), pytest.raises(StoreUnavailable) as refused:
             write()
@@ -353,12 +365,3 @@ def test_a_connection_of_an_unknown_driver_has_no_socket_to_shut():
     closed = socket.socket()
     closed.close()
     assert find_socket(closed) is None
-
-
-def test_statements_that_are_built_anew_are_not_kept_for_ever(sqlite_database):
-    database = Database(lambda: sqlite_database.engine)
-
-    for number in range(MAX_COMPILED + 10):
-        database.fetch(select(literal(number)), {"param_1": number})
-
-    assert len(database._compiled) <= MAX_COMPILED

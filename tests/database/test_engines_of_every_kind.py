@@ -13,13 +13,14 @@ from sqlalchemy.pool import NullPool, Pool, QueuePool, SingletonThreadPool, Stat
 
 from flask_private_key_jwt.database import engine_deadline, socket_watch
 from flask_private_key_jwt.database.breaker import Breaker
+from flask_private_key_jwt.database.database import Database
 from flask_private_key_jwt.database.deadline import request_budget
-from flask_private_key_jwt.database.driver import Database
 from flask_private_key_jwt.errors import StoreUnavailable
 
 BUDGET_SECONDS = 0.3
 SOON_SECONDS = 5.0
 ONE = select(text("1"))
+WAYS = [Database.fetch, Database.fetch_directly]
 SLEEP = {"postgresql": select(text("pg_sleep(60)")), "mysql": select(text("SLEEP(60)"))}
 
 
@@ -42,10 +43,10 @@ def open_engine() -> Iterator[Callable[..., Engine]]:
         engine.dispose()
 
 
-def assert_bounded(database: Database) -> None:
+def assert_bounded(database: Database, way: Callable[..., object] = Database.fetch) -> None:
     started = time.monotonic()
     with request_budget(BUDGET_SECONDS), pytest.raises(StoreUnavailable) as refused:
-        database.fetch(SLEEP[database.engine.dialect.name], {})
+        way(database, SLEEP[database.engine.dialect.name], {})
     assert refused.value.reason == "database: no answer in time"
     assert time.monotonic() - started < SOON_SECONDS
 
@@ -65,15 +66,18 @@ def assert_back(database: Database) -> None:
 
 @pytest.mark.parametrize("pool", [QueuePool, NullPool, StaticPool, SingletonThreadPool])
 @pytest.mark.parametrize("pre_ping", [False, True])
-def test_the_budget_holds_with_every_pool_and_after_it_was_disposed_of(url, open_engine, pool: type[Pool], pre_ping):
+@pytest.mark.parametrize("way", WAYS)
+def test_the_budget_holds_with_every_pool_and_after_it_was_disposed_of(
+    url, open_engine, pool: type[Pool], pre_ping, way
+):
     engine = open_engine(url, poolclass=pool, pool_pre_ping=pre_ping)
     database = Database(lambda: engine)
     assert_back(database)
-    assert_bounded(database)
+    assert_bounded(database, way)
     assert_back(database)
 
     engine.dispose()
-    assert_bounded(database)
+    assert_bounded(database, way)
     assert_back(database)
 
 
@@ -97,12 +101,13 @@ def test_a_pool_that_waits_for_ever_does_so_for_the_application_only(url, open_e
 
 
 @pytest.mark.parametrize("level", ["SERIALIZABLE", "READ COMMITTED", "AUTOCOMMIT"])
-def test_an_engines_isolation_level_is_what_it_was(url, open_engine, level):
+@pytest.mark.parametrize("way", WAYS)
+def test_an_engines_isolation_level_is_what_it_was(url, open_engine, level, way):
     engine = open_engine(url, isolation_level=level, pool_size=1, max_overflow=0)
     with engine.connect() as connection:
         before = connection.get_isolation_level(), connection.connection.dbapi_connection
     with request_budget(SOON_SECONDS):
-        Database(lambda: engine).fetch(ONE, {})
+        way(Database(lambda: engine), ONE, {})
 
     with engine.connect() as connection:
         assert (connection.get_isolation_level(), connection.connection.dbapi_connection) == before
@@ -184,7 +189,7 @@ def test_a_connection_that_nobody_can_watch_goes_back_to_nobody(postgres_url, op
     database = Database(lambda: engine)
     monkeypatch.setattr(socket_watch, "Thread", NoThread)
     with request_budget(SOON_SECONDS), pytest.raises(RuntimeError):
-        database.fetch(ONE, {})
+        database.fetch_directly(ONE, {})
 
     with engine.connect() as connection:
         assert connection.connection.dbapi_connection is not mine
@@ -212,7 +217,7 @@ def test_a_child_that_is_forked_while_another_thread_writes_can_write(sqlite_dat
     database = Database(lambda: sqlite_database.engine)
     statement = sqlite_database.tables.replay.insert()
     assert database.insert(statement, {"digest": b"p" * 32, "expires_at": 1})
-    with database._opened().connections.writing:
+    with database._opened().writing:
         child = os.fork()
         if child == 0:
             status = 2

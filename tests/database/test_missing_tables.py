@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from sqlalchemy import column, create_engine, select, table, text
 
-from flask_private_key_jwt.database.driver import Database
+from flask_private_key_jwt.database.database import Database
 from flask_private_key_jwt.database.missing_tables import is_about_missing_tables
 from flask_private_key_jwt.errors import StoreUnavailable
 

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Column, Integer, MetaData, PrimaryKeyConstraint, String, Table, event, insert, select
 
-from flask_private_key_jwt.database.driver import Database
+from flask_private_key_jwt.database.database import Database
 from flask_private_key_jwt.database.purging import delete_in_batches
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from sqlalchemy import bindparam, create_engine, literal, select
 
-from flask_private_key_jwt.database.driver import Database
+from flask_private_key_jwt.database.database import Database
 from flask_private_key_jwt.errors import StoreUnavailable
 from tests.faults.database_servers import DatabaseServer, database_server, find_binary
 from tests.faults.served import Load, serving, set_up

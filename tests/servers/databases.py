@@ -14,7 +14,7 @@ from sqlalchemy import Connection, Engine, MetaData, Table, create_engine, inspe
 from sqlalchemy.schema import DropTable
 
 from flask_private_key_jwt.authorization_server.stores.tables.models import Tables
-from flask_private_key_jwt.database.engine import use_wal
+from flask_private_key_jwt.database.sqlite import use_wal
 from flask_private_key_jwt.replay.base import ASSERTION, Mark, ReplayStore
 from flask_private_key_jwt.replay.loading import load_replay_store
 from tests.servers.line import Line

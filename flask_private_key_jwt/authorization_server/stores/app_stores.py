@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import Engine
 
-from ...database.driver import Database, EngineSource
-from ...database.engine import use_wal
+from ...database.database import Database, EngineSource
+from ...database.sqlite import use_wal
 from ...replay.base import ReplayStore
 from ...replay.loading import load_replay_store
 from ...replay.sql import SQLAlchemyReplayStore

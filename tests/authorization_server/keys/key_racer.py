@@ -14,8 +14,8 @@ from flask_private_key_jwt.authorization_server.keys.rotation import Schedule
 from flask_private_key_jwt.authorization_server.keys.server_keys import ServerKeys
 from flask_private_key_jwt.authorization_server.stores.sql.server_keys import SQLAlchemyServerKeyStore
 from flask_private_key_jwt.authorization_server.stores.tables.models import build_tables
-from flask_private_key_jwt.database.driver import Database
-from flask_private_key_jwt.database.engine import use_wal
+from flask_private_key_jwt.database.database import Database
+from flask_private_key_jwt.database.sqlite import use_wal
 from flask_private_key_jwt.errors import StoreUnavailable
 from flask_private_key_jwt.jose.derived import Secrets
 

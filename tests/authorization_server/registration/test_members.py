@@ -14,7 +14,7 @@ from flask_private_key_jwt.authorization_server.registered_client import MEMBERS
 from flask_private_key_jwt.authorization_server.registration import metadata as registration
 from flask_private_key_jwt.authorization_server.stores.sql.clients import SQLAlchemyClientStore
 from flask_private_key_jwt.authorization_server.stores.tables import client as storage
-from flask_private_key_jwt.database.driver import Database
+from flask_private_key_jwt.database.database import Database
 from flask_private_key_jwt.errors import InvalidClientMetadata
 from flask_private_key_jwt.settings.reading import read
 from flask_private_key_jwt.settings.server import ServerSettings

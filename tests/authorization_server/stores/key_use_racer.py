@@ -12,8 +12,8 @@ from sqlalchemy import create_engine
 
 from flask_private_key_jwt.authorization_server.stores.sql.client_key_use import SQLAlchemyClientKeyUseStore
 from flask_private_key_jwt.authorization_server.stores.tables.models import Tables, build_tables
-from flask_private_key_jwt.database.driver import Database
-from flask_private_key_jwt.database.engine import use_wal
+from flask_private_key_jwt.database.database import Database
+from flask_private_key_jwt.database.sqlite import use_wal
 
 COUNT = 8
 NOW = 1_800_000_000

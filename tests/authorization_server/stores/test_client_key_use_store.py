@@ -11,7 +11,7 @@ from sqlalchemy import insert
 from flask_private_key_jwt.authorization_server.stores.contracts import KeyUse
 from flask_private_key_jwt.authorization_server.stores.sql.client_key_use import SQLAlchemyClientKeyUseStore
 from flask_private_key_jwt.authorization_server.stores.tables.client import build_columns
-from flask_private_key_jwt.database.driver import Database
+from flask_private_key_jwt.database.database import Database
 from flask_private_key_jwt.database.missing_tables import ADVICE
 from flask_private_key_jwt.errors import StoreUnavailable
 from tests.authorization_server.stores.example_client import build_client

@@ -14,7 +14,7 @@ from flask_private_key_jwt.authorization_server.registered_client import MEMBERS
 from flask_private_key_jwt.authorization_server.stores.sql.clients import SQLAlchemyClientStore
 from flask_private_key_jwt.authorization_server.stores.tables.client import build_columns
 from flask_private_key_jwt.bounded_cache import BYTES_A_CLIENT, BYTES_OF_STRANGERS, ENTRY_BYTES, weigh
-from flask_private_key_jwt.database.driver import Database
+from flask_private_key_jwt.database.database import Database
 from flask_private_key_jwt.database.missing_tables import ADVICE
 from flask_private_key_jwt.errors import StoreUnavailable
 from tests.authorization_server.stores.example_client import build_client, public_values
@@ -35,10 +35,15 @@ def open_store(database: Any, cache_size: int = 100) -> SQLAlchemyClientStore:
 
 @pytest.fixture
 def statements(sqlite_database: Any) -> list[str]:
-    """Every statement SQLite runs from here on; the driver's own view, because ``echo`` does not see all."""
+    """Every statement SQLite runs from here on, in the driver's own view; not how long it may wait for writers."""
     seen: list[str] = []
+
+    def note(statement: str) -> None:
+        if not statement.startswith("PRAGMA"):
+            seen.append(statement)
+
     sqlite_database.engine.dispose()
-    event.listen(sqlite_database.engine, "connect", lambda connection, _: connection.set_trace_callback(seen.append))
+    event.listen(sqlite_database.engine, "connect", lambda connection, _: connection.set_trace_callback(note))
     return seen
 
 

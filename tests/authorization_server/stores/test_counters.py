@@ -4,7 +4,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from flask_private_key_jwt.authorization_server.stores.sql.counters import Counters
 from flask_private_key_jwt.database.batches import KEEP_ENDED_SECONDS
-from flask_private_key_jwt.database.driver import Database
+from flask_private_key_jwt.database.database import Database
 from tests.conftest import START
 
 

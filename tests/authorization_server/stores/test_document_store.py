@@ -12,7 +12,7 @@ from flask_private_key_jwt.authorization_server.stores.contracts import (
     StoredDocument,
 )
 from flask_private_key_jwt.authorization_server.stores.sql.documents import SQLAlchemyFetchedDocumentStore
-from flask_private_key_jwt.database.driver import Database
+from flask_private_key_jwt.database.database import Database
 from flask_private_key_jwt.errors import StoreUnavailable
 from tests.authorization_server.keys.memory_documents import MemoryDocumentStore
 

@@ -24,7 +24,7 @@ from flask_private_key_jwt.authorization_server.stores.sql.authorizations import
 from flask_private_key_jwt.authorization_server.stores.sql.clients import SQLAlchemyClientStore
 from flask_private_key_jwt.authorization_server.stores.sql.revocations import SQLAlchemyRevocationStore
 from flask_private_key_jwt.authorization_server.stores.tables.models import TABLE_NAMES, Tables, build_tables
-from flask_private_key_jwt.database.driver import Database
+from flask_private_key_jwt.database.database import Database
 from tests.authorization_server.stores.former_tables import FORMER, add_former_columns, edit_as_documented
 from tests.checkout import CHECKOUT
 from tests.conftest import START

@@ -24,7 +24,7 @@ from flask_private_key_jwt.authorization_server.stores.sql.refresh_tokens import
     forget_client,
 )
 from flask_private_key_jwt.authorization_server.stores.tables.models import build_tables
-from flask_private_key_jwt.database.driver import Database
+from flask_private_key_jwt.database.database import Database
 from tests.conftest import START
 
 AT_ONCE = 20

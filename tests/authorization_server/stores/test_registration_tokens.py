@@ -7,7 +7,7 @@ from sqlalchemy import select
 
 from flask_private_key_jwt.authorization_server.stores.sql.registration_tokens import RegistrationTokens
 from flask_private_key_jwt.database.batches import KEEP_ENDED_SECONDS
-from flask_private_key_jwt.database.driver import Database
+from flask_private_key_jwt.database.database import Database
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from flask_private_key_jwt.authorization_server.stores.revocation_names import (
 from flask_private_key_jwt.authorization_server.stores.sql import revocations as sqlalchemy_revocations
 from flask_private_key_jwt.authorization_server.stores.sql.revocations import SQLAlchemyRevocationStore, revoke_within
 from flask_private_key_jwt.database.batches import KEEP_ENDED_SECONDS
-from flask_private_key_jwt.database.driver import Database
+from flask_private_key_jwt.database.database import Database
 from flask_private_key_jwt.database.missing_tables import ADVICE
 from flask_private_key_jwt.errors import StoreUnavailable
 from tests.conftest import START

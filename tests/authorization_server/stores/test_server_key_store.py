@@ -8,7 +8,7 @@ import pytest
 
 from flask_private_key_jwt.authorization_server.stores.contracts import StoredKey, sum_versions
 from flask_private_key_jwt.authorization_server.stores.sql.server_keys import SQLAlchemyServerKeyStore
-from flask_private_key_jwt.database.driver import Database
+from flask_private_key_jwt.database.database import Database
 from flask_private_key_jwt.errors import StoreUnavailable
 
 KEY = StoredKey(

@@ -9,7 +9,7 @@ from flask_private_key_jwt.authorization_server.stores.granted import PushedRequ
 from flask_private_key_jwt.authorization_server.stores.sql.authorizations import SQLAlchemyAuthorizationStore
 from flask_private_key_jwt.authorization_server.stores.sql.unused_clients import UnusedClients
 from flask_private_key_jwt.authorization_server.stores.tables.client import build_columns
-from flask_private_key_jwt.database.driver import Database
+from flask_private_key_jwt.database.database import Database
 from tests.authorization_server.stores.example_client import build_client
 from tests.conftest import START
 

@@ -21,7 +21,7 @@ from sqlalchemy.exc import IntegrityError
 
 from .... import clock
 from ....database.batches import BATCH_ROWS, KEEP_ENDED_SECONDS, Rest, no_rest
-from ....database.driver import Database
+from ....database.database import Database
 from ....database.purging import delete_in_batches
 from ..granted import KEEP_USED_SECONDS, Consent, Granted, PushedRequest, StoredCode, digest
 from ..tables.grants import GrantTables

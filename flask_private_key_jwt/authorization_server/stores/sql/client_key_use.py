@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import Connection, Select, Table, Update, bindparam, delete, func, insert, or_, select, update
 
 from ....database.batches import BATCH_ROWS, Rest, no_rest
-from ....database.driver import Database
+from ....database.database import Database
 from ....database.purging import delete_in_batches
 from ..contracts import KeyUse
 from ..tables.models import Tables

@@ -13,7 +13,7 @@ from sqlalchemy import (
 )
 
 from ....bounded_cache import BYTES_OF_STRANGERS, BoundedCache, bytes_for_clients
-from ....database.driver import Database
+from ....database.database import Database
 from ...registered_client import RegisteredClient, is_client_id
 from ..tables.client import ClientRow, is_gathered, snapshot
 from ..tables.former_columns import check_gathered
@@ -60,7 +60,7 @@ class SQLAlchemyClientStore:
             return None
         known = self._snapshots.get(client_id)
         if known is not None:
-            current = self._database.fetch(self._current, {"client_id": client_id})
+            current = self._database.fetch_directly(self._current, {"client_id": client_id})
             if current is not None and current[1:] == (known.version, known.enabled):
                 self._note_key_version(current[0])
                 return known

@@ -7,7 +7,7 @@ from sqlalchemy import Connection, Table, Update, bindparam, insert, select, upd
 
 from .... import clock
 from ....database.batches import BATCH_ROWS, Rest, no_rest
-from ....database.driver import Database
+from ....database.database import Database
 from ....database.purging import delete_in_batches
 from ..contracts import LONGEST_COOLDOWN_SECONDS, NEVER_HAD_SECONDS, UNUSED_SECONDS, DocumentKey, StoredDocument
 from ..tables.models import Tables

@@ -9,7 +9,7 @@ from sqlalchemy import ColumnElement, Connection, delete, insert, select, update
 
 from .... import clock
 from ....database.batches import BATCH_ROWS, KEEP_ENDED_SECONDS, Rest, no_rest
-from ....database.driver import Database
+from ....database.database import Database
 from ....database.purging import delete_in_batches
 from ..tables.models import Tables
 

@@ -8,7 +8,7 @@ from sqlalchemy import ColumnElement, Connection, delete, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from .... import clock
-from ....database.driver import Database
+from ....database.database import Database
 from ...registered_client import RegisteredClient
 from ..contracts import DocumentKey, kind_of_key_set
 from ..tables.client import ClientRow, build_columns, is_gathered, snapshot

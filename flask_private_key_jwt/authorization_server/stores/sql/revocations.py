@@ -8,7 +8,7 @@ from sqlalchemy.sql import Insert, Update
 
 from .... import clock
 from ....database.batches import BATCH_ROWS, KEEP_ENDED_SECONDS, Rest, no_rest
-from ....database.driver import Database
+from ....database.database import Database
 from ....database.purging import delete_in_batches
 from ....errors import StoreUnavailable
 from ..revocation_names import Revocation

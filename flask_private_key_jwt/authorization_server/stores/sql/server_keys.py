@@ -15,7 +15,7 @@ from sqlalchemy import (
     update,
 )
 
-from ....database.driver import Database
+from ....database.database import Database
 from ....errors import StoreUnavailable
 from ..contracts import StoredKey
 from ..tables.models import Tables

@@ -8,7 +8,7 @@ from sqlalchemy import ColumnElement, delete, select
 
 from .... import clock
 from ....database.batches import BATCH_ROWS, Rest, no_rest
-from ....database.driver import Database
+from ....database.database import Database
 from ..tables.client import find_grant_types
 from ..tables.models import Tables
 

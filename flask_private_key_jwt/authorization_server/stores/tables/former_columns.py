@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 
 from ....database.columns import JSON_TEXT
-from ....database.driver import Database
+from ....database.database import Database
 from ....errors import StoreUnavailable
 
 if TYPE_CHECKING:

@@ -1,0 +1,171 @@
+"""Runs statements for one application's engine, as a guest there: every one goes through SQLAlchemy Core, so that the
+application's events, ``echo`` and execution options see it and apply to it.
+
+Two statements of a token request may pass Core by while nobody listens, see ``driver.py``.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from threading import Lock
+from typing import Any
+
+from sqlalchemy import Executable
+from sqlalchemy.engine import Connection, Engine
+from sqlalchemy.exc import IntegrityError, SQLAlchemyError
+from sqlalchemy.sql.dml import UpdateBase
+
+from .connections import lend_connections
+from .driver import Driver
+from .engine_deadline import EngineDeadline, watch_connection
+from .failure import describe_failure
+from .forks import InheritedConnections
+from .isolation import commit_each, commit_together
+from .listening import Listening
+from .one_writer import find_writing
+from .socket_watch import Watch
+from .sqlite import waiting_for_writers
+
+EngineSource = Callable[[], Engine]
+"""Gives the engine; asked once, at first use, so it may need an application context that exists only then."""
+
+Row = tuple[Any, ...]
+
+
+class Database:
+    """Runs statements for one application's engine, each in a short transaction of its own.
+
+    A statement is built once and given again each time: SQLAlchemy, and the way past it, keep it compiled.
+
+    :param engine_source: Gives the engine at first use.
+    """
+
+    def __init__(self, engine_source: EngineSource) -> None:
+        self._engine_source = engine_source
+        self._open: _Open | None = None
+        self._open_lock = Lock()
+        self._inherited = InheritedConnections()
+
+    @property
+    def engine(self) -> Engine:
+        """The application's engine."""
+        return self._opened().engine
+
+    def fetch(self, statement: Executable, values: Mapping[str, object]) -> Row | None:
+        """The first row of a SELECT.
+
+        :param values: The statement's parameters, by name.
+        :raises StoreUnavailable: The database did not answer.
+        """
+        with self._connect() as connection:
+            row = connection.execute(statement, values).first()
+            return None if row is None else tuple(row)
+
+    def fetch_all(self, statement: Executable, values: Mapping[str, object]) -> list[Row]:
+        """Every row of a SELECT; otherwise as :meth:`fetch`.
+
+        :raises StoreUnavailable: The database did not answer.
+        """
+        with self._connect() as connection:
+            return [tuple(row) for row in connection.execute(statement, values)]
+
+    def update(self, statement: UpdateBase, values: Mapping[str, object]) -> int:
+        """Run one UPDATE and return how many rows it found.
+
+        :raises StoreUnavailable: The database did not answer.
+        """
+        with self._opened().writing, self._connect() as connection:
+            found = connection.execute(statement, values).rowcount
+            connection.commit()
+            return found
+
+    def insert(self, statement: UpdateBase, values: Mapping[str, object]) -> bool:
+        """Run one INSERT; ``False`` when a constraint refused it and nothing was written.
+
+        :raises StoreUnavailable: The database did not answer.
+        """
+        with self._opened().writing, self._connect() as connection:
+            try:
+                connection.execute(statement, values)
+            except IntegrityError:
+                return False  # leaving the block rolls back
+            connection.commit()
+            return True
+
+    def fetch_directly(self, statement: Executable, values: Mapping[str, object]) -> Row | None:
+        """As :meth:`fetch`, past Core while nobody listens: a row as the driver gives it, booleans as 0 and 1.
+
+        :raises StoreUnavailable: The database did not answer.
+        """
+        opened = self._open or self._opened()
+        return (self if opened.listening.is_anybody_there() else opened.driver).fetch(statement, values)
+
+    def insert_directly(self, statement: UpdateBase, values: Mapping[str, object]) -> bool:
+        """As :meth:`insert`, past Core while nobody listens: values go to the driver as they are.
+
+        :raises StoreUnavailable: The database did not answer.
+        """
+        opened = self._open or self._opened()
+        return (self if opened.listening.is_anybody_there() else opened.driver).insert(statement, values)
+
+    @contextmanager
+    def begin(self) -> Iterator[Connection]:
+        """A transaction of several statements.
+
+        :raises StoreUnavailable: The database did not answer, or refused.
+        """
+        with self._connect(commit_together) as connection, connection.begin():
+            yield connection
+
+    @contextmanager
+    def _connect(self, prepare: Callable[[Connection], None] = commit_each) -> Iterator[Connection]:
+        """A connection, for one statement unless *prepare* says something else."""
+        opened = self._opened()
+        with opened.deadline.watching() as watch:
+            try:
+                with opened.engine.connect() as connection, _bounded(connection, watch):
+                    prepare(connection)
+                    yield connection
+            except SQLAlchemyError as error:
+                raise describe_failure(error, opened.engine) from None
+
+    def _opened(self) -> "_Open":
+        if self._open is None:
+            with self._open_lock:
+                if self._open is None:
+                    self._open = self._open_engine()
+        return self._open
+
+    def _open_engine(self) -> "_Open":
+        engine = self._engine_source()
+        self._inherited.drop_from(engine)
+        deadline, writing = EngineDeadline(engine), find_writing(engine)
+        connections = lend_connections(engine, deadline)
+        driver = Driver(engine, connections, deadline, writing)
+        listening = Listening(engine, pool_events=connections.pool_events)
+        return _Open(engine, deadline, writing, driver, listening)
+
+
+@dataclass(frozen=True, slots=True)
+class _Open:
+    """What a database has once its engine is there."""
+
+    engine: Engine
+    deadline: EngineDeadline
+    writing: AbstractContextManager[None]
+    """Held by whoever runs one statement that writes."""
+    driver: Driver
+    listening: Listening
+
+
+@contextmanager
+def _bounded(connection: Connection, watch: Watch | None) -> Iterator[None]:
+    """Let what is asked over *connection* wait no longer than *watch* does."""
+    if watch is None:
+        yield
+    elif connection.dialect.name == "sqlite":
+        with waiting_for_writers(connection.connection, watch.seconds_left):
+            yield
+    else:
+        watch_connection(watch, connection.connection)
+        yield
