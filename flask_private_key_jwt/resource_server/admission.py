@@ -1,7 +1,6 @@
 """A request that was let in, and ``current_token``: what its verified token says."""
 
 from collections.abc import MutableMapping
-from copy import deepcopy
 from typing import Any, cast
 
 from flask import request
@@ -32,11 +31,17 @@ class Admission:
     def claims(self) -> Claims:
         """A copy of the claims for the view: the original serves later requests too."""
         if self._claims is None:
-            self._claims = {
-                name: deepcopy(value) if isinstance(value, (dict, list)) else value
-                for name, value in self.token.claims.items()
-            }
+            self._claims = _copy(dict(self.token.claims))
         return self._claims
+
+
+def _copy(value: Any) -> Any:
+    """A copy of what came from JSON; ``deepcopy`` takes three times as long, because it expects anything."""
+    if isinstance(value, dict):
+        return {name: _copy(part) if isinstance(part, (dict, list)) else part for name, part in value.items()}
+    if isinstance(value, list):
+        return [_copy(part) for part in value]
+    return value
 
 
 def remember_admission(environ: MutableMapping[str, Any], admission: Admission) -> None:

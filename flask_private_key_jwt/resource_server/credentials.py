@@ -57,8 +57,9 @@ def read_credentials(environ: Environ, *, served: Sequence[Scheme]) -> Credentia
 
 def _check_single(header: str, query: str) -> None:
     # WSGI joins repeated headers with a comma, which no token has (RFC 6750 §2: one method per request).
-    mechanisms = [part.strip().partition(" ")[0].lower() for part in header.split(",")]
-    if len(mechanisms) > 1 and not _SCHEMES.keys().isdisjoint(mechanisms):
-        raise InvalidRequest("more than one Authorization header or mechanism")
-    if _TOKEN_IN_QUERY.search(query):
+    if "," in header:
+        mechanisms = [part.strip().partition(" ")[0].lower() for part in header.split(",")]
+        if not _SCHEMES.keys().isdisjoint(mechanisms):
+            raise InvalidRequest("more than one Authorization header or mechanism")
+    if query and _TOKEN_IN_QUERY.search(query):
         raise InvalidRequest("an access token in the query besides the one in the header")
