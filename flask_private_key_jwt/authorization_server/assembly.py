@@ -1,4 +1,4 @@
-"""Everything one app owns, put together: settings, stores and steps become one State. One function for each room."""
+"""Builds everything one app owns: settings, stores and steps become one State. One function for each part."""
 
 import flask
 from flask_sqlalchemy import SQLAlchemy
@@ -53,10 +53,10 @@ from .tokens.revoked import Revocations
 
 
 def assemble(app: flask.Flask, db: SQLAlchemy, tables: Tables, *, declarations: Declarations, people: People) -> State:
-    """Make everything one app owns.
+    """Build everything one app owns.
 
     :param declarations: What the application registers on the extension, shared by its apps.
-    :param people: What it says of its people, shared too.
+    :param people: What the application declares about its people, shared too.
     :raises ConfigurationError: A setting is wrong or missing.
     """
     settings = read(app.config, ServerSettings)
@@ -111,7 +111,7 @@ def assemble(app: flask.Flask, db: SQLAlchemy, tables: Tables, *, declarations: 
         people=people,
         offered=offered,
         key_use=key_use,
-        # A hint comes before the client is known, so the keys are looked at by themselves.
+        # A hint is read before a client is looked up, so nothing has asked the database for the keys' version yet.
         logout=Logout(settings, clients, keys=OwnKeys(lambda: server_keys.look().public), secrets=secrets),
         userinfo=build_guard(settings, secrets, app.extensions, own_keys=own_keys, url=base_url + USERINFO_PATH),
         authorizations=stores.authorizations,
@@ -181,7 +181,7 @@ def _build_tokens(
 
 
 def _build_issued_tokens(settings: ServerSettings, own_keys: IssuerKeys, refresh_tokens: RefreshTokens) -> IssuedTokens:
-    """Recognizes what this server signed, whomever it is for, by whatever algorithm it signed then."""
+    """Recognizes every token that this server signed, for any audience and with any algorithm of the past."""
     verifier = TokenVerifier(
         issuer=settings.ISSUER,
         resource=None,
@@ -227,10 +227,10 @@ def _build_self_registration(
 
 
 def _find_paths(settings: ServerSettings, offered: frozenset[Need]) -> dict[str, ServerEndpoint]:
-    """Where each endpoint answers, below the app.
+    """The path of each endpoint, relative to the app.
 
-    An issuer with a path names where the app is mounted, so paths start below it. They also answer with the path in
-    front, for an app that is served at the root of its host behind a proxy that passes paths on unchanged.
+    If the issuer has a path, the app is usually mounted there. Each endpoint also answers with the issuer's path in
+    front of its own, for an app at the root of its host behind a proxy that does not change paths.
     """
     mount = issuer_path(settings.ISSUER)
     paths: dict[str, ServerEndpoint] = {}

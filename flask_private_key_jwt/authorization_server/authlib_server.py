@@ -1,4 +1,4 @@
-"""Authlib's Flask server over our steps: what may be registered on it, and where its grants and endpoints come back."""
+"""Authlib's Flask server on top of our steps: what can be registered on it, and what Authlib's classes call."""
 
 from abc import abstractmethod
 from collections.abc import Collection
@@ -23,7 +23,7 @@ from .stores.contracts import ClientStore
 
 
 class AuthlibServer(AuthorizationServer):  # type: ignore[misc]  # Authlib has no type hints
-    """Takes grants and endpoints as Authlib's documentation teaches, those that fit clients without a secret."""
+    """Accepts grants and endpoints as Authlib's documentation teaches, if they work for clients without a secret."""
 
     clients: ClientStore
     client_auth: ClientAuthenticationMethod
@@ -51,7 +51,7 @@ class AuthlibServer(AuthorizationServer):  # type: ignore[misc]  # Authlib has n
         super().register_grant(grant_cls, extensions)
 
     def register_endpoint(self, endpoint: Any) -> None:
-        """Register an endpoint of the application's own, as in Authlib; a view calls ``create_endpoint_response``.
+        """Register the application's own endpoint, as in Authlib; a view calls ``create_endpoint_response``.
 
         :raises ConfigurationError: It does not accept ``private_key_jwt``; the message says what to add.
         """
@@ -59,7 +59,7 @@ class AuthlibServer(AuthorizationServer):  # type: ignore[misc]  # Authlib has n
         super().register_endpoint(endpoint)
 
     def register_client_auth_method(self, method: str, func: Any) -> NoReturn:
-        """Refuse: ``private_key_jwt`` is the only way in.
+        """Refuse: clients authenticate with ``private_key_jwt`` only.
 
         :raises ConfigurationError: Always.
         """
@@ -67,13 +67,15 @@ class AuthlibServer(AuthorizationServer):  # type: ignore[misc]  # Authlib has n
             f"Client authentication method {method!r} cannot be added: clients authenticate with private_key_jwt only."
         )
 
-    # --- where its grants and endpoints come back ----------------------------------------------------------
+    # --- what the registered grants and endpoints call -----------------------------------------------------
     def create_oauth2_request(self, request: HTTPRequest | None = None) -> TokenRequest:
-        """The current request in Authlib's shape, for an endpoint of the application's own."""
+        """The current request in Authlib's shape, for the application's own endpoint."""
         return TokenRequest(self.read_request(request), None)
 
     def authenticate_client(self, request: TokenRequest, methods: Collection[str], endpoint: str = "token") -> Any:
-        """The client of the request: authenticated already at the token endpoint, else now, and its assertion spent.
+        """The authenticated client of the request.
+
+        The token endpoint has authenticated it already. Elsewhere it is authenticated here, and its assertion spent.
 
         :raises InvalidClient: The caller does not prove who it is.
         :raises UnauthorizedClient: The grant does not accept clients that authenticate like this one.
@@ -106,7 +108,7 @@ class AuthlibServer(AuthorizationServer):  # type: ignore[misc]  # Authlib has n
         expires_in: int | None = None,
         include_refresh_token: bool = True,
     ) -> dict[str, Any]:
-        """The token of a grant of the application's own, by the rules of ours. The arguments are Authlib's.
+        """Make the token of the application's own grant, by the rules for our grants. The arguments are Authlib's.
 
         :raises OAuthError: See :meth:`.issuing.TokenMaker.make`.
         """
@@ -123,7 +125,7 @@ class AuthlibServer(AuthorizationServer):  # type: ignore[misc]  # Authlib has n
             return self.issue(allowed)
 
     def save_token(self, token: dict[str, Any], request: TokenRequest) -> None:
-        """Nothing: JWT access tokens are not stored (RFC 9068)."""
+        """Do nothing: JWT access tokens are not stored (RFC 9068)."""
 
     def is_authentication_heard(self) -> bool:
         """Whether anybody listens to Authlib's signal that a client has authenticated."""
@@ -133,10 +135,10 @@ class AuthlibServer(AuthorizationServer):  # type: ignore[misc]  # Authlib has n
         """Answer at an endpoint registered with :meth:`register_endpoint`, as in Authlib."""
         try:
             return super().create_endpoint_response(name, request)
-        except OAuth2Error as error:  # Authlib reads the request before it starts to catch
+        except OAuth2Error as error:  # Authlib reads the request outside its own try block
             return self.handle_error_response(request, error)
 
     def handle_error_response(self, request: Any, error: OAuth2Error) -> flask.Response:
-        """A refusal at an endpoint of the application's own, with the same two faces as everywhere."""
+        """Answer a refusal at the application's own endpoint with the public sentence; the log gets the reason."""
         sender = flask.current_app._get_current_object()  # type: ignore[attr-defined]
         return self.send(error_response(translate(error), endpoint="application", sender=sender))

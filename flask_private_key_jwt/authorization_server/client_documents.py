@@ -1,4 +1,4 @@
-"""What clients publish, and how one app fetches it: their keys, and the registrations of those that are documents."""
+"""How one app fetches what clients publish: their keys, and the documents that register clients."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -20,14 +20,14 @@ from .stores.contracts import ClientStore, FetchedDocumentStore
 
 
 def build_slots(settings: ServerSettings) -> FetchSlots:
-    """How many may wait at once for what clients publish."""
+    """The limit on threads that wait for clients' servers at the same time."""
     return FetchSlots(settings.FETCH_CONCURRENCY, _find_address)
 
 
 def build_client_store(
     settings: ServerSettings, stores: AppStores, slots: FetchSlots, *, grant_types: Callable[[], Sequence[str]]
 ) -> ClientStore:
-    """The registered clients, and those whose ``client_id`` is the URL of their registration, where that is on."""
+    """The registered clients, and if the settings allow them, the clients whose ``client_id`` is a document's URL."""
     if not settings.CLIENT_ID_METADATA_DOCUMENTS:
         return stores.clients
     policy = replace(fetch_policy(settings, hosts=settings.CLIENT_ID_HOSTS), max_bytes=MAX_BYTES)
@@ -47,7 +47,10 @@ def build_client_store(
 
 
 def build_client_keys(settings: ServerSettings, documents: FetchedDocumentStore, slots: FetchSlots) -> ClientKeys:
-    """The keys of clients: registered by value, or published at a ``jwks_uri``, the operator's clients' apart."""
+    """Finds the keys of clients, registered by value or published at a ``jwks_uri``.
+
+    The keys of the operator's clients are kept apart from all others.
+    """
     policy = fetch_policy(settings, hosts=settings.JWKS_HOSTS)
     of_operators_clients: RemoteDocuments[KeySet] = RemoteDocuments(
         documents,
@@ -74,5 +77,5 @@ def build_client_keys(settings: ServerSettings, documents: FetchedDocumentStore,
 
 
 def _find_address() -> str:
-    """Where the current request comes from, as the app sees it: behind a proxy, ``ProxyFix`` decides."""
+    """The caller's address in the current request; behind a proxy, ``ProxyFix`` corrects it."""
     return (flask.request.remote_addr or "") if flask.has_request_context() else ""

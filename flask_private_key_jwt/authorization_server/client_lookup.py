@@ -1,13 +1,13 @@
-"""Which client a name means, and whether it may do anything now."""
+"""Finds a client by its ``client_id``, and says whether it is enabled."""
 
 from .registered_client import RegisteredClient, is_client_id
 from .stores.contracts import ClientStore
 
 
 class NotAdmitted(Exception):
-    """No client of this name may do anything here; the message is a private reason.
+    """The client is unknown or disabled; the message is a private reason.
 
-    :param client: The one that is disabled; ``None``: there is none of the name.
+    :param client: The disabled client; ``None``: no client has this ``client_id``.
     """
 
     def __init__(self, reason: str, client: RegisteredClient | None = None) -> None:
@@ -16,7 +16,7 @@ class NotAdmitted(Exception):
 
 
 def load_enabled(clients: ClientStore, client_id: str | None) -> RegisteredClient:
-    """The client of exactly this name, if it is enabled.
+    """The client with exactly this ``client_id``, if it is enabled.
 
     :raises NotAdmitted: There is none, or it is disabled.
     :raises StoreUnavailable: The clients cannot be read.
@@ -27,7 +27,7 @@ def load_enabled(clients: ClientStore, client_id: str | None) -> RegisteredClien
 
 
 def load_registered(clients: ClientStore, client_id: str | None) -> RegisteredClient:
-    """The client of exactly this name, disabled as it may be.
+    """The client with exactly this ``client_id``, also if it is disabled.
 
     :raises NotAdmitted: There is none.
     :raises StoreUnavailable: The clients cannot be read.
@@ -41,7 +41,7 @@ def load_registered(clients: ClientStore, client_id: str | None) -> RegisteredCl
 def check_enabled(client: RegisteredClient) -> None:
     """Refuse a client that the operator disabled.
 
-    :raises NotAdmitted: It is.
+    :raises NotAdmitted: The client is disabled.
     """
     if not client.enabled:
         raise NotAdmitted(f"client {client.client_id!r} is disabled", client)

@@ -1,8 +1,8 @@
-"""The members of a client's registration (RFC 7591 §2): what is said of each, the walk through all, their kinds.
+"""The members of a client's registration (RFC 7591 §2): what one declares, the walk through all, and their kinds.
 
-A member is declared once, in :mod:`.registered_client`. Everybody else (registration, the database, the commands)
-walks through what is declared there. What settings forbid, and what is too long to be kept, is refused where somebody
-registers it, not where the database is read: a client stays what it is when a rule becomes stricter.
+A member is declared once, in :mod:`.registered_client`. Registration, the database and the commands walk through these
+declarations. A value that the settings forbid, or that is too long, is refused when somebody registers it, not when the
+database is read: a stricter rule does not change the clients that are there already.
 """
 
 from collections.abc import Callable, Mapping
@@ -17,8 +17,7 @@ from .readable_text import is_plain, is_visible_name
 from .registered_uris import check_page
 
 Shown = Literal["always", "if set", "if people"]
-"""When the registration names a member: always; where it is not the default; or also where the client acts for
-people."""
+"""When a registration shows a member: always; if it differs from its default; or also if the client acts for people."""
 
 MAX_SCOPE_CHARACTERS = 4096
 MAX_TEXT_CHARACTERS = 2048
@@ -33,10 +32,10 @@ def _as_it_is(value: Any) -> Any:
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """How a value is read, written and checked. A :class:`ValueError` says what is wrong, after the member's name."""
+    """How a value is read, written and checked. A :class:`ValueError` completes a sentence after its name."""
 
     read: Callable[[Any], Any]
-    """From JSON, as the database has it: of the right type."""
+    """From JSON, as the database has it; checks the type only."""
     write: Callable[[Any], Any] = _as_it_is
     """To JSON; the opposite of :attr:`read`."""
     check: Callable[[Any, ServerSettings], Any] | None = None
@@ -56,7 +55,7 @@ class Member:
     has_column: bool = False
     """Whether the database has a column for it, because SQL looks for it or a constraint guards it."""
     has_attribute: bool = True
-    """``False``: nothing here acts on it; it is kept in :attr:`.RegisteredClient.metadata`."""
+    """``False``: the server only keeps it, in :attr:`.RegisteredClient.metadata`."""
     refusal: type[InvalidClientMetadata] = InvalidClientMetadata
 
 
@@ -67,7 +66,7 @@ Members = Mapping[str, Member]
 def check_members(members: Members, given: Mapping[str, Any], settings: ServerSettings) -> dict[str, Any]:
     """Check each member of a registration by itself, and return the arguments of :class:`.RegisteredClient`.
 
-    What is not declared is passed over (RFC 7591 §2).
+    Members that are not declared are ignored (RFC 7591 §2).
 
     :raises InvalidClientMetadata: A value is not acceptable; the reason says which and why.
     """
@@ -86,9 +85,11 @@ def check_members(members: Members, given: Mapping[str, Any], settings: ServerSe
 
 
 def load_members(members: Members, kept: Mapping[str, Any]) -> dict[str, Any]:
-    """What :func:`dump_members` made, as arguments of :class:`.RegisteredClient`. What is not declared stays.
+    """Turn what :func:`dump_members` made into arguments of :class:`.RegisteredClient`.
 
-    :raises ValueError: A value is of another type; the sentence says which.
+    Members that are not declared stay in the client's metadata.
+
+    :raises ValueError: A value has the wrong type; the message says which.
     """
     attributes: dict[str, Any] = {}
     metadata: dict[str, Any] = {}
@@ -105,7 +106,7 @@ def load_members(members: Members, kept: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def dump_members(members: Members, client: Any) -> dict[str, Any]:
-    """The members of a client that have no column, as JSON: those that say what their absence would not."""
+    """The members of a client that have no column, as JSON, without those that have their default value."""
     without_column = {name: member for name, member in members.items() if not member.has_column}
     return _write(without_column, client, for_people=False)
 
@@ -147,7 +148,8 @@ def _read_string(value: Any) -> str:
 def text(longest: int = MAX_TEXT_CHARACTERS) -> Kind:
     """A string for people or programs.
 
-    No control characters: an operator's terminal would obey them. Nor lone surrogates, which no database takes.
+    It may hold no control characters, because an operator's terminal would obey them, and no lone surrogates, because
+    no database accepts them.
     """
 
     return Kind(read=_read_string, check=lambda value, _settings: _check_text(value, longest))
@@ -175,13 +177,13 @@ def _check_text(value: Any, longest: int = MAX_TEXT_CHARACTERS) -> str:
 
 
 def _read_name(value: Any) -> str | None:
-    """People decide by it: a name they cannot see, from before that was checked, is none."""
+    """A stored name that nobody can see counts as no name, because people decide by it. It is older than the check."""
     name = _read_string(value)
     return name if is_visible_name(name) else None
 
 
 def _check_name(value: Any, _settings: ServerSettings) -> str:
-    """The name people read on the consent page: no line breaks, and nothing that turns the text around it."""
+    """The name people read on the consent page: no line breaks, and no characters that reverse the text around them."""
     name = _check_text(value, 255)
     if not is_visible_name(name):
         raise ValueError("is blank, or holds characters that cannot be seen")
@@ -253,7 +255,7 @@ def _read_strings(value: Any) -> tuple[str, ...]:
 
 
 def _check_uris(value: Any, _settings: ServerSettings) -> tuple[str, ...]:
-    """What each of them must look like depends on the client: :mod:`.registration.redirects`."""
+    """Check the list only. What each URI must look like depends on the client: see :mod:`.registration.redirects`."""
     if not _is_list_of_strings(value) or len(value) > MAX_REDIRECT_URIS:
         raise ValueError(f"is not a list of at most {MAX_REDIRECT_URIS} strings")
     return _read_strings(value)
@@ -316,4 +318,4 @@ FLAG = Kind(read=_read_flag)
 SECONDS = Kind(read=_read_seconds)
 KEY_SET = Kind(read=_read_key_set)
 ANYTHING = Kind(read=_as_it_is)
-"""What only a rule about the whole client can judge."""
+"""Not checked alone: only a rule about the whole client can check it."""

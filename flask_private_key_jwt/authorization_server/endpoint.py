@@ -19,6 +19,6 @@ class ServerEndpoint:
     metadata_member: str = ""
     """Its member of the metadata document, if it has one (RFC 8414 §2)."""
     needs: frozenset[Need] = frozenset()
-    """What the application must have for it to be there."""
+    """What the application must have for the endpoint to be served."""
     in_browser: bool = False
-    """Whether it is an ordinary view: pages for people, after the app's own hooks."""
+    """Whether it is a page for people: an ordinary view, which runs after the app's own hooks."""

@@ -1,13 +1,13 @@
-"""What an endpoint or a grant needs the application to have. One frozen set says what it has; nothing asks twice."""
+"""What an application must have for an endpoint or a grant to be served. One frozen set says what it has."""
 
 from collections.abc import Callable, Set
 from typing import Literal
 
 Need = Literal["people", "openid", "sign_out", "registration"]
-"""What an application has or has not: people it can ask, OpenID Connect, a way to sign people out, registration."""
+"""Something an application may have: people it can ask, OpenID Connect, a way to sign people out, registration."""
 
 Offered = Callable[[], frozenset[Need]]
-"""What the application has by now: it may say who its people are at any time before the first request."""
+"""Returns what the application has now; until the first request it may still register its user loader."""
 
 REASONS: dict[Need, str] = {
     "people": "the application says nothing of its people",
@@ -15,10 +15,10 @@ REASONS: dict[Need, str] = {
     "sign_out": "the application does not say how its people are signed out: it needs @oauth.sign_out",
     "registration": "OAUTH2_REGISTRATION is closed",
 }
-"""Why something that has this need is not there, for the private reason."""
+"""Need -> the private reason why something that has it is not served."""
 
 SETTLED_AT_START: frozenset[Need] = frozenset({"registration"})
-"""Needs that the settings alone decide: an endpoint that lacks one has no path at all."""
+"""Needs that the settings alone decide: without them an endpoint gets no path at all."""
 
 
 def find_missing(needs: Set[Need], offered: Set[Need]) -> Need | None:

@@ -1,4 +1,4 @@
-"""What one app offers by now: the one set that endpoints, grants and the metadata document are held against."""
+"""What one app has now: endpoints, grants and the metadata document are all checked against this one set."""
 
 from dataclasses import dataclass
 
@@ -12,14 +12,14 @@ from .tokens.id_token import OPENID
 
 @dataclass(frozen=True, slots=True)
 class Offers:
-    """Answers when it is called, see :data:`.needs.Offered`."""
+    """Called like a function: see :data:`.needs.Offered`."""
 
     settings: ServerSettings
     people: People
     app: flask.Flask
 
     def __call__(self) -> frozenset[Need]:
-        """What the application has, as far as it has said so by now."""
+        """What the application has now."""
         people = self.people.are_known(self.app)
         has: dict[Need, bool] = {
             "people": people,

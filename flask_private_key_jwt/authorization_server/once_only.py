@@ -1,4 +1,4 @@
-"""Step 4: once only. What a request showed is spent in one atomic step, and its client's key has been used then."""
+"""Step 4: once only. Assertion and proof are spent in one atomic step; then the use of the client's key is noted."""
 
 from ..dpop.proof import DPoPProof
 from ..errors import InvalidClient, InvalidDPoPProof
@@ -7,7 +7,7 @@ from .client_auth.base import VerifiedClient
 from .keys.client_key_use import ClientKeyUse
 
 REFUSALS = {ASSERTION: InvalidClient, PROOF: InvalidDPoPProof}
-"""What was used before -> how that is refused."""
+"""Purpose of a mark that was used before -> the refusal."""
 
 
 class OnceOnly:
@@ -22,10 +22,10 @@ class OnceOnly:
         self._key_use = key_use
 
     def remember(self, caller: VerifiedClient, proof: DPoPProof | None) -> None:
-        """Spend what the client and its key proved themselves with, both or nothing.
+        """Spend the assertion of a request and its proof, both or neither.
 
         :raises InvalidClient: The assertion was used before (RFC 7523 §3, item 7).
-        :raises InvalidDPoPProof: The proof was (RFC 9449 §11.1).
+        :raises InvalidDPoPProof: The proof was used before (RFC 9449 §11.1).
         :raises StoreUnavailable: The replay store is away; nothing is issued.
         """
         try:

@@ -1,4 +1,4 @@
-"""RegisteredClient: the frozen value every step speaks about (RFC 7591 §2), and each member of it, declared once."""
+"""RegisteredClient: the frozen value that all steps work with (RFC 7591 §2). Each member is declared here, once."""
 
 import dataclasses
 from collections.abc import Mapping
@@ -43,7 +43,7 @@ MAX_CLIENT_ID_CHARACTERS = 255
 
 
 def is_client_id(text: str) -> bool:
-    """Whether *text* can be a client_id: 1 to 255 printable ASCII characters (RFC 6749 §A.1), no blank outside."""
+    """Whether *text* can be a client_id: 1 to 255 printable ASCII characters (RFC 6749 §A.1), no space at the ends."""
     return 0 < len(text) <= MAX_CLIENT_ID_CHARACTERS and text.isascii() and text.isprintable() and text == text.strip()
 
 
@@ -64,8 +64,7 @@ class RegisteredClient:
     a client (its parsed keys) can be cached under it.
     """
 
-    # A field with a Member is a member of the registration: that line is all that registering, describing and keeping
-    # it take.
+    # A field with a Member is a member of the registration. Registering, showing and storing it need no other line.
 
     client_id: Annotated[str, Member(_CLIENT_ID, operator_only=True, shown="always", has_column=True)]
     """Its name, compared character by character (RFC 6749 §2.2)."""
@@ -78,19 +77,19 @@ class RegisteredClient:
     jwks_uri: Annotated[str | None, Member(URL, has_column=True)] = None
     """Where the client publishes its JWK Set instead (RFC 7591 §2)."""
     client_name: Annotated[str | None, Member(NAME)] = None
-    """What people know it by (RFC 7591 §2)."""
+    """The name that people read (RFC 7591 §2)."""
     grant_types: Annotated[frozenset[str], Member(GRANT_TYPE_LIST, shown="always")] = frozenset({"client_credentials"})
     """The grant types it may use (RFC 7591 §2)."""
     scope: Annotated[frozenset[str], Member(SCOPE)] = frozenset()
     """Scopes the client may ask for."""
     default_scope: Annotated[tuple[str, ...], Member(ORDERED_SCOPE, operator_only=True)] = ()
-    """Scopes it gets when it asks for none."""
+    """Scopes the client gets when it asks for none."""
     token_endpoint_auth_method: Annotated[str, Member(ANYTHING, shown="always", has_column=True)] = "private_key_jwt"  # noqa: S105 - a method, not a secret
     """``private_key_jwt``, or ``none`` for a public client."""
     token_endpoint_auth_signing_alg: Annotated[str | None, Member(TEXT)] = None
     """The one algorithm its assertions may use; ``None``: any the server accepts."""
     dpop_bound_access_tokens: Annotated[bool, Member(FLAG, shown="always", has_column=True)] = False
-    """RFC 9449 §5.2: no token without a proof."""
+    """Whether it gets no token without a proof (RFC 9449 §5.2)."""
     redirect_uris: Annotated[tuple[str, ...], Member(URI_LIST, refusal=InvalidRedirectURI)] = ()
     """Where authorization responses may go, compared character by character."""
     application_type: Annotated[
@@ -98,33 +97,33 @@ class RegisteredClient:
     ] = "web"
     """``native``: a program on a person's own device (RFC 8252)."""
     require_pushed_authorization_requests: Annotated[bool, Member(FLAG, shown="if people")] = False
-    """RFC 9126 §6: no authorization request but a pushed one."""
+    """Whether its authorization requests must be pushed (RFC 9126 §6)."""
     require_signed_request_object: Annotated[bool, Member(FLAG, shown="if people")] = False
-    """RFC 9101 §10.5: no authorization request but in a signed request object."""
+    """Whether its authorization requests must be signed request objects (RFC 9101 §10.5)."""
     request_object_signing_alg: Annotated[str | None, Member(REQUEST_ALG)] = None
     """The one algorithm its request objects may use; ``None``: any the server accepts."""
     post_logout_redirect_uris: Annotated[tuple[str, ...], Member(URI_LIST)] = ()
     """Where a browser may go after sign-out, compared character by character (OpenID RP-Initiated Logout §3.1)."""
     default_max_age: Annotated[int | None, Member(SECONDS)] = None
-    """Longest time since sign-in, in seconds, where a request names no ``max_age`` (OpenID Registration §2)."""
+    """Longest time since sign-in, in seconds, if a request has no ``max_age`` (OpenID Registration §2)."""
     require_auth_time: Annotated[bool, Member(FLAG, shown="if people")] = False
     """Whether its ID tokens must say when the person signed in."""
     introspection_resources: Annotated[tuple[str, ...], Member(RESOURCE_LIST, operator_only=True)] = ()
-    """The resource servers it is: it may introspect the tokens made for them. Only the operator can set it."""
+    """The resource servers that this client is: it may introspect their tokens. Only the operator can set it."""
     assertion_audience: Annotated[
         AssertionAudience,
         Member(one_of("issuer", "compatibility"), operator_only=True, shown="always", has_column=True),
     ] = "issuer"
-    """``compatibility`` also takes the endpoint's URL as ``aud``; only the operator can set it."""
+    """With ``compatibility``, the endpoint's URL is accepted as ``aud`` too; only the operator can set it."""
     owner: Annotated[str | None, Member(SHORT_TEXT, operator_only=True, has_column=True)] = None
-    """Who in the application answers for the client; free text or a foreign id."""
+    """Who is responsible for the client; free text, or an id from the application."""
     metadata: Mapping[str, Any] = field(default_factory=dict)
     """The other registered RFC 7591 members: ``client_uri``, ``contacts``, ``software_id`` …"""
     registered_by: RegisteredBy = "operator"
-    """Whose word the registration is: the operator's, the client's own (RFC 7591), or a document's at its client_id."""
+    """Who registered the client: the operator, the client itself (RFC 7591), or a document at its ``client_id``."""
     jwks_not_before: int = 0
-    """Key sets whose fetch began no later than this are not used, in seconds since the epoch: the client, or the
-    operator, has had it fetched anew."""
+    """A moment, in seconds since the epoch. Key sets whose fetch began then or before are not used: the client or the
+    operator asked for a new fetch."""
 
     @property
     def is_public(self) -> bool:
@@ -140,7 +139,7 @@ class RegisteredClient:
         return is_registered(uri, self.post_logout_redirect_uris, native=self.application_type == "native")
 
     def is_vouched_for(self, settings: ServerSettings) -> bool:
-        """Whether the operator stands behind the registration; a stranger made every other one."""
+        """Whether the operator stands behind the registration; otherwise the client registered itself."""
         return self.registered_by == "operator" or (self.registered_by == "client" and settings.REGISTRATION_TRUSTED)
 
 
@@ -154,7 +153,7 @@ _ONLY_KEPT: Members = {
     "contacts": Member(CONTACT_LIST, has_attribute=False),
     "id_token_signed_response_alg": Member(ID_TOKEN_ALG, has_attribute=False),
 }
-"""Members that decide nothing here, in :attr:`RegisteredClient.metadata`."""
+"""Members that this server only keeps, in :attr:`RegisteredClient.metadata`."""
 
 
 def find_declared(client: type[RegisteredClient]) -> Members:
@@ -168,6 +167,6 @@ def find_declared(client: type[RegisteredClient]) -> Members:
 
 
 MEMBERS: Members = {**find_declared(RegisteredClient), **_ONLY_KEPT}
-"""Every member that this server keeps, by its name in RFC 7591 and its kin."""
+"""Every member that this server keeps, by its name in RFC 7591 and related specifications."""
 OPERATOR_MEMBERS = tuple(name for name, member in MEMBERS.items() if member.operator_only)
 """Members a client cannot choose for itself."""

@@ -1,4 +1,4 @@
-"""URIs of pages about a client, which a browser will show."""
+"""URIs of a registration that a browser will show: pages about the client, and its logo."""
 
 import re
 
@@ -10,7 +10,7 @@ _NAME = re.compile(r"[a-z0-9-]+(?:\.[a-z0-9-]+)*")
 def find_picture_origin(uri: str) -> str | None:
     """The origin that a page must allow to show the picture at *uri*; ``None``: it is not shown.
 
-    It stands in a Content-Security-Policy as it is, which knows no addresses in brackets (CSP 3 §2.3.1).
+    It is copied into a Content-Security-Policy, which cannot name addresses in brackets (CSP 3 §2.3.1).
     """
     url = find_web_url(uri)
     return url.origin if url is not None and url.scheme == "https" and _NAME.fullmatch(url.host) else None

@@ -23,7 +23,7 @@ class FormRequest:
     endpoint: str
     """Which endpoint: ``token``, ``par``, ``introspect``, ``revoke``."""
     url: str
-    """The endpoint's URL by configuration (never from ``Host``): a proof's ``htu``, an old client's ``aud``."""
+    """The endpoint's URL by configuration, never from ``Host``; the ``htu`` of a proof is compared with it."""
     form: Mapping[str, str]
     """Every parameter sent, empty ones too, without ``resource``; read it through :meth:`get`."""
     resources: tuple[str, ...] = ()
@@ -35,7 +35,7 @@ class FormRequest:
     method: str = "POST"
     """The HTTP method."""
     remote_addr: str | None = None
-    """Where it comes from, as the WSGI server says, or ``ProxyFix`` behind a proxy."""
+    """The caller's address, from the WSGI server; behind a proxy, ``ProxyFix`` corrects it."""
 
     def get(self, name: str) -> str | None:
         """The value of a parameter; ``None`` when it was not sent or sent empty (RFC 6749 §3.2)."""
@@ -47,7 +47,7 @@ def parse_form(body: bytes, content_type: str) -> tuple[dict[str, str], tuple[st
 
     :param body: The request body.
     :param content_type: The ``Content-Type`` header.
-    :return: The parameters but ``resource``, and the values of ``resource``.
+    :return: The parameters without ``resource``, and the values of ``resource``.
     :raises InvalidRequest: Wrong content type, malformed, too many parameters, or one of them twice.
     """
     if content_type.partition(";")[0].strip().lower() != FORM_TYPE:
@@ -62,7 +62,7 @@ def parse_form(body: bytes, content_type: str) -> tuple[dict[str, str], tuple[st
             if not pair:
                 continue
             name, _, value = pair.partition("=")
-            if "%" in pair or "+" in pair:  # of a request with an assertion that is one, the type
+            if "%" in pair or "+" in pair:  # usually only client_assertion_type has to be decoded
                 name, value = _decode(name), _decode(value)
             if name in REPEATABLE:
                 if value:
@@ -77,7 +77,7 @@ def parse_form(body: bytes, content_type: str) -> tuple[dict[str, str], tuple[st
 
 
 def _decode(text: str) -> str:
-    """A name or a value of a form (RFC 6749 Appendix B).
+    """Decode a name or a value of a form (RFC 6749 Appendix B).
 
     :raises UnicodeDecodeError: It is not UTF-8.
     """
@@ -85,7 +85,7 @@ def _decode(text: str) -> str:
 
 
 class HTTPRequest(Protocol):
-    """The part of a Werkzeug request that :func:`read_form` reads; spelt out so that no framework is imported."""
+    """The part of a Werkzeug request that :func:`read_form` reads. With it, this module imports no framework."""
 
     max_content_length: int | None
 
@@ -130,7 +130,7 @@ def read_body(http: HTTPRequest, max_bytes: int) -> bytes:
     :raises InvalidRequest: It cannot be read.
     :raises PayloadTooLarge: It is longer.
     """
-    # One byte more than is accepted: Werkzeug cuts a chunked body off at its limit and does not say so.
+    # One byte more than we accept, because Werkzeug silently truncates a chunked body at its limit.
     http.max_content_length = max_bytes + 1
     try:
         body = _read_known_length(http, max_bytes)
@@ -138,7 +138,7 @@ def read_body(http: HTTPRequest, max_bytes: int) -> bytes:
             body = http.get_data()
     except OAuthError:
         raise
-    except Exception as error:  # a malformed chunk, a lost connection: every WSGI server has types of its own
+    except Exception as error:  # a malformed chunk, a lost connection: each WSGI server raises its own types
         if getattr(error, "code", None) == PayloadTooLarge.status:
             raise PayloadTooLarge(f"the body is longer than {max_bytes} bytes") from None
         raise InvalidRequest(f"the body cannot be read: {type(error).__name__}") from None
@@ -148,10 +148,10 @@ def read_body(http: HTTPRequest, max_bytes: int) -> bytes:
 
 
 def _read_known_length(http: HTTPRequest, max_bytes: int) -> bytes | None:
-    """A body whose length the request says, straight from the WSGI server; ``None``: it is Werkzeug's to read.
+    """Read a body of known length straight from the WSGI server; ``None``: Werkzeug has to read it.
 
-    Werkzeug's own way leads over two more streams and 64 kB of buffer. Whoever asks the request for its body later
-    finds it: there is a stream of it in the server's place.
+    Werkzeug would use two more streams and a buffer of 64 kB. The body is put back as a stream, so that code which
+    reads the request later still finds it.
     """
     environ = http.environ
     length = environ.get("CONTENT_LENGTH", "")

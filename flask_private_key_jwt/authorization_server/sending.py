@@ -1,4 +1,4 @@
-"""An answer as a Flask response, which a WSGI server gets in one piece."""
+"""Turns an answer into a Flask response, whose body the WSGI server gets in one piece."""
 
 import json
 from collections.abc import Callable
@@ -12,20 +12,20 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
 
 _LEFT_TO_WERKZEUG = frozenset({"location", "content-location"})
-"""Headers that Werkzeug makes absolute or escapes at the last moment."""
+"""Headers that Werkzeug makes absolute or escapes just before it sends them."""
 
 
 class WholeResponse(flask.Response):
-    """A response whose body is there already.
+    """A response whose body is complete.
 
-    Werkzeug hands a WSGI server an iterator that has to be closed, and a copy of the headers. A server that gets a list
-    sends it at once, and asks no more.
+    Werkzeug would give the WSGI server a copy of the headers, and an iterator that has to be closed. A list is cheaper:
+    the server sends it at once.
     """
 
     _ends_later = False
 
     def call_on_close(self, func: Callable[[], Any]) -> Callable[[], Any]:
-        """As in ``werkzeug.wrappers.Response``: then the server has to say when it is done."""
+        """As in ``werkzeug.wrappers.Response``; the server then gets the iterator, because closing it calls *func*."""
         self._ends_later = True
         return super().call_on_close(func)
 
@@ -48,11 +48,11 @@ class WholeResponse(flask.Response):
 
 
 def build_response(answer: Answer) -> flask.Response:
-    """What Flask sends for *answer*."""
+    """The Flask response for *answer*."""
     if answer.body is None:
         response = flask.Response("", answer.status, list(answer.headers))
-        del response.headers["Content-Type"]  # Flask's own, for a body that is not there
+        del response.headers["Content-Type"]  # Flask sets one, though there is no body
         return response
-    # Flask's own JSON sorts members and knows dates, at thrice the cost.
+    # Flask's own JSON also sorts members and converts dates, at three times the cost.
     body = json.dumps(dict(answer.body)).encode()
     return WholeResponse([body], answer.status, [*answer.headers, ("Content-Length", str(len(body)))])

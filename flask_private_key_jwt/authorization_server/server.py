@@ -24,15 +24,16 @@ from .tokens.access_token import IssuedToken
 
 
 class AuthorizationServer(AuthlibServer):
-    """One app's authorization server. Whoever knows Authlib's can still register grants and endpoints on it.
+    """One app's authorization server. Grants and endpoints are registered on it as on Authlib's.
 
     :param settings: The server's settings.
-    :param base_url: Of the machine endpoints: a proof's ``htu`` is held against it, never against ``Host``.
+    :param base_url: The URLs of the machine endpoints start with it. A proof's ``htu`` is compared with them, never
+        with ``Host``.
     :param callers: Steps 2 to 4.
     :param tokens: Steps 5 and 6, and the end of a token.
-    :param authorizer: What becomes of an authorization request.
+    :param authorizer: Checks authorization requests and keeps them.
     :param declarations: What the application registers on the extension.
-    :param offered: What the application has by now.
+    :param offered: Returns what the application has now.
     """
 
     def __init__(
@@ -82,7 +83,7 @@ class AuthorizationServer(AuthlibServer):
         return self.send(token_response(token, nonce=self.dpop.new_nonce()))  # 7 the answer
 
     def create_pushed_authorization_response(self) -> flask.Response:
-        """Answer one pushed authorization request (RFC 9126 §2): the same steps, but what comes of it is a request.
+        """Answer one pushed authorization request (RFC 9126 §2): the same steps, but the result is a kept request.
 
         :raises OAuthError: The request is refused.
         """
@@ -133,22 +134,25 @@ class AuthorizationServer(AuthlibServer):
         return self.read_form("token", request)
 
     def read_form(self, endpoint: str, request: HTTPRequest | None = None) -> FormRequest:
-        """Read the form of a request to a machine endpoint: ``token``, ``par``, ``revoke`` …, as its path ends."""
-        # The request itself: Flask's proxy would look for it again with each of its attributes.
+        """Read the form of a request to a machine endpoint.
+
+        :param endpoint: The end of its path: ``token``, ``par``, ``revoke`` …
+        """
+        # Not Flask's proxy, which looks the request up again for each attribute.
         http: HTTPRequest = request or flask.request._get_current_object()  # type: ignore[attr-defined]
         url = f"{self.base_url}/{endpoint}"
         return read_form(http, endpoint=endpoint, url=url, max_bytes=self.settings.REQUEST_MAX_BYTES)
 
     def issue(self, allowed: Allowed | AcceptedGrant) -> dict[str, Any]:
-        """Step 6: make the tokens of a grant, and spend what they are given for.
+        """Step 6: make the tokens of a grant, then spend the grant's code or refresh token.
 
-        :raises OAuthError: See :meth:`.issuing.TokenMaker.make`; or another request was faster.
+        :raises OAuthError: See :meth:`.issuing.TokenMaker.make`; or another request has spent it first.
         """
         if isinstance(allowed, AcceptedGrant):
-            return allowed.create_token()  # comes back to generate_token, and so here
+            return allowed.create_token()  # calls generate_token, which calls this method again
         token = self.token_maker.make(allowed)
         self._announce(token)
-        # Last: a refusal on the way, of a resource or by the token policy, has not spent anything.
+        # Last: if the resource or the token policy is the reason for a refusal, nothing has been spent.
         return token.members(refresh_token=allowed.spend())
 
     def send(self, answer: Answer) -> flask.Response:
@@ -156,12 +160,12 @@ class AuthorizationServer(AuthlibServer):
         return build_response(answer)
 
     def _note(self, reason: InactiveToken, *, endpoint: str) -> str:
-        """Tell the log and the signal why a token is not spoken of; the reference id for the answer."""
+        """Tell the log and the signal why nothing is said about a token; return the reference id for the answer."""
         sender = flask.current_app._get_current_object()  # type: ignore[attr-defined]
         return describe_refusal(reason, endpoint=endpoint, sender=sender)
 
     def _announce(self, token: IssuedToken) -> None:
-        if not token_issued.receivers:  # most apps have none, and this is on the way of every token
+        if not token_issued.receivers:  # most apps have none, and this runs for every token
             return
         grant = token.grant
         token_issued.send(

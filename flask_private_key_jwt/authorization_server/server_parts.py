@@ -18,7 +18,7 @@ from .tokens.introspection import IntrospectionPolicy, TokenIntrospector
 from .tokens.revocation import TokenRevoker
 
 BeforeMachineRequest = Callable[[str], ResponseReturnValue | None]
-"""Name of an endpoint -> what to answer in its place, or ``None`` to let it answer."""
+"""Name of an endpoint -> what to answer in its place, or ``None`` to let the endpoint answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,7 @@ class Declarations:
 
 @dataclass(frozen=True, slots=True)
 class CallerChecks:
-    """Steps 2 to 4, the same at every machine endpoint: who asks, which key they hold, and that they say it once."""
+    """Steps 2 to 4, the same at every machine endpoint: who asks, which key they hold, and that it is used once."""
 
     clients: ClientStore
     client_auth: ClientAuthenticationMethod
@@ -43,7 +43,7 @@ class CallerChecks:
 
 @dataclass(frozen=True, slots=True)
 class TokenParts:
-    """Steps 5 and 6, and what becomes of tokens afterwards."""
+    """Steps 5 and 6, introspection and revocation."""
 
     grants: GrantParts
     access_tokens: AccessTokenIssuer

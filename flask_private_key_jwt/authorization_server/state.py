@@ -51,15 +51,15 @@ class State:
     key_use: ClientKeyUse
     logout: Logout
     userinfo: Guard
-    """What guards UserInfo."""
+    """Checks the tokens at UserInfo."""
     authorizations: SQLAlchemyAuthorizationStore
     refresh_tokens: SQLAlchemyRefreshTokenStore
     revocations: SQLAlchemyRevocationStore
     endpoints: Mapping[str, ServerEndpoint]
-    """Path below the app -> what answers there."""
+    """Path relative to the app -> the endpoint there."""
 
     def find_missing(self, needs: frozenset[Need]) -> str | None:
-        """Why something that has these *needs* is not there, for the private reason; ``None`` when it is."""
+        """The private reason why something with these *needs* is not served; ``None`` if it is."""
         missing = find_missing(needs, self.offered()) if needs else None
         return None if missing is None else REASONS[missing]
 
@@ -68,7 +68,9 @@ class State:
         return self.server_keys.current().public
 
     def is_revoked(self, claims: Claims) -> bool:
-        """Whether an access token counts no longer, for an API in the same app: it was revoked, or its client is gone.
+        """Whether an access token no longer counts, for an API in the same app.
+
+        Its client may have been removed or disabled, or the token was revoked.
 
         :raises StoreUnavailable: The database did not answer.
         """
@@ -78,7 +80,7 @@ class State:
 def current_state() -> State:
     """The State of the current app.
 
-    :raises ConfigurationError: ``init_app`` was not called on it.
+    :raises ConfigurationError: ``init_app`` was not called on this app.
     """
     state = flask.current_app.extensions.get(EXTENSION_KEY)
     if not isinstance(state, State):

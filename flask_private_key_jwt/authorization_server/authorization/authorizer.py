@@ -39,24 +39,24 @@ from .response import ResponseTarget
 from .usable_client import load_usable
 
 STAND_INS = ("request_uri", "request")
-"""The parameters that stand for all others (RFC 9101 §5)."""
+"""The parameters that replace all others (RFC 9101 §5)."""
 
 
 @dataclass(frozen=True, slots=True)
 class OpenedRequest:
-    """A request that a browser brought, with the place for its answer; the rest is not checked yet."""
+    """A request from a browser, with the checked place for its answer; the rest is not checked yet."""
 
     client: RegisteredClient
     parameters: Parameters
     target: ResponseTarget
     request_uri: str | None = field(repr=False)
-    """The pushed request it is."""
+    """The ``request_uri``, if the request was pushed."""
     request: str | None = field(repr=False)
-    """The request object it is; with neither of them, its parameters are in the URL."""
+    """The request object, if the client sent one. Without either, the parameters are in the URL."""
 
     @property
     def stand_in(self) -> dict[str, str]:
-        """The parameter that stands for all others (RFC 9101 §5), and its value; empty: none does."""
+        """The parameter that replaces all others (RFC 9101 §5), and its value; empty if there is none."""
         both = {"request_uri": self.request_uri, "request": self.request}
         return {name: value for name, value in both.items() if value is not None}
 
@@ -68,7 +68,7 @@ class Authorizer:
     :param clients: Finds the registered client.
     :param objects: Reads request objects.
     :param store: Keeps pushed requests, codes and consents.
-    :param own_keys: This server's own public keys: an ``id_token_hint`` is signed with one.
+    :param own_keys: This server's own public keys, which verify an ``id_token_hint``.
     :param app_secrets: The application's secrets.
     :param push_quota: Says whether one more request may be pushed.
     """
@@ -97,11 +97,11 @@ class Authorizer:
     ) -> Reference:
         """Check a request in full and keep it (RFC 9126 §2).
 
-        :param form: Its parameters, or a request object: then that counts, and nothing beside it (RFC 9126 §3).
-        :param proof: The proof it came with: the code will be bound to that key (RFC 9449 §10.1).
-        :param address: Where it comes from.
+        :param form: The parameters. If a request object is among them, only the object counts (RFC 9126 §3).
+        :param proof: The request's proof: the code will be bound to its key (RFC 9449 §10.1).
+        :param address: The caller's address.
         :raises OAuthError: The request is not acceptable.
-        :raises TooManyRequests: Too many wait already.
+        :raises TooManyRequests: Too many requests wait already.
         :raises StoreUnavailable: The database did not answer.
         """
         now, lifetime = clock.now(), self._settings.PUSHED_REQUEST_LIFETIME_SECONDS
@@ -123,12 +123,13 @@ class Authorizer:
     def open(
         self, pairs: Sequence[tuple[str, str]], *, is_open: Callable[[str], bool], deciding: bool = False
     ) -> OpenedRequest:
-        """Find out which request a browser brings, and where its answer may go.
+        """Find the request that a browser brings, and where its answer may go.
 
         :param pairs: The parameters of the URL, or of the form.
         :param is_open: Whether this browser opened a ``request_uri`` or ``request`` before it expired.
-        :param deciding: Whether a decision comes with it: the same decision may have used the pushed request before.
-        :raises OAuthError: There is no place that may learn of it: the person is told, on a page (RFC 9700 §4.11).
+        :param deciding: Whether a decision comes along; the same decision may have used the pushed request before.
+        :raises OAuthError: It is refused before there is a place to send the answer to: the person sees a page
+            (RFC 9700 §4.11).
         :raises StoreUnavailable: The database did not answer.
         """
         names = collect(pairs, only=("client_id", *STAND_INS))
@@ -158,7 +159,7 @@ class Authorizer:
             return self._check(opened.parameters, opened.client, opened.target)
 
     def find_consent(self, client: RegisteredClient, person: Person) -> Consent | None:
-        """What the person has allowed *client* before.
+        """What the person allowed *client* before.
 
         :raises StoreUnavailable: The database did not answer.
         """
@@ -181,11 +182,11 @@ class Authorizer:
         request_uri: str | None,
         decision_token: str | None = None,
     ) -> str:
-        """A code for what the person allowed; a pushed request is used by it (RFC 9126 §4).
+        """Make a code for what the person allowed; this uses the pushed request (RFC 9126 §4).
 
-        :param decision_token: What the decision came with, if the person was asked. The same decision gives the same
-            code for as long as that is good, and another one once it is redeemed: a button may be pressed twice, and
-            nobody knows which of the two answers the browser follows.
+        :param decision_token: The token of the decision, if the person was asked. The same decision gives the same code
+            while it can be redeemed, and another code after that: a button may be pressed twice, and nobody knows which
+            of the two answers the browser follows.
         :raises InvalidRequestURI: The pushed request was used before.
         :raises InteractionRefused: The decision was made before, and its code has expired.
         :raises ConfigurationError: The person has the id of a client.
@@ -216,9 +217,9 @@ class Authorizer:
         return code
 
     def refuse(self, opened: OpenedRequest, *, again: bool = False) -> None:
-        """Use a pushed request without a code: its client is told of an error.
+        """Use a pushed request without making a code, because its client is sent an error.
 
-        :param again: Whether it may have been used before: the person decided twice.
+        :param again: Whether it may have been used before, because the person decided twice.
         :raises InvalidRequestURI: It was used before.
         :raises StoreUnavailable: The database did not answer.
         """
@@ -231,11 +232,11 @@ class Authorizer:
             raise ConfigurationError(f"The id of a user, {person.subject!r}, is also a client_id: one of them must go.")
 
     def _check_signed(self, parameters: Parameters, client: RegisteredClient) -> None:
-        """Hold a request to a signature where one is required (RFC 9101 §10.5).
+        """Refuse a request that must be signed and is not (RFC 9101 §10.5).
 
-        Before anything else is looked at: of what nobody signed, the ``redirect_uri`` is nobody's word either.
+        This is checked before anything else: the ``redirect_uri`` of an unsigned request cannot be trusted either.
 
-        :raises UnprotectedRequest: It has to be signed, and is not.
+        :raises UnprotectedRequest: It must be signed, and is not.
         """
         required = self._settings.REQUIRE_SIGNED_REQUESTS or client.require_signed_request_object
         if required and not parameters.signed:
@@ -252,7 +253,7 @@ class Authorizer:
 
     def _load_pushed(self, request_uri: str, client: RegisteredClient, *, is_open: bool, deciding: bool) -> Parameters:
         if not is_request_uri(request_uri):
-            # Never quoted: it may hold one of ours with something behind, which nobody has used yet.
+            # Never quoted in the reason: it may be one of ours with characters added, which is not used yet.
             raise InvalidRequestURI(f"a request_uri of {len(request_uri)} characters is not one of ours")
         pushed = self._store.find_pushed(request_uri)
         if pushed is None or pushed.client_id != client.client_id:

@@ -1,6 +1,6 @@
-"""The parameters of an authorization request, checked: the same for the browser's and for the pushed one.
+"""The parameters of an authorization request and their checks, the same from a browser and for a pushed request.
 
-First where a response may go (:func:`check_target`): until that is known a refusal is a page, never a redirect
+First where a response may go (:func:`check_target`): until this is known, a refusal is a page, never a redirect
 (RFC 9700 §4.11). Then everything else (:func:`check_request`).
 """
 
@@ -28,7 +28,7 @@ from .response import RESPONSE_MODES, ResponseTarget
 RESPONSE_TYPE = "code"
 PROMPTS = frozenset({"none", "login", "consent", "select_account"})
 MAX_STATE_BYTES = 4096
-"""Longest accepted ``state``, encoded as in a URL: it has to fit into the ``Location`` of the answer."""
+"""Longest accepted ``state``, encoded as in a URL, because it must fit into the ``Location`` of the answer."""
 MAX_LOGIN_HINT_CHARACTERS = 255
 MAX_PROMPT_CHARACTERS = 255
 MAX_NONCE_CHARACTERS = 1024
@@ -48,27 +48,27 @@ KNOWN = (
     "id_token_hint",
     "registration",
 )
-"""The parameters that are read; whatever else comes along is neither read nor kept (RFC 6749 §3.1)."""
+"""The parameters that are read; all others are neither read nor kept (RFC 6749 §3.1)."""
 _JKT = re.compile(r"[A-Za-z0-9_-]{43}")
 
 
 @dataclass(frozen=True, slots=True)
 class Parameters:
-    """The parameters of an authorization request as they came, each once."""
+    """The parameters of an authorization request as they were sent, each once."""
 
     values: Mapping[str, str] = field(repr=False)
     resources: tuple[str, ...] = ()
     signed: bool = False
     """Whether they come from a request object that the client signed (RFC 9101)."""
     hinted_subject: str | None = None
-    """Whom the ``id_token_hint`` of a pushed request named: it is checked there, and not kept itself."""
+    """The person whom the ``id_token_hint`` of a pushed request named; the hint was checked then, and is not kept."""
 
     def get(self, name: str) -> str | None:
         """The value of a parameter; ``None`` when it was not sent or sent empty (RFC 6749 §3.1)."""
         return self.values.get(name) or None
 
     def to_json(self) -> dict[str, Any]:
-        """What a store keeps: what is known, and no client authentication (RFC 9126 §2.1)."""
+        """What a store keeps: the known parameters, without client authentication (RFC 9126 §2.1)."""
         return {
             "values": {name: self.values[name] for name in KNOWN if name in self.values},
             "resources": [*self.resources],
@@ -78,7 +78,7 @@ class Parameters:
 
     @classmethod
     def from_json(cls, kept: Mapping[str, Any]) -> "Parameters":
-        """What :meth:`to_json` gave."""
+        """Read back what :meth:`to_json` made."""
         return cls(
             kept["values"],
             tuple(kept["resources"]),
@@ -101,23 +101,23 @@ class AuthorizationRequest:
     """Thumbprint of the only key that may redeem the code (RFC 9449 §10); ``None``: any."""
     prompt: frozenset[str]
     max_age: int | None
-    """Longest time since the person signed in, in seconds: the request's, or else the client's ``default_max_age``."""
+    """Longest time since the person signed in, in seconds: the request's, or the client's ``default_max_age``."""
     login_hint: str | None
     nonce: str | None = field(repr=False)
-    """What the ID token repeats unchanged (OpenID Connect Core §2)."""
+    """The ID token repeats it unchanged (OpenID Connect Core §2)."""
     hinted_subject: str | None
-    """The only person the answer may be about; ``None``: whoever signs in."""
+    """The only person the answer may be about; ``None``: any person."""
 
     @property
     def needs_auth_time(self) -> bool:
-        """Whether it has to be known when the person signed in (OpenID Connect Core §2)."""
+        """Whether the server has to know when the person signed in (OpenID Connect Core §2)."""
         return self.max_age is not None or (self.client.require_auth_time and OPENID in self.scope)
 
 
 def read_query(query: bytes) -> list[tuple[str, str]]:
     """The parameters of a query string, as pairs.
 
-    :raises InvalidRequest: It is not ASCII, not UTF-8 once decoded, or has too many.
+    :raises InvalidRequest: It is not ASCII, not UTF-8 after decoding, or has too many parameters.
     """
     try:
         return parse_qsl(query.decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=MAX_PARAMETERS)
@@ -126,10 +126,10 @@ def read_query(query: bytes) -> list[tuple[str, str]]:
 
 
 def collect(pairs: Sequence[tuple[str, str]], *, only: Sequence[str] = ()) -> Parameters:
-    """Parameters from pairs, each once but ``resource`` (RFC 6749 §3.1, RFC 8707 §2).
+    """Parameters from pairs; only ``resource`` may repeat (RFC 6749 §3.1, RFC 8707 §2).
 
-    :param only: Read these and ignore the others, doubled ones too (RFC 9126 §4); empty: read all.
-    :raises InvalidRequest: One was sent more than once.
+    :param only: Read these and ignore all others, even repeated ones (RFC 9126 §4); empty: read all.
+    :raises InvalidRequest: A parameter was sent more than once.
     """
     values: dict[str, str] = {}
     resources: list[str] = []
@@ -162,7 +162,7 @@ def check_target(parameters: Parameters, client: RegisteredClient) -> ResponseTa
     if mode == "form_post" and not redirect_uri.startswith(("https:", "http:")):
         raise InvalidRequest("response_mode form_post needs an http redirect_uri", client_id=client.client_id)
     state = parameters.get("state")
-    # A state that check_request refuses is not sent back: the refusal has to fit into a Location, too.
+    # A state that check_request refuses is not sent back, because the refusal must fit into a Location too.
     return ResponseTarget(redirect_uri, mode, None if _is_too_long(state) else state)
 
 
@@ -174,10 +174,10 @@ def check_request(
     resources: Sequence[str],
     read_hint: Callable[[str], IdTokenHint],
 ) -> AuthorizationRequest:
-    """Everything else about a request (RFC 6749 §4.1.1, OpenID Connect Core §3.1.2.1).
+    """Check everything else about a request (RFC 6749 §4.1.1, OpenID Connect Core §3.1.2.1).
 
     :param resources: ``OAUTH2_RESOURCES``.
-    :param read_hint: Reads an ID token of this server; :class:`InvalidRequest` when it is none.
+    :param read_hint: Reads an ID token of this server; raises :class:`InvalidRequest` if it is not one.
     :raises OAuthError: A parameter is not acceptable; the class says which error that is.
     """
     if parameters.get("registration") is not None:
@@ -195,7 +195,7 @@ def check_request(
         prompt=_check_prompt(parameters.get("prompt")),
         max_age=_check_max_age(parameters.get("max_age"), client),
         login_hint=_check_text("login_hint", parameters.get("login_hint"), longest=MAX_LOGIN_HINT_CHARACTERS),
-        # Taken as it is or not at all: one that was cut short would be an attack to its client (OpenID Core §15.5.2).
+        # Never truncated: to the client, a changed nonce would look like an attack (OpenID Connect Core §15.5.2).
         nonce=_check_text("nonce", parameters.get("nonce"), longest=MAX_NONCE_CHARACTERS),
         hinted_subject=_check_hint(parameters, client, read_hint),
     )
@@ -259,6 +259,6 @@ def _check_hint(
     if text is None:
         return parameters.hinted_subject
     hint = read_hint(text)
-    if hint.client_id != client.client_id:  # it would tell whether another client's user is at this browser
+    if hint.client_id != client.client_id:  # the answer would say whether another client's user is at this browser
         raise InvalidRequest(f"id_token_hint was issued to {hint.client_id[:80]!r}")
     return hint.subject

@@ -1,8 +1,8 @@
-"""Request objects (RFC 9101): an authorization request as a JWT that its client signed, sent by value.
+"""Request objects (RFC 9101): an authorization request as a JWT that the client signed, sent by value.
 
-Only what it holds counts, and nothing beside it (§6.3). How old it may be, and for whom it must be, is what FAPI 2.0
-Message Signing §5.3.1 asks of it. A client may sign its assertions with the same key: ``typ``, ``sub`` and the required
-parameters keep the two apart (§10.8).
+Only the parameters inside count, not those beside it (§6.3). Its lifetime and audience follow FAPI 2.0 Message Signing
+§5.3.1. A client may sign its assertions with the same key: ``typ``, ``sub`` and the required parameters tell the two
+apart (§10.8).
 """
 
 import json
@@ -22,16 +22,16 @@ from .parameters import KNOWN, Parameters
 
 TYP = "oauth-authz-req+jwt"
 ACCEPTED_TYPES = frozenset({None, "jwt", TYP})
-"""Of a request object's ``typ``, which many clients leave out or call JWT; another one is another kind of JWT."""
+"""The ``typ`` of a request object. Many clients leave it out or say JWT; any other is another kind of JWT."""
 LONGEST_SECONDS = 3600
-"""How long an object may live, and so how long ago its life may have begun (FAPI 2.0 Message Signing §5.3.1)."""
+"""Longest time from ``nbf`` to ``exp``, and so the longest time since ``nbf`` (FAPI 2.0 Message Signing §5.3.1)."""
 OBJECTS = ("claims", "registration")
-"""Parameters that are JSON objects in a request object, and JSON texts elsewhere (OpenID Connect Core §6.1)."""
+"""Parameters that are JSON objects in a request object, and JSON in a string elsewhere (OpenID Connect Core §6.1)."""
 
 
 @dataclass(frozen=True, slots=True)
 class RequestObject:
-    """A request object that passed every check of its own; what it asks for is not checked yet."""
+    """A request object that was verified; the parameters in it are not checked yet."""
 
     parameters: Parameters
     expires_at: int
@@ -43,7 +43,7 @@ class RequestObjects:
 
     :param settings: The server's settings.
     :param signatures: Says which of a client's keys signed.
-    :param key_use: Hears of it.
+    :param key_use: Notes which key signed.
     """
 
     def __init__(self, settings: ServerSettings, signatures: ClientSignatures, key_use: ClientKeyUse) -> None:
@@ -56,7 +56,7 @@ class RequestObjects:
 
         :param text: The ``request`` parameter.
         :param client: The client that must have made it.
-        :param in_progress: It was opened in time where it is brought again: a person may take longer to sign in.
+        :param in_progress: This browser opened it before it expired; signing in may take longer than its lifetime.
         :raises InvalidRequestObject: It is malformed, expired, for another server, or not what this client signed.
         :raises StoreUnavailable: The client's keys cannot be read.
         """
@@ -65,12 +65,12 @@ class RequestObjects:
             jwt = self._parse(text)
             _check_client(jwt.claims, client)
             key = self._check_signature(jwt, client, now=now)
-            # Perhaps among others (RFC 9101 §4): what another server learns of it is no way in anywhere.
+            # It may have other audiences too (RFC 9101 §4): another server that gets it cannot authenticate with it.
             jose.check_audience(jwt.claims, self._settings.ISSUER)
             expires = _check_life(jwt.claims)
             if not in_progress:
-                # A clock may be fast, but an exp that has passed is never accepted, because a pushed request waits
-                # until then.
+                # The client's clock may be fast. But an exp in the past is never accepted (late=0), because a pushed
+                # request can be opened until its exp.
                 jose.check_times(jwt.claims, now=now, skew=self._settings.CLOCK_SKEW_SECONDS, late=0)
             parameters = _read_parameters(jwt.claims)
         except jose.JoseProblem as problem:
@@ -102,7 +102,7 @@ class RequestObjects:
 
 
 def _check_client(claims: jose.Claims, client: RegisteredClient) -> None:
-    """Whose it is: not another client's (RFC 9126 §3), and no assertion (RFC 9101 §10.8)."""
+    """Refuse another client's object (RFC 9126 §3), and an assertion (RFC 9101 §10.8)."""
     jose.check_claim(claims, "client_id", client.client_id)
     if "iss" in claims:
         jose.check_claim(claims, "iss", client.client_id)
@@ -111,9 +111,9 @@ def _check_client(claims: jose.Claims, client: RegisteredClient) -> None:
 
 
 def _check_life(claims: jose.Claims) -> float:
-    """How long it lives, by its own word, and so how long ago its life may have begun; returns when it expires.
+    """Refuse an object whose ``exp`` is too long after its ``nbf``; return the ``exp``.
 
-    :raises JoseProblem: It lives too long, or does not say.
+    :raises JoseProblem: The time is too long, or a claim is missing.
     """
     expires = jose.require_date(claims, "exp")
     if expires > jose.require_date(claims, "nbf") + LONGEST_SECONDS:
@@ -122,7 +122,7 @@ def _check_life(claims: jose.Claims) -> float:
 
 
 def _read_parameters(claims: jose.Claims) -> Parameters:
-    """What it asks for, as a form would say it; claims that are not known are ignored (RFC 9101 §4)."""
+    """The parameters in it, as a form would have them; unknown claims are ignored (RFC 9101 §4)."""
     for name in ("request", "request_uri"):
         if name in claims:
             raise jose.JoseProblem(f"holds {name!r}, which stands for another one")
@@ -147,6 +147,6 @@ def _read_text(name: str, value: object) -> str:
         raise jose.JoseProblem(f"{name} is not a text")
     try:
         value.encode()
-    except UnicodeEncodeError:  # JSON can spell half of a surrogate pair, which fits into no URL and no database
+    except UnicodeEncodeError:  # JSON can contain a lone surrogate, which no URL and no database can hold
         raise jose.JoseProblem(f"{name} is not Unicode") from None
     return value

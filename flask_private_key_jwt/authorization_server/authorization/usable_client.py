@@ -1,4 +1,4 @@
-"""The client that a browser names."""
+"""The client that a browser's request names."""
 
 from ...errors import UnusableClient
 from ..client_lookup import NotAdmitted, load_enabled
@@ -7,9 +7,9 @@ from ..stores.contracts import ClientStore
 
 
 def load_usable(clients: ClientStore, client_id: str | None) -> RegisteredClient:
-    """The client of this name, if it may do anything now.
+    """The client with this ``client_id``, if it is enabled.
 
-    :raises UnusableClient: There is none, or it is disabled: the person is told, on a page.
+    :raises UnusableClient: There is none, or it is disabled: the person sees a page.
     :raises StoreUnavailable: The clients cannot be read.
     """
     try:

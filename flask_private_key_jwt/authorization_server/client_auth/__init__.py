@@ -1,4 +1,4 @@
-"""Step 2: who asks. A new method is one file and one line of the table, which decides what is tried and advertised."""
+"""Step 2: who asks. A new method is one file and one line of the table, which decides what is tried and published."""
 
 from . import private_key_jwt, public
 from .base import ClientAuthMethod
@@ -18,4 +18,4 @@ CLIENT_AUTH_METHODS = (
         is_open=public.is_open,
     ),
 )
-"""The ways to authenticate, in the order in which they are tried; the first is what a registration means by default."""
+"""The methods to authenticate, in the order in which they are tried; the first one refuses requests that try none."""

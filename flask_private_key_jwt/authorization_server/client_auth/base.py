@@ -1,4 +1,4 @@
-"""What a way of authenticating is, what every one comes to, and the choice between them."""
+"""What a method of client authentication is, what it returns, and how one is chosen."""
 
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from .signature import ClientSignatures
 
 
 class VerifiedClient(Protocol):
-    """A client that is who it says, as far as its method can tell; nothing is spent yet."""
+    """A client that its method has accepted; nothing is spent yet."""
 
     @property
     def client(self) -> RegisteredClient:
@@ -25,16 +25,16 @@ class VerifiedClient(Protocol):
 
     @property
     def thumbprint(self) -> str | None:
-        """RFC 7638 SHA-256 thumbprint of the client's key that signed, base64url; ``None``: no key did."""
+        """RFC 7638 SHA-256 thumbprint of the client's key that signed, base64url; ``None``: no key signed."""
 
 
 class ClientAuthenticationMethod(Protocol):
-    """One way of authenticating."""
+    """One method of client authentication."""
 
     def verify(self, request: FormRequest) -> VerifiedClient:
         """Find out which client made the request.
 
-        :raises InvalidRequest: More than one way of authenticating was tried (RFC 6749 §2.3).
+        :raises InvalidRequest: The request tries more than one method (RFC 6749 §2.3).
         :raises InvalidClient: The request does not prove who the client is, or the client has another method.
         :raises StoreUnavailable: The clients cannot be read.
         """
@@ -42,52 +42,52 @@ class ClientAuthenticationMethod(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class AuthenticationParts:
-    """What a way of authenticating may be made of."""
+    """What a method can be built from."""
 
     settings: ServerSettings
     clients: ClientStore
-    """All clients, those that are documents too."""
+    """All clients, also those registered by a document."""
     registered_clients: ClientStore
-    """Those that are registered here: to find one fetches nothing."""
+    """Only the clients in the database: finding one fetches nothing."""
     signatures: ClientSignatures
     token_url: str
     """The token endpoint, which some clients may name as the audience."""
 
 
 def is_always_open(settings: ServerSettings, grant_types: Collection[str]) -> bool:
-    """A client may be registered for the method whatever is served."""
+    """Always true: no setting closes the method."""
     return True
 
 
 def describe_nothing(settings: ServerSettings) -> Mapping[str, Any]:
-    """The metadata document names the method, and that is all."""
+    """Nothing: the metadata document only names the method."""
     return {}
 
 
 @dataclass(frozen=True, slots=True)
 class ClientAuthMethod:
-    """One line of the table of ways to authenticate."""
+    """One line of the table of methods."""
 
     name: str
     """Its registered name (OpenID Connect Core §9)."""
     build: Callable[[AuthenticationParts], ClientAuthenticationMethod]
     is_tried: Callable[[FormRequest], bool]
-    """Whether a request tries this way; the first in the table that is tried decides."""
+    """Whether a request tries this method; the first one in the table that is tried decides."""
     proves_identity: bool = True
-    """Whether anything is proved; else anybody can say to be the client."""
+    """Whether it proves who the client is; if not, anybody can claim to be the client."""
     is_open: Callable[[ServerSettings, Collection[str]], bool] = is_always_open
-    """Whether clients may be registered for it, by the settings and the grant types that are served."""
+    """Whether clients may be registered for it, with these settings and the grant types that are served."""
     describe: Callable[[ServerSettings], Mapping[str, Any]] = describe_nothing
-    """What the metadata document says besides, for each endpoint: a member's name without ``…_endpoint_auth_``."""
+    """Further members of the metadata document for each endpoint, named without their ``…_endpoint_auth_``."""
 
 
 class ClientAuthentication:
-    """Chooses the method by what the request carries; each method takes only the clients registered for it.
+    """Chooses the method by what the request carries; each method accepts only the clients registered for it.
 
-    So a refused assertion never falls through to a weaker way in (RFC 7591 §2).
+    So a request whose assertion was refused never gets in by a weaker method (RFC 7591 §2).
 
     :param table: The methods. The first one refuses the requests that try none.
-    :param parts: What they are made of.
+    :param parts: What they are built from.
     """
 
     def __init__(self, table: Iterable[ClientAuthMethod], parts: AuthenticationParts) -> None:

@@ -1,6 +1,6 @@
 """Verify a client assertion (RFC 7521 §4.2, RFC 7523 §3, draft-ietf-oauth-rfc7523bis, OpenID Connect Core §9).
 
-Nothing is spent here: the assertion's ``jti`` is returned as a mark, for the one step that remembers.
+Nothing is spent here: the assertion's ``jti`` is returned as a mark, and step 4 remembers it.
 """
 
 from collections.abc import Mapping
@@ -25,7 +25,7 @@ ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 EXPLICIT_TYPE = "client-authentication+jwt"
 ACCEPTED_TYPES = frozenset({None, "jwt", EXPLICIT_TYPE})
 COMPATIBILITY_LIFETIME_SECONDS = 3600
-"""What a ``compatibility`` client may sign for at least; Authlib's own client does."""
+"""A ``compatibility`` client's assertion may live at least so long, because Authlib's own client uses this lifetime."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,7 @@ def is_tried(request: FormRequest) -> bool:
 
 
 def describe(settings: ServerSettings) -> Mapping[str, Any]:
-    """What the metadata document says of it (RFC 8414 §2)."""
+    """What the metadata document says about the method (RFC 8414 §2)."""
     return {"signing_alg_values_supported": list(settings.ASSERTION_SIGNING_ALGS)}
 
 
@@ -61,7 +61,7 @@ class PrivateKeyJWTAuthentication:
     def verify(self, request: FormRequest) -> VerifiedAssertion:
         """Find out which client made the request.
 
-        :raises InvalidRequest: More than one way of authenticating was tried (RFC 6749 §2.3).
+        :raises InvalidRequest: The request tries more than one method (RFC 6749 §2.3).
         :raises InvalidClient: The assertion is absent or does not prove who the client is.
         :raises StoreUnavailable: The clients cannot be read.
         """
@@ -93,7 +93,8 @@ class PrivateKeyJWTAuthentication:
             algs=settings.ASSERTION_SIGNING_ALGS,
             max_bytes=settings.ASSERTION_MAX_BYTES,
         )
-        # A request object whose client forgot typ and gave it a sub goes through browsers (RFC 9101 §10.8).
+        # A request object passes through browsers. With a sub and without its typ it could be used as an assertion
+        # (RFC 9101 §10.8).
         if "response_type" in jwt.claims:
             raise jose.JoseProblem("holds a response_type, as a request object does")
         return jwt
@@ -126,10 +127,10 @@ class PrivateKeyJWTAuthentication:
             raise InvalidClient(f"{prefix} {problem}") from None
 
     def _check_audience(self, jwt: jose.JWT, client: RegisteredClient, request: FormRequest) -> None:
-        """The issuer as the sole audience (rfc7523bis §4), or what an older client may name, if the operator said so.
+        """Accept the issuer as the only audience (rfc7523bis §4), or the endpoints' URLs too if the operator allows it.
 
-        Any further accepted value lets a hostile server pass on an assertion that a client made for it. So the operator
-        says it for its own clients only; a stranger's registration is held to the issuer.
+        Each further accepted value lets a hostile server pass on an assertion that a client made for that server. So
+        the operator can allow it for clients it vouches for; a client that registered itself must name the issuer.
         """
         values = jose.require_audience(jwt.claims)
         strict = self._settings.PROFILE == "fapi2"
@@ -148,7 +149,7 @@ class PrivateKeyJWTAuthentication:
         return for_all or client.assertion_audience == "compatibility"
 
     def _check_life(self, claims: jose.Claims, client: RegisteredClient, *, now: int) -> tuple[int, int]:
-        """RFC 7523 §3, items 4 to 6; returns what :func:`.jose.check_life` does."""
+        """RFC 7523 §3, items 4 to 6; returns the same as :func:`.jose.check_life`."""
         longest = self._settings.ASSERTION_LIFETIME_SECONDS
         if client.assertion_audience == "compatibility" and self._settings.PROFILE != "fapi2":
             longest = max(longest, COMPATIBILITY_LIFETIME_SECONDS)
@@ -156,7 +157,7 @@ class PrivateKeyJWTAuthentication:
 
 
 def _one_assertion(request: FormRequest) -> str:
-    """RFC 6749 §2.3: exactly one way of authenticating a request; RFC 7521 §4.2: the assertion and its type."""
+    """RFC 6749 §2.3: exactly one method in one request; RFC 7521 §4.2: the assertion and its type."""
     assertion = request.get("client_assertion")
     if assertion is None:
         refusal = ForeignAuthorization if request.has_authorization else InvalidClient

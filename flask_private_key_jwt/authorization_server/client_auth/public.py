@@ -1,6 +1,6 @@
-"""Public clients (RFC 6749 §2.1): an application on a person's device says who it is and cannot prove it.
+"""Public clients (RFC 6749 §2.1): an application on a person's device says who it is, but cannot prove it.
 
-What protects its people instead: PKCE, exact redirect URIs, and tokens that are bound to its DPoP key.
+PKCE, exact redirect URIs, and tokens that are bound to the client's DPoP key protect its users instead.
 """
 
 from collections.abc import Collection
@@ -20,7 +20,7 @@ METHOD = PUBLIC
 
 @dataclass(frozen=True, slots=True)
 class NamedClient:
-    """A public client, by its own word."""
+    """The public client that a request names; nothing proves that it is this client."""
 
     client: RegisteredClient
     marks: tuple[Mark, ...] = ()
@@ -33,25 +33,25 @@ def is_tried(request: FormRequest) -> bool:
 
 
 def is_open(settings: ServerSettings, grant_types: Collection[str]) -> bool:
-    """Whether there can be public clients: they act for people only, never under ``fapi2``, and sign no request."""
+    """Whether there can be public clients: they act for people only, cannot sign requests, and ``fapi2`` has none."""
     return "authorization_code" in grant_types and settings.PROFILE != "fapi2" and not settings.REQUIRE_SIGNED_REQUESTS
 
 
 class PublicClients:
     """Takes the ``client_id`` of clients registered with ``token_endpoint_auth_method: none``.
 
-    A client that only says who it is makes us fetch nothing: one that is a document always has keys.
+    A ``client_id`` without proof makes us fetch nothing: a client registered by a document always has keys.
     """
 
     def __init__(self, parts: AuthenticationParts) -> None:
         self._clients = parts.registered_clients
-        # fapi2 has no public clients, whenever they were registered (FAPI 2.0 §5.3.2.1).
+        # fapi2 has no public clients, not even those registered before it was set (FAPI 2.0 §5.3.2.1).
         self._are_admitted = parts.settings.PROFILE != "fapi2"
 
     def verify(self, request: FormRequest) -> NamedClient:
         """Find out which client made the request.
 
-        :raises InvalidRequest: It tried to authenticate besides (RFC 6749 §2.3).
+        :raises InvalidRequest: The request also tries to authenticate (RFC 6749 §2.3).
         :raises InvalidClient: The client is unknown, disabled, or one that has to authenticate.
         :raises StoreUnavailable: The clients cannot be read.
         """
@@ -61,7 +61,7 @@ class PublicClients:
             raise InvalidClient(f"no client_assertion, and {problem}") from None
         with attributed_to(client.client_id):
             self._check(client, request)
-        self._clients.confirm(client)  # as far as a public client can
+        self._clients.confirm(client)  # a public client cannot prove more
         return NamedClient(client)
 
     def _check(self, client: RegisteredClient, request: FormRequest) -> None:

@@ -8,9 +8,9 @@ from ..stores.contracts import ClientStore
 
 
 class NotSigned(Exception):
-    """No key of the client signed it, or the keys are not to be had; the message is a private reason.
+    """No key of the client signed the JWT, or its keys cannot be fetched; the message is a private reason.
 
-    :param keys_are_away: Whether the client publishes its keys, and they cannot be fetched.
+    :param keys_are_away: Whether the client publishes its keys and they cannot be fetched.
     """
 
     def __init__(self, reason: str, *, keys_are_away: bool = False) -> None:
@@ -21,7 +21,7 @@ class NotSigned(Exception):
 class ClientSignatures:
     """Checks signatures with the keys that are registered for one client, and no others (RFC 8725 §3.10).
 
-    :param clients: Knows whether a client that is a document has a newer version.
+    :param clients: Knows whether a client registered by a document has a newer version.
     :param keys: Finds the keys.
     """
 
@@ -30,11 +30,11 @@ class ClientSignatures:
         self._keys = keys
 
     def find_signer(self, jwt: jose.JWT, client: RegisteredClient, *, now: int) -> ClientKey:
-        """The key that signed *jwt*; its ``alg`` has been held against an allow-list before.
+        """The key that signed *jwt*; the caller has checked its ``alg`` against an allow-list.
 
-        :param now: Seconds since the epoch: a key may come with a certificate that is valid for a time.
+        :param now: Seconds since the epoch: a key may have a certificate that is not valid now.
         :raises NotSigned: There is none.
-        :raises FetchBusy: The client's keys cannot be fetched now, because of others.
+        :raises FetchBusy: The client's keys cannot be fetched now, because other fetches leave no room.
         """
         candidates = self._find_candidates(jwt, client)
         if not candidates:

@@ -13,7 +13,7 @@ GRANTS = (
     BuiltInGrant(refresh_token.NAME, refresh_token.RefreshTokenGrant, needs=_PEOPLE, for_public_clients=True),
     BuiltInGrant(client_credentials.NAME, client_credentials.ClientCredentialsGrant),
 )
-"""Our own grants, in the order of the metadata document. An application's go before those of the same name."""
+"""Our own grants, in the order of the metadata document. An application's grant is tried before ours."""
 
 BUILT_IN = frozenset(grant.name for grant in GRANTS)
 """Their names."""

@@ -1,7 +1,7 @@
-"""The application's own grants: classes of Authlib's, registered and run as its documentation teaches.
+"""The application's own grants: Authlib grant classes, registered and run as Authlib's documentation teaches.
 
-They are guests: the steps before have read the request and authenticated the client, and the tokens are made by the
-rules of this server. Authlib's objects are made for them only, never on the way of a grant of ours.
+They are guests: earlier steps have read the request and authenticated the client, and the tokens follow the rules of
+this server. Authlib's objects are made for these grants only, never for ours.
 """
 
 from collections.abc import Iterator, Sequence
@@ -16,16 +16,16 @@ from .authlib_request import AuthenticatedClient, TokenRequest
 from .base import GrantType
 
 GrantRegistration = tuple[Any, Any]
-"""A grant class of Authlib's, and its extensions."""
+"""An Authlib grant class, and its extensions."""
 
 FORBIDDEN_GRANTS = {"password": "it hands a user's password to the client (RFC 9700 §2.4)"}
-"""``grant_type`` -> why no application may bring it."""
+"""``grant_type`` -> why no application may register it."""
 
 
 class AuthlibGrants:
     """The grants of one app.
 
-    :param server: Authlib's server, which its grants come back to for the client and the tokens.
+    :param server: The server that Authlib's grants ask for the client and the tokens.
     :param declared: What was registered on the extension; more may come.
     :param registered: What was registered on the app's server; more may come.
     """
@@ -43,7 +43,7 @@ class AuthlibGrants:
         return (grant_class.GRANT_TYPE for grant_class, _ in grants if grant_class.GRANT_TYPE)
 
     def find(self, request: FormRequest, client: RegisteredClient, proof: DPoPProof | None) -> "RegisteredGrant | None":
-        """The one that answers *request*, if any does: a grant class may have a rule of its own for that."""
+        """The grant that answers *request*, if any does: a grant class may have its own rule for that."""
         if not self._declared and not self._registered:
             return None
         authlib_request = TokenRequest(request, AuthenticatedClient(client, request, proof))
@@ -55,7 +55,7 @@ class AuthlibGrants:
     def note_authenticated(
         self, request: FormRequest, client: RegisteredClient, proof: DPoPProof | None, *, by: GrantType
     ) -> None:
-        """Tell who listens to Authlib's signal that a grant of ours takes the client; Authlib's tell it themselves."""
+        """Send Authlib's signal that a client has authenticated, for a grant of ours; Authlib's grants send it."""
         if self._server.is_authentication_heard():
             self._server.send_signal(
                 "after_authenticate_client", client=AuthenticatedClient(client, request, proof), grant=by
@@ -63,7 +63,7 @@ class AuthlibGrants:
 
 
 class RegisteredGrant:
-    """A grant that answers one request, which it has not looked at yet."""
+    """A grant that will answer one request; it has not checked the request yet."""
 
     def __init__(self, grant_class: Any, extensions: Any, request: TokenRequest, server: Any) -> None:
         self._grant_class = grant_class
@@ -72,9 +72,9 @@ class RegisteredGrant:
         self._server = server
 
     def check(self) -> "AcceptedGrant":
-        """Let it look at the request.
+        """Let the grant check the request.
 
-        :raises OAuth2Error: It refuses the request.
+        :raises OAuth2Error: The grant refuses it.
         """
         grant = self._grant_class(self._request, self._server)
         for extend in self._extensions or ():
@@ -92,16 +92,16 @@ class AcceptedGrant:
     def create_token(self) -> dict[str, Any]:
         """The members of the answer; the grant gets its token from the server's ``generate_token``.
 
-        :raises OAuth2Error: It refuses the request after all.
+        :raises OAuth2Error: The grant refuses the request after all.
         """
         _, token, _ = self._grant.create_token_response()
         return token  # type: ignore[no-any-return]
 
 
 def check_grant_class(grant_class: Any) -> None:
-    """Refuse a grant that could never answer a token request here, or never should.
+    """Refuse a grant that can never answer a token request here, or must not.
 
-    :raises ConfigurationError: It has no part in the token endpoint, ``private_key_jwt`` is not among its methods
+    :raises ConfigurationError: It does not answer token requests, ``private_key_jwt`` is not among its methods
         (Authlib's default is ``client_secret_basic``), or its type is forbidden.
     """
     name = grant_class.__name__
@@ -119,9 +119,9 @@ def check_grant_class(grant_class: Any) -> None:
 
 
 def check_endpoint_class(endpoint: Any) -> None:
-    """Refuse an endpoint that could never authenticate a client here.
+    """Refuse an endpoint that can never authenticate a client here.
 
-    :raises ConfigurationError: It authenticates clients, but not by ``private_key_jwt``.
+    :raises ConfigurationError: It authenticates clients, but not with ``private_key_jwt``.
     """
     methods = getattr(endpoint, "CLIENT_AUTH_METHODS", None)
     if methods is not None and "private_key_jwt" not in methods:

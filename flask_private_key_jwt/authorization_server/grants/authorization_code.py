@@ -1,4 +1,4 @@
-"""A person has allowed it (RFC 6749 §4.1.3): a code, once, from the client it was given to."""
+"""A person has allowed it (RFC 6749 §4.1.3): the client shows the code that it was given, once."""
 
 from functools import partial
 
@@ -15,11 +15,11 @@ NAME = "authorization_code"
 
 
 class AuthorizationCodeGrant:
-    """Takes a code, which is used in one atomic step.
+    """Accepts a code, which is used in one atomic step.
 
-    A request that is refused leaves the code as it was: the wrong client, verifier or key, a ``resource`` that was not
-    granted, a token policy that says no. One that proves all the code is bound to, but is not the first, revokes what
-    came of the first (RFC 6749 §4.1.2).
+    A refused request leaves the code unused: the wrong client, verifier or key, a ``resource`` that was not granted, or
+    a token policy that refuses. If a request proves everything the code is bound to, but the code was used before, the
+    grant is revoked (RFC 6749 §4.1.2).
     """
 
     def __init__(self, parts: GrantParts) -> None:
@@ -28,10 +28,10 @@ class AuthorizationCodeGrant:
         self._revocations = parts.revocations
 
     def check(self, request: FormRequest, client: RegisteredClient, proof: DPoPProof | None) -> Allowed:
-        """Check the code and all it is bound to.
+        """Check the code and everything it is bound to.
 
         :raises InvalidRequest: There is no code.
-        :raises InvalidGrant: The code, or what it is bound to, is not right.
+        :raises InvalidGrant: The code is not good, or the request does not fit it.
         """
         if (code := request.get("code")) is None:
             raise InvalidRequest("no code")
@@ -48,9 +48,9 @@ class AuthorizationCodeGrant:
         )
 
     def _redeem(self, code: str, granted: Granted, client: RegisteredClient, proof: DPoPProof | None) -> str | None:
-        """Use the code; the refresh token that goes along, where the client is to have one.
+        """Use the code, and return the refresh token if the client gets one.
 
-        :raises InvalidGrant: Another redemption of the code was faster.
+        :raises InvalidGrant: Another request has used the code first.
         """
         if not self._authorizations.use_code(code):
             raise self._refuse_reuse(granted)

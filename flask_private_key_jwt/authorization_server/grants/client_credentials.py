@@ -15,5 +15,5 @@ class ClientCredentialsGrant:
         pass
 
     def check(self, request: FormRequest, client: RegisteredClient, proof: DPoPProof | None) -> Allowed:
-        """See :meth:`.base.GrantType.check`: that the client has authenticated is enough."""
+        """See :meth:`.base.GrantType.check`. There is nothing to check: the client has authenticated."""
         return Allowed(grant_type=NAME, client=client, request=request, proof=proof, scope=request.get("scope"))

@@ -1,4 +1,4 @@
-"""What a grant allows, made into tokens: the same rules for every grant, ours or the application's own."""
+"""Makes the tokens that a grant allows, by the same rules for every grant, ours or the application's own."""
 
 import secrets
 from collections.abc import Mapping, Sequence
@@ -22,8 +22,8 @@ class TokenMaker:
     """Makes the access token of a grant, and the ID token that goes with it.
 
     :param settings: The server's settings.
-    :param policies: The application's token policies, those it registers later included.
-    :param offered: What the application has by now: OpenID Connect, or not.
+    :param policies: The application's token policies, also those that it registers later.
+    :param offered: Returns what the application has now: OpenID Connect, or not.
     """
 
     def __init__(
@@ -44,12 +44,12 @@ class TokenMaker:
     def make(self, allowed: Allowed) -> IssuedToken:
         """The access token of a grant (RFC 9068), with an ID token for the scope ``openid``. It spends nothing.
 
-        An access token lives no longer than a refresh token: a revocation is remembered so long.
+        An access token lives no longer than a refresh token may, because a revocation is remembered only that long.
 
-        :raises InvalidScope: The scope is not registered for the client, or is ``openid`` where that has no meaning.
+        :raises InvalidScope: The scope is not registered for the client, or ``openid`` is asked for without a person.
         :raises InvalidTarget: ``resource`` is not one of ``OAUTH2_RESOURCES``, or was not granted.
-        :raises OAuthError: A token policy says no.
-        :raises ConfigurationError: A token policy sets what only the server sets, or the lifetime is too long.
+        :raises OAuthError: A token policy refuses the token.
+        :raises ConfigurationError: A token policy sets a claim that only the server sets, or the lifetime is too long.
         :raises StoreUnavailable: The signing key cannot be read.
         """
         grant = self._resolve(allowed)
@@ -62,7 +62,7 @@ class TokenMaker:
         return replace(token, id_token=self._id_tokens.issue(grant, token.value, nonce=allowed.nonce))
 
     def _resolve(self, allowed: Allowed) -> Grant:
-        """What the tokens say, by the rules that hold for every grant."""
+        """What the tokens will say, by the rules for every grant."""
         _check_lifetime(allowed.lifetime, self._settings)
         client, granted = allowed.client, allowed.granted
         person = granted.subject if granted else allowed.subject
@@ -85,7 +85,7 @@ class TokenMaker:
         )
 
     def _check_openid(self, allowed: Allowed, person: str | None) -> None:
-        """An ID token says who signed in: a client that acts for itself can have none."""
+        """Refuse ``openid`` for a client that acts for itself: an ID token says who signed in."""
         if person in (None, allowed.client.client_id):
             raise InvalidScope("scope openid, but the client acts for nobody")
         if "openid" not in self._offered():  # a registration may be older than the settings
@@ -97,15 +97,16 @@ class TokenMaker:
             audience = resolve_audience(known, requested)
         else:
             audience = resolve_granted_audience(allowed.granted.resources, known, requested)
-        # The scope opens UserInfo, a resource server by the issuer's name: as any other it takes no token that does not
-        # name it in aud (RFC 9068 §4). Without the scope, none does unless OAUTH2_RESOURCES holds the issuer.
+        # The scope gives access to UserInfo, a resource server whose name is the issuer. Like every resource server it
+        # accepts only tokens that name it in aud (RFC 9068 §4). Without this scope, a token names the issuer only if
+        # OAUTH2_RESOURCES has it.
         if OPENID in scope and self._settings.ISSUER not in audience:
             audience = (*audience, self._settings.ISSUER)
         return audience
 
 
 def _check_lifetime(lifetime: int | None, settings: ServerSettings) -> None:
-    """Refuse a lifetime of which a revocation would be forgotten before it is over, so that the token came back."""
+    """Refuse a lifetime that is longer than a revocation is remembered: a revoked token would become valid again."""
     if lifetime is None:
         return
     longest = longest_lifetime(settings)

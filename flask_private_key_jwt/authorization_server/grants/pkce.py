@@ -15,7 +15,7 @@ _VERIFIER = re.compile(r"[A-Za-z0-9\-._~]{43,128}")
 def check_code_challenge(challenge: str | None, method: str | None) -> str:
     """The ``code_challenge`` of an authorization request (RFC 7636 §4.2, §4.3).
 
-    :raises InvalidRequest: It is absent or malformed, or its method is not S256; absent, that would mean ``plain``.
+    :raises InvalidRequest: It is absent or malformed, or its method is not S256. An absent method means ``plain``.
     """
     if challenge is None:
         raise InvalidRequest("no code_challenge")
@@ -27,9 +27,9 @@ def check_code_challenge(challenge: str | None, method: str | None) -> str:
 
 
 def check_code_verifier(verifier: str | None, challenge: str) -> None:
-    """Hold a ``code_verifier`` against the challenge of its code (RFC 7636 §4.6).
+    """Compare a ``code_verifier`` with the challenge of its code (RFC 7636 §4.6).
 
-    :raises InvalidGrant: It is absent, malformed or another one's.
+    :raises InvalidGrant: It is absent, malformed or not the right one.
     """
     if verifier is None:
         raise InvalidGrant("no code_verifier")

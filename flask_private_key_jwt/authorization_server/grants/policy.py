@@ -1,4 +1,4 @@
-"""Who may use which grant, and what the application says besides of each token."""
+"""Which clients may use which grant, and what the application adds to each token."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -15,18 +15,18 @@ TokenPolicy = Callable[[RegisteredClient, FormRequest, Grant], Mapping[str, Any]
 
 
 def is_open_to(client: RegisteredClient, grant_type: str, settings: ServerSettings) -> bool:
-    """Whether *client* may be registered for a grant type, and use it: an application's own is not for strangers.
+    """Whether *client* may be registered for a grant type, and use it.
 
-    It was made for somebody; a client that nobody vouches for gets the built-in ones and what
-    ``OAUTH2_REGISTRATION_GRANT_TYPES`` names.
+    An application made its own grants for certain clients. So a client that registered itself gets only the built-in
+    grants, and those that ``OAUTH2_REGISTRATION_GRANT_TYPES`` names.
     """
     return grant_type in BUILT_IN or grant_type in settings.REGISTRATION_GRANT_TYPES or client.is_vouched_for(settings)
 
 
 def check_may_use(client: RegisteredClient, grant_type: str, settings: ServerSettings) -> None:
-    """Refuse a grant type that the client is not registered for, or that is not for strangers (any more).
+    """Refuse a grant type that the client is not registered for, or that is not open to it (any more).
 
-    :raises UnauthorizedClient: It may not use it (RFC 7591 §2).
+    :raises UnauthorizedClient: The client may not use it (RFC 7591 §2).
     """
     if grant_type not in client.grant_types:
         raise UnauthorizedClient(f"not registered for {grant_type!r}")

@@ -14,7 +14,7 @@ NAME = "refresh_token"
 
 
 class RefreshTokenGrant:
-    """Takes a refresh token. A request that is refused has not replaced it."""
+    """Accepts a refresh token. A refused request does not replace it."""
 
     def __init__(self, parts: GrantParts) -> None:
         self._refresh_tokens = parts.refresh_tokens
@@ -23,7 +23,7 @@ class RefreshTokenGrant:
         """Check the refresh token and that the request asks for no more than was granted.
 
         :raises InvalidRequest: There is no refresh token, or no proof where one is needed.
-        :raises InvalidGrant: The refresh token is not right.
+        :raises InvalidGrant: The refresh token is not good.
         :raises InvalidScope: The scope was not granted.
         """
         if (token := request.get("refresh_token")) is None:
@@ -41,7 +41,7 @@ class RefreshTokenGrant:
 
 
 def _check_scope(requested: str | None, stored: StoredRefreshToken) -> str | None:
-    """The part of what was granted that is asked for (RFC 6749 §6); ``None``: all of it."""
+    """The granted scopes that the request asks for (RFC 6749 §6); ``None``: all of them."""
     granted = stored.granted.scope
     wanted = drop_offline_access(split_scope(requested or ""), granted)
     if more := [token for token in wanted if token not in granted]:

@@ -21,9 +21,9 @@ def resolve_audience(allowed: Sequence[str], requested: Sequence[str]) -> tuple[
 def resolve_granted_audience(
     granted: Sequence[str], allowed: Sequence[str], requested: Sequence[str]
 ) -> tuple[str, ...]:
-    """The ``aud`` of a token that a person allowed: all they allowed, or the part ``resource`` names (RFC 8707 §2.2).
+    """The ``aud`` of a token that a person allowed: all they allowed, or what ``resource`` names (RFC 8707 §2.2).
 
-    :param granted: What they allowed.
+    :param granted: The resources that the person allowed.
     :param allowed: ``OAUTH2_RESOURCES`` as it is now.
     :raises InvalidTarget: A value is not one of *granted*, or no longer one of *allowed*.
     """

@@ -10,11 +10,11 @@ from ..registered_client import RegisteredClient
 from ..tokens.id_token import OPENID
 
 _ABOUT_PEOPLE = frozenset({OPENID, OFFLINE_ACCESS})
-"""Scopes that mean nothing where a client acts for itself."""
+"""Scopes that mean nothing for a client that acts for itself."""
 
 
 def drop_offline_access(wanted: tuple[str, ...], allowed: Collection[str]) -> tuple[str, ...]:
-    """*wanted* without ``offline_access``, unless that is allowed (OpenID Connect Core §11: it is ignored)."""
+    """*wanted* without ``offline_access``, unless it is allowed; otherwise it is ignored (OpenID Connect Core §11)."""
     if OFFLINE_ACCESS not in wanted or OFFLINE_ACCESS in allowed:
         return wanted
     return tuple(token for token in wanted if token != OFFLINE_ACCESS)
@@ -23,12 +23,12 @@ def drop_offline_access(wanted: tuple[str, ...], allowed: Collection[str]) -> tu
 def resolve_scope(client: RegisteredClient, requested: str | None, *, acts_for_itself: bool = False) -> tuple[str, ...]:
     """The scopes of a request: all it asks for, each registered for the client, or the client's default.
 
-    Nothing is dropped silently but ``offline_access``: one other scope that is not registered refuses the request.
+    Only ``offline_access`` is dropped silently; any other scope that is not registered refuses the request.
 
-    :param requested: The ``scope`` parameter; ``None`` or blank asks for the client's ``default_scope``, or where it
-        has none for all that it is registered for.
-    :param acts_for_itself: The client acts for nobody else: that default leaves out ``openid`` and ``offline_access``.
-    :raises InvalidScope: A scope is not registered for the client, or none was asked for and there is no default.
+    :param requested: The ``scope`` parameter. ``None`` or blank asks for the client's ``default_scope``, or for all its
+        scopes if it has no ``default_scope``.
+    :param acts_for_itself: The client acts for no person: the default then has no ``openid`` and ``offline_access``.
+    :raises InvalidScope: A scope is not registered for the client, or none is requested and there is no default.
     """
     if requested is not None and len(requested) > MAX_SCOPE_CHARACTERS:
         raise InvalidScope(f"scope is longer than {MAX_SCOPE_CHARACTERS} characters")
@@ -40,9 +40,9 @@ def resolve_scope(client: RegisteredClient, requested: str | None, *, acts_for_i
 
 
 def narrow_scope(client: RegisteredClient, granted: tuple[str, ...]) -> tuple[str, ...]:
-    """The scopes of a token for what a person allowed before: no more than that, whatever the default is by now.
+    """The scopes of a token for what a person allowed before: never more than that, also if the default has changed.
 
-    :param granted: What they allowed, or the part of it that is asked for.
+    :param granted: The scopes that the person allowed, or the requested part of them.
     :raises InvalidScope: A scope is no longer registered for the client, or none is left.
     """
     kept = drop_offline_access(granted, client.scope)

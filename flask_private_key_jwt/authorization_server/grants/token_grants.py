@@ -1,4 +1,4 @@
-"""Which grant answers a token request: one of the application's own, or one of the table that has what it needs."""
+"""Which grant answers a token request: one of the application's own, or one of the table that is served."""
 
 from ...dpop.proof import DPoPProof
 from ...errors import InvalidRequest, UnauthorizedClient, UnsupportedGrantType
@@ -17,9 +17,9 @@ class TokenGrants:
     """Step 5 of a token request.
 
     :param settings: The server's settings.
-    :param parts: What the grants of the table are made of.
-    :param guests: The application's own, which go before those of the table.
-    :param offered: What the application has by now.
+    :param parts: What the grants of the table are built from.
+    :param guests: The application's own grants, which are tried before those of the table.
+    :param offered: Returns what the application has now.
     """
 
     def __init__(self, settings: ServerSettings, parts: GrantParts, *, guests: AuthlibGrants, offered: Offered) -> None:
@@ -29,19 +29,19 @@ class TokenGrants:
         self._built_in = {entry.name: (entry, entry.build(parts)) for entry in GRANTS}
 
     def check(self, request: FormRequest, client: RegisteredClient, proof: DPoPProof | None) -> Allowed | AcceptedGrant:
-        """What the grant that answers the request's ``grant_type`` allows. Nothing is spent yet.
+        """Find the grant for the request's ``grant_type``, and return what it allows. Nothing is spent yet.
 
         :raises InvalidRequest: No ``grant_type``.
         :raises UnsupportedGrantType: No grant of that name is served.
-        :raises UnauthorizedClient: The client is not registered for it (RFC 7591 §2), or it is not for strangers, or
-            for clients that cannot authenticate.
+        :raises UnauthorizedClient: The client is not registered for it (RFC 7591 §2), it is not open to clients that
+            registered themselves, or not to public clients.
         :raises OAuth2Error: The grant refuses the request.
         """
         grant_type = request.get("grant_type")
         if grant_type is None:
             raise InvalidRequest("no grant_type")
         if (guest := self._guests.find(request, client, proof)) is not None:
-            check_may_use(client, grant_type, self._settings)  # whether or not an application's grant looks
+            check_may_use(client, grant_type, self._settings)  # the application's grant may not check this
             return guest.check()
         entry, grant = self._built_in.get(grant_type, (None, None))
         if entry is None or grant is None or not self._is_served(entry):

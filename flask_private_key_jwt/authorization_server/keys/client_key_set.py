@@ -1,6 +1,6 @@
-"""Change over from one key to the next: a client's ``jwks`` with keys added, or with one taken out (RFC 7517 §5).
+"""Changing a client's keys: its ``jwks`` with keys added, or with one key removed (RFC 7517 §5).
 
-There is always an overlap: adding leaves the old keys where they are, and the last key that works cannot be taken out.
+Old and new keys always overlap: adding keeps the old keys, and the last usable key cannot be removed.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -13,12 +13,12 @@ from .client_keys import ClientKey, read_jwks
 
 
 def with_keys(client: RegisteredClient, added: Mapping[str, Any], *, algs: Collection[str], now: int) -> dict[str, Any]:
-    """The client's ``jwks`` and the keys of another JWK Set.
+    """The client's ``jwks`` with the keys of another JWK Set added.
 
-    :param added: The other set; every key in it must be usable, now or once its certificate's time has come.
-    :param algs: What the client may sign with.
+    :param added: The other set. Every key in it must be usable, though its certificate may become valid later.
+    :param algs: The algorithms that the client may sign with.
     :param now: Seconds since the epoch.
-    :raises InvalidClientMetadata: One of them is unusable, or there already; or the keys are at a ``jwks_uri``.
+    :raises InvalidClientMetadata: A key is unusable, or registered already; or the keys are at a ``jwks_uri``.
     """
     jwks = _own_jwks(client)
     known = [key for key in map(_read, jwks["keys"]) if key is not None]
@@ -38,10 +38,10 @@ def without_key(client: RegisteredClient, name: str, *, algs: Collection[str], n
     """The client's ``jwks`` without one key.
 
     :param name: The key's ``kid``, its RFC 7638 thumbprint, or a thumbprint of its certificate.
-    :param algs: What the client may sign with.
+    :param algs: The algorithms that the client may sign with.
     :param now: Seconds since the epoch.
-    :raises InvalidClientMetadata: No key has that name, or several; it is the last one the client can sign with; or the
-        keys are at a ``jwks_uri``.
+    :raises InvalidClientMetadata: No key or several keys have that name; it is the last one the client can sign with;
+        or the keys are at a ``jwks_uri``.
     """
     jwks = _own_jwks(client)
     number = _find(jwks["keys"], name)
@@ -72,13 +72,13 @@ def _check_new(key: ClientKey, known: Sequence[ClientKey], *, algs: Collection[s
     for other in known:
         if _identity(other) == _identity(key):
             raise InvalidClientMetadata(f"key {name!r} is registered already")
-        # Both would be tried, but nobody could tell in a log which of them signed.
+        # Both would be tried, but a log could not say which of them signed.
         if key.public.kid is not None and other.public.kid == key.public.kid and not _is_same_key(other, key):
             raise InvalidClientMetadata(f"another key of the client has the kid {name!r}")
 
 
 def _identity(key: ClientKey) -> tuple[str, str | None, str | None]:
-    """A key may be there twice: under two names, or with the certificate that runs out and the one that follows."""
+    """One key may have two entries: with two names, or with an old certificate and the next one."""
     return key.public.thumbprint, key.public.kid, key.certificate.x5t_s256 if key.certificate else None
 
 
@@ -87,7 +87,7 @@ def _is_same_key(one: ClientKey, other: ClientKey) -> bool:
 
 
 def _find(entries: Sequence[Any], name: str) -> int:
-    """The number of the one entry that *name* names."""
+    """The index of the entry that *name* names."""
     by_kid = [number for number, entry in enumerate(entries) if isinstance(entry, dict) and entry.get("kid") == name]
     by_thumbprint = [number for number, entry in enumerate(entries) if _is_named(entry, name)]
     for found in (by_kid, by_thumbprint):
@@ -109,7 +109,7 @@ def _is_usable(entry: Any, algs: Collection[str], now: int) -> bool:
 
 
 def _read(entry: Any) -> ClientKey | None:
-    """The key of one entry, or ``None`` when it cannot be used."""
+    """The key of one entry, or ``None`` if it cannot be used."""
     try:
         keys, _ = read_jwks({"keys": [entry]})
     except JoseProblem:

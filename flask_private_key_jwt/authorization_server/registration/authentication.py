@@ -1,4 +1,4 @@
-"""How a client authenticates (RFC 7591 §2): by which method, with which keys, and what it must not have without any."""
+"""How a client authenticates (RFC 7591 §2): its method, its keys, and what a client without keys must not have."""
 
 from collections.abc import Collection, Mapping
 from typing import Any
@@ -14,13 +14,13 @@ from ..keys.client_keys import WrongCertificate, read_jwks
 from ..registered_client import PUBLIC, RegisteredClient
 
 LABELS = ("x5t", "x5t#S256")
-"""Members of a key that limit nothing: one that does not fit costs no key."""
+"""Members of a key that limit nothing: if the value has the wrong type, the member is dropped, not the key."""
 TEXTS = ("kty", "crv", "x", "y", "n", "e", "kid", "use", "alg", *LABELS)
 LISTS = ("key_ops", "x5c")
 
 
 def supported_methods(settings: ServerSettings, grant_types: Collection[str]) -> tuple[str, ...]:
-    """The ways to authenticate that a client may be registered for.
+    """The authentication methods that a client may be registered for.
 
     :param grant_types: What the server's token endpoint answers.
     """
@@ -30,11 +30,11 @@ def supported_methods(settings: ServerSettings, grant_types: Collection[str]) ->
 def check_authentication(
     client: RegisteredClient, settings: ServerSettings, grant_types: Collection[str]
 ) -> Mapping[str, Any] | None:
-    """Check how a client authenticates, and return the JWK Set that is kept of it.
+    """Check how a client authenticates, and return the JWK Set that is stored.
 
     :param grant_types: What the server's token endpoint answers.
-    :raises InvalidClientMetadata: This server does not offer the method; or the client has no keys that fit it, or has
-        what needs some and holds none.
+    :raises InvalidClientMetadata: This server does not offer the method, the client has no keys that fit it, or it is a
+        public client and asks for something that needs keys.
     """
     method, offered = client.token_endpoint_auth_method, supported_methods(settings, grant_types)
     if method not in offered:
@@ -48,7 +48,7 @@ def check_authentication(
 
 
 def _check_public(client: RegisteredClient) -> None:
-    """RFC 6749 §4.4, RFC 9700 §2.2: no keys, no unbound tokens, no tokens of its own, no signed requests."""
+    """RFC 6749 §4.4, RFC 9700 §2.2: no keys, no unbound tokens, no tokens for itself, no signed requests."""
     for name in ("jwks", "jwks_uri", "token_endpoint_auth_signing_alg"):
         if getattr(client, name) is not None:
             raise InvalidClientMetadata(f"{name} is there, but token_endpoint_auth_method is 'none'")
@@ -62,9 +62,9 @@ def _check_public(client: RegisteredClient) -> None:
 
 
 def _check_keys(client: RegisteredClient, settings: ServerSettings) -> Mapping[str, Any] | None:
-    """Keys are given by value or at a URL, never both.
+    """Check the keys, which are given by value or at a URL, never both.
 
-    A ``jwks_uri`` is neither looked up nor fetched: who registers is not to learn what it leads to.
+    A ``jwks_uri`` is neither resolved nor fetched: the caller must not learn what is there.
     """
     alg, accepted = client.token_endpoint_auth_signing_alg, settings.ASSERTION_SIGNING_ALGS
     if alg is not None and alg not in accepted:
@@ -102,16 +102,16 @@ def _check_jwks(jwks: Mapping[str, Any] | None, wanted: set[str]) -> Mapping[str
 
 
 def _keep_known_members(jwks: Mapping[str, Any]) -> dict[str, Any]:
-    """The set with the members of its keys that this package knows. Others would fill memory and serve nobody.
+    """The set with only those members of its keys that this package knows; others would only take memory.
 
-    Of ``x5c`` the first certificate is kept, the only one that is ever looked at (RFC 7517 §4.7).
+    Of ``x5c`` only the first certificate is kept, because no other is ever read (RFC 7517 §4.7).
     """
     kept = (_keep(entry) for entry in jwks["keys"])
     return {"keys": [entry for entry in kept if entry is not None]}
 
 
 def _keep(entry: object) -> dict[str, Any] | None:
-    """``None`` for what is no key. A member of another type goes with its key: without it the key could mean more."""
+    """``None`` if *entry* is not a key, or a member has the wrong type: without it the key could allow more."""
     if not isinstance(entry, Mapping):
         return None
     kept: dict[str, Any] = {}

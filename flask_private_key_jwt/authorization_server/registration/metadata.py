@@ -1,7 +1,6 @@
 """RFC 7591 metadata -> RegisteredClient: one set of rules for the command, for Python and for the endpoint.
 
-What the members are is declared in :mod:`..registered_client`. Members that are not known are ignored (RFC 7591 §2),
-never stored.
+The members are declared in :mod:`..registered_client`. Unknown members are ignored (RFC 7591 §2), never stored.
 """
 
 import dataclasses
@@ -22,10 +21,10 @@ from .redirects import CODE_GRANT, check_redirects, find_application_type
 from .unsupported_members import UNSUPPORTED, check_unsupported
 
 OPERATOR_MAX_BYTES = 262144
-"""Largest registration that the operator makes, in bytes: room for the most keys there may be, with certificates."""
+"""Largest registration by the operator, in bytes: enough for the largest number of keys, with certificates."""
 
 _NEVER_KEPT = ("response_types", "subject_type")
-"""Members that are checked, and say nothing that is not known anyway."""
+"""Members that are checked but not kept, because the server knows their value anyway."""
 
 
 def build_client(
@@ -37,14 +36,13 @@ def build_client(
     registered_by: RegisteredBy = "operator",
     max_bytes: int = OPERATOR_MAX_BYTES,
 ) -> RegisteredClient:
-    """Check a registration and make the client of it (RFC 7591 §2, RFC 9449 §5.2).
+    """Check a registration and make a client of it (RFC 7591 §2, RFC 9449 §5.2).
 
-    :param metadata: The members, as JSON gives them; null or empty counts as absent, and an absent ``client_id`` is
-        made.
+    :param metadata: The members as JSON values; null or empty counts as absent. An absent ``client_id`` is made.
     :param grant_types: What the server's token endpoint answers.
     :param version: The new client's version.
-    :param registered_by: Whose word the registration is.
-    :param max_bytes: Largest registration, as JSON of what is kept of it.
+    :param registered_by: Who registers the client.
+    :param max_bytes: Largest registration: the size of the kept members as JSON.
     :raises InvalidClientMetadata: A member is not acceptable; the reason says which and why.
     """
     given = _complete(without_unset(metadata, keep=("response_types",)))
@@ -62,7 +60,7 @@ def build_client(
 
 
 def describe_client(client: RegisteredClient) -> dict[str, Any]:
-    """The registration as RFC 7591 metadata, with the operator's members; :func:`build_client` takes it back."""
+    """The registration as RFC 7591 metadata, with the operator's members; :func:`build_client` accepts it again."""
     for_people = CODE_GRANT in client.grant_types
     described = describe_members(MEMBERS, client, for_people=for_people)
     return {**described, "response_types": ["code"]} if for_people else described
@@ -74,9 +72,9 @@ def unknown_members(metadata: Mapping[str, Any]) -> list[str]:
 
 
 def with_default_scope(metadata: Mapping[str, Any], settings: ServerSettings) -> Mapping[str, Any]:
-    """A new registration, with ``OAUTH2_DEFAULT_SCOPES`` where it names no ``scope`` (RFC 7591 §2).
+    """A new registration, with ``OAUTH2_DEFAULT_SCOPES`` if it names no ``scope`` (RFC 7591 §2).
 
-    Of those ``offline_access`` is for clients that use refresh tokens.
+    Only clients that use refresh tokens get the default scope ``offline_access``.
     """
     scope = metadata.get("scope")
     if not settings.DEFAULT_SCOPES or not is_unset(scope.strip(" ") if isinstance(scope, str) else scope):
@@ -89,8 +87,8 @@ def with_default_scope(metadata: Mapping[str, Any], settings: ServerSettings) ->
 
 # --- inside ------------------------------------------------------------------------------------------------
 def _complete(given: dict[str, Any]) -> dict[str, Any]:
-    """The registration with what depends on its other members, or is made, where it does not say."""
-    # A made client_id never opens with "-", which a command line takes for an option.
+    """The registration with missing members added: a new ``client_id``, and defaults that depend on other members."""
+    # Hex, so that a new client_id never starts with "-": a command line would read it as an option.
     defaults: dict[str, Any] = {"client_id": secrets.token_hex(16), "application_type": find_application_type(given)}
     if given.get("token_endpoint_auth_method") == PUBLIC:
         defaults["dpop_bound_access_tokens"] = True
@@ -110,7 +108,7 @@ def _check_grant_types(client: RegisteredClient, served: Sequence[str]) -> None:
 
 
 def _check_scopes(client: RegisteredClient, settings: ServerSettings, grant_types: Sequence[str]) -> None:
-    """``OAUTH2_SCOPES``, and ``offline_access`` wherever refresh tokens are offered; without that setting any scope."""
+    """Allow ``OAUTH2_SCOPES``, and ``offline_access`` if refresh tokens are offered; without the setting, any scope."""
     if settings.SCOPES:
         allowed = {*settings.SCOPES, *([OFFLINE_ACCESS] if "refresh_token" in grant_types else ())}
         if unknown := sorted(client.scope - allowed):
@@ -128,7 +126,7 @@ def _check_own_grants(client: RegisteredClient, settings: ServerSettings) -> Non
 
 
 def _check_size(given: Mapping[str, Any], client: RegisteredClient, max_bytes: int) -> None:
-    """Every worker that meets a client keeps it in memory, before anybody has proved to be that client."""
+    """Refuse a registration that is too large, because every worker keeps clients in memory."""
     kept = {name: value for name, value in given.items() if name in MEMBERS} | {"jwks": client.jwks}
     size = len(json.dumps(kept, ensure_ascii=False).encode())
     if size > max_bytes:

@@ -1,4 +1,4 @@
-"""Where a client may send a browser: redirect URIs, places after sign-out, and what goes with them (RFC 7591 §2.1)."""
+"""Where a client may send a browser: redirect URIs, URIs after sign-out, and the response types (RFC 7591 §2.1)."""
 
 from collections.abc import Collection, Mapping
 from typing import Any
@@ -11,9 +11,9 @@ CODE_GRANT = "authorization_code"
 
 
 def find_application_type(given: Mapping[str, Any]) -> ApplicationType:
-    """What kind of application a client is that does not say so; RFC 7591 knows no ``application_type``.
+    """The ``application_type`` of a client that names none, because RFC 7591 does not define this member.
 
-    One whose redirect URIs all lead to the person's own device is a native application (RFC 8252 §7.1, §7.3).
+    If all redirect URIs lead to the person's own device, it is a native application (RFC 8252 §7.1, §7.3).
 
     :param given: The registration, without members that are ``None`` or empty.
     """
@@ -24,11 +24,11 @@ def find_application_type(given: Mapping[str, Any]) -> ApplicationType:
 
 
 def check_redirects(client: RegisteredClient, response_types: object) -> None:
-    """Check redirect URIs and response types against the grant types, and each place by its form (RFC 9700 §2.1).
+    """Check redirect URIs and response types against the grant types, and the form of each URI (RFC 9700 §2.1).
 
-    :param response_types: As they were given; ``None``: not at all.
+    :param response_types: As given in the registration; ``None``: absent.
     :raises InvalidRedirectURI: A redirect URI is not acceptable, or there is none.
-    :raises InvalidClientMetadata: The response types do not fit the grant types, or a place after sign-out is not
+    :raises InvalidClientMetadata: The response types do not fit the grant types, or a URI after sign-out is not
         acceptable (OpenID RP-Initiated Logout §3.1).
     """
     uses_code = CODE_GRANT in client.grant_types

@@ -21,7 +21,7 @@ _TRIES = 5
 class ClientRegistry:
     """Registers clients in the app's database; ``oauth.clients``.
 
-    Metadata is a mapping in the words of RFC 7591 §2, with the operator's own members: ``client_id`` (made when
+    Metadata is a mapping with the members of RFC 7591 §2, and those that only the operator sets: ``client_id`` (made if
     absent), ``default_scope``, ``assertion_audience`` (``issuer`` or ``compatibility``), ``owner`` and ``enabled``.
     """
 
@@ -52,7 +52,7 @@ class ClientRegistry:
     def update(self, client_id: str, changes: Mapping[str, Any]) -> RegisteredClient:
         """Change a client: *changes* is merged into its metadata, ``None`` removes a member (RFC 7396).
 
-        A list is replaced whole. A new ``jwks`` takes the place of ``jwks_uri``, and the other way round.
+        A list is replaced as a whole. A new ``jwks`` replaces the ``jwks_uri``, and the other way round.
 
         :raises UnknownClient: There is none.
         :raises InvalidClientMetadata: The result is not acceptable; the client stays as it was.
@@ -66,7 +66,7 @@ class ClientRegistry:
         """Add the keys of a JWK Set to the client's own. The old ones stay until :meth:`retire_key`.
 
         :raises UnknownClient: There is none.
-        :raises InvalidClientMetadata: A key is unusable or there already, or the keys are at a ``jwks_uri``.
+        :raises InvalidClientMetadata: A key is unusable or registered already, or the keys are at a ``jwks_uri``.
         :raises StoreUnavailable: The database did not answer.
         """
         return self._change(
@@ -75,7 +75,7 @@ class ClientRegistry:
         )
 
     def retire_key(self, client_id: str, name: str) -> RegisteredClient:
-        """Take one key from a client, from its next request on.
+        """Remove one key of a client; it stops working with the next request.
 
         :param name: The key's ``kid``, its RFC 7638 thumbprint, or a thumbprint of its certificate.
         :raises UnknownClient: There is none.
@@ -90,7 +90,7 @@ class ClientRegistry:
     def disable(self, client_id: str) -> RegisteredClient:
         """Stop a client from authenticating, from its next request on; ``update(id, {"enabled": True})`` undoes it.
 
-        Unlike :meth:`update` it works whatever else the registration holds, which settings may have outlawed since.
+        Unlike :meth:`update` this also works if the current settings no longer allow the registration.
 
         :raises UnknownClient: There is none.
         :raises StoreUnavailable: The database did not answer.
@@ -101,10 +101,10 @@ class ClientRegistry:
     def vouch(self, client_id: str, *, vouched: bool = True) -> RegisteredClient:
         """Stand behind a client that registered itself: from its next request on it counts as the operator's own.
 
-        That holds for what it registers afterwards, too, as long as it has a registration access token.
+        If the client has a registration access token, this also covers every change that it makes later.
 
-        :param vouched: ``False``: it counts as one that registered itself, whoever registered it.
-        :raises UnknownClient: There is none; a client whose ``client_id`` is the URL of a document is in no database.
+        :param vouched: ``False``: it counts as a client that registered itself, whoever registered it.
+        :raises UnknownClient: There is none in the database; a client registered by a document never is.
         :raises InvalidClientMetadata: Others are changing it at this moment.
         :raises StoreUnavailable: The database did not answer.
         """
@@ -117,10 +117,10 @@ class ClientRegistry:
         raise _refusal(f"client {client_id!r} is being changed by others; try again")
 
     def refetch_keys(self, client_id: str) -> RegisteredClient:
-        """Use none of the keys fetched from a client's ``jwks_uri`` again; its next request fetches them anew.
+        """Stop using the keys fetched from a client's ``jwks_uri``; the client's next request fetches them again.
 
-        For a key that was stolen: once the client has taken it out of its set, it stops working at once, not only when
-        the kept set is due.
+        Use it if a key was stolen: after the client has removed the key from its set, the key stops working at once,
+        and not only when the kept set expires.
 
         :raises UnknownClient: There is none.
         :raises StoreUnavailable: The database did not answer.
@@ -130,7 +130,7 @@ class ClientRegistry:
         return client
 
     def remove(self, client_id: str) -> None:
-        """Delete a client, and end every token it holds: what people allowed it, and its own.
+        """Delete a client and revoke all its tokens, its own and those that people allowed.
 
         :raises UnknownClient: There is none.
         :raises StoreUnavailable: The database did not answer.
@@ -150,7 +150,7 @@ class ClientRegistry:
         return found.client
 
     def describe(self, client_id: str) -> dict[str, Any]:
-        """One client's registration as it is now, in the words that :meth:`add` takes.
+        """One client's registration as it is now, as metadata that :meth:`add` accepts.
 
         :raises UnknownClient: There is none.
         :raises StoreUnavailable: The database did not answer.
@@ -168,10 +168,10 @@ class ClientRegistry:
         registered_by: RegisteredBy = "operator",
         max_bytes: int = OPERATOR_MAX_BYTES,
     ) -> RegisteredClient:
-        """The client that *metadata* makes, with a new version; nothing is saved.
+        """Build a client from *metadata*, with a new version; nothing is saved.
 
-        :param registered_by: Whose word the registration is.
-        :param max_bytes: Largest registration, as JSON of what is kept of it.
+        :param registered_by: Who registers the client.
+        :param max_bytes: Largest registration: the size of the kept members as JSON.
         :raises InvalidClientMetadata: A member is not acceptable.
         """
         try:
@@ -190,7 +190,7 @@ class ClientRegistry:
     def _change(
         self, client_id: str, find_changes: Callable[[RegisteredClient], Mapping[str, Any]]
     ) -> RegisteredClient:
-        """Merge what *find_changes* makes of the client as it is now; asked again when somebody else was faster."""
+        """Merge the changes that *find_changes* returns; it is called again if the client changed in the meantime."""
         for _ in range(_TRIES):
             before = self.get(client_id)
             try:
@@ -209,7 +209,7 @@ class ClientRegistry:
 
 
 def _refusal(reason: str) -> InvalidClientMetadata:
-    """A refusal whose traceback shows the private reason: who calls the registry is the operator, not a client."""
+    """A refusal whose traceback shows the private reason, because the operator calls the registry, not a client."""
     error = InvalidClientMetadata(reason)
     error.add_note(reason)
     return error

@@ -31,7 +31,7 @@ RESERVED_CLAIMS = frozenset(
         "may_act",
     ],
 )
-"""Claims that only the server sets; a token policy that returns one is a defect of the application."""
+"""Claims that only the server sets; a token policy that returns one has a defect."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,19 +39,19 @@ class Grant:
     """What allows one access token: who may do what, where, holding which key."""
 
     grant_type: str
-    """How it came about, e.g. ``client_credentials``."""
+    """The ``grant_type`` of the request, e.g. ``client_credentials``."""
     client_id: str
     """The client that gets the token."""
     subject: str
     """The user, or the client itself (RFC 9068 §2.2)."""
     scope: tuple[str, ...]
-    """What the token will allow."""
+    """The scopes of the token."""
     audience: tuple[str, ...]
     """The resource servers the token is for (RFC 8707)."""
     proof: DPoPProof | None
-    """Which key the token is bound to; ``None``: a Bearer token."""
+    """The proof whose key the token is bound to; ``None``: a Bearer token."""
     grant_id: str
-    """Ties together all that came of one act of granting, so that it can be revoked as one."""
+    """The same for all tokens of one grant, so that they can be revoked together."""
     lifetime: int
     """How long the access token is valid, in seconds."""
     auth_time: int | None = None
@@ -66,7 +66,7 @@ class IssuedToken:
     jti: str
     grant: Grant
     id_token: str | None = None
-    """The ID token that goes along, where the scope asks for one (OpenID Connect Core §3.1.3.3)."""
+    """The ID token, if the scope asks for one (OpenID Connect Core §3.1.3.3)."""
 
     def __repr__(self) -> str:
         return f"<IssuedToken {self.jti} for {self.grant.client_id!r}>"
@@ -74,7 +74,7 @@ class IssuedToken:
     def members(self, *, refresh_token: str | None = None) -> "TokenMembers":
         """The members of the token response.
 
-        :param refresh_token: One that goes along.
+        :param refresh_token: The client's refresh token, if it gets one.
         """
         members = TokenMembers(
             access_token=self.value,
@@ -90,7 +90,7 @@ class IssuedToken:
 
 
 class TokenMembers(dict[str, Any]):
-    """A token response that does not show its tokens: Authlib's grants log it with ``%r``."""
+    """A token response whose ``repr`` does not show its tokens, because Authlib's grants log it with ``%r``."""
 
     def __repr__(self) -> str:
         return f"<TokenMembers {', '.join(self)}>"
@@ -107,10 +107,10 @@ class AccessTokenIssuer:
         self._issuer = issuer
         self._keys = keys
         self._head: tuple[jose.PrivateKey, bytes] | None = None
-        """The first part of every token, and the key it was made for."""
+        """A signing key, and the first part (the encoded header) of every token it signs."""
 
     def issue(self, grant: Grant, extra: Mapping[str, Any]) -> IssuedToken:
-        """Make the token a grant allows (RFC 9068 §2.2).
+        """Make the token that a grant allows (RFC 9068 §2.2).
 
         :param extra: Further claims, from the application's token policy.
         :raises ConfigurationError: *extra* holds a claim that only the server sets.

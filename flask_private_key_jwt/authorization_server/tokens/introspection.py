@@ -1,4 +1,4 @@
-"""Introspection (RFC 7662): what a token says, for those who may know, as long as it counts."""
+"""Introspection (RFC 7662): describes a valid token to a caller that may know about it."""
 
 from collections.abc import Callable, Mapping, Sequence
 from copy import deepcopy
@@ -17,15 +17,15 @@ from .refresh_token import RefreshTokens
 from .revoked import Revocations
 
 IntrospectionPolicy = Callable[[RegisteredClient, Mapping[str, Any]], bool]
-"""Caller and claims of an access token -> whether the caller may know them."""
+"""Caller and claims of an access token -> whether the caller may see them."""
 PRIVATE_CLAIMS = frozenset({"grant_id"})
 """Claims of an access token that mean nothing outside this server."""
 
 
 def may_introspect(caller: RegisteredClient, claims: Mapping[str, Any]) -> bool:
-    """The rule without a policy: a client sees its own tokens, a resource server those that are made for it.
+    """The rule without a policy: a client sees its own tokens, and a resource server the tokens made for it.
 
-    One token may be for several resource servers; each of them sees it.
+    If a token is made for several resource servers, each of them sees it.
     """
     audiences = require_audience(claims)
     return claims["client_id"] == caller.client_id or not set(audiences).isdisjoint(caller.introspection_resources)
@@ -37,9 +37,9 @@ class TokenIntrospector:
     :param settings: The server's settings.
     :param issued: Recognizes a token.
     :param refresh_tokens: Knows which refresh tokens still work.
-    :param revocations: What was revoked.
+    :param revocations: Knows what was revoked.
     :param clients: Knows which clients are still admitted.
-    :param policies: The application's, in the place of :func:`may_introspect`; all of them must allow it.
+    :param policies: The application's functions, used instead of :func:`may_introspect`; all of them must return true.
     """
 
     def __init__(
@@ -62,13 +62,13 @@ class TokenIntrospector:
     def describe(self, text: str | None, caller: RegisteredClient) -> dict[str, Any]:
         """The members of the answer about an active token (RFC 7662 §2.2, RFC 9449 §6.2).
 
-        Who has no right to know is turned away before the database is asked about revocation: neither the answer nor
-        its time tells whether somebody else's token still counts.
+        An unauthorized caller is refused before the database is asked about revocation. So neither the answer nor its
+        time says whether somebody else's token is still valid.
 
         :param text: The request's ``token``.
-        :raises InvalidClient: The caller is a public client, and anybody could be that.
+        :raises InvalidClient: The caller is a public client: anybody can claim to be that client.
         :raises InvalidRequest: There is no token.
-        :raises InactiveToken: It is no token of ours, counts no longer, or is none of the caller's business.
+        :raises InactiveToken: It is not our token, no longer valid, or the caller may not know about it.
         :raises StoreUnavailable: The database did not answer.
         """
         if caller.is_public:
@@ -89,7 +89,7 @@ class TokenIntrospector:
             raise InactiveToken("the access token was revoked")
         if not self._clients.is_admitted(token.client_id):
             raise InactiveToken(f"client {token.client_id!r} is removed or disabled")
-        # Last: a token policy of the application may have claims of these names.
+        # Last, because the application's token policy may have set claims of these names.
         return {**shown, "active": True, "token_type": "Bearer" if token.jkt is None else "DPoP"}
 
     def _describe_refresh_token(
@@ -113,6 +113,6 @@ class TokenIntrospector:
     def _may_introspect(self, caller: RegisteredClient, claims: Mapping[str, Any]) -> bool:
         if not self._policies:
             return may_introspect(caller, claims)
-        copy = deepcopy(dict(claims))  # the original serves later requests too
+        copy = deepcopy(dict(claims))  # later requests use the original too
         with outside_budget():
             return all(policy(caller, copy) for policy in self._policies)

@@ -1,4 +1,4 @@
-"""Registrations that strangers made and never used: deleted, so that they do not pile up."""
+"""Deletes clients that registered themselves and were never used, so that their number does not grow for ever."""
 
 from collections.abc import Sequence
 from time import perf_counter
@@ -13,11 +13,11 @@ from ..tables.client import find_grant_types
 from ..tables.models import Tables
 
 TRACED_GRANTS = frozenset({"client_credentials", "authorization_code", "refresh_token"})
-"""Grant types whose use leaves a trace: a key that signed, or what a person allowed. An application's own may not."""
+"""Grant types whose use leaves a trace: a key that signed, or what a person allowed. Other grants may leave none."""
 
 
 class UnusedClients:
-    """Deletes clients that registered themselves, and were neither used nor changed since.
+    """Deletes clients that registered themselves and were neither used nor changed since.
 
     :param database: The application's.
     :param tables: The application's tables.
@@ -33,14 +33,14 @@ class UnusedClients:
         self._keep_seconds = keep_seconds
 
     def purge(self, *, batch: int = BATCH_ROWS, rest: Rest = no_rest) -> int:
-        """Delete them, and return how many.
+        """Delete these clients, and return how many.
 
-        Only where nothing at all says that it was used: no key of it has signed, nobody has consented to it, and no
-        code or refresh token of it is kept. When a key signed is noted as well as can be, and a change of the keys
-        forgets it; so a client that was changed stays.
+        A client is deleted only if nothing shows that it was used: none of its keys has signed, nobody has consented to
+        it, and it has no code or refresh token. A change of its keys also deletes the record of when they signed, so a
+        client that was changed is kept.
 
-        :param batch: Most clients in a transaction.
-        :param rest: Told how many seconds a batch took.
+        :param batch: Most clients in one transaction.
+        :param rest: Called with the seconds that a batch took.
         :raises StoreUnavailable: The database did not answer.
         """
         if not self._keep_seconds:
@@ -72,7 +72,7 @@ class UnusedClients:
         return ~select(self._key.c.client_id).where(its_own).exists()
 
     def _without_traces(self, found: Sequence[Any]) -> list[Any]:
-        """Asked apart from the DELETE, which on MariaDB would lock all that it reads."""
+        """The clients without traces. Not a part of the DELETE, which on MariaDB would lock every row it reads."""
         names = [row.client_id for row in found]
         used: set[str] = set()
         for table in self._traces:
@@ -87,7 +87,7 @@ class UnusedClients:
         if not unused:
             return 0
         names = [row.client_id for row in unused]
-        # The version: whoever changes a client meanwhile keeps it.
+        # With the version, so that a client that was changed meanwhile is kept.
         these = self._client.c.id.in_([row.id for row in unused])
         same = self._client.c.version.in_([row.version for row in unused])
         with self._database.begin() as connection:
@@ -99,6 +99,6 @@ class UnusedClients:
 
 
 def _leaves_traces(row: Any) -> bool:
-    """Whether a client can do nothing that leaves no trace; one whose grant types cannot be read may have done it."""
+    """Whether everything that the client may do leaves a trace; ``False`` if its grant types cannot be read."""
     grant_types = find_grant_types(row.client_metadata)
     return grant_types is not None and grant_types <= TRACED_GRANTS

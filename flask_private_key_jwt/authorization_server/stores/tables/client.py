@@ -1,7 +1,7 @@
 """How a registered client is stored: its table, its row, and the model that an application sees.
 
-What SQL looks for, and what a constraint guards, is a column. Every other member is in ``client_metadata``, one JSON
-object in the words of RFC 7591, so that a further one needs no migration.
+A member that SQL looks for, or that a constraint guards, has a column. Every other member is in ``client_metadata``,
+one JSON object with the names of RFC 7591, so that a new member needs no migration.
 """
 
 import json
@@ -38,13 +38,13 @@ _ONE_KEY_SOURCE = (
     " OR (jwks IS NULL AND jwks_uri IS NULL AND token_endpoint_auth_method = 'none')"
 )
 _GRANT_TYPES = "grant_types"
-"""The one member that ``client_metadata`` always has: a row without it is from before the members were gathered there,
-and what restricted the client is not known."""
+"""The one member that ``client_metadata`` always has. A row without it may still have its members in former columns, so
+nobody knows what the client may do."""
 _DEFAULT_METADATA = json.dumps({_GRANT_TYPES: ["client_credentials"]})
 
 
 class ClientRow(NamedTuple):
-    """The columns a snapshot is made of, in the order the client store selects them."""
+    """The columns of a snapshot, in the order in which the client store selects them."""
 
     client_id: str
     version: str
@@ -68,7 +68,7 @@ def build_client_table(metadata: MetaData, name: str) -> Table:
         metadata,
         Column("id", Integer),
         Column("client_id", String(MAX_CLIENT_ID_CHARACTERS), nullable=False),
-        # onupdate: an UPDATE statement past the session counts as a change too.
+        # onupdate: an UPDATE statement that bypasses the session counts as a change too.
         Column("version", String(32), nullable=False, default=new_version, onupdate=new_version),
         Column("enabled", Boolean, nullable=False, default=True),
         Column("owner", String(255)),
@@ -78,7 +78,7 @@ def build_client_table(metadata: MetaData, name: str) -> Table:
         Column("dpop_bound_access_tokens", Boolean, nullable=False, default=False),
         Column("assertion_audience", String(16), nullable=False, default="issuer"),
         Column("application_type", String(16), nullable=False, default="web"),
-        # What came later has a server default, or may be NULL: tables with clients in them get these columns too.
+        # Columns added later have a server default or may be NULL, because they are added to tables with rows.
         Column("registered_by", String(16), nullable=False, default="operator", server_default="operator"),
         Column("client_metadata", JSON_TEXT, nullable=False, default=_DEFAULT_METADATA),
         Column("jwks_not_before", BigInteger),
@@ -93,7 +93,7 @@ def build_client_table(metadata: MetaData, name: str) -> Table:
         named_check(name, "one_key_source", _ONE_KEY_SOURCE),
         named_check(name, "jwks_uri", "jwks_uri <> ''"),
         named_check(name, "auth_method", "token_endpoint_auth_method IN ('private_key_jwt', 'none')"),
-        # Nothing but the key tells whether a public client's token is in the right hands (RFC 9700 §2.2).
+        # Only the key shows that a public client's token was not stolen (RFC 9700 §2.2).
         named_check(name, "public_is_bound", "token_endpoint_auth_method <> 'none' OR dpop_bound_access_tokens"),
         named_check(name, "application_type", "application_type IN ('web', 'native')"),
         named_check(name, "assertion_audience", "assertion_audience IN ('issuer', 'compatibility')"),
@@ -106,10 +106,10 @@ def build_client_table(metadata: MetaData, name: str) -> Table:
 
 # --- between a row and a client ----------------------------------------------------------------------------
 def snapshot(row: ClientRow) -> RegisteredClient:
-    """Turn a row into the frozen value every step speaks about.
+    """Turn a row into the frozen snapshot that all steps work with.
 
-    What cannot be read leaves the client without keys, grant types and everything else: it authenticates nobody, and
-    the log says why.
+    If the row cannot be read, the client has no keys, no grant types and nothing else: it cannot authenticate, and the
+    log says why.
     """
     public = row.token_endpoint_auth_method == PUBLIC
     members: dict[str, Any] = {_GRANT_TYPES: frozenset()}
@@ -142,7 +142,7 @@ def snapshot(row: ClientRow) -> RegisteredClient:
 def build_columns(client: RegisteredClient) -> dict[str, Any]:
     """The column values that :func:`snapshot` reads back as *client*.
 
-    ``version`` is left to the database side, ``jwks_not_before`` to the registrations.
+    The caller adds ``version`` and ``jwks_not_before``.
     """
     return {
         **{name: getattr(client, name) for name, member in MEMBERS.items() if member.has_column},
@@ -153,7 +153,7 @@ def build_columns(client: RegisteredClient) -> dict[str, Any]:
 
 
 def find_grant_types(client_metadata: str) -> frozenset[str] | None:
-    """The grant types of a row; ``None``: they cannot be read."""
+    """The grant types of a row; ``None`` if they cannot be read."""
     try:
         grant_types: frozenset[str] = MEMBERS[_GRANT_TYPES].kind.read(_read_metadata(client_metadata)[_GRANT_TYPES])
     except ValueError:
@@ -162,7 +162,7 @@ def find_grant_types(client_metadata: str) -> frozenset[str] | None:
 
 
 def is_gathered(client_metadata: str) -> bool:
-    """Whether a row has its members in ``client_metadata``, or may be from before they were gathered there."""
+    """Whether a row has its members in ``client_metadata``; if not, it may be older than that."""
     return f'"{_GRANT_TYPES}"' in client_metadata
 
 
@@ -194,13 +194,14 @@ def _now() -> int:
 
 # --- the model ---------------------------------------------------------------------------------------------
 class ClientModel:
-    """A registered client as the database holds it (RFC 7591 §2).
+    """A registered client as the database has it (RFC 7591 §2).
 
     Mapped once for each ``SQLAlchemy`` object, by :func:`.models.build_tables`. An edit through a session gives
-    the row a new ``version``; of two edits at once the second raises ``StaleDataError``.
+    the row a new ``version``; if two edits happen at the same time, the second raises ``StaleDataError``.
 
-    The members in ``client_metadata`` are attributes too, as JSON has them: ``client.scope`` is a string,
-    ``client.redirect_uris`` a list. Set a new list, a change inside one is not noticed. SQL cannot look for them.
+    The members in ``client_metadata`` are attributes too, with their JSON values: ``client.scope`` is a string,
+    ``client.redirect_uris`` a list. To change a list, set a new one: a change inside a list is not saved. SQL cannot
+    search these members.
     """
 
     id: Mapped[int]
@@ -246,7 +247,7 @@ class ClientModel:
         return value
 
     def snapshot(self) -> RegisteredClient:
-        """The frozen value of this row, as every step of a request sees it."""
+        """The frozen snapshot of this row, as the steps of a request use it."""
         return snapshot(ClientRow(*(getattr(self, name) for name in ClientRow._fields)))
 
 
@@ -263,14 +264,14 @@ class _MemberAttribute:
         absent = self._member.default
         try:
             members = self._load(client)
-        except ValueError:  # a page that lists clients goes on; the log says which one cannot authenticate
+        except ValueError:  # a page that lists clients must not fail; the log says which one cannot authenticate
             return None
         return members.get(self._name, None if absent is None else self._member.kind.write(absent))
 
     def __set__(self, client: ClientModel, value: Any) -> None:
-        """Keep *value* in the place of what was there; ``None``: nothing.
+        """Replace the member with *value*; ``None`` removes it.
 
-        :raises ValueError: It is of another type, and the client could not be read any more; or it cannot be read now.
+        :raises ValueError: The value has the wrong type, or the row's ``client_metadata`` cannot be read.
         """
         members = self._load(client)
         if value is None:

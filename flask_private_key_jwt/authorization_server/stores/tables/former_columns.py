@@ -1,6 +1,6 @@
-"""The columns that members of a client had before ``client_metadata`` took them, and how a migration moves the values.
+"""The columns that members of a client had before they moved to ``client_metadata``, and how a migration moves them.
 
-Nothing here may follow what the package is today: a migration of last year has to do what it did last year.
+This code must not change with the rest of the package: an old migration has to do what it always did.
 """
 
 import json
@@ -21,21 +21,21 @@ ADVICE = (
     "the client table still has the columns of a former version: in the migration that drops them, call "
     "gather_client_metadata(op) in place of it (docs/upgrading.md)"
 )
-"""What the operator has to do then."""
+"""What the operator has to do if the table still has these columns."""
 
 _ROWS = 500
-"""Rows that are read at a time."""
+"""How many rows are read at a time."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Former:
-    """A column as it was, and what its values are in JSON."""
+    """A column as it was, and how its values are converted to JSON and back."""
 
     type: sa.types.TypeEngine[Any]
     to_json: Callable[[Any], Any]
     from_json: Callable[[Any], Any]
     absent: Any = None
-    """What the column has where the member is absent; ``None``: the column may be NULL."""
+    """The column's value if the member is absent; ``None``: the column may be NULL."""
     server_default: Any = None
 
 
@@ -74,17 +74,17 @@ FORMER_COLUMNS: Mapping[str, _Former] = {
     "require_auth_time": _flag(server_default=sa.false()),
     "introspection_resources": _Former(sa.Text(), _split, _join),
 }
-"""Name of the column, and of the member -> what it was."""
+"""Name of the column, which is also the name of the member -> the column as it was."""
 
 
 def gather_client_metadata(op: "Operations", *, table_prefix: str = "oauth2_", schema: str | None = None) -> None:
     """Move the values of former columns into ``client_metadata``, and drop the columns: for ``upgrade()``.
 
-    It takes the place of the lines with which ``flask db migrate`` would drop these columns unread. A second run after
-    an interrupted one goes on where that stopped.
+    Use it instead of the lines that ``flask db migrate`` writes: they would drop these columns with their values. If a
+    run was interrupted, the next run continues it.
 
     :param op: Alembic's ``op``.
-    :param table_prefix: What the application gave ``PrivateKeyJWT``.
+    :param table_prefix: The ``table_prefix`` of the application's ``PrivateKeyJWT``.
     :param schema: The schema of the tables, if they are in one.
     :raises ValueError: A client's ``client_metadata`` is not a JSON object; nothing was dropped.
     """
@@ -103,10 +103,10 @@ def gather_client_metadata(op: "Operations", *, table_prefix: str = "oauth2_", s
 
 
 def spread_client_metadata(op: "Operations", *, table_prefix: str = "oauth2_", schema: str | None = None) -> None:
-    """The way back, for ``downgrade()``: make the former columns again and move their values there.
+    """Add the former columns again and move the values back there: for ``downgrade()``.
 
     :param op: Alembic's ``op``.
-    :param table_prefix: What the application gave ``PrivateKeyJWT``.
+    :param table_prefix: The ``table_prefix`` of the application's ``PrivateKeyJWT``.
     :param schema: The schema of the tables, if they are in one.
     :raises ValueError: A client's ``client_metadata`` is not a JSON object.
     """
@@ -137,9 +137,9 @@ def spread_client_metadata(op: "Operations", *, table_prefix: str = "oauth2_", s
 
 
 def check_gathered(database: Database, table: sa.Table) -> None:
-    """Refuse to go on with a table that has former columns: what they say of a client would be passed over.
+    """Refuse a table that still has former columns, because their values would be ignored.
 
-    :raises StoreUnavailable: It has; or the database did not answer.
+    :raises StoreUnavailable: The table has such columns, or the database did not answer.
     """
     with database.begin() as connection:
         found = _find_columns(connection, table.name, table.schema)
@@ -199,7 +199,8 @@ def _keep(connection: sa.Connection, table: sa.TableClause, row: Any, values: Ma
 
 
 def _build_again(name: str, former: _Former, *, fills_itself: bool) -> sa.Column[Any]:
-    """The column as it was. What may not be NULL may be so until it is filled; SQLite could not change that later."""
+    """The column as it was. A column that may not be NULL is NULL until it is filled, but SQLite fills it at once,
+    because it cannot change that later."""
     if former.server_default is not None:
         return sa.Column(name, former.type, nullable=False, server_default=former.server_default)
     if former.absent is None or not fills_itself:

@@ -1,7 +1,7 @@
 """The tables, as part of the application's own metadata.
 
-Every constraint carries its final name, so that the application's naming convention does not change it and
-its migrations can name it. What a constraint refuses must never be, whoever writes: a view, a shell, ``psql``.
+Every constraint has its final name, so the application's naming convention does not change it and its migrations can
+name it. A constraint refuses what must never be in the table, whoever writes it: a view, a shell, ``psql``.
 """
 
 from dataclasses import dataclass
@@ -44,12 +44,12 @@ _NAMES = (
     *GRANT_TABLE_NAMES,
 )
 TABLE_NAMES = tuple(f"{TABLE_PREFIX}{name}" for name in _NAMES)
-"""What the tables are called where the application says nothing else."""
+"""The names of the tables with the default prefix."""
 
 
 @dataclass(frozen=True, slots=True)
 class Tables:
-    """What :func:`build_tables` made: the Core tables and the mapped client."""
+    """What :func:`build_tables` makes: the Core tables and the mapped client."""
 
     client: Table
     client_key: Table
@@ -65,13 +65,13 @@ class Tables:
 def build_tables(db: "SQLAlchemy", *, prefix: str = TABLE_PREFIX) -> Tables:
     """Add the tables to ``db.metadata``, where the application's own migrations find them.
 
-    :param prefix: What the names of all tables begin with, and so those of their constraints and indexes.
-    :raises ConfigurationError: *db* has a table of one of these names already, or *prefix* is none.
+    :param prefix: The beginning of all names: of tables, constraints and indexes.
+    :raises ConfigurationError: *db* has a table with one of these names already, or *prefix* is not valid.
     """
     claim_names(db, check_prefix(prefix), _NAMES)
     client = build_client_table(db.metadata, f"{prefix}client")
-    # A registry of its own: a class named Client in the application stays the only one there, and the
-    # application's model_class (a dataclass, say) does not reshape this one.
+    # A registry of its own: the application may have a class named Client too, and its model_class (a dataclass, for
+    # example) does not change this one.
     model: type[ClientModel] = type("Client", (ClientModel,), {"__doc__": ClientModel.__doc__})
     registry(metadata=db.metadata).map_imperatively(
         model, client, version_id_col=client.c.version, version_id_generator=lambda _old: new_version()
@@ -90,7 +90,7 @@ def build_tables(db: "SQLAlchemy", *, prefix: str = TABLE_PREFIX) -> Tables:
 
 
 def _build_client_key_table(metadata: MetaData, name: str) -> Table:
-    """When each key of a client came and when it last signed something: for people, not for verification."""
+    """When each key of a client was added and when it last signed: for people, not for verification."""
     return Table(
         name,
         metadata,
@@ -127,7 +127,7 @@ def _build_fetched_document_table(metadata: MetaData, name: str) -> Table:
 
 
 def _build_registration_token_table(metadata: MetaData, name: str) -> Table:
-    """Initial access tokens of dynamic registration (RFC 7591 §3), hashed."""
+    """Initial access tokens of dynamic registration (RFC 7591 §3), as hashes."""
     return Table(
         name,
         metadata,
@@ -170,7 +170,7 @@ def _build_server_key_table(metadata: MetaData, name: str) -> Table:
 
 
 def _build_counter_table(metadata: MetaData, name: str) -> Table:
-    """What may happen so many times in a while: the name of a counter, hashed, with what is counted."""
+    """Counters: the hash of a counter's name, and its count."""
     return Table(
         name,
         metadata,
