@@ -15,7 +15,6 @@ from .deadline import seconds_left
 from .engine_deadline import EngineDeadline
 from .sqlite import SLACK_SECONDS, TIMEOUT_SECONDS, wait_for_writers
 
-
 _CURSOR = "flask_private_key_jwt.cursor"
 """Where a pool's entry keeps a cursor: psycopg's remembers what it made of a statement."""
 
