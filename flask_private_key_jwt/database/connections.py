@@ -8,12 +8,15 @@ from typing import Any, Protocol
 
 from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
 from sqlalchemy.engine import Engine
-from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.engine.interfaces import DBAPIConnection, DBAPICursor
 from sqlalchemy.pool import Pool, PoolProxiedConnection, QueuePool
 
 from .deadline import seconds_left
 from .engine_deadline import EngineDeadline
 from .sqlite import SLACK_SECONDS, TIMEOUT_SECONDS, wait_for_writers
+
+_CURSOR = "flask_private_key_jwt.cursor"
+"""Where a pool's entry keeps a cursor: psycopg's remembers what it made of a statement."""
 
 
 @dataclass(slots=True, eq=False)
@@ -97,15 +100,14 @@ class PooledConnections:
 
     def _lend(self, connection: PoolProxiedConnection) -> Lent:
         try:
-            self._prepare(connection)
-            return Lent(connection, connection.cursor())
+            return Lent(connection, self._open_cursor(connection))
         except self._engine.dialect.loaded_dbapi.Error as error:
             drop_if_dead(error, connection, self._engine)
             connection.close()
             raise
 
-    def _prepare(self, connection: PoolProxiedConnection) -> None:
-        """Whatever a connection needs before its statement."""
+    def _open_cursor(self, connection: PoolProxiedConnection) -> DBAPICursor:
+        return connection.cursor()
 
 
 class AutocommitConnections(PooledConnections):
@@ -123,9 +125,15 @@ class AutocommitConnections(PooledConnections):
                 lent.connection.invalidate()
         super().give_back(lent)
 
-    def _prepare(self, connection: PoolProxiedConnection) -> None:
-        connection.commit()  # what a "connect" listener of the application may have begun
-        self._engine.dialect.set_isolation_level(_driver_connection(connection), "AUTOCOMMIT")
+    def _open_cursor(self, connection: PoolProxiedConnection) -> DBAPICursor:
+        driver_connection = _driver_connection(connection)
+        driver_connection.commit()  # what a "connect" listener of the application may have begun
+        self._engine.dialect.set_isolation_level(driver_connection, "AUTOCOMMIT")
+        info = connection.info
+        cursor: DBAPICursor | None = info.get(_CURSOR)
+        if cursor is None:
+            cursor = info[_CURSOR] = driver_connection.cursor()
+        return cursor
 
 
 class KeptConnections:
