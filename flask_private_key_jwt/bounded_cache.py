@@ -3,7 +3,6 @@
 import sys
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Mapping
-from dataclasses import fields, is_dataclass
 from threading import Lock
 from typing import Any, Generic, TypeVar
 
@@ -20,6 +19,7 @@ OPAQUE_BYTES = 2048
 """What an object weighs that cannot be looked into: a parsed key, say."""
 ENTRY_BYTES = 200
 """What an entry costs besides its key and its value."""
+_PLAIN = frozenset({type(None), bool, str, bytes, int, float})
 LARGEST_PART = 16
 """An entry that weighs more than this part of the whole is not kept: a few of them would push out all others."""
 
@@ -101,8 +101,12 @@ def weigh(value: object) -> int:
     weight, rest = 0, [value]
     while rest:
         part: Any = rest.pop()
-        if part is None or isinstance(part, (bool, str, bytes, int, float)):
+        kind = type(part)
+        if kind in _PLAIN:
             weight += sys.getsizeof(part)
+        elif (members := getattr(kind, "__dataclass_fields__", None)) is not None:
+            weight += sys.getsizeof(part)
+            rest.extend([getattr(part, name) for name in members])
         elif isinstance(part, Mapping):
             weight += sys.getsizeof(part) if isinstance(part, dict) else sys.getsizeof(dict(part))
             rest.extend(part.keys())
@@ -110,9 +114,8 @@ def weigh(value: object) -> int:
         elif isinstance(part, (list, tuple, set, frozenset)):
             weight += sys.getsizeof(part)
             rest.extend(part)
-        elif is_dataclass(part):
+        elif isinstance(part, (str, bytes, int, float)):
             weight += sys.getsizeof(part)
-            rest.extend(getattr(part, member.name) for member in fields(part))
         else:
             weight += OPAQUE_BYTES
     return weight

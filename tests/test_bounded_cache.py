@@ -52,6 +52,15 @@ def test_an_entry_that_grew_too_large_is_gone():
     assert cache.weight == 0
 
 
+def test_part_that_is_weighed_elsewhere_does_not_count():
+    cache = BoundedCache(max_entries=10, max_bytes=100_000)
+
+    cache.keep("a", ("x" * 5000, "y"), weight=weigh("y"))
+
+    assert cache.get("a") == ("x" * 5000, "y")
+    assert cache.weight == ENTRY_BYTES + weigh("a") + weigh("y")
+
+
 def test_weight_is_that_of_what_is_there():
     cache = BoundedCache(max_entries=10, max_bytes=100_000)
     keep_all(cache, "a", "a", "b")

@@ -7,6 +7,7 @@ import json
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
+from hashlib import sha256
 from typing import Any, Literal
 
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
@@ -362,7 +363,8 @@ def _wrap_public(native: Any, *, kid: str | None, alg: str | None, members: Mapp
         raise JoseProblem("no signature algorithm of ours fits the key")
     dictionary = native.as_dict(private=False) if members is None else members
     canonical = {name: dictionary[name] for name in _PUBLIC_MEMBERS[native.key_type]}
-    return PublicKey(native, native.key_type, algs, kid, native.thumbprint(), canonical)
+    thumbprint = b64url(sha256(_encode_json(canonical).encode()).digest())  # RFC 7638 §3: these members, in this order
+    return PublicKey(native, native.key_type, algs, kid, thumbprint, canonical)
 
 
 __all__ = [

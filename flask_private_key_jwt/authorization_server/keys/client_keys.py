@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ...bounded_cache import BYTES_OF_STRANGERS, BoundedCache, bytes_for_clients
+from ...bounded_cache import BYTES_OF_STRANGERS, BoundedCache, bytes_for_clients, weigh
 from ...jose import jose
 from ...jose.certificates import Certificate, certificate_of_jwk
 from ...jose.unset import without_unset
@@ -123,7 +123,8 @@ class ClientKeys:
             return kept.keys
         keys = load_client_keys(client)
         if is_vouched_for:
-            self._kept.keep(client.client_id, _Kept(client, keys))
+            # The store of clients has weighed the client, and the operator's are as large as the operator makes them.
+            self._kept.keep(client.client_id, _Kept(client, keys), weight=weigh(keys))
         return keys
 
 
