@@ -66,12 +66,13 @@ def create_used_app() -> Flask:
 
 @dataclass(frozen=True)
 class Caller:
-    """The client: it signs each request anew."""
+    """A client, if no other the usual one: it signs each request anew."""
 
     key: jose.PrivateKey = field(default_factory=lambda: jose.generate_private_key("ES256"))
+    client_id: str = CLIENT_ID
 
     def build_form(self, **fields: str) -> bytes:
-        assertion = build_client_assertion(CLIENT_ID, ISSUER, key=self.key)
+        assertion = build_client_assertion(self.client_id, ISSUER, key=self.key)
         form = {"grant_type": "client_credentials", "client_assertion_type": ASSERTION_TYPE}
         return urlencode({**form, "client_assertion": assertion, **fields}).encode()
 
@@ -216,6 +217,15 @@ class Answer:
     def json(self) -> Any:
         return json.loads(self.body)
 
+    @property
+    def ended_at(self) -> float:
+        return self.sent_at + self.seconds
+
+    @property
+    def is_retry(self) -> bool:
+        """Whether it says that the server is away for a moment, and when to come again."""
+        return self.status == 503 and self.json["error"] == "temporarily_unavailable" and "retry-after" in self.headers
+
 
 def call(
     port: int,
@@ -275,6 +285,16 @@ class Load:
         self._stop.set()
         for thread in self._threads:
             thread.join(PATIENCE_SECONDS)
+
+    def wait_for_token(self, is_new: Callable[[Answer], bool] = lambda _: True) -> Answer:
+        """The first answer with a token that is new."""
+        deadline = time.monotonic() + 30
+        while time.monotonic() < deadline:
+            for _, answer in tuple(self.answers):
+                if answer.status == 200 and is_new(answer):
+                    return answer
+            time.sleep(0.01)
+        raise AssertionError(f"no token for 30 s, but {[answer.status for _, answer in self.answers[-8:]]}")
 
     def _run(self) -> None:
         while not self._stop.is_set():

@@ -5,6 +5,8 @@ import contextlib
 import socket
 import threading
 
+from tests.servers.listener import Listener, read_head
+
 
 class ConnectProxy:
     """Opens a tunnel to the loopback port that ``routes`` has for a host and port; refuses every other.
@@ -17,47 +19,23 @@ class ConnectProxy:
         """``as.example:443`` -> a port of this machine."""
         self.asked: list[str] = []
         self._password = password
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self.port: int = self._listener.getsockname()[1]
-        self._threads = [threading.Thread(target=self._accept)]
-        self._threads[0].start()
+        self._listener = Listener(self._serve)
+        self.port = self._listener.port
 
     @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
 
     def close(self) -> None:
-        with contextlib.suppress(OSError):
-            self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
-        for thread in self._threads:
-            thread.join()
-
-    def _accept(self) -> None:
-        while True:
-            try:
-                connection, _ = self._listener.accept()
-            except OSError:
-                return
-            connection.settimeout(5)
-            thread = threading.Thread(target=self._serve, args=[connection])
-            self._threads.append(thread)
-            thread.start()
 
     def _serve(self, connection: socket.socket) -> None:
-        with contextlib.suppress(OSError), connection:
-            head = b""
-            while b"\r\n\r\n" not in head:
-                received = connection.recv(4096)
-                if not received:
-                    return
-                head += received
-            lines = head.decode("latin-1").split("\r\n")
-            method, target, _ = lines[0].split(" ")
-            self.asked.append(f"{method} {target}")
-            connection.sendall(f"HTTP/1.1 {self._status(method, target, lines)}\r\n\r\n".encode())
-            if method == "CONNECT" and target in self.routes:
-                self._tunnel(connection, self.routes[target])
+        lines = read_head(connection).split("\r\n")
+        method, target, _ = lines[0].split(" ")
+        self.asked.append(f"{method} {target}")
+        connection.sendall(f"HTTP/1.1 {self._status(method, target, lines)}\r\n\r\n".encode())
+        if method == "CONNECT" and target in self.routes:
+            self._tunnel(connection, self.routes[target])
 
     def _status(self, method: str, target: str, lines: list[str]) -> str:
         if self._password is not None:

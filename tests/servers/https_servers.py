@@ -8,7 +8,6 @@ import contextlib
 import datetime
 import socket
 import ssl
-import threading
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -17,6 +16,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
+from tests.servers.listener import Listener, read_head
 
 HOST = "keys.client.example"
 ADDRESS = "93.184.215.14"
@@ -110,57 +111,27 @@ class Server:
         self.server_names: list[str | None] = []
         self._context = context
         self._greets = greets
-        self._ended = threading.Event()
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self.port: int = self._listener.getsockname()[1]
-        self._threads = [threading.Thread(target=self._accept)]
-        self._threads[0].start()
         if context is not None:
             context.sni_callback = lambda _socket, name, _context: self.server_names.append(name)
+        self._listener = Listener(self._serve)
+        self.port = self._listener.port
 
     def close(self) -> None:
-        self._ended.set()
-        with contextlib.suppress(OSError):
-            self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
-        for thread in self._threads:
-            thread.join()
-
-    def _accept(self) -> None:
-        while not self._ended.is_set():
-            try:
-                connection, _ = self._listener.accept()
-            except OSError:
-                return
-            connection.settimeout(5)
-            thread = threading.Thread(target=self._serve, args=[connection])
-            self._threads.append(thread)
-            thread.start()
 
     def _serve(self, connection: socket.socket) -> None:
-        with contextlib.suppress(OSError), contextlib.ExitStack() as stack:
-            stack.enter_context(connection)
+        with contextlib.ExitStack() as stack:
             if self._context is not None and not self._greets:
                 connection = stack.enter_context(self._context.wrap_socket(connection, server_side=True))
             if not self._greets:
-                self.requests.append(_read_head(connection))
+                self.requests.append(read_head(connection))
             for piece in self.pieces:
-                if self._ended.is_set():
+                if self._listener.ended.is_set():
                     return
                 if isinstance(piece, bytes):
                     connection.sendall(piece)
                 else:
-                    self._ended.wait(piece)
-
-
-def _read_head(connection: socket.socket) -> str:
-    head = b""
-    while b"\r\n\r\n" not in head:
-        received = connection.recv(4096)
-        if not received:
-            raise OSError("no whole request")
-        head += received
-    return head.decode()
+                    self._listener.ended.wait(piece)
 
 
 class Network:
