@@ -69,7 +69,7 @@ class PrivateKeyJWTAuthentication:
             jwt = self._parse(_one_assertion(request))
             client = self._load_client(jwt.claims, request)
         except jose.JoseProblem as problem:
-            raise InvalidClient(f"assertion: {problem}") from None
+            raise problem.as_refusal(InvalidClient, "assertion") from None
         with attributed_to(client.client_id):
             return self._check(jwt, client, request)
 
@@ -81,7 +81,7 @@ class PrivateKeyJWTAuthentication:
             used_from, until = self._check_life(jwt.claims, client, now=now)
             jti = jose.require_jti(jwt.claims)
         except jose.JoseProblem as problem:
-            raise InvalidClient(f"assertion: {problem}") from None
+            raise problem.as_refusal(InvalidClient, "assertion") from None
         mark = Mark(ASSERTION, self._settings.ISSUER, client.client_id, jti, until, used_from)
         return VerifiedAssertion(client, (mark,), key.public.thumbprint)
 
@@ -95,7 +95,7 @@ class PrivateKeyJWTAuthentication:
         )
         # A request object whose client forgot typ and gave it a sub goes through browsers (RFC 9101 §10.8).
         if "response_type" in jwt.claims:
-            raise InvalidClient("assertion: holds a response_type, as a request object does")
+            raise jose.JoseProblem("holds a response_type, as a request object does", cause="response_type")
         return jwt
 
     def _load_client(self, claims: jose.Claims, request: FormRequest) -> RegisteredClient:
@@ -103,26 +103,32 @@ class PrivateKeyJWTAuthentication:
         for name in ("iss", "sub"):
             jose.require_text(claims, name)
         if claims["iss"] != claims["sub"]:
-            raise InvalidClient(f"assertion: iss {_short(claims['iss'])} is not sub {_short(claims['sub'])}")
+            raise jose.JoseProblem(
+                f"iss {_short(claims['iss'])} is not sub {_short(claims['sub'])}", cause="iss_not_sub"
+            )
         if (client_id := request.get("client_id")) not in (None, claims["sub"]):
-            raise InvalidClient(f"client_id {_short(client_id)} is not the assertion's sub {_short(claims['sub'])}")
+            raise InvalidClient(
+                f"client_id {_short(client_id)} is not the assertion's sub {_short(claims['sub'])}",
+                cause="client_id_mismatch",
+            )
         try:
             return load_enabled(self._clients, claims["sub"])
         except NotAdmitted as problem:
-            raise InvalidClient(str(problem)) from None
+            raise InvalidClient(str(problem), cause=problem.cause) from None
 
     def _check_key(self, jwt: jose.JWT, client: RegisteredClient, *, now: int) -> ClientKey:
         """RFC 7523 §3, item 9; only keys registered for this client count (RFC 8725 §3.10)."""
         if client.token_endpoint_auth_method != METHOD:
-            raise InvalidClient(f"the client is registered for {client.token_endpoint_auth_method!r}")
+            raise InvalidClient(
+                f"the client is registered for {client.token_endpoint_auth_method!r}", cause="client_auth_method"
+            )
         registered = client.token_endpoint_auth_signing_alg
         if registered is not None and jwt.alg != registered:
-            raise InvalidClient(f"assertion: alg {jwt.alg!r} is not the registered {registered!r}")
+            raise jose.JoseProblem(f"alg {jwt.alg!r} is not the registered {registered!r}", cause="alg_not_registered")
         try:
             return self._signatures.find_signer(jwt, client, now=now)
         except NotSigned as problem:
-            prefix = "the client's keys" if problem.keys_are_away else "assertion:"
-            raise InvalidClient(f"{prefix} {problem}") from None
+            raise problem.as_refusal(InvalidClient, "assertion") from None
 
     def _check_audience(self, jwt: jose.JWT, client: RegisteredClient, request: FormRequest) -> None:
         """The issuer as the sole audience (rfc7523bis §4), or what an older client may name, if the operator said so.
@@ -133,17 +139,17 @@ class PrivateKeyJWTAuthentication:
         given = jwt.claims.get("aud")
         strict = self._settings.PROFILE == "fapi2"
         if strict and not isinstance(given, str):
-            raise InvalidClient("assertion: aud is not a string")  # FAPI 2.0 Security Profile §5.3.2.1
+            raise jose.JoseProblem("aud is not a string", cause="aud_not_text")  # FAPI 2.0 Security Profile §5.3.2.1
         values = given if isinstance(given, list) else [given]
         accepted = {self._settings.ISSUER}
         if self._may_name_endpoints(client) and not strict and jwt.typ != EXPLICIT_TYPE:
             accepted |= {self._token_url, request.url}
         elif len(values) != 1:
-            raise InvalidClient("assertion: aud is not exactly one value")
+            raise jose.JoseProblem("aud is not exactly one value", cause="aud_not_one")
         if "aud" not in jwt.claims:
-            raise InvalidClient("assertion: missing claim 'aud'")
+            raise jose.JoseProblem("missing claim 'aud'", cause="aud_missing")
         if not values or any(not isinstance(value, str) or value not in accepted for value in values):
-            raise InvalidClient(f"assertion: aud {str(given)[:200]!r} is not {sorted(accepted)}")
+            raise jose.JoseProblem(f"aud {str(given)[:200]!r} is not {sorted(accepted)}", cause="aud")
 
     def _may_name_endpoints(self, client: RegisteredClient) -> bool:
         for_all = self._settings.ASSERTION_AUDIENCE == "compatibility" and client.is_vouched_for(self._settings)
@@ -162,12 +168,16 @@ def _one_assertion(request: FormRequest) -> str:
     assertion = request.get("client_assertion")
     if assertion is None:
         refusal = ForeignAuthorization if request.has_authorization else InvalidClient
-        raise refusal("no client_assertion")
+        raise refusal("no client_assertion", cause="assertion_missing")
     if request.has_authorization or request.get("client_secret") is not None:
-        raise InvalidRequest("a client_assertion and another way of authenticating in one request")
+        raise InvalidRequest(
+            "a client_assertion and another way of authenticating in one request", cause="client_auth_twice"
+        )
     kind = request.get("client_assertion_type")
     if kind != ASSERTION_TYPE:
-        raise InvalidClient(f"client_assertion_type {(kind or '')[:100]!r} is not {ASSERTION_TYPE}")
+        raise InvalidClient(
+            f"client_assertion_type {(kind or '')[:100]!r} is not {ASSERTION_TYPE}", cause="assertion_type"
+        )
     return assertion
 
 
