@@ -2,8 +2,8 @@
 
 The public sentence of a class never changes, whatever the cause (RFC 6749 §5.2); the ``reason`` goes to
 the log and the :data:`~flask_private_key_jwt.signals.request_refused` signal, and with it the ``cause``: a short code
-that stays the same when the sentence is reworded, for alerts and tests. A reason quotes foreign text with ``!r`` and
-never holds a token, an assertion, a proof or a key.
+that stays the same when the sentence is reworded, for alerts and tests (``docs/causes.md``). A reason quotes foreign
+text with ``!r`` and never holds a token, an assertion, a proof or a key.
 """
 
 import re

@@ -87,7 +87,9 @@ class AuthlibServer(AuthorizationServer):  # type: ignore[misc]  # Authlib has n
             request.authenticated = AuthenticatedClient(caller.client, request.read, None)
         if request.authenticated.registered.token_endpoint_auth_method not in methods:
             raise UnauthorizedClient(
-                f"the grant accepts {list(methods)!r} only", client_id=request.authenticated.client_id
+                f"the grant accepts {list(methods)!r} only",
+                cause="grant_auth_method",
+                client_id=request.authenticated.client_id,
             )
         return request.authenticated
 

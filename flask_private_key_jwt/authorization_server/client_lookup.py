@@ -7,11 +7,13 @@ from .stores.contracts import ClientStore
 class NotAdmitted(Exception):
     """The client is unknown or disabled; the message is a private reason.
 
-    :param client: The disabled client; ``None``: no client has this ``client_id``.
+    :param cause: The code of the reason.
+    :param client: The one that is disabled; ``None``: there is none of the name.
     """
 
-    def __init__(self, reason: str, client: RegisteredClient | None = None) -> None:
+    def __init__(self, reason: str, client: RegisteredClient | None = None, *, cause: str) -> None:
         super().__init__(reason)
+        self.cause = cause
         self.client = client
 
 
@@ -34,7 +36,7 @@ def load_registered(clients: ClientStore, client_id: str | None) -> RegisteredCl
     """
     client = clients.find(client_id) if client_id and is_client_id(client_id) else None
     if client is None:
-        raise NotAdmitted(f"client {(client_id or '')[:100]!r} is not registered")
+        raise NotAdmitted(f"client {(client_id or '')[:100]!r} is not registered", cause="client_unknown")
     return client
 
 
@@ -44,4 +46,4 @@ def check_enabled(client: RegisteredClient) -> None:
     :raises NotAdmitted: The client is disabled.
     """
     if not client.enabled:
-        raise NotAdmitted(f"client {client.client_id!r} is disabled", client)
+        raise NotAdmitted(f"client {client.client_id!r} is disabled", client, cause="client_disabled")

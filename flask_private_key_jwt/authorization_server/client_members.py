@@ -79,7 +79,7 @@ def check_members(members: Members, given: Mapping[str, Any], settings: ServerSe
         try:
             value = kind.read(given[name]) if kind.check is None else kind.check(given[name], settings)
         except ValueError as error:
-            raise member.refusal(f"{name} {error}") from None
+            raise member.refusal(f"{name} {error}", cause=f"{name}_not_accepted") from None
         (attributes if member.has_attribute else metadata)[name] = value
     return {**attributes, "metadata": metadata}
 

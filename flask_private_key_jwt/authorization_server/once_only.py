@@ -31,6 +31,6 @@ class OnceOnly:
         try:
             self._replay.remember([*caller.marks, *(proof.marks if proof else ())])
         except Replayed as replayed:
-            raise REFUSALS[replayed.mark.purpose](str(replayed)) from None
+            raise REFUSALS[replayed.mark.purpose](str(replayed), cause=replayed.cause) from None
         if caller.thumbprint is not None:
             self._key_use.note(caller.client, caller.thumbprint)

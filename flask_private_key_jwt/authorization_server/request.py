@@ -51,7 +51,7 @@ def parse_form(body: bytes, content_type: str) -> tuple[dict[str, str], tuple[st
     :raises InvalidRequest: Wrong content type, malformed, too many parameters, or one of them twice.
     """
     if content_type.partition(";")[0].strip().lower() != FORM_TYPE:
-        raise InvalidRequest(f"content type {content_type[:80]!r} is not {FORM_TYPE}")
+        raise InvalidRequest(f"content type {content_type[:80]!r} is not {FORM_TYPE}", cause="content_type")
     form: dict[str, str] = {}
     resources: list[str] = []
     try:
@@ -68,11 +68,11 @@ def parse_form(body: bytes, content_type: str) -> tuple[dict[str, str], tuple[st
                 if value:
                     resources.append(value)
             elif name in form:
-                raise InvalidRequest(f"parameter {name[:80]!r} is sent more than once")
+                raise InvalidRequest(f"parameter {name[:80]!r} is sent more than once", cause="parameter_repeated")
             else:
                 form[name] = value
     except ValueError as error:  # not ASCII, not UTF-8 once decoded, or too many parameters
-        raise InvalidRequest(f"the form cannot be parsed: {type(error).__name__}") from None
+        raise InvalidRequest(f"the form cannot be parsed: {type(error).__name__}", cause="form_malformed") from None
     return form, tuple(resources)
 
 
@@ -140,10 +140,10 @@ def read_body(http: HTTPRequest, max_bytes: int) -> bytes:
         raise
     except Exception as error:  # a malformed chunk, a lost connection: each WSGI server raises its own types
         if getattr(error, "code", None) == PayloadTooLarge.status:
-            raise PayloadTooLarge(f"the body is longer than {max_bytes} bytes") from None
-        raise InvalidRequest(f"the body cannot be read: {type(error).__name__}") from None
+            raise PayloadTooLarge(f"the body is longer than {max_bytes} bytes", cause="body_too_large") from None
+        raise InvalidRequest(f"the body cannot be read: {type(error).__name__}", cause="body_unreadable") from None
     if len(body) > max_bytes:
-        raise PayloadTooLarge(f"the body is longer than {max_bytes} bytes")
+        raise PayloadTooLarge(f"the body is longer than {max_bytes} bytes", cause="body_too_large")
     return body
 
 
@@ -161,12 +161,12 @@ def _read_known_length(http: HTTPRequest, max_bytes: int) -> bytes | None:
         return None
     wanted = int(length)
     if wanted > max_bytes:
-        raise PayloadTooLarge(f"the body is longer than {max_bytes} bytes")
+        raise PayloadTooLarge(f"the body is longer than {max_bytes} bytes", cause="body_too_large")
     stream = environ["wsgi.input"]
     body: bytes = stream.read(wanted)
     while len(body) < wanted:
         if not (more := stream.read(wanted - len(body))):
-            raise InvalidRequest("the body cannot be read: it ends early")
+            raise InvalidRequest("the body cannot be read: it ends early", cause="body_incomplete")
         body += more
     environ["wsgi.input"] = BytesIO(body)
     return body

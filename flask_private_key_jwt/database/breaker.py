@@ -35,7 +35,9 @@ class Breaker:
         :raises StoreUnavailable: It does not.
         """
         if self._process is not None and self._is_asking():
-            raise StoreUnavailable(f"{self._store}: it has not answered since an earlier request waited in vain")
+            raise StoreUnavailable(
+                f"{self._store}: it has not answered since an earlier request waited in vain", cause="store_paused"
+            )
 
     def trip(self) -> None:
         """Refuse everybody from now on, until the store answers a probe."""

@@ -42,7 +42,9 @@ class _Budget:
             self.ends_at = now + self.seconds
         left = self.ends_at - now
         if left <= 0:
-            raise StoreUnavailable(f"the stores did not answer within the {self.seconds:g} s of this request")
+            raise StoreUnavailable(
+                f"the stores did not answer within the {self.seconds:g} s of this request", cause="store_timeout"
+            )
         return left
 
 

@@ -94,7 +94,7 @@ class ProofChecker:
 
     def _check_signature(self, proof: str, jkt: str | None) -> tuple[jose.JWT, jose.PublicKey]:
         if "," in proof:
-            raise InvalidDPoPProof("more than one DPoP header")
+            raise InvalidDPoPProof("more than one DPoP header", cause="proof_repeated")
         settings, head = self._settings, proof.partition(".")[0]
         known = self._known.get(head)
         jwt = jose.read(
@@ -129,11 +129,15 @@ class ProofChecker:
         """Returns the first and the last second in which the proof can be used."""
         nonce = claims.get("nonce")
         if nonce is not None and not isinstance(nonce, str):
-            raise InvalidDPoPProof("proof: nonce is not text", cause="proof_nonce")
+            raise InvalidDPoPProof("proof: nonce is not text", cause="proof_nonce_not_text")
         issued_from = None if nonce is None else nonces.find_start(nonce, now=now)
         if issued_from is None:
             reason = "proof: no nonce" if nonce is None else "proof: the nonce is foreign or too old"
-            raise UseDPoPNonce(reason, nonce=nonces.issue(now=now))
+            raise UseDPoPNonce(
+                reason,
+                cause="proof_nonce_missing" if nonce is None else "proof_nonce_stale",
+                nonce=nonces.issue(now=now),
+            )
         skew = self._settings.CLOCK_SKEW_SECONDS
         return issued_from - skew, now + 2 * nonces.lifetime + skew
 
@@ -142,9 +146,9 @@ def _import_key(jwt: jose.JWT) -> jose.PublicKey:
     try:
         key = jose.import_public_jwk(jwt.header.get("jwk"))
     except jose.JoseProblem as problem:
-        raise jose.JoseProblem(f"jwk: {problem}", cause="jwk") from None
+        raise jose.JoseProblem(f"jwk: {problem}", cause=f"jwk_{problem.cause}") from None
     if not key.fits(jwt.alg):
-        raise jose.JoseProblem(f"jwk: alg {jwt.alg!r} does not fit the key", cause="jwk")
+        raise jose.JoseProblem(f"jwk: alg {jwt.alg!r} does not fit the key", cause="jwk_alg")
     return key
 
 

@@ -29,7 +29,14 @@ class FetchProblem(Exception):
 
 
 class FetchRefused(FetchProblem):
-    """The URL, or where it leads, breaks a rule; nothing was sent."""
+    """The URL, or where it leads, breaks a rule; nothing was sent.
+
+    :param cause: The code of the reason, as in ``not_https``.
+    """
+
+    def __init__(self, reason: str, *, cause: str) -> None:
+        super().__init__(reason)
+        self.cause = cause
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,11 +104,11 @@ def read_target(url: str, policy: FetchPolicy) -> FetchTarget:
     if target.is_loopback and policy.allow_loopback and read.is_web:
         return target
     if read.scheme != "https":
-        raise FetchRefused("the URL is not https")
+        raise FetchRefused("the URL is not https", cause="not_https")
     if port not in policy.ports:
-        raise FetchRefused(f"port {port} is not one of {', '.join(map(str, sorted(policy.ports)))}")
+        raise FetchRefused(f"port {port} is not one of {', '.join(map(str, sorted(policy.ports)))}", cause="port")
     if policy.hosts and host not in policy.hosts:
-        raise FetchRefused(f"host {host!r} is not one that may be named")
+        raise FetchRefused(f"host {host!r} is not one that may be named", cause="host")
     _check_literal(host)
     return target
 
@@ -116,13 +123,13 @@ def host_of(url: str) -> str:
 
 def _read(text: str) -> URL:
     if len(text) > MAX_URL_CHARACTERS:
-        raise FetchRefused(f"the URL is longer than {MAX_URL_CHARACTERS} characters")
+        raise FetchRefused(f"the URL is longer than {MAX_URL_CHARACTERS} characters", cause="too_long")
     try:
         url = read_url(text, international=True)
     except BadURL as problem:
-        raise FetchRefused(f"the URL {problem}") from None
+        raise FetchRefused(f"the URL {problem}", cause="malformed") from None
     if url.fragment is not None:
-        raise FetchRefused("the URL has a fragment")
+        raise FetchRefused("the URL has a fragment", cause="fragment")
     return url
 
 
@@ -133,16 +140,16 @@ def _read_host(url: URL) -> str:
         # UTS 46 folds full-width digits and dots, too: what is checked is what is looked up.
         return idna.encode(url.host, uts46=True, std3_rules=True).decode().removesuffix(".")
     except (idna.IDNAError, UnicodeError):
-        raise FetchRefused("the URL's host is not a host name") from None
+        raise FetchRefused("the URL's host is not a host name", cause="host_malformed") from None
 
 
 def _check_literal(host: str) -> None:
     """Refuse at once what a lookup would only repeat: localhost, and any spelling of an address that is not public."""
     if host == "localhost" or host.endswith(".localhost"):
-        raise FetchRefused("the URL names this machine")
+        raise FetchRefused("the URL names this machine", cause="this_machine")
     address = host if ":" in host else _read_numeric(host)
     if address and (why := why_not_public(address)):
-        raise FetchRefused(f"address {address} is not public: {why}")
+        raise FetchRefused(f"address {address} is not public: {why}", cause="not_public")
 
 
 def _read_numeric(host: str) -> str | None:

@@ -108,7 +108,7 @@ class SafeFetcher:
         if target.is_loopback:
             log.warning("fetching %r from this machine, which only development may do", url)
         if not self._slots.acquire(blocking=False):
-            raise FetchBusy(f"{self._policy.max_concurrent} other fetches are under way")
+            raise FetchBusy(f"{self._policy.max_concurrent} other fetches are under way", cause="fetch_busy_hung")
         return self._fetch(target, deadline)
 
     def _target(self, url: str) -> FetchTarget:
@@ -179,7 +179,9 @@ class SafeFetcher:
             else:
                 why = why_not_public(address)
             if why is not None:
-                raise FetchRefused(f"host {target.host!r} has address {address}, which is not allowed: {why}")
+                raise FetchRefused(
+                    f"host {target.host!r} has address {address}, which is not allowed: {why}", cause="not_public"
+                )
         return addresses
 
     def _connect_first(self, addresses: Sequence[str], port: int, deadline: float) -> socket.socket:

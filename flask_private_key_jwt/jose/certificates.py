@@ -84,13 +84,14 @@ def load_certificate(text: str | bytes) -> Certificate:
     """
     data = tidy(text.encode("utf-8", "replace") if isinstance(text, str) else text)
     if len(data) > MAX_CERTIFICATE_BYTES:
-        raise JoseProblem(f"the certificate is longer than {MAX_CERTIFICATE_BYTES} bytes")
+        raise JoseProblem(f"the certificate is longer than {MAX_CERTIFICATE_BYTES} bytes", cause="certificate_too_long")
     labels = find_pem_labels(data)
     if labels and "CERTIFICATE" not in labels:
-        raise JoseProblem(f"not a certificate, but PEM of a {labels[0][:40]}")
+        raise JoseProblem(f"not a certificate, but PEM of a {labels[0][:40]}", cause="certificate_other_pem")
     if is_pkcs12(data):
         raise JoseProblem(
-            "not a certificate, but a PKCS #12 file (PFX): export the certificate from it, without the key"
+            "not a certificate, but a PKCS #12 file (PFX): export the certificate from it, without the key",
+            cause="certificate_pfx",
         )
     try:
         if b"-----BEGIN" in data:
@@ -102,7 +103,9 @@ def load_certificate(text: str | bytes) -> Certificate:
         raise
     except (ValueError, TypeError, OverflowError, x509.InvalidVersion, UnsupportedAlgorithm, Warning) as error:
         # Warning: a malformed serial number, where the application turns warnings into errors.
-        raise JoseProblem(f"not a certificate in PEM, base64 or DER: {type(error).__name__}") from None
+        raise JoseProblem(
+            f"not a certificate in PEM, base64 or DER: {type(error).__name__}", cause="certificate_malformed"
+        ) from None
 
 
 def certificate_of_jwk(jwk: Mapping[str, Any]) -> Certificate | None:
@@ -118,12 +121,12 @@ def certificate_of_jwk(jwk: Mapping[str, Any]) -> Certificate | None:
         return None
     chain = jwk["x5c"]
     if not isinstance(chain, list) or not chain or not all(isinstance(entry, str) for entry in chain):
-        raise JoseProblem("x5c is not a list of base64 certificates")
+        raise JoseProblem("x5c is not a list of base64 certificates", cause="x5c_malformed")
     if "-" in chain[0]:  # neither PEM nor base64url may stand here
-        raise JoseProblem("x5c does not hold base64 DER")
+        raise JoseProblem("x5c does not hold base64 DER", cause="x5c_not_base64")
     certificate = load_certificate(chain[0])
     if jose.import_public_jwk(jwk).thumbprint != certificate.public_key.thumbprint:
-        raise JoseProblem("the first x5c certificate holds another key than the JWK")
+        raise JoseProblem("the first x5c certificate holds another key than the JWK", cause="x5c_key_mismatch")
     for name, thumbprint in (("x5t", certificate.x5t), ("x5t#S256", certificate.x5t_s256)):
         if jwk.get(name, thumbprint) != thumbprint:
             log.info("the %s of key %s is not used: not the thumbprint of its certificate", name, certificate.sha1_hex)

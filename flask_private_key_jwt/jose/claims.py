@@ -20,7 +20,7 @@ def require_text(claims: Claims, name: str) -> str:
         raise JoseProblem(f"missing claim {name!r}", cause=f"{name}_missing")
     value = claims[name]
     if not isinstance(value, str) or not value:
-        raise JoseProblem(f"{name} is not a string", cause=name)
+        raise JoseProblem(f"{name} is not a string", cause=f"{name}_not_text")
     return value
 
 
@@ -33,7 +33,7 @@ def require_jti(claims: Claims) -> str:
         raise JoseProblem("missing claim 'jti'", cause="jti_missing")
     jti = claims["jti"]
     if not isinstance(jti, str) or not 0 < len(jti) <= MAX_JTI_CHARACTERS:
-        raise JoseProblem(f"jti is not a string of 1 to {MAX_JTI_CHARACTERS} characters", cause="jti")
+        raise JoseProblem(f"jti is not a string of 1 to {MAX_JTI_CHARACTERS} characters", cause="jti_malformed")
     return jti
 
 
@@ -47,7 +47,7 @@ def require_audience(claims: Claims) -> tuple[str, ...]:
     audience = claims["aud"]
     audiences = [audience] if isinstance(audience, str) else audience
     if not isinstance(audiences, list) or not all(isinstance(item, str) for item in audiences):
-        raise JoseProblem("aud is neither a string nor a list of strings", cause="aud")
+        raise JoseProblem("aud is neither a string nor a list of strings", cause="aud_malformed")
     return tuple(audiences)
 
 

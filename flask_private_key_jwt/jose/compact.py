@@ -124,10 +124,10 @@ def check_header(header: Claims) -> None:
     :raises JoseProblem: A header parameter is missing or of the wrong type, or must be understood and is not.
     """
     if not isinstance(header.get("alg"), str):
-        raise JoseProblem("header has no alg, or it is not text")
+        raise JoseProblem("header has no alg, or it is not text", cause="alg_missing")
     for name in ("kid", "typ", "cty", "x5t", "x5t#S256"):
         if name in header and not isinstance(header[name], str):
-            raise JoseProblem(f"header parameter {name} is not text")
+            raise JoseProblem(f"header parameter {name} is not text", cause=f"{name}_not_text")
     if "crit" in header or "b64" in header:
         raise JoseProblem("header has crit or b64, of which nothing is supported", cause="crit")
 
@@ -141,7 +141,7 @@ def read_date(claims: Claims, name: str) -> float | None:
         return None
     value = claims[name]
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not -LARGEST_DATE < value < LARGEST_DATE:
-        raise JoseProblem(f"{name} is not a number", cause="date")
+        raise JoseProblem(f"{name} is not a number", cause=f"{name}_not_number")
     return value
 
 
@@ -167,7 +167,7 @@ def load_json_object(text: str | bytes, what: str) -> dict[str, Any]:
     """
     data = text.encode("utf-8", "surrogatepass") if isinstance(text, str) else text
     if is_utf16(data):
-        raise JoseProblem(f"the {what} is UTF-16 text; save it as UTF-8")
+        raise JoseProblem(f"the {what} is UTF-16 text; save it as UTF-8", cause="utf16")
     return _load_object(data.removeprefix(codecs.BOM_UTF8), what)
 
 
@@ -190,18 +190,18 @@ def _unb64(data: bytes, what: str) -> bytes:
     try:
         return binascii.a2b_base64(data.translate(_FROM_URLSAFE) + b"=" * (-len(data) % 4))
     except binascii.Error:
-        raise JoseProblem(f"the {what} is not base64url") from None
+        raise JoseProblem(f"the {what} is not base64url", cause="not_base64") from None
 
 
 def _once(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
     members = dict(pairs)
     if len(members) != len(pairs):
-        raise JoseProblem("a JSON member stands twice")
+        raise JoseProblem("a JSON member stands twice", cause="member_repeated")
     return members
 
 
 def _no_constant(name: str) -> None:
-    raise JoseProblem(f"{name} is not JSON")
+    raise JoseProblem(f"{name} is not JSON", cause="not_json")
 
 
 _decoder = json.JSONDecoder(object_pairs_hook=_once, parse_constant=_no_constant)
@@ -218,15 +218,15 @@ def _decode_json(text: str) -> Any:
 def _load_object(data: bytes, what: str) -> dict[str, Any]:
     # Counting openers is a cheap upper bound of the depth; only a suspicious text is walked.
     if data.count(b"[") + data.count(b"{") > MAX_DEPTH and _depth(data) > MAX_DEPTH:
-        raise JoseProblem(f"the {what} is nested deeper than {MAX_DEPTH}")
+        raise JoseProblem(f"the {what} is nested deeper than {MAX_DEPTH}", cause="too_deep")
     try:
         value = _decode_json(data.decode("utf-8").strip(_JSON_BLANKS))
     except JoseProblem as error:
-        raise JoseProblem(f"the {what} is not acceptable: {error}") from None
+        raise JoseProblem(f"the {what} is not acceptable: {error}", cause=error.cause) from None
     except (ValueError, RecursionError):
-        raise JoseProblem(f"the {what} is not JSON") from None
+        raise JoseProblem(f"the {what} is not JSON", cause="not_json") from None
     if not isinstance(value, dict):
-        raise JoseProblem(f"the {what} is not a JSON object")
+        raise JoseProblem(f"the {what} is not a JSON object", cause="not_object")
     return value
 
 

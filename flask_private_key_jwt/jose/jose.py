@@ -183,16 +183,16 @@ def import_public_jwk(jwk: object) -> PublicKey:
     :raises JoseProblem: Not a public, asymmetric key for signatures that one of our algorithms can use.
     """
     if not isinstance(jwk, Mapping):
-        raise JoseProblem("the key is not a JSON object")
+        raise JoseProblem("the key is not a JSON object", cause="not_object")
     if found := PRIVATE_MEMBERS & jwk.keys():
-        raise JoseProblem(f"the key holds private members {sorted(found)}")
+        raise JoseProblem(f"the key holds private members {sorted(found)}", cause="private")
     kty = jwk.get("kty")
     if not isinstance(kty, str) or kty not in _PUBLIC_MEMBERS:
-        raise JoseProblem(f"kty {kty!r} is not EC, OKP or RSA")
+        raise JoseProblem(f"kty {kty!r} is not EC, OKP or RSA", cause="kty")
     members = {name: jwk.get(name) for name in _PUBLIC_MEMBERS[kty]}
     for name in (*members, "kid", "alg", "use"):
         if not isinstance(jwk.get(name, "" if name not in members else None), str):
-            raise JoseProblem(f"member {name} of the key is missing or not text")
+            raise JoseProblem(f"member {name} of the key is missing or not text", cause=f"{name}_missing")
     check_purpose(jwk)
     return _wrap_public(_import(members), kid=jwk.get("kid"), alg=jwk.get("alg"), members=members)
 
@@ -203,10 +203,10 @@ def check_purpose(jwk: Mapping[str, Any]) -> None:
     :raises JoseProblem: They do not.
     """
     if jwk.get("use", "sig") != "sig":
-        raise JoseProblem(f"the key's use is {jwk['use']!r}, not sig")
+        raise JoseProblem(f"the key's use is {jwk['use']!r}, not sig", cause="use")
     operations = jwk.get("key_ops", ["verify"])
     if not isinstance(operations, list) or "verify" not in operations:
-        raise JoseProblem("the key's key_ops do not hold verify")
+        raise JoseProblem("the key's key_ops do not hold verify", cause="key_ops")
 
 
 def import_private_key(
@@ -297,7 +297,7 @@ _CLASSES: dict[str, Any] = {"EC": ECKey, "OKP": OKPKey, "RSA": RSAKey}
 def _import(members: Mapping[str, Any]) -> Any:
     kty = members.get("kty")
     if not isinstance(kty, str) or kty not in _CLASSES:
-        raise JoseProblem(f"kty {str(kty)[:20]!r} is not EC, OKP or RSA")
+        raise JoseProblem(f"kty {str(kty)[:20]!r} is not EC, OKP or RSA", cause="kty")
     wanted = (*_PUBLIC_MEMBERS[kty], "d", "p", "q", "dp", "dq", "qi")
     try:
         if kty == "RSA":
@@ -306,20 +306,20 @@ def _import(members: Mapping[str, Any]) -> Any:
     except JoseProblem:
         raise
     except Exception as error:  # joserfc and cryptography raise many types for a malformed key
-        raise JoseProblem(f"the {kty} key cannot be imported: {type(error).__name__}") from None
+        raise JoseProblem(f"the {kty} key cannot be imported: {type(error).__name__}", cause="not_importable") from None
 
 
 def _check_rsa_text(members: Mapping[str, Any]) -> None:
     # Bounded before any big-number arithmetic: a huge modulus or exponent makes one verification very slow.
     _check_rsa_bits((len(str(members.get("n"))) * 6) & ~7)
     if len(str(members.get("e"))) > 6:
-        raise JoseProblem("the RSA exponent is larger than 32 bits")
+        raise JoseProblem("the RSA exponent is larger than 32 bits", cause="rsa_exponent")
 
 
 def _from_cryptography(key: object) -> Any:
     if isinstance(key, (ec.EllipticCurvePrivateKey, ec.EllipticCurvePublicKey)):
         if key.curve.name not in ("secp256r1", "secp384r1", "secp521r1"):  # joserfc raises KeyError for some others
-            raise JoseProblem(f"the curve {key.curve.name} is not P-256, P-384 or P-521")
+            raise JoseProblem(f"the curve {key.curve.name} is not P-256, P-384 or P-521", cause="curve")
         return ECKey.import_key(key)
     if isinstance(key, (ed25519.Ed25519PrivateKey, ed25519.Ed25519PublicKey)):
         return OKPKey.import_key(key)
@@ -331,7 +331,7 @@ def _from_cryptography(key: object) -> Any:
 
 def _check_rsa_bits(bits: int) -> None:
     if not RSA_MIN_BITS <= bits <= RSA_MAX_BITS:
-        raise JoseProblem(f"the RSA key is not {RSA_MIN_BITS} to {RSA_MAX_BITS} bits long")
+        raise JoseProblem(f"the RSA key is not {RSA_MIN_BITS} to {RSA_MAX_BITS} bits long", cause="rsa_size")
 
 
 def _public_half(native: Any) -> Any:
@@ -360,7 +360,7 @@ def _wrap_public(native: Any, *, kid: str | None, alg: str | None, members: Mapp
         named = {"EdDSA", "Ed25519"} if alg in ("EdDSA", "Ed25519") else {alg}
         algs &= named
     if not algs:
-        raise JoseProblem("no signature algorithm of ours fits the key")
+        raise JoseProblem("no signature algorithm of ours fits the key", cause="no_alg")
     dictionary = native.as_dict(private=False) if members is None else members
     canonical = {name: dictionary[name] for name in _PUBLIC_MEMBERS[native.key_type]}
     thumbprint = b64url(sha256(_encode_json(canonical).encode()).digest())  # RFC 7638 §3: these members, in this order

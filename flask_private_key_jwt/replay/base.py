@@ -16,6 +16,14 @@ PROOF = "dpop_proof"
 KEY_POSSESSION = "key_possession"
 
 
+CAUSES = {
+    ASSERTION: "assertion_replayed",
+    PROOF: "proof_replayed",
+    KEY_POSSESSION: "key_possession_replayed",
+}
+"""What was used before -> the code of the private reason."""
+
+
 @dataclass(frozen=True, slots=True)
 class Mark:
     """Something that may be used once: the ``jti`` of an assertion, a DPoP proof or a proof of key possession."""
@@ -60,6 +68,11 @@ class Replayed(Exception):
     def __init__(self, mark: Mark) -> None:
         super().__init__(f"jti of the {mark.purpose} was used before")
         self.mark = mark
+
+    @property
+    def cause(self) -> str:
+        """The code of the reason, for a refusal."""
+        return CAUSES[self.mark.purpose]
 
 
 def build_digests(marks: Sequence[Mark]) -> list[bytes]:

@@ -33,7 +33,7 @@ class MemoryReplayStore:
                 if digest in self._remembered:
                     raise Replayed(mark)
             if len(self._remembered) + len(marks) > self._max_marks:
-                raise StoreUnavailable(f"memory: {self._max_marks} marks are held already")
+                raise StoreUnavailable(f"memory: {self._max_marks} marks are held already", cause="memory_full")
             for mark, digest in zip(marks, digests, strict=True):
                 self._remembered.add(digest)
                 heapq.heappush(self._by_expiry, (mark.until, digest))

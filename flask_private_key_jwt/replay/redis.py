@@ -129,9 +129,12 @@ class RedisReplayStore:
             if found == _UNSETTLED:
                 found, since = self._run(keys, times, durable="1" if self._find_durable() else "0")
         except self._refused as error:
-            raise StoreUnavailable(f"redis: {type(error).__name__}") from None
+            raise StoreUnavailable(f"redis: {type(error).__name__}", cause="redis_unavailable") from None
         if found == _FORGOTTEN:
-            raise StoreUnavailable(f"redis: it may have forgotten what was used up to {since}, and this may be of then")
+            raise StoreUnavailable(
+                f"redis: it may have forgotten what was used up to {since}, and this may be of then",
+                cause="redis_restarted",
+            )
         if found:
             raise Replayed(marks[found - 1])
 

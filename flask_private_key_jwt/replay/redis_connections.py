@@ -55,7 +55,7 @@ class RedisConnections:
             self._drop_idle()  # they are lost as well, and each would cost a 503
             if isinstance(error, redis.TimeoutError):
                 self._breaker.trip()
-            raise StoreUnavailable(f"redis: {type(error).__name__}") from None
+            raise StoreUnavailable(f"redis: {type(error).__name__}", cause="redis_unavailable") from None
         except BaseException:  # stopped in mid-conversation: nobody may read the rest of the answer
             connection.disconnect()
             raise
@@ -106,10 +106,10 @@ class RedisConnections:
         except Exception as error:
             if isinstance(error, redis.TimeoutError):
                 self._breaker.trip()
-            raise StoreUnavailable(f"redis: {type(error).__name__}") from None
+            raise StoreUnavailable(f"redis: {type(error).__name__}", cause="redis_unavailable") from None
         if connection is None:
             self._breaker.trip()
-            raise StoreUnavailable("redis: TimeoutError")
+            raise StoreUnavailable("redis: TimeoutError", cause="redis_timeout")
         return connection
 
     def _probe(self) -> bool:

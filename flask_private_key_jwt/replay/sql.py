@@ -70,7 +70,9 @@ class SQLAlchemyReplayStore:
             if self._database.insert_directly(statement, values):
                 return
             self._make_room(marks, digests)
-        raise StoreUnavailable("database: the replay table refuses a row that is not there")
+        raise StoreUnavailable(
+            "database: the replay table refuses a row that is not there", cause="database_constraint"
+        )
 
     def purge(self, *, batch: int = BATCH_ROWS, rest: Rest = no_rest) -> int:
         """See :meth:`.base.ReplayStore.purge`."""

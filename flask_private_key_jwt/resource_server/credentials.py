@@ -42,24 +42,28 @@ def read_credentials(environ: Environ, *, served: Sequence[Scheme]) -> Credentia
     """
     header: str | None = environ.get("HTTP_AUTHORIZATION")
     if header is None:
-        raise MissingToken("no Authorization header")
+        raise MissingToken("no Authorization header", cause="token_missing")
     _check_single(header, environ.get("QUERY_STRING", ""))
     scheme = find_scheme(environ)
     if scheme is None:
-        raise MissingToken(f"the authorization scheme {header.strip().partition(' ')[0][:40]!r} is not known")
+        raise MissingToken(
+            f"the authorization scheme {header.strip().partition(' ')[0][:40]!r} is not known",
+            cause="authorization_scheme_unknown",
+        )
     if scheme == "DPoP" and scheme not in served:
-        raise MissingToken("the DPoP scheme is not served: OAUTH2_REPLAY_STORE is not set")
+        raise MissingToken("the DPoP scheme is not served: OAUTH2_REPLAY_STORE is not set", cause="dpop_not_served")
     token = header.strip().partition(" ")[2].strip(" ")
     if not token or " " in token:
-        raise InvalidRequest("the Authorization header does not hold exactly one token")
+        raise InvalidRequest(
+            "the Authorization header does not hold exactly one token", cause="authorization_header_malformed"
+        )
     return Credentials(scheme, token, environ.get("HTTP_DPOP"))
 
 
 def _check_single(header: str, query: str) -> None:
     # WSGI joins repeated headers with a comma, which no token has (RFC 6750 §2: one method per request).
-    if "," in header:
-        mechanisms = [part.strip().partition(" ")[0].lower() for part in header.split(",")]
-        if not _SCHEMES.keys().isdisjoint(mechanisms):
-            raise InvalidRequest("more than one Authorization header or mechanism")
-    if query and _TOKEN_IN_QUERY.search(query):
-        raise InvalidRequest("an access token in the query besides the one in the header")
+    mechanisms = [part.strip().partition(" ")[0].lower() for part in header.split(",")]
+    if len(mechanisms) > 1 and not _SCHEMES.keys().isdisjoint(mechanisms):
+        raise InvalidRequest("more than one Authorization header or mechanism", cause="authorization_header_repeated")
+    if _TOKEN_IN_QUERY.search(query):
+        raise InvalidRequest("an access token in the query besides the one in the header", cause="token_in_query")

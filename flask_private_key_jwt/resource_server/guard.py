@@ -100,7 +100,7 @@ class Guard:
         except OAuthError as error:
             return self._refuse(error, environ, requirement, served)
         except ConfigurationError as error:  # ours to mend, not the caller's: the log says how
-            return refuse(TemporarilyUnavailable(f"set up wrongly: {error}"), endpoint=self.name)
+            return refuse(TemporarilyUnavailable(f"set up wrongly: {error}", cause="setup_wrong"), endpoint=self.name)
         return None
 
     def check_setup(self, requirement: Requirement) -> None:
@@ -133,7 +133,7 @@ class Guard:
         if credentials.scheme == "Bearer":
             return None
         if credentials.proof is None:
-            raise InvalidDPoPProof("no DPoP proof")
+            raise InvalidDPoPProof("no DPoP proof", cause="proof_missing")
         proof = self.proofs.check(
             credentials.proof,
             method=environ["REQUEST_METHOD"],
@@ -142,14 +142,14 @@ class Guard:
             jkt=token.jkt,
         )
         if proof.thumbprint != token.jkt:
-            raise InvalidToken("the proof is made with another key than the token's")
+            raise InvalidToken("the proof is made with another key than the token's", cause="proof_key_mismatch")
         return proof
 
     def _check_revocation(self, token: AccessToken, credentials: Credentials, *, online: bool) -> None:
         server = self._find_issuer()
         if server is not None:  # always: it costs no request
             if server.is_revoked(token.claims):
-                raise InvalidToken("the token was revoked, or its client is removed or disabled")
+                raise InvalidToken("the token was revoked, or its client is removed or disabled", cause="token_revoked")
             # By now the server has seen whether its keys have changed: a key that was retired vouches for nothing.
             self.tokens.verify(credentials.token, OwnKeys(server.verification_keys))
         elif online:
@@ -163,7 +163,7 @@ class Guard:
         try:
             replay.remember(proof.marks)
         except Replayed as replayed:
-            raise InvalidDPoPProof(str(replayed)) from None
+            raise InvalidDPoPProof(str(replayed), cause=replayed.cause) from None
 
     def _hand_out_nonce(self, admission: Admission) -> None:
         """A fresh nonce with the answer, so that the next request need not be refused first (RFC 9449 §8.2, §9)."""

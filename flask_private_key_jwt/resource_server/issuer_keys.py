@@ -99,7 +99,9 @@ class FetchedKeys:
                 self._pause_until = clock.now() + (REFETCH_SECONDS if keep else RETRY_SECONDS)
                 log.warning("the keys of %s cannot be fetched: %s", self._settings.ISSUER, error)
         if keep is None:
-            raise TemporarilyUnavailable(f"the issuer's keys cannot be fetched: {self._failure}")
+            raise TemporarilyUnavailable(
+                f"the issuer's keys cannot be fetched: {self._failure}", cause="issuer_keys_unavailable"
+            )
         return keep.keys
 
 

@@ -39,7 +39,9 @@ def _answer() -> flask.Response:
     try:
         with_dpop = guard.find_replay_store() is not None
     except ConfigurationError as error:
-        return refuse(TemporarilyUnavailable(f"set up wrongly: {error}"), endpoint="resource_metadata")
+        return refuse(
+            TemporarilyUnavailable(f"set up wrongly: {error}", cause="setup_wrong"), endpoint="resource_metadata"
+        )
     document = build_metadata(guard.settings, find_requirements(flask.current_app), with_dpop=with_dpop)
     headers = {"Cache-Control": f"public, max-age={CACHE_SECONDS}", "Access-Control-Allow-Origin": "*"}
     return flask.Response(json.dumps(document), headers=headers, content_type="application/json")

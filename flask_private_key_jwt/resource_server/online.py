@@ -81,7 +81,8 @@ class OnlineCheck:
         client = self.prepare()
         if failure := self._pause.find_failure():
             now = clock.now()
-            return Verdict(now, now, TemporarilyUnavailable, f"the issuer was not asked again so soon: {failure}")
+            reason = f"the issuer was not asked again so soon: {failure}"
+            return Verdict(now, now, TemporarilyUnavailable, reason, cause="issuer_paused")
         return self._flights.run(digest, lambda: self._ask(client, digest, text, token))
 
     def _ask(self, client: Introspector, digest: str, text: str, token: AccessToken) -> Verdict:
@@ -108,19 +109,19 @@ class OnlineCheck:
                 "the issuer says that the token is not active: it counts no longer, or the issuer does not let "
                 f"{self._settings.CLIENT_ID!r} introspect tokens for {self._settings.RESOURCE!r}"
             )
-            return Verdict(now, now + REVOKED_SECONDS, InvalidToken, reason)
+            return Verdict(now, now + REVOKED_SECONDS, InvalidToken, reason, cause="token_inactive")
         if differing := _find_difference(answer.claims, token.claims):
             reason = f"the issuer's answer is about another token: its {differing} differs"
-            return Verdict(now, now + PAUSE_SECONDS, TemporarilyUnavailable, reason)
+            return Verdict(now, now + PAUSE_SECONDS, TemporarilyUnavailable, reason, cause="issuer_answer_mismatch")
         return Verdict(now, min(now + self._settings.INTROSPECTION_CACHE_SECONDS, token.valid_until))
 
     def _judge_failure(self, error: "DiscoveryError | IntrospectionError", now: int, answers: int) -> Verdict:
         reason = f"the issuer does not say whether the token still counts: {error}"
         if _may_be_the_tokens_doing(error):  # then the others need not suffer for it
             self._pause.note_answer()
-            return Verdict(now, now + PAUSE_SECONDS, TemporarilyUnavailable, reason)
+            return Verdict(now, now + PAUSE_SECONDS, TemporarilyUnavailable, reason, cause="issuer_undecided")
         self._pause.note_failure(str(error), answers=answers)
-        return Verdict(now, now, TemporarilyUnavailable, reason)
+        return Verdict(now, now, TemporarilyUnavailable, reason, cause="issuer_unavailable")
 
 
 def _build_client(settings: ResourceSettings) -> Introspector:

@@ -47,11 +47,11 @@ class Requirement:
         """
         if scheme == "Bearer":
             if token.jkt is not None:
-                raise BoundTokenAsBearer("a DPoP-bound token under the Bearer scheme")
+                raise BoundTokenAsBearer("a DPoP-bound token under the Bearer scheme", cause="token_bound_as_bearer")
             if self.dpop == "required":
-                raise InvalidToken("a Bearer token where DPoP is required")
+                raise InvalidToken("a Bearer token where DPoP is required", cause="token_not_bound")
         elif token.jkt is None:
-            raise InvalidToken("a token that is bound to no key under the DPoP scheme")
+            raise InvalidToken("a token that is bound to no key under the DPoP scheme", cause="token_unbound_as_dpop")
 
     def check_scope(self, token: AccessToken) -> None:
         """Check the token's scope (RFC 6750 §3.1).
@@ -60,7 +60,10 @@ class Requirement:
         """
         if self.alternatives and not any(token.scopes.issuperset(scopes) for scopes in self.alternatives):
             wanted = " or ".join(repr(" ".join(scopes)) for scopes in self.alternatives)
-            raise InsufficientScope(f"the token has scope {' '.join(sorted(token.scopes))[:200]!r}, not {wanted}")
+            raise InsufficientScope(
+                f"the token has scope {' '.join(sorted(token.scopes))[:200]!r}, not {wanted}",
+                cause="scope_insufficient",
+            )
 
     def check_again(self, token: AccessToken, scheme: Scheme) -> None:
         """Check a request that another requirement let in: a view inside a protected blueprint, say.

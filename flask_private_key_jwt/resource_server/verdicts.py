@@ -24,6 +24,8 @@ class Verdict:
     """Why the token opens nothing; ``None``: it counts."""
     reason: str = ""
     """The refusal's private reason."""
+    cause: str | None = None
+    """The code of that reason."""
 
     def check(self) -> None:
         """Let the token pass.
@@ -31,7 +33,9 @@ class Verdict:
         :raises OAuthError: It does not count, or nobody knows whether it does.
         """
         if self.refusal is not None:
-            raise self.refusal(self.reason)  # a new one each time: several threads may share this verdict
+            raise self.refusal(
+                self.reason, cause=self.cause
+            )  # a new one each time: several threads may share this verdict
 
 
 class KnownVerdicts:

@@ -97,7 +97,7 @@ class TokenVerifier:
     def load(self, text: str, keys: IssuerKeys) -> AccessToken:
         """What an access token says, whether its time is over or to come; otherwise as :meth:`verify`."""
         if len(text) > self._max_bytes:
-            raise InvalidToken(f"token: longer than {self._max_bytes} bytes")
+            raise InvalidToken(f"token: longer than {self._max_bytes} bytes", cause="token_too_long")
         token = self._verified.find(text, keys.load)
         if token is None:
             try:
@@ -126,7 +126,7 @@ class TokenVerifier:
             jose.require_text(claims, name)
         scope = claims.get("scope", "")
         if not isinstance(scope, str):
-            raise jose.JoseProblem("scope is not text", cause="scope")
+            raise jose.JoseProblem("scope is not text", cause="scope_not_text")
         return AccessToken(
             claims=claims,
             client_id=claims["client_id"],
@@ -161,7 +161,7 @@ def check_signature(jwt: jose.JWT, keys: IssuerKeys, known: Keys) -> Keys:
         known = keys.load_newer(known)
         candidates = _candidates(jwt, known)
     if not candidates:
-        raise jose.JoseProblem(f"the issuer has no key with kid {jose.shorten(jwt.kid)}", cause="kid")
+        raise jose.JoseProblem(f"the issuer has no key with kid {jose.shorten(jwt.kid)}", cause="no_key")
     # Of several keys with one kid, or of all where there is none, one that fits must do (RFC 7515 §4.1.4).
     if not any(key.fits(jwt.alg) and jose.verify(jwt, key) for key in candidates):
         raise jose.JoseProblem("the signature does not verify with the issuer's key", cause="signature")

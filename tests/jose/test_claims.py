@@ -24,7 +24,7 @@ def test_audience_is_one_or_several(given, audiences):
 
 @pytest.mark.parametrize("given", [None, 5, True, {API: 1}, [API, 5], [[API]], [None]])
 def test_audience_of_another_form_is_refused(given):
-    wrong = ("aud is neither a string nor a list of strings", "aud")
+    wrong = ("aud is neither a string nor a list of strings", "aud_malformed")
 
     assert problem_of(jose.require_audience, {"aud": given}) == wrong
     assert problem_of(jose.check_audience, {"aud": given}, API) == wrong

@@ -502,7 +502,7 @@ def test_a_refusal_is_signalled_with_its_reason_and_the_client(guest, require_oa
     assert sender is guest
     assert arguments == {
         "error": "insufficient_scope",
-        "cause": "insufficient_scope",
+        "cause": "scope_insufficient",
         "reason": "the token has scope 'write', not 'read'",
         "reference": answer.headers["Error-Reference"],
         "endpoint": "resource",

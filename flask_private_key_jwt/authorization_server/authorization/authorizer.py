@@ -137,11 +137,13 @@ class Authorizer:
         request_uri, request = (names.get(name) for name in STAND_INS)
         with attributed_to(client.client_id):
             if request_uri is not None and request is not None:
-                raise InvalidRequest("a request_uri and a request in one request")  # RFC 9101 §5
+                raise InvalidRequest(
+                    "a request_uri and a request in one request", cause="request_ambiguous"
+                )  # RFC 9101 §5
             if request_uri is not None:
                 parameters = self._load_pushed(request_uri, client, is_open=is_open(request_uri), deciding=deciding)
             elif self._settings.REQUIRE_PUSHED_AUTHORIZATION_REQUESTS or client.require_pushed_authorization_requests:
-                raise UnprotectedRequest("the request was not pushed")
+                raise UnprotectedRequest("the request was not pushed", cause="request_not_pushed")
             elif request is not None:
                 parameters = self._objects.read(request, client, in_progress=is_open(request)).parameters
             else:
@@ -213,7 +215,9 @@ class Authorizer:
             return self.decided_codes.add(decision_token, stored, request_uri=request_uri)
         code = secrets.token_urlsafe(32)
         if not self._store.add_code(code, stored, reference=request_uri):
-            raise InvalidRequestURI("the request_uri was used before", client_id=request.client.client_id)
+            raise InvalidRequestURI(
+                "the request_uri was used before", cause="request_uri_used", client_id=request.client.client_id
+            )
         return code
 
     def refuse(self, opened: OpenedRequest, *, again: bool = False) -> None:
@@ -224,7 +228,9 @@ class Authorizer:
         :raises StoreUnavailable: The database did not answer.
         """
         if opened.request_uri is not None and not self._store.use_pushed(opened.request_uri) and not again:
-            raise InvalidRequestURI("the request_uri was used before", client_id=opened.client.client_id)
+            raise InvalidRequestURI(
+                "the request_uri was used before", cause="request_uri_used", client_id=opened.client.client_id
+            )
 
     def _check_subject(self, person: Person) -> None:
         """Keep people and clients apart: a client that acts for itself has its own id as ``sub`` (RFC 9700 §4.15)."""
@@ -240,7 +246,7 @@ class Authorizer:
         """
         required = self._settings.REQUIRE_SIGNED_REQUESTS or client.require_signed_request_object
         if required and not parameters.signed:
-            raise UnprotectedRequest("the request is not signed")
+            raise UnprotectedRequest("the request is not signed", cause="request_not_signed")
 
     def _check(self, parameters: Parameters, client: RegisteredClient, target: ResponseTarget) -> AuthorizationRequest:
         return check_request(parameters, client, target, resources=self._settings.resources, read_hint=self._read_hint)
@@ -248,19 +254,28 @@ class Authorizer:
     def _load_client(self, client_id: str | None) -> RegisteredClient:
         client = load_usable(self._clients, client_id)
         if client.is_public and self._settings.PROFILE == "fapi2":
-            raise UnusableClient("a public client, and OAUTH2_PROFILE is fapi2", client_id=client.client_id)
+            raise UnusableClient(
+                "a public client, and OAUTH2_PROFILE is fapi2",
+                cause="public_client_refused",
+                client_id=client.client_id,
+            )
         return client
 
     def _load_pushed(self, request_uri: str, client: RegisteredClient, *, is_open: bool, deciding: bool) -> Parameters:
         if not is_request_uri(request_uri):
             # Never quoted in the reason: it may be one of ours with characters added, which is not used yet.
-            raise InvalidRequestURI(f"a request_uri of {len(request_uri)} characters is not one of ours")
+            raise InvalidRequestURI(
+                f"a request_uri of {len(request_uri)} characters is not one of ours", cause="request_uri_malformed"
+            )
         pushed = self._store.find_pushed(request_uri)
         if pushed is None or pushed.client_id != client.client_id:
-            raise InvalidRequestURI("the request_uri is unknown" if pushed is None else "the request_uri is another's")
+            raise InvalidRequestURI(
+                "the request_uri is unknown" if pushed is None else "the request_uri is another's",
+                cause="request_uri_unknown" if pushed is None else "request_uri_foreign",
+            )
         if pushed.used and not (is_open and deciding):
-            raise InvalidRequestURI("the request_uri was used before")
+            raise InvalidRequestURI("the request_uri was used before", cause="request_uri_used")
         # It has to be opened in time; the person may take longer to sign in (RFC 9126 §2.2).
         if clock.is_over(pushed.expires_at) and not is_open:
-            raise InvalidRequestURI("the request_uri is expired")
+            raise InvalidRequestURI("the request_uri is expired", cause="request_uri_expired")
         return Parameters.from_json(pushed.parameters)

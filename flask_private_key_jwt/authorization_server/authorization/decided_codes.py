@@ -38,13 +38,15 @@ class DecidedCodes:
         :raises StoreUnavailable: The database did not answer.
         """
         client_id = stored.granted.client_id
-        refused = InteractionRefused("the decision was made before", client_id=client_id)
+        refused = InteractionRefused("the decision was made before", cause="decision_repeated", client_id=client_id)
         for code in self._derive(decision_token):
             if self._store.add_code(code, stored, reference=request_uri):
                 return code
             before = self._store.find_code(code)
             if before is None:
-                raise InvalidRequestURI("the request_uri was used before", client_id=client_id)
+                raise InvalidRequestURI(
+                    "the request_uri was used before", cause="request_uri_used", client_id=client_id
+                )
             if clock.is_over(before.expires_at):
                 raise refused
             if not before.used:

@@ -138,20 +138,20 @@ def next_step(
     silent = "none" in request.prompt
     if person is None:
         if silent:
-            raise LoginRequired("nobody is signed in")
+            raise LoginRequired("nobody is signed in", cause="person_not_signed_in")
         return Step.SIGN_IN
     if request.hinted_subject not in (None, person.subject):
         # They signed in and are still not the right person: tell the client, or they would be asked again for ever.
         if silent or signed_in_since:
-            raise LoginRequired("somebody else is signed in than id_token_hint names")
+            raise LoginRequired("somebody else is signed in than id_token_hint names", cause="person_not_hinted")
         return Step.SIGN_IN_AGAIN
     if not is_sign_in_enough(request, person, signed_in_since=signed_in_since, now=now):
         if silent:
-            raise LoginRequired("signed in longer ago than max_age, or nobody knows when")
+            raise LoginRequired("signed in longer ago than max_age, or nobody knows when", cause="sign_in_too_old")
         return Step.SIGN_IN_AGAIN
     if not _is_allowed(request, consent):
         if silent:
-            raise ConsentRequired("the person has not consented to this yet")
+            raise ConsentRequired("the person has not consented to this yet", cause="consent_missing")
         return Step.CONSENT
     return Step.ISSUE
 

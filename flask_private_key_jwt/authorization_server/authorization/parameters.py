@@ -122,7 +122,7 @@ def read_query(query: bytes) -> list[tuple[str, str]]:
     try:
         return parse_qsl(query.decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=MAX_PARAMETERS)
     except ValueError as error:
-        raise InvalidRequest(f"the query cannot be parsed: {type(error).__name__}") from None
+        raise InvalidRequest(f"the query cannot be parsed: {type(error).__name__}", cause="query_malformed") from None
 
 
 def collect(pairs: Sequence[tuple[str, str]], *, only: Sequence[str] = ()) -> Parameters:
@@ -139,7 +139,7 @@ def collect(pairs: Sequence[tuple[str, str]], *, only: Sequence[str] = ()) -> Pa
         if name in REPEATABLE:
             resources += [value] if value else []
         elif name in values:
-            raise InvalidRequest(f"parameter {name[:80]!r} is sent more than once")
+            raise InvalidRequest(f"parameter {name[:80]!r} is sent more than once", cause="parameter_repeated")
         else:
             values[name] = value
     return Parameters(values, tuple(resources))
@@ -153,14 +153,26 @@ def check_target(parameters: Parameters, client: RegisteredClient) -> ResponseTa
     """
     redirect_uri = parameters.get("redirect_uri")
     if redirect_uri is None:
-        raise UnusableRedirectURI("no redirect_uri", client_id=client.client_id)
+        raise UnusableRedirectURI("no redirect_uri", cause="redirect_uri_missing", client_id=client.client_id)
     if not client.has_redirect_uri(redirect_uri):
-        raise UnusableRedirectURI(f"redirect_uri {redirect_uri[:200]!r} is not registered", client_id=client.client_id)
+        raise UnusableRedirectURI(
+            f"redirect_uri {redirect_uri[:200]!r} is not registered",
+            cause="redirect_uri_not_registered",
+            client_id=client.client_id,
+        )
     mode = parameters.get("response_mode") or "query"
     if mode not in RESPONSE_MODES:
-        raise InvalidRequest(f"response_mode {mode[:40]!r} is not supported", client_id=client.client_id)
+        raise InvalidRequest(
+            f"response_mode {mode[:40]!r} is not supported",
+            cause="response_mode_not_supported",
+            client_id=client.client_id,
+        )
     if mode == "form_post" and not redirect_uri.startswith(("https:", "http:")):
-        raise InvalidRequest("response_mode form_post needs an http redirect_uri", client_id=client.client_id)
+        raise InvalidRequest(
+            "response_mode form_post needs an http redirect_uri",
+            cause="response_mode_form_post",
+            client_id=client.client_id,
+        )
     state = parameters.get("state")
     # A state that check_request refuses is not sent back, because the refusal must fit into a Location too.
     return ResponseTarget(redirect_uri, mode, None if _is_too_long(state) else state)
@@ -181,10 +193,10 @@ def check_request(
     :raises OAuthError: A parameter is not acceptable; the class says which error that is.
     """
     if parameters.get("registration") is not None:
-        raise RegistrationNotSupported("the parameter 'registration' was sent")
+        raise RegistrationNotSupported("the parameter 'registration' was sent", cause="registration_parameter")
     _check_response_type(parameters.get("response_type"), client)
     if _is_too_long(parameters.get("state")):
-        raise InvalidRequest(f"state is longer than {MAX_STATE_BYTES} bytes")
+        raise InvalidRequest(f"state is longer than {MAX_STATE_BYTES} bytes", cause="state_too_long")
     return AuthorizationRequest(
         client=client,
         target=target,
@@ -207,34 +219,38 @@ def _is_too_long(state: str | None) -> bool:
 
 def _check_response_type(response_type: str | None, client: RegisteredClient) -> None:
     if response_type is None:
-        raise InvalidRequest("no response_type")
+        raise InvalidRequest("no response_type", cause="response_type_missing")
     if response_type != RESPONSE_TYPE:
-        raise UnsupportedResponseType(f"response_type {response_type[:80]!r} is not code")
+        raise UnsupportedResponseType(
+            f"response_type {response_type[:80]!r} is not code", cause="response_type_not_supported"
+        )
     if "authorization_code" not in client.grant_types:
-        raise UnauthorizedClient("the client is not registered for authorization_code")
+        raise UnauthorizedClient(
+            "the client is not registered for authorization_code", cause="grant_type_not_registered"
+        )
 
 
 def _check_resources(requested: Sequence[str], allowed: Sequence[str]) -> tuple[str, ...]:
     for resource in requested:
         if resource not in allowed:
-            raise InvalidTarget(f"resource {resource[:200]!r} is not in OAUTH2_RESOURCES")
+            raise InvalidTarget(f"resource {resource[:200]!r} is not in OAUTH2_RESOURCES", cause="resource_unknown")
     return tuple(dict.fromkeys(requested)) or (allowed[0],)
 
 
 def _check_jkt(jkt: str | None) -> str | None:
     if jkt is not None and not _JKT.fullmatch(jkt):
-        raise InvalidRequest("dpop_jkt is not the base64url of a SHA-256 thumbprint")
+        raise InvalidRequest("dpop_jkt is not the base64url of a SHA-256 thumbprint", cause="dpop_jkt_malformed")
     return jkt
 
 
 def _check_prompt(text: str | None) -> frozenset[str]:
     if text is not None and len(text) > MAX_PROMPT_CHARACTERS:
-        raise InvalidRequest(f"prompt is longer than {MAX_PROMPT_CHARACTERS} characters")
+        raise InvalidRequest(f"prompt is longer than {MAX_PROMPT_CHARACTERS} characters", cause="prompt_too_long")
     prompt = frozenset(split_scope(text or ""))  # the same list of words with spaces between
     if unknown := prompt - PROMPTS:
-        raise InvalidRequest(f"prompt {min(unknown)[:40]!r} is not known")
+        raise InvalidRequest(f"prompt {min(unknown)[:40]!r} is not known", cause="prompt_unknown")
     if "none" in prompt and len(prompt) > 1:
-        raise InvalidRequest("prompt none goes with no other")
+        raise InvalidRequest("prompt none goes with no other", cause="prompt_none_combined")
     return prompt
 
 
@@ -242,13 +258,13 @@ def _check_max_age(text: str | None, client: RegisteredClient) -> int | None:
     if text is None:
         return client.default_max_age
     if not (text.isascii() and text.isdigit() and len(text) <= 10):
-        raise InvalidRequest("max_age is not a number of seconds")
+        raise InvalidRequest("max_age is not a number of seconds", cause="max_age_malformed")
     return int(text)
 
 
 def _check_text(name: str, text: str | None, *, longest: int) -> str | None:
     if text is not None and (len(text) > longest or not text.isprintable()):
-        raise InvalidRequest(f"{name} is not a text of at most {longest} characters")
+        raise InvalidRequest(f"{name} is not a text of at most {longest} characters", cause=f"{name}_malformed")
     return text
 
 
@@ -260,5 +276,5 @@ def _check_hint(
         return parameters.hinted_subject
     hint = read_hint(text)
     if hint.client_id != client.client_id:  # the answer would say whether another client's user is at this browser
-        raise InvalidRequest(f"id_token_hint was issued to {hint.client_id[:80]!r}")
+        raise InvalidRequest(f"id_token_hint was issued to {hint.client_id[:80]!r}", cause="id_token_hint_other_client")
     return hint.subject

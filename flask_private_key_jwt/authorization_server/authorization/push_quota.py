@@ -47,7 +47,9 @@ class PushQuota:
         pushed_by = f"{kind}\x00{who}"
         if self._store.count_open(pushed_by, most=most) >= most:
             reason = f"{most} pushed requests of {kind} {who!r} are open (OAUTH2_PUSHED_REQUESTS_PER_CLIENT)"
-            raise TooManyRequests(reason, client_id=client.client_id, retry_after_seconds=lifetime)
+            raise TooManyRequests(
+                reason, cause="pushed_requests_open", client_id=client.client_id, retry_after_seconds=lifetime
+            )
         if client.is_public or not client.is_vouched_for(self._settings):
             self._count(client, site_of(address), most=most, lifetime=lifetime)
         return pushed_by
@@ -58,8 +60,15 @@ class PushQuota:
         of_address, of_all, until = most * ADDRESS_FACTOR, most * TOTAL_FACTOR, (window + 1) * lifetime
         if not self._counters.take(f"pushed\x00{window}\x00{site}", most=of_address, until=until):
             reason = f"strangers at {site!r} have pushed {of_address} requests in a while"
-            raise TooManyRequests(reason, client_id=client.client_id, retry_after_seconds=lifetime - passed)
+            raise TooManyRequests(
+                reason,
+                cause="pushed_requests_address",
+                client_id=client.client_id,
+                retry_after_seconds=lifetime - passed,
+            )
         if not self._counters.take(f"pushed\x00{window}", most=of_all, until=until):
             log.error("strangers have pushed %d requests within %d s: they have to wait", of_all, lifetime)
             reason = f"strangers have pushed {of_all} requests in a while"
-            raise TooManyRequests(reason, client_id=client.client_id, retry_after_seconds=lifetime - passed)
+            raise TooManyRequests(
+                reason, cause="pushed_requests_total", client_id=client.client_id, retry_after_seconds=lifetime - passed
+            )

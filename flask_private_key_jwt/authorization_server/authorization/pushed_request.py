@@ -34,7 +34,7 @@ def bind_to_proof(dpop_jkt: str | None, thumbprint: str | None) -> str | None:
     :raises InvalidDPoPProof: There are both, and they differ.
     """
     if dpop_jkt is not None and thumbprint is not None and dpop_jkt != thumbprint:
-        raise InvalidDPoPProof("dpop_jkt is not the thumbprint of the proof's key")
+        raise InvalidDPoPProof("dpop_jkt is not the thumbprint of the proof's key", cause="dpop_jkt_mismatch")
     return dpop_jkt or thumbprint
 
 
@@ -69,4 +69,4 @@ def check_no_request_uri(request_uri: str | None) -> None:
     :raises InvalidRequest: It has one.
     """
     if request_uri is not None:
-        raise InvalidRequest("a request_uri in a pushed request")
+        raise InvalidRequest("a request_uri in a pushed request", cause="request_uri_pushed")

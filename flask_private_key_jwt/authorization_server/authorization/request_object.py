@@ -90,15 +90,17 @@ class RequestObjects:
     def _check_signature(self, jwt: jose.JWT, client: RegisteredClient, *, now: int) -> ClientKey:
         """RFC 9101 §6.2; only keys registered for this client count (RFC 8725 §3.10)."""
         if client.is_public:
-            raise InvalidRequestObject("a request object of a public client, which has no key to sign with")
+            raise InvalidRequestObject(
+                "a request object of a public client, which has no key to sign with",
+                cause="request_object_public_client",
+            )
         registered = client.request_object_signing_alg
         if registered is not None and jwt.alg != registered:
-            raise jose.JoseProblem(f"alg {jwt.alg!r} is not the registered {registered!r}", cause="alg")
+            raise jose.JoseProblem(f"alg {jwt.alg!r} is not the registered {registered!r}", cause="alg_not_registered")
         try:
             return self._signatures.find_signer(jwt, client, now=now)
         except NotSigned as problem:
-            prefix = "the client's keys" if problem.keys_are_away else "request object:"
-            raise InvalidRequestObject(f"{prefix} {problem}") from None
+            raise problem.as_refusal(InvalidRequestObject, "request object") from None
 
 
 def _check_client(claims: jose.Claims, client: RegisteredClient) -> None:
@@ -125,7 +127,7 @@ def _read_parameters(claims: jose.Claims) -> Parameters:
     """The parameters in it, as a form would have them; unknown claims are ignored (RFC 9101 §4)."""
     for name in ("request", "request_uri"):
         if name in claims:
-            raise jose.JoseProblem(f"holds {name!r}, which stands for another one")
+            raise jose.JoseProblem(f"holds {name!r}, which stands for another one", cause="nested")
     values = {name: _read_parameter(name, claims[name]) for name in (*KNOWN, *OBJECTS) if name in claims}
     resource = claims.get("resource", [])
     resources = [_read_text("resource", item) for item in (resource if isinstance(resource, list) else [resource])]
@@ -135,7 +137,7 @@ def _read_parameters(claims: jose.Claims) -> Parameters:
 def _read_parameter(name: str, value: Any) -> str:
     if name in OBJECTS:
         if not isinstance(value, dict):
-            raise jose.JoseProblem(f"{name} is not a JSON object")
+            raise jose.JoseProblem(f"{name} is not a JSON object", cause=f"{name}_not_object")
         return json.dumps(value)
     if name == "max_age" and isinstance(value, int) and not isinstance(value, bool):
         return str(value)
@@ -144,9 +146,9 @@ def _read_parameter(name: str, value: Any) -> str:
 
 def _read_text(name: str, value: object) -> str:
     if not isinstance(value, str):
-        raise jose.JoseProblem(f"{name} is not a text")
+        raise jose.JoseProblem(f"{name} is not a text", cause=f"{name}_not_text")
     try:
         value.encode()
     except UnicodeEncodeError:  # JSON can contain a lone surrogate, which no URL and no database can hold
-        raise jose.JoseProblem(f"{name} is not Unicode") from None
+        raise jose.JoseProblem(f"{name} is not Unicode", cause=f"{name}_not_unicode") from None
     return value

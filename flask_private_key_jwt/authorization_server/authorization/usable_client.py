@@ -16,5 +16,7 @@ def load_usable(clients: ClientStore, client_id: str | None) -> RegisteredClient
         return load_enabled(clients, client_id)
     except NotAdmitted as problem:
         if problem.client is None:
-            raise UnusableClient(str(problem)) from None
-        raise UnusableClient("the client is disabled", client_id=problem.client.client_id) from None
+            raise UnusableClient(str(problem), cause=problem.cause) from None
+        raise UnusableClient(
+            "the client is disabled", cause=problem.cause, client_id=problem.client.client_id
+        ) from None

@@ -96,35 +96,40 @@ class PrivateKeyJWTAuthentication:
         # A request object passes through browsers. With a sub and without its typ it could be used as an assertion
         # (RFC 9101 §10.8).
         if "response_type" in jwt.claims:
-            raise jose.JoseProblem("holds a response_type, as a request object does")
+            raise jose.JoseProblem("holds a response_type, as a request object does", cause="response_type")
         return jwt
 
     def _load_client(self, claims: jose.Claims, request: FormRequest) -> RegisteredClient:
         """RFC 7523 §3, items 1 and 2: ``iss`` and ``sub`` are the client_id of a registered client."""
-        issuer, subject = jose.require_text(claims, "iss"), jose.require_text(claims, "sub")
-        if issuer != subject:
-            raise jose.JoseProblem(f"iss {jose.shorten(issuer)} is not sub {jose.shorten(subject)}", cause="iss")
-        if (client_id := request.get("client_id")) not in (None, subject):
+        for name in ("iss", "sub"):
+            jose.require_text(claims, name)
+        if claims["iss"] != claims["sub"]:
+            raise jose.JoseProblem(
+                f"iss {_short(claims['iss'])} is not sub {_short(claims['sub'])}", cause="iss_not_sub"
+            )
+        if (client_id := request.get("client_id")) not in (None, claims["sub"]):
             raise InvalidClient(
-                f"client_id {jose.shorten(client_id)} is not the assertion's sub {jose.shorten(subject)}"
+                f"client_id {_short(client_id)} is not the assertion's sub {_short(claims['sub'])}",
+                cause="client_id_mismatch",
             )
         try:
             return load_enabled(self._clients, subject)
         except NotAdmitted as problem:
-            raise InvalidClient(str(problem)) from None
+            raise InvalidClient(str(problem), cause=problem.cause) from None
 
     def _check_key(self, jwt: jose.JWT, client: RegisteredClient, *, now: int) -> ClientKey:
         """RFC 7523 §3, item 9; only keys registered for this client count (RFC 8725 §3.10)."""
         if client.token_endpoint_auth_method != METHOD:
-            raise InvalidClient(f"the client is registered for {client.token_endpoint_auth_method!r}")
+            raise InvalidClient(
+                f"the client is registered for {client.token_endpoint_auth_method!r}", cause="client_auth_method"
+            )
         registered = client.token_endpoint_auth_signing_alg
         if registered is not None and jwt.alg != registered:
-            raise jose.JoseProblem(f"alg {jwt.alg!r} is not the registered {registered!r}", cause="alg")
+            raise jose.JoseProblem(f"alg {jwt.alg!r} is not the registered {registered!r}", cause="alg_not_registered")
         try:
             return self._signatures.find_signer(jwt, client, now=now)
         except NotSigned as problem:
-            prefix = "the client's keys" if problem.keys_are_away else "assertion:"
-            raise InvalidClient(f"{prefix} {problem}") from None
+            raise problem.as_refusal(InvalidClient, "assertion") from None
 
     def _check_audience(self, jwt: jose.JWT, client: RegisteredClient, request: FormRequest) -> None:
         """Accept the issuer as the only audience (rfc7523bis §4), or the endpoints' URLs too if the operator allows it.
@@ -134,15 +139,18 @@ class PrivateKeyJWTAuthentication:
         """
         values = jose.require_audience(jwt.claims)
         strict = self._settings.PROFILE == "fapi2"
-        if strict and not isinstance(jwt.claims["aud"], str):
-            raise jose.JoseProblem("aud is not a string", cause="aud")  # FAPI 2.0 Security Profile §5.3.2.1
+        if strict and not isinstance(given, str):
+            raise jose.JoseProblem("aud is not a string", cause="aud_not_text")  # FAPI 2.0 Security Profile §5.3.2.1
+        values = given if isinstance(given, list) else [given]
         accepted = {self._settings.ISSUER}
         if self._may_name_endpoints(client) and not strict and jwt.typ != EXPLICIT_TYPE:
             accepted |= {self._token_url, request.url}
         elif len(values) != 1:
-            raise jose.JoseProblem("aud is not exactly one value", cause="aud")
-        if not values or not accepted.issuperset(values):
-            raise jose.JoseProblem(f"aud {jose.shorten(jwt.claims['aud'])} is not {sorted(accepted)}", cause="aud")
+            raise jose.JoseProblem("aud is not exactly one value", cause="aud_not_one")
+        if "aud" not in jwt.claims:
+            raise jose.JoseProblem("missing claim 'aud'", cause="aud_missing")
+        if not values or any(not isinstance(value, str) or value not in accepted for value in values):
+            raise jose.JoseProblem(f"aud {str(given)[:200]!r} is not {sorted(accepted)}", cause="aud")
 
     def _may_name_endpoints(self, client: RegisteredClient) -> bool:
         for_all = self._settings.ASSERTION_AUDIENCE == "compatibility" and client.is_vouched_for(self._settings)
@@ -161,10 +169,14 @@ def _one_assertion(request: FormRequest) -> str:
     assertion = request.get("client_assertion")
     if assertion is None:
         refusal = ForeignAuthorization if request.has_authorization else InvalidClient
-        raise refusal("no client_assertion")
+        raise refusal("no client_assertion", cause="assertion_missing")
     if request.has_authorization or request.get("client_secret") is not None:
-        raise InvalidRequest("a client_assertion and another way of authenticating in one request")
+        raise InvalidRequest(
+            "a client_assertion and another way of authenticating in one request", cause="client_auth_twice"
+        )
     kind = request.get("client_assertion_type")
     if kind != ASSERTION_TYPE:
-        raise InvalidClient(f"client_assertion_type {(kind or '')[:100]!r} is not {ASSERTION_TYPE}")
+        raise InvalidClient(
+            f"client_assertion_type {(kind or '')[:100]!r} is not {ASSERTION_TYPE}", cause="assertion_type"
+        )
     return assertion

@@ -58,7 +58,7 @@ class PublicClients:
         try:
             client = load_registered(self._clients, request.get("client_id"))
         except NotAdmitted as problem:
-            raise InvalidClient(f"no client_assertion, and {problem}") from None
+            raise InvalidClient(f"no client_assertion, and {problem}", cause=problem.cause) from None
         with attributed_to(client.client_id):
             self._check(client, request)
         self._clients.confirm(client)  # a public client cannot prove more
@@ -66,13 +66,15 @@ class PublicClients:
 
     def _check(self, client: RegisteredClient, request: FormRequest) -> None:
         if not client.is_public:
-            raise InvalidClient("no client_assertion")
+            raise InvalidClient("no client_assertion", cause="assertion_missing")
         if not self._are_admitted:
-            raise InvalidClient("a public client, and OAUTH2_PROFILE is fapi2")
+            raise InvalidClient("a public client, and OAUTH2_PROFILE is fapi2", cause="public_client_refused")
         others = [name for name in ("client_secret", "client_assertion_type") if request.get(name) is not None]
         if request.has_authorization or others:
-            raise InvalidRequest("a public client and a way of authenticating in one request")
+            raise InvalidRequest(
+                "a public client and a way of authenticating in one request", cause="public_client_authenticates"
+            )
         try:
             check_enabled(client)
         except NotAdmitted as problem:
-            raise InvalidClient(str(problem)) from None
+            raise InvalidClient(str(problem), cause=problem.cause) from None

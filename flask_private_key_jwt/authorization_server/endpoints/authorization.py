@@ -153,12 +153,12 @@ def _decide(
     """Do what the person decided, if it was this person, in this session, about this request and all it asks for."""
     token, session, shown = decision["decision_token"], visit.session, _name_shown(request)
     if person is None or not session.is_decision_token(token, visit.name, person.subject, shown=shown):
-        raise InteractionRefused("the decision is not from this session, person and request")
+        raise InteractionRefused("the decision is not from this session, person and request", cause="decision_foreign")
     server = visit.state.server
     if decision.get("decision") != "allow":
         for granted in server.authorizer.decided_codes.withdraw(token):
             server.revocations.take_back(granted)  # "Allow" was pressed first
-        raise AccessDenied("the person said no")
+        raise AccessDenied("the person said no", cause="person_refused")
     signed_in_since = session.signed_in_since(visit.name, deciding=True)
     # A consent page may have stood there for longer than max_age.
     if not is_sign_in_enough(request, person, signed_in_since=signed_in_since, now=clock.now()):

@@ -58,7 +58,7 @@ def _ask_application(endpoint: ServerEndpoint, state: State) -> flask.Response |
 
 def _call_view(endpoint: ServerEndpoint, state: State, method: str) -> ResponseReturnValue:
     if missing := state.find_missing(endpoint.needs):
-        raise NotOffered(missing)
+        raise NotOffered(missing, cause="endpoint_not_served")
     if method in endpoint.methods:
         return endpoint.view()
     if method == "OPTIONS":
@@ -124,15 +124,19 @@ def _refusal_for(error: Exception) -> OAuthError:
     if isinstance(error, HTTPException) and error.code == TooManyRequests.status:  # what a limiter raises
         wait = getattr(error, "retry_after", None)
         reason = f"{type(error).__name__} by the application"
-        return TooManyRequests(reason, retry_after_seconds=wait) if isinstance(wait, int) else TooManyRequests(reason)
+        return (
+            TooManyRequests(reason, cause="application_limit", retry_after_seconds=wait)
+            if isinstance(wait, int)
+            else TooManyRequests(reason, cause="application_limit")
+        )
     if isinstance(error, HTTPException):  # flask.abort in a token policy, say
-        return InvalidRequest(f"{type(error).__name__} while the request was handled")
+        return InvalidRequest(f"{type(error).__name__} while the request was handled", cause="application_abort")
     if isinstance(error, ConfigurationError):
         if error.__cause__ is not None:  # a function of the application's own failed
             _report_defect(error, "a defect in the application")
-        return TemporarilyUnavailable(f"set up wrongly: {error}")
+        return TemporarilyUnavailable(f"set up wrongly: {error}", cause="setup_wrong")
     _report_defect(error, "a defect in an endpoint")
-    return ServerError(f"unexpected {type(error).__name__}")
+    return ServerError(f"unexpected {type(error).__name__}", cause="unexpected_error")
 
 
 def _report_defect(error: Exception, what: str) -> None:

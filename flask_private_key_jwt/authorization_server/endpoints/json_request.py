@@ -27,7 +27,9 @@ def read_bearer(environ: Mapping[str, Any]) -> str | None:
     if scheme.lower() != "bearer":
         return None
     if not _TOKEN.fullmatch(token):
-        raise InvalidRegistrationToken("the Authorization header does not hold exactly one token")
+        raise InvalidRegistrationToken(
+            "the Authorization header does not hold exactly one token", cause="authorization_header_malformed"
+        )
     return token
 
 
@@ -42,7 +44,7 @@ def read_metadata(http: HTTPRequest, *, types: tuple[str, ...], max_bytes: int) 
     """
     content_type = http.environ.get("CONTENT_TYPE", "").partition(";")[0].strip().lower()
     if content_type not in types:
-        raise InvalidRequest(f"content type {content_type[:80]!r} is not {' or '.join(types)}")
+        raise InvalidRequest(f"content type {content_type[:80]!r} is not {' or '.join(types)}", cause="content_type")
     with (
         outside_budget()
     ):  # the token was looked up: a slow body must not leave the stores a moment too short to answer
@@ -50,4 +52,4 @@ def read_metadata(http: HTTPRequest, *, types: tuple[str, ...], max_bytes: int) 
     try:
         return jose.load_json_object(body, "body")
     except jose.JoseProblem as problem:
-        raise InvalidClientMetadata(str(problem)) from None
+        raise InvalidClientMetadata(str(problem), cause=f"body_{problem.cause}") from None

@@ -87,7 +87,7 @@ def _ask(visit: SignOutVisit, person: Person) -> ResponseReturnValue:
 def _decide(visit: SignOutVisit, person: Person, decision: Mapping[str, str]) -> ResponseReturnValue:
     """Do what the person decided, if it was this person, in this session, about this request."""
     if not visit.session.is_decision_token(decision["decision_token"], visit.name, person.subject):
-        raise InteractionRefused("the decision is not from this session, person and request")
+        raise InteractionRefused("the decision is not from this session, person and request", cause="decision_foreign")
     if decision.get("decision") != "sign_out":
         visit.session.close(visit.name)
         return flask.render_template("private_key_jwt/signed_out.html", signed_in_as=name_of(person.user))

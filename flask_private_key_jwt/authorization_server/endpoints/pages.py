@@ -53,7 +53,7 @@ def answer_with_page(respond: Callable[[], ResponseReturnValue], *, endpoint: st
     except OAuthError as error:
         refusal = error
     except ConfigurationError as error:
-        refusal = TemporarilyUnavailable(f"set up wrongly: {error}")
+        refusal = TemporarilyUnavailable(f"set up wrongly: {error}", cause="setup_wrong")
     return _protect(build_refusal_page(refusal, endpoint))
 
 
@@ -65,7 +65,7 @@ def _check_served(state: State) -> None:
     """
     endpoint, method = state.endpoints[flask.request.path], flask.request.method
     if missing := state.find_missing(endpoint.needs):
-        raise NotOffered(missing)
+        raise NotOffered(missing, cause="endpoint_not_served")
     if method not in endpoint.methods:
         raise MethodNotAllowed(f"method {method[:20]!r}", allow=endpoint.methods)
 
@@ -100,14 +100,14 @@ def read_page_request(max_bytes: int) -> PageRequest:
 def _read_posted(max_bytes: int) -> list[tuple[str, str]]:
     http = flask.request
     if http.mimetype != FORM_TYPE:
-        raise InvalidRequest(f"content type {http.mimetype[:80]!r} is not {FORM_TYPE}")
+        raise InvalidRequest(f"content type {http.mimetype[:80]!r} is not {FORM_TYPE}", cause="content_type")
     if (http.content_length or 0) > max_bytes:
-        raise PayloadTooLarge(f"the body is longer than {max_bytes} bytes")
+        raise PayloadTooLarge(f"the body is longer than {max_bytes} bytes", cause="body_too_large")
     read_body(http, max_bytes)
     # Flask's form, not the body: a hook of the application may have read it, and left no body.
     pairs = list(http.form.items(multi=True))
     if len(pairs) > MAX_PARAMETERS:
-        raise InvalidRequest(f"the form has more than {MAX_PARAMETERS} parameters")
+        raise InvalidRequest(f"the form has more than {MAX_PARAMETERS} parameters", cause="form_too_many")
     return pairs
 
 

@@ -55,10 +55,14 @@ def _find_claims(state: State, admission: Admission) -> dict[str, Any]:
     token = admission.token
     subject: str = token.claims["sub"]
     if subject == token.client_id:
-        raise InvalidToken("the client acts for itself: there is nobody to tell of", client_id=token.client_id)
+        raise InvalidToken(
+            "the client acts for itself: there is nobody to tell of",
+            cause="token_without_person",
+            client_id=token.client_id,
+        )
     claims = _ask_application(state, subject, token.scopes)
     if claims is None:
-        raise InvalidToken("there is no such person any more", client_id=token.client_id)
+        raise InvalidToken("there is no such person any more", cause="person_unknown", client_id=token.client_id)
     return claims
 
 

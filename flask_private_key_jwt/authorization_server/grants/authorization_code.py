@@ -34,7 +34,7 @@ class AuthorizationCodeGrant:
         :raises InvalidGrant: The code is not good, or the request does not fit it.
         """
         if (code := request.get("code")) is None:
-            raise InvalidRequest("no code")
+            raise InvalidRequest("no code", cause="code_missing")
         stored = self._load(code, request, client, proof)
         self._check_good(stored)
         return Allowed(
@@ -59,24 +59,24 @@ class AuthorizationCodeGrant:
     def _load(self, code: str, request: FormRequest, client: RegisteredClient, proof: DPoPProof | None) -> StoredCode:
         stored = self._authorizations.find_code(code)
         if stored is None:
-            raise InvalidGrant("the code is unknown")
+            raise InvalidGrant("the code is unknown", cause="code_unknown")
         if stored.granted.client_id != client.client_id:
-            raise InvalidGrant("the code is another client's")
+            raise InvalidGrant("the code is another client's", cause="code_foreign")
         if request.get("redirect_uri") != stored.redirect_uri:
-            raise InvalidGrant("redirect_uri is not the one the code was sent to")
+            raise InvalidGrant("redirect_uri is not the one the code was sent to", cause="redirect_uri_mismatch")
         check_code_verifier(request.get("code_verifier"), stored.code_challenge)
         if stored.dpop_jkt is not None and (proof is None or proof.thumbprint != stored.dpop_jkt):
-            raise InvalidGrant("the code is bound to another DPoP key")
+            raise InvalidGrant("the code is bound to another DPoP key", cause="code_key_mismatch")
         return stored
 
     def _check_good(self, stored: StoredCode) -> None:
         if stored.used:
             raise self._refuse_reuse(stored.granted)
         if clock.is_over(stored.expires_at):
-            raise InvalidGrant("the code is expired")
+            raise InvalidGrant("the code is expired", cause="code_expired")
         if self._revocations.is_grant_revoked(stored.granted.grant_id):
-            raise InvalidGrant("what the person allowed was revoked")
+            raise InvalidGrant("what the person allowed was revoked", cause="grant_revoked")
 
     def _refuse_reuse(self, granted: Granted) -> InvalidGrant:
         self._revocations.revoke_grant(granted.grant_id)
-        return InvalidGrant("the code was used before; what came of it is revoked")
+        return InvalidGrant("the code was used before; what came of it is revoked", cause="code_used")

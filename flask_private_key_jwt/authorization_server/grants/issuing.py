@@ -87,9 +87,9 @@ class TokenMaker:
     def _check_openid(self, allowed: Allowed, person: str | None) -> None:
         """Refuse ``openid`` for a client that acts for itself: an ID token says who signed in."""
         if person in (None, allowed.client.client_id):
-            raise InvalidScope("scope openid, but the client acts for nobody")
+            raise InvalidScope("scope openid, but the client acts for nobody", cause="openid_without_person")
         if "openid" not in self._offered():  # a registration may be older than the settings
-            raise InvalidScope("scope openid, which is not in OAUTH2_SCOPES")
+            raise InvalidScope("scope openid, which is not in OAUTH2_SCOPES", cause="openid_not_offered")
 
     def _resolve_audience(self, allowed: Allowed, scope: tuple[str, ...]) -> tuple[str, ...]:
         known, requested = self._settings.resources, allowed.request.resources

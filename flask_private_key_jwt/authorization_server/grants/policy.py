@@ -29,7 +29,7 @@ def check_may_use(client: RegisteredClient, grant_type: str, settings: ServerSet
     :raises UnauthorizedClient: The client may not use it (RFC 7591 §2).
     """
     if grant_type not in client.grant_types:
-        raise UnauthorizedClient(f"not registered for {grant_type!r}")
+        raise UnauthorizedClient(f"not registered for {grant_type!r}", cause="grant_type_not_registered")
     if not is_open_to(client, grant_type, settings):
         reason = f"{grant_type!r} is for the operator's clients, and OAUTH2_REGISTRATION_GRANT_TYPES does not name it"
-        raise UnauthorizedClient(reason)
+        raise UnauthorizedClient(reason, cause="grant_type_not_open")

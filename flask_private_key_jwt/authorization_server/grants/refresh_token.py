@@ -27,7 +27,7 @@ class RefreshTokenGrant:
         :raises InvalidScope: The scope was not granted.
         """
         if (token := request.get("refresh_token")) is None:
-            raise InvalidRequest("no refresh_token")
+            raise InvalidRequest("no refresh_token", cause="refresh_token_missing")
         stored = self._refresh_tokens.load(token, client, proof)
         return Allowed(
             grant_type=NAME,
@@ -45,5 +45,5 @@ def _check_scope(requested: str | None, stored: StoredRefreshToken) -> str | Non
     granted = stored.granted.scope
     wanted = drop_offline_access(split_scope(requested or ""), granted)
     if more := [token for token in wanted if token not in granted]:
-        raise InvalidScope(f"scope {more[0][:100]!r} was not granted")
+        raise InvalidScope(f"scope {more[0][:100]!r} was not granted", cause="scope_not_granted")
     return " ".join(wanted) or None

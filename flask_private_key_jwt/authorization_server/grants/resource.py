@@ -14,7 +14,7 @@ def resolve_audience(allowed: Sequence[str], requested: Sequence[str]) -> tuple[
     """
     for resource in requested:
         if resource not in allowed:
-            raise InvalidTarget(f"resource {resource[:200]!r} is not in OAUTH2_RESOURCES")
+            raise InvalidTarget(f"resource {resource[:200]!r} is not in OAUTH2_RESOURCES", cause="resource_unknown")
     return tuple(dict.fromkeys(requested)) or (allowed[0],)
 
 
@@ -28,5 +28,5 @@ def resolve_granted_audience(
     :raises InvalidTarget: A value is not one of *granted*, or no longer one of *allowed*.
     """
     if more := [resource for resource in requested if resource not in granted]:
-        raise InvalidTarget(f"resource {more[0][:200]!r} was not granted")
+        raise InvalidTarget(f"resource {more[0][:200]!r} was not granted", cause="resource_not_granted")
     return resolve_audience(allowed, requested or granted)

@@ -31,7 +31,7 @@ def resolve_scope(client: RegisteredClient, requested: str | None, *, acts_for_i
     :raises InvalidScope: A scope is not registered for the client, or none is requested and there is no default.
     """
     if requested is not None and len(requested) > MAX_SCOPE_CHARACTERS:
-        raise InvalidScope(f"scope is longer than {MAX_SCOPE_CHARACTERS} characters")
+        raise InvalidScope(f"scope is longer than {MAX_SCOPE_CHARACTERS} characters", cause="scope_too_long")
     wanted = drop_offline_access(split_scope(requested or ""), client.scope)
     if not wanted:
         return _load_default(client, acts_for_itself=acts_for_itself)
@@ -47,7 +47,7 @@ def narrow_scope(client: RegisteredClient, granted: tuple[str, ...]) -> tuple[st
     """
     kept = drop_offline_access(granted, client.scope)
     if not kept:
-        raise InvalidScope("nothing is left of what the person allowed")
+        raise InvalidScope("nothing is left of what the person allowed", cause="scope_empty")
     _check_registered(kept, client)
     return kept
 
@@ -57,10 +57,10 @@ def _load_default(client: RegisteredClient, *, acts_for_itself: bool) -> tuple[s
     if acts_for_itself:
         default = tuple(token for token in default if token not in _ABOUT_PEOPLE)
     if not default:
-        raise InvalidScope("no scope requested, and the client has none by default")
+        raise InvalidScope("no scope requested, and the client has none by default", cause="scope_missing")
     return default
 
 
 def _check_registered(wanted: tuple[str, ...], client: RegisteredClient) -> None:
     if unknown := [token for token in wanted if token not in client.scope]:
-        raise InvalidScope(f"scope {unknown[0][:100]!r} is not registered for the client")
+        raise InvalidScope(f"scope {unknown[0][:100]!r} is not registered for the client", cause="scope_not_registered")

@@ -39,17 +39,17 @@ class TokenGrants:
         """
         grant_type = request.get("grant_type")
         if grant_type is None:
-            raise InvalidRequest("no grant_type")
+            raise InvalidRequest("no grant_type", cause="grant_type_missing")
         if (guest := self._guests.find(request, client, proof)) is not None:
             check_may_use(client, grant_type, self._settings)  # the application's grant may not check this
             return guest.check()
         entry, grant = self._built_in.get(grant_type, (None, None))
         if entry is None or grant is None or not self._is_served(entry):
-            raise UnsupportedGrantType(f"grant_type {grant_type[:100]!r} is not registered")
+            raise UnsupportedGrantType(f"grant_type {grant_type[:100]!r} is not registered", cause="grant_type_unknown")
         check_may_use(client, grant_type, self._settings)
         if client.is_public and not entry.for_public_clients:
             accepted = [method.name for method in CLIENT_AUTH_METHODS if method.proves_identity]
-            raise UnauthorizedClient(f"the grant accepts {accepted!r} only")
+            raise UnauthorizedClient(f"the grant accepts {accepted!r} only", cause="grant_auth_method")
         self._guests.note_authenticated(request, client, proof, by=grant)
         return grant.check(request, client, proof)
 

@@ -25,9 +25,12 @@ def with_keys(client: RegisteredClient, added: Mapping[str, Any], *, algs: Colle
     try:
         keys, unusable = read_jwks(added)
     except JoseProblem as problem:
-        raise InvalidClientMetadata(f"nothing to add: {problem}") from None
+        raise InvalidClientMetadata(f"nothing to add: {problem}", cause=f"jwks_{problem.cause}") from None
     if unusable or not keys:
-        raise InvalidClientMetadata(f"nothing to add: {unusable[0] if unusable else 'the set is empty'}")
+        raise InvalidClientMetadata(
+            f"nothing to add: {unusable[0] if unusable else 'the set is empty'}",
+            cause=f"jwks_{unusable[0].cause}" if unusable else "jwks_empty",
+        )
     for key in keys:
         _check_new(key, known, algs=algs, now=now)
         known.append(key)
@@ -48,7 +51,9 @@ def without_key(client: RegisteredClient, name: str, *, algs: Collection[str], n
     rest = [entry for other, entry in enumerate(jwks["keys"]) if other != number]
     if _is_usable(jwks["keys"][number], algs, now) and not any(_is_usable(entry, algs, now) for entry in rest):
         raise InvalidClientMetadata(
-            f"key {name[:100]!r} is the last one that client {client.client_id!r} can sign with; add the next one first"
+            f"key {name[:100]!r} is the last one that client {client.client_id!r} can sign with; "
+            "add the next one first",
+            cause="key_is_last",
         )
     return {**jwks, "keys": rest}
 
@@ -56,25 +61,28 @@ def without_key(client: RegisteredClient, name: str, *, algs: Collection[str], n
 def _own_jwks(client: RegisteredClient) -> Mapping[str, Any]:
     if client.jwks is None:
         raise InvalidClientMetadata(
-            f"client {client.client_id!r} publishes its keys at {client.jwks_uri!r}, and adds and retires them there"
+            f"client {client.client_id!r} publishes its keys at {client.jwks_uri!r}, and adds and retires them there",
+            cause="keys_at_jwks_uri",
         )
     if not isinstance(client.jwks.get("keys"), list):
-        raise InvalidClientMetadata(f"the jwks of client {client.client_id!r} is no JWK Set; register it anew")
+        raise InvalidClientMetadata(
+            f"the jwks of client {client.client_id!r} is no JWK Set; register it anew", cause="jwks_not_a_set"
+        )
     return client.jwks
 
 
 def _check_new(key: ClientKey, known: Sequence[ClientKey], *, algs: Collection[str], now: int) -> None:
     name = (key.public.kid or key.public.thumbprint)[:100]
     if not key.public.algs & set(algs):
-        raise InvalidClientMetadata(f"key {name!r} cannot be used with {' or '.join(sorted(algs))}")
+        raise InvalidClientMetadata(f"key {name!r} cannot be used with {' or '.join(sorted(algs))}", cause="key_alg")
     if key.certificate is not None and key.certificate.not_after < now:
-        raise InvalidClientMetadata(f"the certificate of key {name!r} is expired")
+        raise InvalidClientMetadata(f"the certificate of key {name!r} is expired", cause="key_certificate_expired")
     for other in known:
         if _identity(other) == _identity(key):
-            raise InvalidClientMetadata(f"key {name!r} is registered already")
+            raise InvalidClientMetadata(f"key {name!r} is registered already", cause="key_taken")
         # Both would be tried, but a log could not say which of them signed.
         if key.public.kid is not None and other.public.kid == key.public.kid and not _is_same_key(other, key):
-            raise InvalidClientMetadata(f"another key of the client has the kid {name!r}")
+            raise InvalidClientMetadata(f"another key of the client has the kid {name!r}", cause="key_kid_taken")
 
 
 def _identity(key: ClientKey) -> tuple[str, str | None, str | None]:
@@ -94,8 +102,10 @@ def _find(entries: Sequence[Any], name: str) -> int:
         if len(found) == 1:
             return found[0]
     if by_kid or by_thumbprint:
-        raise InvalidClientMetadata(f"{name[:100]!r} names several keys; give its thumbprint, or its certificate's")
-    raise InvalidClientMetadata(f"the client has no key {name[:100]!r}")
+        raise InvalidClientMetadata(
+            f"{name[:100]!r} names several keys; give its thumbprint, or its certificate's", cause="key_name_ambiguous"
+        )
+    raise InvalidClientMetadata(f"the client has no key {name[:100]!r}", cause="key_unknown")
 
 
 def _is_named(entry: Any, name: str) -> bool:

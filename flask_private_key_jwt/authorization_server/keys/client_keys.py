@@ -145,7 +145,7 @@ def read_key_set(url: str, members: Mapping[str, Any]) -> tuple[ClientKey, ...]:
     :raises JoseProblem: Not a JWK Set (RFC 7517 §5).
     """
     if not isinstance(members.get("keys"), list):
-        raise jose.JoseProblem("not a JWK Set: no list of keys")
+        raise jose.JoseProblem("not a JWK Set: no list of keys", cause="not_a_set")
     try:
         return parse_jwks(members)
     except jose.JoseProblem as problem:
@@ -182,12 +182,12 @@ def read_jwks(jwks: Mapping[str, Any]) -> tuple[tuple[ClientKey, ...], tuple[jos
     """
     entries = jwks.get("keys")
     if not isinstance(entries, list):
-        raise jose.JoseProblem("not a JWK Set: no list of keys")
+        raise jose.JoseProblem("not a JWK Set: no list of keys", cause="not_a_set")
     if len(entries) > MAX_KEYS:
-        raise jose.JoseProblem(f"more than {MAX_KEYS} keys")
+        raise jose.JoseProblem(f"more than {MAX_KEYS} keys", cause="too_many_keys")
     entries = [without_unset(entry) if isinstance(entry, Mapping) else entry for entry in entries]
     if any(isinstance(entry, Mapping) and jose.PRIVATE_MEMBERS & entry.keys() for entry in entries):
-        raise jose.JoseProblem("the set holds private or symmetric key material")
+        raise jose.JoseProblem("the set holds private or symmetric key material", cause="private")
     keys, passed_over = [], []
     for entry in entries:
         try:
@@ -202,4 +202,4 @@ def _read_key(entry: Any) -> ClientKey:
     try:
         return ClientKey(key, certificate_of_jwk(entry))
     except jose.JoseProblem as problem:
-        raise WrongCertificate(str(problem)) from None
+        raise WrongCertificate(str(problem), cause=problem.cause) from None

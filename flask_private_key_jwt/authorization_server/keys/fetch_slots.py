@@ -40,7 +40,7 @@ class FetchSlots:
         """
         with self._lock:
             if self._held >= self._size:
-                raise FetchBusy(f"{self._size} threads wait for the documents of clients")
+                raise FetchBusy(f"{self._size} threads wait for the documents of clients", cause="fetch_busy")
             self._held += 1
         try:
             yield
@@ -78,8 +78,14 @@ class FetchSlots:
 
     def _check_others(self, host: str | None, caller: str | None) -> None:
         if self._held_by_others >= self._size_for_others:
-            raise FetchBusy(f"{self._size_for_others} threads wait for the documents of self-registered clients")
+            raise FetchBusy(
+                f"{self._size_for_others} threads wait for the documents of self-registered clients",
+                cause="fetch_busy_strangers",
+            )
         if host is not None and host in self._hosts:
-            raise FetchBusy(f"another document is being fetched from {host!r}")
+            raise FetchBusy(f"another document is being fetched from {host!r}", cause="fetch_busy_host")
         if caller is not None and self._held_by_address[caller] >= self._size_for_address:
-            raise FetchBusy(f"{self._size_for_address} threads wait for documents that {caller!r} has asked for")
+            raise FetchBusy(
+                f"{self._size_for_address} threads wait for documents that {caller!r} has asked for",
+                cause="fetch_busy_address",
+            )

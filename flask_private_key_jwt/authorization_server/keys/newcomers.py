@@ -58,7 +58,9 @@ class Newcomers:
                 return
             if turned_away_at is None:
                 self._turned_away.keep(name, now)
-        raise FetchBusy("too many new documents are asked for", retry_after_seconds=RETRY_SECONDS)
+        raise FetchBusy(
+            "too many new documents are asked for", cause="fetch_busy_new", retry_after_seconds=RETRY_SECONDS
+        )
 
 
 class _Budget:

@@ -273,7 +273,9 @@ class RemoteDocuments(Generic[T]):
         stored = self._load(wish.url)
         if stored is not None and stored.attempted_at <= wish.not_before:
             left = stored.attempted_at + self._policy.cooldown_seconds - clock.now()
-            raise FetchBusy(f"{wish.url[:200]!r} is in its cool-down", retry_after_seconds=max(1, left))
+            raise FetchBusy(
+                f"{wish.url[:200]!r} is in its cool-down", cause="fetch_cooldown", retry_after_seconds=max(1, left)
+            )
 
     def _parse(self, stored: StoredDocument | None) -> Document[T] | None:
         if stored is None or stored.body is None:

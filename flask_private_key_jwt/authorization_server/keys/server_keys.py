@@ -150,7 +150,7 @@ class ServerKeys:
                 if not dry_run:
                     self._store.change(coming)
             return self._changed(coming)
-        raise StoreUnavailable("other processes keep making signing keys")
+        raise StoreUnavailable("other processes keep making signing keys", cause="signing_keys_contended")
 
     def retire(self, kid: str) -> StoredKey:
         """Take a key out of use and out of the JWKS at once, as after a leak; a successor signs from now on.
@@ -210,7 +210,7 @@ class ServerKeys:
                 raise
             log.warning("the signing keys cannot be read again; the copy in memory goes on serving")
             return replace(old, fresh_until=clock.now() + _RETRY_SECONDS)
-        raise StoreUnavailable("a signing key was added but cannot be read back")
+        raise StoreUnavailable("a signing key was added but cannot be read back", cause="signing_key_unreadable")
 
     def _make(self, stored: tuple[StoredKey, ...], *, now: int, signs_from: int) -> StoredKey:
         key = jose.generate_private_key(self._alg)

@@ -39,7 +39,8 @@ def check_authentication(
     method, offered = client.token_endpoint_auth_method, supported_methods(settings, grant_types)
     if method not in offered:
         raise InvalidClientMetadata(
-            f"token_endpoint_auth_method {str(method)[:100]!r} is not supported; it may be {', '.join(offered)}"
+            f"token_endpoint_auth_method {str(method)[:100]!r} is not supported; it may be {', '.join(offered)}",
+            cause="auth_method_not_supported",
         )
     if method == PUBLIC:
         _check_public(client)
@@ -51,14 +52,25 @@ def _check_public(client: RegisteredClient) -> None:
     """RFC 6749 §4.4, RFC 9700 §2.2: no keys, no unbound tokens, no tokens for itself, no signed requests."""
     for name in ("jwks", "jwks_uri", "token_endpoint_auth_signing_alg"):
         if getattr(client, name) is not None:
-            raise InvalidClientMetadata(f"{name} is there, but token_endpoint_auth_method is 'none'")
+            raise InvalidClientMetadata(
+                f"{name} is there, but token_endpoint_auth_method is 'none'", cause="public_client_member"
+            )
     if not client.dpop_bound_access_tokens:
-        raise InvalidClientMetadata("dpop_bound_access_tokens is false, but a public client's tokens are always bound")
+        raise InvalidClientMetadata(
+            "dpop_bound_access_tokens is false, but a public client's tokens are always bound",
+            cause="public_client_unbound",
+        )
     for grant in GRANTS:
         if not grant.for_public_clients and grant.name in client.grant_types:
-            raise InvalidClientMetadata(f"grant type {grant.name!r} is not for a public client; name its grant_types")
+            raise InvalidClientMetadata(
+                f"grant type {grant.name!r} is not for a public client; name its grant_types",
+                cause="public_client_grant_type",
+            )
     if client.request_object_signing_alg is not None or client.require_signed_request_object:
-        raise InvalidClientMetadata("signed requests are asked for, but token_endpoint_auth_method is 'none'")
+        raise InvalidClientMetadata(
+            "signed requests are asked for, but token_endpoint_auth_method is 'none'",
+            cause="public_client_signed_requests",
+        )
 
 
 def _check_keys(client: RegisteredClient, settings: ServerSettings) -> Mapping[str, Any] | None:
@@ -69,10 +81,13 @@ def _check_keys(client: RegisteredClient, settings: ServerSettings) -> Mapping[s
     alg, accepted = client.token_endpoint_auth_signing_alg, settings.ASSERTION_SIGNING_ALGS
     if alg is not None and alg not in accepted:
         raise InvalidClientMetadata(
-            f"token_endpoint_auth_signing_alg {alg!r} is not accepted here; it may be {', '.join(accepted)}"
+            f"token_endpoint_auth_signing_alg {alg!r} is not accepted here; it may be {', '.join(accepted)}",
+            cause="signing_alg_not_accepted",
         )
     if client.jwks is not None and client.jwks_uri is not None:
-        raise InvalidClientMetadata("jwks and jwks_uri are both there; a client has its keys in one place")
+        raise InvalidClientMetadata(
+            "jwks and jwks_uri are both there; a client has its keys in one place", cause="jwks_twice"
+        )
     if client.jwks_uri is not None:
         _check_jwks_uri(client.jwks_uri, settings)
         return None
@@ -83,21 +98,25 @@ def _check_jwks_uri(url: str, settings: ServerSettings) -> None:
     try:
         read_target(url, fetch_policy(settings, hosts=settings.JWKS_HOSTS))
     except FetchRefused as refusal:
-        raise InvalidClientMetadata(f"jwks_uri: {refusal.reason}") from None
+        raise InvalidClientMetadata(f"jwks_uri: {refusal.reason}", cause=f"jwks_uri_{refusal.cause}") from None
 
 
 def _check_jwks(jwks: Mapping[str, Any] | None, wanted: set[str]) -> Mapping[str, Any]:
     if jwks is None:
-        raise InvalidClientMetadata("jwks is missing: a private_key_jwt client needs its public keys, as a JWK Set")
+        raise InvalidClientMetadata(
+            "jwks is missing: a private_key_jwt client needs its public keys, as a JWK Set", cause="jwks_missing"
+        )
     try:
         keys, passed_over = read_jwks(jwks)
     except JoseProblem as problem:
-        raise InvalidClientMetadata(f"jwks: {problem}") from None
+        raise InvalidClientMetadata(f"jwks: {problem}", cause=f"jwks_{problem.cause}") from None
     if wrong := [problem for problem in passed_over if isinstance(problem, WrongCertificate)]:
-        raise InvalidClientMetadata(f"jwks: {wrong[0]}")
+        raise InvalidClientMetadata(f"jwks: {wrong[0]}", cause=f"jwks_{wrong[0].cause}")
     if not any(key.public.algs & wanted for key in keys):
         why = f" ({'; '.join(map(str, passed_over))})" if passed_over else ""
-        raise InvalidClientMetadata(f"jwks holds no public key that can verify {' or '.join(sorted(wanted))}{why}")
+        raise InvalidClientMetadata(
+            f"jwks holds no public key that can verify {' or '.join(sorted(wanted))}{why}", cause="jwks_no_usable_key"
+        )
     return _keep_known_members(jwks)
 
 

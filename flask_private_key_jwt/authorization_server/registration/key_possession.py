@@ -39,9 +39,15 @@ def check_possession(
         because its keys may be others tomorrow.
     """
     if after.is_public and not before.is_public:
-        raise InvalidClientMetadata("a client that held keys cannot go on without: nothing would prove it is the same")
+        raise InvalidClientMetadata(
+            "a client that held keys cannot go on without: nothing would prove it is the same",
+            cause="key_possession_dropped",
+        )
     if after.jwks_uri is not None and after.jwks_uri != before.jwks_uri:
-        raise InvalidClientMetadata("a new jwks_uri cannot be proven: OAUTH2_REGISTRATION_KEY_POSSESSION is required")
+        raise InvalidClientMetadata(
+            "a new jwks_uri cannot be proven: OAUTH2_REGISTRATION_KEY_POSSESSION is required",
+            cause="key_possession_jwks_uri",
+        )
     new_keys = _find_new_keys(before, after)
     proofs = _parse_proofs(metadata.get(MEMBER), settings) if new_keys else ()
     return tuple(_check_key(key, proofs, audience=audience, settings=settings) for key in new_keys)
@@ -65,7 +71,9 @@ def _parse_proofs(proofs: object, settings: ServerSettings) -> Sequence[jose.JWT
     if proofs is None:
         return ()
     if not isinstance(proofs, list) or len(proofs) > MAX_KEYS or not all(isinstance(proof, str) for proof in proofs):
-        raise InvalidClientMetadata(f"{MEMBER} is not a list of at most {MAX_KEYS} JWTs")
+        raise InvalidClientMetadata(
+            f"{MEMBER} is not a list of at most {MAX_KEYS} JWTs", cause="key_possession_malformed"
+        )
     return [_parse(proof, settings) for proof in proofs]
 
 
@@ -83,7 +91,9 @@ def _check_key(key: ClientKey, proofs: Sequence[jose.JWT], *, audience: str, set
     for jwt in proofs:
         if key.public.fits(jwt.alg) and key.is_named_by(jwt) and jose.verify(jwt, key.public):
             return _check_claims(jwt, thumbprint, audience, settings)
-    raise InvalidClientMetadata(f"{MEMBER} holds no JWT signed with the new key {thumbprint}")
+    raise InvalidClientMetadata(
+        f"{MEMBER} holds no JWT signed with the new key {thumbprint}", cause="key_possession_missing"
+    )
 
 
 def _check_claims(jwt: jose.JWT, thumbprint: str, audience: str, settings: ServerSettings) -> Mark:

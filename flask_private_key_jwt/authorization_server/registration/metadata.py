@@ -98,13 +98,17 @@ def _complete(given: dict[str, Any]) -> dict[str, Any]:
 def _check_assertion_audience(client: RegisteredClient, settings: ServerSettings) -> None:
     if client.assertion_audience != "issuer" and settings.PROFILE == "fapi2":
         raise InvalidClientMetadata(
-            f"assertion_audience {client.assertion_audience!r} contradicts OAUTH2_PROFILE = 'fapi2'"
+            f"assertion_audience {client.assertion_audience!r} contradicts OAUTH2_PROFILE = 'fapi2'",
+            cause="assertion_audience_fapi2",
         )
 
 
 def _check_grant_types(client: RegisteredClient, served: Sequence[str]) -> None:
     if unknown := sorted(client.grant_types.difference(served)):
-        raise InvalidClientMetadata(f"grant type {unknown[0]!r} is not supported; it may be {', '.join(served)}")
+        raise InvalidClientMetadata(
+            f"grant type {unknown[0]!r} is not supported; it may be {', '.join(served)}",
+            cause="grant_type_not_supported",
+        )
 
 
 def _check_scopes(client: RegisteredClient, settings: ServerSettings, grant_types: Sequence[str]) -> None:
@@ -112,16 +116,21 @@ def _check_scopes(client: RegisteredClient, settings: ServerSettings, grant_type
     if settings.SCOPES:
         allowed = {*settings.SCOPES, *([OFFLINE_ACCESS] if "refresh_token" in grant_types else ())}
         if unknown := sorted(client.scope - allowed):
-            raise InvalidClientMetadata(f"scope holds {unknown[0]!r}, which is not in OAUTH2_SCOPES")
+            raise InvalidClientMetadata(
+                f"scope holds {unknown[0]!r}, which is not in OAUTH2_SCOPES", cause="scope_not_offered"
+            )
     if missing := [token for token in client.default_scope if token not in client.scope]:
-        raise InvalidClientMetadata(f"default_scope holds {missing[0]!r}, which is not in scope")
+        raise InvalidClientMetadata(
+            f"default_scope holds {missing[0]!r}, which is not in scope", cause="default_scope_not_in_scope"
+        )
 
 
 def _check_own_grants(client: RegisteredClient, settings: ServerSettings) -> None:
     if kept_back := [name for name in sorted(client.grant_types) if not is_open_to(client, name, settings)]:
         raise InvalidClientMetadata(
             f"grant type {kept_back[0]!r} is the application's own, for the operator's clients; others may use it if "
-            "the operator vouches for the client, or OAUTH2_REGISTRATION_GRANT_TYPES names it"
+            "the operator vouches for the client, or OAUTH2_REGISTRATION_GRANT_TYPES names it",
+            cause="grant_type_not_open",
         )
 
 
@@ -130,4 +139,6 @@ def _check_size(given: Mapping[str, Any], client: RegisteredClient, max_bytes: i
     kept = {name: value for name, value in given.items() if name in MEMBERS} | {"jwks": client.jwks}
     size = len(json.dumps(kept, ensure_ascii=False).encode())
     if size > max_bytes:
-        raise InvalidClientMetadata(f"the registration has {size} bytes, and at most {max_bytes} are kept")
+        raise InvalidClientMetadata(
+            f"the registration has {size} bytes, and at most {max_bytes} are kept", cause="registration_too_large"
+        )

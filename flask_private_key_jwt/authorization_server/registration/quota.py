@@ -43,6 +43,7 @@ class RegistrationQuota:
             raise TooManyRequests(
                 f"{self._most} clients have registered from {network!r} in this hour (OAUTH2_REGISTRATIONS_PER_HOUR); "
                 "if that is your proxy, the app needs ProxyFix",
+                cause="registrations_address",
                 retry_after_seconds=left,
             )
         site = site_of(address)
@@ -50,7 +51,9 @@ class RegistrationQuota:
             f"registrations\x00{hour}\x00{site}", most=self._most * SITE_FACTOR, until=until
         ):
             reason = f"{self._most * SITE_FACTOR} clients have registered from {site!r} in this hour"
-            raise TooManyRequests(reason, retry_after_seconds=left)
+            raise TooManyRequests(reason, cause="registrations_site", retry_after_seconds=left)
         if not self._counters.take(f"registrations\x00{hour}", most=total, until=until):
             log.error("%d clients have registered openly in this hour: nobody else may until it is over", total)
-            raise TooManyRequests(f"{total} clients have registered in this hour", retry_after_seconds=left)
+            raise TooManyRequests(
+                f"{total} clients have registered in this hour", cause="registrations_total", retry_after_seconds=left
+            )

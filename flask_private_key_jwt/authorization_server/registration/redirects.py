@@ -34,11 +34,15 @@ def check_redirects(client: RegisteredClient, response_types: object) -> None:
     uses_code = CODE_GRANT in client.grant_types
     _check_response_types(response_types, uses_code=uses_code)
     if "refresh_token" in client.grant_types and not uses_code:
-        raise InvalidClientMetadata("grant type 'refresh_token' goes with authorization_code only")
+        raise InvalidClientMetadata(
+            "grant type 'refresh_token' goes with authorization_code only", cause="refresh_token_without_code"
+        )
     native = client.application_type == "native"
     _check_uris(client.redirect_uris, "redirect_uris", native=native, refusal=InvalidRedirectURI)
     if uses_code and not client.redirect_uris:
-        raise InvalidRedirectURI("redirect_uris is missing: authorization_code needs at least one")
+        raise InvalidRedirectURI(
+            "redirect_uris is missing: authorization_code needs at least one", cause="redirect_uris_missing"
+        )
     after_sign_out = client.post_logout_redirect_uris
     _check_uris(after_sign_out, "post_logout_redirect_uris", native=native, refusal=InvalidClientMetadata)
 
@@ -48,9 +52,13 @@ def _check_response_types(given: object, *, uses_code: bool) -> None:
     if given is None:
         return
     if uses_code and given != ["code"]:
-        raise InvalidClientMetadata(f"response_types {str(given)[:100]!r} is not ['code']")
+        raise InvalidClientMetadata(
+            f"response_types {str(given)[:100]!r} is not ['code']", cause="response_types_not_code"
+        )
     if not uses_code and given != []:
-        raise InvalidClientMetadata("response_types is not empty, and none of the grant types has one")
+        raise InvalidClientMetadata(
+            "response_types is not empty, and none of the grant types has one", cause="response_types_without_grant"
+        )
 
 
 def _check_uris(uris: Collection[str], name: str, *, native: bool, refusal: type[InvalidClientMetadata]) -> None:
@@ -58,4 +66,4 @@ def _check_uris(uris: Collection[str], name: str, *, native: bool, refusal: type
         try:
             check_redirect_uri(uri, native=native)
         except ValueError as error:
-            raise refusal(f"{name}: {uri[:200]!r} {error}") from None
+            raise refusal(f"{name}: {uri[:200]!r} {error}", cause=f"{name}_not_accepted") from None

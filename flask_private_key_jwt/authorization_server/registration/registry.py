@@ -46,7 +46,7 @@ class ClientRegistry:
         try:
             self._registrations.add(client)
         except ClientIdTaken:
-            raise _refusal(f"client_id {client.client_id!r} is registered already") from None
+            raise _refusal(f"client_id {client.client_id!r} is registered already", cause="client_id_taken") from None
         return client
 
     def update(self, client_id: str, changes: Mapping[str, Any]) -> RegisteredClient:
@@ -59,7 +59,7 @@ class ClientRegistry:
         :raises StoreUnavailable: The database did not answer.
         """
         if changes.get("client_id", client_id) != client_id:
-            raise _refusal("client_id cannot be changed")
+            raise _refusal("client_id cannot be changed", cause="client_id_fixed")
         return self._change(client_id, lambda _before: changes)
 
     def add_keys(self, client_id: str, jwks: Mapping[str, Any]) -> RegisteredClient:
@@ -114,7 +114,7 @@ class ClientRegistry:
             after = dataclasses.replace(before, registered_by=registered_by, version=new_version())
             if self._registrations.replace(before, after):
                 return after
-        raise _refusal(f"client {client_id!r} is being changed by others; try again")
+        raise _refusal(f"client {client_id!r} is being changed by others; try again", cause="client_contended")
 
     def refetch_keys(self, client_id: str) -> RegisteredClient:
         """Stop using the keys fetched from a client's ``jwks_uri``; the client's next request fetches them again.
@@ -201,15 +201,15 @@ class ClientRegistry:
             after = self.build(merge_metadata(describe_client(before), changes), registered_by=before.registered_by)
             if self._registrations.replace(before, after, at_once=True):
                 return after
-        raise _refusal(f"client {client_id!r} is being changed by others; try again")
+        raise _refusal(f"client {client_id!r} is being changed by others; try again", cause="client_contended")
 
     def _signing_algs(self, client: RegisteredClient) -> Collection[str]:
         alg = client.token_endpoint_auth_signing_alg
         return self._settings.ASSERTION_SIGNING_ALGS if alg is None else (alg,)
 
 
-def _refusal(reason: str) -> InvalidClientMetadata:
+def _refusal(reason: str, *, cause: str) -> InvalidClientMetadata:
     """A refusal whose traceback shows the private reason, because the operator calls the registry, not a client."""
-    error = InvalidClientMetadata(reason)
+    error = InvalidClientMetadata(reason, cause=cause)
     error.add_note(reason)
     return error

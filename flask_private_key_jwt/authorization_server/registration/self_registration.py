@@ -108,10 +108,14 @@ class SelfRegistration:
         if token is None:
             if self._settings.REGISTRATION == "open":
                 return None
-            raise MissingRegistrationToken("no registration token in the Authorization header")
+            raise MissingRegistrationToken(
+                "no registration token in the Authorization header", cause="registration_token_missing"
+            )
         permit = self._tokens.find(token)
         if permit is None:
-            raise InvalidRegistrationToken("the registration token is unknown, used up or expired")
+            raise InvalidRegistrationToken(
+                "the registration token is unknown, used up or expired", cause="registration_token_unusable"
+            )
         return permit
 
     def register(
@@ -140,7 +144,9 @@ class SelfRegistration:
                 client, access_token_digest=token_digest(access_token), spend=partial(self._spend, permit)
             )
         except ClientIdTaken:
-            raise InvalidClientMetadata(f"client_id {client.client_id!r} is registered already") from None
+            raise InvalidClientMetadata(
+                f"client_id {client.client_id!r} is registered already", cause="client_id_taken"
+            ) from None
         by = f"with registration token {permit.id} ({permit.label!r})" if permit else "openly"
         log.info("client %r registered itself %s, for scope %r", client.client_id, by, " ".join(sorted(client.scope)))
         return ManagedClient(client, registration.created_at, access_token)
@@ -152,11 +158,16 @@ class SelfRegistration:
         client. Only the operator may register it.
         """
         if self._settings.CLIENT_ID_METADATA_DOCUMENTS and isinstance(client_id, str) and is_client_id_url(client_id):
-            raise InvalidClientMetadata(f"client_id {client_id[:255]!r} is for the client whose document is there")
+            raise InvalidClientMetadata(
+                f"client_id {client_id[:255]!r} is for the client whose document is there",
+                cause="client_id_of_document",
+            )
 
     def _spend(self, permit: RegistrationToken | None, connection: Connection) -> None:
         if permit is not None and not self._tokens.consume(permit, connection):
-            raise InvalidRegistrationToken("the registration token was used up or expired meanwhile")
+            raise InvalidRegistrationToken(
+                "the registration token was used up or expired meanwhile", cause="registration_token_spent"
+            )
 
     def _scopes_for_new_client(self, permit: RegistrationToken | None, client: RegisteredClient) -> Collection[str]:
         if self._settings.REGISTRATION_SCOPES is not None:
@@ -177,15 +188,22 @@ class SelfRegistration:
         :raises StoreUnavailable: The database did not answer.
         """
         if access_token is None:
-            raise MissingRegistrationToken("no registration access token in the Authorization header")
+            raise MissingRegistrationToken(
+                "no registration access token in the Authorization header", cause="registration_access_token_missing"
+            )
         found = self._registrations.find(client_id) if client_id is not None and is_client_id(client_id) else None
         expected = found.access_token_digest if found else None
         if found is None or expected is None:
-            raise InvalidRegistrationToken(f"client {(client_id or '')[:255]!r} is not one that manages itself")
+            raise InvalidRegistrationToken(
+                f"client {(client_id or '')[:255]!r} is not one that manages itself", cause="client_not_self_managed"
+            )
         if not hmac.compare_digest(expected, token_digest(access_token)):
-            raise InvalidRegistrationToken(f"the registration access token is not that of client {client_id!r}")
+            raise InvalidRegistrationToken(
+                f"the registration access token is not that of client {client_id!r}",
+                cause="registration_access_token_mismatch",
+            )
         if not found.client.enabled:
-            raise InvalidRegistrationToken(f"client {client_id!r} is disabled")
+            raise InvalidRegistrationToken(f"client {client_id!r} is disabled", cause="client_disabled")
         return ManagedClient(found.client, found.created_at, access_token)
 
     def replace(self, managed: ManagedClient, metadata: Mapping[str, Any]) -> ManagedClient:
@@ -197,7 +215,9 @@ class SelfRegistration:
         """
         metadata = without_unset(metadata, keep=("response_types",))
         if "client_id" not in metadata:
-            raise InvalidClientMetadata("client_id is missing", client_id=managed.client.client_id)
+            raise InvalidClientMetadata(
+                "client_id is missing", cause="client_id_missing", client_id=managed.client.client_id
+            )
         wished = with_default_scope(metadata, self._settings)
         return self._change(managed, metadata, lambda _before: wished)
 
@@ -270,7 +290,7 @@ class SelfRegistration:
                 if self._registrations.replace(before, after, keep=_OPERATOR_COLUMNS, renew_keys=renew_keys):
                     log.info("client %r changed its registration", client_id)
                     return dataclasses.replace(managed, client=after)
-            raise TemporarilyUnavailable("the client is being changed by others")
+            raise TemporarilyUnavailable("the client is being changed by others", cause="client_contended")
 
     def _build(self, metadata: Mapping[str, Any], *, registered_by: RegisteredBy) -> RegisteredClient:
         return self._registry.build(
@@ -297,7 +317,7 @@ class SelfRegistration:
         try:
             self._replay.remember([mark for mark in marks if mark not in spent])
         except Replayed as replayed:
-            raise InvalidClientMetadata(f"{MEMBER}: {replayed}") from None
+            raise InvalidClientMetadata(f"{MEMBER}: {replayed}", cause=replayed.cause) from None
         spent.update(marks)
 
     def _uri_of(self, client_id: str) -> str:
@@ -316,8 +336,12 @@ def _narrow(client: RegisteredClient, scopes: Collection[str]) -> RegisteredClie
 def _check_update(sent: Mapping[str, Any], client_id: str) -> None:
     """RFC 7592 §2.2: an update names its own client, and has no member that the server issues."""
     if issued := [name for name in ISSUED_MEMBERS if name in sent]:
-        raise InvalidClientMetadata(f"{issued[0]} is the server's to issue")
+        raise InvalidClientMetadata(f"{issued[0]} is the server's to issue", cause="server_member_sent")
     if not is_unset(sent.get("client_secret")):
-        raise InvalidClientMetadata("client_secret is not one that this server issued: it issues none")
+        raise InvalidClientMetadata(
+            "client_secret is not one that this server issued: it issues none", cause="client_secret_sent"
+        )
     if sent.get("client_id", client_id) != client_id:
-        raise InvalidClientMetadata(f"client_id {str(sent['client_id'])[:255]!r} is not the client's own")
+        raise InvalidClientMetadata(
+            f"client_id {str(sent['client_id'])[:255]!r} is not the client's own", cause="client_id_not_own"
+        )

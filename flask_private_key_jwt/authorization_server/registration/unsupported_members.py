@@ -77,20 +77,29 @@ def check_unsupported(metadata: Mapping[str, Any], *, is_document: bool) -> None
     :raises InvalidClientMetadata: It asks for such a thing; the reason says what is done instead.
     """
     if "software_statement" in metadata:
-        raise UnapprovedSoftwareStatement("a software_statement, whoever signed it: this server trusts no issuer")
+        raise UnapprovedSoftwareStatement(
+            "a software_statement, whoever signed it: this server trusts no issuer", cause="software_statement"
+        )
     _check_subject_type(metadata)
     for name, member in UNSUPPORTED.items():
         if name not in metadata or _is_same(metadata[name], member.same) or (is_document and not member.protects):
             continue
-        raise InvalidClientMetadata(f"{name} {str(metadata[name])[:40]!r} is not supported: {member.instead}")
+        raise InvalidClientMetadata(
+            f"{name} {str(metadata[name])[:40]!r} is not supported: {member.instead}", cause=f"{name}_not_supported"
+        )
 
 
 def _check_subject_type(metadata: Mapping[str, Any]) -> None:
     if metadata.get("subject_type", SUBJECT_TYPE) != SUBJECT_TYPE:
-        raise InvalidClientMetadata(f"subject_type {str(metadata['subject_type'])[:40]!r} is not {SUBJECT_TYPE!r}")
+        raise InvalidClientMetadata(
+            f"subject_type {str(metadata['subject_type'])[:40]!r} is not {SUBJECT_TYPE!r}",
+            cause="subject_type_not_public",
+        )
     if "sector_identifier_uri" in metadata:
         # It is never fetched, because only pairwise subjects need it.
-        raise InvalidClientMetadata("sector_identifier_uri is there, but subject identifiers are public")
+        raise InvalidClientMetadata(
+            "sector_identifier_uri is there, but subject identifiers are public", cause="sector_identifier_uri"
+        )
 
 
 def _is_same(value: object, same: tuple[Any, ...]) -> bool:

@@ -137,7 +137,7 @@ class Logout:
         client = self._find_client(parameters.get("client_id"), hint)
         state = parameters.get("state")
         if state is not None and len(quote_plus(state)) > MAX_STATE_BYTES:
-            raise InvalidRequest(f"state is longer than {MAX_STATE_BYTES} bytes")
+            raise InvalidRequest(f"state is longer than {MAX_STATE_BYTES} bytes", cause="state_too_long")
         return LogoutRequest(
             client=client,
             subject=hint.subject if hint else None,
@@ -169,7 +169,9 @@ class Logout:
         """The client that a request names; ``None`` if it names none. A wrong, unknown or disabled one is refused."""
         if hint is not None and client_id not in (None, hint.client_id):
             raise InvalidRequest(
-                f"id_token_hint was not issued to client_id {str(client_id)[:100]!r}", client_id=hint.client_id
+                f"id_token_hint was not issued to client_id {str(client_id)[:100]!r}",
+                cause="id_token_hint_other_client",
+                client_id=hint.client_id,
             )
         named = hint.client_id if hint else client_id
         if named is None:
@@ -181,8 +183,11 @@ def _check_redirect(uri: str | None, client: RegisteredClient | None) -> str | N
     if uri is None:
         return None
     if client is None:
-        raise UnusableRedirectURI("post_logout_redirect_uri without id_token_hint or client_id: whose is it?")
+        raise UnusableRedirectURI(
+            "post_logout_redirect_uri without id_token_hint or client_id: whose is it?",
+            cause="post_logout_redirect_uri_without_client",
+        )
     if not client.has_post_logout_redirect_uri(uri):
         reason = f"post_logout_redirect_uri {uri[:200]!r} is not registered"
-        raise UnusableRedirectURI(reason, client_id=client.client_id)
+        raise UnusableRedirectURI(reason, cause="post_logout_redirect_uri_not_registered", client_id=client.client_id)
     return uri

@@ -72,9 +72,9 @@ class TokenIntrospector:
         :raises StoreUnavailable: The database did not answer.
         """
         if caller.is_public:
-            raise InvalidClient("a public client may not introspect")
+            raise InvalidClient("a public client may not introspect", cause="public_client_introspects")
         if text is None:
-            raise InvalidRequest("no token")
+            raise InvalidRequest("no token", cause="token_parameter_missing")
         token = self._issued.load(text)
         if isinstance(token, StoredRefreshToken):
             return self._describe_refresh_token(text, token, caller)
@@ -84,11 +84,14 @@ class TokenIntrospector:
         self._issued.check_time(token)
         shown = {name: value for name, value in token.claims.items() if name not in PRIVATE_CLAIMS}
         if not self._may_introspect(caller, shown):
-            raise InactiveToken(f"the access token belongs to client {token.client_id!r}, not for the caller to see")
+            raise InactiveToken(
+                f"the access token belongs to client {token.client_id!r}, not for the caller to see",
+                cause="token_foreign",
+            )
         if self._revocations.is_revoked(token.claims):
-            raise InactiveToken("the access token was revoked")
+            raise InactiveToken("the access token was revoked", cause="token_revoked")
         if not self._clients.is_admitted(token.client_id):
-            raise InactiveToken(f"client {token.client_id!r} is removed or disabled")
+            raise InactiveToken(f"client {token.client_id!r} is removed or disabled", cause="client_gone")
         # Last, because the application's token policy may have set claims of these names.
         return {**shown, "active": True, "token_type": "Bearer" if token.jkt is None else "DPoP"}
 
@@ -97,9 +100,13 @@ class TokenIntrospector:
     ) -> dict[str, Any]:
         granted = stored.granted
         if granted.client_id != caller.client_id:
-            raise InactiveToken(f"the refresh token belongs to client {granted.client_id!r}")
+            raise InactiveToken(
+                f"the refresh token belongs to client {granted.client_id!r}", cause="refresh_token_foreign"
+            )
         if not self._refresh_tokens.is_active(text, stored, caller):
-            raise InactiveToken("the refresh token was replaced or revoked, or belongs to no key any more")
+            raise InactiveToken(
+                "the refresh token was replaced or revoked, or belongs to no key any more", cause="refresh_token_ended"
+            )
         members: dict[str, Any] = {
             "active": True,
             "iss": self._settings.ISSUER,

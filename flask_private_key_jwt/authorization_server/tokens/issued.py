@@ -41,7 +41,7 @@ class IssuedTokens:
             # A JWT always has a dot, a refresh token never.
             return self._load_access_token(text) if "." in text else self._load_refresh_token(text)
         except InvalidToken as refusal:
-            raise InactiveToken(refusal.reason) from None
+            raise InactiveToken(refusal.reason, cause=refusal.cause) from None
 
     def check_time(self, token: AccessToken) -> None:
         """Check that an access token is valid now, by our own clock.
@@ -51,23 +51,25 @@ class IssuedTokens:
         try:
             self._verifier.check_time(token)
         except InvalidToken as refusal:
-            raise InactiveToken(refusal.reason) from None
+            raise InactiveToken(refusal.reason, cause=refusal.cause) from None
         try:
             jose.check_expiry(token.valid_until, now=clock.now(), late=0)  # no allowance for another machine's clock
         except jose.JoseProblem as problem:
-            raise InactiveToken(f"token: {problem}") from None
+            raise problem.as_refusal(InactiveToken, "token") from None
 
     def _load_access_token(self, text: str) -> AccessToken:
         # A token from a machine whose clock is ahead is not valid yet, but it must be possible to revoke it now.
         token = self._verifier.load(text, self._keys)
         if clock.is_over(find_last_use(self._settings, math.ceil(token.valid_until))):
-            raise InvalidToken(f"token: expired, {clock.now() - math.ceil(token.valid_until)} s ago")
+            raise InvalidToken(
+                f"token: expired, {clock.now() - math.ceil(token.valid_until)} s ago", cause="token_expired"
+            )
         return token
 
     def _load_refresh_token(self, text: str) -> StoredRefreshToken:
         stored = self._refresh_tokens.find(text)
         if stored is None:
-            raise InvalidToken("the token is neither a JWT nor a known refresh token")
+            raise InvalidToken("the token is neither a JWT nor a known refresh token", cause="token_unknown")
         if clock.is_over(find_last_use(self._settings, stored.ends_at)):
-            raise InvalidToken("the refresh token is expired")
+            raise InvalidToken("the refresh token is expired", cause="refresh_token_expired")
         return stored

@@ -71,23 +71,27 @@ class RefreshTokens:
         """
         stored = self._store.find(token)
         if stored is None:
-            raise InvalidGrant("the refresh token is unknown or revoked")
+            raise InvalidGrant("the refresh token is unknown or revoked", cause="refresh_token_unknown")
         if stored.granted.client_id != client.client_id:
-            raise InvalidGrant("the refresh token is another client's")
+            raise InvalidGrant("the refresh token is another client's", cause="refresh_token_foreign")
         if clock.is_over(stored.ends_at):
-            raise InvalidGrant("the refresh token is expired")
+            raise InvalidGrant("the refresh token is expired", cause="refresh_token_expired")
         if self._revocations.is_grant_revoked(stored.granted.grant_id):
-            raise InvalidGrant("the refresh token was made of a grant that was just revoked")
+            raise InvalidGrant("the refresh token was made of a grant that was just revoked", cause="grant_revoked")
         if stored.dpop_bound and proof is None:
             # Never a Bearer token from a grant whose tokens were bound (RFC 9700 §2.2).
-            raise InvalidRequest("no DPoP proof, though the grant's tokens are bound")
+            raise InvalidRequest("no DPoP proof, though the grant's tokens are bound", cause="proof_missing_for_grant")
         if _belongs_to_nobody(stored, client):
-            raise InvalidGrant("the refresh token is bound to no key, and the client has become public")
+            raise InvalidGrant(
+                "the refresh token is bound to no key, and the client has become public", cause="refresh_token_unbound"
+            )
         if stored.dpop_jkt is not None and (proof is None or proof.thumbprint != stored.dpop_jkt):
-            raise InvalidGrant("the refresh token is bound to another key")
+            raise InvalidGrant("the refresh token is bound to another key", cause="refresh_token_key_mismatch")
         if stored.used_at is not None and not self._may_be_retried(token, stored):
             self._revocations.revoke_grant(stored.granted.grant_id)
-            raise InvalidGrant("the refresh token was replaced before; the grant is revoked")
+            raise InvalidGrant(
+                "the refresh token was replaced before; the grant is revoked", cause="refresh_token_reused"
+            )
         return stored
 
     def use(self, token: str, stored: StoredRefreshToken, client: RegisteredClient) -> str | None:
@@ -157,7 +161,9 @@ class RefreshTokens:
         for successor in self._derive_successors(token):
             if (stored := self._store.find(successor)) is not None:
                 return successor, stored
-        raise InvalidGrant("the refresh token was replaced, and its successor is unknown")
+        raise InvalidGrant(
+            "the refresh token was replaced, and its successor is unknown", cause="refresh_token_successor"
+        )
 
     def _derive_successors(self, token: str) -> list[str]:
         """The possible successors of *token*, one for each of our secrets, newest first."""

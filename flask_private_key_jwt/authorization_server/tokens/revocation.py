@@ -33,12 +33,14 @@ class TokenRevoker:
         :raises StoreUnavailable: The database did not answer.
         """
         if text is None:
-            raise InvalidRequest("no token")
+            raise InvalidRequest("no token", cause="token_parameter_missing")
         token = self._issued.load(text)
         owner = token.granted.client_id if isinstance(token, StoredRefreshToken) else token.client_id
         if owner != caller.client_id:
             # Anybody can claim to be a public client, and must not learn whether a stolen token is still valid.
-            raise (InactiveToken if caller.is_public else InvalidRequest)(f"the token belongs to client {owner!r}")
+            raise (InactiveToken if caller.is_public else InvalidRequest)(
+                f"the token belongs to client {owner!r}", cause="token_foreign"
+            )
         if isinstance(token, StoredRefreshToken):
             self._revocations.revoke_grant(token.granted.grant_id)
             log.info("client %r revoked the grant %s", caller.client_id, token.granted.grant_id)

@@ -324,7 +324,9 @@ def test_a_newer_document_that_cannot_be_fetched_leaves_the_old_one(documents, s
     assert documents.load(URL) is old
 
 
-@pytest.mark.parametrize("problem", [FetchFailed("status 500, not 200"), FetchRefused("the URL is not https")])
+@pytest.mark.parametrize(
+    "problem", [FetchFailed("status 500, not 200"), FetchRefused("the URL is not https", cause="not_https")]
+)
 def test_the_log_says_why_and_the_exception_does_not(problem, documents, site, caplog):
     site.problem = problem
 

@@ -39,7 +39,9 @@ class SQLAlchemyRevocationStore:
         for _ in range(_ATTEMPTS):
             if self._database.insert(self._insert, values) or self._database.update(self._extend, values):
                 return
-        raise StoreUnavailable("database: the revocation table refuses a row that is not there")
+        raise StoreUnavailable(
+            "database: the revocation table refuses a row that is not there", cause="database_constraint"
+        )
 
     def covers(self, names: Sequence[bytes], *, issued_at: int) -> bool:
         """See :meth:`.revocation_names.RevocationStore.covers`. One SELECT."""

@@ -53,7 +53,7 @@ class SQLAlchemyServerKeyStore:
             return True
         if any(other.slot == key.slot for other in self.load()):
             return False
-        raise StoreUnavailable("database: a constraint refuses the server key")
+        raise StoreUnavailable("database: a constraint refuses the server key", cause="database_constraint")
 
     def change(self, key: StoredKey) -> None:
         """See :meth:`.contracts.ServerKeyStore.change`."""

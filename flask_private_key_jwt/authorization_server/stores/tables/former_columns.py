@@ -144,7 +144,7 @@ def check_gathered(database: Database, table: sa.Table) -> None:
     with database.begin() as connection:
         found = _find_columns(connection, table.name, table.schema)
     if found & FORMER_COLUMNS.keys():
-        raise StoreUnavailable(f"database: {ADVICE}")
+        raise StoreUnavailable(f"database: {ADVICE}", cause="database_not_migrated")
 
 
 def _connect(op: "Operations") -> sa.Connection:
