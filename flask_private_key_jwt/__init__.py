@@ -1,11 +1,11 @@
 """private_key_jwt and DPoP for Flask.
 
-A package is a role on the wire: ``authorization_server`` issues tokens, ``resource_server`` takes them, ``client`` asks
-for them. What two of them need lies beside them. Begin with ``authorization_server/server.py``, the seven steps of a
-token request; ``docs/architecture.md`` has the map.
+Each role has its package: ``authorization_server`` issues tokens, ``resource_server`` accepts them, ``client`` requests
+them. Code that two roles share is in the packages beside them. Start with ``authorization_server/server.py``: it holds
+the seven steps of a token request. ``docs/architecture.md`` has the map.
 
-What an application may import is in the ``__all__`` of this module and of ``errors``, ``signals``, ``client``,
-``resource_server`` and ``replay``, and described in ``docs/api.md``. Everything else may move.
+An application may import the names in ``__all__`` of this module and of ``errors``, ``signals``, ``client``,
+``resource_server`` and ``replay``; ``docs/api.md`` describes them. Everything else may move.
 """
 
 from importlib import import_module
@@ -65,7 +65,7 @@ _HOMES = {
     "note_sign_in": ".authorization_server.endpoints.browser_session",
     "spread_client_metadata": ".authorization_server.stores.tables.former_columns",
 }
-"""Public name -> where it is; loaded when it is asked for (PEP 562): a client's process needs no Flask."""
+"""Public name -> its module, which is imported at first use (PEP 562), because a client's process needs no Flask."""
 
 
 def __getattr__(name: str) -> Any:

@@ -1,8 +1,7 @@
-"""The one reader of URLs (RFC 3986): what it refuses, no part of this package takes for a URL.
+"""The one URL parser of this package (RFC 3986): what it refuses is no URL anywhere in this package.
 
-Readers of URLs disagree about the odd ones, and an attacker lives on that: one checks a host, another connects to
-another. So this one is strict, and does not mend what it reads. What else a URL must be (https, public, registered) is
-the rule of the place that asks.
+Parsers disagree about unusual URLs, and an attacker can use that: one parser checks a host, another connects to a
+different host. So this one is strict, and repairs nothing. Each caller adds its own rules: https, public, registered.
 """
 
 import re
@@ -11,8 +10,8 @@ from ipaddress import IPv6Address
 
 DEFAULT_PORTS = {"http": 80, "https": 443}
 LARGEST_PORT = 65535
-# What a URI is made of (RFC 3986 §2), with whole escapes. No space, quote, backslash, "<" or control character: some
-# readers drop them, some take them for others, and a page would be ended by them.
+# The characters of a URI (RFC 3986 §2), with complete escapes. No space, quote, backslash, "<" or control character:
+# some parsers drop or replace them, and in an HTML page they could end the attribute that holds the URL.
 _TEXT = re.compile(r"(?:[A-Za-z0-9\-._~:/?#\[\]@!$&'()*+,;=]|%[0-9A-Fa-f]{2})*")
 _PARTS = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):(?://([^/?#]*))?([^?#]*)(?:\?([^#]*))?(?:#(.*))?")
 _AUTHORITY = re.compile(r"(\[[^\]]*\]|[^:\[\]]*)(?::(.*))?")
@@ -27,30 +26,30 @@ _PROXIES = ("http", "https", "socks5", "socks5h")
 
 
 class BadURL(ValueError):
-    """A text is not the URL it should be; the message is the end of a sentence about it, and quotes none of it."""
+    """A string is not an acceptable URL. The message is the end of a sentence about it, and quotes none of it."""
 
 
 @dataclass(frozen=True, slots=True)
 class URL:
-    """An absolute URI, taken apart; a URL where it has a host."""
+    """A parsed absolute URI; it is a URL if it has a host."""
 
     scheme: str
     """In lower case."""
     authority: str
-    """Host and port as they are written; empty where there are none, as in ``urn:example:api``."""
+    """Host and port as they are written; empty if there is no host, as in ``urn:example:api``."""
     host: str
-    """In lower case, an IPv6 address without its brackets; empty where there is none."""
+    """In lower case, an IPv6 address without its brackets; empty if there is none."""
     port: int | None
-    """As it is written; ``None``: the scheme's own."""
+    """As it is written; ``None`` means the scheme's default port."""
     path: str
     query: str | None
-    """``None``: there is none, not even an empty one."""
+    """``None`` if there is no query, not even an empty one."""
     fragment: str | None
     """As :attr:`query`."""
 
     @property
     def origin(self) -> str:
-        """Scheme, host and port in one spelling (RFC 6454 §6.2); two URLs with the same one lead to the same server."""
+        """Scheme, host and port, normalized (RFC 6454 §6.2): two URLs with the same origin lead to the same server."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         shown_port = "" if self.port in (None, DEFAULT_PORTS.get(self.scheme)) else f":{self.port}"
         return f"{self.scheme}://{host}{shown_port}"
@@ -66,9 +65,9 @@ class URL:
         return is_loopback_host(self.host)
 
     def check_protected(self) -> None:
-        """Check that nobody on the way can read or change what is sent there: https, or http within this machine.
+        """Check that nobody on the network can read or change what is sent there: https, or http on loopback.
 
-        :raises BadURL: Somebody could.
+        :raises BadURL: The URL is neither.
         """
         if not self.is_web:
             raise BadURL("must be an absolute https URL")
@@ -82,13 +81,13 @@ def is_loopback_host(host: str) -> bool:
 
 
 def read_url(text: str, *, international: bool = False) -> URL:
-    """Take an absolute URI apart.
+    """Parse an absolute URI.
 
-    A user name is refused: it is read as the host, as in ``https://bank.example@evil.example``. An escape in a host is
-    refused: browsers decode it, and show one host and go to another.
+    A user name is refused, because people read it as the host: ``https://bank.example@evil.example``. An escape in the
+    host is refused, because browsers decode it: they show one host and connect to another.
 
-    :param international: Whether the host may hold other letters than ASCII's; the caller has to make A-labels of it.
-    :raises BadURL: It is none, by one of the rules above.
+    :param international: Whether the host may contain non-ASCII letters; the caller must convert them to A-labels.
+    :raises BadURL: *text* is not an absolute URI, or breaks one of these rules.
     """
     if not _TEXT.fullmatch(_BEYOND_ASCII.sub("", text) if international else text):
         raise BadURL("holds a character that no URL has")
@@ -103,7 +102,7 @@ def read_url(text: str, *, international: bool = False) -> URL:
 
 
 def find_url(text: str) -> URL | None:
-    """As :func:`read_url`; ``None`` for what it refuses."""
+    """As :func:`read_url`, but return ``None`` instead of raising."""
     try:
         return read_url(text)
     except BadURL:
@@ -111,19 +110,19 @@ def find_url(text: str) -> URL | None:
 
 
 def find_web_url(text: str) -> URL | None:
-    """As :func:`find_url`; ``None`` also for what is not http or https."""
+    """As :func:`find_url`; ``None`` also for a URL that is not http or https."""
     url = find_url(text)
     return url if url is not None and url.is_web else None
 
 
 def read_proxy_url(text: str) -> URL:
-    """Take the URL of a proxy apart, which may hold a user name and a password; they are not in what is returned.
+    """Parse the URL of a proxy. It may contain a user name and a password; the result does not.
 
-    :raises BadURL: It is none; the message quotes nothing, for it may hold a password.
+    :raises BadURL: It is not the URL of a proxy. The message quotes nothing of it, because it may contain a password.
     """
     bare = _USER.sub("", text, count=1)
     url = find_url(bare)
-    # A slash in a password would make its first half the port, and the user name the host.
+    # With a slash in the password, the user name would be parsed as the host and the start of the password as the port.
     if url is None or not url.host or url.port == 0 or url.scheme not in _PROXIES or "@" in bare:
         raise BadURL("must be the URL of a proxy, such as http://proxy.example:3128")
     return url

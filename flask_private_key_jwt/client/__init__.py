@@ -1,8 +1,8 @@
 """The client's side: get tokens with a signed assertion, send them with a proof. Imports neither Flask nor the server.
 
-What is in ``__all__`` is public. Read in this order: ``auth`` (what a program uses) · ``token_client`` (one token
-request) · ``endpoint_client`` (one authenticated form) · ``assertion`` · ``proofs``. ``introspection`` is for APIs:
-what a token is worth right now. ``authlib_auth`` is for programs on Authlib's client.
+The names in ``__all__`` are public. Read in this order: ``auth`` (what a program uses) · ``token_client`` (one token
+request) · ``endpoint_client`` (one authenticated form) · ``assertion`` · ``proofs``. ``introspection`` is for APIs: is
+a token active right now? ``authlib_auth`` is for programs that use Authlib's clients.
 """
 
 from importlib import import_module
@@ -72,12 +72,12 @@ _HOMES = {
     "generate_key": ".key",
     "load_key": ".key",
 }
-"""Public name -> where it is; loaded when it is asked for (PEP 562)."""
+"""Public name -> its module, which is imported at first use (PEP 562)."""
 
 
 def __getattr__(name: str) -> Any:
     if name == "PrivateKeyJWTClientAuth":
-        # An ImportError: of an AttributeError, "from … import" shows nothing but the missing name.
+        # An ImportError, because "from … import" hides the message of an AttributeError.
         raise ImportError("PrivateKeyJWTClientAuth is called AuthlibClientAuth: import that from here.")
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

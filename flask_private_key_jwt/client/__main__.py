@@ -1,4 +1,4 @@
-"""``python -m flask_private_key_jwt.client keygen``: a client's machine has no Flask app to hang a command on."""
+"""``python -m flask_private_key_jwt.client keygen``: a client's machine has no Flask app for a ``flask`` command."""
 
 import argparse
 import getpass
@@ -19,7 +19,7 @@ PROGRAM = "python -m flask_private_key_jwt.client"
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line.
 
-    :return: The exit code: 0, or 2 with one sentence on standard error.
+    :return: The exit code: 0, or 2 after one sentence on standard error.
     """
     options = build_parser().parse_args(arguments)
     try:
@@ -42,7 +42,7 @@ def build_parser() -> argparse.ArgumentParser:
     keygen.add_argument("--certificate", action="store_true", help="also make a self-signed certificate")
     keygen.add_argument("--common-name", metavar="NAME", help="whom the certificate names (default: the PREFIX)")
     keygen.add_argument("--days", type=int, default=365, metavar="N", help="how long it is valid (default: 365)")
-    # Never on the command line itself, which every user of the machine can read.
+    # Never as an argument: every user of the machine can read the command line.
     password = keygen.add_mutually_exclusive_group()
     password.add_argument("--password", action="store_true", help="encrypt the private key; asks for the password")
     password.add_argument("--password-env", metavar="VARIABLE", help="the same, with the password in the environment")
@@ -91,7 +91,7 @@ def _find_password(options: argparse.Namespace) -> str | None:
 
 
 def _alg_argument(key: jose.PrivateKey) -> str:
-    # A PEM does not say which of an RSA key's algorithms was meant.
+    # A PEM file does not say which algorithm an RSA key is for.
     return "" if load_key(key.as_pem()).alg == key.alg else f", alg={key.alg!r}"
 
 

@@ -21,7 +21,7 @@ class Assertions:
     """The assertions of one client for one authorization server; safe to use from several threads.
 
     :param issuer: The server's issuer identifier.
-    :param audience: Their ``aud`` where it is not the issuer: a URL.
+    :param audience: A URL to use as their ``aud`` instead of the issuer.
     :raises ConfigurationError: An argument is wrong; the message says which and why.
     """
 
@@ -45,7 +45,7 @@ class Assertions:
         self._certificate = None if certificate is None else load_client_certificate(certificate, self.key)
 
     def build(self) -> str:
-        """A new assertion, good for one request."""
+        """A new assertion, for one request."""
         return build_client_assertion(
             self.client_id, self.audience, key=self.key, kid=self._kid, certificate=self._certificate
         )
@@ -61,27 +61,27 @@ def build_client_assertion(
     lifetime: int = LIFETIME_SECONDS,
     typ: str | None = None,
 ) -> str:
-    """Make a new assertion, good for one request (RFC 7523 §3).
+    """Make a new assertion, for one request (RFC 7523 §3).
 
     :param client_id: Its ``iss`` and ``sub``.
-    :param audience: Its ``aud``: the server's issuer. The token endpoint's URL only for a server that insists on it.
-    :param key: What it is signed with.
-    :param kid: The key's name at the server. Default: the ``kid`` of its JWK, else its RFC 7638 thumbprint, which is
-        what ``keygen`` writes; with a *certificate* its SHA-1 thumbprint in upper-case hex, as .NET sends it.
-        ``""`` sends none.
-    :param certificate: The key's certificate (path, PEM or base64 DER); its ``x5t`` goes along (RFC 7515 §4.1.7).
+    :param audience: Its ``aud``: the server's issuer. The token endpoint's URL only for a server that requires it.
+    :param key: The key that signs it.
+    :param kid: The key's name at the server. Default: the ``kid`` of its JWK, else its RFC 7638 thumbprint, which
+        ``keygen`` writes; with a *certificate*, the certificate's SHA-1 thumbprint in upper-case hex, as .NET sends it.
+        ``""`` sends no ``kid``.
+    :param certificate: The key's certificate (path, PEM or base64 DER); its ``x5t`` is sent too (RFC 7515 §4.1.7).
     :param lifetime: ``exp`` minus now, in seconds.
-    :param typ: The media type in the header. None by default: servers should not insist on
-        ``client-authentication+jwt`` (draft-ietf-oauth-rfc7523bis), and some refuse what they do not know.
+    :param typ: The media type in the header. Default: no ``typ``. Servers should not require
+        ``client-authentication+jwt`` (draft-ietf-oauth-rfc7523bis), and some servers refuse a ``typ`` they do not know.
     :raises ConfigurationError: The certificate cannot be used.
     """
-    if not isinstance(certificate, Certificate | None):  # what is loaded already was checked then
+    if not isinstance(certificate, Certificate | None):  # a loaded certificate was checked when it was loaded
         certificate = load_client_certificate(certificate, key)
     now = clock.now()
     claims = {
         "iss": client_id,
         "sub": client_id,
-        "aud": audience,  # a string, never a list: FAPI 2.0 §5.3.2.1 takes nothing else
+        "aud": audience,  # a string, never a list: FAPI 2.0 §5.3.2.1 accepts nothing else
         "jti": secrets.token_urlsafe(24),
         "iat": now,
         "exp": now + lifetime,
@@ -107,8 +107,8 @@ def _check_names(issuer: str, client_id: str) -> None:
 
 
 def _check_audience(audience: str) -> str:
-    # Not the endpoint that the metadata names: a hostile server can name another's endpoint as its own, and would be
-    # handed an assertion that is good there.
+    # The audience is never taken from the metadata. A hostile server could name the endpoint of another server there,
+    # and would get an assertion that is valid at that server.
     if audience in _FORMER_WORDS:
         raise ConfigurationError(
             f"The audience is a URL, not the word {audience!r}: leave it out for the issuer, or give the URL of the "

@@ -1,4 +1,4 @@
-"""Post forms to the endpoints of an authorization server: discovery, a fresh assertion, one bounded exchange."""
+"""Post forms to the endpoints of an authorization server: discovery, a new assertion, one HTTP exchange with limits."""
 
 import time
 from collections.abc import Mapping
@@ -17,28 +17,28 @@ from .proofs import Prover
 Form = list[tuple[str, str]]
 
 _MOVED = (301, 302, 303, 307, 308, 404, 410)
-"""Statuses of an address where the endpoint is no more."""
+"""Status codes which say that the endpoint is no longer at this URL."""
 
 
 class EndpointClient:
-    """One client at one authorization server, whatever it asks there; safe to use from several threads.
+    """One client at one authorization server, for any of its endpoints; safe to use from several threads.
 
     :param issuer: The server's issuer identifier, character by character (RFC 8414 §3.3).
-    :param client_id: As the client is registered there.
-    :param key: What the client signs with: as :func:`~flask_private_key_jwt.client.load_key` takes it.
+    :param client_id: The id under which the client is registered there.
+    :param key: The client's private key, in any form that :func:`~flask_private_key_jwt.client.load_key` accepts.
     :param alg: The algorithm to sign with; default as in :func:`~flask_private_key_jwt.client.load_key`.
-    :param key_password: Of an encrypted PEM or PKCS #12 file.
+    :param key_password: The password of an encrypted PEM or PKCS #12 file.
     :param kid: The key's name at the server; default as in
         :func:`~flask_private_key_jwt.client.build_client_assertion`.
-    :param certificate: The key's certificate (path, PEM or base64 DER), where the server knows the client by one.
-    :param audience: The ``aud`` of the assertions. Default: the issuer. For a server that insists on the older rule
-        (RFC 7523 §3): the URL of its token endpoint, which is then sent to its other endpoints too.
-    :param timeout: Longest wait for the server at each question, discovery included, in seconds.
-    :param proxies: The proxies on the way to the server, as ``requests`` takes them; ``{}``: none. Default: those of
-        the environment (``HTTPS_PROXY``, ``NO_PROXY``). Never for a server on this machine.
+    :param certificate: The key's certificate (path, PEM or base64 DER), if the server identifies the client by one.
+    :param audience: The ``aud`` of the assertions. Default: the issuer. For a server that requires the older rule
+        (RFC 7523 §3): the URL of its token endpoint, which is then the ``aud`` at its other endpoints too.
+    :param timeout: Longest wait for the server in each call, discovery included, in seconds.
+    :param proxies: The proxies to use, in the form that ``requests`` takes; ``{}``: none. Default: those of the
+        environment (``HTTPS_PROXY``, ``NO_PROXY``). Not used for a server on this machine.
     :param ca_bundle: Path of the certificate authorities to trust (PEM). Default: ``REQUESTS_CA_BUNDLE``, else those of
         ``requests``.
-    :raises ConfigurationError: One of these is wrong; the message says which and why.
+    :raises ConfigurationError: An argument is wrong; the message says which and why.
     """
 
     def __init__(
@@ -82,24 +82,24 @@ class EndpointClient:
     def metadata(self) -> ServerMetadata:
         """The server's metadata, fetched at first use.
 
-        :raises DiscoveryError: It could not be had, or is about another issuer.
+        :raises DiscoveryError: It could not be fetched, or is about another issuer.
         """
-        # Read once: another thread may drop it. Of the threads that find none one fetches for all.
+        # Read once: another thread may drop it. Of the threads that find none, one fetches it for all.
         return self._metadata or self._discovery.run(self.issuer, self._discover)
 
     def build_assertion(self) -> str:
-        """A new client assertion for this server, good for one request."""
+        """A new client assertion for this server, for one request."""
         return self._assertions.build()
 
     def _post(
         self, endpoint: FormEndpoint, form: Form, *, assertion: str | None = None, prover: Prover | None = None
     ) -> FetchedAnswer:
-        """Post a form, authenticated as this client (RFC 7523 §2.2), and return the answer, whatever it is.
+        """Post a form, authenticated as this client (RFC 7523 §2.2), and return the answer, success or error.
 
-        :param assertion: To be sent instead of a new one.
-        :param prover: Adds a DPoP proof (RFC 9449 §5).
-        :raises DiscoveryError: The server's metadata could not be had, or names no such endpoint.
-        :raises EndpointError: There was no answer; the class is the endpoint's own.
+        :param assertion: An assertion to send instead of a new one.
+        :param prover: Makes the DPoP proof (RFC 9449 §5), if one is needed.
+        :raises DiscoveryError: The server's metadata could not be fetched, or names no such endpoint.
+        :raises EndpointError: There was no answer; raised as the endpoint's own subclass.
         """
         deadline = time.monotonic() + self._timeout
         url = self.metadata().endpoint(endpoint.member)

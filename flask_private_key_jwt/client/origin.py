@@ -1,11 +1,11 @@
-"""The origin a token belongs to (RFC 6454 §4), and nowhere else."""
+"""The origin that a token may be sent to (RFC 6454 §4)."""
 
 from ..errors import ConfigurationError
 from ..url import BadURL, find_web_url
 
 
 def find_origin(url: str | None) -> str | None:
-    """The origin of *url*; ``None`` when it has none that every reader of URLs agrees on."""
+    """The origin of *url*; ``None`` if :mod:`..url` refuses it, because URL parsers may disagree about it."""
     found = find_web_url(url or "")
     return found.origin if found is not None else None
 
@@ -13,7 +13,7 @@ def find_origin(url: str | None) -> str | None:
 def load_origin(url: str) -> str:
     """The origin that tokens will be sent to.
 
-    :raises ConfigurationError: It is no http(s) URL, or one that would carry tokens in the clear.
+    :raises ConfigurationError: It is not an http(s) URL, or tokens would be sent there unencrypted.
     """
     found = find_web_url(url)
     if found is None:

@@ -19,10 +19,10 @@ REVOCATION = FormEndpoint(
 
 
 def check_revoked(answer: FetchedAnswer, *, token: str) -> None:
-    """Check that the server did its part: 200, whatever the body holds (RFC 7009 §2.2).
+    """Check that the server answered with 200; the body does not matter (RFC 7009 §2.2).
 
-    :param token: What was to be revoked, which no message may hold.
-    :raises RevocationError: It refused.
+    :param token: The token in the request; the message must not contain it.
+    :raises RevocationError: The server refused.
     """
     if answer.status != 200:
         raise REVOCATION.refusal(answer, token=token)

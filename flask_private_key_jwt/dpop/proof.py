@@ -1,4 +1,4 @@
-"""Check a DPoP proof (RFC 9449 §4.3), for both servers alike; build one for a client (§4.2)."""
+"""Check a DPoP proof (RFC 9449 §4.3), at both servers; build one, in a client (§4.2)."""
 
 import hmac
 import math
@@ -21,25 +21,25 @@ _TYPES = frozenset({TYP})
 KEY_CACHE_SIZE = 2048
 KEY_CACHE_BYTES = 1 << 23
 LONGEST_CACHED_HEADER = 2048
-"""A header that is longer than any key needs is not kept: what a process holds is not its sender's to choose."""
-# What a path may hold unescaped (RFC 3986 §3.3). WSGI hands it over decoded, so an app cannot tell "%3A" from ":".
+"""A longer header is not cached: no key needs one, and a sender must not be able to fill the memory."""
+# Characters that a path may contain unescaped (RFC 3986 §3.3). WSGI decodes the path: an app sees ":" for "%3A".
 _LITERAL = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~!$&'()*+,;=:@/")
 _ESCAPE = re.compile(r"%([0-9A-Fa-f]{2})")
 
 
 @dataclass(frozen=True, slots=True)
 class DPoPProof:
-    """A proof that passed every check of RFC 9449 §4.3, but is not spent yet."""
+    """A proof that passed every check of RFC 9449 §4.3, but is not used up yet."""
 
     thumbprint: str
     """RFC 7638 SHA-256 thumbprint of the proof key, base64url: the ``jkt``."""
     marks: tuple[Mark, ...]
-    """What the replay store must remember before the proof counts."""
+    """What the replay store must remember before the proof is accepted."""
 
 
 @dataclass(frozen=True, slots=True)
 class _KnownHeader:
-    """The header of a proof whose signature verified: every proof with the same key has the same."""
+    """The header of a proof whose signature was valid. All proofs of one client with one key have the same header."""
 
     header: jose.Claims
     key: jose.PublicKey
@@ -48,9 +48,9 @@ class _KnownHeader:
 class ProofChecker:
     """Checks proofs for one server.
 
-    :param settings: That server's settings.
-    :param nonces: Its nonces when a proof must carry one, else ``None``.
-    :param server: What stands for it in a mark: see :attr:`.replay.base.Mark.server`.
+    :param settings: The server's settings.
+    :param nonces: The server's nonces if a proof must have one, else ``None``.
+    :param server: The server's name in a mark: see :attr:`.replay.base.Mark.server`.
     """
 
     def __init__(self, settings: SharedSettings, nonces: Nonces | None, *, server: str) -> None:
@@ -62,21 +62,21 @@ class ProofChecker:
         )
 
     def new_nonce(self) -> str | None:
-        """The nonce to hand out with an answer, or ``None`` where none is required (RFC 9449 §8.2)."""
+        """The nonce to send with an answer; ``None`` if proofs need no nonce (RFC 9449 §8.2)."""
         return self._nonces.issue(now=clock.now()) if self._nonces else None
 
     def check(
         self, proof: str, *, method: str, url: str, access_token: str | None = None, jkt: str | None = None
     ) -> DPoPProof:
-        """Check one ``DPoP`` header against the request it came with.
+        """Check one ``DPoP`` header against its request.
 
         :param method: The request's HTTP method.
         :param url: The request's URL by configuration, without query and fragment.
-        :param access_token: At a resource server, the token that came along: ``ath`` must name it.
-        :param jkt: The thumbprint of the key it is bound to. The caller compares it; here it keeps whoever has one
-            token from filling the memory with other keys.
-        :raises InvalidDPoPProof: The proof is malformed, or made for another request or token.
-        :raises UseDPoPNonce: Everything else is right, the nonce is missing, foreign or old.
+        :param access_token: At a resource server, the token of the request: ``ath`` must match it.
+        :param jkt: The thumbprint of the key that the token is bound to. Only a proof of this key is cached, so that
+            the holder of one token cannot fill the memory with other keys. The caller compares the thumbprints.
+        :raises InvalidDPoPProof: The proof is malformed, or was made for another request or token.
+        :raises UseDPoPNonce: Everything else is right, but the nonce is missing, unknown or too old.
         """
         now = clock.now()
         try:
@@ -112,10 +112,10 @@ class ProofChecker:
         return jwt, key
 
     def _check_age(self, claims: jose.Claims, *, now: int) -> tuple[int, int]:
-        """Whether the proof is new, or good at all; returns the first and the last second in which it can be used.
+        """Check the times of a proof; return the first and the last second in which it can be used.
 
-        ``exp`` and ``nbf`` are not asked for, but hold where they are there. A nonce tells the age better than ``iat``,
-        by the client's clock, does (RFC 9449 §11.1).
+        ``exp`` and ``nbf`` are optional, but checked if present. With nonces, ``iat`` does not limit the age: the nonce
+        is by our clock, ``iat`` by the client's (RFC 9449 §11.1).
         """
         skew, lifetime = self._settings.CLOCK_SKEW_SECONDS, self._settings.DPOP_PROOF_LIFETIME_SECONDS
         iat = jose.require_date(claims, "iat")
@@ -126,7 +126,7 @@ class ProofChecker:
         return math.floor(iat) - skew, math.ceil(iat) + lifetime + skew
 
     def _check_nonce(self, claims: jose.Claims, nonces: Nonces, *, now: int) -> tuple[int, int]:
-        """Returns the first and the last second in which the proof can be used."""
+        """Check the nonce of a proof; return the first and the last second in which the proof can be used."""
         nonce = claims.get("nonce")
         if nonce is not None and not isinstance(nonce, str):
             raise InvalidDPoPProof("proof: nonce is not text", cause="proof_nonce_not_text")
@@ -176,10 +176,10 @@ def access_token_hash(access_token: str) -> str:
 
 
 def normalize_htu(url: str) -> str | None:
-    """A URL without query and fragment, normalised as RFC 3986 §6.2.2 and §6.2.3 say; ``None`` if it is none.
+    """A URL without query and fragment, normalized by RFC 3986 §6.2.2 and §6.2.3; ``None`` if it is not http(s).
 
     Scheme and host in lower case, no default port, escapes in upper case and only where needed, ``/`` for an
-    empty path. The path stays case-sensitive; dot segments are not resolved, so they match nothing of ours.
+    empty path. The path stays case-sensitive. Dot segments are not resolved, so such a URL matches no request.
     """
     found = find_web_url(url.partition("#")[0].partition("?")[0])
     if found is None:
@@ -204,10 +204,10 @@ def build_proof(
 ) -> str:
     """Make a proof for one request (RFC 9449 §4.2).
 
-    :param url: The request's URL; query and fragment are cut off.
+    :param url: The request's URL; its query and fragment are removed.
     :param now: ``iat``, in seconds since the epoch.
-    :param access_token: The token the request carries, at a resource server.
-    :param nonce: The newest nonce that server gave.
+    :param access_token: The token of the request, at a resource server.
+    :param nonce: The newest nonce that this server gave.
     """
     claims: dict[str, Any] = {"jti": jti, "htm": method, "htu": url.partition("#")[0].partition("?")[0], "iat": now}
     if access_token is not None:

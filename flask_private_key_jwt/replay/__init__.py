@@ -1,6 +1,6 @@
-"""What may be used once. ``base.py`` has the contract of a replay store; the table names the stores there are.
+"""Remember what may be used only once. ``base.py`` has the contract of a replay store; the table lists the stores.
 
-What is in ``__all__`` is public: it is what a replay store of an application's own needs.
+The names in ``__all__`` are public: an application's own replay store needs them.
 """
 
 from .base import Mark, Replayed, ReplayStore
@@ -12,4 +12,4 @@ REPLAY_STORES = {
     "redis": "flask_private_key_jwt.replay.redis:RedisReplayStore",
     "memory": "flask_private_key_jwt.replay.memory:MemoryReplayStore",
 }
-"""Kind of replay store -> where its class is; loaded only when a setting asks for it."""
+"""Kind of replay store -> its class, which is imported only if a setting selects it."""

@@ -1,7 +1,7 @@
 """The API's side: :class:`ResourceProtector` and :data:`current_token` (RFC 6750, 9068 §4, 9449 §7, 9728).
 
-What is in ``__all__`` is public. Reading order: ``guard.py`` is the table of contents of one request, ``protector.py``
-ties it to Flask.
+The names in ``__all__`` are public. Read ``guard.py`` first: it holds the steps of one request. ``protector.py``
+connects them to Flask.
 """
 
 from importlib import import_module
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 __all__ = ["ResourceProtector", "current_token"]
 
 _HOMES = {"ResourceProtector": ".protector", "current_token": ".admission"}
-"""Public name -> where it is; loaded when it is asked for (PEP 562): importing one file loads no other."""
+"""Public name -> its module, which is imported at first use (PEP 562), so that importing one file imports no other."""
 
 
 def __getattr__(name: str) -> Any:

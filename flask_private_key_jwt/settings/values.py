@@ -1,6 +1,6 @@
-"""Every setting: its name with the unit, its type, its safe default and what it means.
+"""The values that settings may have: the checks, and the names that several settings share.
 
-An application sets them in ``app.config`` as ``OAUTH2_<NAME>``, or in the environment as
+An application sets a setting in ``app.config`` as ``OAUTH2_<NAME>``, or in the environment as
 ``FLASK_OAUTH2_<NAME>`` when it calls ``app.config.from_prefixed_env()``. :func:`.reading.read` checks all of
 them once, at ``init_app``, and freezes the result; nothing else reads ``app.config``.
 """
@@ -23,16 +23,16 @@ ASYMMETRIC_ALGS = (
     "EdDSA",
     "Ed25519",
 )
-"""The signature algorithms this package speaks (RFC 7518 §3.1, RFC 8037 §3.1, RFC 9864 §2.2)."""
+"""The signature algorithms that this package supports (RFC 7518 §3.1, RFC 8037 §3.1, RFC 9864 §2.2)."""
 
 OFFLINE_ACCESS = "offline_access"
-"""The scope that asks for a refresh token (OpenID Connect Core §11); it needs no place in ``OAUTH2_SCOPES``."""
+"""The scope that asks for a refresh token (OpenID Connect Core §11); it need not be in ``OAUTH2_SCOPES``."""
 
 _HOST_NAME = re.compile(r"[a-z0-9-]+(\.[a-z0-9-]+)*")
 _DIGITS = re.compile(r"[0-9]{1,5}")
 
 
-# --- what a value must look like: a check raises ValueError with the end of a sentence ------------------
+# --- the checks: each raises ValueError, whose message is the end of a sentence -------------------------
 def between(low: int, high: int) -> Callable[[int], None]:
     """A check that a number lies between *low* and *high*, both included."""
 
@@ -44,7 +44,7 @@ def between(low: int, high: int) -> Callable[[int], None]:
 
 
 def each_of(allowed: tuple[str, ...]) -> Callable[[tuple[str, ...]], None]:
-    """A check that a list is not empty and holds only *allowed* values."""
+    """A check that a list is not empty and contains only *allowed* values."""
 
     def check(value: tuple[str, ...]) -> None:
         if unknown := [item for item in value if item not in allowed]:

@@ -1,4 +1,4 @@
-"""Tokens whose signature was checked before, so that a token sent a thousand times costs one verification."""
+"""Tokens whose signature was verified before, so that a token sent a thousand times is verified once."""
 
 from collections.abc import Callable
 from hashlib import sha256
@@ -12,16 +12,16 @@ Keys = tuple[PublicKey, ...]
 """The keys of an issuer."""
 CAPACITY = 2048
 MAX_BYTES = 1 << 24
-"""What all that is kept may take."""
+"""Largest total size of what is kept, in bytes."""
 GROWTH = 8
-"""What a token takes once it is read, for each byte of it."""
+"""Assumed memory of a parsed token, in bytes for each byte of the token."""
 
 
 class VerifiedTokens(Generic[T]):
-    """What verified tokens said; least recently used out. Refused tokens are never kept.
+    """The content of verified tokens; the one used longest ago is dropped first. Refused tokens are never kept.
 
-    A token counts only together with the set of keys it was verified with: when the issuer's keys change, everything
-    is verified anew, and a withdrawn key stops working.
+    Each entry holds the set of keys that verified the token. When the issuer's keys change, every token is verified
+    again, so a withdrawn key stops working.
 
     :param capacity: Most tokens that are kept.
     """
@@ -30,9 +30,9 @@ class VerifiedTokens(Generic[T]):
         self._entries: BoundedCache[bytes, tuple[Keys, T]] = BoundedCache(max_entries=capacity, max_bytes=MAX_BYTES)
 
     def find(self, token: str, load_keys: Callable[[], Keys]) -> T | None:
-        """What *token* says, if it was verified before with the keys that count now.
+        """The content of *token*, if it was verified before with the current keys.
 
-        :param load_keys: Gives those; not called for a token that is new here.
+        :param load_keys: Returns the current keys; not called for an unknown token.
         """
         name = _digest(token)
         entry = self._entries.get(name)
@@ -45,10 +45,10 @@ class VerifiedTokens(Generic[T]):
         return entry[1]
 
     def add(self, token: str, keys: Keys, value: T) -> None:
-        """Keep what *token* says. Only for a token that was verified with *keys*."""
+        """Keep the content of *token*, which must have been verified with *keys*."""
         self._entries.keep(_digest(token), (keys, value), weight=GROWTH * len(token))
 
 
 def _digest(token: str) -> bytes:
-    # The digest, not the token: no copy of a credential lies about, and look-up time says nothing about it.
+    # The digest, not the token: no copy of the token stays in memory, and the look-up time reveals nothing about it.
     return sha256(token.encode("utf-8", "surrogatepass")).digest()

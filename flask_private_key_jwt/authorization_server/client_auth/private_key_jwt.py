@@ -101,15 +101,14 @@ class PrivateKeyJWTAuthentication:
 
     def _load_client(self, claims: jose.Claims, request: FormRequest) -> RegisteredClient:
         """RFC 7523 §3, items 1 and 2: ``iss`` and ``sub`` are the client_id of a registered client."""
-        for name in ("iss", "sub"):
-            jose.require_text(claims, name)
-        if claims["iss"] != claims["sub"]:
+        issuer, subject = jose.require_text(claims, "iss"), jose.require_text(claims, "sub")
+        if issuer != subject:
             raise jose.JoseProblem(
-                f"iss {_short(claims['iss'])} is not sub {_short(claims['sub'])}", cause="iss_not_sub"
+                f"iss {jose.shorten(issuer)} is not sub {jose.shorten(subject)}", cause="iss_not_sub"
             )
-        if (client_id := request.get("client_id")) not in (None, claims["sub"]):
+        if (client_id := request.get("client_id")) not in (None, subject):
             raise InvalidClient(
-                f"client_id {_short(client_id)} is not the assertion's sub {_short(claims['sub'])}",
+                f"client_id {jose.shorten(client_id)} is not the assertion's sub {jose.shorten(subject)}",
                 cause="client_id_mismatch",
             )
         try:
@@ -139,18 +138,15 @@ class PrivateKeyJWTAuthentication:
         """
         values = jose.require_audience(jwt.claims)
         strict = self._settings.PROFILE == "fapi2"
-        if strict and not isinstance(given, str):
+        if strict and not isinstance(jwt.claims["aud"], str):
             raise jose.JoseProblem("aud is not a string", cause="aud_not_text")  # FAPI 2.0 Security Profile §5.3.2.1
-        values = given if isinstance(given, list) else [given]
         accepted = {self._settings.ISSUER}
         if self._may_name_endpoints(client) and not strict and jwt.typ != EXPLICIT_TYPE:
             accepted |= {self._token_url, request.url}
         elif len(values) != 1:
             raise jose.JoseProblem("aud is not exactly one value", cause="aud_not_one")
-        if "aud" not in jwt.claims:
-            raise jose.JoseProblem("missing claim 'aud'", cause="aud_missing")
-        if not values or any(not isinstance(value, str) or value not in accepted for value in values):
-            raise jose.JoseProblem(f"aud {str(given)[:200]!r} is not {sorted(accepted)}", cause="aud")
+        if not values or not accepted.issuperset(values):
+            raise jose.JoseProblem(f"aud {jose.shorten(jwt.claims['aud'])} is not {sorted(accepted)}", cause="aud")
 
     def _may_name_endpoints(self, client: RegisteredClient) -> bool:
         for_all = self._settings.ASSERTION_AUDIENCE == "compatibility" and client.is_vouched_for(self._settings)
