@@ -1,4 +1,4 @@
-"""The connection for a statement: from the engine's pool, or for an SQLite file one that is kept outside the pool."""
+"""Where a statement gets its connection: from the engine's pool, or one of its own on an SQLite file."""
 
 import os
 from contextlib import AbstractContextManager, nullcontext
@@ -15,41 +15,41 @@ from .engine import SLACK_SECONDS, TIMEOUT_SECONDS, wait_for_writers
 from .engine_deadline import EngineDeadline
 
 _PATIENCE = "flask_private_key_jwt.patience"
-"""Key in ``info`` of a kept connection: how long its statements wait for another writer, in seconds."""
+"""Where a kept connection notes how long its statements wait for another writer, in seconds."""
 
 
 class Connections(Protocol):
-    """Lends connections of one engine, each to one thread at a time. Raises errors of the driver and of SQLAlchemy."""
+    """Lends connections of one engine, each to one thread at a time. Errors are the driver's and SQLAlchemy's."""
 
     needs_commit: bool
     """Whether a statement that writes must be followed by COMMIT."""
     writing: AbstractContextManager[None]
-    """A writer must hold it from before :meth:`take` until after :meth:`give_back`."""
+    """Held from before :meth:`take` until after :meth:`give_back` by whoever writes."""
     need_watch: bool
-    """Whether a statement could wait for ever, because there is a server that may not answer."""
+    """Whether a server may leave them waiting for ever."""
 
     def take(self) -> PoolProxiedConnection:
         """A connection without an open transaction."""
 
     def give_back(self, connection: PoolProxiedConnection) -> None:
-        """Take *connection* back, valid or not, and roll back its open transaction, if there is one."""
+        """Take *connection* back, valid or not, and roll back whatever it still holds."""
 
 
 def lend_connections(engine: Engine, deadline: EngineDeadline) -> Connections:
-    """The cheapest way to get connections that *engine* allows.
+    """The cheapest way to a connection that *engine* allows.
 
-    :param deadline: The deadline of this engine.
+    :param deadline: Of this engine.
     """
     if engine.dialect.name == "postgresql":
         return AutocommitConnections(engine)
-    # An SQLite database in memory exists only in its one connection; NullPool means a new connection each time.
+    # An SQLite database in memory lives in its one connection; NullPool asks for a fresh one each time.
     if engine.dialect.name == "sqlite" and isinstance(engine.pool, QueuePool):
         return KeptConnections(engine, deadline)
     return PooledConnections(engine)
 
 
 class PooledConnections:
-    """Connections from the engine's pool, a new one for each statement.
+    """Connections from the engine's own pool, for each statement anew.
 
     :param engine: The application's engine.
     """
@@ -76,10 +76,10 @@ class PooledConnections:
 
 
 class AutocommitConnections(PooledConnections):
-    """Pooled connections to PostgreSQL in autocommit mode, where each statement is a transaction.
+    """Pooled connections to PostgreSQL, where one statement is a transaction by itself.
 
-    This saves BEGIN and COMMIT, two of three round trips. SQLite would gain nothing, and on MySQL the switch to
-    autocommit itself costs a round trip.
+    That spares BEGIN and COMMIT, two of three round trips. SQLite would gain nothing, and MySQL has to ask the
+    server for the switch.
     """
 
     needs_commit = False
@@ -89,7 +89,7 @@ class AutocommitConnections(PooledConnections):
         connection = super().take()
         assert connection.dbapi_connection is not None
         try:
-            connection.commit()  # a "connect" listener of the application may have begun a transaction
+            connection.commit()  # what a "connect" listener of the application may have begun
             self._engine.dialect.set_isolation_level(connection.dbapi_connection, "AUTOCOMMIT")
         except self._engine.dialect.loaded_dbapi.Error as error:
             drop_if_dead(error, connection, self._engine)
@@ -109,13 +109,13 @@ class AutocommitConnections(PooledConnections):
 
 
 class KeptConnections:
-    """Connections to an SQLite file that do not go back to the pool, because that costs as much as the statement.
+    """Connections to an SQLite file that never go back to the pool, which costs as much as the statement does.
 
-    The connection used last is lent first: it still has its prepared statements, and its pages unless another
-    connection wrote. There are never more than the threads that used one at the same time; each is an open file.
+    The one used last is lent first: it still has its prepared statements, and its pages unless another one wrote.
+    There are at most as many as threads have asked at once, each an open file.
 
     :param engine: The application's engine; its ``dispose()`` closes them.
-    :param deadline: The deadline of this engine.
+    :param deadline: Of this engine.
     """
 
     needs_commit = True
@@ -136,7 +136,7 @@ class KeptConnections:
         left = seconds_left(TIMEOUT_SECONDS)
         self._leave_inherited()
         try:
-            connection = self._idle.pop()  # atomic, so that two threads never get the same connection
+            connection = self._idle.pop()  # one step, so that two threads never get the same
         except IndexError:
             connection = self._open()
         info = connection.info
@@ -146,19 +146,19 @@ class KeptConnections:
         return connection
 
     def _open(self) -> PoolProxiedConnection:
-        with self._deadline.watching():  # all places of the pool may be taken
+        with self._deadline.watching():  # the pool may have no place
             connection = self._engine.raw_connection()
         connection.detach()
         return connection
 
     def _leave_inherited(self) -> None:
-        """Set inherited connections aside after a fork: SQLite allows neither to use nor to close them in the child."""
+        """SQLite forbids using a connection on the other side of a fork, and closing it: keep it, unused."""
         if self._process == os.getpid():
             return
         with self._fork_lock:
             if self._process != os.getpid():
                 self._inherited += self._idle
-                self.writing = OneWriter()  # a thread of the parent, not in the child, may have held the old one
+                self.writing = OneWriter()  # a thread that the child has not may have held the other one
                 self._idle, self._process = [], os.getpid()
 
     def give_back(self, connection: PoolProxiedConnection) -> None:
@@ -180,9 +180,9 @@ class KeptConnections:
 
 
 class OneWriter:
-    """Lets one thread write at a time, as an SQLite file requires, and wakes the next thread at once.
+    """Lets one thread write at a time, as an SQLite file does, but wakes the next at once.
 
-    SQLite itself sleeps between attempts; with many threads that doubles the time of a request.
+    SQLite itself sleeps and tries again: with many threads that doubles the time of a request.
     """
 
     def __init__(self) -> None:
@@ -191,7 +191,7 @@ class OneWriter:
     def __enter__(self) -> None:
         if self._lock.acquire(blocking=False):
             return
-        # The thread that holds the lock may be waiting for a writer in another process.
+        # Whoever holds it may itself wait for a writer in another process.
         left = seconds_left(TIMEOUT_SECONDS)
         if not self._lock.acquire(timeout=left):
             raise StoreUnavailable(f"database: other threads have been writing for {left:.3g} s")
@@ -201,8 +201,7 @@ class OneWriter:
 
 
 def drop_if_dead(error: BaseException, connection: PoolProxiedConnection, engine: Engine) -> None:
-    """After a lost connection, drop the engine's idle connections too: they are lost as well, and each would cause a
-    503."""
+    """After a lost connection, drop the engine's idle ones too: they are lost as well, and each costs a 503."""
     driver_connection = connection.dbapi_connection
     if isinstance(error, engine.dialect.loaded_dbapi.Error) and engine.dialect.is_disconnect(
         error, driver_connection, None

@@ -27,17 +27,17 @@ from .missing_tables import ADVICE, is_about_missing_tables
 from .socket_watch import Watch
 
 EngineSource = Callable[[], Engine]
-"""Returns the engine; called once, at first use, so it may need an application context that exists only then."""
+"""Gives the engine; asked once, at first use, so it may need an application context that exists only then."""
 
 MAX_COMPILED = 200
-"""Most compiled statements that are kept. There are fewer: each statement is built once, together with its store."""
+"""Most statements that are kept compiled. There are fewer: each is built once, when its store is."""
 _MESSAGE_CHARACTERS = 200
 
 
 class Database:
-    """Runs statements for one application's engine, each in its own short transaction.
+    """Runs statements for one application's engine, each in a short transaction of its own.
 
-    :param engine_source: Returns the engine, at first use.
+    :param engine_source: Gives the engine at first use.
     """
 
     def __init__(self, engine_source: EngineSource) -> None:
@@ -53,9 +53,9 @@ class Database:
         return self._opened().engine
 
     def fetch(self, statement: ClauseElement, values: Mapping[str, object]) -> tuple[Any, ...] | None:
-        """The first row of a SELECT, with the driver's own types: SQLite and MySQL have no booleans.
+        """The first row of a SELECT, as the driver gives it: SQLite and MySQL have no booleans.
 
-        :param statement: The same object each time, because its compiled form is cached.
+        :param statement: Built once and given again each time: it is kept, compiled.
         :param values: The statement's parameters, by name.
         :raises StoreUnavailable: The database did not answer.
         """
@@ -79,7 +79,7 @@ class Database:
         return rows
 
     def update(self, statement: ClauseElement, values: Mapping[str, object]) -> int:
-        """Run one UPDATE and return how many rows it matched.
+        """Run one UPDATE and return how many rows it found.
 
         :raises StoreUnavailable: The database did not answer.
         """
@@ -94,7 +94,7 @@ class Database:
         return found
 
     def insert(self, statement: ClauseElement, values: Mapping[str, object]) -> bool:
-        """Run one INSERT; ``False`` if a constraint refused it, and nothing was written.
+        """Run one INSERT; ``False`` when a constraint refused it and nothing was written.
 
         :raises StoreUnavailable: The database did not answer.
         """
@@ -112,7 +112,7 @@ class Database:
 
     @contextmanager
     def begin(self) -> Iterator[Connection]:
-        """A Core transaction, for statements that are not on the hot path.
+        """A Core transaction, for what is not on the hot path.
 
         :raises StoreUnavailable: The database did not answer, or refused.
         """
@@ -153,7 +153,7 @@ class Database:
 
 @dataclass(frozen=True, slots=True)
 class _Open:
-    """The parts of a :class:`Database` that exist once its engine is known."""
+    """What a database has once its engine is there."""
 
     engine: Engine
     deadline: EngineDeadline
@@ -161,7 +161,7 @@ class _Open:
 
 
 class _Borrowed:
-    """A connection for one ``with`` block; handles errors in the block.
+    """A connection for the length of a ``with`` block, and what an error in the block means for it.
 
     Not a generator with ``@contextmanager``: that costs as much as taking the connection.
     """
@@ -183,7 +183,7 @@ class _Borrowed:
             if self._watch is not None:
                 watch_connection(self._watch, self._connection)
         except BaseException as error:
-            if self._connection is not None:  # it is not watched, so it cannot be used
+            if self._connection is not None:  # nobody watches over it
                 self._connection.invalidate()
                 self.connections.give_back(self._connection)
             raise self._refusal(error) or error from None
@@ -207,11 +207,11 @@ class _Borrowed:
         if isinstance(error, (self._engine.dialect.loaded_dbapi.Error, SQLAlchemyError)):
             drop_if_dead(error, connection, self._engine)
         else:
-            # Interrupted between question and answer (a worker's timeout): nobody may read the rest of the answer.
+            # Stopped in mid-conversation (a worker's timeout): nobody may read the rest of the answer.
             connection.invalidate()
 
     def _refusal(self, error: BaseException | None) -> StoreUnavailable | None:
-        """End the watch, and return the exception to raise instead of *error*, if any."""
+        """End the watch; what to raise in the place of *error*, if anything."""
         late = None if self._watch is None else self._deadline.end(self._watch)
         if error is None:
             return late
@@ -222,7 +222,7 @@ class _Borrowed:
 
 @contextmanager
 def _bounded(connection: Connection, watch: Watch | None) -> Iterator[None]:
-    """Let statements on *connection* wait no longer than *watch* allows."""
+    """Let what is asked over *connection* wait no longer than *watch* does."""
     if watch is None:
         yield
     elif connection.dialect.name == "sqlite":
@@ -236,7 +236,7 @@ def _bounded(connection: Connection, watch: Watch | None) -> Iterator[None]:
 def _unavailable(error: Exception, engine: Engine) -> StoreUnavailable:
     """Name the cause without SQL, parameters or the password."""
     cause = error.orig if isinstance(error, DBAPIError) and error.orig is not None else error
-    # Only the first line: PostgreSQL quotes the row in the others.
+    # PostgreSQL's further lines quote the row.
     message = next(iter(str(cause).splitlines()), "")[:_MESSAGE_CHARACTERS]
     if password := engine.url.password:
         message = message.replace(str(password), "***")

@@ -1,4 +1,4 @@
-"""SQLAlchemy engines: make one for the replay store, and switch SQLite to WAL mode."""
+"""SQLAlchemy engines: one of the replay store's own, and SQLite in WAL mode."""
 
 import logging
 import os
@@ -22,24 +22,23 @@ log = logging.getLogger("flask_private_key_jwt")
 TIMEOUT_SECONDS = 5
 """Outside a request: longest wait on SQLite for another writer."""
 COMMAND_TIMEOUT_SECONDS = 30
-"""Outside a request: longest wait for the replay database's server, if its driver has such a limit. It equals the
-largest ``OAUTH2_STORE_TIMEOUT_SECONDS``."""
+"""Outside a request: longest wait for a server of our own, where its driver can be told. The longest that
+``OAUTH2_STORE_TIMEOUT_SECONDS`` can be."""
 
 
 PREPARE = "prepare_threshold"
 """Query parameter: after how many uses psycopg prepares a statement on the server; ``none``: never."""
 SWITCH_SECONDS, SWITCH_PAUSE_SECONDS = 0.2, 0.01
-"""How long to try to switch an SQLite file to WAL while another process switches it, and the pause between attempts."""
+"""How long to try to switch an SQLite file to WAL that others are switching, and the pause between two attempts."""
 SLACK_SECONDS = 0.5
-"""On SQLite, how much longer than its budget a request may wait for another writer. Below this, the connection's limit
-is not changed, because changing it costs a statement."""
+"""On SQLite, how much longer than its budget a request may wait for another writer: to say it costs a statement."""
 
 
 def open_engine(text: str) -> Engine:
-    """Make an engine for a SQLAlchemy URL; it does not connect yet.
+    """Make an engine of our own for a SQLAlchemy URL; nothing is connected yet.
 
     :raises ConfigurationError: The URL is malformed, its driver is not installed, or it names a database
-        in memory, where each thread would see its own database.
+        in memory, which each thread would have for itself.
     """
     url = _parse(text)
     options: dict[str, Any] = {}
@@ -61,14 +60,14 @@ def open_engine(text: str) -> Engine:
 
 
 def _read_query(url: URL) -> tuple[URL, dict[str, Any]]:
-    """The URL without our own query parameter, and further arguments for the driver.
+    """The URL, and what to give the driver besides what its query says.
 
-    No start-up parameters (PostgreSQL's ``options``): PgBouncer refuses connections that have any.
+    No start-up parameters (PostgreSQL's ``options``): PgBouncer refuses connections that bring any.
     """
     limits = wait_limits(url.get_driver_name(), COMMAND_TIMEOUT_SECONDS)
     arguments: dict[str, Any] = {name: value for name, value in limits.items() if name not in url.query}
     if (threshold := url.query.get(PREPARE)) is not None:
-        # psycopg needs a number or None; SQLAlchemy would pass the string.
+        # psycopg takes a number or None, and SQLAlchemy would give it the string.
         if threshold != "none" and not (isinstance(threshold, str) and threshold.isdecimal()):
             raise ConfigurationError(f"OAUTH2_REPLAY_STORE: {PREPARE} is neither a number nor none.")
         arguments[PREPARE] = None if threshold == "none" else int(threshold)
@@ -86,7 +85,7 @@ def _parse(text: str) -> URL:
 
 
 def _check_folder(path: str) -> None:
-    """Check now, at the start, that SQLite can create the file: it creates a missing file, but no missing folder."""
+    """SQLite makes a file that is missing, but no folder: better said at the start than at each request."""
     if path.startswith("file:"):  # SQLite's own kind of URL
         return
     file = Path(path).absolute()
@@ -103,22 +102,22 @@ def _check_folder(path: str) -> None:
 def use_wal(engine: Engine) -> None:
     """Switch an SQLite database to WAL: writers no longer wait for readers, nor for the disk at each commit.
 
-    Committed data survives the end of a process; after a power loss the last commits may be missing
-    (``synchronous=NORMAL``). Other databases, and SQLite databases in memory, are not changed. A second call does
-    nothing.
+    A committed mark survives the death of a process; after a power loss the last ones may be missing
+    (``synchronous=NORMAL``). Any other database is left alone, a second call changes nothing, and a
+    database in memory stays as it is.
     """
     if engine.dialect.name == "sqlite" and not event.contains(engine, "connect", _set_wal):
         event.listen(engine, "connect", _set_wal)
 
 
 def wait_for_writers(connection: PoolProxiedConnection, seconds: float) -> None:
-    """Let statements on this SQLite connection wait at most *seconds* for another writer."""
+    """Let statements on this SQLite connection wait so long for another writer, and no longer."""
     connection.execute(f"PRAGMA busy_timeout = {max(int(seconds * 1000), 1)}")
 
 
 @contextmanager
 def waiting_for_writers(connection: PoolProxiedConnection, seconds: float) -> Iterator[None]:
-    """The same for a block, unless the connection's limit is lower already."""
+    """The same for a block, unless the connection waits less anyway."""
     before: float = connection.execute("PRAGMA busy_timeout").fetchone()[0] / 1000
     if before <= seconds + SLACK_SECONDS:
         yield
@@ -136,16 +135,13 @@ def _set_wal(connection: sqlite3.Connection, _record: object) -> None:
     if cursor.execute("PRAGMA busy_timeout").fetchone()[0] < TIMEOUT_SECONDS * 1000:
         cursor.execute(f"PRAGMA busy_timeout = {TIMEOUT_SECONDS * 1000}")
     if _switch_to_wal(cursor):
-        # Without WAL, NORMAL could damage the file.
+        # Only in WAL is NORMAL safe for the file itself.
         cursor.execute("PRAGMA synchronous = NORMAL")
     cursor.close()
 
 
 def _switch_to_wal(cursor: sqlite3.Cursor) -> bool:
-    """Try to switch; return whether the database is in WAL now.
-
-    While another process is switching, SQLite refuses instead of waiting, so this tries again.
-    """
+    """Whether the database is in WAL now. While another process is switching it, SQLite refuses and does not wait."""
     give_up = monotonic() + SWITCH_SECONDS
     while True:
         try:
@@ -154,5 +150,5 @@ def _switch_to_wal(cursor: sqlite3.Cursor) -> bool:
             if "locked" in str(error) and monotonic() < give_up:
                 sleep(SWITCH_PAUSE_SECONDS)
                 continue
-            log.info("SQLite does not switch to WAL: %s", error)  # for example, the file is read-only
+            log.info("SQLite does not switch to WAL: %s", error)  # a read-only file, for one
         return bool(cursor.execute("PRAGMA journal_mode").fetchone()[0] == "wal")
