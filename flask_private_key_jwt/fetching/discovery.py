@@ -1,4 +1,4 @@
-"""Fetch and check a server's metadata (RFC 8414) and its keys (RFC 7517 §5); the client and the API share it."""
+"""Fetch and check a server's metadata (RFC 8414) and its keys (RFC 7517 §5), for the client and for an API."""
 
 import logging
 import time
@@ -18,16 +18,16 @@ from .outbound import USUAL, Outbound
 log = logging.getLogger("flask_private_key_jwt")
 
 MAX_KEYS = 100
-"""How many entries of a JWK Set are looked at."""
+"""How many entries of a JWK Set are read."""
 
 _OAUTH = "/.well-known/oauth-authorization-server"
 _OPENID = "/.well-known/openid-configuration"
 
 
 class DiscoveryError(requests.RequestException):
-    """A server's metadata or keys could not be had or must not be used; the message says which and why.
+    """A server's metadata or keys could not be fetched, or must not be used; the message says which and why.
 
-    :param reference: The ``Error-Reference`` of its answer, by which its operator finds the reason in the log.
+    :param reference: The answer's ``Error-Reference``, if it has one: the id of the reason in the server's log.
     """
 
     def __init__(self, reason: str, *, reference: str | None = None) -> None:
@@ -38,16 +38,16 @@ class DiscoveryError(requests.RequestException):
 
 @dataclass(frozen=True, slots=True)
 class ServerMetadata:
-    """A metadata document that is really about the issuer it was fetched for (RFC 8414 §3.3)."""
+    """A metadata document, checked to be about the issuer it was fetched for (RFC 8414 §3.3)."""
 
     issuer: str
-    """Who issues tokens there (RFC 8414 §2)."""
+    """The server's issuer identifier (RFC 8414 §2)."""
     raw: Mapping[str, Any] = field(repr=False)
-    """The whole document, as it came."""
+    """The whole document, unchanged."""
 
     @property
     def token_endpoint(self) -> str:
-        """Where tokens are asked for.
+        """The URL of the token endpoint.
 
         :raises DiscoveryError: As :meth:`endpoint`.
         """
@@ -55,16 +55,16 @@ class ServerMetadata:
 
     @property
     def jwks_uri(self) -> str:
-        """Where the server's keys are.
+        """The URL of the server's keys.
 
         :raises DiscoveryError: As :meth:`endpoint`.
         """
         return self.endpoint("jwks_uri")
 
     def endpoint(self, name: str) -> str:
-        """The URL that the member *name* holds (RFC 8414 §2).
+        """The URL in the member *name* (RFC 8414 §2).
 
-        :raises DiscoveryError: The server names none, or one that is not https (http on loopback only).
+        :raises DiscoveryError: There is no such member, or it is not an https URL (http on loopback only).
         """
         url = self.raw.get(name)
         if not isinstance(url, str) or is_unset(url):
@@ -75,14 +75,14 @@ class ServerMetadata:
 
 
 def fetch_metadata(issuer: str, *, timeout: float = TIMEOUT_SECONDS, outbound: Outbound = USUAL) -> ServerMetadata:
-    """Fetch and check the metadata of *issuer*: at its RFC 8414 location, or else at OpenID's.
+    """Fetch and check the metadata of *issuer*: at its RFC 8414 location, or else at that of OpenID Connect.
 
-    "Not here" is said in many ways (400, 401, 403, 404, a redirect, a page), so any answer that is not the document
-    leads to the second location, where the same checks hold.
+    Servers say "not here" in many ways (400, 401, 403, 404, a redirect, a page). So after any answer that is not the
+    document, the second location is tried, with the same checks.
 
-    :param timeout: Longest wait, in seconds, all of it included, the second location too.
-    :param outbound: The way to the server.
-    :raises DiscoveryError: No document, not JSON, too large, or one about another issuer (RFC 8414 §3.3).
+    :param timeout: Longest wait for both locations together, in seconds.
+    :param outbound: The proxy and the certificate authorities to use.
+    :raises DiscoveryError: There is no document, or it is not JSON, too large, or about another issuer (RFC 8414 §3.3).
     """
     try:
         https_url(issuer)
@@ -103,18 +103,21 @@ def fetch_metadata(issuer: str, *, timeout: float = TIMEOUT_SECONDS, outbound: O
 
 
 def metadata_locations(issuer: str) -> tuple[str, str]:
-    """Where the metadata of *issuer* may be: RFC 8414 §3.1 inserts before the path, OpenID Discovery §4.1 appends."""
+    """The two URLs where the metadata of *issuer* may be.
+
+    RFC 8414 §3.1 inserts the well-known part before the issuer's path, OpenID Connect Discovery §4.1 appends it.
+    """
     url = read_url(issuer)
     origin, path = f"{url.scheme}://{url.authority}", url.path.rstrip("/")
     return f"{origin}{_OAUTH}{path}", f"{origin}{path}{_OPENID}"
 
 
 def fetch_jwks(uri: str, *, timeout: float = TIMEOUT_SECONDS, outbound: Outbound = USUAL) -> tuple[jose.PublicKey, ...]:
-    """Fetch a JWK Set (RFC 7517 §5), in its order; entries that are no signature key of ours are left out.
+    """Fetch a JWK Set (RFC 7517 §5) and return its keys in their order, without keys that are not supported.
 
-    :param timeout: Longest wait, in seconds, all of it included.
-    :param outbound: The way to the server.
-    :raises DiscoveryError: No set, not JSON or too large.
+    :param timeout: Longest wait for the whole answer, in seconds.
+    :param outbound: The proxy and the certificate authorities to use.
+    :raises DiscoveryError: There is no JWK Set, or it is not JSON or too large.
     """
     if not _is_safe_url(uri):
         raise DiscoveryError(f"The keys at {uri[:200]!r} are not fetched: the address must be https.")
@@ -133,7 +136,7 @@ def fetch_jwks(uri: str, *, timeout: float = TIMEOUT_SECONDS, outbound: Outbound
 def _read_metadata(answer: FetchedAnswer, issuer: str, url: str) -> ServerMetadata:
     document = _load_object(answer, url)
     if document.get("issuer") != issuer:
-        # RFC 8414 §3.3, §6.2: whoever answers in another's name must not get our assertions or name our keys.
+        # RFC 8414 §3.3, §6.2: a server that poses as another one must not get our assertions or choose the keys.
         raise _NoDocument(
             f"{url} speaks for issuer {str(document.get('issuer'))[:200]!r}, not for {issuer!r}; they must be equal, "
             "character by character."
@@ -167,9 +170,9 @@ def _get(url: str, *, timeout: float, outbound: Outbound) -> FetchedAnswer:
         return exchange("GET", url, timeout=timeout, outbound=outbound)
     except TooLarge as error:
         raise _NoDocument(str(error)) from None
-    except NoAnswer as error:  # nobody there: the second location is at the same place
+    except NoAnswer as error:  # no second attempt: the second location is on the same server
         raise DiscoveryError(str(error)) from None
 
 
 class _NoDocument(DiscoveryError):
-    """There was an answer, and it is not what was asked for."""
+    """The server answered, but not with the document."""

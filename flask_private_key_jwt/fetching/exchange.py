@@ -1,6 +1,6 @@
-"""One bounded HTTP exchange with a server that the operator named: how the client and the API ask theirs.
+"""One HTTP exchange, with limits, with a server that the operator chose; used by the client and by an API.
 
-What strangers name is fetched by :mod:`.safe_fetch`.
+URLs that strangers choose are fetched by :mod:`.safe_fetch`.
 """
 
 import os
@@ -20,17 +20,17 @@ from .outbound import USUAL, Outbound, find_proxy_problem
 MAX_BYTES = 1 << 20
 """Largest answer that is read, in bytes."""
 TIMEOUT_SECONDS = 5.0
-"""Longest wait where the caller names no other, in seconds."""
+"""Default for the longest wait, in seconds."""
 
 _REFERENCE = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 
 class NoAnswer(Exception):
-    """There was no HTTP answer of bearable time and size; the message names the URL and holds nothing secret."""
+    """There was no HTTP answer within the limits of time and size. The message names the URL and contains no secret."""
 
 
 class TooLarge(NoAnswer):
-    """There was one, larger than :data:`MAX_BYTES`."""
+    """The answer was larger than :data:`MAX_BYTES`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,12 +39,12 @@ class FetchedAnswer:
 
     status: int
     headers: Mapping[str, str]
-    """By name in any case; one that was repeated is joined by ``", "``."""
+    """By name in any case; the values of a repeated header are joined by ``", "``."""
     body: bytes = field(repr=False)
 
     @property
     def reference(self) -> str | None:
-        """The ``Error-Reference`` of a refusal: under it the server's log has the precise reason."""
+        """The ``Error-Reference`` of a refusal: the id of its reason in the server's log."""
         reference = self.headers.get("Error-Reference", "")
         return reference if _REFERENCE.fullmatch(reference) else None
 
@@ -58,23 +58,23 @@ def exchange(
     headers: Mapping[str, str] | None = None,
     outbound: Outbound = USUAL,
 ) -> FetchedAnswer:
-    """Send one request, alone: no redirect is followed, no ``.netrc`` or cookie is used.
+    """Send one request. No redirect is followed; ``.netrc`` and cookies are not used.
 
-    :param timeout: Longest wait, in seconds, for all of it: name lookup, connection and the last byte.
+    :param timeout: Longest wait in seconds, from the name lookup to the last byte.
     :param form: The form body of a POST.
-    :param outbound: The way to the server.
-    :raises NoAnswer: No connection, no answer in time, or one larger than :data:`MAX_BYTES`.
+    :param outbound: The proxy and the certificate authorities to use.
+    :raises NoAnswer: There is no connection, no answer in time, or it is larger than :data:`MAX_BYTES`.
     """
     outcome: SimpleQueue[FetchedAnswer | NoAnswer] = SimpleQueue()
 
     def send() -> None:
         try:
             outcome.put(_send(method, url, timeout, form, headers, outbound))
-        except Exception as error:  # whatever it was: the waiting thread must learn of it, and nothing else may
+        except Exception as error:  # any error must reach the waiting thread
             outcome.put(_explain(url, timeout, error, outbound))
 
-    # A thread, because requests counts its timeout for each read and not at all for the name lookup: a server that
-    # answers byte by byte would hold its caller for hours.
+    # A thread, because requests applies its timeout to each single read, and not to the name lookup: a server that
+    # sends one byte at a time could keep its caller waiting for hours.
     Thread(target=send, name="oauth2-exchange", daemon=True).start()
     try:
         result = outcome.get(timeout=timeout)
@@ -95,7 +95,7 @@ def _send(
 ) -> FetchedAnswer:
     deadline = time.monotonic() + timeout
     with requests.Session() as session:
-        session.trust_env = False  # no .netrc credentials; proxies come from the way out
+        session.trust_env = False  # no .netrc credentials; outbound gives the proxies
         session.headers.update({"Accept": "application/json", "Accept-Encoding": "identity", **(headers or {})})
         options: dict[str, Any] = {"timeout": timeout, **outbound.options(url)}
         with session.request(method, url, data=form, allow_redirects=False, stream=True, **options) as response:
@@ -128,8 +128,8 @@ def _too_slow(url: str, timeout: float) -> NoAnswer:
 
 
 def time_left(deadline: float) -> float:
-    """What is left until *deadline* for a request that follows another, in seconds; a tenth at least.
+    """The time left until *deadline* for a further request, in seconds; at least 0.1.
 
-    :param deadline: Of :func:`time.monotonic`.
+    :param deadline: By :func:`time.monotonic`.
     """
     return max(deadline - time.monotonic(), 0.1)

@@ -1,7 +1,6 @@
-"""What a URL must look like before this server connects to what it names (RFC 3986, RFC 5890).
+"""Rules for a URL that a client chose, before this server connects to it (RFC 3986, RFC 5890).
 
-These are the rules that need no name lookup; registration applies them too. Where the name leads is judged at each
-fetch, on the addresses it resolves to.
+These rules need no name lookup; registration applies them too. The addresses of the host are checked at each fetch.
 """
 
 import socket
@@ -21,7 +20,8 @@ MAX_BYTES_OF_STRANGERS = 1 << 16
 
 
 class FetchProblem(Exception):
-    """There is no document; *reason* is private: to a caller it would be a port scanner. It quotes with ``!r``."""
+    """There is no document. The *reason* is private, because a caller could use it to scan ports; it quotes with
+    ``!r``."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
@@ -44,22 +44,25 @@ class FetchPolicy:
     """What may be fetched, and how much of it."""
 
     timeout_seconds: float = 3.0
-    """Longest wait for all of it, name lookup and last byte included."""
+    """Longest wait, from the name lookup to the last byte."""
     max_bytes: int = 1 << 18
     """Largest document, in bytes, counted after decompression."""
     max_concurrent: int = 16
-    """Most threads that fetch in this process, those included that were given up and still wait for a name server."""
+    """Most threads that fetch in this process, including abandoned ones that still wait for a name server."""
     ports: frozenset[int] = frozenset({443})
     hosts: frozenset[str] = frozenset()
     """The only hosts that may be named, as A-labels; empty: any."""
     ca_bundle: str | None = None
     """Path of the certificate authorities to trust; default: certifi's, as with requests."""
     allow_loopback: bool = False
-    """For development: also fetch from 127.0.0.1, [::1] and localhost, there with any port and without TLS."""
+    """For development: also fetch from 127.0.0.1, [::1] and localhost, on any port and without TLS."""
 
 
 def fetch_policy(settings: ServerSettings, *, hosts: Sequence[str]) -> FetchPolicy:
-    """What *settings* let be fetched; *hosts* are the only ones that may be named, empty: any."""
+    """The policy that *settings* describe.
+
+    :param hosts: The only hosts that may be named; empty: any.
+    """
     return FetchPolicy(
         timeout_seconds=settings.FETCH_TIMEOUT_SECONDS,
         ports=frozenset({443, *map(int, settings.FETCH_PORTS)}),
@@ -78,7 +81,7 @@ class FetchTarget:
     """Lower-case A-labels without a final dot, or an IP address without brackets."""
     port: int
     path: str
-    """Path and query, as they stand in the URL."""
+    """Path and query, as they are in the URL."""
 
     @property
     def authority(self) -> str:
@@ -88,12 +91,12 @@ class FetchTarget:
 
     @property
     def is_loopback(self) -> bool:
-        """Whether the URL names this machine outright."""
+        """Whether the URL names this machine by a loopback address or ``localhost``."""
         return is_loopback_host(self.host)
 
 
 def read_target(url: str, policy: FetchPolicy) -> FetchTarget:
-    """Take *url* apart and hold it against *policy*.
+    """Parse *url* and check it against *policy*.
 
     :raises FetchRefused: The URL breaks a rule; the reason says which.
     """
@@ -114,7 +117,7 @@ def read_target(url: str, policy: FetchPolicy) -> FetchTarget:
 
 
 def host_of(url: str) -> str:
-    """The host that *url* names, in the one spelling that is looked up; empty for one that is never fetched."""
+    """The host of *url*, as it is looked up; empty for a URL that is never fetched."""
     try:
         return _read_host(_read(url))
     except FetchRefused:
@@ -137,14 +140,14 @@ def _read_host(url: URL) -> str:
     if ":" in url.host:
         return str(IPv6Address(url.host))
     try:
-        # UTS 46 folds full-width digits and dots, too: what is checked is what is looked up.
+        # UTS 46 also converts full-width digits and dots, so that the same name is checked and looked up.
         return idna.encode(url.host, uts46=True, std3_rules=True).decode().removesuffix(".")
     except (idna.IDNAError, UnicodeError):
         raise FetchRefused("the URL's host is not a host name", cause="host_malformed") from None
 
 
 def _check_literal(host: str) -> None:
-    """Refuse at once what a lookup would only repeat: localhost, and any spelling of an address that is not public."""
+    """Refuse what needs no lookup: localhost, and any spelling of an address that is not public."""
     if host == "localhost" or host.endswith(".localhost"):
         raise FetchRefused("the URL names this machine", cause="this_machine")
     address = host if ":" in host else _read_numeric(host)
@@ -153,7 +156,7 @@ def _check_literal(host: str) -> None:
 
 
 def _read_numeric(host: str) -> str | None:
-    """The address that ``127.1``, ``0x7f.1`` or ``2130706433`` stand for to the resolver."""
+    """The address that the resolver makes of a host such as ``127.1``, ``0x7f.1`` or ``2130706433``."""
     try:
         return socket.inet_ntoa(socket.inet_aton(host))
     except OSError:

@@ -1,7 +1,7 @@
-"""How questions to a server leave this machine: through which proxy, and whose certificates are trusted.
+"""The proxy and the certificate authorities for requests to a server.
 
-For servers that the operator named (an issuer, and what its metadata names). What strangers name is fetched by
-``safe_fetch.py``, which goes through no proxy: the address it checked is the one it connects to.
+For servers that the operator chose (an issuer, and the URLs in its metadata). URLs that strangers choose are fetched by
+``safe_fetch.py``, which uses no proxy, because it must connect to the address that it checked.
 """
 
 import os
@@ -22,9 +22,10 @@ _CA_VARIABLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 
 @dataclass(frozen=True, slots=True)
 class Outbound:
-    """A way out, as an application chose it; what it left open is the environment's, as ``requests`` reads that.
+    """The proxies and the certificate authorities to use. If the application chose none, the environment decides, as
+    with ``requests``.
 
-    A server on this machine is never asked through a proxy, whoever names one: there it would be another server.
+    A server on this machine is never asked through a proxy: for the proxy, "this machine" is another one.
     """
 
     proxies: Mapping[str, str] | None = field(default=None, repr=False)  # its URLs may hold a password
@@ -33,7 +34,7 @@ class Outbound:
     """Path of the certificate authorities to trust. ``None``: ``REQUESTS_CA_BUNDLE``, else those of ``requests``."""
 
     def find_proxy(self, url: str) -> str | None:
-        """The URL of the proxy on the way to *url*, if there is one."""
+        """The URL of the proxy for *url*, if there is one."""
         if read_url(url).is_loopback:
             return None
         proxies = get_environ_proxies(url) if self.proxies is None else dict(self.proxies)
@@ -44,16 +45,16 @@ class Outbound:
         return self.ca_bundle or next((os.environ[name] for name in _CA_VARIABLES if os.environ.get(name)), None)
 
     def options(self, url: str) -> dict[str, Any]:
-        """The arguments of a ``requests`` call to *url* on a session that does not trust the environment itself.
+        """Arguments for a ``requests`` call to *url*, on a session with ``trust_env`` off.
 
-        Such a session would also send what ``~/.netrc`` holds for the host.
+        With ``trust_env`` on, the session would also send the password that ``~/.netrc`` has for the host.
         """
         proxy = self.find_proxy(url)
         return {"proxies": {read_url(url).scheme: proxy} if proxy else {}, "verify": self.find_ca_bundle() or True}
 
 
 USUAL = Outbound()
-"""What the environment says."""
+"""As the environment says."""
 
 
 def build_outbound(
@@ -62,10 +63,10 @@ def build_outbound(
     *,
     names: tuple[str, str] = ("proxies", "ca_bundle"),
 ) -> Outbound:
-    """Check what an application chose.
+    """Check the application's choice, and build an :class:`Outbound` of it.
 
-    :param names: What the two are called where they were set.
-    :raises ConfigurationError: A proxy is no proxy's URL, or the bundle holds no certificate authorities.
+    :param names: The names of the two arguments in a message: those of the parameters or settings.
+    :raises ConfigurationError: The URL of a proxy is wrong, or the bundle contains no certificate authorities.
     """
     if proxies is not None:
         if not isinstance(proxies, Mapping):
@@ -80,9 +81,9 @@ def build_outbound(
 
 
 def find_proxy_problem(url: object) -> str | None:
-    """Why *url* cannot be used as a proxy, as the end of a sentence; ``None``: it can.
+    """Why *url* cannot be used as a proxy, as the end of a sentence; ``None`` if it can.
 
-    The reason never quotes the URL, which may hold a password.
+    The reason never quotes the URL, which may contain a password.
     """
     try:
         proxy = read_proxy_url(url if isinstance(url, str) else "")
@@ -94,7 +95,7 @@ def find_proxy_problem(url: object) -> str | None:
 
 
 def name_proxy(url: str) -> str:
-    """The host and port of a proxy that can be used, for a message: its URL may hold a password."""
+    """The host and port of a proxy, for a message, because its URL may contain a password."""
     try:
         return read_proxy_url(url if "://" in url else f"http://{url}").authority
     except BadURL:
@@ -109,7 +110,7 @@ def _check_proxy(url: object, name: str) -> None:
 def _check_ca_bundle(path: str, name: str) -> None:
     if not Path(path).exists():
         raise ConfigurationError(f"The {name} {path!r} does not exist.")
-    if Path(path).is_dir():  # hashed by c_rehash; OpenSSL reads it at each connection
+    if Path(path).is_dir():  # made by c_rehash; OpenSSL reads it at each connection
         return
     try:
         ssl.create_default_context(cafile=path)

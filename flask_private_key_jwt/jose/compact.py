@@ -1,6 +1,7 @@
-"""Take a compact JWS apart, strictly and before any cryptography (RFC 7515 §7.1, RFC 7519 §7.2).
+"""Parse a compact JWS, strictly and before any cryptography (RFC 7515 §7.1, RFC 7519 §7.2).
 
-Size, alphabet, depth, duplicate members and number spellings are checked here, once, for every JWT this package reads.
+Size, alphabet, nesting depth, duplicate members and the JSON syntax of numbers are checked here, for every JWT that
+this package reads.
 """
 
 import binascii
@@ -18,7 +19,7 @@ R = TypeVar("R", bound=OAuthError)
 
 MAX_DEPTH = 16
 LARGEST_DATE = 2**53
-"""Seconds since the epoch beyond which a NumericDate is no date: larger numbers cannot be computed with safely."""
+"""Largest accepted NumericDate, in seconds since the epoch: a float represents larger integers inexactly."""
 
 _ALPHABET = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 _FROM_URLSAFE = bytes.maketrans(b"-_", b"+/")
@@ -29,7 +30,7 @@ _JSON_BLANKS = " \t\n\r"
 class JoseProblem(ValueError):
     """A JWT or key is unusable; the message is a private reason that quotes foreign text with ``!r``.
 
-    :param cause: The code of the reason, as in ``expired``.
+    :param cause: The code of the reason, such as ``expired``.
     """
 
     def __init__(self, reason: str, *, cause: str = "malformed") -> None:
@@ -37,9 +38,9 @@ class JoseProblem(ValueError):
         self.cause = cause
 
     def as_refusal(self, refusal: type[R], kind: str, *, client_id: str | None = None) -> R:
-        """The refusal of a request that holds such a JWT.
+        """The refusal of a request that contains this JWT.
 
-        :param kind: What it is, for the reason and its cause: ``request object`` makes ``request_object_expired``.
+        :param kind: The kind of JWT, for the reason and its cause: ``request object`` makes ``request_object_expired``.
         """
         return refusal(f"{kind}: {self}", cause=f"{kind.replace(' ', '_')}_{self.cause}", client_id=client_id)
 
@@ -55,12 +56,12 @@ class JWT:
 
     @property
     def alg(self) -> str:
-        """The ``alg`` header parameter; checked to be text."""
+        """The ``alg`` header parameter; it is a string."""
         return self.header["alg"]  # type: ignore[no-any-return]
 
     @property
     def kid(self) -> str | None:
-        """The ``kid`` header parameter; checked to be text when present."""
+        """The ``kid`` header parameter; a string if present."""
         return self.header.get("kid")
 
     @property
@@ -71,16 +72,16 @@ class JWT:
 
 
 def parse(token: str, *, max_bytes: int, known_header: Claims | None = None) -> JWT:
-    """Take a compact JWS apart without trusting any of it.
+    """Parse a compact JWS. Its signature is not verified.
 
     :param max_bytes: Longest accepted token, in bytes.
-    :param known_header: The header, where the first part was parsed before.
-    :raises JoseProblem: Not a single, well-formed compact JWS with a JSON object as payload.
+    :param known_header: The parsed header, if the caller has parsed the same first part before.
+    :raises JoseProblem: It is not a single, well-formed compact JWS with a JSON object as payload.
     """
     if len(token) > max_bytes:
         raise JoseProblem(f"longer than {max_bytes} bytes", cause="too_long")
     data = token.encode("ascii", "replace")
-    # What is left without the alphabet: a bytes method reads this faster than a regular expression.
+    # Without the base64url alphabet only the dots remain; this is faster than a regular expression.
     if data.translate(None, _ALPHABET) != b"..":
         raise JoseProblem("not a compact JWS of three base64url parts")
     head, payload, signature = data.split(b".")
@@ -99,14 +100,14 @@ def read(
     max_bytes: int,
     known_header: Claims | None = None,
 ) -> JWT:
-    """Take apart a JWT of one kind, without trusting any of it; its signature is not verified.
+    """Parse a JWT of one kind. Its signature is not verified.
 
-    :param typ: The accepted media types, lower case, without ``application/``; ``None``: there may be none. What is
-        typed never passes for another kind of JWT (RFC 8725 §3.11).
+    :param typ: The accepted media types, lower case, without ``application/``; with ``None`` among them, ``typ`` may be
+        absent. So a JWT of one type is never accepted as another kind (RFC 8725 §3.11).
     :param algs: The accepted algorithms (RFC 8725 §3.1).
     :param max_bytes: Longest accepted JWT, in bytes.
-    :param known_header: As :func:`parse`.
-    :raises JoseProblem: As :func:`parse`, or it is of another kind or another algorithm.
+    :param known_header: As in :func:`parse`.
+    :raises JoseProblem: As :func:`parse`, or its ``typ`` or ``alg`` is not accepted.
     """
     jwt = parse(text, max_bytes=max_bytes, known_header=known_header)
     if jwt.typ not in typ:
@@ -119,9 +120,9 @@ def read(
 
 
 def check_header(header: Claims) -> None:
-    """Check the JOSE header: text where text belongs, no ``crit``, no ``b64`` (RFC 7515 §4.1, RFC 7797 §6).
+    """Check the JOSE header: strings where they belong, no ``crit``, no ``b64`` (RFC 7515 §4.1, RFC 7797 §6).
 
-    :raises JoseProblem: A header parameter is missing or of the wrong type, or must be understood and is not.
+    :raises JoseProblem: A header parameter is missing or of the wrong type, or is critical and not supported.
     """
     if not isinstance(header.get("alg"), str):
         raise JoseProblem("header has no alg, or it is not text", cause="alg_missing")
@@ -133,9 +134,9 @@ def check_header(header: Claims) -> None:
 
 
 def read_date(claims: Claims, name: str) -> float | None:
-    """A NumericDate, in seconds since the epoch (RFC 7519 §2); ``None`` when the claim is absent.
+    """A NumericDate, in seconds since the epoch (RFC 7519 §2); ``None`` if the claim is absent.
 
-    :raises JoseProblem: It is not a number, or not one that can be a date.
+    :raises JoseProblem: It is not a number, or beyond :data:`LARGEST_DATE`.
     """
     if name not in claims:
         return None
@@ -163,7 +164,7 @@ def _decode_header(segment: bytes) -> Claims:
 def load_json_object(text: str | bytes, what: str) -> dict[str, Any]:
     """Parse JSON that must be an object, as strictly as a JWT's parts; a byte order mark is ignored (RFC 8259 §8.1).
 
-    :raises JoseProblem: Not JSON, not an object, too deep, or a member twice.
+    :raises JoseProblem: It is not JSON, not an object, too deeply nested, or repeats a member.
     """
     data = text.encode("utf-8", "surrogatepass") if isinstance(text, str) else text
     if is_utf16(data):
@@ -184,8 +185,8 @@ def b64url(data: bytes) -> str:
 def _unb64(data: bytes, what: str) -> bytes:
     """Decode base64url.
 
-    :param data: Not empty, of the base64url alphabet only: the decoder passes over everything else.
-    :param what: What the reason calls it.
+    :param data: Not empty, and only of the base64url alphabet, because the decoder ignores all other characters.
+    :param what: Its name in the reason.
     """
     try:
         return binascii.a2b_base64(data.translate(_FROM_URLSAFE) + b"=" * (-len(data) % 4))
@@ -208,7 +209,7 @@ _decoder = json.JSONDecoder(object_pairs_hook=_once, parse_constant=_no_constant
 
 
 def _decode_json(text: str) -> Any:
-    """The one JSON value in *text*, which has no blanks around it: ``decode`` would look for them twice."""
+    """The one JSON value in *text*, without blanks around it. Faster than ``decode``, which looks for blanks twice."""
     value, end = _decoder.raw_decode(text)
     if end != len(text):
         raise ValueError("something follows the value")
@@ -216,7 +217,7 @@ def _decode_json(text: str) -> Any:
 
 
 def _load_object(data: bytes, what: str) -> dict[str, Any]:
-    # Counting openers is a cheap upper bound of the depth; only a suspicious text is walked.
+    # The number of opening brackets is a cheap upper bound of the depth; the depth is only computed if it is exceeded.
     if data.count(b"[") + data.count(b"{") > MAX_DEPTH and _depth(data) > MAX_DEPTH:
         raise JoseProblem(f"the {what} is nested deeper than {MAX_DEPTH}", cause="too_deep")
     try:

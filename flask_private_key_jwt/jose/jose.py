@@ -1,6 +1,7 @@
 """The only caller of joserfc: verify and sign compact JWTs, import and export keys (RFC 7515, RFC 7517).
 
-Taking a JWT apart is done in ``compact.py``; its names are offered here too, so that ``jose`` is all one imports.
+``compact.py`` parses JWTs and ``claims.py`` checks them; their names are exported here too, so that other modules
+import ``jose`` only.
 """
 
 import json
@@ -63,9 +64,10 @@ _ECDSA = {
     "ES384": (ec.ECDSA(hashes.SHA384()), 48),
     "ES512": (ec.ECDSA(hashes.SHA512()), 66),
 }
-"""How cryptography is asked for an algorithm, and the bytes of each of the two numbers of a signature (RFC 7518 §3.4).
+"""Algorithm -> cryptography's object for it, and the bytes of each of the signature's two numbers (RFC 7518 §3.4).
 
-joserfc makes the first anew for every signature, and checks the key again: a tenth of a verification.
+Used instead of joserfc, which makes a new object and checks the key again for every signature: that costs a tenth of a
+verification.
 """
 
 with warnings.catch_warnings():
@@ -74,9 +76,9 @@ with warnings.catch_warnings():
 
 
 def verify(jwt: JWT, key: "PublicKey") -> bool:
-    """Whether *key* made the signature. Check :meth:`PublicKey.fits` first; the algorithm is the JWT's.
+    """Whether *key* verifies the signature, with the JWT's algorithm. Check :meth:`PublicKey.fits` first.
 
-    :raises KeyError: The algorithm is not one of ours; callers check it against their allow-list first.
+    :raises KeyError: The algorithm is not supported; callers check it against their allow-list first.
     """
     ecdsa = _ECDSA.get(jwt.alg)
     try:
@@ -110,9 +112,9 @@ def encode_head(header: Claims, key: "PrivateKey") -> bytes:
 
 
 def sign_with_head(head: bytes, claims: Claims, key: "PrivateKey") -> str:
-    """As :func:`sign`, where many JWTs have the same header.
+    """As :func:`sign`, for many JWTs with the same header.
 
-    :param head: What :func:`encode_head` made with this *key*.
+    :param head: The result of :func:`encode_head` for this *key*.
     """
     signing_input = head + b"." + b64(_encode_json(claims).encode())
     ecdsa = _ECDSA.get(key.alg)
@@ -133,13 +135,13 @@ class PublicKey:
     kty: Literal["EC", "OKP", "RSA"]
     """Its type (RFC 7518 §6.1)."""
     algs: frozenset[str]
-    """The signature algorithms this key can verify, given its type, curve and its own ``alg`` member."""
+    """The signature algorithms that this key may verify, by its type, its curve and its ``alg`` member."""
     kid: str | None
-    """Its name (RFC 7517 §4.5), if it came with one."""
+    """Its name (RFC 7517 §4.5), if it has one."""
     thumbprint: str
     """RFC 7638 SHA-256 thumbprint, base64url: the ``jkt``."""
     jwk: Claims
-    """The required public members only, in the order of RFC 7638."""
+    """Only the members that RFC 7638 requires, in its order."""
 
     def fits(self, alg: str) -> bool:
         """Whether this key may verify *alg*."""
@@ -152,9 +154,9 @@ class PrivateKey:
 
     native: Any
     alg: str
-    """What it signs with (RFC 7518 §3.1)."""
+    """The algorithm it signs with (RFC 7518 §3.1)."""
     public: PublicKey
-    """The other half of it."""
+    """Its public key."""
 
     def __repr__(self) -> str:
         return f"<PrivateKey {self.alg} {self.public.thumbprint}>"
@@ -171,7 +173,7 @@ class PrivateKey:
     def public_jwk(self, **members: Any) -> dict[str, Any]:
         """The public JWK for a JWKS: ``use`` sig, ``alg``, ``kid`` (the thumbprint unless the key has one).
 
-        :param members: Further members, or others in the place of these.
+        :param members: Members to add or to replace.
         """
         kid = self.public.kid or self.public.thumbprint
         return {**self.public.jwk, "use": "sig", "alg": self.alg, "kid": kid, **members}
@@ -180,7 +182,7 @@ class PrivateKey:
 def import_public_jwk(jwk: object) -> PublicKey:
     """Import one public signature key from a JWK (RFC 7517 §4).
 
-    :raises JoseProblem: Not a public, asymmetric key for signatures that one of our algorithms can use.
+    :raises JoseProblem: It is not a public key for signatures with a supported algorithm.
     """
     if not isinstance(jwk, Mapping):
         raise JoseProblem("the key is not a JSON object", cause="not_object")
@@ -212,14 +214,14 @@ def check_purpose(jwk: Mapping[str, Any]) -> None:
 def import_private_key(
     source: "str | bytes | Mapping[str, Any]", *, alg: str | None = None, password: str | None = None
 ) -> PrivateKey:
-    """Import a private key from a JWK, or from PEM and its kin.
+    """Import a private key from a JWK, PEM or another usual format.
 
-    :param source: A JWK, or a JWK Set that holds one private key, each also as JSON text; or what
-        :func:`~.private_keys.load_native_key` reads, encrypted with *password*: PEM, OpenSSH, DER, PKCS #12. Or the
-        base64 of any of these.
-    :param alg: The algorithm to sign with; default: the JWK's ``alg``, else the usual one of the key's type
+    :param source: A JWK, or a JWK Set with one private key, as a mapping or as JSON; or PEM, OpenSSH, DER or PKCS #12,
+        as :func:`~.private_keys.load_native_key` reads them; or the base64 of any of these.
+    :param alg: The algorithm to sign with; default: the JWK's ``alg``, else the usual algorithm of the key's type
         (ES256, ES384, ES512 by curve, PS256 for RSA, EdDSA for Ed25519).
-    :raises JoseProblem: Not a private key, wrong password, or the algorithm does not fit the key.
+    :param password: The password of an encrypted key.
+    :raises JoseProblem: It is not a private key, the password is wrong, or the algorithm does not fit the key.
     """
     members: Mapping[str, Any] = {}
     if not isinstance(source, Mapping):
@@ -241,7 +243,7 @@ def import_private_key(
 
 
 def _one_private_jwk(source: Mapping[str, Any]) -> dict[str, Any]:
-    """The private JWK that *source* is, or the only one in it when it is a JWK Set."""
+    """*source* if it is a private JWK, or the only private JWK in it if it is a JWK Set."""
     members = without_unset(source)
     if isinstance(given := source.get("keys"), list):
         entries = [without_unset(entry) for entry in given if isinstance(entry, Mapping)]
@@ -310,7 +312,7 @@ def _import(members: Mapping[str, Any]) -> Any:
 
 
 def _check_rsa_text(members: Mapping[str, Any]) -> None:
-    # Bounded before any big-number arithmetic: a huge modulus or exponent makes one verification very slow.
+    # Checked before any big-number arithmetic: a huge modulus or exponent makes one verification very slow.
     _check_rsa_bits((len(str(members.get("n"))) * 6) & ~7)
     if len(str(members.get("e"))) > 6:
         raise JoseProblem("the RSA exponent is larger than 32 bits", cause="rsa_exponent")
@@ -356,7 +358,7 @@ def _algs_of(native: Any) -> frozenset[str]:
 def _wrap_public(native: Any, *, kid: str | None, alg: str | None, members: Mapping[str, Any] | None) -> PublicKey:
     algs = _algs_of(native)
     if alg is not None:
-        # RFC 9864 renamed EdDSA with Ed25519 to Ed25519: a key that names one may verify the other.
+        # RFC 9864 gave EdDSA with the curve Ed25519 the name Ed25519: a key for one of the two may verify the other.
         named = {"EdDSA", "Ed25519"} if alg in ("EdDSA", "Ed25519") else {alg}
         algs &= named
     if not algs:
