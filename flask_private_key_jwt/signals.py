@@ -10,9 +10,9 @@ request_refused = _signals.signal("request-refused")
 """A request was answered with an error, or a token sent to introspection or revocation is not active.
 
 Sent with ``error`` (the public code), ``cause`` (the private code, which stays the same from release to
-release), ``reason`` (the private sentence, which may be reworded), ``reference`` (the id in the
-``Error-Reference`` response header), ``endpoint`` and ``client_id`` (``None`` until the
-client is authenticated). No argument ever contains a token, an assertion, a proof or a key.
+release; ``docs/causes.md`` explains each), ``reason`` (the private sentence, which may be reworded),
+``reference`` (the id the ``Error-Reference`` response header carries), ``endpoint`` and ``client_id``
+(``None`` until the client is authenticated). No argument ever holds a token, an assertion, a proof or a key.
 """
 
 token_issued = _signals.signal("token-issued")

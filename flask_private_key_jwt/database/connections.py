@@ -30,7 +30,7 @@ class Lent:
 
 
 class Connections(Protocol):
-    """Lends connections of one engine, each to one thread at a time. Raises errors of the driver and of SQLAlchemy."""
+    """Lends connections of one engine, each to one thread at a time. Errors are the driver's and SQLAlchemy's."""
 
     need_watch: bool
     """Whether a server may leave them waiting for ever."""
@@ -48,9 +48,9 @@ class Connections(Protocol):
 
 
 def lend_connections(engine: Engine, deadline: EngineDeadline) -> Connections:
-    """The cheapest way to get connections that *engine* allows.
+    """The cheapest way to a connection that *engine* allows.
 
-    :param deadline: The deadline of this engine.
+    :param deadline: Of this engine.
     """
     if engine.dialect.name == "postgresql":
         return AutocommitConnections(engine)
@@ -70,7 +70,7 @@ def _may_keep(engine: Engine) -> bool:
 
 
 class PooledConnections:
-    """Connections from the engine's pool, a new one for each statement.
+    """Connections from the engine's own pool, for each statement anew.
 
     :param engine: The application's engine.
     """
@@ -137,13 +137,13 @@ class AutocommitConnections(PooledConnections):
 
 
 class KeptConnections:
-    """Connections to an SQLite file that do not go back to the pool, because that costs as much as the statement.
+    """Connections to an SQLite file that never go back to the pool, which costs as much as the statement does.
 
-    The connection used last is lent first: it still has its prepared statements, and its pages unless another
-    connection wrote. There are never more than the threads that used one at the same time; each is an open file.
+    The one used last is lent first: it still has its prepared statements, and its pages unless another one wrote.
+    There are at most as many as threads have asked at once, each an open file.
 
     :param engine: The application's engine; its ``dispose()`` closes them.
-    :param deadline: The deadline of this engine.
+    :param deadline: Of this engine.
     """
 
     need_watch = False
@@ -164,7 +164,7 @@ class KeptConnections:
         if self._process != os.getpid():
             self._leave_inherited()
         try:
-            connection = self._idle.pop()  # one step, so that two threads never get the same
+            lent = self._idle.pop()  # one step, so that two threads never get the same
         except IndexError:
             lent = self._open()
         if abs(lent.patience_seconds - left) > SLACK_SECONDS:
@@ -227,8 +227,7 @@ class KeptConnections:
 
 
 def drop_if_dead(error: BaseException, connection: PoolProxiedConnection, engine: Engine) -> None:
-    """After a lost connection, drop the engine's idle connections too: they are lost as well, and each would cause a
-    503."""
+    """After a lost connection, drop the engine's idle ones too: they are lost as well, and each costs a 503."""
     driver_connection = connection.dbapi_connection
     if isinstance(error, engine.dialect.loaded_dbapi.Error) and engine.dialect.is_disconnect(
         error, driver_connection, None

@@ -51,7 +51,7 @@ class Driver:
     def fetch(self, statement: Executable, values: Mapping[str, object]) -> tuple[Any, ...] | None:
         """The only row of a SELECT, as the driver gives it: SQLite and MySQL have no booleans.
 
-        :param statement: The same object each time, because its compiled form is cached.
+        :param statement: Built once and given again each time: it is kept, compiled.
         :param values: The statement's parameters, by name.
         :raises StoreUnavailable: The database did not answer.
         """

@@ -55,7 +55,7 @@ class RedisConnections:
             self._drop_idle()  # they are lost as well, and each would cause a 503
             if isinstance(error, redis.TimeoutError):
                 self._breaker.trip()
-            raise StoreUnavailable(f"redis: {type(error).__name__}") from None
+            raise StoreUnavailable(f"redis: {type(error).__name__}", cause="redis_unavailable") from None
         except BaseException:  # stopped in mid-conversation: nobody may read the rest of the answer
             connection.disconnect()
             raise

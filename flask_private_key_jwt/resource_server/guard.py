@@ -102,7 +102,7 @@ class Guard:
         except OAuthError as error:
             return self._refuse(error, environ, requirement, served)
         except ConfigurationError as error:  # ours to mend, not the caller's: the log says how
-            return refuse(TemporarilyUnavailable(f"set up wrongly: {error}"), endpoint=self.name)
+            return refuse(TemporarilyUnavailable(f"set up wrongly: {error}", cause="setup_wrong"), endpoint=self.name)
         return None
 
     def check_setup(self, requirement: Requirement) -> None:
@@ -151,7 +151,7 @@ class Guard:
         server = self._find_issuer()
         if server is not None:  # even without online=True, because it costs no HTTP request
             if server.is_revoked(token.claims):
-                raise InvalidToken("the token was revoked, or its client is removed or disabled")
+                raise InvalidToken("the token was revoked, or its client is removed or disabled", cause="token_revoked")
             # By now the server has seen whether its keys have changed: a key that was retired vouches for nothing.
             self.tokens.verify(credentials.token, OwnKeys(server.verification_keys))
         elif online:

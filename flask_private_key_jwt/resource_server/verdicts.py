@@ -33,7 +33,9 @@ class Verdict:
         :raises OAuthError: It is not active, or the issuer did not say whether it is.
         """
         if self.refusal is not None:
-            raise self.refusal(self.reason)  # a new one each time: several threads may share this verdict
+            raise self.refusal(
+                self.reason, cause=self.cause
+            )  # a new one each time: several threads may share this verdict
 
 
 class KnownVerdicts:

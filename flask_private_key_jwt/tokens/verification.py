@@ -161,7 +161,7 @@ def check_signature(jwt: jose.JWT, keys: IssuerKeys, known: Keys) -> Keys:
         known = keys.load_newer(known)
         candidates = _candidates(jwt, known)
     if not candidates:
-        raise jose.JoseProblem(f"the issuer has no key with kid {jose.shorten(jwt.kid)}", cause="kid")
+        raise jose.JoseProblem(f"the issuer has no key with kid {jose.shorten(jwt.kid)}", cause="no_key")
     # Of several keys with one kid, or of all where there is none, one that fits must do (RFC 7515 §4.1.4).
     if not any(key.fits(jwt.alg) and jose.verify(jwt, key) for key in candidates):
         raise jose.JoseProblem("the signature does not verify with the issuer's key", cause="signature")
