@@ -10,5 +10,5 @@ def introspection() -> flask.Response:
     """``POST /oauth2/introspect``; its steps are in ``server.py``."""
     try:
         return current_state().server.create_introspection_response()
-    except InvalidClient as refusal:  # 400 at the token endpoint; a resource server is told with 401 (RFC 7662 §2.3)
+    except InvalidClient as refusal:  # 400 at the token endpoint, but 401 here (RFC 7662 §2.3)
         raise UnauthenticatedCaller(refusal.reason, client_id=refusal.client_id) from None
