@@ -27,6 +27,7 @@ def tell(client: RegisteredClient, *, as_json: bool, done: str) -> None:
 
 
 def _metadata_options(command: Callable[..., None]) -> Callable[..., None]:
+    """The options of ``add`` and ``update``."""
     for option in (
         click.option("--json", "as_json", is_flag=True, help="Print the registration as JSON."),
         click.option("--certificate", metavar="PATH", help="The client's X.509 certificate (PEM or base64 DER)."),
@@ -56,6 +57,7 @@ def _metadata_options(command: Callable[..., None]) -> Callable[..., None]:
 def _collect(
     file: BinaryIO | None, certificate: str | None, kid: str | None, options: Mapping[str, Any]
 ) -> dict[str, Any]:
+    """The metadata from the file, the options and the certificate; prints a note for each unknown member."""
     check_kid(kid, certificate)
     metadata = {} if file is None else read_object(file, expected=_EXPECTED)
     # click gives a tuple for an option that may repeat; it is empty if the option is absent.

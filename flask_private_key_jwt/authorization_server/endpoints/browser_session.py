@@ -104,7 +104,7 @@ class BrowserSession:
     def signed_in_since(self, request: str, *, deciding: bool = False) -> bool:
         """Whether the person signed in at this browser after *request* was first opened, while it is open.
 
-        :param deciding: Whether a decision comes along; then also while it may be repeated.
+        :param deciding: Whether a decision is posted; then also while it may be repeated.
         """
         # An abandoned request that somebody opens again days later must not make an old sign-in count as new.
         notes = self._find_notes(request) if deciding else filter(None, [self._find_open(request)])

@@ -101,6 +101,7 @@ class MachineEndpoints:
         app.before_request_funcs.setdefault(None, []).insert(0, self._dispatch)
 
     def _dispatch(self) -> ResponseReturnValue | None:
+        """Answer machine endpoints before the app's own hooks; let Flask dispatch pages and everything else."""
         request: flask.Request = flask.request._get_current_object()  # type: ignore[attr-defined]
         endpoint = self._endpoints.get(request.path)
         if endpoint is None:
