@@ -127,7 +127,7 @@ class Authorizer:
 
         :param pairs: The parameters of the URL, or of the form.
         :param is_open: Whether this browser opened a ``request_uri`` or ``request`` before it expired.
-        :param deciding: Whether a decision comes along; the same decision may have used the pushed request before.
+        :param deciding: Whether a decision is posted; the same decision may have used the pushed request before.
         :raises OAuthError: It is refused before there is a place to send the answer to: the person sees a page
             (RFC 9700 §4.11).
         :raises StoreUnavailable: The database did not answer.

@@ -57,6 +57,7 @@ class SQLAlchemyRevocationStore:
         return delete_in_batches(self._database, self._table, ended, batch=batch, rest=rest)
 
     def _select(self, count: int) -> Select[tuple[int]]:
+        """The statement that looks for *count* names; built once for each number."""
         if count not in self._selects:
             name, issued_until = self._table.c.digest, self._table.c.issued_until
             ours = name.in_([bindparam(f"name_{number}", type_=name.type) for number in range(count)])

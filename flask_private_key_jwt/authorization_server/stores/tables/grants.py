@@ -154,6 +154,7 @@ def _build_revocation(metadata: MetaData, name: str) -> Table:
 
 
 def _granted() -> list[Column[Any]]:
+    """The columns of :class:`..granted.Granted`."""
     return [
         Column("grant_id", String(64), nullable=False),
         Column("client_id", String(MAX_CLIENT_ID_CHARACTERS), nullable=False),
