@@ -18,7 +18,7 @@ BYTES_OF_STRANGERS = 1 << 22
 OPAQUE_BYTES = 2048
 """Assumed size of an object whose content cannot be measured, such as a parsed key."""
 ENTRY_BYTES = 200
-"""What an entry costs besides its key and its value."""
+"""Size of an entry besides its key and its value."""
 _PLAIN = frozenset({type(None), bool, str, bytes, int, float})
 LARGEST_PART = 16
 """An entry larger than ``max_bytes`` divided by this is not kept: a few such entries would push out all others."""

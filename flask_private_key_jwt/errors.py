@@ -1,9 +1,9 @@
 """Every refusal: its code, its status, the one sentence the caller reads, and the private reason.
 
-The public sentence of a class never changes, whatever the cause (RFC 6749 §5.2); the ``reason`` goes to
-the log and the :data:`~flask_private_key_jwt.signals.request_refused` signal, and with it the ``cause``: a short code
-that stays the same when the sentence is reworded, for alerts and tests (``docs/causes.md``). A reason quotes foreign
-text with ``!r`` and never holds a token, an assertion, a proof or a key.
+A class has one public sentence, whatever the cause (RFC 6749 §5.2). The ``reason`` goes to the log and the
+:data:`~flask_private_key_jwt.signals.request_refused` signal, together with the ``cause``: a short code for alerts and
+tests, which stays the same when the reason is reworded (``docs/causes.md``). A reason quotes foreign text with ``!r``
+and never contains a token, an assertion, a proof or a key.
 """
 
 import re

@@ -11,8 +11,8 @@ request_refused = _signals.signal("request-refused")
 
 Sent with ``error`` (the public code), ``cause`` (the private code, which stays the same from release to
 release; ``docs/causes.md`` explains each), ``reason`` (the private sentence, which may be reworded),
-``reference`` (the id the ``Error-Reference`` response header carries), ``endpoint`` and ``client_id``
-(``None`` until the client is authenticated). No argument ever holds a token, an assertion, a proof or a key.
+``reference`` (the id in the ``Error-Reference`` response header), ``endpoint`` and ``client_id``
+(``None`` until the client is authenticated). No argument ever contains a token, an assertion, a proof or a key.
 """
 
 token_issued = _signals.signal("token-issued")

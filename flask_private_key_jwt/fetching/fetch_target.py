@@ -29,9 +29,9 @@ class FetchProblem(Exception):
 
 
 class FetchRefused(FetchProblem):
-    """The URL, or where it leads, breaks a rule; nothing was sent.
+    """The URL, or an address of its host, breaks a rule; nothing was sent.
 
-    :param cause: The code of the reason, as in ``not_https``.
+    :param cause: The code of the reason, such as ``not_https``.
     """
 
     def __init__(self, reason: str, *, cause: str) -> None:

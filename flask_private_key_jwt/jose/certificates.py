@@ -102,7 +102,7 @@ def load_certificate(text: str | bytes) -> Certificate:
     except JoseProblem:
         raise
     except (ValueError, TypeError, OverflowError, x509.InvalidVersion, UnsupportedAlgorithm, Warning) as error:
-        # Warning: a malformed serial number, where the application turns warnings into errors.
+        # Warning: a malformed serial number causes one, which is raised if the application turns warnings into errors.
         raise JoseProblem(
             f"not a certificate in PEM, base64 or DER: {type(error).__name__}", cause="certificate_malformed"
         ) from None
@@ -122,7 +122,7 @@ def certificate_of_jwk(jwk: Mapping[str, Any]) -> Certificate | None:
     chain = jwk["x5c"]
     if not isinstance(chain, list) or not chain or not all(isinstance(entry, str) for entry in chain):
         raise JoseProblem("x5c is not a list of base64 certificates", cause="x5c_malformed")
-    if "-" in chain[0]:  # neither PEM nor base64url may stand here
+    if "-" in chain[0]:  # neither PEM nor base64url is allowed here
         raise JoseProblem("x5c does not hold base64 DER", cause="x5c_not_base64")
     certificate = load_certificate(chain[0])
     if jose.import_public_jwk(jwk).thumbprint != certificate.public_key.thumbprint:

@@ -56,7 +56,7 @@ class RedisConnections:
             if isinstance(error, redis.TimeoutError):
                 self._breaker.trip()
             raise StoreUnavailable(f"redis: {type(error).__name__}", cause="redis_unavailable") from None
-        except BaseException:  # stopped in mid-conversation: nobody may read the rest of the answer
+        except BaseException:  # interrupted between question and answer: nobody may read the rest of the answer
             connection.disconnect()
             raise
         self._idle.append(connection)

@@ -101,7 +101,7 @@ class Guard:
                 self._hand_out_nonce(admission)
         except OAuthError as error:
             return self._refuse(error, environ, requirement, served)
-        except ConfigurationError as error:  # ours to mend, not the caller's: the log says how
+        except ConfigurationError as error:  # the operator's mistake, not the caller's: the log says what to do
             return refuse(TemporarilyUnavailable(f"set up wrongly: {error}", cause="setup_wrong"), endpoint=self.name)
         return None
 
@@ -152,7 +152,7 @@ class Guard:
         if server is not None:  # even without online=True, because it costs no HTTP request
             if server.is_revoked(token.claims):
                 raise InvalidToken("the token was revoked, or its client is removed or disabled", cause="token_revoked")
-            # By now the server has seen whether its keys have changed: a key that was retired vouches for nothing.
+            # is_revoked also notices changed signing keys. So verify again: the token's key may be retired by now.
             self.tokens.verify(credentials.token, OwnKeys(server.verification_keys))
         elif online:
             self.online.check(credentials.token, token)

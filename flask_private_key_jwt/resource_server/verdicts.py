@@ -33,9 +33,8 @@ class Verdict:
         :raises OAuthError: It is not active, or the issuer did not say whether it is.
         """
         if self.refusal is not None:
-            raise self.refusal(
-                self.reason, cause=self.cause
-            )  # a new one each time: several threads may share this verdict
+            # A new exception each time: several threads may share this verdict.
+            raise self.refusal(self.reason, cause=self.cause)
 
 
 class KnownVerdicts:

@@ -162,7 +162,7 @@ def check_signature(jwt: jose.JWT, keys: IssuerKeys, known: Keys) -> Keys:
         candidates = _candidates(jwt, known)
     if not candidates:
         raise jose.JoseProblem(f"the issuer has no key with kid {jose.shorten(jwt.kid)}", cause="no_key")
-    # Of several keys with one kid, or of all where there is none, one that fits must do (RFC 7515 §4.1.4).
+    # Try every key with this kid, or all keys if the JWT has no kid (RFC 7515 §4.1.4).
     if not any(key.fits(jwt.alg) and jose.verify(jwt, key) for key in candidates):
         raise jose.JoseProblem("the signature does not verify with the issuer's key", cause="signature")
     return known
