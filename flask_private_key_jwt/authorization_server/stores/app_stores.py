@@ -1,6 +1,5 @@
 """All stores of one app, on its one database."""
 
-import logging
 from collections.abc import Callable, Set
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -30,8 +29,6 @@ from .tables.models import Tables
 
 if TYPE_CHECKING:
     from flask_sqlalchemy import SQLAlchemy
-
-log = logging.getLogger("flask_private_key_jwt")
 
 FindThumbprints = Callable[[RegisteredClient], Set[str]]
 
@@ -66,13 +63,11 @@ def open_stores(
 
     :param find_thumbprints: Says which keys a client brings along.
     :param note_key_version: Told, as often as a client is asked for, which version the server's own keys have.
-    :raises ConfigurationError: ``OAUTH2_REPLAY_STORE`` names no store.
+    :raises ConfigurationError: ``OAUTH2_REPLAY_STORE`` gives no store.
     """
     # One for all stores: what they do in a row then uses one connection, whose caches stay warm.
     database = Database(_engine_source(db, wal=settings.SQLITE_WAL))
     replay = load_replay_store(settings.REPLAY_STORE, build_sql=lambda: SQLAlchemyReplayStore(database, tables.replay))
-    if settings.REPLAY_STORE == "memory":
-        log.warning("OAUTH2_REPLAY_STORE is memory: right for one process only, and a restart forgets")
 
     def is_vouched_for(client: RegisteredClient) -> bool:
         return client.is_vouched_for(settings)
