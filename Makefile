@@ -16,7 +16,7 @@ export PYTHONIOENCODING = :replace
 export PYTHON
 
 .DEFAULT_GOAL = help
-.PHONY: help demo demo-web test check format bench faults clean set-up-demo set-up-test
+.PHONY: help demo demo-web test check format api bench faults clean set-up-demo set-up-test
 
 help:  ## show this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' Makefile
@@ -30,7 +30,7 @@ demo-web: set-up-demo  ## both servers and a web application to sign in to, unti
 # Nothing outside the checkout is changed, whatever a tool likes to keep in its user's home.
 test: check  ## the linters, then every test
 	@mkdir -p .venv/home .venv/tmp
-	@HOME="$(CURDIR)/.venv/home" PYTEST_DEBUG_TEMPROOT="$(CURDIR)/.venv/tmp" exec $(python) -m pytest -n auto $(ARGS)
+	@HOME="$(CURDIR)/.venv/home" PYTEST_DEBUG_TEMPROOT="$(CURDIR)/.venv/tmp" exec $(python) -m pytest -n auto --dist worksteal $(ARGS)
 
 check: set-up-test  ## only the linters
 	@$(python) -m ruff check --quiet
@@ -42,6 +42,9 @@ check: set-up-test  ## only the linters
 format: set-up-test  ## let ruff format and mend what it can
 	@$(python) -m ruff format
 	@$(python) -m ruff check --fix
+
+api: set-up-test  ## write docs/api.md from the docstrings
+	@exec $(python) -m tools.api
 
 bench: set-up-test  ## server CPU per request, beside the bare signatures
 	@exec $(python) -m bench.run $(ARGS)

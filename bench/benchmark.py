@@ -1,5 +1,6 @@
 """Runs the servers one after the other and measures them in rounds."""
 
+import itertools
 import json
 import os
 import secrets
@@ -12,9 +13,19 @@ from pathlib import Path
 
 from . import seed
 from .load import Answer, send_all
-from .machine import Calibration, choose_cores, cpu_seconds
-from .messages import API_CALLS, SCOPE, TOKEN_REQUESTS, Messages, Token, Variant, make_clients
-from .report import Figure, Report, bare_cost
+from .machine import Calibration, choose_cores, cpu_seconds, resident_megabytes
+from .messages import (
+    API_CALLS,
+    FIRST_REQUEST,
+    SCOPE,
+    TOKEN_REQUESTS,
+    Client,
+    Messages,
+    Token,
+    Variant,
+    make_clients,
+)
+from .report import Figure, Memory, Report, bare_cost
 from .servers import HOST, free_port, running
 
 RSA_CLIENTS = 10
@@ -41,10 +52,14 @@ class Size:
     requests: int = 400
     """Requests in one round of one variant."""
     warm_up: int = 400
+    first: int = 60
+    """Clients in one round of those that the process has not seen; that row has the fewest requests."""
+    at_least: int = 0
+    """How many token requests the worker answers before its memory is read."""
 
     def smallest(self) -> "Size":
         """Enough to see that everything works."""
-        return replace(self, rounds=1, requests=20, warm_up=5)
+        return replace(self, rounds=1, requests=20, warm_up=5, first=5)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +99,8 @@ class Benchmark:
         self._resource = f"http://{HOST}:{self._api_port}"
         self._figures: list[Figure] = []
         self._cals: list[float] = []
+        self._memory: list[Memory] = []
+        self._sent = 0
 
     def run(self) -> Report:
         """Measure everything.
@@ -93,19 +110,24 @@ class Benchmark:
         os.sched_setaffinity(0, {self._cores.load})
         self._set_environment()
         clients = {"ES256": make_clients("ES256", self._size.clients), "RS256": make_clients("RS256", RSA_CLIENTS)}
+        unseen = {
+            server: make_clients("ES256", self._size.rounds * self._size.first, name=f"-{server}")
+            for server in self._servers
+        }
         print(f"registering {self._size.clients} clients, remembering {self._size.remembered} jti", flush=True)
-        seed.register([*clients["ES256"], *clients["RS256"]])
+        seed.register([*clients["ES256"], *clients["RS256"], *itertools.chain.from_iterable(unseen.values())])
         seed.make_replay_database(self._replay_url)
         for file in self._databases:
             seed.remember(file, self._size.remembered)
         messages = Messages(self._issuer, f"{self._resource}/values", clients)
         for server in self._servers:
-            self._measure_server(server, messages)
+            self._measure_server(server, messages, unseen[server])
         signatures = self._calibration.bare_signatures()
         return Report(
             cal=statistics.median(self._cals),
-            bare={variant: bare_cost(variant, signatures) for variant in (*TOKEN_REQUESTS, *API_CALLS)},
+            bare={variant: bare_cost(variant, signatures) for variant in (*TOKEN_REQUESTS, FIRST_REQUEST, *API_CALLS)},
             figures=self._figures,
+            memory=self._memory,
             clients=self._size.clients,
             remembered=self._size.remembered,
             connections=self._size.connections,
@@ -133,18 +155,28 @@ class Benchmark:
             "FLASK_OAUTH2_SCOPES": json.dumps([SCOPE]),
         }
 
-    def _measure_server(self, server: str, messages: Messages) -> None:
+    def _measure_server(self, server: str, messages: Messages, unseen: Sequence[Client]) -> None:
         start = partial(running, server, core=self._cores.server, folder=self._folder)
-        with start("bench.token_server", self._token_port, {}) as pid:
-            target = Target(server, pid, self._token_port)
-            requests = {variant: partial(messages.token_requests, variant) for variant in TOKEN_REQUESTS}
+        secret = {"FLASK_SECRET_KEY": secrets.token_urlsafe(48)}
+        with start("bench.token_server", self._token_port, secret) as pid:  # within the hour, another process saw them
+            self._send(Target(server, pid, self._token_port), messages.first_requests(iter(unseen), len(unseen)))
+        with start("bench.token_server", self._token_port, secret) as pid:
+            target, self._sent = Target(server, pid, self._token_port), 0
+            requests: dict[Variant, Build] = {
+                variant: partial(messages.token_requests, variant) for variant in TOKEN_REQUESTS
+            }
             self._send(target, messages.token_requests(TOKEN_REQUESTS[0], self._size.clients))  # each client was seen
+            self._warm_up(target, requests)
+            requests[FIRST_REQUEST] = partial(messages.first_requests, iter(unseen))
             self._measure(target, requests)
+            self._weigh(target, messages)
             tokens = {call: self._fetch_tokens(target, messages, dpop=call.dpop) for call in API_CALLS}
             # The API fetches the issuer's keys, so the token server stays; it has nothing else to do now.
             with start("bench.api", self._api_port, {"FLASK_OAUTH2_REPLAY_STORE": self._replay_url}) as api_pid:
                 calls = {call: partial(messages.api_calls, tokens[call]) for call in API_CALLS}
-                self._measure(Target(server, api_pid, self._api_port), calls)
+                api = Target(server, api_pid, self._api_port)
+                self._warm_up(api, calls)
+                self._measure(api, calls)
 
     def _fetch_tokens(self, target: Target, messages: Messages, *, dpop: bool) -> list[Token]:
         answers = self._send(target, messages.token_requests(Variant("ES256", dpop), TOKENS))
@@ -155,14 +187,25 @@ class Benchmark:
         ]
 
     # --- the rounds -----------------------------------------------------------------------------------------
-    def _measure(self, target: Target, variants: Mapping[Variant, Build]) -> None:
-        rounds: dict[Variant, list[Round]] = {variant: [] for variant in variants}
+    def _warm_up(self, target: Target, variants: Mapping[Variant, Build]) -> None:
         for build in variants.values():
             self._send(target, build(self._size.warm_up))
+
+    def _weigh(self, target: Target, messages: Messages) -> None:
+        """Read the memory of a worker that has answered many requests."""
+        while self._sent < self._size.at_least:
+            for variant in TOKEN_REQUESTS:
+                self._send(target, messages.token_requests(variant, 500))
+            print(f"{target.name}: {self._sent} requests", flush=True)
+        self._memory.append(Memory(target.name, resident_megabytes(target.pid), self._sent))
+
+    def _measure(self, target: Target, variants: Mapping[Variant, Build]) -> None:
+        rounds: dict[Variant, list[Round]] = {variant: [] for variant in variants}
         for number in range(self._size.rounds):
             print(f"{target.name}: round {number + 1} of {self._size.rounds}", end="", flush=True)
             for variant, build in variants.items():
-                rounds[variant].append(found := self._measure_round(target, variant, build(self._size.requests)))
+                count = self._size.first if variant.first else self._size.requests
+                rounds[variant].append(found := self._measure_round(target, variant, build(count)))
                 print(f", {variant.name} {found.microseconds / found.cal:.1f}", end="", flush=True)
             print(flush=True)
         self._figures += [_sum_up(target.name, variant, found) for variant, found in rounds.items()]
@@ -180,6 +223,7 @@ class Benchmark:
 
     def _send(self, target: Target, requests: Sequence[bytes]) -> list[Answer]:
         answers = send_all((HOST, target.port), requests, connections=self._size.connections)
+        self._sent += len(answers)
         for answer in answers:
             if answer.status != 200:
                 raise Void(f"{target.name} answers {answer.status}: {answer.body.decode(errors='replace')[:300]}")

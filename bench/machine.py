@@ -101,6 +101,18 @@ def cpu_seconds(pid: int) -> float:
     return total / 1e9
 
 
+def resident_megabytes(pid: int) -> float:
+    """Memory of the largest process among *pid* and its descendants: of a server with one worker, that worker."""
+    largest = 0
+    for process in _tree(pid):
+        try:
+            status = Path(f"/proc/{process}/status").read_text()
+        except OSError:  # ended since
+            continue
+        largest = max([largest, *(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmRSS:"))])
+    return largest / 1024
+
+
 def _tree(pid: int) -> Iterator[int]:
     yield pid
     for children in Path(f"/proc/{pid}/task").glob("*/children"):

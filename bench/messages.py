@@ -1,15 +1,12 @@
 """Ready HTTP requests, signed just before they are sent: token requests and API calls, no two alike."""
 
 import itertools
-import secrets
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from urllib.parse import urlencode, urlsplit
 
-from flask_private_key_jwt import clock
-from flask_private_key_jwt.dpop.proof import build_proof
-from flask_private_key_jwt.jose import jose
+from flask_private_key_jwt.client import PrivateKey, Prover, build_client_assertion, generate_key
 
 ASSERTION_SECONDS = 120
 PROOF_KEYS = 10
@@ -23,15 +20,19 @@ class Variant:
     alg: str | None
     """What the client signs its assertion with; ``None`` for an API call."""
     dpop: bool
+    first: bool = False
+    """Whether the process has not seen the client before."""
 
     @property
     def name(self) -> str:
         if self.alg is None:
             return "DPoP" if self.dpop else "Bearer"
-        return f"{self.alg} + DPoP" if self.dpop else self.alg
+        name = f"{self.alg} + DPoP" if self.dpop else self.alg
+        return f"{name}, first" if self.first else name
 
 
 TOKEN_REQUESTS = tuple(Variant(alg, dpop) for alg in ("ES256", "RS256") for dpop in (False, True))
+FIRST_REQUEST = Variant("ES256", dpop=False, first=True)
 API_CALLS = tuple(Variant(None, dpop) for dpop in (False, True))
 
 
@@ -40,16 +41,20 @@ class Client:
     """A client of the measured server."""
 
     client_id: str
-    key: jose.PrivateKey
+    key: PrivateKey
 
     def metadata(self) -> dict[str, object]:
         """Its registration (RFC 7591)."""
         return {"client_id": self.client_id, "scope": SCOPE, "jwks": {"keys": [self.key.public_jwk()]}}
 
 
-def make_clients(alg: str, count: int) -> list[Client]:
-    """Clients with a key each."""
-    return [Client(f"{alg.lower()}-{number:05d}", jose.generate_private_key(alg)) for number in range(count)]
+def make_clients(alg: str, count: int, *, name: str = "") -> list[Client]:
+    """Clients with a key each.
+
+    :param name: Tells several such lists apart.
+    """
+    made = (generate_key(alg) for _ in range(count))
+    return [Client(f"{alg.lower()}{name}-{number:05d}", key) for number, key in enumerate(made)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +62,7 @@ class Token:
     """An access token, and the key it is bound to."""
 
     value: str
-    key: jose.PrivateKey | None
+    key: PrivateKey | None
 
 
 class Messages:
@@ -75,9 +80,9 @@ class Messages:
         self._turns = {alg: itertools.cycle(members) for alg, members in clients.items()}
 
     @cached_property
-    def proof_keys(self) -> list[jose.PrivateKey]:
+    def proof_keys(self) -> list[PrivateKey]:
         """The keys that sign DPoP proofs."""
-        return [jose.generate_private_key("ES256") for _ in range(PROOF_KEYS)]
+        return [generate_key("ES256") for _ in range(PROOF_KEYS)]
 
     def token_requests(self, variant: Variant, count: int) -> list[bytes]:
         """Token requests by ``client_credentials``; with DPoP, request *n* is signed by proof key *n* modulo ten."""
@@ -86,24 +91,21 @@ class Messages:
         clients = itertools.islice(self._turns[variant.alg], count)
         return [self._token_request(client, proof) for client, proof in zip(clients, proofs, strict=False)]
 
+    def first_requests(self, clients: Iterator[Client], count: int) -> list[bytes]:
+        """Token requests of *clients*, one each."""
+        return [self._token_request(client, None) for client in itertools.islice(clients, count)]
+
     def api_calls(self, tokens: Sequence[Token], count: int) -> list[bytes]:
         """Calls of the API with *tokens* in turn."""
         return [self._api_call(token) for token in itertools.islice(itertools.cycle(tokens), count)]
 
     def _token_request(self, client: Client, proof: str | None) -> bytes:
-        now = clock.now()
-        claims = {
-            "iss": client.client_id,
-            "sub": client.client_id,
-            "aud": self._issuer,
-            "iat": now,
-            "exp": now + ASSERTION_SECONDS,
-            "jti": secrets.token_urlsafe(16),
-        }
         form = {
             "grant_type": "client_credentials",
             "client_assertion_type": "urn:ietf:params:oauth:client-assertion-type:jwt-bearer",
-            "client_assertion": jose.sign({"typ": "JWT", "kid": client.key.public.thumbprint}, claims, client.key),
+            "client_assertion": build_client_assertion(
+                client.client_id, self._issuer, key=client.key, lifetime=ASSERTION_SECONDS, typ="JWT"
+            ),
             "scope": SCOPE,
         }
         body = urlencode(form)
@@ -120,9 +122,8 @@ class Messages:
         return (_proof(key, method, url) for key in itertools.cycle(self.proof_keys))
 
 
-def _proof(key: jose.PrivateKey, method: str, url: str, *, access_token: str | None = None) -> str:
-    jti = secrets.token_urlsafe(16)
-    return build_proof(key, jti=jti, method=method, url=url, now=clock.now(), access_token=access_token)
+def _proof(key: PrivateKey, method: str, url: str, *, access_token: str | None = None) -> str:
+    return Prover(key).prove(method=method, url=url, access_token=access_token)
 
 
 def _http(method: str, url: str, headers: dict[str, str], body: str = "") -> bytes:

@@ -32,6 +32,16 @@ class Figure:
 
 
 @dataclass(frozen=True, slots=True)
+class Memory:
+    """What a worker of the token server weighs."""
+
+    server: str
+    megabytes: float
+    """Resident, so many requests after it was started."""
+    requests: int
+
+
+@dataclass(frozen=True, slots=True)
 class Report:
     """Everything one run found out."""
 
@@ -40,6 +50,7 @@ class Report:
     bare: Mapping[Variant, float]
     """The signatures of a request by themselves, in ``cal``."""
     figures: Sequence[Figure]
+    memory: Sequence[Memory]
     clients: int
     remembered: int
     connections: int
@@ -57,6 +68,8 @@ class Report:
         for title, of_tokens in (("token request", True), ("API call", False)):
             variants = [variant for variant in self.bare if (variant.alg is not None) == of_tokens]
             lines += [title, *(self._line(variant, servers) for variant in variants)]
+        weights = (f"{each.server} {each.megabytes:.0f} MB after {each.requests}" for each in self.memory)
+        lines += ["", f"memory of a worker by requests: {', '.join(weights)}"]
         return "\n".join(lines)
 
     def _line(self, variant: Variant, servers: Sequence[str]) -> str:
@@ -75,6 +88,10 @@ class Report:
                 "connections": self.connections,
                 "python": platform.python_version(),
                 "packages": {name: version(name) for name in PACKAGES},
+                "memory": [
+                    {"server": each.server, "megabytes": round(each.megabytes, 1), "requests": each.requests}
+                    for each in self.memory
+                ],
                 "figures": [self._figure(figure) for figure in self.figures],
             },
             indent=2,

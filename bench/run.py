@@ -20,7 +20,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if not sys.platform.startswith("linux"):
         print("The benchmark reads CPU times from /proc: it runs on Linux only.", file=sys.stderr)
         return 2
-    size = Size(clients=options.clients, remembered=options.remembered, connections=options.connections)
+    size = Size(
+        clients=options.clients,
+        remembered=options.remembered,
+        connections=options.connections,
+        at_least=options.requests,
+    )
     if options.quick:
         size = size.smallest()
     try:
@@ -46,6 +51,7 @@ def read_options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--clients", type=_some, default=10, help="registered ES256 clients (default: %(default)s)")
     parser.add_argument("--remembered", type=_any, default=0, help="jti values remembered beforehand")
     parser.add_argument("--connections", type=_some, default=16, help="requests under way (default: %(default)s)")
+    parser.add_argument("--requests", type=_any, default=0, help="token requests before the memory is read, at least")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there, too")
     return parser.parse_args(arguments)
 

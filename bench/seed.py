@@ -2,11 +2,11 @@
 
 import secrets
 import sqlite3
+import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from flask_private_key_jwt import clock
-from flask_private_key_jwt.replay.base import PROOF, Mark
+from flask_private_key_jwt.replay import Mark
 from flask_private_key_jwt.replay.sql import SQLAlchemyReplayStore
 
 from . import token_server
@@ -29,13 +29,14 @@ def register(clients: Iterable[Client]) -> None:
 def make_replay_database(url: str) -> None:
     """Make the table of a replay database of its own, as the store does at first use."""
     store = SQLAlchemyReplayStore.from_url(url)
-    store.remember([Mark(PROOF, "seed", "seed", "seed", clock.now() + 1, clock.now())])
+    now = int(time.time())
+    store.remember([Mark("dpop_proof", "seed", "seed", "seed", now + 1, now)])
     store.close()
 
 
 def remember(file: Path, count: int) -> None:
     """Put *count* marks into a replay table, to expire in an hour: as if that many requests had come before."""
-    until = clock.now() + _HOUR
+    until = int(time.time()) + _HOUR
     database = sqlite3.connect(file)
     # In the order of the table, or filling it takes minutes.
     digests = iter(sorted(secrets.token_bytes(32) for _ in range(count)))

@@ -2,7 +2,7 @@
 
     granian --interface wsgi --factory bench.token_server:create_app
 
-No ``SECRET_KEY``: with one, Flask opens a session for every request, which no token request needs.
+With a ``SECRET_KEY``, as an app for people has one.
 """
 
 from flask import Flask

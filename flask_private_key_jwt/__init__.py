@@ -1,10 +1,14 @@
 """private_key_jwt and DPoP for Flask.
 
-A package is a role on the wire: ``authorization_server`` issues tokens, ``resource_server`` takes them, ``client`` asks
-for them. What two of them need lies beside them. Begin with ``authorization_server/server.py``, the seven steps of a
-token request; ``docs/architecture.md`` has the map.
+Each role has its package: ``authorization_server`` issues tokens, ``resource_server`` accepts them, ``client`` requests
+them. Code that two roles share is in the packages beside them. Start with ``authorization_server/server.py``: it holds
+the seven steps of a token request. ``docs/architecture.md`` has the map.
+
+An application may import the names in ``__all__`` of this module and of ``errors``, ``signals``, ``client``,
+``resource_server`` and ``replay``; ``docs/api.md`` describes them. Everything else may move.
 """
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from ._version import __version__
@@ -12,36 +16,63 @@ from ._version import __version__
 if TYPE_CHECKING:
     from .authorization_server.authorization.interaction import ConsentPage, SignIn
     from .authorization_server.endpoints.browser_session import note_sign_in
+    from .authorization_server.registered_client import RegisteredClient
+    from .authorization_server.registration.registry import ClientRegistry
+    from .authorization_server.request import FormRequest
+    from .authorization_server.stores.sql.registration_tokens import RegistrationToken, RegistrationTokens
+    from .authorization_server.stores.tables.former_columns import gather_client_metadata, spread_client_metadata
+    from .authorization_server.tokens.access_token import Grant
+    from .dpop.proof import DPoPProof
     from .errors import TooManyRequests
     from .extension import PrivateKeyJWT
     from .resource_server import ResourceProtector, current_token
 
-_EXPORTS = {
-    "PrivateKeyJWT": ".extension",
-    "ResourceProtector": ".resource_server",
-    "current_token": ".resource_server",
-    "ConsentPage": ".authorization_server.authorization.interaction",
-    "TooManyRequests": ".errors",
-    "SignIn": ".authorization_server.authorization.interaction",
-    "note_sign_in": ".authorization_server.endpoints.browser_session",
-}
-
 __all__ = [
+    "ClientRegistry",
     "ConsentPage",
+    "DPoPProof",
+    "FormRequest",
+    "Grant",
     "PrivateKeyJWT",
+    "RegisteredClient",
+    "RegistrationToken",
+    "RegistrationTokens",
     "ResourceProtector",
     "SignIn",
     "TooManyRequests",
     "__version__",
     "current_token",
+    "gather_client_metadata",
     "note_sign_in",
+    "spread_client_metadata",
 ]
+
+_HOMES = {
+    "ClientRegistry": ".authorization_server.registration.registry",
+    "ConsentPage": ".authorization_server.authorization.interaction",
+    "DPoPProof": ".dpop.proof",
+    "FormRequest": ".authorization_server.request",
+    "Grant": ".authorization_server.tokens.access_token",
+    "PrivateKeyJWT": ".extension",
+    "RegisteredClient": ".authorization_server.registered_client",
+    "RegistrationToken": ".authorization_server.stores.sql.registration_tokens",
+    "RegistrationTokens": ".authorization_server.stores.sql.registration_tokens",
+    "ResourceProtector": ".resource_server",
+    "SignIn": ".authorization_server.authorization.interaction",
+    "TooManyRequests": ".errors",
+    "current_token": ".resource_server",
+    "gather_client_metadata": ".authorization_server.stores.tables.former_columns",
+    "note_sign_in": ".authorization_server.endpoints.browser_session",
+    "spread_client_metadata": ".authorization_server.stores.tables.former_columns",
+}
+"""Public name -> its module, which is imported at first use (PEP 562), because a client's process needs no Flask."""
 
 
 def __getattr__(name: str) -> Any:
-    """Load a public name when it is asked for (PEP 562): a client's process needs no Flask."""
-    if name not in _EXPORTS:
+    if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from importlib import import_module
+    return getattr(import_module(_HOMES[name], __name__), name)
 
-    return getattr(import_module(_EXPORTS[name], __name__), name)
+
+def __dir__() -> list[str]:
+    return __all__

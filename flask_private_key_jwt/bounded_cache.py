@@ -1,9 +1,8 @@
-"""The one cache of this package whose entries strangers can make large: bounded by number and by bytes."""
+"""The one cache of this package: limited in entries and in bytes, because strangers can make entries large."""
 
 import sys
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Mapping
-from dataclasses import fields, is_dataclass
 from threading import Lock
 from typing import Any, Generic, TypeVar
 
@@ -11,29 +10,30 @@ K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
 
 BYTES_A_CLIENT = 8192
-"""What one of the operator's clients may take in each cache, on average."""
+"""Average size that each of the operator's clients may have in each cache."""
 LEAST_BYTES = 1 << 20
 BYTES_OF_STRANGERS = 1 << 22
-"""What all clients that the operator did not register may take together, in each cache."""
+"""Total size of all clients that the operator did not register, in each cache."""
 
 OPAQUE_BYTES = 2048
-"""What an object weighs that cannot be looked into: a parsed key, say."""
+"""Assumed size of an object whose content cannot be measured, such as a parsed key."""
 ENTRY_BYTES = 200
-"""What an entry costs besides its key and its value."""
+"""Size of an entry besides its key and its value."""
+_PLAIN = frozenset({type(None), bool, str, bytes, int, float})
 LARGEST_PART = 16
-"""An entry that weighs more than this part of the whole is not kept: a few of them would push out all others."""
+"""An entry larger than ``max_bytes`` divided by this is not kept: a few such entries would push out all others."""
 
 
 def bytes_for_clients(count: int) -> int:
-    """What so many of the operator's clients may take together, in each cache."""
+    """Total size that *count* clients of the operator may have, in each cache."""
     return max(count * BYTES_A_CLIENT, LEAST_BYTES)
 
 
 class BoundedCache(Generic[K, V]):
-    """What was used last; safe for threads.
+    """Keeps the entries that were used last (LRU); safe for threads.
 
-    :param max_entries: Most entries to keep.
-    :param max_bytes: Most bytes they may weigh together, by :func:`weigh`.
+    :param max_entries: Largest number of entries.
+    :param max_bytes: Largest total size, in bytes, by :func:`weigh`.
     """
 
     def __init__(self, *, max_entries: int, max_bytes: int) -> None:
@@ -45,14 +45,14 @@ class BoundedCache(Generic[K, V]):
 
     @property
     def weight(self) -> int:
-        """What is kept, in bytes."""
+        """Size of all entries, in bytes."""
         return self._weight
 
     def __len__(self) -> int:
         return len(self._kept)
 
     def get(self, key: K) -> V | None:
-        """What is kept under *key*; then it is used last."""
+        """The value under *key*, or ``None``; marks it as the last one used."""
         with self._lock:
             entry = self._kept.get(key)
             if entry is None:
@@ -60,16 +60,19 @@ class BoundedCache(Generic[K, V]):
             self._kept.move_to_end(key)
             return entry[0]
 
-    def keep(self, key: K, value: V, *, equals: Callable[[V], bool] = lambda _other: False) -> V:
-        """Keep *value*, unless it is too large for this cache; what was kept under *key* before is gone then, too.
+    def keep(
+        self, key: K, value: V, *, equals: Callable[[V], bool] = lambda _other: False, weight: int | None = None
+    ) -> V:
+        """Keep *value* under *key*, in place of the old value. A value that is too large for this cache is not kept.
 
-        :param equals: Whether what another thread kept meanwhile is as good: then that one stays.
-        :return: *value*, or that one.
+        :param equals: Whether a value that another thread stored meanwhile is as good; if so, that value stays.
+        :param weight: Size of *value* in bytes, if the caller knows it; default: measured by :func:`weigh`.
+        :return: *value*, or the value that stays.
         """
         known = self.get(key)
         if known is not None and (known is value or equals(known)):
             return known
-        weight = ENTRY_BYTES + weigh(key) + weigh(value)
+        weight = ENTRY_BYTES + weigh(key) + (weigh(value) if weight is None else weight)
         with self._lock:
             entry = self._kept.get(key)
             if entry is not None and equals(entry[0]):
@@ -83,7 +86,7 @@ class BoundedCache(Generic[K, V]):
         return value
 
     def drop(self, key: K) -> None:
-        """Keep nothing under *key*."""
+        """Drop the entry under *key*, if there is one."""
         with self._lock:
             self._remove(key)
 
@@ -94,12 +97,16 @@ class BoundedCache(Generic[K, V]):
 
 
 def weigh(value: object) -> int:
-    """About how many bytes *value* takes: strings, numbers, and containers and dataclasses of them."""
+    """Approximate size of *value* in bytes: strings, numbers, and containers and dataclasses of them."""
     weight, rest = 0, [value]
     while rest:
         part: Any = rest.pop()
-        if part is None or isinstance(part, (bool, str, bytes, int, float)):
+        kind = type(part)
+        if kind in _PLAIN:
             weight += sys.getsizeof(part)
+        elif (members := getattr(kind, "__dataclass_fields__", None)) is not None:
+            weight += sys.getsizeof(part)
+            rest.extend([getattr(part, name) for name in members])
         elif isinstance(part, Mapping):
             weight += sys.getsizeof(part) if isinstance(part, dict) else sys.getsizeof(dict(part))
             rest.extend(part.keys())
@@ -107,9 +114,8 @@ def weigh(value: object) -> int:
         elif isinstance(part, (list, tuple, set, frozenset)):
             weight += sys.getsizeof(part)
             rest.extend(part)
-        elif is_dataclass(part):
+        elif isinstance(part, (str, bytes, int, float)):
             weight += sys.getsizeof(part)
-            rest.extend(getattr(part, member.name) for member in fields(part))
         else:
             weight += OPAQUE_BYTES
     return weight

@@ -1,4 +1,4 @@
-"""The only call to the wall clock; everything else asks :func:`now`."""
+"""The only call to the wall clock; all other code calls :func:`now`."""
 
 import time
 
@@ -9,7 +9,7 @@ def now() -> int:
 
 
 def is_over(end: float) -> bool:
-    """Whether a time that ends at *end* is over: what lives for N seconds is over at N (RFC 7519 §4.1.4).
+    """Whether the moment *end* has come: a lifetime of N seconds is over at second N (RFC 7519 §4.1.4).
 
     :param end: Seconds since the epoch.
     """

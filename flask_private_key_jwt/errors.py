@@ -1,32 +1,96 @@
 """Every refusal: its code, its status, the one sentence the caller reads, and the private reason.
 
-The public sentence of a class never changes, whatever the cause (RFC 6749 §5.2); the ``reason`` goes to
-the log and the :data:`~flask_private_key_jwt.signals.request_refused` signal. A reason quotes foreign text with
-``!r`` and never holds a token, an assertion, a proof or a key.
+A class has one public sentence, whatever the cause (RFC 6749 §5.2). The ``reason`` goes to the log and the
+:data:`~flask_private_key_jwt.signals.request_refused` signal, together with the ``cause``: a short code for alerts and
+tests, which stays the same when the reason is reworded (``docs/causes.md``). A reason quotes foreign text with ``!r``
+and never contains a token, an assertion, a proof or a key.
 """
+
+import re
+from typing import Any
 
 from authlib.oauth2 import OAuth2Error
 
+__all__ = [
+    "AccessDenied",
+    "ConfigurationError",
+    "ConsentRequired",
+    "FetchBusy",
+    "ForeignAuthorization",
+    "InactiveToken",
+    "InsufficientScope",
+    "InteractionRefused",
+    "InvalidClient",
+    "InvalidClientMetadata",
+    "InvalidDPoPProof",
+    "InvalidGrant",
+    "InvalidRedirectURI",
+    "InvalidRegistrationToken",
+    "InvalidRequest",
+    "InvalidRequestObject",
+    "InvalidRequestURI",
+    "InvalidScope",
+    "InvalidTarget",
+    "InvalidToken",
+    "LoginRequired",
+    "MethodNotAllowed",
+    "MissingRegistrationToken",
+    "MissingToken",
+    "NotOffered",
+    "OAuthError",
+    "PayloadTooLarge",
+    "RegistrationNotSupported",
+    "ServerError",
+    "StoreUnavailable",
+    "TemporarilyUnavailable",
+    "TooManyRequests",
+    "UnapprovedSoftwareStatement",
+    "UnauthenticatedCaller",
+    "UnauthorizedClient",
+    "UnknownClient",
+    "UnprotectedRequest",
+    "UnsupportedGrantType",
+    "UnsupportedResponseType",
+    "UnusableClient",
+    "UnusableRedirectURI",
+    "UseDPoPNonce",
+]
+
+_WORD = re.compile(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
+
 
 class ConfigurationError(RuntimeError):
-    """The application is set up wrongly; the message says what to change. Never caused by a caller."""
+    """The application is configured wrongly; the message says what to change. Never caused by a caller."""
+
+
+class UnknownClient(LookupError):
+    """No client with this id is registered. Raised by ``oauth.clients``; never shown to a caller."""
 
 
 class OAuthError(OAuth2Error):  # type: ignore[misc]  # Authlib has no type hints
     """A refusal with a public face and a private reason.
 
     :param reason: What exactly was wrong, for the log; never shown to the caller.
+    :param cause: The code of the reason, as in ``assertion_expired``; default: the name of the class, as in
+        ``invalid_client``. Never shown to the caller either.
     :param client_id: The authenticated client, when there is one.
     """
 
     code = "invalid_request"
     status = 400
     description = "The request is malformed."
+    cause = "oauth_error"
 
-    def __init__(self, reason: str = "", *, client_id: str | None = None) -> None:
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        cls.cause = _WORD.sub("_", cls.__name__.replace("DPoP", "Dpop")).lower()
+
+    def __init__(self, reason: str = "", *, cause: str | None = None, client_id: str | None = None) -> None:
         super().__init__(description=self.description, status_code=self.status, error=self.code)
         self.reason = reason
         self.client_id = client_id
+        if cause is not None:
+            self.cause = cause
 
     def get_headers(self) -> list[tuple[str, str]]:
         """The headers of the answer (RFC 6749 §5.2); subclasses add their own."""
@@ -38,15 +102,15 @@ class InvalidRequest(OAuthError):
 
 
 class UnusableClient(InvalidRequest):
-    """A browser brings no ``client_id``, or that of a client that is unknown, disabled or not admitted here."""
+    """The browser's request has no ``client_id``, or its client is unknown, disabled or not allowed here."""
 
 
 class UnusableRedirectURI(InvalidRequest):
-    """A browser is to be sent to a place that the client has not registered, or in a way it cannot be sent there."""
+    """The client has not registered this redirect URI, or the browser cannot be sent there as the request asks."""
 
 
 class UnprotectedRequest(InvalidRequest):
-    """An authorization request had to be signed or pushed, and was not (RFC 9101 §10.5, RFC 9126 §6)."""
+    """The authorization request must be signed or pushed, and is not (RFC 9101 §10.5, RFC 9126 §6)."""
 
 
 class PayloadTooLarge(OAuthError):
@@ -82,12 +146,12 @@ class InvalidClient(OAuthError):
 
 
 class UnauthenticatedCaller(InvalidClient):
-    """The caller of an endpoint where that is 401 is not the client it claims to be (RFC 7662 §2.3)."""
+    """The same as :class:`InvalidClient`, at an endpoint that answers it with 401 (RFC 7662 §2.3)."""
 
     status = 401
 
     def get_headers(self) -> list[tuple[str, str]]:
-        """Adds the ``WWW-Authenticate`` that a 401 must have (RFC 9110 §15.5.2), in the scheme that callers try."""
+        """Adds the ``WWW-Authenticate`` that a 401 must have (RFC 9110 §15.5.2), for the scheme that callers use."""
         return [*super().get_headers(), ("WWW-Authenticate", 'Basic realm="private_key_jwt is needed instead"')]
 
 
@@ -96,7 +160,7 @@ class ForeignAuthorization(UnauthenticatedCaller):
 
 
 class InvalidGrant(OAuthError):
-    """The code or refresh token is wrong, expired, used or another client's (RFC 6749 §5.2)."""
+    """The code or refresh token is wrong, expired, used, or belongs to another client (RFC 6749 §5.2)."""
 
     code = "invalid_grant"
     description = "The grant is invalid, expired or revoked."
@@ -110,7 +174,7 @@ class UnauthorizedClient(OAuthError):
 
 
 class UnsupportedGrantType(OAuthError):
-    """No registered grant answers this ``grant_type`` (RFC 6749 §5.2)."""
+    """No grant is registered for this ``grant_type`` (RFC 6749 §5.2)."""
 
     code = "unsupported_grant_type"
     description = "The grant type is not supported."
@@ -131,35 +195,35 @@ class InvalidTarget(OAuthError):
 
 
 class UnsupportedResponseType(OAuthError):
-    """The authorization endpoint answers with a code and nothing else (RFC 6749 §4.1.2.1)."""
+    """The ``response_type`` is not ``code``, the only one this server supports (RFC 6749 §4.1.2.1)."""
 
     code = "unsupported_response_type"
     description = "The response type is not supported."
 
 
 class InvalidRequestURI(OAuthError):
-    """The ``request_uri`` is unknown, expired, used or another client's (RFC 9101 §7, RFC 9126 §4)."""
+    """The ``request_uri`` is unknown, expired, used, or belongs to another client (RFC 9101 §7, RFC 9126 §4)."""
 
     code = "invalid_request_uri"
     description = "The request_uri is invalid, expired or used."
 
 
 class InvalidRequestObject(OAuthError):
-    """The request object is malformed, not the client's, expired, or not for this server (RFC 9101 §7)."""
+    """The request object is malformed, expired, not signed by the client, or not for this server (RFC 9101 §7)."""
 
     code = "invalid_request_object"
     description = "The request object is invalid."
 
 
 class RegistrationNotSupported(OAuthError):
-    """Clients do not register in an authorization request (OpenID Connect Core §3.1.2.6)."""
+    """The authorization request has a ``registration`` parameter: not supported (OpenID Connect Core §3.1.2.6)."""
 
     code = "registration_not_supported"
     description = "The registration parameter is not supported."
 
 
 class AccessDenied(OAuthError):
-    """The person said no (RFC 6749 §4.1.2.1)."""
+    """The person denied the request (RFC 6749 §4.1.2.1)."""
 
     code = "access_denied"
     status = 403
@@ -167,7 +231,7 @@ class AccessDenied(OAuthError):
 
 
 class LoginRequired(OAuthError):
-    """``prompt=none``, and somebody would have to sign in; or somebody else did than ``id_token_hint`` names.
+    """Somebody has to sign in, but the request says ``prompt=none``; or ``id_token_hint`` names another person.
 
     OpenID Connect Core §3.1.2.1, §3.1.2.6.
     """
@@ -177,42 +241,42 @@ class LoginRequired(OAuthError):
 
 
 class ConsentRequired(OAuthError):
-    """``prompt=none``, and the person has not consented yet (OpenID Connect Core §3.1.2.6)."""
+    """The person has to consent, but the request says ``prompt=none`` (OpenID Connect Core §3.1.2.6)."""
 
     code = "consent_required"
     description = "The person has to consent."
 
 
 class InteractionRefused(OAuthError):
-    """A decision came from another browser session, or for another request, than it was shown to (RFC 6749 §10.12)."""
+    """The decision comes from another browser session, or is for another request, than the page (RFC 6749 §10.12)."""
 
     status = 403
     description = "This page is out of date. Go back to the application and start again."
 
 
 class NotOffered(OAuthError):
-    """The application does not say what this endpoint needs to know, of its people for one, so that it is not there."""
+    """The application has not registered what this endpoint needs (a user loader, for example), so it is not served."""
 
     status = 404
     description = "There is no such endpoint here."
 
 
 class InvalidClientMetadata(OAuthError):
-    """A registration is not acceptable (RFC 7591 §3.2.2)."""
+    """The client metadata is not acceptable (RFC 7591 §3.2.2)."""
 
     code = "invalid_client_metadata"
     description = "The client metadata is invalid."
 
 
 class InvalidRedirectURI(InvalidClientMetadata):
-    """A redirect URI is not one that may be registered (RFC 7591 §3.2.2)."""
+    """A redirect URI may not be registered (RFC 7591 §3.2.2)."""
 
     code = "invalid_redirect_uri"
     description = "A redirect URI is invalid."
 
 
 class UnapprovedSoftwareStatement(InvalidClientMetadata):
-    """A software statement came along, and this server trusts no issuer of any (RFC 7591 §3.2.2)."""
+    """The registration has a software statement, and this server trusts no issuer of such (RFC 7591 §3.2.2)."""
 
     code = "unapproved_software_statement"
     description = "The software statement is not approved for use here."
@@ -226,7 +290,7 @@ class InvalidDPoPProof(OAuthError):
 
 
 class UseDPoPNonce(OAuthError):
-    """The proof is good but lacks a nonce of ours (RFC 9449 §8).
+    """The proof is valid, but has no valid nonce of this server (RFC 9449 §8).
 
     :param nonce: The nonce to use in the next proof.
     """
@@ -234,8 +298,8 @@ class UseDPoPNonce(OAuthError):
     code = "use_dpop_nonce"
     description = "The DPoP proof needs the nonce of the DPoP-Nonce header."
 
-    def __init__(self, reason: str = "", *, nonce: str) -> None:
-        super().__init__(reason)
+    def __init__(self, reason: str = "", *, nonce: str, cause: str | None = None) -> None:
+        super().__init__(reason, cause=cause)
         self.nonce = nonce
 
     def get_headers(self) -> list[tuple[str, str]]:
@@ -244,7 +308,7 @@ class UseDPoPNonce(OAuthError):
 
 
 class InvalidToken(OAuthError):
-    """The access token is missing a check: expired, foreign, unbound, malformed (RFC 6750 §3.1)."""
+    """The access token failed a check: it is malformed, expired, revoked or not for this API (RFC 6750 §3.1)."""
 
     code = "invalid_token"
     status = 401
@@ -252,24 +316,24 @@ class InvalidToken(OAuthError):
 
 
 class MissingToken(InvalidToken):
-    """The request carries no access token in a way the API serves; its challenge names no error (RFC 6750 §3.1)."""
+    """The request has no access token in a form that the view accepts; the challenge has no error (RFC 6750 §3.1)."""
 
     description = "The request needs an access token."
 
 
 class InactiveToken(InvalidToken):
-    """A token that was shown at introspection or revocation counts no longer, or is not the caller's to know of.
+    """The token sent to introspection or revocation is not active, or the caller may not ask about it.
 
-    The caller reads no error: ``{"active": false}`` (RFC 7662 §2.2), or nothing at all (RFC 7009 §2.2).
+    The caller sees no error: the answer is ``{"active": false}`` (RFC 7662 §2.2), or empty (RFC 7009 §2.2).
     """
 
     status = 200
 
 
 class InvalidRegistrationToken(OAuthError):
-    """The token of a registration or of its management is unknown, used up, expired or another client's (RFC 7592 §2).
+    """The registration token is unknown, used up, expired, or belongs to another client (RFC 7592 §2).
 
-    One answer for all of them: nobody learns which clients there are.
+    All these cases get the same answer, so that nobody learns which clients exist.
     """
 
     code = "invalid_token"
@@ -283,7 +347,7 @@ class InvalidRegistrationToken(OAuthError):
 
 
 class MissingRegistrationToken(InvalidRegistrationToken):
-    """The request carries no token in its Authorization header; its challenge names no error (RFC 6750 §3.1)."""
+    """The request has no token in its Authorization header; the challenge has no error (RFC 6750 §3.1)."""
 
     description = "The request needs a registration token."
     challenge = 'Bearer realm="registration"'
@@ -298,7 +362,7 @@ class InsufficientScope(OAuthError):
 
 
 class TemporarilyUnavailable(OAuthError):
-    """Our own store is away; nothing was issued, the caller may try again (RFC 6749 §4.1.2.1)."""
+    """Something this server needs does not answer. Nothing was issued; a retry may succeed (RFC 6749 §4.1.2.1)."""
 
     code = "temporarily_unavailable"
     status = 503
@@ -315,18 +379,18 @@ class StoreUnavailable(TemporarilyUnavailable):
 
 
 class FetchBusy(TemporarilyUnavailable):
-    """A client's document has to be fetched, and other fetches leave no room for that now; a retry may succeed.
+    """A client's document must be fetched, but too many other fetches are running; a retry may succeed.
 
-    :param retry_after_seconds: When to come again.
+    :param retry_after_seconds: When to try again.
     """
 
-    def __init__(self, reason: str = "", *, retry_after_seconds: int = 1) -> None:
-        super().__init__(reason)
+    def __init__(self, reason: str = "", *, cause: str | None = None, retry_after_seconds: int = 1) -> None:
+        super().__init__(reason, cause=cause)
         self.retry_after_seconds = retry_after_seconds
 
 
 class TooManyRequests(TemporarilyUnavailable):
-    """The caller has sent more than it may in a certain time (RFC 6585 §4, RFC 9126 §2.3).
+    """The caller has sent too many requests in a given time (RFC 6585 §4, RFC 9126 §2.3).
 
     :param retry_after_seconds: When to try again.
     """
@@ -334,13 +398,20 @@ class TooManyRequests(TemporarilyUnavailable):
     status = 429
     description = "Too many requests; try again later."
 
-    def __init__(self, reason: str = "", *, client_id: str | None = None, retry_after_seconds: int = 60) -> None:
-        super().__init__(reason, client_id=client_id)
+    def __init__(
+        self,
+        reason: str = "",
+        *,
+        cause: str | None = None,
+        client_id: str | None = None,
+        retry_after_seconds: int = 60,
+    ) -> None:
+        super().__init__(reason, cause=cause, client_id=client_id)
         self.retry_after_seconds = retry_after_seconds
 
 
 class ServerError(OAuthError):
-    """A defect of ours (RFC 6749 §4.1.2.1); the log has the traceback under the reference id."""
+    """A bug in this server (RFC 6749 §4.1.2.1); the log has the traceback under the reference id."""
 
     code = "server_error"
     status = 500

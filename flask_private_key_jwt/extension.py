@@ -1,4 +1,4 @@
-"""PrivateKeyJWT: the face of the package for an application."""
+"""PrivateKeyJWT: the object that makes an app an authorization server."""
 
 from typing import Any, TypeVar
 
@@ -9,10 +9,11 @@ from .authorization_server.assembly import assemble
 from .authorization_server.cli import oauth2_group
 from .authorization_server.endpoints import MachineEndpoints
 from .authorization_server.endpoints.browser_session import listen_to_flask_login
-from .authorization_server.grants.policy import TokenPolicy, check_grant_class
+from .authorization_server.grants.authlib_grants import check_grant_class
+from .authorization_server.grants.policy import TokenPolicy
 from .authorization_server.people import ConsentView, People, SignInPage, SignOut, UserLoader
 from .authorization_server.registration.registry import ClientRegistry
-from .authorization_server.server import BeforeMachineRequest, Declarations
+from .authorization_server.server_parts import BeforeMachineRequest, Declarations
 from .authorization_server.state import EXTENSION_KEY, current_state
 from .authorization_server.stores.granted import Holder
 from .authorization_server.stores.sql.registration_tokens import RegistrationTokens
@@ -21,7 +22,7 @@ from .authorization_server.tokens.introspection import IntrospectionPolicy
 from .authorization_server.tokens.user_claims import UserClaims, check_user_claims
 from .errors import ConfigurationError
 
-C = TypeVar("C", bound=UserClaims)
+DeclaredClaims = TypeVar("DeclaredClaims", bound=UserClaims)
 
 
 class PrivateKeyJWT:
@@ -29,8 +30,9 @@ class PrivateKeyJWT:
 
     :param db: The application's Flask-SQLAlchemy object; the tables join its metadata.
     :param app: An app to initialise at once; factories call :meth:`init_app` instead.
-    :param table_prefix: What the tables' names begin with, for an application that has tables of our names already.
-    :raises ConfigurationError: *db* has a table of one of these names, or the prefix is none.
+    :param table_prefix: The beginning of all table names; change it if the application already has tables with our
+        names.
+    :raises ConfigurationError: *db* has a table of one of these names already, or the prefix is not valid.
     """
 
     def __init__(self, db: SQLAlchemy, app: flask.Flask | None = None, *, table_prefix: str = TABLE_PREFIX) -> None:
@@ -53,7 +55,7 @@ class PrivateKeyJWT:
         state = assemble(app, self._db, self._tables, declarations=self._declarations, people=self._people)
         app.extensions[EXTENSION_KEY] = state
         MachineEndpoints(state.endpoints).install(app)
-        # Its templates come after the app's own of the same name.
+        # Templates of a blueprint come after those of the app, so the app can replace them.
         app.register_blueprint(flask.Blueprint(EXTENSION_KEY, __name__, template_folder="templates"))
         listen_to_flask_login(app)
         app.cli.add_command(oauth2_group)
@@ -69,72 +71,77 @@ class PrivateKeyJWT:
         return current_state().registration_tokens
 
     def register_grant(self, grant_class: Any, extensions: Any = None) -> None:
-        """Register a grant of the application's own, as with Authlib's server; it goes before ours of the same name.
+        """Register the application's own grant, as on Authlib's server; it is tried before ours of the same name.
 
-        :raises ConfigurationError: It does not accept ``private_key_jwt``; the message says what to add.
+        :param grant_class: An Authlib grant with ``TOKEN_ENDPOINT_AUTH_METHODS = ["private_key_jwt"]``.
+        :param extensions: Extensions of the grant, as in Authlib.
+        :raises ConfigurationError: The grant does not accept ``private_key_jwt``; the message says what to add.
         """
         check_grant_class(grant_class)
         self._declarations.grants.append((grant_class, extensions))
 
     def user(self, load_user: UserLoader) -> UserLoader:
-        """Register the function that says who is signed in at the current browser: a user, or ``None``.
+        """Register the function that returns who is signed in at the current browser: a user, or ``None``.
 
-        A user has ``get_id()``, as Flask-Login's do, or ``get_user_id()``, as Authlib's: the ``sub`` of their tokens.
-        Without this function the user is Flask-Login's ``current_user``. An application with neither has no
-        authorization endpoint.
+        A user has ``get_id()`` (as in Flask-Login) or ``get_user_id()`` (as in Authlib), which returns the ``sub`` of
+        the user's tokens. Without this function the user is Flask-Login's ``current_user``. An application with neither
+        has no authorization endpoint.
         """
         self._people.load_user = load_user
         return load_user
 
     def sign_in(self, page: SignInPage) -> SignInPage:
-        """Register the function that sends the browser to where people sign in; it gets a :class:`SignIn`.
+        """Register the function that sends the browser to the sign-in page; it is called with a :class:`SignIn`.
 
-        Without it that is Flask-Login's ``login_manager.login_view``. The page sends the browser to
-        :attr:`SignIn.return_url` afterwards, and calls :func:`note_sign_in` unless it signs in with Flask-Login.
+        Without this function the page is Flask-Login's ``login_manager.login_view``. After the person has signed in,
+        the page sends the browser to :attr:`SignIn.return_url`. It also calls :func:`note_sign_in`, unless it signs
+        people in with Flask-Login.
         """
         self._people.sign_in = page
         return page
 
     def sign_out(self, end_session: SignOut) -> SignOut:
-        """Register the function that signs out whoever is signed in at the current browser; it gets nothing.
+        """Register the function that signs out the person at the current browser; it is called without arguments.
 
-        Without it that is Flask-Login's ``logout_user``, if :meth:`user` is Flask-Login's too. An application that says
-        neither has no logout endpoint.
+        Without this function Flask-Login's ``logout_user`` is called, but only if the application has not registered a
+        :meth:`user` function. An application with neither has no logout endpoint.
         """
         self._people.sign_out = end_session
         return end_session
 
     def consent(self, view: ConsentView) -> ConsentView:
-        """Register a function that shows the consent page in place of ours; it gets a :class:`ConsentPage`.
+        """Register a function that shows its own consent page; it is called with a :class:`ConsentPage`.
 
-        To change only its looks, give the app a template ``private_key_jwt/consent.html``.
+        To change only how our page looks, give the app a template ``private_key_jwt/consent.html``.
         """
         self._people.consent = view
         return view
 
-    def user_claims(self, declared: C) -> C:
+    def user_claims(self, declared: DeclaredClaims) -> DeclaredClaims:
         """Register what UserInfo says about people: a function, or a class (OpenID Connect Core §5.3).
 
-        A function gets the ``sub``, a string whatever the key of your users is, and the granted scopes, and returns
-        claims, or ``None`` when there is no such person any more. A class is made with the ``sub``; its public methods,
-        named after scopes, return the claims of these, and its attribute ``exists`` is false when there is no such
-        person. Without either UserInfo says ``sub`` only.
+        A function is called with the ``sub``, which is always a string, and the granted scopes. It returns claims, or
+        ``None`` if the person no longer exists. A class is called with the ``sub``. Each of its public methods has the
+        name of a scope and returns the claims of that scope; its attribute ``exists`` is false if the person no longer
+        exists. Without a function or a class, UserInfo returns ``sub`` only.
 
-        :raises ConfigurationError: It could not answer; the message says what to change.
+        :raises ConfigurationError: *declared* cannot be called like this; the message says what to change.
         """
         check_user_claims(declared)
         self._people.claims = declared
         return declared
 
     def revoke(self, *, subject: str | None = None, client_id: str | None = None) -> int:
-        """Revoke what a person has granted, or a client holds, or that person to that client; forget the consents.
+        """Revoke the tokens of a person, of a client, or of a person at a client, and forget the consents.
 
-        Refresh tokens and unredeemed codes end at once, access tokens wherever revocation is looked up: at
-        introspection, and at an API in the same app. What is issued afterwards counts again.
+        Refresh tokens and unredeemed codes end at once. Access tokens end wherever revocation is looked up: at
+        introspection, and at an API in the same app. Tokens that are issued later are valid.
 
-        :return: How many grants with codes or refresh tokens there were.
-        :raises ValueError: Neither is named.
-        :raises TypeError: One is not text: a person's ``sub`` is what their ``get_id()`` returned, as text.
+        :param subject: The person: the ``sub`` of their tokens.
+        :param client_id: The client.
+        :return: How many grants with codes or refresh tokens were revoked.
+        :raises ValueError: Neither *subject* nor *client_id* is given.
+        :raises TypeError: One of them is not a string. A person's ``sub`` is ``str(user.get_id())``.
         :raises StoreUnavailable: The database did not answer.
         """
         return current_state().server.revocations.revoke_all(Holder(subject=subject, client_id=client_id))
@@ -142,19 +149,20 @@ class PrivateKeyJWT:
     def revoke_token(self, jti: str, *, expires_at: int | None = None) -> None:
         """Revoke one access token by its ``jti``, as :data:`~flask_private_key_jwt.signals.token_issued` names it.
 
-        :param expires_at: Its ``exp``, in seconds since the epoch: how long to remember it. ``None``: the longest life.
+        :param expires_at: Its ``exp``, in seconds since the epoch: the revocation is remembered that long. ``None``: as
+            long as any token may live.
         :raises StoreUnavailable: The database did not answer.
         """
         current_state().server.revocations.revoke_token(jti, expires_at=expires_at)
 
     def before_machine_request(self, function: BeforeMachineRequest) -> BeforeMachineRequest:
-        """Register a function that is called before every machine endpoint, as Flask's ``before_request`` is not.
+        """Register a function that is called before every machine endpoint, where no ``before_request`` function runs.
 
         It is called with the endpoint's name: ``token``, ``pushed_authorization``, ``introspection``, ``revocation``,
         ``userinfo``, ``registration``, ``client_configuration``, ``jwks``, ``metadata`` or ``openid_metadata``, before
-        anything of the request is read. It lets the request in with ``None``; a response takes the endpoint's place,
-        and :class:`~flask_private_key_jwt.TooManyRequests` or another ``OAuthError`` refuses. The pages for people
-        (``authorization``, ``logout``) are ordinary views, which ``before_request`` sees.
+        anything of the request is read. If it returns ``None``, the endpoint answers; if it returns a response, that is
+        the answer. To refuse, it raises :class:`~flask_private_key_jwt.TooManyRequests` or another ``OAuthError``. The
+        pages for people (``authorization``, ``logout``) are ordinary views, where ``before_request`` functions run.
         """
         self._declarations.before_requests.append(function)
         return function
@@ -163,8 +171,8 @@ class PrivateKeyJWT:
         """Register the function that decides who may introspect which access token (RFC 7662 §2.2).
 
         It is called with the calling :class:`RegisteredClient` and the token's claims, and returns true to show them.
-        It takes the place of the usual rule, that a client sees its own tokens and a resource server those that are
-        made for it; of several functions, all have to agree. Refresh tokens are shown to their own client only.
+        It replaces the usual rule: a client sees its own tokens, and a resource server the tokens made for it. If
+        several functions are registered, all have to return true. Refresh tokens are shown to their own client only.
         """
         self._declarations.introspection.append(policy)
         return policy
@@ -173,7 +181,7 @@ class PrivateKeyJWT:
         """Register a function that may add claims to a token, or refuse it by raising an OAuthError.
 
         It is called with the :class:`RegisteredClient`, the :class:`FormRequest` and the :class:`Grant`, and returns
-        claims or ``None``. Claims the server sets itself are protected.
+        claims or ``None``. It must not set a claim that the server sets: that is a :class:`ConfigurationError`.
         """
         self._declarations.policies.append(policy)
         return policy

@@ -1,4 +1,4 @@
-"""A refusal as it is told: a constant sentence to the caller, the reason to the log and the signal."""
+"""How a refusal is reported: a constant sentence to the caller, the reason to the log and the signal."""
 
 import logging
 import re
@@ -24,33 +24,33 @@ _LONGEST_REASON = 600
 
 
 _EXPECTED = (errors.UseDPoPNonce, errors.MissingToken, errors.InactiveToken)
-"""Every client's first request may be answered so (RFC 9449 §8, RFC 6750 §3.1), and every token ends: nothing to look
-into."""
+"""Refusals of normal operation, logged at INFO: any client's first request may get one (RFC 9449 §8, RFC 6750 §3.1),
+and every token expires."""
 
 
 _UNPRINTABLE = re.compile(r"[^ -~]")
 
 
 _JWT = re.compile(r"(?:(?<![\w-])|(?<=\\[abfnrtv]))e[wy][\w.-]{20,}")
-"""base64url of "{" and what follows, as every JOSE header begins: at the start of a word, or after an escaped tab."""
+"""A JWT: its JOSE header begins with base64url of "{". At the start of a word, or after an escape such as ``\\t``."""
 
 
 _REQUEST_URI = re.compile(r"urn:ietf:params:oauth:request_uri:[\w-]+")
-"""Who has it may open the request in the client's place, until it is used (RFC 9126 §7.1)."""
+"""Anyone who has a ``request_uri`` may open the request in the client's place, until it is used (RFC 9126 §7.1)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What to send: everything about an HTTP response but the framework's object."""
+    """An HTTP response, independent of the framework."""
 
     status: int
     body: Mapping[str, Any] | None
-    """A JSON object, or nothing."""
+    """A JSON object, or ``None`` for an empty body."""
     headers: tuple[tuple[str, str], ...] = NO_STORE
 
 
 def error_response(error: OAuthError, *, endpoint: str, sender: object) -> Answer:
-    """The answer to a refused request (RFC 6749 §5.2), after its private reason went to the log and the signal.
+    """Log the private reason, send the signal, and return the answer to a refused request (RFC 6749 §5.2).
 
     :param endpoint: Where it happened, e.g. ``token``.
     :param sender: The Flask app, for the signal.
@@ -61,22 +61,35 @@ def error_response(error: OAuthError, *, endpoint: str, sender: object) -> Answe
 
 
 def describe_refusal(error: OAuthError, *, endpoint: str, sender: object) -> str:
-    """Log a refusal's private reason, send :data:`~flask_private_key_jwt.signals.request_refused`, and name it.
+    """Log a refusal's private reason, and send :data:`~flask_private_key_jwt.signals.request_refused`.
 
     :return: The reference id that ties the answer to the log.
     """
     reference = secrets.token_hex(8)
-    # Foreign text in a reason is quoted already; this keeps it on one line and printable whatever it holds. A caller
-    # may have put its assertion into another parameter, and nobody has spent it yet: it must not be read in a log.
+    # A reason quotes foreign text already; this also keeps the log entry on one line and printable. A caller may have
+    # put its assertion into another parameter. It is not spent yet, so nobody may be able to read it in a log.
     printable = _UNPRINTABLE.sub(_escape, error.reason[:_LONGEST_REASON])
     reason = _REQUEST_URI.sub("(a request_uri)", _JWT.sub("(a JWT)", printable))[:_LONGEST_REASON]
     level = logging.ERROR if error.status >= 500 else logging.INFO if isinstance(error, _EXPECTED) else logging.WARNING
     log.log(
-        level, "%s refused: %s: %s [client %s, reference %s]", endpoint, error.code, reason, error.client_id, reference
+        level,
+        "%s refused: %s: %s [cause %s, client %s, reference %s]",
+        endpoint,
+        error.code,
+        reason,
+        error.cause,
+        error.client_id,
+        reference,
     )
     try:
         request_refused.send(
-            sender, error=error.code, reason=reason, reference=reference, endpoint=endpoint, client_id=error.client_id
+            sender,
+            error=error.code,
+            cause=error.cause,
+            reason=reason,
+            reference=reference,
+            endpoint=endpoint,
+            client_id=error.client_id,
         )
     except Exception:  # a listener's own defect; the caller gets the answer all the same
         log.exception("a receiver of request_refused failed [reference %s]", reference)
@@ -85,3 +98,19 @@ def describe_refusal(error: OAuthError, *, endpoint: str, sender: object) -> str
 
 def _escape(match: re.Match[str]) -> str:
     return ascii(match[0])[1:-1]
+
+
+class attributed_to:  # noqa: N801 - reads as what it does: with attributed_to(client_id)
+    """A refusal raised inside the block is attributed to this client, in the log and the signal."""
+
+    __slots__ = ("_client_id",)
+
+    def __init__(self, client_id: str) -> None:
+        self._client_id = client_id
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
+        if isinstance(error, OAuthError):
+            error.client_id = self._client_id

@@ -52,6 +52,15 @@ def test_an_entry_that_grew_too_large_is_gone():
     assert cache.weight == 0
 
 
+def test_part_that_is_weighed_elsewhere_does_not_count():
+    cache = BoundedCache(max_entries=10, max_bytes=100_000)
+
+    cache.keep("a", ("x" * 5000, "y"), weight=weigh("y"))
+
+    assert cache.get("a") == ("x" * 5000, "y")
+    assert cache.weight == ENTRY_BYTES + weigh("a") + weigh("y")
+
+
 def test_weight_is_that_of_what_is_there():
     cache = BoundedCache(max_entries=10, max_bytes=100_000)
     keep_all(cache, "a", "a", "b")
@@ -59,6 +68,15 @@ def test_weight_is_that_of_what_is_there():
     cache.drop("never there")
 
     assert cache.weight == ENTRY_BYTES + weigh("a") + weigh("x")
+
+
+def test_weight_may_be_known_already():
+    cache = BoundedCache(max_entries=10, max_bytes=100_000)
+    cache.keep("a", "x" * 5000, weight=100)
+    cache.keep("b", "x", weight=100_000 // LARGEST_PART)
+
+    assert cache.weight == ENTRY_BYTES + weigh("a") + 100
+    assert cache.get("b") is None
 
 
 def test_what_another_thread_kept_stays_when_it_is_as_good():

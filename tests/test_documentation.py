@@ -3,14 +3,13 @@
 import re
 import tomllib
 from importlib import import_module
-from pathlib import Path
 
 import pytest
 
 from flask_private_key_jwt.settings.profiles import FAPI2
+from tests.checkout import CHECKOUT
 
-ROOT = Path(__file__).parents[1]
-PAGES = [ROOT / "README.md", ROOT / "CHANGES.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [CHECKOUT / "README.md", CHECKOUT / "CHANGES.md", *sorted((CHECKOUT / "docs").glob("*.md"))]
 IMPORT = re.compile(r"from (flask_private_key_jwt[\w.]*) import ([\w, ]+)")
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 
@@ -64,13 +63,13 @@ def test_what_is_imported_is_public(page):
 
 
 def test_readme_imports_the_three_sides():
-    modules = {module for module, _ in IMPORT.findall((ROOT / "README.md").read_text(encoding="utf-8"))}
+    modules = {module for module, _ in IMPORT.findall((CHECKOUT / "README.md").read_text(encoding="utf-8"))}
 
     assert modules == {"flask_private_key_jwt", "flask_private_key_jwt.client", "flask_private_key_jwt.errors"}
 
 
 def read_page(name):
-    return (ROOT / "docs" / name).read_text(encoding="utf-8")
+    return (CHECKOUT / "docs" / name).read_text(encoding="utf-8")
 
 
 def test_profile_table_names_the_settings_that_the_profile_rules():
@@ -82,7 +81,7 @@ def test_profile_table_names_the_settings_that_the_profile_rules():
 
 def test_order_of_imports_is_the_one_that_is_checked():
     listed = read_page("architecture.md").partition("## Imports go one way\n\n")[2].partition("\n\n")[0]
-    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["importlinter"][
+    contracts = tomllib.loads((CHECKOUT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["importlinter"][
         "contracts"
     ]
     layers = next(contract["layers"] for contract in contracts if contract["id"] == "layers")

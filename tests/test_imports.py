@@ -2,13 +2,12 @@
 
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
 import flask_private_key_jwt
+from tests.checkout import CHECKOUT
 
-ROOT = Path(__file__).parents[1]
 DATABASE = {"sqlalchemy", "flask_sqlalchemy", "alembic", "flask_migrate"}
 SERVER_PROTOCOL = ("authorization", "client_auth", "grants", "keys", "tokens")
 FLASK = {"flask", "werkzeug", "jinja2"}
@@ -26,7 +25,7 @@ def test_contracts_of_pyproject_are_kept():
     program = (
         "import sys; from importlinter.cli import lint_imports; sys.exit(lint_imports(no_cache=True, no_logo=True))"
     )
-    finished = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, cwd=ROOT)
+    finished = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, cwd=CHECKOUT)
 
     assert finished.returncode == 0, finished.stdout
     assert ", 0 broken." in finished.stdout
@@ -44,7 +43,14 @@ def test_api_loads_no_sqlalchemy():
 
     assert "flask" in loaded
     assert loaded.isdisjoint(DATABASE)
-    assert not any("authorization_server" in name for name in loaded)
+    assert not any(name.startswith("flask_private_key_jwt.authorization_server") for name in loaded)
+
+
+def test_token_server_does_without_requests():
+    loaded = load("flask_private_key_jwt.extension")
+
+    assert "flask_private_key_jwt.authorization_server.server" in loaded
+    assert "requests" not in loaded  # 5 MB of each worker's memory
 
 
 def test_protocol_code_loads_neither_flask_nor_sqlalchemy():
@@ -53,7 +59,7 @@ def test_protocol_code_loads_neither_flask_nor_sqlalchemy():
     files = [
         f"flask_private_key_jwt.{package.replace('/', '.')}.{file.stem}"
         for package in packages
-        for file in (ROOT / "flask_private_key_jwt" / package).glob("*.py")
+        for file in (CHECKOUT / "flask_private_key_jwt" / package).glob("*.py")
         if file.stem != "__init__"
     ]
     assert len(files) > 40

@@ -9,5 +9,6 @@ browser.py    a script in the place of that person and their browser
 attacks.py    four attacks, each of which must be refused
 watch.py      the everyday way: one session, tokens renewed when due
 caller.py     the requests that all but the last are made of
+jwt.py        what stands in a JWT, for showing it
 show.py       what a person sees
 """

@@ -5,13 +5,13 @@ import sys
 from collections.abc import Sequence
 from functools import partial
 
+from flask_private_key_jwt.client import DiscoveryError
 from flask_private_key_jwt.errors import ConfigurationError
-from flask_private_key_jwt.fetching.discovery import DiscoveryError, NoAnswer
 
 from ..clients import ALICE, CLIENTS, MOBILE, MOBILE_CODE, MOBILE_DPOP, WEB, DemoClient
 from .attacks import ATTACKS, run_attacks
 from .browser import LostItsWay, ScriptedBrowser
-from .caller import Caller
+from .caller import Caller, NoAnswer
 from .code_flow import OpenBrowser, open_real_browser, walk_code_flow
 from .loopback import NobodyCame
 from .show import Show

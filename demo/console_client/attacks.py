@@ -3,8 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from flask_private_key_jwt.client.proofs import Prover
-from flask_private_key_jwt.jose import jose
+from flask_private_key_jwt.client import Prover, generate_key
 
 from .caller import Caller, Exchange, send
 from .show import Show
@@ -69,7 +68,7 @@ def other_key(caller: Caller) -> Iterator[Attempt]:
     token = honest_token(caller)
     owners = caller.call_api(token)
     yield Attempt("The owner calls the API with the token and a proof.", owners, 200)
-    thief = Prover(jose.generate_private_key("ES256"))
+    thief = Prover(generate_key())
     thief.learn(owners.answer_headers)  # a nonce is no secret
     sent = caller.call_api_with(thief, token)
     yield Attempt("The thief sends the same token with a flawless proof of another key.", sent, 401, REFUSED_BY_API)

@@ -3,21 +3,32 @@
 An application needs none of this: ``session.auth = PrivateKeyJWTAuth(…)`` does it all, see ``watch.py``.
 """
 
-import json
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from flask_private_key_jwt.client import build_client_assertion, load_key
-from flask_private_key_jwt.client.assertion import ASSERTION_TYPE
-from flask_private_key_jwt.client.challenge import find_challenge_error
-from flask_private_key_jwt.client.proofs import Prover
-from flask_private_key_jwt.fetching.discovery import ServerMetadata, exchange, fetch_metadata
-from flask_private_key_jwt.jose import jose
+import requests
+
+from flask_private_key_jwt.client import (
+    Prover,
+    ServerMetadata,
+    TokenClient,
+    build_client_assertion,
+    generate_key,
+    load_key,
+)
 
 from ..clients import DemoClient
 
 TIMEOUT_SECONDS = 10.0
+ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
+"""What a client assertion is called in a form (RFC 7523 §2.2)."""
+_CHALLENGE_ERROR = re.compile(r'\berror="([^"]*)"')
+
+
+class NoAnswer(Exception):
+    """A server did not answer; the message says which."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +51,8 @@ class Exchange:
         """The OAuth error code: the body's, else the challenge's (RFC 6749 §5.2, RFC 6750 §3, RFC 9449 §7.1)."""
         if isinstance(self.body, dict) and "error" in self.body:
             return str(self.body["error"])
-        challenge = self.answer_headers.get("WWW-Authenticate")
-        return find_challenge_error(challenge, "DPoP") or find_challenge_error(challenge, "Bearer")
+        found = _CHALLENGE_ERROR.search(self.answer_headers.get("WWW-Authenticate", ""))
+        return found[1] if found else None
 
 
 class Caller:
@@ -57,7 +68,8 @@ class Caller:
         self.issuer = issuer
         self.api = api
         self.key = load_key(client.key_file, alg=client.alg)
-        self.dpop_key = jose.generate_private_key("ES256") if client.dpop else None
+        self.dpop_key = generate_key() if client.dpop else None
+        self._token_client = TokenClient(issuer, client.client_id, key=self.key)
         # Two, because each server has nonces of its own.
         self._prover_for_tokens = Prover(self.dpop_key) if self.dpop_key else None
         self._prover_for_api = Prover(self.dpop_key) if self.dpop_key else None
@@ -68,11 +80,11 @@ class Caller:
         return self.api + self.client.path
 
     def discover(self) -> ServerMetadata:
-        """Fetch the token server's metadata (RFC 8414).
+        """The token server's metadata (RFC 8414), fetched at first use.
 
         :raises DiscoveryError: There is none that speaks for the issuer.
         """
-        return fetch_metadata(self.issuer)
+        return self._token_client.metadata()
 
     def build_assertion(self) -> str:
         """A fresh client assertion (RFC 7523 §3)."""
@@ -131,13 +143,19 @@ def send(method: str, url: str, *, headers: Mapping[str, str], form: Mapping[str
 
     :raises NoAnswer: The server is away.
     """
-    fields = None if form is None else list(form.items())
-    answer = exchange(method, url, timeout=TIMEOUT_SECONDS, form=fields, headers=headers)
     try:
-        body = json.loads(answer.body)
+        with requests.Session() as session:
+            session.trust_env = False  # the demo's servers are on this machine: no proxy, and no password of .netrc
+            answer = session.request(
+                method, url, data=form, headers=dict(headers), timeout=TIMEOUT_SECONDS, allow_redirects=False
+            )
+    except requests.RequestException as error:
+        raise NoAnswer(f"{url} did not answer: {type(error).__name__}.") from None
+    try:
+        body = answer.json()
     except ValueError:
         body = None
-    return Exchange(method, url, headers, form or {}, answer.status, answer.headers, body)
+    return Exchange(method, url, headers, form or {}, answer.status_code, answer.headers, body)
 
 
 def _get(url: str, access_token: str, prover: Prover | None) -> Exchange:

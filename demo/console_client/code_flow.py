@@ -9,10 +9,10 @@ from hashlib import sha256
 from typing import Any
 from urllib.parse import urlencode
 
-from flask_private_key_jwt.fetching.discovery import ServerMetadata
-from flask_private_key_jwt.jose import jose
+from flask_private_key_jwt.client import ServerMetadata
 
 from .caller import Caller
+from .jwt import encode_base64url
 from .loopback import LoopbackListener
 from .openid import check_same_person, show_id_token, show_userinfo
 from .revoking import revoke_and_try
@@ -50,7 +50,7 @@ class Secrets:
     @property
     def code_challenge(self) -> str:
         """What the server gets to see of the verifier (RFC 7636 §4.2)."""
-        return jose.b64url(sha256(self.code_verifier.encode()).digest())
+        return encode_base64url(sha256(self.code_verifier.encode()).digest())
 
 
 def walk_code_flow(caller: Caller, show: Show, open_browser: OpenBrowser) -> None:

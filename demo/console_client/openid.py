@@ -1,29 +1,35 @@
 """Who the person is: the ID token, checked before it is believed, and UserInfo (OpenID Connect Core §3.1.3.7, §5.3)."""
 
-from collections.abc import Sequence
+import hashlib
+import time
+from collections.abc import Mapping
 from typing import Any
 
-from flask_private_key_jwt import clock
-from flask_private_key_jwt.authorization_server.tokens.id_token import build_at_hash
-from flask_private_key_jwt.fetching.discovery import ServerMetadata, fetch_jwks
-from flask_private_key_jwt.jose import jose
+from joserfc import jwt
+from joserfc.errors import BadSignatureError, InvalidKeyIdError, JoseError
+from joserfc.jwk import KeySet
 
-from .caller import Caller
+from flask_private_key_jwt.client import ServerMetadata
+
+from .caller import Caller, send
+from .jwt import encode_base64url
 from .show import Show
 from .walk import WentWrong, show_whole
 
-MAX_BYTES = 16384
-"""Longest ID token that is looked at."""
+ALGS = ["ES256", "ES384", "ES512", "PS256", "PS384", "PS512", "RS256", "RS384", "RS512"]
+"""What an issuer may sign with: a public key's algorithms only, never HMAC or none (RFC 8725 §3.1)."""
+
+Claims = Mapping[str, Any]
 
 
 def show_id_token(
     caller: Caller, metadata: ServerMetadata, tokens: dict[str, Any], show: Show, *, nonce: str | None
-) -> jose.Claims:
+) -> Claims:
     """Show the ID token of a token response, check it, and give its claims.
 
     :param nonce: What was sent with the request; ``None`` after a refresh.
     :raises WentWrong: There is none, or it is not what it must be.
-    :raises DiscoveryError: The server's keys could not be had.
+    :raises NoAnswer: The server is away.
     """
     id_token = tokens.get("id_token")
     if not isinstance(id_token, str):
@@ -31,7 +37,7 @@ def show_id_token(
     show.jwt("id_token", id_token)
     claims = check_id_token(
         id_token,
-        keys=fetch_jwks(metadata.jwks_uri),
+        keys=fetch_keys(metadata.jwks_uri),
         issuer=caller.issuer,
         client_id=caller.client.client_id,
         nonce=nonce,
@@ -47,12 +53,12 @@ def show_id_token(
 def check_id_token(
     text: str,
     *,
-    keys: Sequence[jose.PublicKey],
+    keys: KeySet,
     issuer: str,
     client_id: str,
     nonce: str | None,
     access_token: str,
-) -> jose.Claims:
+) -> Claims:
     """The claims of an ID token, if it is one of *issuer* for us, of this sign-in (OpenID Connect Core §3.1.3.7).
 
     :param keys: What the issuer publishes.
@@ -60,25 +66,45 @@ def check_id_token(
     :raises WentWrong: It is not; the message says what is wrong.
     """
     try:
-        jwt = jose.parse(text, max_bytes=MAX_BYTES)
-    except jose.JoseProblem as problem:
+        token = jwt.decode(text, keys, algorithms=ALGS)
+    except (BadSignatureError, InvalidKeyIdError):
+        raise WentWrong("The ID token is not signed with a key that the issuer publishes.") from None
+    except (JoseError, ValueError) as problem:
         raise WentWrong(f"The ID token is unusable: {problem}.") from None
-    if jwt.typ not in (None, "jwt"):  # the same key signs access tokens
-        raise WentWrong(f"The ID token's typ is {jwt.typ!r}: that is something else.")
-    key = next((key for key in keys if key.kid == jwt.kid and key.fits(jwt.alg)), None)
-    if key is None or not jose.verify(jwt, key):
-        raise WentWrong("The ID token is not signed with a key that the issuer publishes.")
-    due = {"iss": issuer, "aud": client_id, "nonce": nonce, "at_hash": build_at_hash(access_token, jwt.alg)}
+    claims, typ = token.claims, token.header.get("typ")
+    if typ not in (None, "JWT"):  # the same key signs access tokens
+        raise WentWrong(f"The ID token's typ is {typ!r}: that is something else.")
+    at_hash = build_at_hash(access_token, str(token.header["alg"]))
+    due = {"iss": issuer, "aud": client_id, "nonce": nonce, "at_hash": at_hash}
     for name, value in due.items():
-        if jwt.claims.get(name) != value:
-            raise WentWrong(f"The ID token's {name} is {jwt.claims.get(name)!r}, not {value!r}.")
-    expires_at = jwt.claims.get("exp")
-    if not isinstance(expires_at, int) or expires_at <= clock.now():
+        if claims.get(name) != value:
+            raise WentWrong(f"The ID token's {name} is {claims.get(name)!r}, not {value!r}.")
+    expires_at = claims.get("exp")
+    if not isinstance(expires_at, int) or expires_at <= time.time():
         raise WentWrong("The ID token has expired.")
-    return jwt.claims
+    return claims
 
 
-def check_same_person(renewed: jose.Claims, first: jose.Claims) -> None:
+def fetch_keys(uri: str) -> KeySet:
+    """The keys that the issuer publishes (RFC 7517 §5).
+
+    :raises NoAnswer: The server is away.
+    :raises WentWrong: What it answered is no JWK Set.
+    """
+    exchange = send("GET", uri, headers={})
+    try:
+        return KeySet.import_key_set(exchange.body)
+    except (JoseError, ValueError, TypeError, KeyError):
+        raise WentWrong(f"{uri} answered {exchange.status} and no JWK Set.") from None
+
+
+def build_at_hash(access_token: str, alg: str) -> str:
+    """What ties an ID token to the access token beside it: half of its hash (OpenID Connect Core §3.1.3.6)."""
+    digest = hashlib.new(f"sha{alg[-3:]}", access_token.encode()).digest()
+    return encode_base64url(digest[: len(digest) // 2])
+
+
+def check_same_person(renewed: Claims, first: Claims) -> None:
     """Check that the ID token of a refresh is about the same sign-in (OpenID Connect Core §12.2).
 
     :raises WentWrong: It is not.

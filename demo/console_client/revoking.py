@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from flask_private_key_jwt.fetching.discovery import ServerMetadata
+from flask_private_key_jwt.client import ServerMetadata
 
 from .caller import Caller, Exchange
 from .show import Show

@@ -7,9 +7,8 @@ from rich.console import Console
 from rich.json import JSON
 from rich.text import Text
 
-from flask_private_key_jwt.jose import jose
-
 from .caller import Exchange
+from .jwt import decode_unverified
 
 PART_COLOURS = ("red", "magenta", "cyan")
 """Header, payload and signature of a JWT."""
@@ -63,7 +62,7 @@ class Show:
 
     def jwt(self, what: str, token: str) -> None:
         """A JWT as it is sent, and what stands in it."""
-        header, claims = jose.decode_unverified(token)
+        header, claims = decode_unverified(token)
         self._console.print(Text(f"  {what} ") + self._text_of(token))
         self._console.print(Text("  header", style="blue"))
         self.data(header)

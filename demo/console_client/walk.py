@@ -2,9 +2,8 @@
 
 from typing import Any
 
-from flask_private_key_jwt.jose import jose
-
 from .caller import Caller, Exchange
+from .jwt import decode_unverified
 from .show import Show
 
 SHOWN_METADATA = (
@@ -95,7 +94,7 @@ def check_binding(access_token: str, caller: Caller) -> str:
 
     :raises WentWrong: It is not bound to the client's DPoP key, or bound though it should not be.
     """
-    _, claims = jose.decode_unverified(access_token)
+    _, claims = decode_unverified(access_token)
     bound_to = claims.get("cnf", {}).get("jkt")
     if caller.dpop_key is None:
         if bound_to is not None:

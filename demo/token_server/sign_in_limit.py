@@ -2,12 +2,11 @@
 
 from hashlib import sha256
 from ipaddress import IPv6Address, ip_address, ip_network
+from time import time
 
 from sqlalchemy import BigInteger, Integer, String, delete, func, insert, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Mapped, mapped_column
-
-from flask_private_key_jwt import clock
 
 from .database import db
 
@@ -32,7 +31,7 @@ def take_attempt(name: str, address: str | None) -> int:
 
     :return: 0, or for how many seconds nothing will be checked for this name from this address.
     """
-    digest, now = _digest(name, address), clock.now()
+    digest, now = _digest(name, address), int(time())
     attempts = SignInAttempt.__table__
     with db.engine.begin() as connection:
         connection.execute(delete(attempts).where(attempts.c.expires_at <= now))

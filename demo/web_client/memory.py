@@ -5,9 +5,8 @@ from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from threading import Lock
+from time import time
 from typing import Any
-
-from flask_private_key_jwt import clock
 
 SIGNED_IN_SECONDS = 8 * 3600
 MOST_ENTRIES = 1000
@@ -21,14 +20,14 @@ class Memory:
     """
 
     def __init__(self) -> None:
-        self._entries: OrderedDict[str, tuple[int, Any]] = OrderedDict()
+        self._entries: OrderedDict[str, tuple[float, Any]] = OrderedDict()
         self._lock = Lock()
 
     def set(self, key: str, value: Any, seconds: int) -> None:
         """Keep *value* for *seconds*."""
         with self._lock:
             self._entries.pop(key, None)
-            self._entries[key] = (clock.now() + seconds, value)
+            self._entries[key] = (time() + seconds, value)
             while len(self._entries) > MOST_ENTRIES:
                 self._entries.popitem(last=False)
 
@@ -36,7 +35,7 @@ class Memory:
         """The value, or ``None`` when there is none any more."""
         with self._lock:
             until, value = self._entries.get(key, (0, None))
-        return value if clock.now() < until else None
+        return value if time() < until else None
 
     def delete(self, key: str) -> None:
         """Forget the value, if it is there."""

@@ -10,7 +10,7 @@ from authlib.integrations.flask_client import OAuth
 from authlib.integrations.requests_client import OAuth2Session
 from joserfc.errors import JoseError
 
-from flask_private_key_jwt.client import PrivateKeyJWTClientAuth
+from flask_private_key_jwt.client import AuthlibClientAuth
 
 from ..clients import WEB
 from .memory import Memory, People, SignedIn
@@ -28,7 +28,7 @@ class Provider:
     issuer: str
     client: Any
     """Authlib's ``FlaskOAuth2App``."""
-    auth: PrivateKeyJWTClientAuth
+    auth: AuthlibClientAuth
     people: People
 
     def endpoint(self, name: str) -> str:
@@ -136,7 +136,7 @@ def add_provider(app: flask.Flask) -> None:
     :raises ConfigurationError: There is no key yet, see ``python -m demo.prepare``.
     """
     issuer = app.config["OAUTH2_ISSUER"]
-    auth = PrivateKeyJWTClientAuth(issuer, WEB.client_id, key=WEB.key_file, alg=WEB.alg)
+    auth = AuthlibClientAuth(issuer, WEB.client_id, key=WEB.key_file, alg=WEB.alg)
     client = OAuth(app, cache=Memory()).register(
         "token_server",
         client_id=WEB.client_id,

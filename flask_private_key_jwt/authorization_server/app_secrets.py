@@ -1,4 +1,4 @@
-"""The secrets of an app at its start: needed, unless only a set-up command is to run."""
+"""Reads the secrets of an app when it starts. Only set-up commands may run without any."""
 
 import sys
 from collections.abc import Mapping
@@ -12,7 +12,7 @@ from ..settings.server import ServerSettings
 
 
 def read_app_secrets(settings: ServerSettings, config: Mapping[str, Any]) -> Secrets:
-    """The app's secrets; without any, only the commands that come before having one may run.
+    """The app's secrets; empty if there are none and a set-up command is running.
 
     :raises ConfigurationError: They are missing or too short.
     """
@@ -31,7 +31,7 @@ def _is_setup_command() -> bool:
         return False
     root = context.find_root()
     try:
-        # Both are commands the app brings along, so click does not know yet, while the app is made, which one it runs.
+        # The app adds these commands itself, so click does not know yet, while the app is being made, which one runs.
         _, words, _ = root.command.make_parser(root).parse_args(sys.argv[1:])
     except click.UsageError:
         return False

@@ -1,56 +1,51 @@
-"""Everything one app owns, put together: settings, stores and steps become one State."""
-
-from collections.abc import Callable, Sequence
-from dataclasses import replace
-from functools import partial
+"""Builds everything one app owns: settings, stores and steps become one State. One function for each part."""
 
 import flask
 from flask_sqlalchemy import SQLAlchemy
 
-from ..bounded_cache import BYTES_OF_STRANGERS, bytes_for_clients
 from ..dpop.nonce import Nonces
 from ..dpop.proof import ProofChecker
-from ..fetching.fetch_target import MAX_BYTES_OF_STRANGERS, fetch_policy
-from ..fetching.safe_fetch import SafeFetcher
 from ..jose.derived import Secrets
 from ..settings.reading import read
 from ..settings.server import ServerSettings
 from ..settings.values import ASYMMETRIC_ALGS
-from ..tokens.verification import KeySource, OwnKeys, TokenVerifier
+from ..tokens.verification import IssuerKeys, OwnKeys, TokenVerifier
 from .app_secrets import read_app_secrets
+from .authorization.authorizer import Authorizer
 from .authorization.push_quota import PushQuota
 from .authorization.request_object import RequestObjects
 from .binding import TokenBinding
-from .client_auth.base import ClientAuthentication
-from .client_auth.private_key_jwt import PrivateKeyJWTAuthentication
-from .client_auth.public import PublicClients
+from .client_auth import CLIENT_AUTH_METHODS
+from .client_auth.base import AuthenticationParts, ClientAuthentication
 from .client_auth.signature import ClientSignatures
-from .endpoints import CONFIGURATION_PATH, MACHINE_ENDPOINTS, WELL_KNOWN, Endpoint
+from .client_documents import build_client_keys, build_client_store, build_slots
+from .endpoint import ServerEndpoint
+from .endpoints import CONFIGURATION_PATH, MACHINE_ENDPOINTS, WELL_KNOWN
 from .endpoints.metadata import endpoint_base, issuer_path
 from .endpoints.userinfo import PATH as USERINFO_PATH
 from .endpoints.userinfo import build_guard
+from .grants.base import GrantParts
 from .keys.client_key_state import find_thumbprints
 from .keys.client_key_use import ClientKeyUse
-from .keys.client_keys import ClientKeys, KeySet, read_key_set
-from .keys.fetch_slots import FetchSlots
-from .keys.newcomers import Newcomers
-from .keys.remote_documents import RemoteDocuments, cache_policy
 from .keys.rotation import load_schedule
 from .keys.server_keys import ServerKeys
+from .needs import SETTLED_AT_START, Need
+from .offers import Offers
+from .once_only import OnceOnly
 from .people import People
-from .registration.client_id_document import MAX_BYTES, ClientIdDocuments, read_client
 from .registration.quota import RegistrationQuota
 from .registration.registry import ClientRegistry
 from .registration.self_registration import SelfRegistration
-from .server import AuthorizationServer, Declarations
+from .server import AuthorizationServer
+from .server_parts import CallerChecks, Declarations, TokenParts
 from .sign_out.logout import Logout
 from .state import State
 from .stores.app_stores import AppStores, open_stores
-from .stores.contracts import ClientStore, FetchedDocumentStore
+from .stores.contracts import ClientStore
 from .stores.tables.models import Tables
 from .tokens.access_token import AccessTokenIssuer
 from .tokens.id_token import IdTokenIssuer
-from .tokens.introspection import Introspection
+from .tokens.introspection import TokenIntrospector
 from .tokens.issued import IssuedTokens
 from .tokens.refresh_token import RefreshTokens
 from .tokens.revocation import TokenRevoker
@@ -58,15 +53,16 @@ from .tokens.revoked import Revocations
 
 
 def assemble(app: flask.Flask, db: SQLAlchemy, tables: Tables, *, declarations: Declarations, people: People) -> State:
-    """Make everything one app owns.
+    """Build everything one app owns.
 
     :param declarations: What the application registers on the extension, shared by its apps.
-    :param people: What it says of its people, shared too.
+    :param people: What the application declares about its people, shared too.
     :raises ConfigurationError: A setting is wrong or missing.
     """
     settings = read(app.config, ServerSettings)
     base_url = endpoint_base(settings.ISSUER) + settings.URL_PREFIX
     secrets = read_app_secrets(settings, app.config)
+    offered = Offers(settings, people, app)
     stores = open_stores(
         settings,
         db,
@@ -74,40 +70,38 @@ def assemble(app: flask.Flask, db: SQLAlchemy, tables: Tables, *, declarations: 
         find_thumbprints=find_thumbprints,
         note_key_version=lambda version: server_keys.note_version(version),
     )
-    server_keys = ServerKeys(
-        stores.server_keys,
-        secrets,
-        alg=settings.SIGNING_ALG,
-        schedule=load_schedule(settings),
-        cache_seconds=settings.KEY_CACHE_SECONDS,
-    )
+    server_keys = _build_server_keys(settings, secrets, stores)
     own_keys = OwnKeys(lambda: server_keys.current().public)
-    server = _build_server(
+    slots = build_slots(settings)
+    clients = build_client_store(settings, stores, slots, grant_types=lambda: server.grants.grant_types())
+    client_keys = build_client_keys(settings, stores.documents, slots)
+    signatures = ClientSignatures(clients, client_keys)
+    key_use = ClientKeyUse(stores.key_use, client_keys, size=settings.CLIENT_CACHE_SIZE)
+    server = AuthorizationServer(
         settings,
-        secrets,
-        stores,
-        server_keys,
-        own_keys,
-        declarations=declarations,
         base_url=base_url,
-        has_people=lambda: people.are_known(app),
+        callers=CallerChecks(
+            clients=clients,
+            client_auth=_build_client_auth(settings, stores, clients, signatures, token_url=base_url + "/token"),
+            dpop=_build_binding(settings, secrets),
+            once_only=OnceOnly(stores.replay, key_use),
+        ),
+        tokens=_build_tokens(
+            settings, secrets, stores, clients, server_keys=server_keys, own_keys=own_keys, declarations=declarations
+        ),
+        authorizer=_build_authorizer(
+            settings, secrets, stores, clients, objects=RequestObjects(settings, signatures, key_use), own_keys=own_keys
+        ),
+        declarations=declarations,
+        offered=offered,
     )
-    registry = ClientRegistry(settings, stores.registrations, grant_types=server.grant_types)
-    self_registration = SelfRegistration(
-        settings,
-        registry=registry,
-        registrations=stores.registrations,
-        tokens=stores.registration_tokens,
-        replay=stores.replay,
-        quota=RegistrationQuota(settings, stores.counters),
-        configuration_url=base_url + CONFIGURATION_PATH,
-    )
+    registry = ClientRegistry(settings, stores.registrations, grant_types=server.grants.grant_types)
     return State(
         settings=settings,
         secrets=secrets,
         clients=registry,
         registration_tokens=stores.registration_tokens,
-        self_registration=self_registration,
+        self_registration=_build_self_registration(settings, stores, registry, base_url=base_url),
         server_keys=server_keys,
         replay=stores.replay,
         counters=stores.counters,
@@ -115,75 +109,39 @@ def assemble(app: flask.Flask, db: SQLAlchemy, tables: Tables, *, declarations: 
         documents=stores.documents,
         server=server,
         people=people,
-        # A hint comes before the client is known, so the keys are looked at by themselves.
-        logout=Logout(settings, server.clients, keys=OwnKeys(lambda: server_keys.look().public), secrets=secrets),
+        offered=offered,
+        key_use=key_use,
+        # A hint is read before a client is looked up, so nothing has asked the database for the keys' version yet.
+        logout=Logout(settings, clients, keys=OwnKeys(lambda: server_keys.look().public), secrets=secrets),
         userinfo=build_guard(settings, secrets, app.extensions, own_keys=own_keys, url=base_url + USERINFO_PATH),
         authorizations=stores.authorizations,
         refresh_tokens=stores.refresh_tokens,
         revocations=stores.revocations,
-        endpoints=_paths(settings),
+        endpoints=_find_paths(settings, offered()),
     )
 
 
-def _build_server(
-    settings: ServerSettings,
-    secrets: Secrets,
-    stores: AppStores,
-    server_keys: ServerKeys,
-    own_keys: OwnKeys,
-    *,
-    declarations: Declarations,
-    base_url: str,
-    has_people: Callable[[], bool],
-) -> AuthorizationServer:
-    clients = stores.clients
-    # A client that only says who it is makes us fetch nothing: a document is always a client with keys.
-    public_clients = PublicClients(clients, profile=settings.PROFILE)
-    slots = FetchSlots(settings.FETCH_CONCURRENCY, _find_address)
-    if settings.CLIENT_ID_METADATA_DOCUMENTS:
-        clients = _with_documents(clients, settings, stores.documents, slots, grant_types=lambda: server.grant_types())
-    client_keys = ClientKeys(
-        settings,
-        _key_sets_of_operators_clients(settings, stores.documents, slots),
-        _key_sets_of_others(settings, stores.documents, slots),
+def _build_server_keys(settings: ServerSettings, secrets: Secrets, stores: AppStores) -> ServerKeys:
+    return ServerKeys(
+        stores.server_keys,
+        secrets,
+        alg=settings.SIGNING_ALG,
+        schedule=load_schedule(settings),
+        cache_seconds=settings.KEY_CACHE_SECONDS,
     )
-    signatures = ClientSignatures(clients, client_keys)
-    key_use = ClientKeyUse(stores.key_use, client_keys, size=settings.CLIENT_CACHE_SIZE)
-    revocations = Revocations(settings, stores.revocations, stores.refresh_tokens)
-    refresh_tokens = RefreshTokens(settings, stores.refresh_tokens, revocations, secrets)
-    issued = _build_issued_tokens(settings, own_keys, refresh_tokens)
-    server = AuthorizationServer(
-        settings,
+
+
+def _build_client_auth(
+    settings: ServerSettings, stores: AppStores, clients: ClientStore, signatures: ClientSignatures, *, token_url: str
+) -> ClientAuthentication:
+    parts = AuthenticationParts(
+        settings=settings,
         clients=clients,
-        client_auth=ClientAuthentication(
-            PrivateKeyJWTAuthentication(settings, clients, signatures, token_url=base_url + "/token"), public_clients
-        ),
-        dpop=_build_binding(settings, secrets),
-        replay=stores.replay,
-        key_use=key_use,
-        access_tokens=AccessTokenIssuer(settings.ISSUER, server_keys),
-        id_tokens=IdTokenIssuer(settings.ISSUER, server_keys, lifetime=settings.ID_TOKEN_LIFETIME_SECONDS),
-        own_keys=own_keys,
-        app_secrets=secrets,
-        request_objects=RequestObjects(settings, signatures, key_use),
-        authorizations=stores.authorizations,
-        push_quota=PushQuota(settings, stores.authorizations, stores.counters),
-        refresh_tokens=refresh_tokens,
-        revocations=revocations,
-        introspection=Introspection(
-            settings,
-            issued=issued,
-            refresh_tokens=refresh_tokens,
-            revocations=revocations,
-            clients=clients,
-            policies=declarations.introspection,
-        ),
-        revoker=TokenRevoker(issued, revocations),
-        declarations=declarations,
-        base_url=base_url,
-        has_people=has_people,
+        registered_clients=stores.clients,
+        signatures=signatures,
+        token_url=token_url,
     )
-    return server
+    return ClientAuthentication(CLIENT_AUTH_METHODS, parts)
 
 
 def _build_binding(settings: ServerSettings, secrets: Secrets) -> TokenBinding:
@@ -193,8 +151,37 @@ def _build_binding(settings: ServerSettings, secrets: Secrets) -> TokenBinding:
     return TokenBinding(checker, required=settings.DPOP_REQUIRED)
 
 
-def _build_issued_tokens(settings: ServerSettings, own_keys: KeySource, refresh_tokens: RefreshTokens) -> IssuedTokens:
-    """Recognizes what this server signed, whomever it is for, by whatever algorithm it signed then."""
+def _build_tokens(
+    settings: ServerSettings,
+    secrets: Secrets,
+    stores: AppStores,
+    clients: ClientStore,
+    *,
+    server_keys: ServerKeys,
+    own_keys: IssuerKeys,
+    declarations: Declarations,
+) -> TokenParts:
+    revocations = Revocations(settings, stores.revocations, stores.refresh_tokens)
+    refresh_tokens = RefreshTokens(settings, stores.refresh_tokens, revocations, secrets)
+    issued = _build_issued_tokens(settings, own_keys, refresh_tokens)
+    return TokenParts(
+        grants=GrantParts(stores.authorizations, refresh_tokens, revocations, issued),
+        access_tokens=AccessTokenIssuer(settings.ISSUER, server_keys),
+        id_tokens=IdTokenIssuer(settings.ISSUER, server_keys, lifetime=settings.ID_TOKEN_LIFETIME_SECONDS),
+        introspection=TokenIntrospector(
+            settings,
+            issued=issued,
+            refresh_tokens=refresh_tokens,
+            revocations=revocations,
+            clients=clients,
+            policies=declarations.introspection,
+        ),
+        revoker=TokenRevoker(issued, revocations),
+    )
+
+
+def _build_issued_tokens(settings: ServerSettings, own_keys: IssuerKeys, refresh_tokens: RefreshTokens) -> IssuedTokens:
+    """Recognizes every token that this server signed, for any audience and with any algorithm of the past."""
     verifier = TokenVerifier(
         issuer=settings.ISSUER,
         resource=None,
@@ -205,83 +192,52 @@ def _build_issued_tokens(settings: ServerSettings, own_keys: KeySource, refresh_
     return IssuedTokens(settings, verifier=verifier, keys=own_keys, refresh_tokens=refresh_tokens)
 
 
-def _key_sets_of_operators_clients(
-    settings: ServerSettings, documents: FetchedDocumentStore, slots: FetchSlots
-) -> RemoteDocuments[KeySet]:
-    """What the operator's clients publish at their ``jwks_uri``."""
-    return RemoteDocuments(
-        documents,
-        SafeFetcher(fetch_policy(settings, hosts=settings.JWKS_HOSTS)),
-        cache_policy(settings),
-        read_key_set,
-        kind="operator-jwks",
-        size=settings.CLIENT_CACHE_SIZE,
-        max_bytes=bytes_for_clients(settings.CLIENT_CACHE_SIZE),
-        take_slot=slots.for_operators_clients,
-    )
-
-
-def _key_sets_of_others(
-    settings: ServerSettings, documents: FetchedDocumentStore, slots: FetchSlots
-) -> RemoteDocuments[KeySet]:
-    """What all other clients publish at theirs."""
-    policy = replace(fetch_policy(settings, hosts=settings.JWKS_HOSTS), max_bytes=MAX_BYTES_OF_STRANGERS)
-    return RemoteDocuments(
-        documents,
-        SafeFetcher(policy),
-        cache_policy(settings),
-        read_key_set,
-        kind="jwks",
-        size=settings.CLIENT_CACHE_SIZE,
-        max_bytes=BYTES_OF_STRANGERS,
-        take_slot=slots.for_others,
-        admit=Newcomers(_find_address).admit,
-    )
-
-
-def _with_documents(
-    registered: ClientStore,
+def _build_authorizer(
     settings: ServerSettings,
-    documents: FetchedDocumentStore,
-    slots: FetchSlots,
+    secrets: Secrets,
+    stores: AppStores,
+    clients: ClientStore,
     *,
-    grant_types: Callable[[], Sequence[str]],
-) -> ClientStore:
-    """The registered clients, and those whose ``client_id`` is the URL of their registration."""
-    policy = replace(fetch_policy(settings, hosts=settings.CLIENT_ID_HOSTS), max_bytes=MAX_BYTES)
-    fetcher = SafeFetcher(policy)
-    published = RemoteDocuments(
-        documents,
-        fetcher,
-        cache_policy(settings),
-        partial(read_client, settings=settings, grant_types=grant_types),
-        kind="client",
-        size=settings.CLIENT_CACHE_SIZE,
-        max_bytes=BYTES_OF_STRANGERS,
-        take_slot=slots.for_others,
-        admit=Newcomers(_find_address).admit,
+    objects: RequestObjects,
+    own_keys: IssuerKeys,
+) -> Authorizer:
+    return Authorizer(
+        settings,
+        clients,
+        objects,
+        stores.authorizations,
+        own_keys=own_keys,
+        app_secrets=secrets,
+        push_quota=PushQuota(settings, stores.authorizations, stores.counters),
     )
-    return ClientIdDocuments(registered, published, fetcher.check_url)
 
 
-def _find_address() -> str:
-    """Where the current request comes from, as the app sees it: behind a proxy, ``ProxyFix`` decides."""
-    return (flask.request.remote_addr or "") if flask.has_request_context() else ""
+def _build_self_registration(
+    settings: ServerSettings, stores: AppStores, registry: ClientRegistry, *, base_url: str
+) -> SelfRegistration:
+    return SelfRegistration(
+        settings,
+        registry=registry,
+        registrations=stores.registrations,
+        tokens=stores.registration_tokens,
+        replay=stores.replay,
+        quota=RegistrationQuota(settings, stores.counters),
+        configuration_url=base_url + CONFIGURATION_PATH,
+    )
 
 
-def _paths(settings: ServerSettings) -> dict[str, Endpoint]:
-    """Where each endpoint answers, below the app.
+def _find_paths(settings: ServerSettings, offered: frozenset[Need]) -> dict[str, ServerEndpoint]:
+    """The path of each endpoint, relative to the app.
 
-    An issuer with a path names where the app is mounted, so paths start below it. They also answer with the path in
-    front, for an app that is served at the root of its host behind a proxy that passes paths on unchanged.
+    If the issuer has a path, the app is usually mounted there. Each endpoint also answers with the issuer's path in
+    front of its own, for an app at the root of its host behind a proxy that does not change paths.
     """
     mount = issuer_path(settings.ISSUER)
-    paths: dict[str, Endpoint] = {}
+    paths: dict[str, ServerEndpoint] = {}
     for endpoint in MACHINE_ENDPOINTS:
-        if "registration" in endpoint.needs and settings.REGISTRATION == "closed":
-            continue
-        paths[settings.URL_PREFIX + endpoint.path] = endpoint
-        paths[mount + settings.URL_PREFIX + endpoint.path] = endpoint
+        if endpoint.needs & SETTLED_AT_START <= offered:
+            paths[settings.URL_PREFIX + endpoint.path] = endpoint
+            paths[mount + settings.URL_PREFIX + endpoint.path] = endpoint
     for endpoint in WELL_KNOWN:
         paths[endpoint.path + mount] = endpoint  # RFC 8414 §3.1
         paths[mount + endpoint.path] = endpoint  # OpenID Connect Discovery §4

@@ -1,7 +1,7 @@
-"""Which key a token is bound to: when a proof is needed (RFC 9449 §5), and what ``cnf`` says (§6.1, RFC 7800 §3)."""
+"""Which key a token is bound to, and when a proof is needed (RFC 9449 §5)."""
 
 from ..dpop.proof import DPoPProof, ProofChecker
-from ..errors import InvalidRequest, OAuthError
+from ..errors import InvalidRequest
 from .registered_client import RegisteredClient
 from .request import FormRequest
 
@@ -24,17 +24,15 @@ class TokenBinding:
     def check(self, request: FormRequest, client: RegisteredClient, *, optional: bool = False) -> DPoPProof | None:
         """Check the request's proof, if it has one or needs one (RFC 9449 §5, §5.2).
 
-        :param optional: No token is asked for yet, so that none needs to be bound (RFC 9449 §10.1).
+        :param optional: The request asks for no token yet, so it needs no proof (RFC 9449 §10.1).
         :raises InvalidRequest: A proof is required and absent.
         :raises InvalidDPoPProof: The proof is wrong.
         :raises UseDPoPNonce: The proof lacks a nonce.
         """
-        try:
-            if request.proof is not None:
-                return self._checker.check(request.proof, method=request.method, url=request.url)
-            if not optional and (self._required or client.dpop_bound_access_tokens or client.is_public):
-                raise InvalidRequest("no DPoP proof, though the server or the client requires bound tokens")
-        except OAuthError as refusal:
-            refusal.client_id = client.client_id
-            raise
+        if request.proof is not None:
+            return self._checker.check(request.proof, method=request.method, url=request.url)
+        if not optional and (self._required or client.dpop_bound_access_tokens or client.is_public):
+            raise InvalidRequest(
+                "no DPoP proof, though the server or the client requires bound tokens", cause="proof_missing"
+            )
         return None

@@ -1,4 +1,4 @@
-"""Who is signed in, where they sign in, and what they are asked: the application's say, or Flask-Login's."""
+"""Who is signed in, where people sign in, and how they are asked: the application says it, or Flask-Login does."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -27,10 +27,10 @@ class Browser(Protocol):
 
     @property
     def auth_time(self) -> int | None:
-        """When its person signed in, in seconds since the epoch, if anybody noted it."""
+        """When the person signed in, in seconds since the epoch; ``None``: nobody noted it."""
 
     def forget(self) -> None:
-        """Forget the sign-in of its person."""
+        """Forget that somebody signed in."""
 
 
 @dataclass(slots=True)
@@ -48,13 +48,13 @@ class People:
         return self.load_user is not None or hasattr(app, "login_manager")
 
     def can_be_signed_out(self, app: flask.Flask) -> bool:
-        """Whether *app* says how: it has a function for it, or its people are Flask-Login's."""
-        # Flask-Login would leave somebody that a function of the application's own knows signed in, and we would say
-        # that nobody is.
+        """Whether *app* says how people sign out: it registered a function, or its people are Flask-Login's."""
+        # If the application has a user loader of its own, Flask-Login's logout would leave that user signed in, while
+        # our page says that nobody is.
         return self.sign_out is not None or (self.load_user is None and hasattr(app, "login_manager"))
 
     def sign_out_person(self, session: Browser) -> None:
-        """Sign out whoever is signed in at this browser."""
+        """Sign out the person who is signed in at this browser."""
         (self.sign_out or _sign_out_of_flask_login)()
         session.forget()
 
@@ -65,7 +65,7 @@ class People:
         """
         with outside_budget():
             user = (self.load_user or _load_user_of_flask_login)()
-            # Flask-Login's anonymous user, and proxies for "nobody", are objects too.
+            # Flask-Login's anonymous user is an object too, and so is a proxy that stands for nobody.
             nobody = user is None or not getattr(user, "is_authenticated", True)
         if nobody:
             return None
@@ -74,7 +74,7 @@ class People:
     def send_to_sign_in(self, sign_in: SignIn) -> ResponseReturnValue:
         """Send the browser to where people sign in.
 
-        :raises ConfigurationError: Nobody said where that is.
+        :raises ConfigurationError: The application has not said where that is.
         """
         return (self.sign_in or _send_to_login_view)(sign_in)
 
@@ -106,5 +106,5 @@ def _send_to_login_view(sign_in: SignIn) -> ResponseReturnValue:
     from flask_login import login_url, logout_user
 
     if sign_in.reauthenticate:
-        logout_user()  # a login view sends on whoever is signed in
+        logout_user()  # a login view redirects a person who is signed in already
     return flask.redirect(login_url(manager.login_view, sign_in.return_url), 303)

@@ -32,22 +32,22 @@ def pushed_response(request_uri: str, *, expires_in: int, nonce: str | None = No
 def empty_response(status: int, *, reference: str | None = None) -> Answer:
     """An answer without a body.
 
-    :param reference: The reference id of what the log says about it.
+    :param reference: The id under which the log has the reason.
     """
     headers = NO_STORE[1:]
     return Answer(status, None, headers if reference is None else (*headers, (REFERENCE_HEADER, reference)))
 
 
 def inactive_response(reference: str) -> Answer:
-    """The one answer of introspection about every token that the caller need not know of (RFC 7662 §2.2).
+    """The same answer of introspection for every token that the caller may not know about (RFC 7662 §2.2).
 
-    :param reference: The reference id of what the log says about it.
+    :param reference: The id under which the log has the reason.
     """
     return Answer(200, {"active": False}, (*NO_STORE, (REFERENCE_HEADER, reference)))
 
 
 def translate(error: OAuth2Error) -> OAuthError:
-    """Turn an error of Authlib or of an application's own grant into one with a public sentence of ours.
+    """Turn an error of Authlib or of an application's own grant into one that has our public sentence.
 
     The error code is kept; the description, which may quote the request, becomes the private reason.
     """

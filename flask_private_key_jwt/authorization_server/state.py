@@ -11,8 +11,10 @@ from ..jose.jose import Claims, PublicKey
 from ..replay.base import ReplayStore
 from ..resource_server.guard import Guard
 from ..settings.server import ServerSettings
-from .endpoint import REASONS, Endpoint, Need
+from .endpoint import ServerEndpoint
+from .keys.client_key_use import ClientKeyUse
 from .keys.server_keys import ServerKeys
+from .needs import REASONS, Need, Offered, find_missing
 from .people import People
 from .registration.registry import ClientRegistry
 from .registration.self_registration import SelfRegistration
@@ -45,37 +47,30 @@ class State:
     documents: FetchedDocumentStore
     server: AuthorizationServer
     people: People
+    offered: Offered
+    key_use: ClientKeyUse
     logout: Logout
     userinfo: Guard
-    """What guards UserInfo."""
+    """Checks the tokens at UserInfo."""
     authorizations: SQLAlchemyAuthorizationStore
     refresh_tokens: SQLAlchemyRefreshTokenStore
     revocations: SQLAlchemyRevocationStore
-    endpoints: Mapping[str, Endpoint]
-    """Path below the app -> what answers there."""
+    endpoints: Mapping[str, ServerEndpoint]
+    """Path relative to the app -> the endpoint there."""
 
-    def find_offered(self) -> frozenset[Need]:
-        """What the application has by now; its people may be declared at any time before the first request."""
-        app = flask.current_app._get_current_object()  # type: ignore[attr-defined]
-        has: dict[Need, bool] = {
-            "people": self.server.has_people(),
-            "openid": self.server.offers_openid(),
-            "sign_out": self.people.can_be_signed_out(app),
-            "registration": self.settings.REGISTRATION != "closed",
-        }
-        return frozenset(need for need, is_there in has.items() if is_there)
-
-    def find_missing(self, *needs: Need) -> str | None:
-        """Why something that has these *needs* is not there, for the private reason; ``None`` when it is."""
-        offered = self.find_offered()
-        return next((REASONS[need] for need in needs if need not in offered), None)
+    def find_missing(self, needs: frozenset[Need]) -> str | None:
+        """The private reason why something with these *needs* is not served; ``None`` if it is."""
+        missing = find_missing(needs, self.offered()) if needs else None
+        return None if missing is None else REASONS[missing]
 
     def verification_keys(self) -> tuple[PublicKey, ...]:
         """The public keys of this server's tokens, for an API in the same app."""
         return self.server_keys.current().public
 
     def is_revoked(self, claims: Claims) -> bool:
-        """Whether an access token counts no longer, for an API in the same app: it was revoked, or its client is gone.
+        """Whether an access token no longer counts, for an API in the same app.
+
+        Its client may have been removed or disabled, or the token was revoked.
 
         :raises StoreUnavailable: The database did not answer.
         """
@@ -85,7 +80,7 @@ class State:
 def current_state() -> State:
     """The State of the current app.
 
-    :raises ConfigurationError: ``init_app`` was not called on it.
+    :raises ConfigurationError: ``init_app`` was not called on this app.
     """
     state = flask.current_app.extensions.get(EXTENSION_KEY)
     if not isinstance(state, State):

@@ -1,4 +1,4 @@
-"""``python -m flask_private_key_jwt.client keygen``: a client's machine has no Flask app to hang a command on."""
+"""``python -m flask_private_key_jwt.client keygen``: a client's machine has no Flask app for a ``flask`` command."""
 
 import argparse
 import getpass
@@ -13,15 +13,15 @@ from ..settings.values import ASYMMETRIC_ALGS
 from .key import load_key
 from .keygen import CertificateWish, build_key_files, write_key_files
 
-_PROGRAM = "python -m flask_private_key_jwt.client"
+PROGRAM = "python -m flask_private_key_jwt.client"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line.
 
-    :return: The exit code: 0, or 2 with one sentence on standard error.
+    :return: The exit code: 0, or 2 after one sentence on standard error.
     """
-    options = _build_parser().parse_args(arguments)
+    options = build_parser().parse_args(arguments)
     try:
         _keygen(options)
     except ConfigurationError as error:
@@ -30,8 +30,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _build_parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(_PROGRAM, description="The client's side of private_key_jwt.")
+def build_parser() -> argparse.ArgumentParser:
+    """The command line."""
+    parser = argparse.ArgumentParser(PROGRAM, description="The client's side of private_key_jwt.")
     keygen = parser.add_subparsers(required=True, metavar="COMMAND").add_parser(
         "keygen", help="make a key pair", description="Make a key pair and write its files; none is ever overwritten."
     )
@@ -41,7 +42,7 @@ def _build_parser() -> argparse.ArgumentParser:
     keygen.add_argument("--certificate", action="store_true", help="also make a self-signed certificate")
     keygen.add_argument("--common-name", metavar="NAME", help="whom the certificate names (default: the PREFIX)")
     keygen.add_argument("--days", type=int, default=365, metavar="N", help="how long it is valid (default: 365)")
-    # Never on the command line itself, which every user of the machine can read.
+    # Never as an argument: every user of the machine can read the command line.
     password = keygen.add_mutually_exclusive_group()
     password.add_argument("--password", action="store_true", help="encrypt the private key; asks for the password")
     password.add_argument("--password-env", metavar="VARIABLE", help="the same, with the password in the environment")
@@ -90,7 +91,7 @@ def _find_password(options: argparse.Namespace) -> str | None:
 
 
 def _alg_argument(key: jose.PrivateKey) -> str:
-    # A PEM does not say which of an RSA key's algorithms was meant.
+    # A PEM file does not say which algorithm an RSA key is for.
     return "" if load_key(key.as_pem()).alg == key.alg else f", alg={key.alg!r}"
 
 

@@ -1,14 +1,54 @@
-"""Make a client assertion (RFC 7523 §2.2, §3; OpenID Connect Core §9)."""
+"""Make client assertions (RFC 7523 §2.2, §3; OpenID Connect Core §9)."""
 
 import secrets
 from typing import Any
 
 from .. import clock
+from ..errors import ConfigurationError
 from ..jose import jose
 from ..jose.certificates import Certificate
+from ..settings.values import https_url, resource_uri
+from .certificate import CertificateSource, load_client_certificate
+from .key import KeySource, load_key
 
 ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 LIFETIME_SECONDS = 60
+
+_FORMER_WORDS = ("issuer", "token_endpoint")
+
+
+class Assertions:
+    """The assertions of one client for one authorization server; safe to use from several threads.
+
+    :param issuer: The server's issuer identifier.
+    :param audience: A URL to use as their ``aud`` instead of the issuer.
+    :raises ConfigurationError: An argument is wrong; the message says which and why.
+    """
+
+    def __init__(
+        self,
+        issuer: str,
+        client_id: str,
+        *,
+        key: KeySource,
+        alg: str | None,
+        key_password: str | None,
+        kid: str | None,
+        certificate: CertificateSource | None,
+        audience: str | None,
+    ) -> None:
+        _check_names(issuer, client_id)
+        self.client_id = client_id
+        self.audience = issuer if audience is None else _check_audience(audience)
+        self.key = load_key(key, alg=alg, password=key_password)
+        self._kid = kid
+        self._certificate = None if certificate is None else load_client_certificate(certificate, self.key)
+
+    def build(self) -> str:
+        """A new assertion, for one request."""
+        return build_client_assertion(
+            self.client_id, self.audience, key=self.key, kid=self._kid, certificate=self._certificate
+        )
 
 
 def build_client_assertion(
@@ -17,27 +57,31 @@ def build_client_assertion(
     *,
     key: jose.PrivateKey,
     kid: str | None = None,
-    certificate: Certificate | None = None,
+    certificate: CertificateSource | None = None,
     lifetime: int = LIFETIME_SECONDS,
     typ: str | None = None,
 ) -> str:
-    """Make a new assertion, good for one token request.
+    """Make a new assertion, for one request (RFC 7523 §3).
 
-    :param audience: The server's issuer. The token endpoint's URL only for a server that insists on it: a hostile
-        server can name another's endpoint as its own, and would be handed an assertion that is good there.
-    :param kid: The key's name at the server. Default: the ``kid`` of its JWK, else its RFC 7638 thumbprint, which is
-        what ``keygen`` writes; with a *certificate* its SHA-1 thumbprint in upper-case hex, as .NET sends it.
-        ``""`` sends none.
-    :param certificate: The key's certificate; its ``x5t`` goes along (RFC 7515 §4.1.7).
+    :param client_id: Its ``iss`` and ``sub``.
+    :param audience: Its ``aud``: the server's issuer. The token endpoint's URL only for a server that requires it.
+    :param key: The key that signs it.
+    :param kid: The key's name at the server. Default: the ``kid`` of its JWK, else its RFC 7638 thumbprint, which
+        ``keygen`` writes; with a *certificate*, the certificate's SHA-1 thumbprint in upper-case hex, as .NET sends it.
+        ``""`` sends no ``kid``.
+    :param certificate: The key's certificate (path, PEM or base64 DER); its ``x5t`` is sent too (RFC 7515 §4.1.7).
     :param lifetime: ``exp`` minus now, in seconds.
-    :param typ: The media type in the header. None by default: servers should not insist on
-        ``client-authentication+jwt`` (draft-ietf-oauth-rfc7523bis), and some refuse what they do not know.
+    :param typ: The media type in the header. Default: no ``typ``. Servers should not require
+        ``client-authentication+jwt`` (draft-ietf-oauth-rfc7523bis), and some servers refuse a ``typ`` they do not know.
+    :raises ConfigurationError: The certificate cannot be used.
     """
+    if not isinstance(certificate, Certificate | None):  # a loaded certificate was checked when it was loaded
+        certificate = load_client_certificate(certificate, key)
     now = clock.now()
     claims = {
         "iss": client_id,
         "sub": client_id,
-        "aud": audience,  # text, never a list: FAPI 2.0 §5.3.2.1 takes nothing else
+        "aud": audience,  # a string, never a list: FAPI 2.0 §5.3.2.1 accepts nothing else
         "jti": secrets.token_urlsafe(24),
         "iat": now,
         "exp": now + lifetime,
@@ -51,3 +95,27 @@ def name_key(key: jose.PrivateKey, *, kid: str | None, certificate: Certificate 
     usual = certificate.sha1_hex if certificate else key.public.kid or key.public.thumbprint
     chosen = usual if kid is None else kid
     return {**({"kid": chosen} if chosen else {}), **({"x5t": certificate.x5t} if certificate else {})}
+
+
+def _check_names(issuer: str, client_id: str) -> None:
+    try:
+        https_url(issuer)
+    except ValueError as error:
+        raise ConfigurationError(f"The issuer {issuer!r} is not accepted: it {error}.") from None
+    if not isinstance(client_id, str) or not client_id:
+        raise ConfigurationError("The client_id is empty.")
+
+
+def _check_audience(audience: str) -> str:
+    # The audience is never taken from the metadata. A hostile server could name the endpoint of another server there,
+    # and would get an assertion that is valid at that server.
+    if audience in _FORMER_WORDS:
+        raise ConfigurationError(
+            f"The audience is a URL, not the word {audience!r}: leave it out for the issuer, or give the URL of the "
+            "token endpoint, for a server that insists on it."
+        )
+    try:
+        resource_uri(audience if isinstance(audience, str) else "")
+    except ValueError as error:
+        raise ConfigurationError(f"The audience {audience!r} is not the URL of a token endpoint: it {error}.") from None
+    return audience

@@ -1,4 +1,4 @@
-"""PrivateKeyJWTAuth: give it to a ``requests`` session, and every call carries a token, and a proof where it must."""
+"""PrivateKeyJWTAuth: set it as a ``requests`` session's auth, and every call sends a token, and a proof if needed."""
 
 from collections.abc import Mapping
 from functools import partial
@@ -9,11 +9,10 @@ from requests.auth import AuthBase
 from requests.utils import rewind_body
 
 from ..errors import ConfigurationError
-from ..fetching.discovery import TIMEOUT_SECONDS
+from ..fetching.exchange import TIMEOUT_SECONDS
 from ..jose import jose
 from .certificate import CertificateSource
 from .challenge import find_challenge_error
-from .endpoint_client import Audience
 from .errors import ForeignOrigin
 from .headers import Prove, TokenHeaders
 from .key import KeySource, load_key
@@ -24,23 +23,23 @@ from .token_cache import TokenCache
 from .token_client import TokenClient
 
 NONCE, RENEWAL = "use_dpop_nonce", "invalid_token"
-"""The two errors of a 401 that another send can mend (RFC 9449 §9, RFC 6750 §3.1)."""
+"""The two errors of a 401 after which a second attempt can succeed (RFC 9449 §9, RFC 6750 §3.1)."""
 
 
 class PrivateKeyJWTAuth(AuthBase):
-    """Authenticates the calls to one API with tokens got by private_key_jwt; safe to share between threads.
+    """Authenticates the calls to one API with tokens obtained by private_key_jwt; safe to share between threads.
 
-    A request or a redirect to any other origin raises :class:`ForeignOrigin` before anything is sent there, also with
-    ``allow_redirects=False``: an auth object is not told of that. An adapter of the session may retry by itself
-    (urllib3's ``Retry``): every send has a proof of its own.
+    A request or a redirect to any other origin raises :class:`ForeignOrigin` before anything is sent there. This holds
+    for ``allow_redirects=False`` too, because an auth object cannot see that option. The session's adapter may retry by
+    itself (urllib3's ``Retry``): every attempt gets a new proof.
 
     :param issuer: As in :class:`~flask_private_key_jwt.client.TokenClient`, like the other parameters not named here.
-    :param scope: Scopes to ask for, parted by spaces; default: the server's choice.
-    :param resource: The API's identifier: what the token is asked for (RFC 8707), and where it may go.
-    :param origin: Where the token may go, when *resource* is not the API's URL or the server knows no ``resource``.
-    :param dpop: Ask for tokens bound to a key and send a proof with every request (RFC 9449).
-    :param dpop_key: That key; default: a new ES256 key of this object's own.
-    :param proxies: On the way to the token server; calls to the API go the way of their session. *ca_bundle* likewise.
+    :param scope: Scopes to ask for, separated by spaces; default: the server decides.
+    :param resource: The API's identifier: what the token is requested for (RFC 8707), and where it may be sent.
+    :param origin: Where the token may be sent, if *resource* is not the API's URL or the server has no ``resource``.
+    :param dpop: Ask for tokens bound to a key, and send a proof with every request (RFC 9449).
+    :param dpop_key: That key; default: a new ES256 key for this object.
+    :param proxies: For calls to the token server only; calls to the API use their session's. The same for *ca_bundle*.
     :raises ConfigurationError: One of these is wrong; the message says which and why.
     """
 
@@ -54,7 +53,7 @@ class PrivateKeyJWTAuth(AuthBase):
         key_password: str | None = None,
         kid: str | None = None,
         certificate: CertificateSource | None = None,
-        audience: Audience = "issuer",
+        audience: str | None = None,
         scope: str | None = None,
         resource: str | None = None,
         origin: str | None = None,
@@ -88,15 +87,15 @@ class PrivateKeyJWTAuth(AuthBase):
         return f"<PrivateKeyJWTAuth {self.token_client.client_id!r} for {self.origin}>"
 
     def token(self) -> Token:
-        """The current token, got or renewed now if need be.
+        """The current token; it is fetched or renewed now if necessary.
 
-        :raises DiscoveryError: The server's metadata could not be had.
+        :raises DiscoveryError: The server's metadata could not be fetched.
         :raises TokenRequestError: The server gave no usable token.
         """
         return self._tokens.get()
 
     def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
-        """Called by ``requests`` when a request is otherwise ready."""
+        """Called by ``requests`` when the rest of a request is ready."""
         self._check_origin(request.url, "The request")
         request.headers = TokenHeaders(request.headers)
         self._authorize(request, request)
@@ -104,7 +103,7 @@ class PrivateKeyJWTAuth(AuthBase):
         return request
 
     def _authorize(self, request: requests.PreparedRequest, target: requests.PreparedRequest) -> None:
-        """Give *request* the headers for a send to *target*'s URL with *target*'s method."""
+        """Set the headers of *request* for the URL and the method of *target*."""
         token = self._tokens.get()
         assert isinstance(request.headers, TokenHeaders)
         prove: Prove | None = None
@@ -114,18 +113,18 @@ class PrivateKeyJWTAuth(AuthBase):
         request.headers.authorize(f"{token.token_type} {token.access_token}", prove)
 
     def _on_answer(self, response: requests.Response, **options: Any) -> requests.Response:
-        """Called by ``requests`` with every answer: learn from it, mend what can be mended, watch redirects."""
+        """Called by ``requests`` with every answer: keep its nonce, send again if that can help, check redirects."""
         request = response.request
         mendable = {NONCE, RENEWAL}
         while (error := self._learn(response)) in mendable and _is_replayable(response.request):
-            mendable.remove(error)  # each once: a server that asks again gets no further send
+            mendable.remove(error)  # each once: if the server repeats the error, nothing more is sent
             response = self._send_again(response, options)
         if response.is_redirect:
             self._prepare_redirect(request, response)
         return response
 
     def _learn(self, response: requests.Response) -> str | None:
-        """Keep the answer's nonce, drop a token it refuses; return the error of a 401 that one more send may mend."""
+        """Keep the answer's nonce, drop a token it refuses; return the error of a 401 that a second attempt may fix."""
         has_nonce = self._prover is not None and self._prover.learn(response.headers)
         if response.status_code != 401:
             return None
@@ -147,10 +146,10 @@ class PrivateKeyJWTAuth(AuthBase):
         return answer
 
     def _prepare_redirect(self, request: requests.PreparedRequest, response: requests.Response) -> None:
-        """Check where a redirect leads, and make the next send's proof.
+        """Check where a redirect leads, and make the proof for the next request.
 
-        ``requests`` copies the headers of the *request* it sent first into the next one, without asking an auth object
-        again; so the proof for the next URL and method has to be put there.
+        ``requests`` copies the headers of the first *request* to the next one, and does not call the auth object again.
+        So the proof for the next URL and method is put into the headers of *request*.
         """
         with requests.Session() as session:
             session.trust_env = False
@@ -159,7 +158,7 @@ class PrivateKeyJWTAuth(AuthBase):
             return
         self._check_origin(upcoming.url, f"The redirect ({response.status_code})")
         if not _is_replayable(upcoming):
-            # requests would send it on with an empty body.
+            # requests would follow the redirect with an empty body.
             raise requests.exceptions.UnrewindableBodyError("A redirect needs the body again, which cannot be rewound.")
         self._authorize(request, upcoming)
 
@@ -184,5 +183,5 @@ def _is_replayable(request: requests.PreparedRequest) -> bool:
     """Whether the body can be sent a second time; a generator or a pipe cannot."""
     if request.body is None or isinstance(request.body, (bytes, str)):
         return True
-    # What requests itself goes by: where the body stood before the first send.
+    # requests uses the same test: the position of the body before it was sent the first time.
     return hasattr(request.body, "seek") and isinstance(request._body_position, int)

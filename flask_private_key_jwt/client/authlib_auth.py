@@ -1,30 +1,30 @@
-"""PrivateKeyJWTClientAuth: give it to an Authlib client in the place of a client secret.
+"""AuthlibClientAuth: give it to an Authlib client instead of a client secret.
 
-Authlib's own ``PrivateKeyJWT`` signs for the token endpoint and for an hour, and repeats its ``jti`` when it is given
-claims. This one works against any server, with Authlib's clients for Flask, requests and httpx alike.
+The assertions of Authlib's own ``PrivateKeyJWT`` name the token endpoint as audience, live for an hour, and all have
+the same ``jti`` if it is given claims. This class works with any server, and with Authlib's clients for Flask, requests
+and httpx.
 """
 
 from typing import Any
 from urllib.parse import parse_qsl, urlencode
 
 from ..errors import ConfigurationError
-from ..settings.values import https_url, resource_uri
-from .assertion import ASSERTION_TYPE, build_client_assertion
-from .certificate import CertificateSource, load_client_certificate
-from .key import KeySource, load_key
+from .assertion import ASSERTION_TYPE, Assertions
+from .certificate import CertificateSource
+from .key import KeySource
 
 _CREDENTIALS = frozenset({"client_id", "client_secret", "client_assertion", "client_assertion_type"})
 
 
-class PrivateKeyJWTClientAuth:
+class AuthlibClientAuth:
     """Signs a new assertion for every request to the token or the revocation endpoint; safe to share between threads.
 
-    A session's adapter that posts a form again by itself (urllib3's ``Retry`` with ``allowed_methods=None``) repeats
-    the assertion, which servers refuse: keep such an adapter off the token endpoint, and repeat the call instead.
+    Do not use a session adapter that repeats a POST by itself (urllib3's ``Retry`` with ``allowed_methods=None``) for
+    the token endpoint: it repeats the assertion, which servers refuse. Repeat the call instead.
 
     ::
 
-        auth = PrivateKeyJWTClientAuth("https://as.example", "web", key="web.pem")
+        auth = AuthlibClientAuth("https://as.example", "web", key="web.pem")
         oauth.register(
             "as",
             client_id="web",
@@ -32,19 +32,20 @@ class PrivateKeyJWTClientAuth:
         )
 
     :param issuer: The server's issuer identifier, character by character (RFC 8414 §3.3).
-    :param key: What the client signs with: as :func:`~flask_private_key_jwt.client.load_key` takes it.
+    :param client_id: The id under which the client is registered there.
+    :param key: The client's private key, in any form that :func:`~flask_private_key_jwt.client.load_key` accepts.
     :param alg: The algorithm to sign with; default as in :func:`~flask_private_key_jwt.client.load_key`.
-    :param key_password: Of an encrypted PEM or PKCS #12 file.
+    :param key_password: The password of an encrypted PEM or PKCS #12 file.
     :param kid: The key's name at the server; default as in
         :func:`~flask_private_key_jwt.client.build_client_assertion`.
-    :param certificate: The key's certificate (path, PEM or base64 DER), where the server knows the client by one.
-    :param audience: ``issuer``, or the URL of the token endpoint for a server that insists on the older rule
-        (RFC 7523 §3).
-    :raises ConfigurationError: One of these is wrong; the message says which and why.
+    :param certificate: The key's certificate (path, PEM or base64 DER), if the server identifies the client by one.
+    :param audience: The ``aud`` of the assertions. Default: the issuer. For a server that requires the older rule
+        (RFC 7523 §3): the URL of its token endpoint.
+    :raises ConfigurationError: An argument is wrong; the message says which and why.
     """
 
     name = "private_key_jwt"
-    """For those who call Authlib's ``register_client_auth_method`` instead."""
+    """The method's name, for Authlib's ``register_client_auth_method``."""
 
     def __init__(
         self,
@@ -56,56 +57,45 @@ class PrivateKeyJWTClientAuth:
         kid: str | None = None,
         key_password: str | None = None,
         certificate: CertificateSource | None = None,
-        audience: str = "issuer",
+        audience: str | None = None,
     ) -> None:
-        if not isinstance(client_id, str) or not client_id:
-            raise ConfigurationError("The client_id is empty.")
         self.client_id = client_id
-        self._audience = _choose_audience(issuer, audience)
-        self._key = load_key(key, alg=alg, password=key_password)
-        self._kid = kid
-        self._certificate = None if certificate is None else load_client_certificate(certificate, self._key)
+        self._assertions = Assertions(
+            issuer,
+            client_id,
+            key=key,
+            alg=alg,
+            key_password=key_password,
+            kid=kid,
+            certificate=certificate,
+            audience=audience,
+        )
 
     def __repr__(self) -> str:
-        return f"<PrivateKeyJWTClientAuth {self.client_id!r} for {self._audience!r}>"
+        return f"<AuthlibClientAuth {self.client_id!r} for {self._assertions.audience!r}>"
 
     def build_credentials(self) -> dict[str, str]:
-        """New form parameters that authenticate the client once (RFC 7521 §4.2), for any client that can add some."""
-        assertion = build_client_assertion(
-            self.client_id, self._audience, key=self._key, kid=self._kid, certificate=self._certificate
-        )
-        return {"client_id": self.client_id, "client_assertion_type": ASSERTION_TYPE, "client_assertion": assertion}
+        """New form parameters that authenticate one request (RFC 7521 §4.2), for any client that can add parameters."""
+        return {
+            "client_id": self.client_id,
+            "client_assertion_type": ASSERTION_TYPE,
+            "client_assertion": self._assertions.build(),
+        }
 
     def __call__(self, client: Any, method: str, uri: str, headers: Any, body: Any) -> tuple[str, Any, Any]:
-        """Called by Authlib when a request is otherwise ready; its ``client_secret``, if it has one, stays unused.
+        """Called by Authlib when the rest of a request is ready; a ``client_secret`` of Authlib's client is not used.
 
         :param client: Authlib's ``ClientAuth``.
-        :param body: The form, as text (requests) or bytes (httpx).
-        :raises ConfigurationError: Authlib's client has another client_id, or puts the form into the address.
+        :param body: The form, as a string (requests) or bytes (httpx).
+        :raises ConfigurationError: Authlib's client has another client_id, or puts the form into the URL.
         """
         if client.client_id not in (None, self.client_id):
             raise ConfigurationError(
                 f"Authlib's client is {client.client_id!r}, but the assertions are those of {self.client_id!r}."
             )
-        if method.upper() != "POST":  # addresses end in logs
+        if method.upper() != "POST":  # URLs are logged
             raise ConfigurationError(f"An assertion is sent in the body of a POST, not with {method}.")
         text = body.decode() if isinstance(body, bytes) else body or ""
         pairs = [pair for pair in parse_qsl(text, keep_blank_values=True) if pair[0] not in _CREDENTIALS]
         form = urlencode([*pairs, *self.build_credentials().items()])
         return uri, headers, form.encode() if isinstance(body, bytes) else form
-
-
-def _choose_audience(issuer: str, audience: str) -> str:
-    try:
-        https_url(issuer)
-    except ValueError as error:
-        raise ConfigurationError(f"The issuer {issuer!r} is not accepted: it {error}.") from None
-    if audience == "issuer":
-        return issuer
-    try:
-        resource_uri(audience)
-    except ValueError as error:
-        raise ConfigurationError(
-            f"The audience {audience!r} is neither 'issuer' nor the URL of a token endpoint: it {error}."
-        ) from None
-    return audience

@@ -1,4 +1,4 @@
-"""The certificate of a client's key, for servers that know the client by one (as .NET's do)."""
+"""The certificate of a client's key, for servers that identify the client by a certificate, as .NET's do."""
 
 import os
 
@@ -9,14 +9,14 @@ from ..jose.certificates import Certificate, load_certificate
 from .source_file import read_file
 
 CertificateSource = str | bytes | os.PathLike[str] | Certificate
-"""A path of a certificate file; PEM or base64 DER text; DER; or a certificate that is loaded already."""
+"""The path of a certificate file; a certificate in PEM, base64 DER or DER; or one that is already loaded."""
 
 
 def load_client_certificate(source: CertificateSource, key: jose.PrivateKey) -> Certificate:
     """Load the certificate of *key*.
 
-    :raises ConfigurationError: There is no such file, it holds no certificate or another key's, or one that has
-        expired or is not valid yet.
+    :raises ConfigurationError: There is no such file, it contains no certificate, or the certificate belongs to another
+        key, has expired or is not valid yet.
     """
     try:
         certificate = source if isinstance(source, Certificate) else load_certificate(_read(source))
@@ -32,7 +32,7 @@ def load_client_certificate(source: CertificateSource, key: jose.PrivateKey) -> 
 def _read(source: str | bytes | os.PathLike[str]) -> str | bytes:
     if isinstance(source, str) and not source.strip():
         raise ConfigurationError("The certificate is empty: give its path, or the certificate itself.")
-    # A certificate in base64 always starts so: a SEQUENCE whose length takes two bytes.
+    # A certificate in base64 always starts with MII: a SEQUENCE whose length takes two bytes.
     if isinstance(source, bytes) or (isinstance(source, str) and ("-----BEGIN" in source or source.startswith("MII"))):
         return source
     return read_file(source, "certificate")

@@ -7,9 +7,9 @@ _PIECE = re.compile(rf'({_TOKEN})(?:\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s,"]*)))?'
 
 
 def find_challenge_error(header: str | None, scheme: str) -> str | None:
-    """The ``error`` of the challenge for *scheme*; ``None`` when there is none.
+    """The ``error`` of the challenge for *scheme*, or ``None``.
 
-    A header may hold several challenges: a piece without ``=`` opens the next one.
+    A header may contain several challenges: a piece without ``=`` starts the next one.
     """
     current = ""
     for piece in _PIECE.finditer(header or ""):

@@ -1,16 +1,16 @@
-"""One endpoint that a client posts forms to: what it is called, and what its refusals mean (RFC 6749 §5.2)."""
+"""One endpoint that a client posts forms to: its name, and what its errors mean (RFC 6749 §5.2)."""
 
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..fetching.discovery import Answer
+from ..fetching.exchange import FetchedAnswer
 from ..jose import jose
 from ..jose.unset import without_unset
 from .errors import EndpointError
 
-_JWT = re.compile(r"eyJ[\w.-]+")  # any JSON object in base64url begins so
+_JWT = re.compile(r"eyJ[\w.-]+")  # a JSON object in base64url starts with eyJ
 
 ADVICE = {
     "invalid_client": "The server does not accept this client's assertion: is the client_id registered there, enabled, "
@@ -19,19 +19,19 @@ ADVICE = {
     "invalid_request": "The server finds the request malformed.",
     "temporarily_unavailable": "The server is not available right now; try again later.",
 }
-"""Error codes of every endpoint -> what to do about them."""
+"""Error codes that every endpoint has -> what to do about them."""
 
 
 @dataclass(frozen=True, slots=True)
-class Endpoint:
+class FormEndpoint:
     """An endpoint of an authorization server."""
 
     member: str
     """Its name in the server's metadata (RFC 8414 §2)."""
     undone: str
-    """What has not happened when there is no answer, as the start of a sentence."""
+    """What did not happen if there is no answer, as the start of a sentence."""
     failure: type[EndpointError]
-    """What is raised when it refuses."""
+    """The exception to raise when it refuses."""
     advice: Mapping[str, str] = field(repr=False)
     """Error codes -> what to do about them."""
 
@@ -40,11 +40,12 @@ class Endpoint:
         """Its name in a sentence."""
         return f"The {self.member.replace('_', ' ')}"
 
-    def load_members(self, answer: Answer, *, as_said: bool = False) -> dict[str, Any]:
-        """The members of a JSON answer but null and empty ones; none for an error that holds no JSON object.
+    def load_members(self, answer: FetchedAnswer, *, as_said: bool = False) -> dict[str, Any]:
+        """The members of a JSON answer, without null and empty ones; empty for an error without a JSON object.
 
-        :param as_said: Null and empty ones too: of a token, where a missing member can mean less protection.
-        :raises EndpointError: It is a success that holds none.
+        :param as_said: Return null and empty members too: in what is said of a token, a missing member can mean less
+            protection.
+        :raises EndpointError: The answer is a success without a JSON object.
         """
         try:
             members = jose.load_json_object(answer.body, "answer")
@@ -54,10 +55,10 @@ class Endpoint:
                 raise self.unusable(answer, f"answer is not usable: {problem}.") from None
             return {}
 
-    def refusal(self, answer: Answer, *, token: str = "") -> EndpointError:
+    def refusal(self, answer: FetchedAnswer, *, token: str = "") -> EndpointError:
         """The exception for an error answer.
 
-        :param token: What the request held besides the assertion, and a message must not.
+        :param token: The token in the request; the message must not contain it.
         """
         members = self.load_members(answer)
         error = _printable(members.get("error"), token)
@@ -75,21 +76,21 @@ class Endpoint:
             message, error=error, description=description, status=answer.status, reference=answer.reference
         )
 
-    def unusable(self, answer: Answer, what: str) -> EndpointError:
+    def unusable(self, answer: FetchedAnswer, what: str) -> EndpointError:
         """The exception for a success that cannot be used.
 
-        :param what: Why not, as the end of a sentence about the endpoint's answer.
+        :param what: Why it cannot be used, as the end of a sentence about the endpoint's answer.
         """
         return self.failure(f"{self.title}'s {what}", status=answer.status, reference=answer.reference)
 
-    def find_error(self, answer: Answer) -> str | None:
-        """The error code of an answer; ``None`` for a success or what is no OAuth error."""
+    def find_error(self, answer: FetchedAnswer) -> str | None:
+        """The error code of an answer; ``None`` for a success, or if there is no OAuth error."""
         return None if answer.status == 200 else _printable(self.load_members(answer).get("error"))
 
 
 def _printable(value: object, token: str = "") -> str | None:
-    """Foreign text for a message: one short line, and nothing in it that could be what we sent, sent back to us."""
+    """Foreign text for a message: one short line, without the token and without JWTs, which a server may send back."""
     if not isinstance(value, str) or not value:
         return None
-    text = value.replace(token, "[token]") if token else value  # before anything is cut, so that no part of it stays
+    text = value.replace(token, "[token]") if token else value  # before the text is cut, so that no part of it remains
     return _JWT.sub("[JWT]", "".join(c if " " <= c <= "~" else "?" for c in text[:2000]))[:200]

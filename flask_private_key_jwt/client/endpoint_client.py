@@ -1,45 +1,44 @@
-"""Post forms to the endpoints of an authorization server: discovery, a fresh assertion, one bounded exchange."""
+"""Post forms to the endpoints of an authorization server: discovery, a new assertion, one HTTP exchange with limits."""
 
 import time
 from collections.abc import Mapping
-from typing import Literal
 
 from ..errors import ConfigurationError
-from ..fetching.discovery import TIMEOUT_SECONDS, Answer, NoAnswer, ServerMetadata, exchange, fetch_metadata, time_left
+from ..fetching.discovery import ServerMetadata, fetch_metadata
+from ..fetching.exchange import TIMEOUT_SECONDS, FetchedAnswer, NoAnswer, exchange, time_left
 from ..fetching.outbound import build_outbound
 from ..fetching.single_flight import SingleFlight
-from ..settings.values import https_url
-from .assertion import ASSERTION_TYPE, build_client_assertion
-from .certificate import CertificateSource, load_client_certificate
-from .endpoint import Endpoint
-from .key import KeySource, load_key
+from .assertion import ASSERTION_TYPE, Assertions
+from .certificate import CertificateSource
+from .endpoint import FormEndpoint
+from .key import KeySource
 from .proofs import Prover
 
-Audience = Literal["issuer", "token_endpoint"]
 Form = list[tuple[str, str]]
 
 _MOVED = (301, 302, 303, 307, 308, 404, 410)
-"""Statuses of an address where the endpoint is no more."""
+"""Status codes which say that the endpoint is no longer at this URL."""
 
 
 class EndpointClient:
-    """One client at one authorization server, whatever it asks there; safe to use from several threads.
+    """One client at one authorization server, for any of its endpoints; safe to use from several threads.
 
     :param issuer: The server's issuer identifier, character by character (RFC 8414 §3.3).
-    :param key: What the client signs with: as :func:`~flask_private_key_jwt.client.load_key` takes it.
+    :param client_id: The id under which the client is registered there.
+    :param key: The client's private key, in any form that :func:`~flask_private_key_jwt.client.load_key` accepts.
     :param alg: The algorithm to sign with; default as in :func:`~flask_private_key_jwt.client.load_key`.
-    :param key_password: Of an encrypted PEM or PKCS #12 file.
+    :param key_password: The password of an encrypted PEM or PKCS #12 file.
     :param kid: The key's name at the server; default as in
         :func:`~flask_private_key_jwt.client.build_client_assertion`.
-    :param certificate: The key's certificate (path, PEM or base64 DER), where the server knows the client by one.
-    :param audience: ``issuer``, or ``token_endpoint`` for a server that insists on the older rule (RFC 7523 §3), at
-        all its endpoints.
-    :param timeout: Longest wait for the server at each question, discovery included, in seconds.
-    :param proxies: The proxies on the way to the server, as ``requests`` takes them; ``{}``: none. Default: those of
-        the environment (``HTTPS_PROXY``, ``NO_PROXY``). Never for a server on this machine.
+    :param certificate: The key's certificate (path, PEM or base64 DER), if the server identifies the client by one.
+    :param audience: The ``aud`` of the assertions. Default: the issuer. For a server that requires the older rule
+        (RFC 7523 §3): the URL of its token endpoint, which is then the ``aud`` at its other endpoints too.
+    :param timeout: Longest wait for the server in each call, discovery included, in seconds.
+    :param proxies: The proxies to use, in the form that ``requests`` takes; ``{}``: none. Default: those of the
+        environment (``HTTPS_PROXY``, ``NO_PROXY``). Not used for a server on this machine.
     :param ca_bundle: Path of the certificate authorities to trust (PEM). Default: ``REQUESTS_CA_BUNDLE``, else those of
         ``requests``.
-    :raises ConfigurationError: One of these is wrong; the message says which and why.
+    :raises ConfigurationError: An argument is wrong; the message says which and why.
     """
 
     def __init__(
@@ -52,20 +51,26 @@ class EndpointClient:
         key_password: str | None = None,
         kid: str | None = None,
         certificate: CertificateSource | None = None,
-        audience: Audience = "issuer",
+        audience: str | None = None,
         timeout: float = TIMEOUT_SECONDS,
         proxies: Mapping[str, str] | None = None,
         ca_bundle: str | None = None,
     ) -> None:
-        _check_names(issuer, client_id, audience)
         if not timeout > 0:
             raise ConfigurationError(f"The timeout must be more than 0 seconds, not {timeout!r}.")
         self.issuer = issuer
         self.client_id = client_id
-        self.key = load_key(key, alg=alg, password=key_password)
-        self._kid = kid
-        self._certificate = None if certificate is None else load_client_certificate(certificate, self.key)
-        self._audience = audience
+        self._assertions = Assertions(
+            issuer,
+            client_id,
+            key=key,
+            alg=alg,
+            key_password=key_password,
+            kid=kid,
+            certificate=certificate,
+            audience=audience,
+        )
+        self.key = self._assertions.key
         self._timeout = timeout
         self._outbound = build_outbound(proxies, ca_bundle)
         self._metadata: ServerMetadata | None = None
@@ -77,30 +82,24 @@ class EndpointClient:
     def metadata(self) -> ServerMetadata:
         """The server's metadata, fetched at first use.
 
-        :raises DiscoveryError: It could not be had, or is about another issuer.
+        :raises DiscoveryError: It could not be fetched, or is about another issuer.
         """
-        # Read once: another thread may drop it. Of the threads that find none one fetches for all.
+        # Read once: another thread may drop it. Of the threads that find none, one fetches it for all.
         return self._metadata or self._discovery.run(self.issuer, self._discover)
 
     def build_assertion(self) -> str:
-        """A new client assertion for this server, good for one request.
+        """A new client assertion for this server, for one request."""
+        return self._assertions.build()
 
-        :raises DiscoveryError: As :meth:`metadata`, where the audience is the token endpoint.
-        """
-        audience = self.issuer if self._audience == "issuer" else self.metadata().token_endpoint
-        return build_client_assertion(
-            self.client_id, audience, key=self.key, kid=self._kid, certificate=self._certificate
-        )
+    def _post(
+        self, endpoint: FormEndpoint, form: Form, *, assertion: str | None = None, prover: Prover | None = None
+    ) -> FetchedAnswer:
+        """Post a form, authenticated as this client (RFC 7523 §2.2), and return the answer, success or error.
 
-    def post(
-        self, endpoint: Endpoint, form: Form, *, assertion: str | None = None, prover: Prover | None = None
-    ) -> Answer:
-        """Post a form, authenticated as this client (RFC 7523 §2.2), and return the answer, whatever it is.
-
-        :param assertion: To be sent instead of a new one.
-        :param prover: Adds a DPoP proof (RFC 9449 §5).
-        :raises DiscoveryError: The server's metadata could not be had, or names no such endpoint.
-        :raises EndpointError: There was no answer; the class is the endpoint's own.
+        :param assertion: An assertion to send instead of a new one.
+        :param prover: Makes the DPoP proof (RFC 9449 §5), if one is needed.
+        :raises DiscoveryError: The server's metadata could not be fetched, or names no such endpoint.
+        :raises EndpointError: There was no answer; raised as the endpoint's own subclass.
         """
         deadline = time.monotonic() + self._timeout
         url = self.metadata().endpoint(endpoint.member)
@@ -128,14 +127,3 @@ class EndpointClient:
     def _discover(self) -> ServerMetadata:
         self._metadata = metadata = fetch_metadata(self.issuer, timeout=self._timeout, outbound=self._outbound)
         return metadata
-
-
-def _check_names(issuer: str, client_id: str, audience: str) -> None:
-    try:
-        https_url(issuer)
-    except ValueError as error:
-        raise ConfigurationError(f"The issuer {issuer!r} is not accepted: it {error}.") from None
-    if not isinstance(client_id, str) or not client_id:
-        raise ConfigurationError("The client_id is empty.")
-    if audience not in ("issuer", "token_endpoint"):
-        raise ConfigurationError(f"The audience {audience!r} is neither 'issuer' nor 'token_endpoint'.")

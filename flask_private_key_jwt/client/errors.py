@@ -1,17 +1,17 @@
-"""What can go wrong while a client calls. All are ``requests.RequestException``, so that what handles a failed call
-handles these; no message holds a token, an assertion, a proof or a key."""
+"""What can go wrong when a client calls a server. All are ``requests.RequestException``, so code that handles a failed
+call handles these too. No message contains a token, an assertion, a proof or a key."""
 
 import requests
 
 
 class EndpointError(requests.RequestException):
-    """An endpoint of the authorization server did not do what it was asked for; the message says what to do.
+    """An endpoint of the authorization server did not do what the client asked; the message says what to do.
 
-    :param message: One or two sentences for whoever runs the client.
-    :param error: The server's error code (RFC 6749 §5.2), when it sent one.
+    :param message: One or two sentences for the operator of the client.
+    :param error: The server's error code (RFC 6749 §5.2), if it sent one.
     :param description: The server's ``error_description``, printable and shortened.
-    :param status: The HTTP status, ``None`` when there was no answer.
-    :param reference: The answer's ``Error-Reference``, when it had one: under it the server's log has the reason.
+    :param status: The HTTP status; ``None`` if there was no answer.
+    :param reference: The answer's ``Error-Reference``, if it has one: the id of the reason in the server's log.
     """
 
     def __init__(
@@ -31,16 +31,16 @@ class EndpointError(requests.RequestException):
 
 
 class TokenRequestError(EndpointError):
-    """No usable token came from the token endpoint."""
+    """The token endpoint gave no usable token."""
 
 
 class IntrospectionError(EndpointError):
-    """The server did not say whether a token counts (RFC 7662): nobody knows, so nobody may act on it."""
+    """The server did not say whether the token is active (RFC 7662), so the token must not be accepted."""
 
 
 class RevocationError(EndpointError):
-    """The server did not say that a token is revoked: it may still count (RFC 7009 §2.2.1)."""
+    """The server did not confirm that the token is revoked: it may still be active (RFC 7009 §2.2.1)."""
 
 
 class ForeignOrigin(requests.RequestException, ValueError):
-    """A request, or a redirect, would have carried the token to another origin; nothing was sent there."""
+    """A request or a redirect would have sent the token to another origin; nothing was sent there."""

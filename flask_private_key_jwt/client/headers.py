@@ -1,4 +1,4 @@
-"""Request headers whose ``Authorization`` only the auth object sets, with a proof of their own for every send."""
+"""Request headers whose ``Authorization`` only the auth object can set, and which give every attempt a new proof."""
 
 from collections.abc import Callable, ItemsView
 from typing import Self
@@ -6,33 +6,33 @@ from typing import Self
 from requests.structures import CaseInsensitiveDict
 
 Prove = Callable[[], str]
-"""Makes a new DPoP proof for one send of the request."""
+"""Makes a new DPoP proof for one attempt to send the request."""
 
 
 class TokenHeaders(CaseInsensitiveDict[str]):
-    """Headers that keep their token, and never show one proof twice.
+    """Headers that keep their token, and never send one proof twice.
 
-    When it follows a redirect, ``requests`` puts the password that ``~/.netrc`` has for the host over the
-    ``Authorization`` header, and asks no auth object. Here that has no effect.
+    When ``requests`` follows a redirect, it replaces the ``Authorization`` header with the password that ``~/.netrc``
+    has for the host, without calling the auth object. These headers ignore that.
 
-    When an adapter sends a request again by itself (urllib3's ``Retry``, after a lost connection or a 503), it asks no
-    auth object either, and the server would find the proof used (RFC 9449 §11.1). But it writes the headers anew for
-    each send, and asks for them by :meth:`items`: that is where a proof that went out is replaced.
+    When an adapter sends a request again by itself (urllib3's ``Retry``, after a lost connection or a 503), it does not
+    call the auth object either, and the server would refuse the used proof (RFC 9449 §11.1). But it reads the headers
+    with :meth:`items` for each attempt, so :meth:`items` replaces a proof that was sent before.
     """
 
     _prove: Prove | None = None
     _is_spent = False
-    """Whether the proof that is there may have been sent."""
+    """Whether the current proof may have been sent."""
 
     def authorize(self, value: str, prove: Prove | None = None) -> None:
-        """Set ``Authorization``, and ``DPoP`` where there is something to *prove*."""
+        """Set ``Authorization``, and with *prove* also ``DPoP``."""
         super().__setitem__("Authorization", value)
         self._prove = prove
         if prove is not None:
             self._renew(prove)
 
     def items(self) -> ItemsView[str, str]:
-        """The headers for one more send."""
+        """The headers for one more attempt."""
         if self._prove is not None and self._is_spent:
             self._renew(self._prove)
         self._is_spent = True
@@ -43,15 +43,15 @@ class TokenHeaders(CaseInsensitiveDict[str]):
             super().__setitem__(name, value)
 
     def __repr__(self) -> str:
-        return str(dict(super().items()))  # looking is not sending
+        return str(dict(super().items()))  # not self.items(): showing the headers must not spend the proof
 
     def __reduce__(self) -> tuple[type[Self], tuple[dict[str, str]]]:
-        return type(self), (dict(super().items()),)  # without what makes proofs: that holds the key
+        return type(self), (dict(super().items()),)  # without _prove, which holds the key
 
     def copy(self) -> Self:
-        """The same headers, of this kind: for the request that follows a redirect, and for each send by urllib3.
+        """A copy of this class: ``requests`` makes one to follow a redirect, urllib3 for each attempt.
 
-        The copy takes over a proof that was not sent yet; if the original is sent after all, it makes another.
+        The copy gets the proof if it was not sent yet; if the original is sent after all, it makes a new proof.
         """
         copied = type(self)(super().items())
         copied._prove, copied._is_spent = self._prove, self._is_spent

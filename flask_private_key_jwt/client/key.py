@@ -1,4 +1,4 @@
-"""Load a client's private key, from whatever it is kept in."""
+"""Load a client's private key from any of the usual formats."""
 
 import os
 from collections.abc import Mapping
@@ -11,16 +11,29 @@ from ..jose.private_keys import decode_base64_key
 from .source_file import is_file, read_file
 
 KeySource = str | bytes | os.PathLike[str] | Mapping[str, Any] | jose.PrivateKey
-"""A path of a key file; the text or bytes of one; a JWK; or a key that is loaded already."""
+"""The path of a key file; the content of one, as a string or bytes; a JWK; or a key that is already loaded."""
+
+
+def generate_key(alg: str = "ES256") -> jose.PrivateKey:
+    """Make a new key pair, for DPoP or for a client. ``python -m flask_private_key_jwt.client keygen`` makes key files.
+
+    :param alg: The algorithm it signs with (RFC 7518 §3.1); an RSA key has 2048 bits.
+    :raises ConfigurationError: The algorithm is not one of ours.
+    """
+    try:
+        return jose.generate_private_key(alg)
+    except jose.JoseProblem as problem:
+        raise ConfigurationError(f"No key can be made: {problem}.") from None
 
 
 def load_key(source: KeySource, *, alg: str | None = None, password: str | None = None) -> jose.PrivateKey:
-    """Load the private key a client signs with: PEM, OpenSSH, DER, PKCS #12 (PFX) or JWK, or the base64 of one.
+    """Load a client's private key: PEM, OpenSSH, DER, PKCS #12 (PFX) or JWK, or the base64 of one of these.
 
-    :param alg: The algorithm to sign with (RFC 7518 §3.1). Default: the JWK's ``alg``, else the usual one of the
+    :param source: The path of a key file, or the key itself.
+    :param alg: The algorithm to sign with (RFC 7518 §3.1). Default: the JWK's ``alg``, else the usual algorithm of the
         key's type: ES256, ES384 or ES512 by its curve, PS256 for RSA, EdDSA for Ed25519.
-    :param password: Of an encrypted PEM or PKCS #12 file.
-    :raises ConfigurationError: There is no such file, it holds no private key, the password is wrong, or the
+    :param password: The password of an encrypted PEM or PKCS #12 file.
+    :raises ConfigurationError: There is no such file, it contains no private key, the password is wrong, or the
         algorithm does not fit the key.
     """
     if source is None or (isinstance(source, str) and not source.strip()):

@@ -1,4 +1,4 @@
-"""Make a client's key and write it down: the private half for the client alone, the public half for the server."""
+"""Make a client's key and write it to files: the private key for the client only, the public key for the server."""
 
 import json
 import os
@@ -35,15 +35,15 @@ def build_key_files(
 ) -> list[KeyFile]:
     """The files of a new key, not written yet.
 
-    :param prefix: What their names begin with, folder included.
+    :param prefix: The start of their names, folder included.
     :param password: Encrypts the private key.
-    :raises ConfigurationError: The certificate cannot be made as wished.
+    :raises ConfigurationError: The certificate cannot be made.
     """
     public_jwk = key.public_jwk()
     files = [KeyFile(Path(f"{prefix}.pem"), key.as_pem(password), "the private key: keep it secret", mode=0o600)]
     if certificate:
         pem = _build_certificate(key, certificate)
-        public_jwk = {**jwk_of(load_certificate(pem)), **public_jwk}  # the kid stays the one that the client sends
+        public_jwk = {**jwk_of(load_certificate(pem)), **public_jwk}  # keeps the kid that the client sends
         files.append(KeyFile(Path(f"{prefix}.cert.pem"), pem, f"a self-signed certificate for {certificate.days} days"))
     jwks = {"keys": [public_jwk]}
     return [
@@ -56,12 +56,12 @@ def build_key_files(
 def write_key_files(files: list[KeyFile]) -> None:
     """Write all *files* or none; a file that exists is never overwritten.
 
-    :raises ConfigurationError: One exists, or cannot be written.
+    :raises ConfigurationError: A file exists, or cannot be written.
     """
     written: list[Path] = []
     try:
         for file in files:
-            # The mode is given with the creation: there is no moment at which others could open the private key.
+            # The mode is set when the file is created, so that nobody else can ever open the private key.
             descriptor = os.open(file.path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, file.mode)
             written.append(file.path)
             with os.fdopen(descriptor, "wb") as stream:

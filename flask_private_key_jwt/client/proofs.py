@@ -1,4 +1,4 @@
-"""DPoP proofs for one server (RFC 9449 §4.2), with the newest nonce it gave (§8.2)."""
+"""DPoP proofs for one server (RFC 9449 §4.2), with the newest nonce that it gave (§8.2)."""
 
 import re
 import secrets
@@ -8,16 +8,16 @@ from .. import clock
 from ..dpop.proof import build_proof
 from ..jose import jose
 
-# RFC 9449 §8.1: NQCHAR. A header that came twice arrives joined by ", " and is none.
+# RFC 9449 §8.1: NQCHAR. A repeated header arrives joined by ", ", which does not match.
 _NONCE = re.compile(r"[\x21\x23-\x5B\x5D-\x7E]{1,4096}")
 
 
 class Prover:
     """Makes the proofs for one server; safe to use from several threads.
 
-    A nonce of one server means nothing at another (RFC 9449 §8), so each server has a prover of its own.
+    A nonce of one server is not valid at another (RFC 9449 §8), so each server has its own prover.
 
-    :param key: The DPoP key; every proof shows its public half.
+    :param key: The DPoP key; every proof contains its public key.
     """
 
     def __init__(self, key: jose.PrivateKey) -> None:
@@ -25,7 +25,12 @@ class Prover:
         self._nonce: str | None = None
 
     def prove(self, *, method: str, url: str, access_token: str | None = None) -> str:
-        """A new proof for one send."""
+        """A new proof for one request.
+
+        :param method: The request's HTTP method: ``htm``.
+        :param url: The request's URL; without its query and fragment it is the ``htu``.
+        :param access_token: The token in the request, at an API: ``ath``.
+        """
         return build_proof(
             self._key,
             jti=secrets.token_urlsafe(18),
@@ -37,9 +42,10 @@ class Prover:
         )
 
     def learn(self, headers: Mapping[str, str]) -> bool:
-        """Keep the nonce of an answer, success or not (RFC 9449 §8.2).
+        """Keep the nonce of an answer, success or error (RFC 9449 §8.2).
 
-        :return: Whether there was one.
+        :param headers: The answer's headers; a mapping that ignores case.
+        :return: Whether the answer has a nonce.
         """
         nonce = headers.get("DPoP-Nonce")
         if nonce is None or not _NONCE.fullmatch(nonce):

@@ -1,10 +1,10 @@
 """What a revocation endpoint answers (RFC 7009 §2.2)."""
 
-from ..fetching.discovery import Answer
-from .endpoint import ADVICE, Endpoint
+from ..fetching.exchange import FetchedAnswer
+from .endpoint import ADVICE, FormEndpoint
 from .errors import RevocationError
 
-REVOCATION = Endpoint(
+REVOCATION = FormEndpoint(
     "revocation_endpoint",
     undone="The token may still count",
     failure=RevocationError,
@@ -18,11 +18,11 @@ REVOCATION = Endpoint(
 )
 
 
-def check_revoked(answer: Answer, *, token: str) -> None:
-    """Check that the server did its part: 200, whatever the body holds (RFC 7009 §2.2).
+def check_revoked(answer: FetchedAnswer, *, token: str) -> None:
+    """Check that the server answered with 200; the body does not matter (RFC 7009 §2.2).
 
-    :param token: What was to be revoked, which no message may hold.
-    :raises RevocationError: It refused.
+    :param token: The token in the request; the message must not contain it.
+    :raises RevocationError: The server refused.
     """
     if answer.status != 200:
         raise REVOCATION.refusal(answer, token=token)

@@ -1,4 +1,4 @@
-"""Read a file that an argument names which may also be the text of a key or certificate."""
+"""Read the file that an argument names, where the argument may also be the key or certificate itself."""
 
 import os
 from pathlib import Path
@@ -8,7 +8,7 @@ from ..jose.plain_text import show_path
 
 
 def is_file(path: str) -> bool:
-    """Whether there is something at *path*."""
+    """Whether *path* exists."""
     try:
         return Path(path).exists()
     except (OSError, ValueError):  # too long for a path, or a NUL in it
@@ -18,12 +18,12 @@ def is_file(path: str) -> bool:
 def read_file(path: str | os.PathLike[str], what: str) -> bytes:
     """The content of the file at *path*.
 
-    :param what: What it holds, for the message: ``key`` or ``certificate``.
-    :raises ConfigurationError: It cannot be read.
+    :param what: What it contains, for the message: ``key`` or ``certificate``.
+    :raises ConfigurationError: The file cannot be read.
     """
     try:
         return Path(path).read_bytes()
     except (OSError, ValueError) as error:
         cause = (error.strerror if isinstance(error, OSError) else None) or "no path at all"
-    # Outside of the handler: the error's own text holds all that was taken for a path.
+    # Raised outside the handler: the OSError's message quotes the whole "path", which may be a key.
     raise ConfigurationError(f"The {what} file {show_path(path)} cannot be read: {cause}.")

@@ -1,20 +1,20 @@
-"""An access token as it came from the token endpoint (RFC 6749 §5.1, RFC 9449 §5), or the reason why it did not."""
+"""An access token from the token endpoint (RFC 6749 §5.1, RFC 9449 §5), or the reason why there is none."""
 
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from ..fetching.discovery import Answer
-from .endpoint import ADVICE, Endpoint
+from ..fetching.exchange import FetchedAnswer
+from .endpoint import ADVICE, FormEndpoint
 from .errors import TokenRequestError
 
 TokenType = Literal["Bearer", "DPoP"]
 
-# RFC 6750 §2.1 b64token: what may follow the scheme in a header, and no line break with it.
+# RFC 6750 §2.1, b64token: what may follow the scheme in a header. No line break, so no second header.
 _ACCESS_TOKEN = re.compile(r"[A-Za-z0-9._~+/-]+=*")
 
-TOKEN = Endpoint(
+TOKEN = FormEndpoint(
     "token_endpoint",
     undone="No token",
     failure=TokenRequestError,
@@ -34,33 +34,35 @@ TOKEN = Endpoint(
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """One access token and what is known about it."""
+    """An access token, and what the server said about it."""
 
     access_token: str = field(repr=False)
+    """The token itself."""
     token_type: TokenType
+    """How it is sent: ``DPoP`` with a proof, ``Bearer`` without."""
     obtained_at: int
-    """When it was asked for, in seconds since the epoch."""
+    """When it was requested, in seconds since the epoch."""
     expires_at: int | None
-    """When it ends, in seconds since the epoch; ``None`` when the server does not say."""
+    """When it expires, in seconds since the epoch; ``None`` if the server does not say."""
     scope: str | None
-    """What was granted, when the server says so."""
+    """The scopes that were granted; ``None`` if the server does not say."""
     raw: Mapping[str, Any] = field(repr=False)
-    """The whole answer, but for members that are null or empty."""
+    """The whole answer, without members that are null or empty."""
 
     def is_due(self, now: int, *, margin: int) -> bool:
-        """Whether to renew it: *margin* seconds, or half its lifetime if that is less, before it ends."""
+        """Whether to renew it: *margin* seconds before it expires, or half its lifetime before if that is shorter."""
         if self.expires_at is None:
             return False
         return now >= self.expires_at - min(margin, (self.expires_at - self.obtained_at) // 2)
 
 
-def read_token(answer: Answer, *, wanted: TokenType, now: int) -> Token:
-    """Take the token out of an answer of the token endpoint.
+def read_token(answer: FetchedAnswer, *, wanted: TokenType, now: int) -> Token:
+    """Read the token from an answer of the token endpoint.
 
-    :param wanted: The only token type that is accepted: a token that should be bound to a key never becomes a Bearer
-        token, nor one with a proof requirement a Bearer one by mistake.
+    :param wanted: The only token type that is accepted, so that a client that asked for a bound token never uses a
+        Bearer token instead.
     :param now: When the request was sent, in seconds since the epoch.
-    :raises TokenRequestError: It is an error, malformed, or another type of token.
+    :raises TokenRequestError: The answer is an error, is malformed, or has another type of token.
     """
     if answer.status != 200:
         raise TOKEN.refusal(answer)

@@ -1,4 +1,4 @@
-"""Keep one token, and renew it in time; one renewal at a time, however many threads ask."""
+"""Keep one token and renew it in time; only one thread renews at a time."""
 
 from collections.abc import Callable
 from concurrent.futures import Future
@@ -9,7 +9,7 @@ from .errors import TokenRequestError
 from .token import Token
 
 MARGIN_SECONDS = 30
-"""How long before its end a token is renewed, in seconds: longer than a request takes to arrive."""
+"""How long before it expires a token is renewed, in seconds: longer than a request takes to arrive."""
 
 
 class TokenCache:
@@ -25,9 +25,9 @@ class TokenCache:
         self._renewal: Future[Token] | None = None
 
     def get(self) -> Token:
-        """The current token, or a new one when there is none or it is due.
+        """The current token, or a new one if there is none or it is due.
 
-        Threads that come while another renews wait for it, and share its token or its failure.
+        While one thread renews the token, the other threads wait, and get the same token or the same exception.
         """
         with self._lock:
             if self._token and not self._token.is_due(clock.now(), margin=MARGIN_SECONDS):
@@ -39,7 +39,7 @@ class TokenCache:
         return renewal.result()
 
     def forget(self, access_token: str) -> None:
-        """Drop the token if it is *access_token*; a newer one, that another thread has got by now, stays."""
+        """Drop the token if it is *access_token*; a newer one that another thread has fetched meanwhile stays."""
         with self._lock:
             if self._token and self._token.access_token == access_token:
                 self._token = None
@@ -49,9 +49,9 @@ class TokenCache:
         failure: Exception = TokenRequestError("The token request was interrupted.")
         try:
             token = self._fetch()
-        except Exception as error:  # raised by result(), here and in every thread that waits
+        except Exception as error:  # raised by result(), in this thread and in every waiting one
             failure = error
-        finally:  # also when a KeyboardInterrupt passes: nobody may wait for ever
+        finally:  # also after a KeyboardInterrupt: no thread may wait for ever
             with self._lock:
                 self._token, self._renewal = token, None
             if token:

@@ -1,13 +1,13 @@
-"""Ask for tokens, and take them back: a proof where tokens are bound, one retry for a nonce."""
+"""Request tokens and revoke them: with a proof if tokens are bound, and one retry for a nonce."""
 
 import logging
 from collections.abc import Mapping, Sequence
 
 from .. import clock
-from ..fetching.discovery import TIMEOUT_SECONDS, Answer
+from ..fetching.exchange import TIMEOUT_SECONDS, FetchedAnswer
 from ..jose import jose
 from .certificate import CertificateSource
-from .endpoint_client import Audience, EndpointClient, Form
+from .endpoint_client import EndpointClient, Form
 from .key import KeySource
 from .proofs import Prover
 from .revocation import REVOCATION, check_revoked
@@ -20,20 +20,22 @@ class TokenClient(EndpointClient):
     """One client at one authorization server (RFC 6749 §4.4 with RFC 7523 §2.2); safe to use from several threads.
 
     :param issuer: The server's issuer identifier, character by character (RFC 8414 §3.3).
-    :param key: What the client signs with, as :func:`~flask_private_key_jwt.client.load_key` takes it.
+    :param client_id: The id under which the client is registered there.
+    :param key: The client's private key, in any form that :func:`~flask_private_key_jwt.client.load_key` accepts.
     :param alg: The algorithm to sign with; default as in :func:`~flask_private_key_jwt.client.load_key`.
-    :param key_password: Of an encrypted PEM or PKCS #12 file.
+    :param key_password: The password of an encrypted PEM or PKCS #12 file.
     :param kid: The key's name at the server; default as in
         :func:`~flask_private_key_jwt.client.build_client_assertion`.
-    :param certificate: The key's certificate (path, PEM or base64 DER), where the server knows the client by one.
-    :param audience: ``issuer``, or ``token_endpoint`` for a server that insists on the older rule (RFC 7523 §3).
+    :param certificate: The key's certificate (path, PEM or base64 DER), if the server identifies the client by one.
+    :param audience: The ``aud`` of the assertions. Default: the issuer. For a server that requires the older rule
+        (RFC 7523 §3): the URL of its token endpoint.
     :param dpop_key: Binds the tokens to this key (RFC 9449 §5); ``None`` asks for Bearer tokens.
-    :param timeout: Longest wait for the server at each question, discovery included, in seconds.
-    :param proxies: The proxies on the way to the server, as ``requests`` takes them; ``{}``: none. Default: those of
-        the environment (``HTTPS_PROXY``, ``NO_PROXY``). Never for a server on this machine.
+    :param timeout: Longest wait for the server in each call, discovery included, in seconds.
+    :param proxies: The proxies to use, in the form that ``requests`` takes; ``{}``: none. Default: those of the
+        environment (``HTTPS_PROXY``, ``NO_PROXY``). Not used for a server on this machine.
     :param ca_bundle: Path of the certificate authorities to trust (PEM). Default: ``REQUESTS_CA_BUNDLE``, else those of
         ``requests``.
-    :raises ConfigurationError: One of these is wrong; the message says which and why.
+    :raises ConfigurationError: An argument is wrong; the message says which and why.
     """
 
     def __init__(
@@ -46,7 +48,7 @@ class TokenClient(EndpointClient):
         key_password: str | None = None,
         kid: str | None = None,
         certificate: CertificateSource | None = None,
-        audience: Audience = "issuer",
+        audience: str | None = None,
         dpop_key: jose.PrivateKey | None = None,
         timeout: float = TIMEOUT_SECONDS,
         proxies: Mapping[str, str] | None = None,
@@ -75,13 +77,13 @@ class TokenClient(EndpointClient):
     def request_token(
         self, *, scope: str | None = None, resource: str | Sequence[str] = (), assertion: str | None = None
     ) -> Token:
-        """Get a new token with the client's own authority (RFC 6749 §4.4).
+        """Get a new token by the client_credentials grant (RFC 6749 §4.4).
 
-        :param scope: Scopes, parted by spaces; default: the server's choice.
-        :param resource: What the token is for (RFC 8707 §2).
-        :param assertion: To be sent first instead of a new one, for showing the steps one by one.
-        :raises DiscoveryError: The server's metadata could not be had.
-        :raises TokenRequestError: There was no answer, a refusal, or no token of the wanted type.
+        :param scope: Scopes, separated by spaces; default: the server decides.
+        :param resource: The API or APIs that the token is for (RFC 8707 §2).
+        :param assertion: An assertion to send first instead of a new one, to show the steps one by one.
+        :raises DiscoveryError: The server's metadata could not be fetched.
+        :raises TokenRequestError: The server did not answer, refused, or gave no token of the wanted type.
         """
         form = [("grant_type", "client_credentials"), ("client_id", self.client_id)]
         form += [("scope", scope)] if scope else []
@@ -89,27 +91,29 @@ class TokenClient(EndpointClient):
         now = clock.now()
         answer, may_retry = self._ask(form, assertion)
         if may_retry:
-            # Some servers spend the assertion with the refusal, so the retry has one of its own.
+            # Some servers have used up the assertion although they refused, so the retry sends a new one.
             answer, _ = self._ask(form, None)
         token = read_token(answer, wanted=self.token_type, now=now)
         log.debug("client %s got a %s token from %s", self.client_id, token.token_type, self.issuer)
         return token
 
     def revoke_token(self, token: str, token_type_hint: str | None = None) -> None:
-        """Take a token back (RFC 7009 §2.1); what the server does not know is revoked as well.
+        """Revoke a token (RFC 7009 §2.1); a token that the server does not know counts as revoked.
 
-        :param token: An access token or a refresh token of this client; with the latter all that came of it ends.
-        :param token_type_hint: ``access_token`` or ``refresh_token``, where that is known: servers look there first.
-        :raises DiscoveryError: The server's metadata could not be had, or names no revocation endpoint.
-        :raises RevocationError: There was no answer or a refusal: the token may still count.
+        :param token: An access token or a refresh token of this client. A revoked refresh token also ends the tokens
+            that came from it.
+        :param token_type_hint: ``access_token`` or ``refresh_token``, if known: servers look for that kind first.
+        :raises DiscoveryError: The server's metadata could not be fetched, or names no revocation endpoint.
+        :raises RevocationError: The server did not answer, or refused: the token may still be active.
         """
         form = [("token", token), ("client_id", self.client_id)]
         form += [("token_type_hint", token_type_hint)] if token_type_hint else []
-        check_revoked(self.post(REVOCATION, form), token=token)
+        check_revoked(self._post(REVOCATION, form), token=token)
         log.debug("client %s revoked a token at %s", self.client_id, self.issuer)
 
-    def _ask(self, form: Form, assertion: str | None) -> tuple[Answer, bool]:
-        """Send one token request; also say whether the server only asks for a nonce, and gave one (RFC 9449 §8)."""
-        answer = self.post(TOKEN, form, assertion=assertion, prover=self._prover)
+    def _ask(self, form: Form, assertion: str | None) -> tuple[FetchedAnswer, bool]:
+        """Send one token request. Also return whether the server refused for a missing nonce only, and gave one
+        (RFC 9449 §8)."""
+        answer = self._post(TOKEN, form, assertion=assertion, prover=self._prover)
         has_nonce = self._prover is not None and self._prover.learn(answer.headers)
         return answer, has_nonce and TOKEN.find_error(answer) == "use_dpop_nonce"

@@ -1,1 +1,1 @@
-"""How an SQL database is reached: engine, connections, deadlines. What is kept there is the business of the stores."""
+"""Access to an SQL database: engine, connections, deadlines. The stores decide what is stored in it."""

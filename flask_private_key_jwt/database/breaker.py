@@ -1,4 +1,4 @@
-"""A circuit breaker: after one time-out everybody else is refused at once, until the store answers again."""
+"""A circuit breaker: after one timeout, all requests are refused at once until the store answers again."""
 
 import logging
 import os
@@ -11,15 +11,15 @@ from ..errors import StoreUnavailable
 log = logging.getLogger("flask_private_key_jwt")
 
 PAUSE_SECONDS = 0.1
-"""Between two probes."""
+"""Pause between two probes."""
 
 
 class Breaker:
     """Refuses work while one store does not answer. Safe for threads and forks.
 
-    :param probe: Asks the store; false when nobody is left who wants to know. Raises while it does not answer. It
-        is called from a thread of its own, one call after the other.
-    :param store: What the log calls the store.
+    :param probe: Asks the store whether it works, and raises while it does not answer. Returns false if the store is no
+        longer in use. It is called in a separate thread, one call at a time.
+    :param store: The store's name in the log.
     """
 
     def __init__(self, probe: Callable[[], bool], *, store: str = "database") -> None:
@@ -27,18 +27,20 @@ class Breaker:
         self._store = store
         self._lock = Lock()
         self._process: int | None = None
-        """Where a thread is asking; ``None`` while the store answers."""
+        """The id of the process whose thread is probing; ``None`` while the store answers."""
 
     def check(self) -> None:
-        """Let the caller go on, if the store answers as far as is known.
+        """Check that the store is not known to be unavailable.
 
-        :raises StoreUnavailable: It does not.
+        :raises StoreUnavailable: It did not answer an earlier request, and has not answered a probe since.
         """
         if self._process is not None and self._is_asking():
-            raise StoreUnavailable(f"{self._store}: it has not answered since an earlier request waited in vain")
+            raise StoreUnavailable(
+                f"{self._store}: it has not answered since an earlier request waited in vain", cause="store_paused"
+            )
 
     def trip(self) -> None:
-        """Refuse everybody from now on, until the store answers a probe."""
+        """Refuse all work from now on, until the store answers a probe."""
         with self._lock:
             if self._is_asking():
                 return
@@ -46,11 +48,11 @@ class Breaker:
         log.error("the %s does not answer: requests that need it are refused until it does", self._store)
         try:
             Thread(target=self._ask, name="store-probe", daemon=True).start()
-        except RuntimeError:  # this process may have no more threads: nobody would ever let anybody in again
+        except RuntimeError:  # no more threads in this process: without a probe, the breaker would stay open for ever
             self._process = None
 
     def _is_asking(self) -> bool:
-        return self._process == os.getpid()  # a forked child has no such thread
+        return self._process == os.getpid()  # a forked child does not have the probing thread
 
     def _ask(self) -> None:
         try:

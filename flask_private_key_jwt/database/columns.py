@@ -1,4 +1,4 @@
-"""Kinds of columns and constraints that every table of ours uses, on every database."""
+"""Column types and constraints that all tables of this package use, on every database."""
 
 from typing import TYPE_CHECKING
 
@@ -14,17 +14,17 @@ if TYPE_CHECKING:
     pass
 
 
-# A JWK Set with certificates outgrows the 64 KiB of MySQL's TEXT.
+# A JWK Set with certificates can be larger than the 64 KiB of MySQL's TEXT.
 JSON_TEXT = Text().with_variant(mysql.MEDIUMTEXT(), "mysql", "mariadb")
 
 
 DIGEST = LargeBinary(32).with_variant(mysql.BINARY(32), "mysql", "mariadb")
 
 
-# MariaDB's own default is latin1 to this day.
+# MariaDB's default may be latin1.
 CHARSET = "utf8mb4"
 
 
 def named_check(table: str, what: str, condition: str) -> CheckConstraint:
-    """A constraint of this *table* whose name no naming convention of the application changes."""
+    """A constraint of *table* whose name the application's naming convention does not change."""
     return CheckConstraint(condition, name=conv(f"ck_{table}_{what}"))

@@ -1,4 +1,4 @@
-"""Connecting to a database or to Redis within a time, whatever its driver offers."""
+"""Connect to a database or to Redis within a time limit, even if the driver has none."""
 
 from collections.abc import Callable
 from math import ceil
@@ -8,33 +8,33 @@ from typing import Any, Generic, TypeVar
 C = TypeVar("C")
 
 CONNECT_TIMEOUT = {"psycopg": "connect_timeout", "psycopg2": "connect_timeout"}
-"""Drivers that wait for ever unless told otherwise -> the argument that bounds the wait for a connection."""
+"""Drivers that wait for ever by default -> the argument that limits the wait for a connection."""
 EVERY_WAIT = {
     **dict.fromkeys(CONNECT_TIMEOUT, ("connect_timeout",)),
     **dict.fromkeys(("pymysql", "mysqldb"), ("connect_timeout", "read_timeout", "write_timeout")),
     "mariadbconnector": ("connect_timeout", "read_timeout"),
 }
-"""Driver -> the arguments that bound its waits for a server, in whole seconds: for a connection, for an answer."""
+"""Driver -> the arguments that limit its waits for a connection and for an answer, in whole seconds."""
 
 
 def connect_limits(driver: str, seconds: float) -> dict[str, int]:
-    """Arguments that make a driver give up connecting, later than *seconds*; a connection that is made keeps none."""
+    """Arguments that make a driver stop connecting, some time after *seconds*; they do not limit later waits."""
     name = CONNECT_TIMEOUT.get(driver)
     return {} if name is None else {name: ceil(seconds) + 1}  # libpq takes 2 and more
 
 
 def wait_limits(driver: str, seconds: int) -> dict[str, int]:
-    """Arguments that bound every wait of a connection: for one of our own only."""
+    """Arguments that limit every wait of a connection; only for connections that the application does not use."""
     return dict.fromkeys(EVERY_WAIT.get(driver, ()), seconds)
 
 
 def is_bounded(driver: str) -> bool:
-    """Whether :func:`wait_limits` knows how to make a driver give up."""
+    """Whether :func:`wait_limits` has limits for this driver."""
     return driver in EVERY_WAIT
 
 
 class _Attempt(Generic[C]):
-    """One attempt to connect, in a thread of its own; who made it may leave."""
+    """One attempt to connect, in a separate thread; the caller may stop waiting for it."""
 
     def __init__(self, connect: Callable[[], C], close: Callable[[C], Any]) -> None:
         self._connect = connect
@@ -59,16 +59,16 @@ class _Attempt(Generic[C]):
         self.is_over.set()
 
     def leave(self) -> C | None:
-        """Take the connection if it came after all; else it is closed whenever it comes."""
+        """Return the connection if it was made after all. Otherwise it is closed when it is made later."""
         with self._lock:
             self._is_left = True
             return self.connection
 
 
 def connect_in_time(connect: Callable[[], C], close: Callable[[C], Any], seconds: float) -> C | None:
-    """The connection that *connect* makes; ``None`` when it takes longer than *seconds*. Raises what *connect* raises.
+    """The connection that *connect* makes; ``None`` if that takes longer than *seconds*. Raises what *connect* raises.
 
-    :param close: Closes a connection that comes too late.
+    :param close: Closes a connection that is made too late.
     """
     attempt = _Attempt(connect, close)
     Thread(target=attempt.run, name="store-connect", daemon=True).start()

@@ -1,7 +1,7 @@
-"""One budget of time for everything that a request asks of its stores.
+"""One time budget for everything that a request asks of its stores.
 
-A frozen database or Redis never answers, and no timer of its own fires. So the deadline is on our side, and it is one
-for the whole request: waiting for the pool, connecting, statements, committing and rolling back share it.
+A frozen database or Redis never answers, and its own timers do not fire. So this package keeps the deadline, one for
+the whole request: waiting for the pool, connecting, statements, commit and rollback share it.
 """
 
 from collections.abc import Iterator
@@ -14,9 +14,9 @@ from ..errors import StoreUnavailable
 
 
 class _Budget:
-    """Seconds that the stores of one request may take, and the block of :func:`request_budget`.
+    """The seconds that the stores of one request may take; also the context manager of :func:`request_budget`.
 
-    Not a generator: each request passes here, and those cost more.
+    A class, not a generator with ``@contextmanager``: every request uses it, and a generator costs more.
     """
 
     __slots__ = ("_token", "ends_at", "seconds")
@@ -24,7 +24,7 @@ class _Budget:
     def __init__(self, seconds: float) -> None:
         self.seconds = seconds
         self.ends_at: float | None = None
-        """By ``time.monotonic``; ``None`` until a store is first asked."""
+        """The deadline, by ``time.monotonic``; ``None`` until a store is first used."""
         self._token: Token[_Budget | None] | None = None
 
     def __enter__(self) -> None:
@@ -36,13 +36,15 @@ class _Budget:
             _current.reset(self._token)
 
     def run(self) -> float:
-        """Start it, if it is not running; see :func:`seconds_left`."""
+        """Start the budget, if it is not running; return the seconds left. See :func:`seconds_left`."""
         now = monotonic()
         if self.ends_at is None:
             self.ends_at = now + self.seconds
         left = self.ends_at - now
         if left <= 0:
-            raise StoreUnavailable(f"the stores did not answer within the {self.seconds:g} s of this request")
+            raise StoreUnavailable(
+                f"the stores did not answer within the {self.seconds:g} s of this request", cause="store_timeout"
+            )
         return left
 
 
@@ -50,9 +52,9 @@ _current: ContextVar[_Budget | None] = ContextVar("flask_private_key_jwt.store_b
 
 
 def request_budget(seconds: float) -> AbstractContextManager[None]:
-    """Give everything that the block asks of stores one budget; inside another such block, that one's stays.
+    """Give all use of stores in the block one budget; inside another such block, the outer budget applies.
 
-    It starts to run when a store is first asked, so that a slow body costs nothing of it.
+    The budget starts when a store is first used, so a request body that arrives slowly does not use it up.
 
     :param seconds: The budget, ``OAUTH2_STORE_TIMEOUT_SECONDS``.
     """
@@ -62,7 +64,7 @@ def request_budget(seconds: float) -> AbstractContextManager[None]:
 def seconds_left(default: float) -> float:
     """How long a store may still take, in seconds; more than 0.
 
-    :param default: The answer outside a request, where each use of a store has a budget of its own.
+    :param default: The result outside a request, where each use of a store has its own budget.
     :raises StoreUnavailable: The budget of the request is used up.
     """
     budget = _current.get()
@@ -70,9 +72,9 @@ def seconds_left(default: float) -> float:
 
 
 def find_end() -> float | None:
-    """When the budget of the request is used up, by ``time.monotonic``; ``None`` outside a request.
+    """The deadline of the request, by ``time.monotonic``; ``None`` outside a request.
 
-    :raises StoreUnavailable: It is.
+    :raises StoreUnavailable: The budget of the request is used up.
     """
     budget = _current.get()
     if budget is None:
@@ -83,8 +85,8 @@ def find_end() -> float | None:
 
 @contextmanager
 def outside_budget() -> Iterator[None]:
-    """Stop the clock of the budget while the block waits for something else than a store: another server, or what a
-    function of the application does. Decorates a function, too."""
+    """Pause the budget while the block waits for something that is not a store: another server, or a function of the
+    application. Can also be used as a decorator."""
     budget = _current.get()
     if budget is None or budget.ends_at is None:
         yield

@@ -105,7 +105,7 @@ class EngineDeadline:
         self._breaker.trip()
         if (engine := self._engine()) is not None:
             engine.dispose()
-        return StoreUnavailable("database: no answer in time")
+        return StoreUnavailable("database: no answer in time", cause="database_timeout")
 
     # --- where the engine may wait ---------------------------------------------------------------------------------
     def _bound_connect(self, dialect: Dialect) -> None:

@@ -17,4 +17,7 @@ def describe_failure(error: BaseException, engine: Engine) -> StoreUnavailable:
     if password := engine.url.password:
         message = message.replace(str(password), "***")
     advice = f"; {ADVICE}" if is_about_missing_tables(cause) else ""
-    return StoreUnavailable(f"database: {type(cause).__name__} {message!r}{advice}")
+    return StoreUnavailable(
+        f"database: {type(cause).__name__} {message!r}{advice}",
+        cause="database_not_migrated" if advice else "database_unavailable",
+    )

@@ -1,7 +1,7 @@
-"""Tell a database that lacks our tables or columns from one that is away: an upgrade is missing, not the database."""
+"""Distinguish a database without our tables or columns, which needs an upgrade, from one that does not answer."""
 
 ADVICE = "tables or columns are missing: run `flask db upgrade`"
-"""What the operator has to do then; an application without migrations calls ``db.create_all()`` instead."""
+"""What the operator must do; an application without migrations calls ``db.create_all()`` instead."""
 
 _SQLITE = ("no such table", "no such column", "has no column named")
 _SQLSTATES = ("42P01", "42703", "42S02", "42S22")
@@ -13,8 +13,8 @@ _MYSQL = (1146, 1054)
 def is_about_missing_tables(error: BaseException) -> bool:
     """Whether a driver's *error* says that a table or a column does not exist.
 
-    Drivers agree on no attribute, so each one's own is looked at: ``sqlstate`` (psycopg, mariadb), ``pgcode``
-    (psycopg2), the first argument (PyMySQL, mysqlclient; pg8000 puts a dictionary there), and SQLite's sentence.
+    Each driver has its own attribute: ``sqlstate`` (psycopg, mariadb), ``pgcode`` (psycopg2), the first argument
+    (PyMySQL, mysqlclient; a dictionary in pg8000). SQLite has only its message.
     """
     first = error.args[0] if error.args else None
     if type(error).__module__ == "sqlite3":

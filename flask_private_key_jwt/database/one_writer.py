@@ -37,7 +37,7 @@ class OneWriter:
         # Whoever holds it may itself wait for a writer in another process.
         left = seconds_left(TIMEOUT_SECONDS)
         if not self._lock.acquire(timeout=left):
-            raise StoreUnavailable(f"database: other threads have been writing for {left:.3g} s")
+            raise StoreUnavailable(f"database: other threads have been writing for {left:.3g} s", cause="database_busy")
 
     def __exit__(self, *_: object) -> None:
         self._lock.release()

@@ -1,7 +1,6 @@
-"""Deletes what has ended in many short transactions, so that a server can go on writing meanwhile.
+"""Deletes expired rows in many short transactions, so that a server can write meanwhile.
 
-The rows are found by walking the primary key: there is no index on when something ends, because every request that
-writes would pay for it.
+It walks the primary key to find them. There is no index on the expiry, because it would slow down every write.
 """
 
 from time import perf_counter
@@ -18,8 +17,8 @@ def delete_in_batches(
 ) -> int:
     """Delete the rows of *table* that meet *ended*, and return how many.
 
-    A transaction looks at no more than *batch* neighbours in the order of the primary key (all rows with one value of
-    its first column are neighbours), and only those with something to delete write at all.
+    One transaction handles *batch* rows that are neighbours in the order of the primary key, and all further rows with
+    the same value in its first column. It writes only if there is something to delete.
 
     :raises StoreUnavailable: The database did not answer.
     """

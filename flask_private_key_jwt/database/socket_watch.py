@@ -1,7 +1,7 @@
-"""Ends a wait for a server that does not answer, by shutting the socket under the driver that waits.
+"""Ends a wait for a server that does not answer, by shutting the driver's socket.
 
-No driver lets a caller bound the wait for an answer anew for each statement. But every one of them gives up with an
-error of its own as soon as its socket is shut.
+No driver has a time limit that can be set for each statement. But every driver raises an error as soon as its socket is
+shut.
 """
 
 import os
@@ -14,13 +14,13 @@ from time import monotonic, sleep
 from typing import Any
 
 TICK_SECONDS = 0.1
-"""How late a socket may be shut."""
+"""A socket may be shut this much later than its deadline."""
 
 
 class SocketEnd:
-    """A duplicate of a socket: it can be shut at any moment, whatever its driver does meanwhile.
+    """A duplicate of a socket, which can be shut safely at any moment.
 
-    The driver may close its own descriptor, and the number then names another socket.
+    The driver may close its own descriptor at any time; the same number could then belong to another socket.
     """
 
     def __init__(self, descriptor: int) -> None:
@@ -29,8 +29,8 @@ class SocketEnd:
         self._descriptor = os.dup(descriptor)
 
     def shut(self) -> None:
-        """End the connection in both directions: whoever waits for it is told at once."""
-        with self._lock, suppress(OSError):  # it is shut already
+        """End the connection in both directions: a thread that waits for it gets an error at once."""
+        with self._lock, suppress(OSError):  # OSError: it was shut before
             if self._descriptor is not None:
                 end = socket.socket(fileno=self._descriptor)
                 try:
@@ -39,7 +39,7 @@ class SocketEnd:
                     end.detach()
 
     def close(self) -> None:
-        """Give the duplicate back; the driver's own stays as it is."""
+        """Close the duplicate; the driver's own descriptor stays open."""
         with self._lock:
             descriptor, self._descriptor = self._descriptor, None
         if descriptor is not None:
@@ -50,10 +50,10 @@ class SocketEnd:
 
 
 class Watch:
-    """A stretch of work that has to end in time; :meth:`end` has to be called, come what may.
+    """Work that must end in time. :meth:`end` must always be called.
 
-    :param watchdog: Shuts its sockets.
-    :param ends_at: When it does, by ``time.monotonic``.
+    :param watchdog: Shuts the sockets of this watch.
+    :param ends_at: When it shuts them, by ``time.monotonic``.
     """
 
     __slots__ = ("_sockets", "_watchdog", "cut", "ends_at", "previous")
@@ -69,7 +69,7 @@ class Watch:
 
     @property
     def seconds_left(self) -> float:
-        """Until its sockets are shut; 0 when they are."""
+        """The time until its sockets are shut; 0 after that."""
         return max(self.ends_at - monotonic(), 0)
 
     def add(self, end: SocketEnd) -> None:
@@ -78,7 +78,7 @@ class Watch:
         self._watchdog.watch(self)
 
     def end(self) -> bool:
-        """Stop watching; whether a socket was shut."""
+        """Stop watching; return whether a socket was shut."""
         if self._sockets:
             self._watchdog.forget(self)
         return self.cut
@@ -91,7 +91,7 @@ class Watch:
 
 
 class Watchdog:
-    """Looks after watches from a thread of its own, from the first one on. Safe for threads and forks."""
+    """Expires watches in a separate thread, which starts with the first watch. Safe for threads and forks."""
 
     def __init__(self) -> None:
         self._process = 0
@@ -101,7 +101,7 @@ class Watchdog:
         self._is_needed = Event()
 
     def watch(self, watch: Watch) -> None:
-        """Let *watch* expire in time."""
+        """Expire *watch* when its time is up."""
         if self._process != os.getpid():
             self._start()
         self._active.add(watch)
@@ -109,15 +109,15 @@ class Watchdog:
             self._is_needed.set()
 
     def forget(self, watch: Watch) -> None:
-        """Let *watch* be; when this returns it has expired, or never will."""
+        """Stop watching *watch*. After this returns, it has expired or never will."""
         try:
-            self._active.remove(watch)  # one step: either this thread gets it, or the watchdog
+            self._active.remove(watch)  # atomic: either this thread removes it, or the watchdog does
         except KeyError:
-            with self._lock:  # the watchdog has it: wait until it is done
+            with self._lock:  # the watchdog has removed it: wait until it has expired it
                 pass
 
     def look(self) -> None:
-        """Expire what is overdue. Only the thread calls this."""
+        """Expire the watches whose time is up. Only the watchdog's thread calls this."""
         now = monotonic()
         with self._lock:
             for watch in tuple(self._active):
@@ -125,30 +125,30 @@ class Watchdog:
                     self._expire(watch)
         if not self._active:
             self._is_needed.clear()
-            if self._active:  # one came just before the line above
+            if self._active:  # a watch was added just before the line above
                 self._is_needed.set()
 
     def _expire(self, watch: Watch) -> None:
         try:
             self._active.remove(watch)
-        except KeyError:  # it has just ended
+        except KeyError:  # its work has just ended
             return
         watch.expire()
 
     def _start(self) -> None:
-        """A forked child has neither the thread nor the watches of its parent, whose sockets it must not shut."""
+        """Start the thread. A forked child has no thread of its parent, and must not shut the parent's sockets."""
         with self._start_lock:
             if self._process != os.getpid():
                 self._lock, self._active, self._is_needed = Lock(), set(), Event()
                 arguments = weakref.ref(self), self._is_needed
                 Thread(target=_keep_looking, args=arguments, name="store-deadlines", daemon=True).start()
-                # Wakes the thread for the last time: a process may make many apps.
+                # Wakes the thread so that it ends with this watchdog: a process may make many apps.
                 weakref.finalize(self, self._is_needed.set).atexit = False
                 self._process = os.getpid()
 
 
 def _keep_looking(find_watchdog: Callable[[], Watchdog | None], is_needed: Event) -> None:
-    """Let a watchdog look at its watches from time to time, until nobody has it any more."""
+    """Let a watchdog check its watches from time to time, until it is garbage-collected."""
     while True:
         is_needed.wait()
         sleep(TICK_SECONDS)
@@ -159,8 +159,8 @@ def _keep_looking(find_watchdog: Callable[[], Watchdog | None], is_needed: Event
 
 
 def find_socket(connection: Any) -> SocketEnd | None:
-    """A duplicate of a DBAPI connection's socket; ``None`` when it has none, or none that can be found."""
-    with suppress(Exception):  # each driver has an error of its own for a connection that is closed
+    """A duplicate of a DBAPI connection's socket; ``None`` if there is none or it cannot be found."""
+    with suppress(Exception):  # each driver raises its own error for a closed connection
         return SocketEnd(_find_descriptor(connection))
     return None
 

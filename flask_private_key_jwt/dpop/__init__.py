@@ -1,1 +1,1 @@
-"""Step 3: which key they hold. Proofs (RFC 9449 §4), nonces (§8, §9), binding (§5, §6)."""
+"""DPoP, for both servers and the client: proofs (RFC 9449 §4), nonces (§8, §9), binding (§5, §6)."""

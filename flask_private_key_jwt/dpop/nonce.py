@@ -1,4 +1,4 @@
-"""DPoP nonces (RFC 9449 §8, §9): stateless, shared by all workers, valid for one to two windows, many uses."""
+"""DPoP nonces (RFC 9449 §8, §9): not stored, shared by all workers, valid for one to two windows, for many uses."""
 
 import hmac
 from functools import cached_property
@@ -12,7 +12,7 @@ class Nonces:
     """Makes and recognises the nonces of one server.
 
     :param secrets: The application's secrets; every worker must have the same.
-    :param purpose: ``as`` or ``rs``: nonces of the one never pass at the other (RFC 9449 §9).
+    :param purpose: ``as`` or ``rs``: neither server accepts the nonces of the other (RFC 9449 §9).
     :param lifetime: Length of a window, in seconds.
     """
 
@@ -26,7 +26,10 @@ class Nonces:
         return self._nonce(self._keys[0], now // self.lifetime)
 
     def find_start(self, nonce: str, *, now: int) -> int | None:
-        """When the window of a valid *nonce* began, this one or the one before, in seconds since the epoch."""
+        """The start of the window of *nonce*, in seconds since the epoch; ``None`` if *nonce* is not valid.
+
+        Nonces of the current window and of the one before are valid.
+        """
         window = now // self.lifetime
         given = nonce.encode("utf-8", "surrogatepass")
         for key in self._keys:
@@ -37,7 +40,7 @@ class Nonces:
 
     @cached_property
     def _keys(self) -> tuple[bytes, ...]:
-        # At first use, because a set-up command needs no secret; once, because deriving costs as much as checking.
+        # At first use, because a set-up command needs no secret. Cached, because HKDF costs as much as a check.
         return self._secrets.derive(self._purpose)
 
     @staticmethod

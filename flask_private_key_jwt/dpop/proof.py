@@ -1,146 +1,162 @@
-"""Check a DPoP proof (RFC 9449 §4.3), for both servers alike; build one for a client (§4.2)."""
+"""Check a DPoP proof (RFC 9449 §4.3), at both servers; build one, in a client (§4.2)."""
 
 import hmac
 import math
 import re
-from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache
 from hashlib import sha256
 from typing import Any
-from urllib.parse import urlsplit
 
 from .. import clock
+from ..bounded_cache import BoundedCache
 from ..errors import InvalidDPoPProof, UseDPoPNonce
 from ..jose import jose
 from ..replay.base import PROOF, Mark
 from ..settings.shared import SharedSettings
+from ..url import find_web_url
 from .nonce import Nonces
 
 TYP = "dpop+jwt"
 _TYPES = frozenset({TYP})
 KEY_CACHE_SIZE = 2048
+KEY_CACHE_BYTES = 1 << 23
 LONGEST_CACHED_HEADER = 2048
-"""A header that is longer than any key needs is not kept: what a process holds is not its sender's to choose."""
-_DEFAULT_PORTS = {"http": 80, "https": 443}
-# What a path may hold unescaped (RFC 3986 §3.3). WSGI hands it over decoded, so an app cannot tell "%3A" from ":".
+"""A longer header is not cached: no key needs one, and a sender must not be able to fill the memory."""
+# Characters that a path may contain unescaped (RFC 3986 §3.3). WSGI decodes the path: an app sees ":" for "%3A".
 _LITERAL = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~!$&'()*+,;=:@/")
 _ESCAPE = re.compile(r"%([0-9A-Fa-f]{2})")
 
 
 @dataclass(frozen=True, slots=True)
 class DPoPProof:
-    """A proof that passed every check of RFC 9449 §4.3, but is not spent yet."""
+    """A proof that passed every check of RFC 9449 §4.3, but is not used up yet."""
 
     thumbprint: str
     """RFC 7638 SHA-256 thumbprint of the proof key, base64url: the ``jkt``."""
     marks: tuple[Mark, ...]
-    """What the replay store must remember before the proof counts."""
+    """What the replay store must remember before the proof is accepted."""
+
+
+@dataclass(frozen=True, slots=True)
+class _KnownHeader:
+    """The header of a proof whose signature was valid. All proofs of one client with one key have the same header."""
+
+    header: jose.Claims
+    key: jose.PublicKey
 
 
 class ProofChecker:
     """Checks proofs for one server.
 
-    :param settings: That server's settings.
-    :param nonces: Its nonces when a proof must carry one, else ``None``.
-    :param server: What stands for it in a mark: see :attr:`.replay.base.Mark.server`.
+    :param settings: The server's settings.
+    :param nonces: The server's nonces if a proof must have one, else ``None``.
+    :param server: The server's name in a mark: see :attr:`.replay.base.Mark.server`.
     """
 
     def __init__(self, settings: SharedSettings, nonces: Nonces | None, *, server: str) -> None:
         self._settings = settings
         self._nonces = nonces
         self._server = server
-        # A client uses one key for many proofs: import it once. The header names the key, so it is the cache key.
-        self._key_of: Callable[[bytes, str], jose.PublicKey] = lru_cache(KEY_CACHE_SIZE)(_import_key)
+        self._known: BoundedCache[str, _KnownHeader] = BoundedCache(
+            max_entries=KEY_CACHE_SIZE, max_bytes=KEY_CACHE_BYTES
+        )
 
     def new_nonce(self) -> str | None:
-        """The nonce to hand out with an answer, or ``None`` where none is required (RFC 9449 §8.2)."""
+        """The nonce to send with an answer; ``None`` if proofs need no nonce (RFC 9449 §8.2)."""
         return self._nonces.issue(now=clock.now()) if self._nonces else None
 
-    def check(self, proof: str, *, method: str, url: str, access_token: str | None = None) -> DPoPProof:
-        """Check one ``DPoP`` header against the request it came with.
+    def check(
+        self, proof: str, *, method: str, url: str, access_token: str | None = None, jkt: str | None = None
+    ) -> DPoPProof:
+        """Check one ``DPoP`` header against its request.
 
         :param method: The request's HTTP method.
         :param url: The request's URL by configuration, without query and fragment.
-        :param access_token: At a resource server, the token that came along: ``ath`` must name it.
-        :raises InvalidDPoPProof: The proof is malformed, or made for another request or token.
-        :raises UseDPoPNonce: Everything else is right, the nonce is missing, foreign or old.
+        :param access_token: At a resource server, the token of the request: ``ath`` must match it.
+        :param jkt: The thumbprint of the key that the token is bound to. Only a proof of this key is cached, so that
+            the holder of one token cannot fill the memory with other keys. The caller compares the thumbprints.
+        :raises InvalidDPoPProof: The proof is malformed, or was made for another request or token.
+        :raises UseDPoPNonce: Everything else is right, but the nonce is missing, unknown or too old.
         """
         now = clock.now()
         try:
-            jwt = self._parse(proof)
-            key = self._check_signature(jwt)
+            jwt, key = self._check_signature(proof, jkt)
             jti = jose.require_jti(jwt.claims)
             _check_target(jwt.claims, method=method, url=url)
             if access_token is not None:
                 _check_ath(jwt.claims, access_token)
             used_from, until = self._check_age(jwt.claims, now=now)
         except jose.JoseProblem as problem:
-            raise InvalidDPoPProof(f"proof: {problem}") from None
+            raise problem.as_refusal(InvalidDPoPProof, "proof") from None
         if self._nonces is not None:
             used_from, until = self._check_nonce(jwt.claims, self._nonces, now=now)
         return DPoPProof(key.thumbprint, (Mark(PROOF, self._server, key.thumbprint, jti, until, used_from),))
 
-    def _parse(self, proof: str) -> jose.JWT:
+    def _check_signature(self, proof: str, jkt: str | None) -> tuple[jose.JWT, jose.PublicKey]:
         if "," in proof:
-            raise InvalidDPoPProof("more than one DPoP header")
-        settings = self._settings
-        return jose.read(proof, typ=_TYPES, algs=settings.DPOP_SIGNING_ALGS, max_bytes=settings.DPOP_PROOF_MAX_BYTES)
-
-    def _check_signature(self, jwt: jose.JWT) -> jose.PublicKey:
-        try:
-            key_of = self._key_of if len(jwt.header_segment) <= LONGEST_CACHED_HEADER else _import_key
-            key = key_of(jwt.header_segment, jwt.alg)
-        except jose.JoseProblem as problem:
-            raise InvalidDPoPProof(f"proof: jwk: {problem}") from None
+            raise InvalidDPoPProof("more than one DPoP header", cause="proof_repeated")
+        settings, head = self._settings, proof.partition(".")[0]
+        known = self._known.get(head)
+        jwt = jose.read(
+            proof,
+            typ=_TYPES,
+            algs=settings.DPOP_SIGNING_ALGS,
+            max_bytes=settings.DPOP_PROOF_MAX_BYTES,
+            known_header=known.header if known else None,
+        )
+        key = known.key if known else _import_key(jwt)
         if not jose.verify(jwt, key):
-            raise InvalidDPoPProof("proof: the signature does not verify with its jwk")
-        return key
+            raise jose.JoseProblem("the signature does not verify with its jwk", cause="signature")
+        if known is None and len(head) <= LONGEST_CACHED_HEADER and jkt in (None, key.thumbprint):
+            self._known.keep(head, _KnownHeader(jwt.header, key))
+        return jwt, key
 
     def _check_age(self, claims: jose.Claims, *, now: int) -> tuple[int, int]:
-        """Whether the proof is new, or good at all; returns the first and the last second in which it can be used.
+        """Check the times of a proof; return the first and the last second in which it can be used.
 
-        ``exp`` and ``nbf`` are not asked for, but hold where they are there. A nonce tells the age better than ``iat``,
-        by the client's clock, does (RFC 9449 §11.1).
+        ``exp`` and ``nbf`` are optional, but checked if present. With nonces, ``iat`` does not limit the age: the nonce
+        is by our clock, ``iat`` by the client's (RFC 9449 §11.1).
         """
         skew, lifetime = self._settings.CLOCK_SKEW_SECONDS, self._settings.DPOP_PROOF_LIFETIME_SECONDS
         iat = jose.require_date(claims, "iat")
         jose.check_times(claims, now=now, skew=skew, late=skew, begins=("nbf",) if self._nonces else ("nbf", "iat"))
         if self._nonces is None and now >= iat + lifetime:
-            raise InvalidDPoPProof(f"proof: iat is {math.floor(now - iat)} s ago, and a proof is good for {lifetime} s")
+            reason = f"iat is {math.floor(now - iat)} s ago, and a proof is good for {lifetime} s"
+            raise jose.JoseProblem(reason, cause="expired")
         return math.floor(iat) - skew, math.ceil(iat) + lifetime + skew
 
     def _check_nonce(self, claims: jose.Claims, nonces: Nonces, *, now: int) -> tuple[int, int]:
-        """Returns the first and the last second in which the proof can be used."""
+        """Check the nonce of a proof; return the first and the last second in which the proof can be used."""
         nonce = claims.get("nonce")
         if nonce is not None and not isinstance(nonce, str):
-            raise InvalidDPoPProof("proof: nonce is not text")
+            raise InvalidDPoPProof("proof: nonce is not text", cause="proof_nonce_not_text")
         issued_from = None if nonce is None else nonces.find_start(nonce, now=now)
         if issued_from is None:
             reason = "proof: no nonce" if nonce is None else "proof: the nonce is foreign or too old"
-            raise UseDPoPNonce(reason, nonce=nonces.issue(now=now))
+            raise UseDPoPNonce(
+                reason,
+                cause="proof_nonce_missing" if nonce is None else "proof_nonce_stale",
+                nonce=nonces.issue(now=now),
+            )
         skew = self._settings.CLOCK_SKEW_SECONDS
         return issued_from - skew, now + 2 * nonces.lifetime + skew
 
 
-def _import_key(header_segment: bytes, alg: str) -> jose.PublicKey:
-    header = jose.decode_header(header_segment)
-    key = jose.import_public_jwk(header.get("jwk"))
-    if not key.fits(alg):
-        raise jose.JoseProblem(f"alg {alg!r} does not fit the key")
+def _import_key(jwt: jose.JWT) -> jose.PublicKey:
+    try:
+        key = jose.import_public_jwk(jwt.header.get("jwk"))
+    except jose.JoseProblem as problem:
+        raise jose.JoseProblem(f"jwk: {problem}", cause=f"jwk_{problem.cause}") from None
+    if not key.fits(jwt.alg):
+        raise jose.JoseProblem(f"jwk: alg {jwt.alg!r} does not fit the key", cause="jwk_alg")
     return key
 
 
 def _check_target(claims: jose.Claims, *, method: str, url: str) -> None:
-    htm, htu = claims.get("htm"), claims.get("htu")
-    if htm != method:
-        raise InvalidDPoPProof(
-            f"proof: htm {htm!r} is not {method!r}" if htm is not None else "proof: missing claim 'htm'"
-        )
-    if not isinstance(htu, str):
-        raise InvalidDPoPProof("proof: missing claim 'htu'" if htu is None else "proof: htu is not text")
+    jose.check_claim(claims, "htm", method)
+    htu = jose.require_text(claims, "htu")
     if htu != url and not _is_same_target(htu, url):
-        raise InvalidDPoPProof(f"proof: htu {htu[:200]!r} is not {url!r}")
+        raise jose.JoseProblem(f"htu {jose.shorten(htu)} is not {url!r}", cause="htu")
 
 
 def _is_same_target(htu: str, url: str) -> bool:
@@ -149,11 +165,9 @@ def _is_same_target(htu: str, url: str) -> bool:
 
 
 def _check_ath(claims: jose.Claims, access_token: str) -> None:
-    ath = claims.get("ath")
-    if not isinstance(ath, str):
-        raise InvalidDPoPProof("proof: missing claim 'ath'" if ath is None else "proof: ath is not text")
+    ath = jose.require_text(claims, "ath")
     if not hmac.compare_digest(ath.encode("utf-8", "surrogatepass"), access_token_hash(access_token).encode()):
-        raise InvalidDPoPProof("proof: ath names another access token")
+        raise jose.JoseProblem("ath names another access token", cause="ath")
 
 
 def access_token_hash(access_token: str) -> str:
@@ -162,24 +176,15 @@ def access_token_hash(access_token: str) -> str:
 
 
 def normalize_htu(url: str) -> str | None:
-    """A URL without query and fragment, normalised as RFC 3986 §6.2.2 and §6.2.3 say; ``None`` if it is none.
+    """A URL without query and fragment, normalized by RFC 3986 §6.2.2 and §6.2.3; ``None`` if it is not http(s).
 
     Scheme and host in lower case, no default port, escapes in upper case and only where needed, ``/`` for an
-    empty path. The path stays case-sensitive; dot segments are not resolved, so they match nothing of ours.
+    empty path. The path stays case-sensitive. Dot segments are not resolved, so such a URL matches no request.
     """
-    target = url.partition("#")[0].partition("?")[0]
-    if not target.isascii() or not target.isprintable() or " " in target:  # urlsplit drops some of these in silence
+    found = find_web_url(url.partition("#")[0].partition("?")[0])
+    if found is None:
         return None
-    try:
-        parts = urlsplit(target)
-        port = parts.port
-    except ValueError:
-        return None
-    if parts.scheme not in _DEFAULT_PORTS or not parts.hostname or "@" in parts.netloc:
-        return None
-    host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
-    shown_port = "" if port in (None, _DEFAULT_PORTS[parts.scheme]) else f":{port}"
-    return f"{parts.scheme}://{host}{shown_port}{_ESCAPE.sub(_unescape, parts.path) or '/'}"
+    return f"{found.origin}{_ESCAPE.sub(_unescape, found.path) or '/'}"
 
 
 def _unescape(match: re.Match[str]) -> str:
@@ -199,10 +204,10 @@ def build_proof(
 ) -> str:
     """Make a proof for one request (RFC 9449 §4.2).
 
-    :param url: The request's URL; query and fragment are cut off.
+    :param url: The request's URL; its query and fragment are removed.
     :param now: ``iat``, in seconds since the epoch.
-    :param access_token: The token the request carries, at a resource server.
-    :param nonce: The newest nonce that server gave.
+    :param access_token: The token of the request, at a resource server.
+    :param nonce: The newest nonce that this server gave.
     """
     claims: dict[str, Any] = {"jti": jti, "htm": method, "htu": url.partition("#")[0].partition("?")[0], "iat": now}
     if access_token is not None:

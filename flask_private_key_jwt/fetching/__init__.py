@@ -1,1 +1,1 @@
-"""How one server asks another over HTTP: metadata, keys, tokens."""
+"""HTTP requests to other servers: for metadata, keys, tokens and clients' documents."""

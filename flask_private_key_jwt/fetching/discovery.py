@@ -1,41 +1,33 @@
-"""Fetch and check a server's metadata (RFC 8414) and its keys (RFC 7517 §5); the client and the API share it."""
+"""Fetch and check a server's metadata (RFC 8414) and its keys (RFC 7517 §5), for the client and for an API."""
 
 import logging
-import os
-import re
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from queue import Empty, SimpleQueue
-from threading import Thread
 from typing import Any
-from urllib.parse import urlsplit
 
 import requests
 
 from ..jose import jose
 from ..jose.unset import is_unset, without_unset
-from ..settings.values import https_url, is_loopback_host
-from .exchange_errors import explain, is_timeout
-from .outbound import USUAL, Outbound, find_proxy_problem
+from ..settings.values import https_url
+from ..url import BadURL, read_url
+from .exchange import TIMEOUT_SECONDS, FetchedAnswer, NoAnswer, TooLarge, exchange, time_left
+from .outbound import USUAL, Outbound
 
 log = logging.getLogger("flask_private_key_jwt")
 
-MAX_BYTES = 1 << 20
-"""Largest answer that is read, in bytes."""
 MAX_KEYS = 100
-"""How many entries of a JWK Set are looked at."""
-TIMEOUT_SECONDS = 5.0
+"""How many entries of a JWK Set are read."""
 
-_REFERENCE = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _OAUTH = "/.well-known/oauth-authorization-server"
 _OPENID = "/.well-known/openid-configuration"
 
 
 class DiscoveryError(requests.RequestException):
-    """A server's metadata or keys could not be had or must not be used; the message says which and why.
+    """A server's metadata or keys could not be fetched, or must not be used; the message says which and why.
 
-    :param reference: The ``Error-Reference`` of its answer, by which its operator finds the reason in the log.
+    :param reference: The answer's ``Error-Reference``, if it has one: the id of the reason in the server's log.
     """
 
     def __init__(self, reason: str, *, reference: str | None = None) -> None:
@@ -46,15 +38,16 @@ class DiscoveryError(requests.RequestException):
 
 @dataclass(frozen=True, slots=True)
 class ServerMetadata:
-    """A metadata document that is really about the issuer it was fetched for (RFC 8414 §3.3)."""
+    """A metadata document, checked to be about the issuer it was fetched for (RFC 8414 §3.3)."""
 
     issuer: str
+    """The server's issuer identifier (RFC 8414 §2)."""
     raw: Mapping[str, Any] = field(repr=False)
-    """The whole document, as it came."""
+    """The whole document, unchanged."""
 
     @property
     def token_endpoint(self) -> str:
-        """Where tokens are asked for.
+        """The URL of the token endpoint.
 
         :raises DiscoveryError: As :meth:`endpoint`.
         """
@@ -62,16 +55,16 @@ class ServerMetadata:
 
     @property
     def jwks_uri(self) -> str:
-        """Where the server's keys are.
+        """The URL of the server's keys.
 
         :raises DiscoveryError: As :meth:`endpoint`.
         """
         return self.endpoint("jwks_uri")
 
     def endpoint(self, name: str) -> str:
-        """The URL that the member *name* holds (RFC 8414 §2).
+        """The URL in the member *name* (RFC 8414 §2).
 
-        :raises DiscoveryError: The server names none, or one that is not https (http on loopback only).
+        :raises DiscoveryError: There is no such member, or it is not an https URL (http on loopback only).
         """
         url = self.raw.get(name)
         if not isinstance(url, str) or is_unset(url):
@@ -82,14 +75,14 @@ class ServerMetadata:
 
 
 def fetch_metadata(issuer: str, *, timeout: float = TIMEOUT_SECONDS, outbound: Outbound = USUAL) -> ServerMetadata:
-    """Fetch and check the metadata of *issuer*: at its RFC 8414 location, or else at OpenID's.
+    """Fetch and check the metadata of *issuer*: at its RFC 8414 location, or else at that of OpenID Connect.
 
-    "Not here" is said in many ways (400, 401, 403, 404, a redirect, a page), so any answer that is not the document
-    leads to the second location, where the same checks hold.
+    Servers say "not here" in many ways (400, 401, 403, 404, a redirect, a page). So after any answer that is not the
+    document, the second location is tried, with the same checks.
 
-    :param timeout: Longest wait, in seconds, all of it included, the second location too.
-    :param outbound: The way to the server.
-    :raises DiscoveryError: No document, not JSON, too large, or one about another issuer (RFC 8414 §3.3).
+    :param timeout: Longest wait for both locations together, in seconds.
+    :param outbound: The proxy and the certificate authorities to use.
+    :raises DiscoveryError: There is no document, or it is not JSON, too large, or about another issuer (RFC 8414 §3.3).
     """
     try:
         https_url(issuer)
@@ -110,18 +103,21 @@ def fetch_metadata(issuer: str, *, timeout: float = TIMEOUT_SECONDS, outbound: O
 
 
 def metadata_locations(issuer: str) -> tuple[str, str]:
-    """Where the metadata of *issuer* may be: RFC 8414 §3.1 inserts before the path, OpenID Discovery §4.1 appends."""
-    parts = urlsplit(issuer)
-    origin, path = f"{parts.scheme}://{parts.netloc}", parts.path.rstrip("/")
+    """The two URLs where the metadata of *issuer* may be.
+
+    RFC 8414 §3.1 inserts the well-known part before the issuer's path, OpenID Connect Discovery §4.1 appends it.
+    """
+    url = read_url(issuer)
+    origin, path = f"{url.scheme}://{url.authority}", url.path.rstrip("/")
     return f"{origin}{_OAUTH}{path}", f"{origin}{path}{_OPENID}"
 
 
 def fetch_jwks(uri: str, *, timeout: float = TIMEOUT_SECONDS, outbound: Outbound = USUAL) -> tuple[jose.PublicKey, ...]:
-    """Fetch a JWK Set (RFC 7517 §5), in its order; entries that are no signature key of ours are left out.
+    """Fetch a JWK Set (RFC 7517 §5) and return its keys in their order, without keys that are not supported.
 
-    :param timeout: Longest wait, in seconds, all of it included.
-    :param outbound: The way to the server.
-    :raises DiscoveryError: No set, not JSON or too large.
+    :param timeout: Longest wait for the whole answer, in seconds.
+    :param outbound: The proxy and the certificate authorities to use.
+    :raises DiscoveryError: There is no JWK Set, or it is not JSON or too large.
     """
     if not _is_safe_url(uri):
         raise DiscoveryError(f"The keys at {uri[:200]!r} are not fetched: the address must be https.")
@@ -137,10 +133,10 @@ def fetch_jwks(uri: str, *, timeout: float = TIMEOUT_SECONDS, outbound: Outbound
     return tuple(keys)
 
 
-def _read_metadata(answer: "Answer", issuer: str, url: str) -> ServerMetadata:
+def _read_metadata(answer: FetchedAnswer, issuer: str, url: str) -> ServerMetadata:
     document = _load_object(answer, url)
     if document.get("issuer") != issuer:
-        # RFC 8414 §3.3, §6.2: whoever answers in another's name must not get our assertions or name our keys.
+        # RFC 8414 §3.3, §6.2: a server that poses as another one must not get our assertions or choose the keys.
         raise _NoDocument(
             f"{url} speaks for issuer {str(document.get('issuer'))[:200]!r}, not for {issuer!r}; they must be equal, "
             "character by character."
@@ -148,7 +144,7 @@ def _read_metadata(answer: "Answer", issuer: str, url: str) -> ServerMetadata:
     return ServerMetadata(issuer, document)
 
 
-def _load_object(answer: "Answer", url: str) -> dict[str, Any]:
+def _load_object(answer: FetchedAnswer, url: str) -> dict[str, Any]:
     if answer.status != 200:
         what = ", a redirect, which is not followed" if 300 <= answer.status < 400 else ""
         reference = answer.reference
@@ -160,136 +156,23 @@ def _load_object(answer: "Answer", url: str) -> dict[str, Any]:
         raise _NoDocument(f"{url} is not usable: {problem}.") from None
 
 
-def _is_safe_url(url: str) -> bool:
+def _is_safe_url(text: str) -> bool:
     try:
-        parts = urlsplit(url)
-        _ = parts.port
-    except ValueError:
+        url = read_url(text)
+        url.check_protected()
+    except BadURL:
         return False
-    if "#" in url or "@" in parts.netloc or not parts.hostname or any(c <= " " or c > "~" for c in url):
-        return False
-    return parts.scheme == "https" or (parts.scheme == "http" and is_loopback_host(parts.hostname))
+    return url.fragment is None
 
 
-def _get(url: str, *, timeout: float, outbound: Outbound) -> "Answer":
+def _get(url: str, *, timeout: float, outbound: Outbound) -> FetchedAnswer:
     try:
         return exchange("GET", url, timeout=timeout, outbound=outbound)
     except TooLarge as error:
         raise _NoDocument(str(error)) from None
-    except NoAnswer as error:  # nobody there: the second location is at the same place
+    except NoAnswer as error:  # no second attempt: the second location is on the same server
         raise DiscoveryError(str(error)) from None
 
 
 class _NoDocument(DiscoveryError):
-    """There was an answer, and it is not what was asked for."""
-
-
-# --- one bounded HTTP exchange --------------------------------------------------------------------------
-class NoAnswer(Exception):
-    """There was no HTTP answer of bearable time and size; the message names the URL and holds nothing secret."""
-
-
-class TooLarge(NoAnswer):
-    """There was one, larger than :data:`MAX_BYTES`."""
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """One HTTP answer, read to its end."""
-
-    status: int
-    headers: Mapping[str, str]
-    """By name in any case; one that was repeated is joined by ``", "``."""
-    body: bytes = field(repr=False)
-
-    @property
-    def reference(self) -> str | None:
-        """The ``Error-Reference`` of a refusal: under it the server's log has the precise reason."""
-        reference = self.headers.get("Error-Reference", "")
-        return reference if _REFERENCE.fullmatch(reference) else None
-
-
-def exchange(
-    method: str,
-    url: str,
-    *,
-    timeout: float,
-    form: list[tuple[str, str]] | None = None,
-    headers: Mapping[str, str] | None = None,
-    outbound: Outbound = USUAL,
-) -> Answer:
-    """Send one request, alone: no redirect is followed, no ``.netrc`` or cookie is used.
-
-    :param timeout: Longest wait, in seconds, for all of it: name lookup, connection and the last byte.
-    :param form: The form body of a POST.
-    :param outbound: The way to the server.
-    :raises NoAnswer: No connection, no answer in time, or one larger than :data:`MAX_BYTES`.
-    """
-    outcome: SimpleQueue[Answer | NoAnswer] = SimpleQueue()
-
-    def send() -> None:
-        try:
-            outcome.put(_send(method, url, timeout, form, headers, outbound))
-        except Exception as error:  # whatever it was: the waiting thread must learn of it, and nothing else may
-            outcome.put(_explain(url, timeout, error, outbound))
-
-    # A thread, because requests counts its timeout for each read and not at all for the name lookup: a server that
-    # answers byte by byte would hold its caller for hours.
-    Thread(target=send, name="oauth2-exchange", daemon=True).start()
-    try:
-        result = outcome.get(timeout=timeout)
-    except Empty:
-        result = _too_slow(url, timeout)
-    if isinstance(result, NoAnswer):
-        raise result
-    return result
-
-
-def _send(
-    method: str,
-    url: str,
-    timeout: float,
-    form: list[tuple[str, str]] | None,
-    headers: Mapping[str, str] | None,
-    outbound: Outbound,
-) -> Answer:
-    deadline = time.monotonic() + timeout
-    with requests.Session() as session:
-        session.trust_env = False  # no .netrc credentials; proxies come from the way out
-        session.headers.update({"Accept": "application/json", "Accept-Encoding": "identity", **(headers or {})})
-        options: dict[str, Any] = {"timeout": timeout, **outbound.options(url)}
-        with session.request(method, url, data=form, allow_redirects=False, stream=True, **options) as response:
-            body = bytearray()
-            for chunk in response.iter_content(1024):
-                body += chunk
-                if len(body) > MAX_BYTES:
-                    raise TooLarge(f"{url} answered with more than {MAX_BYTES} bytes.")
-                if time.monotonic() > deadline:
-                    raise requests.Timeout
-            return Answer(response.status_code, response.headers, bytes(body))
-
-
-def _explain(url: str, timeout: float, error: Exception, outbound: Outbound) -> NoAnswer:
-    if isinstance(error, NoAnswer):
-        return error
-    if is_timeout(error):
-        return _too_slow(url, timeout)
-    bundle = outbound.find_ca_bundle()
-    if bundle and not os.path.exists(bundle):
-        return NoAnswer(f"{url} was not asked: the certificate authorities {bundle!r} do not exist.")
-    proxy = outbound.find_proxy(url)
-    if proxy and (problem := find_proxy_problem(proxy if "://" in proxy else f"http://{proxy}")):
-        return NoAnswer(f"{url} was not asked: the proxy setting of the environment (HTTPS_PROXY) {problem}.")
-    return NoAnswer(explain(url, error, proxy=proxy))
-
-
-def _too_slow(url: str, timeout: float) -> NoAnswer:
-    return NoAnswer(f"{url} did not answer within {round(timeout, 1):g} seconds.")
-
-
-def time_left(deadline: float) -> float:
-    """What is left until *deadline* for a request that follows another, in seconds; a tenth at least.
-
-    :param deadline: Of :func:`time.monotonic`.
-    """
-    return max(deadline - time.monotonic(), 0.1)
+    """The server answered, but not with the document."""

@@ -1,6 +1,6 @@
-"""Say in one sentence why an HTTP request got no answer: the cause, not what the library calls it.
+"""Explain in one sentence why an HTTP request got no answer, without the library's names for it.
 
-The exceptions' own texts stay out of it: they may quote the request.
+The exceptions' own messages are not used, because they may quote the request.
 """
 
 import http.client
@@ -24,22 +24,22 @@ _NOT_TLS = (
     "PACKET_LENGTH_TOO_LONG",
     "UNKNOWN_PROTOCOL",
 )
-"""What OpenSSL calls an answer that is no TLS; which of them depends on its version."""
+"""OpenSSL's names for an answer that is not TLS; its versions use different ones."""
 _EXPIRED, _NOT_YET_VALID, _OTHER_NAME = (10,), (9,), (62, 64)
 _UNKNOWN_AUTHORITY = (2, 18, 19, 20, 21)
-"""``X509_V_ERR_…`` numbers, which do not change: a missing, self-signed or unknown issuer."""
+"""OpenSSL's ``X509_V_ERR_…`` numbers, which do not change, for a missing, self-signed or unknown issuer."""
 _TUNNEL = re.compile(r"Tunnel connection failed: (\d{3})\b")
 
 
 def is_timeout(error: Exception) -> bool:
-    """Whether *error* says that time ran out; while a body is read, requests calls that a ``ConnectionError``."""
+    """Whether *error* is a timeout; for one while reading the body, requests raises ``ConnectionError``."""
     return isinstance(error, requests.Timeout) or _find(error, urllib3.exceptions.ReadTimeoutError) is not None
 
 
 def explain(url: str, error: Exception, *, proxy: str | None) -> str:
     """Why there was no answer from *url*.
 
-    :param proxy: The URL of the proxy on the way, if there is one.
+    :param proxy: The URL of the proxy, if one was used.
     """
     if isinstance(error, requests.exceptions.ProxyError):
         return f"{url} cannot be reached through the proxy {name_proxy(proxy or '')}: {_explain_proxy(error)}."
@@ -99,12 +99,12 @@ def _explain_certificate(error: ssl.SSLCertVerificationError) -> str:
 
 
 def _find(error: BaseException, kind: type[E]) -> E | None:
-    """The first exception of *kind* behind *error*."""
+    """The first exception of *kind* in the chain of *error*."""
     return next((cause for cause in _chain(error) if isinstance(cause, kind)), None)
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:
-    """*error* and what is behind it: requests and urllib3 wrap one exception into another as its argument."""
+    """*error* and the exceptions that caused it; requests and urllib3 pass the inner exception as an argument."""
     waiting, seen = [error], set[int]()
     while waiting:
         current = waiting.pop(0)

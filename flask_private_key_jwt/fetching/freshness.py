@@ -8,11 +8,11 @@ _SECONDS = re.compile(r"[0-9]{1,10}")
 
 
 def fresh_for(headers: Mapping[str, str], *, now: int) -> int | None:
-    """For how many more seconds the answer may be used without asking again; ``None`` when it does not say.
+    """For how many more seconds the answer may be used without asking again; ``None`` if it does not say.
 
-    ``no-store``, ``no-cache`` and whatever cannot be understood mean 0 (RFC 9111 §4.2.1, §5.3).
+    ``no-store``, ``no-cache`` and malformed values mean 0 (RFC 9111 §4.2.1, §5.3).
 
-    :param headers: The answer's, by name in any case.
+    :param headers: The answer's headers, by name in any case.
     :param now: Seconds since the epoch, for an ``Expires`` without a ``Date``.
     """
     lifetime = _of_cache_control(headers.get("Cache-Control", ""))
@@ -31,7 +31,7 @@ def _of_cache_control(text: str) -> int | None:
             return 0
         if name.strip().lower() == "max-age":
             lifetimes.append(_seconds(value) or 0)
-    return min(lifetimes, default=None)  # a directive that stands twice: the shorter one
+    return min(lifetimes, default=None)  # of a repeated directive, the shorter one
 
 
 def _of_expires(headers: Mapping[str, str], *, now: int) -> int | None:

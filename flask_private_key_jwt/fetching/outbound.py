@@ -1,7 +1,7 @@
-"""How questions to a server leave this machine: through which proxy, and whose certificates are trusted.
+"""The proxy and the certificate authorities for requests to a server.
 
-For servers that the operator named (an issuer, and what its metadata names). What strangers name is fetched by
-``keys/safe_fetch.py``, which goes through no proxy: the address it checked is the one it connects to.
+For servers that the operator chose (an issuer, and the URLs in its metadata). URLs that strangers choose are fetched by
+``safe_fetch.py``, which uses no proxy, because it must connect to the address that it checked.
 """
 
 import os
@@ -11,21 +11,21 @@ from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 from requests.utils import get_environ_proxies, select_proxy
 
 from ..errors import ConfigurationError
-from ..settings.values import is_loopback_host
+from ..url import BadURL, read_proxy_url, read_url
 
 _CA_VARIABLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 
 
 @dataclass(frozen=True, slots=True)
 class Outbound:
-    """A way out, as an application chose it; what it left open is the environment's, as ``requests`` reads that.
+    """The proxies and the certificate authorities to use. If the application chose none, the environment decides, as
+    with ``requests``.
 
-    A server on this machine is never asked through a proxy, whoever names one: there it would be another server.
+    A server on this machine is never asked through a proxy: for the proxy, "this machine" is another one.
     """
 
     proxies: Mapping[str, str] | None = field(default=None, repr=False)  # its URLs may hold a password
@@ -34,8 +34,8 @@ class Outbound:
     """Path of the certificate authorities to trust. ``None``: ``REQUESTS_CA_BUNDLE``, else those of ``requests``."""
 
     def find_proxy(self, url: str) -> str | None:
-        """The URL of the proxy on the way to *url*, if there is one."""
-        if is_loopback_host(urlsplit(url).hostname):
+        """The URL of the proxy for *url*, if there is one."""
+        if read_url(url).is_loopback:
             return None
         proxies = get_environ_proxies(url) if self.proxies is None else dict(self.proxies)
         return select_proxy(url, proxies)
@@ -45,16 +45,16 @@ class Outbound:
         return self.ca_bundle or next((os.environ[name] for name in _CA_VARIABLES if os.environ.get(name)), None)
 
     def options(self, url: str) -> dict[str, Any]:
-        """The arguments of a ``requests`` call to *url* on a session that does not trust the environment itself.
+        """Arguments for a ``requests`` call to *url*, on a session with ``trust_env`` off.
 
-        Such a session would also send what ``~/.netrc`` holds for the host.
+        With ``trust_env`` on, the session would also send the password that ``~/.netrc`` has for the host.
         """
         proxy = self.find_proxy(url)
-        return {"proxies": {urlsplit(url).scheme: proxy} if proxy else {}, "verify": self.find_ca_bundle() or True}
+        return {"proxies": {read_url(url).scheme: proxy} if proxy else {}, "verify": self.find_ca_bundle() or True}
 
 
 USUAL = Outbound()
-"""What the environment says."""
+"""As the environment says."""
 
 
 def build_outbound(
@@ -63,10 +63,10 @@ def build_outbound(
     *,
     names: tuple[str, str] = ("proxies", "ca_bundle"),
 ) -> Outbound:
-    """Check what an application chose.
+    """Check the application's choice, and build an :class:`Outbound` of it.
 
-    :param names: What the two are called where they were set.
-    :raises ConfigurationError: A proxy is no proxy's URL, or the bundle holds no certificate authorities.
+    :param names: The names of the two arguments in a message: those of the parameters or settings.
+    :raises ConfigurationError: The URL of a proxy is wrong, or the bundle contains no certificate authorities.
     """
     if proxies is not None:
         if not isinstance(proxies, Mapping):
@@ -81,27 +81,25 @@ def build_outbound(
 
 
 def find_proxy_problem(url: object) -> str | None:
-    """Why *url* cannot be used as a proxy, as the end of a sentence; ``None``: it can.
+    """Why *url* cannot be used as a proxy, as the end of a sentence; ``None`` if it can.
 
-    The reason never quotes the URL, which may hold a password.
+    The reason never quotes the URL, which may contain a password.
     """
-    no_proxy = "does not hold the URL of a proxy, such as http://proxy.example:3128"
     try:
-        parts = urlsplit(url if isinstance(url, str) else "")
-        usable = bool(parts.hostname) and parts.port != 0
-    except ValueError:
-        return no_proxy
-    # A slash in a password would make its first half the port, and the user name the host.
-    if not usable or "@" in parts.path or parts.scheme not in ("http", "https", "socks5", "socks5h"):
-        return no_proxy
-    if parts.scheme.startswith("socks") and find_spec("socks") is None:
+        proxy = read_proxy_url(url if isinstance(url, str) else "")
+    except BadURL:
+        return "does not hold the URL of a proxy, such as http://proxy.example:3128"
+    if proxy.scheme.startswith("socks") and find_spec("socks") is None:
         return "names a SOCKS proxy, and PySocks is not installed: pip install PySocks"
     return None
 
 
 def name_proxy(url: str) -> str:
-    """The host and port of a proxy that can be used, for a message: its URL may hold a password."""
-    return urlsplit(url if "://" in url else f"http://{url}").netloc.rpartition("@")[2]
+    """The host and port of a proxy, for a message, because its URL may contain a password."""
+    try:
+        return read_proxy_url(url if "://" in url else f"http://{url}").authority
+    except BadURL:
+        return "(not shown)"
 
 
 def _check_proxy(url: object, name: str) -> None:
@@ -112,7 +110,7 @@ def _check_proxy(url: object, name: str) -> None:
 def _check_ca_bundle(path: str, name: str) -> None:
     if not Path(path).exists():
         raise ConfigurationError(f"The {name} {path!r} does not exist.")
-    if Path(path).is_dir():  # hashed by c_rehash; OpenSSL reads it at each connection
+    if Path(path).is_dir():  # made by c_rehash; OpenSSL reads it at each connection
         return
     try:
         ssl.create_default_context(cafile=path)

@@ -1,7 +1,7 @@
-"""Which IP addresses a server may be led to by a URL it was given: global unicast ones only (RFC 6890).
+"""The IP addresses that this server may connect to for a URL that a client chose: global unicast only (RFC 6890).
 
-A list of our own rather than ``ipaddress.is_global``: that one changes with the version of Python, knows nothing of
-addresses that carry another one inside, and takes multicast and much of the IPv6 space for global.
+Not ``ipaddress.is_global``: its result depends on the version of Python, it ignores IPv4 addresses inside IPv6
+addresses, and it treats multicast and much of the IPv6 space as global.
 """
 
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
@@ -13,7 +13,7 @@ _BLOCKED_V4 = {
         "10.0.0.0/8": "private",
         "100.64.0.0/10": "shared by carriers",
         "127.0.0.0/8": "loopback",
-        "168.63.129.16/32": "the host of an Azure machine",  # metadata and keys, at an address like any other
+        "168.63.129.16/32": "the host of an Azure machine",  # serves metadata and keys, at a public address
         "169.254.0.0/16": "link-local",  # the metadata service of most clouds
         "172.16.0.0/12": "private",
         "192.0.0.0/24": "protocol assignments",
@@ -28,24 +28,24 @@ _BLOCKED_V4 = {
     }.items()
 }
 _GLOBAL_V6 = IPv6Network("2000::/3")
-"""All the global unicast addresses there are (RFC 4291 §2.4); loopback, ULA, link-local, multicast lie outside."""
+"""All global unicast addresses (RFC 4291 §2.4), without loopback, ULA, link-local and multicast."""
 _BLOCKED_V6 = {
     IPv6Network(text): why
     for text, why in {
-        "2001::/23": "protocol assignments",  # Teredo among them, which carries an IPv4 address
+        "2001::/23": "protocol assignments",  # includes Teredo, which contains an IPv4 address
         "2001:db8::/32": "documentation",
-        "2002::/16": "6to4",  # carries an IPv4 address; retired by RFC 7526
+        "2002::/16": "6to4",  # contains an IPv4 address; retired by RFC 7526
         "3fff::/20": "documentation",
     }.items()
 }
 _NAT64 = IPv6Network("64:ff9b::/96")
-"""How an IPv6-only host reaches IPv4 (RFC 6052 §2.1). 64:ff9b:1::/48 is some network's own (RFC 8215), so blocked."""
+"""How an IPv6-only host reaches IPv4 (RFC 6052 §2.1). 64:ff9b:1::/48 is for local use (RFC 8215), so it is blocked."""
 
 
 def why_not_public(text: str) -> str | None:
-    """Why a connection to the address *text* is refused, in a few words; ``None`` when it is global unicast.
+    """Why a connection to the address *text* is refused, in a few words; ``None`` if it is global unicast.
 
-    :param text: As ``getaddrinfo`` gives it, perhaps with a zone (``fe80::1%eth0``).
+    :param text: As ``getaddrinfo`` returns it; may have a zone (``fe80::1%eth0``).
     """
     try:
         address = ip_address(text)
@@ -69,7 +69,7 @@ def is_loopback(text: str) -> bool:
 
 
 def _carried_v4(address: IPv6Address) -> IPv4Address | None:
-    """The IPv4 address a packet to *address* really goes to: ``::ffff:a.b.c.d`` and NAT64."""
+    """The IPv4 address that a packet to *address* goes to, for ``::ffff:a.b.c.d`` and NAT64; else ``None``."""
     if address in _NAT64:
         return IPv4Address(int(address) & 0xFFFFFFFF)
     return address.ipv4_mapped

@@ -1,8 +1,8 @@
-"""Fetch a JSON document from a URL that a client chose, without being led astray by it (SSRF).
+"""Fetch a JSON document from a URL that a client chose, safe against server-side request forgery (SSRF).
 
-A name is resolved once, every address it has is checked, and the connection goes to a checked address: an answer of
-the name server that changes in between is never asked for. TLS, ``Host`` and the certificate's name stay the URL's.
-One GET on one connection: redirects, cookies, proxies and ``.netrc`` do not exist at this level.
+The host is resolved once, all its addresses are checked, and the connection goes to a checked address, so a name server
+that changes its answer in between gains nothing. TLS, ``Host`` and the name in the certificate are those of the URL.
+It is one GET on one connection: no redirects, cookies, proxies or ``.netrc``.
 """
 
 import contextlib
@@ -31,31 +31,31 @@ from .public_address import is_loopback, why_not_public
 log = logging.getLogger("flask_private_key_jwt")
 
 MAX_ADDRESSES = 16
-"""Most addresses a name may have; more is no ordinary web server."""
+"""Most addresses that a host may have; an ordinary web server has fewer."""
 
 Resolve = Callable[[str, int], Sequence[str]]
-"""Gives the addresses of a host, best first; raises ``OSError``."""
+"""Returns the addresses of a host, best first; raises ``OSError``."""
 Connect = Callable[[str, int, float], socket.socket]
-"""Opens a TCP connection to an *address* and port within so many seconds; raises ``OSError``."""
+"""Opens a TCP connection to an address and port, within a number of seconds; raises ``OSError``."""
 
 
 class FetchFailed(FetchProblem):
-    """There was no document of bearable time, size and type."""
+    """There was no document within the limits of time, size and type."""
 
 
 @dataclass(frozen=True, slots=True)
 class FetchedDocument:
-    """A JSON object as it came."""
+    """A fetched JSON object."""
 
     members: Mapping[str, Any] = field(repr=False)
     text: str = field(repr=False)
-    """The same as text, to keep."""
+    """The same as JSON, for storing it."""
     fresh_for: int | None
-    """For how many seconds it is good by its own account; ``None`` when it gives none."""
+    """For how many seconds it may be used, according to its headers; ``None`` if they do not say."""
 
 
 def resolve_host(host: str, port: int) -> list[str]:
-    """The addresses of *host*, as the operating system gives and sorts them (RFC 6724).
+    """The addresses of *host*, in the operating system's order (RFC 6724).
 
     :raises OSError: There are none.
     """
@@ -66,7 +66,7 @@ def resolve_host(host: str, port: int) -> list[str]:
 def open_connection(address: str, port: int, timeout: float) -> socket.socket:
     """Connect to an IP address.
 
-    :raises OSError: Nobody answered there in time.
+    :raises OSError: There was no connection in time.
     """
     return socket.create_connection((address, port), timeout)
 
@@ -74,7 +74,7 @@ def open_connection(address: str, port: int, timeout: float) -> socket.socket:
 class SafeFetcher:
     """Fetches documents under one policy; safe for threads.
 
-    :param resolve: Looks a name up, called once for each fetch.
+    :param resolve: Looks up a host name; called once for each fetch.
     :param connect: Connects to an address that was checked.
     :raises ConfigurationError: The policy's ``ca_bundle`` cannot be read.
     """
@@ -91,7 +91,7 @@ class SafeFetcher:
             log.warning("clients' documents are fetched from this machine too, without TLS: for development only")
 
     def check_url(self, url: str) -> None:
-        """Apply the rules that need no name lookup: what a registration may name.
+        """Apply the rules that need no name lookup, at registration.
 
         :raises FetchRefused: The URL would never be fetched.
         """
@@ -100,24 +100,24 @@ class SafeFetcher:
     def fetch(self, url: str) -> FetchedDocument:
         """Get the JSON object at *url*.
 
-        :raises FetchRefused: The URL, or an address its host has, breaks a rule; nothing was sent.
-        :raises FetchFailed: There was no document of bearable time, size and type.
-        :raises FetchBusy: Too many fetches that were given up still wait for a name server; nothing was sent.
+        :raises FetchRefused: The URL, or an address of its host, breaks a rule; nothing was sent.
+        :raises FetchFailed: There was no document within the limits of time, size and type.
+        :raises FetchBusy: Too many other fetches are running, or still wait for a name server; nothing was sent.
         """
         target, deadline = self._target(url), time.monotonic() + self._policy.timeout_seconds
         if target.is_loopback:
             log.warning("fetching %r from this machine, which only development may do", url)
         if not self._slots.acquire(blocking=False):
-            raise FetchBusy(f"{self._policy.max_concurrent} other fetches are under way")
+            raise FetchBusy(f"{self._policy.max_concurrent} other fetches are under way", cause="fetch_busy_hung")
         return self._fetch(target, deadline)
 
     def _target(self, url: str) -> FetchTarget:
         return read_target(url, self._policy)
 
     def _fetch(self, target: FetchTarget, deadline: float) -> FetchedDocument:
-        """Run the exchange in a thread of its own, and leave it at the deadline; it gives the slot back.
+        """Run the exchange in a separate thread, and abandon it at the deadline. The thread frees the slot.
 
-        A thread, because neither a name lookup nor a server that answers byte by byte minds a timeout.
+        A thread, because a timeout limits neither a name lookup nor a server that sends one byte at a time.
         """
         outcome: SimpleQueue[FetchedDocument | FetchProblem] = SimpleQueue()
         wire = _Wire()
@@ -127,7 +127,7 @@ class SafeFetcher:
                 outcome.put(self._exchange(target, wire, deadline))
             except FetchProblem as problem:
                 outcome.put(problem)
-            except Exception as error:  # whatever it was: the waiting thread must learn of it
+            except Exception as error:  # any error must reach the waiting thread
                 outcome.put(FetchFailed(f"{type(error).__name__} {str(error)[:200]!r}"))
             finally:
                 wire.close()
@@ -169,28 +169,30 @@ class SafeFetcher:
             return self._read(response)
 
     def _checked_addresses(self, target: FetchTarget) -> Sequence[str]:
-        """Look the name up, once. One bad address spoils all: which one is connected to is not the URL's to choose."""
+        """Look up the host, once. All its addresses must be allowed, because any of them may be used."""
         addresses = self._resolve(target.host, target.port)
         if not 0 < len(addresses) <= MAX_ADDRESSES:
             raise FetchFailed(f"host {target.host!r} has {len(addresses)} addresses")
         for address in addresses:
-            if target.is_loopback:  # only development gets here; "localhost" may still be anyone's
+            if target.is_loopback:  # only in development; even then "localhost" may resolve to another machine
                 why = None if is_loopback(address) else "not of this machine"
             else:
                 why = why_not_public(address)
             if why is not None:
-                raise FetchRefused(f"host {target.host!r} has address {address}, which is not allowed: {why}")
+                raise FetchRefused(
+                    f"host {target.host!r} has address {address}, which is not allowed: {why}", cause="not_public"
+                )
         return addresses
 
     def _connect_first(self, addresses: Sequence[str], port: int, deadline: float) -> socket.socket:
-        """Connect to the first address that answers; each gets its share of the time that is left."""
+        """Connect to the first address that answers; the time left is shared among the addresses."""
         for number, address in enumerate(addresses):
             with contextlib.suppress(OSError):
                 return self._connect(address, port, _left(deadline) / (len(addresses) - number))
         raise FetchFailed(f"port {port} of {', '.join(addresses)} does not answer")
 
     def _tls_context(self) -> ssl.SSLContext:
-        if self._tls is None:  # at first use: reading them all takes its time, and many servers fetch nothing
+        if self._tls is None:  # at first use: reading the authorities takes time, and many servers never fetch
             self._tls = _trust(certifi.where())
         return self._tls
 
@@ -201,7 +203,7 @@ class SafeFetcher:
         if content_type != "application/json" and not content_type.endswith("+json"):
             raise FetchFailed(f"content type {content_type[:100]!r} is not JSON")
         try:
-            # urllib3 decompresses no more than it is asked for.
+            # urllib3 decompresses no more than this many bytes.
             body = response.read(self._policy.max_bytes + 1, decode_content=True)
         except HTTPError as error:
             raise FetchFailed(f"the body cannot be read: {type(error).__name__}") from None
@@ -216,7 +218,7 @@ class SafeFetcher:
 
 def _trust(ca_bundle: str) -> ssl.SSLContext:
     try:
-        context = ssl.create_default_context(cafile=ca_bundle)  # TLS 1.2 on, names and chains checked
+        context = ssl.create_default_context(cafile=ca_bundle)  # TLS 1.2 or later; checks names and chains
     except OSError as error:
         raise ConfigurationError(f"{ca_bundle} holds no certificate authorities in PEM: {error}.") from None
     context.set_alpn_protocols(["http/1.1"])
@@ -224,7 +226,7 @@ def _trust(ca_bundle: str) -> ssl.SSLContext:
 
 
 class _Wire:
-    """The socket of one exchange, which the waiting thread may cut."""
+    """The socket of one exchange, which the waiting thread may shut."""
 
     def __init__(self) -> None:
         self.socket: socket.socket | None = None
@@ -232,9 +234,9 @@ class _Wire:
         self._lock = Lock()
 
     def hold(self, connected: socket.socket) -> socket.socket:
-        """Take over *connected*, in place of the plain socket below it.
+        """Keep *connected*, instead of the plain socket that it wraps.
 
-        :raises FetchFailed: The wire was cut meanwhile; *connected* is closed.
+        :raises FetchFailed: The waiting thread has called :meth:`cut` already.
         """
         with self._lock:
             self.socket = connected
@@ -243,12 +245,12 @@ class _Wire:
             return connected
 
     def cut(self) -> None:
-        """End whatever waits for the socket, now."""
+        """End every wait for the socket now."""
         with self._lock:
             self._is_cut = True
             if self.socket is not None:
                 with contextlib.suppress(OSError):
-                    # Not SSLSocket.shutdown, which would make the reading thread go on without TLS.
+                    # Not SSLSocket.shutdown: after that, the other thread would read without TLS.
                     socket.socket.shutdown(self.socket, socket.SHUT_RDWR)
 
     def close(self) -> None:
@@ -261,7 +263,7 @@ class _Wire:
 def _left(deadline: float) -> float:
     """Seconds until *deadline*.
 
-    :raises FetchFailed: None are left.
+    :raises FetchFailed: The deadline is over.
     """
     left = deadline - time.monotonic()
     if left <= 0:

@@ -1,4 +1,4 @@
-"""Of the threads that want the same thing at the same time, one gets it for all."""
+"""If several threads need the same result at the same time, one of them gets it for all."""
 
 from collections.abc import Callable
 from concurrent.futures import Future
@@ -12,13 +12,13 @@ T = TypeVar("T")
 
 
 _FOLLOWED = 3
-"""How many threads one may wait for that were turned away for reasons of their own, before it is, too."""
+"""How many other threads a thread waits for that fail with an *own* error, before it raises that error too."""
 
 
 class SingleFlight(Generic[T]):
     """Runs one action for each key at a time.
 
-    :param own: What an action raises for reasons of the thread that runs it: those that wait try for themselves.
+    :param own: Errors that concern only the thread that runs the action: the waiting threads then try again.
     """
 
     def __init__(self, *, own: tuple[type[Exception], ...] = ()) -> None:
@@ -33,9 +33,10 @@ class SingleFlight(Generic[T]):
     def run(
         self, key: str, action: Callable[[], T], *, waiting: Callable[[], AbstractContextManager[None]] = nullcontext
     ) -> T:
-        """The result of *action*, or of the equal one that another thread is running; its exception too.
+        """The result (or the exception) of *action*, or of the same action that another thread is running for *key*.
 
-        :param waiting: Entered while this thread waits for another one; what it raises ends the wait before it begins.
+        :param waiting: A context manager, entered while this thread waits for another. If entering it raises, this
+            thread does not wait.
         """
         followed = 0
         while True:
@@ -44,7 +45,7 @@ class SingleFlight(Generic[T]):
                 self._fly(key, flight, action)
                 return flight.result()
             followed += 1
-            with waiting(), outside_budget():  # what the other thread does has its own
+            with waiting(), outside_budget():  # the other thread has its own budget
                 try:
                     return flight.result()
                 except self._own:
@@ -52,7 +53,7 @@ class SingleFlight(Generic[T]):
                         raise
 
     def _join(self, key: str) -> tuple[Future[T], bool]:
-        """The flight that is under way, or a new one, and whether this thread leads it."""
+        """The action that is running for *key*, or a new one; and whether this thread must run it."""
         with self._lock:
             flight = self._under_way.get(key)
             if flight is not None:

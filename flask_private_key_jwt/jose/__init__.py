@@ -1,1 +1,1 @@
-"""JWTs and keys as such (RFC 7515 to 7519): parsed strictly, checked claim by claim."""
+"""JWTs and keys (RFC 7515 to 7519): parsed strictly, checked claim by claim."""

@@ -1,7 +1,7 @@
 """X.509 certificates as a client's key: read one, find it in a JWK, write a self-signed one (RFC 5280, RFC 7517 §4.7).
 
-A certificate here is a public key with a lifetime. No chain is built and no authority is trusted: what makes the key
-a client's is that somebody registered it (RFC 7523 §3 leaves that open, as .NET's servers do).
+A certificate here is only a public key with a lifetime. No chain is built and no authority is trusted: a certificate
+belongs to a client because it was registered for that client. RFC 7523 §3 allows that, and .NET's servers do the same.
 """
 
 import base64
@@ -27,7 +27,7 @@ from .private_keys import find_pem_labels, is_pkcs12
 log = logging.getLogger("flask_private_key_jwt")
 
 MAX_CERTIFICATE_BYTES = 65536
-"""Longest text or ``x5c`` entry that is looked at, in bytes."""
+"""Longest certificate or ``x5c`` entry that is read, in bytes."""
 
 _HEX = re.compile(r"[0-9A-F]{40}|[0-9A-F]{64}")
 _HASHES: dict[str, hashes.SHA256 | hashes.SHA384 | hashes.SHA512 | None] = {
@@ -41,9 +41,10 @@ _HASHES: dict[str, hashes.SHA256 | hashes.SHA384 | hashes.SHA512 | None] = {
 
 @dataclass(frozen=True, slots=True)
 class Certificate:
-    """One X.509 certificate whose public key is one of ours."""
+    """One X.509 certificate, whose public key is of a supported type."""
 
     public_key: PublicKey
+    """The certified key."""
     not_before: int
     """First second of its lifetime, since the epoch (RFC 5280 §4.1.2.5)."""
     not_after: int
@@ -57,72 +58,75 @@ class Certificate:
     x5t_s256: str
     """The SHA-256 thumbprint, base64url (RFC 7515 §4.1.8)."""
     names: frozenset[str]
-    """Every spelling of the two thumbprints, as :func:`_canonical_name` has them."""
+    """Every spelling of the two thumbprints that :func:`_canonical_name` returns."""
 
     def is_named(self, name: str) -> bool:
-        """Whether *name* is a thumbprint of this certificate: SHA-1 or SHA-256, as servers and vendors write them.
+        """Whether *name* is the SHA-1 or SHA-256 thumbprint of this certificate, in one of the usual spellings.
 
-        That is base64url, padded or not, of the digest or (as some do) of its hex text; or hex in any case, with or
-        without colons.
+        These are: base64url of the digest, or of its hex string, padded or not; hex in any case, with or without
+        colons.
         """
         return name in self.names or _canonical_name(name) in self.names
 
     def is_current(self, now: int, *, skew: int = 0) -> bool:
-        """Whether *now* lies in its lifetime (RFC 5280 §4.1.2.5).
+        """Whether *now* is in the certificate's lifetime (RFC 5280 §4.1.2.5).
 
         :param now: Seconds since the epoch.
-        :param skew: How far the maker's clock may have been ahead, in seconds; the end is never stretched.
+        :param skew: How far the maker's clock may have been ahead, in seconds. It extends the start, never the end.
         """
         return self.not_before - skew <= now <= self.not_after
 
 
 def load_certificate(text: str | bytes) -> Certificate:
-    """Read a certificate: PEM (of several the first), base64 DER as .NET shows it, or DER.
+    """Read a certificate: PEM (the first, if there are several), base64 DER as .NET shows it, or DER.
 
-    :raises JoseProblem: None of these, too long, or its public key is not one of ours.
+    :raises JoseProblem: It is none of these, is too long, or its public key is of a type that is not supported.
     """
     data = tidy(text.encode("utf-8", "replace") if isinstance(text, str) else text)
     if len(data) > MAX_CERTIFICATE_BYTES:
-        raise JoseProblem(f"the certificate is longer than {MAX_CERTIFICATE_BYTES} bytes")
+        raise JoseProblem(f"the certificate is longer than {MAX_CERTIFICATE_BYTES} bytes", cause="certificate_too_long")
     labels = find_pem_labels(data)
     if labels and "CERTIFICATE" not in labels:
-        raise JoseProblem(f"not a certificate, but PEM of a {labels[0][:40]}")
+        raise JoseProblem(f"not a certificate, but PEM of a {labels[0][:40]}", cause="certificate_other_pem")
     if is_pkcs12(data):
         raise JoseProblem(
-            "not a certificate, but a PKCS #12 file (PFX): export the certificate from it, without the key"
+            "not a certificate, but a PKCS #12 file (PFX): export the certificate from it, without the key",
+            cause="certificate_pfx",
         )
     try:
         if b"-----BEGIN" in data:
             return _wrap(x509.load_pem_x509_certificate(data))
-        if not data.startswith(b"\x30"):  # DER opens with a SEQUENCE; base64 of that opens with "M"
+        if not data.startswith(b"\x30"):  # DER starts with a SEQUENCE; its base64 starts with "M"
             data = binascii.a2b_base64(b"".join(data.split()), strict_mode=True)
         return _wrap(x509.load_der_x509_certificate(data))
     except JoseProblem:
         raise
     except (ValueError, TypeError, OverflowError, x509.InvalidVersion, UnsupportedAlgorithm, Warning) as error:
-        # Warning: a malformed serial number, where the application turns warnings into errors.
-        raise JoseProblem(f"not a certificate in PEM, base64 or DER: {type(error).__name__}") from None
+        # Warning: a malformed serial number causes one, which is raised if the application turns warnings into errors.
+        raise JoseProblem(
+            f"not a certificate in PEM, base64 or DER: {type(error).__name__}", cause="certificate_malformed"
+        ) from None
 
 
 def certificate_of_jwk(jwk: Mapping[str, Any]) -> Certificate | None:
-    """The first ``x5c`` certificate of a public JWK, which must hold the very key of the JWK (RFC 7517 §4.7).
+    """The first ``x5c`` certificate of a public JWK, which must contain the key of the JWK (RFC 7517 §4.7).
 
-    ``x5t`` and ``x5t#S256`` are labels: the key is proven by the certificate that holds it, and a label that does not
-    fit, which some directories publish, is not used.
+    ``x5t`` and ``x5t#S256`` are only labels. Some directories publish wrong ones: these are ignored, because the key in
+    the certificate is compared anyway.
 
     :return: ``None`` for a JWK without ``x5c``.
-    :raises JoseProblem: ``x5c`` is malformed, or holds another key.
+    :raises JoseProblem: ``x5c`` is malformed, or contains another key.
     """
     if "x5c" not in jwk:
         return None
     chain = jwk["x5c"]
     if not isinstance(chain, list) or not chain or not all(isinstance(entry, str) for entry in chain):
-        raise JoseProblem("x5c is not a list of base64 certificates")
-    if "-" in chain[0]:  # neither PEM nor base64url may stand here
-        raise JoseProblem("x5c does not hold base64 DER")
+        raise JoseProblem("x5c is not a list of base64 certificates", cause="x5c_malformed")
+    if "-" in chain[0]:  # neither PEM nor base64url is allowed here
+        raise JoseProblem("x5c does not hold base64 DER", cause="x5c_not_base64")
     certificate = load_certificate(chain[0])
     if jose.import_public_jwk(jwk).thumbprint != certificate.public_key.thumbprint:
-        raise JoseProblem("the first x5c certificate holds another key than the JWK")
+        raise JoseProblem("the first x5c certificate holds another key than the JWK", cause="x5c_key_mismatch")
     for name, thumbprint in (("x5t", certificate.x5t), ("x5t#S256", certificate.x5t_s256)):
         if jwk.get(name, thumbprint) != thumbprint:
             log.info("the %s of key %s is not used: not the thumbprint of its certificate", name, certificate.sha1_hex)
@@ -132,10 +136,10 @@ def certificate_of_jwk(jwk: Mapping[str, Any]) -> Certificate | None:
 def jwk_of(certificate: Certificate, *, kid: str | None = None) -> dict[str, Any]:
     """The public JWK to register for a certificate.
 
-    No ``alg``: an RSA certificate does not say with which one its key will sign.
+    It has no ``alg``: an RSA certificate does not say which algorithm its key will sign with.
 
-    :param kid: The key's name. Default: the SHA-1 thumbprint in upper-case hex, because .NET's
-        ``X509SigningCredentials`` sends exactly that. The certificate's thumbprints go on naming it in any case.
+    :param kid: The key's name. Default: the SHA-1 thumbprint in upper-case hex, which .NET's
+        ``X509SigningCredentials`` sends. The certificate's thumbprints also identify the key.
     """
     return {
         **certificate.public_key.jwk,
@@ -153,7 +157,7 @@ def build_self_signed(key: PrivateKey, *, common_name: str, days: int, now: int)
     :param common_name: Subject and issuer, 1 to 64 characters (RFC 5280 appendix A).
     :param days: Its lifetime from *now*, in days.
     :param now: Seconds since the epoch.
-    :raises JoseProblem: The name or the lifetime cannot be written into a certificate.
+    :raises JoseProblem: A certificate cannot have this name or this lifetime.
     """
     try:
         name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, common_name)])
@@ -201,6 +205,6 @@ def _names_of(digest: bytes) -> frozenset[str]:
 
 
 def _canonical_name(name: str) -> str:
-    """A thumbprint without padding, or in upper-case hex without colons."""
+    """*name* in one spelling: hex in upper case and without colons, anything else without padding."""
     digits = name.replace(":", "").upper()
     return digits if _HEX.fullmatch(digits) else name.rstrip("=")

@@ -13,9 +13,9 @@ MIN_SECRET_CHARACTERS = 32
 
 
 class Secrets:
-    """The application's secrets, newest first; each purpose gets keys of its own.
+    """The application's secrets, newest first; each purpose gets its own keys.
 
-    :param values: Secrets of at least 32 characters. Empty when they are missing: using them then raises.
+    :param values: Secrets of at least 32 characters. Empty if there are none: then :meth:`derive` raises.
     """
 
     def __init__(self, values: tuple[str, ...]) -> None:
@@ -41,16 +41,17 @@ MISSING = (
 
 
 def read_secrets(settings: SharedSettings, config: Mapping[str, Any]) -> Secrets:
-    """Take ``OAUTH2_SECRETS``, or else Flask's ``SECRET_KEY`` and ``SECRET_KEY_FALLBACKS``.
+    """Read ``OAUTH2_SECRETS``, or else Flask's ``SECRET_KEY`` and ``SECRET_KEY_FALLBACKS``.
 
-    A short fallback is passed over: it may sign old sessions of the application, but never made a key of ours.
+    A fallback that is too short is ignored: the application may need it for old sessions, but no key was ever derived
+    from it.
 
-    :raises ConfigurationError: None is set, or one is too short.
+    :raises ConfigurationError: No secret is set, or one is too short.
     """
     secrets = settings.SECRETS
     if not secrets:
         fallbacks = config.get("SECRET_KEY_FALLBACKS") or ()
-        if isinstance(fallbacks, (str, bytes)):  # a list of one, as the environment gives it
+        if isinstance(fallbacks, (str, bytes)):  # one fallback, set in the environment as a string
             fallbacks = (fallbacks,)
         usable = (text for text in map(_text, fallbacks) if len(text) >= MIN_SECRET_CHARACTERS)
         secrets = (_text(config.get("SECRET_KEY")), *usable)
@@ -60,7 +61,7 @@ def read_secrets(settings: SharedSettings, config: Mapping[str, Any]) -> Secrets
 
 
 def _text(secret: object) -> str:
-    """A secret as text; what is none is empty, and so too short."""
+    """A secret as a string; empty, and so too short, for a value of another type."""
     if isinstance(secret, bytes):
         return secret.decode("latin-1")
     return secret if isinstance(secret, str) else ""

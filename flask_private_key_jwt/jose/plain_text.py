@@ -1,4 +1,4 @@
-"""Text as tools and environment variables hand it over, and paths that can be shown."""
+"""Clean up text from tools and environment variables, and show paths in messages only if they cannot be secrets."""
 
 import codecs
 import os
@@ -14,27 +14,27 @@ _LONGEST_SURE_PATH = 100
 
 
 def is_utf16(data: bytes) -> bool:
-    """Whether *data* opens with the byte order mark of UTF-16."""
+    """Whether *data* starts with the byte order mark of UTF-16."""
     return data.startswith(_UTF16_MARKS)
 
 
 def tidy(data: bytes) -> bytes:
-    r"""The content of a text file as UTF-8 without a byte order mark; anything else as it is.
+    r"""Convert text to UTF-8 without a byte order mark; return other data unchanged.
 
-    PowerShell writes UTF-16, other Windows tools open a file with a byte order mark. In PEM, ``\n`` that is written
-    out, as some environment files have it, becomes the line break it stands for.
+    PowerShell writes UTF-16, and other Windows tools write a byte order mark. In PEM, the two characters ``\n``, as in
+    some environment files, become a line break.
     """
     if is_utf16(data):
         try:
             data = data.decode("utf-16").encode()
-        except UnicodeError:  # it only looked so
+        except UnicodeError:  # it is not UTF-16 after all
             return data
     data = data.removeprefix(codecs.BOM_UTF8)
     return data.replace(b"\\r", b"").replace(b"\\n", b"\n") if _PEM in data else data
 
 
 def show_path(path: str | os.PathLike[str]) -> str:
-    """*path*, quoted, when it looks like a path: what was meant as the text of a key must not end in a log."""
+    """*path*, quoted, if it looks like a path. Otherwise it may be a key, which must not appear in a log."""
     text = os.fspath(path)
     return repr(text) if _looks_like_path(text) else "(not shown: it may be a secret)"
 
@@ -45,6 +45,7 @@ def _looks_like_path(text: str) -> bool:
     parent = os.path.dirname(text)
     if text in (".", "..") or (parent not in ("", "/") and os.path.isdir(parent)):
         return True
-    # Base64 may hold slashes, but no dots. A key has capital letters, and is long once somebody has lowered them.
+    # Base64 may contain slashes, but no dots, and a key has capital letters. If somebody has converted a key to lower
+    # case, it is still longer than _LONGEST_SURE_PATH.
     is_short = len(text) <= _LONGEST_SURE_PATH
     return bool(_EXTENSION.search(text)) or (is_short and "/" in text and bool(_LOWER_CASE_PATH.match(text)))

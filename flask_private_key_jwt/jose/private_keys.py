@@ -1,4 +1,4 @@
-"""Read a private key from whatever it is kept in, or say what was given instead (RFC 7468, RFC 5958, RFC 7292)."""
+"""Read a private key from the usual formats, or say what was given instead (RFC 7468, RFC 5958, RFC 7292)."""
 
 import binascii
 import re
@@ -31,17 +31,17 @@ _LABEL = re.compile(rb"-----BEGIN ([A-Z0-9 ]+)-----")
 _BASE64 = re.compile(rb"[A-Za-z0-9+/_-]+={0,2}")
 _URLSAFE = bytes.maketrans(b"-_", b"+/")
 _KEY_STARTS = (b"\x30", b"-----BEGIN", b"{")
-"""How DER (a SEQUENCE), PEM and a JWK begin."""
+"""The first bytes of DER (a SEQUENCE), PEM and a JWK."""
 _SSH_PUBLIC = (b"ssh-rsa ", b"ssh-ed25519 ", b"ecdsa-sha2-", b"sk-")
-# A SEQUENCE that begins with the INTEGER 3 (RFC 7292 §4); PKCS #8 has 0 or 1 there.
+# A SEQUENCE that starts with the INTEGER 3 (RFC 7292 §4); in PKCS #8 the INTEGER is 0 or 1.
 _PKCS12 = re.compile(rb"\x30(?:[\x00-\x80]|\x81.|\x82..|\x83...)\x02\x01\x03", re.DOTALL)
 
 
 def load_native_key(data: bytes, password: str | None) -> object:
-    """The private key in *data*, as ``cryptography`` has it.
+    """The private key in *data*, as an object of ``cryptography``.
 
     :param data: PEM, OpenSSH, PKCS #8 or SEC 1 in DER, or PKCS #12.
-    :raises JoseProblem: It is something else, or the password is wrong; the message quotes nothing of it.
+    :raises JoseProblem: It is something else, or the password is wrong; the message quotes nothing of *data*.
     """
     data = tidy(data)
     secret = password.encode() if password else None
@@ -59,10 +59,10 @@ def load_native_key(data: bytes, password: str | None) -> object:
 
 
 def decode_base64_key(data: bytes) -> bytes | None:
-    """The DER, PEM or JWK that *data* is the base64 of; ``None``: it is not.
+    """The decoded *data*, if it is base64 of DER, PEM or a JWK; else ``None``.
 
-    DER in base64 is a PEM without its first and last line; a whole file in base64 is how a key is put into one line
-    of an environment variable.
+    Base64 of DER is a PEM without its first and last line. Base64 of a whole file is used to put a key into an
+    environment variable as one line.
     """
     text = b"".join(data.split())
     if not _BASE64.fullmatch(text):
@@ -80,7 +80,7 @@ def is_pkcs12(data: bytes) -> bool:
 
 
 def find_pem_labels(data: bytes) -> list[str]:
-    """What the PEM blocks in *data* are, e.g. ``PRIVATE KEY``; empty: it is no PEM."""
+    """The labels of the PEM blocks in *data*, e.g. ``PRIVATE KEY``; empty if it is not PEM."""
     return [label.decode() for label in _LABEL.findall(data)]
 
 

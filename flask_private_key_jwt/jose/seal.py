@@ -1,4 +1,4 @@
-"""Small values sealed for a browser to carry: nobody else can read or change them, and they expire."""
+"""Small encrypted values that a browser keeps for the server: nobody else can read or change them, and they expire."""
 
 import base64
 import json
@@ -11,11 +11,11 @@ from .derived import Secrets
 
 
 class Seal:
-    """Seals JSON values and opens them again; nothing is stored, so any worker will do.
+    """Seals JSON values and opens them again; nothing is stored, so any worker can open them.
 
     :param secrets: The application's secrets.
-    :param purpose: What the values are for: one purpose cannot open the seal of another.
-    :param lifetime: How long a seal counts, in seconds.
+    :param purpose: What the values are for: a value that was sealed for another purpose cannot be opened.
+    :param lifetime: How long a sealed value is valid, in seconds.
     """
 
     def __init__(self, secrets: Secrets, *, purpose: str, lifetime: int) -> None:
@@ -32,12 +32,12 @@ class Seal:
         return self._cipher().encrypt_at_time(text.encode(), clock.now()).decode()
 
     def find(self, sealed: str) -> Any:
-        """What was sealed; ``None``: it was too long ago, or not by us.
+        """The value that was sealed; ``None`` if it has expired or was not sealed here.
 
         :raises ConfigurationError: The application has no secret.
         """
         try:
-            # Fernet counts the last second in; what lives for a minute is over after it.
+            # Fernet still accepts a value that is exactly ttl seconds old; here it has expired by then.
             return json.loads(self._cipher().decrypt_at_time(sealed.encode(), self._lifetime - 1, clock.now()))
         except InvalidToken:
             return None

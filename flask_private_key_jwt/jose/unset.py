@@ -1,8 +1,8 @@
-"""Members that say nothing: null or empty is absent, where JSON describes a key, a client or a server.
+"""Unset members: in JSON that describes a key, a client or a server, null or empty means absent.
 
-Many programs write every member they know, set or not: .NET's a JWK with ``"key_ops": []`` and ``"d": null``, others a
-registration with ``"logo_uri": ""``. RFC 8414 §3.2 has such members left out of metadata. Assertions, proofs, request
-objects and access tokens are never read through this: there a missing member can mean less protection.
+Many programs write every member they know, set or not: .NET writes a JWK with ``"key_ops": []`` and ``"d": null``,
+others a registration with ``"logo_uri": ""``. RFC 8414 §3.2 says to omit such members. Assertions, proofs, request
+objects and access tokens are never read in this way, because there a missing member can mean less protection.
 """
 
 from collections.abc import Collection, Mapping
@@ -17,7 +17,7 @@ def is_unset(value: object) -> bool:
 def without_unset(members: Mapping[str, Any], *, keep: Collection[str] = ()) -> dict[str, Any]:
     """*members* without those that are null or empty.
 
-    :param keep: Members whose emptiness means something; of them, null alone is absent.
+    :param keep: Members that may be empty on purpose; they are left out only if they are null.
     """
     return {
         name: value for name, value in members.items() if not is_unset(value) or (name in keep and value is not None)

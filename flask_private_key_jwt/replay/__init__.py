@@ -1,11 +1,14 @@
-"""What may be used once. A store of your own imports from here what it has to meet; the table names the stores there
-are."""
+"""Remember what may be used only once. ``base.py`` has the contract of a replay store; the table lists the stores.
+
+The names in ``__all__`` are public: an application's own replay store needs them.
+"""
 
 from collections.abc import Mapping
 
 from .base import Mark, Replayed, ReplayStore, build_digests
+from .contract import check_replay_store
 
-__all__ = ["Mark", "ReplayStore", "Replayed", "build_digests"]
+__all__ = ["Mark", "ReplayStore", "Replayed", "build_digests", "check_replay_store"]
 
 _REDIS = "flask_private_key_jwt.replay.redis:RedisReplayStore"
 

@@ -1,4 +1,4 @@
-"""What a replay store is: it remembers marks, all or none, in one atomic step."""
+"""The contract of a replay store: it remembers marks, all or none, in one atomic step."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,54 +16,69 @@ PROOF = "dpop_proof"
 KEY_POSSESSION = "key_possession"
 
 
+CAUSES = {
+    ASSERTION: "assertion_replayed",
+    PROOF: "proof_replayed",
+    KEY_POSSESSION: "key_possession_replayed",
+}
+"""What was used before -> the code of the private reason."""
+
+
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """Something that may be used once: the ``jti`` of an assertion, a DPoP proof or a proof of key possession."""
+    """The record that a ``jti`` was used: that of an assertion, a DPoP proof or a proof of key possession."""
 
     purpose: str
-    """:data:`ASSERTION`, :data:`PROOF` or :data:`KEY_POSSESSION`; marks of different purposes never collide."""
+    """``client_assertion``, ``dpop_proof`` or ``key_possession``; marks of different purposes never collide."""
     server: str
-    """Where it was used: an authorization server's issuer, or :func:`name_api`. Several servers may share a store."""
+    """The server where it is used: an authorization server's issuer, or an API's issuer and identifier. Several servers
+    may share a store."""
     owner: str
-    """Who made the ``jti``: the client_id, or the thumbprint of the key that signed."""
+    """The maker of the ``jti``: the client_id, or the thumbprint of the key that signed."""
     jti: str
+    """The value that may be used only once."""
     until: int
     """When the mark may be forgotten, in seconds since the epoch."""
     used_from: int
-    """The earliest second in which it can have been used: a store that may have forgotten what was used until then
-    refuses it."""
+    """The earliest second in which the ``jti`` can have been used. A store that may have lost marks from that second or
+    later refuses the mark."""
 
     def digest(self) -> bytes:
-        """32 bytes that stand for the mark; the ``jti`` itself is never stored."""
+        """32 bytes that identify the mark; the ``jti`` itself is never stored."""
         # \x00 keeps owner "a" + jti "bc" apart from owner "ab" + jti "c"; neither a URL nor a client_id holds a NUL.
         text = f"{self.purpose}\x00{self.server}\x00{self.owner}\x00{self.jti}"
         return sha256(text.encode("utf-8", "surrogatepass")).digest()
 
 
 def name_api(*, issuer: str, resource: str) -> str:
-    """What stands for an API in :attr:`Mark.server`: the same for all its instances, and for no other server.
+    """The name of an API in :attr:`Mark.server`: the same for all its instances, and different from other servers.
 
-    :param issuer: Whose tokens it takes.
+    :param issuer: The issuer of the tokens that it accepts.
     :param resource: Its own identifier.
     """
-    return f"{issuer} {resource}"  # neither holds a space
+    return f"{issuer} {resource}"  # neither contains a space
 
 
 class Replayed(Exception):
-    """A mark was there already; nothing was recorded.
+    """The store had one of the marks already; nothing was recorded.
 
-    :param mark: The first of the given marks that was there.
+    :param mark: The first of the given marks that the store had.
     """
 
     def __init__(self, mark: Mark) -> None:
         super().__init__(f"jti of the {mark.purpose} was used before")
         self.mark = mark
 
+    @property
+    def cause(self) -> str:
+        """The code of the reason, for a refusal."""
+        return CAUSES[self.mark.purpose]
+
 
 def build_digests(marks: Sequence[Mark]) -> list[bytes]:
     """The digests of *marks*, in the same order.
 
-    :raises Replayed: One mark is given twice; a store that looks first and writes then would miss that.
+    :raises Replayed: A mark is given twice. A store that reads first and writes afterwards would miss that.
     """
     digests: list[bytes] = []
     for mark in marks:
@@ -80,16 +95,16 @@ class ReplayStore(Protocol):
     def remember(self, marks: Sequence[Mark]) -> None:
         """Record all *marks* or none, in one atomic step.
 
-        A mark whose ``until`` has passed (``until < now``) counts as forgotten. No marks is a no-op.
+        A mark whose ``until`` has passed (``until < now``) counts as forgotten. Without marks, do nothing.
 
-        :raises Replayed: One was there, or is given twice.
+        :raises Replayed: The store has one of the marks already, or one is given twice.
         :raises StoreUnavailable: The store did not answer; nothing may be issued.
         """
 
     def purge(self, *, batch: int = BATCH_ROWS, rest: Rest = no_rest) -> int:
-        """Delete marks that ended long ago, and return how many; safe at any time.
+        """Delete marks that expired long ago, and return how many; safe at any time.
 
-        :param batch: Most rows that one transaction looks at.
-        :param rest: Called between two transactions with how long the last one took, in seconds.
+        :param batch: Most rows that one transaction reads.
+        :param rest: Called between two transactions, with the duration of the last one in seconds.
         :raises StoreUnavailable: The store did not answer.
         """

@@ -11,7 +11,7 @@ _THREADS = 8
 
 
 def check_replay_store(store: ReplayStore) -> None:
-    """Use *store* in every way that this package does. It may be in use; some fifty marks of five minutes stay in it.
+    """Use *store* in every way that this package does. It may be in use; some forty marks of five minutes stay in it.
 
     :raises AssertionError: A promise is broken; the message says which.
     """

@@ -13,9 +13,10 @@ MAX_MARKS = 1_000_000
 
 
 class MemoryReplayStore:
-    """Remembers marks in this process only: a second worker, or a restart, knows nothing of them.
+    """Remembers marks in this process only: a second worker does not know them, and a restart forgets them.
 
-    :param max_marks: Most unexpired marks to hold, some 250 bytes each; a full store refuses rather than forgets.
+    :param max_marks: Most unexpired marks to keep, about 250 bytes each. A full store refuses requests; it never
+        forgets a mark.
     """
 
     def __init__(self, *, max_marks: int = MAX_MARKS) -> None:
@@ -33,13 +34,13 @@ class MemoryReplayStore:
                 if digest in self._remembered:
                     raise Replayed(mark)
             if len(self._remembered) + len(marks) > self._max_marks:
-                raise StoreUnavailable(f"memory: {self._max_marks} marks are held already")
+                raise StoreUnavailable(f"memory: {self._max_marks} marks are held already", cause="memory_full")
             for mark, digest in zip(marks, digests, strict=True):
                 self._remembered.add(digest)
                 heapq.heappush(self._by_expiry, (mark.until, digest))
 
     def purge(self, *, batch: int = BATCH_ROWS, rest: Rest = no_rest) -> int:
-        """See :meth:`.base.ReplayStore.purge`; every :meth:`remember` does the same as it goes."""
+        """See :meth:`.base.ReplayStore.purge`; every :meth:`remember` does the same."""
         with self._lock:
             return self._forget_expired()
 

@@ -1,10 +1,10 @@
 """The replay store in Redis, for processes on several machines.
 
-One Redis, no Cluster: a step concerns several keys, and each has a place of its own. It must not evict
-(``maxmemory-policy noeviction``): an evicted mark is a ``jti`` that works twice.
+One Redis, not a Cluster: one step uses several keys, which a Cluster may keep on different nodes. Redis must not evict
+keys (``maxmemory-policy noeviction``), because a ``jti`` whose mark was evicted could be used twice.
 
-What Redis forgets by itself is noticed: see :data:`_REMEMBER`. Nothing is forgotten with ``appendonly yes`` and
-``appendfsync always``; any other Redis loses by a restart what it had not written yet, or everything.
+This store notices when Redis may have lost marks: see :data:`_REMEMBER`. With ``appendonly yes`` and
+``appendfsync always`` Redis loses nothing; otherwise a restart loses what was not written yet, or everything.
 """
 
 import logging
@@ -26,18 +26,18 @@ TIMEOUT_SECONDS = 1
 _STATE = b"flask_private_key_jwt:replay"
 _PREFIX = _STATE + b":"
 _KEEP_SECONDS = 60
-"""How long Redis holds a mark after its end. The time until then goes by the clock of whoever used it, which may be
-ahead: Redis must not forget what counts still by the clocks of the others."""
+"""How long Redis keeps a mark after it expired. The expiry is computed with the clock of one process, which may be
+ahead; by the clocks of the other processes the mark may still be needed."""
 _FORGOTTEN, _UNSETTLED = -1, -2
 
-# A script runs alone: nobody writes between the look and the write. Expiry goes by the caller's clock, as in
-# every store; Redis's own expiry only clears away.
+# Redis runs one script at a time: nobody writes between the read and the write. Expiry goes by the caller's clock, as
+# in every store; Redis's own expiry only frees memory.
 #
-# The state says which Redis process the marks are in, and up to when it may have forgotten some. In another process
-# than before (restarted, or a replica that took over) or without the state that somebody has seen (emptied), that is
-# now; in a Redis that nobody has seen, when it started. Marks that can have been used until then are refused for good;
-# what is made after that is not affected. Whoever has seen another epoch than the present one knows that Redis was
-# emptied, even if somebody who did not know came first.
+# The state key records which Redis process has the marks ("server"), and until which second it may have lost some
+# ("since"). If the process changed (a restart, or a replica took over), or if the state is missing although a caller
+# has seen one (Redis was emptied), "since" is now. In a Redis that no caller has seen before, it is when Redis started.
+# A mark that can have been used until then is always refused; later ones are not affected. A caller that has seen
+# another "epoch" than the current one knows that Redis was emptied, even if a caller without that knowledge came first.
 _REMEMBER = """
 local now, seen, durable, fresh, keep = tonumber(ARGV[1]), ARGV[2], ARGV[3], ARGV[4], tonumber(ARGV[5])
 local info = redis.pcall('INFO', 'server')
@@ -73,7 +73,7 @@ end
 return {0, epoch, since}
 """
 _SHA = sha1(_REMEMBER.encode(), usedforsecurity=False).hexdigest()
-"""By which Redis calls the script once it has it."""
+"""The name under which Redis caches the script."""
 
 
 class RedisReplayStore:
@@ -96,7 +96,7 @@ class RedisReplayStore:
         from .redis_connections import RedisConnections
 
         try:
-            # No retry: a script whose answer was lost would find its own marks.
+            # No retry: if only the answer was lost, the repeated script would find its own marks.
             pool = redis.ConnectionPool.from_url(
                 url,
                 socket_timeout=TIMEOUT_SECONDS,
@@ -124,9 +124,12 @@ class RedisReplayStore:
             if found == _UNSETTLED:
                 found, since = self._run(keys, times, durable="1" if self._find_durable() else "0")
         except self._refused as error:
-            raise StoreUnavailable(f"redis: {type(error).__name__}") from None
+            raise StoreUnavailable(f"redis: {type(error).__name__}", cause="redis_unavailable") from None
         if found == _FORGOTTEN:
-            raise StoreUnavailable(f"redis: it may have forgotten what was used up to {since}, and this may be of then")
+            raise StoreUnavailable(
+                f"redis: it may have forgotten what was used up to {since}, and this may be of then",
+                cause="redis_restarted",
+            )
         if found:
             raise Replayed(marks[found - 1])
 
@@ -142,14 +145,15 @@ class RedisReplayStore:
         arguments = [clock.now(), self._seen, durable, secrets.token_hex(8), _KEEP_SECONDS, *times]
         try:
             answer = self._connections.ask("EVALSHA", _SHA, len(keys), *keys, *arguments)
-        except self._has_no_script:  # nothing was done
+        except self._has_no_script:  # Redis did nothing yet
             answer = self._connections.ask("EVAL", _REMEMBER, len(keys), *keys, *arguments)
         found, epoch, since = answer
         self._seen = epoch or self._seen
         return found, since
 
     def _find_durable(self) -> bool:
-        """Whether everything that this Redis confirms outlives it; of what it has from another server nobody knows."""
+        """Whether marks survive a restart of this Redis. False if it took over from another server, whose marks it may
+        not have."""
         settled = (
             b"aof_enabled:1" in self._find("INFO", "persistence")
             and self._find("CONFIG", "GET", "appendfsync")[1:] == [b"always"]
@@ -162,5 +166,5 @@ class RedisReplayStore:
     def _find(self, *command: str) -> Any:
         try:
             return self._connections.ask(*command)
-        except self._refused:  # a managed Redis keeps it to itself
+        except self._refused:  # a managed Redis may not allow the command
             return b""

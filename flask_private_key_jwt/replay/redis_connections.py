@@ -1,4 +1,4 @@
-"""Connections to a Redis whose every wait has an end: for a connection, for an answer, for a name to be resolved."""
+"""Connections to Redis with a limit for every wait: for the name lookup, for a connection, for an answer."""
 
 import os
 from typing import Any
@@ -14,10 +14,10 @@ from ..errors import StoreUnavailable
 class RedisConnections:
     """Lends connections to one Redis, each to one thread at a time; safe for forks.
 
-    redis-py's own client bounds each wait for the network alone: a name with two addresses takes twice as long, and a
-    resolver that hangs takes as long as it likes.
+    redis-py's own client limits only each single wait for the network: a name with two addresses takes twice as long,
+    and the name lookup has no limit.
 
-    :param pool: Knows how to connect; its own connections are not used.
+    :param pool: Provides the connection class and its arguments; its own connections are not used.
     :param timeout: Longest wait for a connection, and for an answer, in seconds.
     """
 
@@ -30,20 +30,20 @@ class RedisConnections:
         self._breaker = Breaker(self._probe, store="redis")
 
     def ask(self, *command: Any) -> Any:
-        """Send one command and return the answer; never sent twice, since its answer may have been lost.
+        """Send one command and return the answer. It is never sent twice, because only its answer may have been lost.
 
         :raises redis.ResponseError: Redis refuses the command.
-        :raises StoreUnavailable: It does not answer in time, or not at all.
+        :raises StoreUnavailable: Redis does not answer in time, or not at all.
         """
         self._breaker.check()
         seconds = min(self._timeout, seconds_left(self._timeout))
         connection = self._take()
         if connection is None:
             connection = self._open(seconds)
-            seconds = min(self._timeout, seconds_left(self._timeout))  # connecting has used some
+            seconds = min(self._timeout, seconds_left(self._timeout))  # connecting took some of the budget
         try:
             answer = self._send(connection, command, seconds)
-        except redis.exceptions.ReadOnlyError:  # a replica by now: the name may lead to the new master
+        except redis.exceptions.ReadOnlyError:  # it is a replica now: a new connection may reach the new master
             connection.disconnect()
             self._drop_idle()
             raise
@@ -52,11 +52,11 @@ class RedisConnections:
             raise
         except redis.RedisError as error:
             connection.disconnect()
-            self._drop_idle()  # they are lost as well, and each would cost a 503
+            self._drop_idle()  # they are lost as well, and each would cause a 503
             if isinstance(error, redis.TimeoutError):
                 self._breaker.trip()
-            raise StoreUnavailable(f"redis: {type(error).__name__}") from None
-        except BaseException:  # stopped in mid-conversation: nobody may read the rest of the answer
+            raise StoreUnavailable(f"redis: {type(error).__name__}", cause="redis_unavailable") from None
+        except BaseException:  # interrupted between question and answer: nobody may read the rest of the answer
             connection.disconnect()
             raise
         self._idle.append(connection)
@@ -71,7 +71,7 @@ class RedisConnections:
         if seconds == self._timeout:
             connection.send_command(*command)
             return connection.read_response()
-        connection._sock.settimeout(seconds)  # redis-py has no public way to wait less for one command
+        connection._sock.settimeout(seconds)  # redis-py has no public way to set a shorter limit for one command
         try:
             connection.send_command(*command)
             return connection.read_response()
@@ -80,16 +80,16 @@ class RedisConnections:
                 connection._sock.settimeout(self._timeout)
 
     def _take(self) -> Any:
-        """A connection that is open still, if there is one."""
+        """An idle connection that is still open, if there is one."""
         if self._process != os.getpid():  # parent and child would read each other's answers
             self._idle, self._process = [], os.getpid()
         while True:
             try:
-                connection = self._idle.pop()  # one step, so that two threads never get the same
+                connection = self._idle.pop()  # atomic, so that two threads never get the same connection
             except IndexError:
                 return None
             try:
-                if not connection.can_read():  # something to read before anything was asked: the end
+                if not connection.can_read():  # readable before a command was sent: Redis has closed it
                     return connection
             except (redis.RedisError, OSError):
                 pass
@@ -106,10 +106,10 @@ class RedisConnections:
         except Exception as error:
             if isinstance(error, redis.TimeoutError):
                 self._breaker.trip()
-            raise StoreUnavailable(f"redis: {type(error).__name__}") from None
+            raise StoreUnavailable(f"redis: {type(error).__name__}", cause="redis_unavailable") from None
         if connection is None:
             self._breaker.trip()
-            raise StoreUnavailable("redis: TimeoutError")
+            raise StoreUnavailable("redis: TimeoutError", cause="redis_timeout")
         return connection
 
     def _probe(self) -> bool:

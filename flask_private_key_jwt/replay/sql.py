@@ -32,19 +32,19 @@ _ATTEMPTS = 3
 class SQLAlchemyReplayStore:
     """Remembers marks in one table, for all processes that share the database.
 
-    :param database: Where it remembers them.
-    :param table: The application's own table of marks; when absent, the store makes a table of its own.
+    :param database: The database that stores them.
+    :param table: The application's own table of marks. Without it, the store makes a table.
     """
 
     def __init__(self, database: Database, table: Table | None = None) -> None:
         self._database = database
         self._table = build_replay_table(MetaData()) if table is None else table
-        self._table_exists = table is not None  # the application's own is made by its migrations
+        self._table_exists = table is not None  # the application's table is made by its migrations
         self._inserts: dict[int, Insert] = {}
 
     @classmethod
     def from_url(cls, url: str) -> Self:
-        """A store with a database of its own; its table is made at first use, when it is missing.
+        """A store in a separate database; its table is made at first use, if it is missing.
 
         :raises ConfigurationError: The URL does not name a database that processes and threads can share.
         """
@@ -57,7 +57,7 @@ class SQLAlchemyReplayStore:
             return
         self._ensure_table()
         digests = build_digests(marks)
-        # Sorted: two requests with the same marks wait for each other instead of locking each other out.
+        # Sorted: two requests with the same marks wait for each other and do not end in a deadlock.
         rows: list[tuple[bytes, int]] = sorted(
             (digest, mark.until) for digest, mark in zip(digests, marks, strict=True)
         )
@@ -70,7 +70,9 @@ class SQLAlchemyReplayStore:
             if self._database.insert_directly(statement, values):
                 return
             self._make_room(marks, digests)
-        raise StoreUnavailable("database: the replay table refuses a row that is not there")
+        raise StoreUnavailable(
+            "database: the replay table refuses a row that is not there", cause="database_constraint"
+        )
 
     def purge(self, *, batch: int = BATCH_ROWS, rest: Rest = no_rest) -> int:
         """See :meth:`.base.ReplayStore.purge`."""
@@ -99,9 +101,9 @@ class SQLAlchemyReplayStore:
         return self._inserts[count]
 
     def _make_room(self, marks: Sequence[Mark], digests: Sequence[bytes]) -> None:
-        """After a refused INSERT: name the mark that is there, or delete what has expired.
+        """After a refused INSERT: find the mark that exists already, or delete those of *marks* that have expired.
 
-        :raises Replayed: One of *marks* is there and has not expired.
+        :raises Replayed: One of *marks* exists and has not expired.
         """
         now, table = clock.now(), self._table
         ours = or_(*(table.c.digest == digest for digest in digests))
@@ -114,7 +116,7 @@ class SQLAlchemyReplayStore:
             connection.execute(delete(table).where(ours, table.c.expires_at < now))
 
     def _ensure_table(self) -> None:
-        """Make the table of a database of our own; of several processes that try at once, one may."""
+        """Make the table in a separate database. If several processes try at once, one succeeds."""
         if self._table_exists:
             return
         try:

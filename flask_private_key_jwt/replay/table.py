@@ -1,4 +1,4 @@
-"""The table of used marks: part of the application's metadata, or of a replay database's own."""
+"""The table of used marks, in the application's metadata or in that of a separate replay database."""
 
 from typing import TYPE_CHECKING
 
@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 
 
 def build_replay_table(metadata: MetaData, name: str = "oauth2_replay") -> Table:
-    """Add the table of used marks to *metadata*: the application's, or a replay database's own.
+    """Add the table of used marks to *metadata*: the application's, or that of a separate replay database.
 
-    One B-tree: a second index, or SQLite's hidden rowid, would double the cost of every request's write.
+    The table has only one B-tree: a second index, or SQLite's hidden rowid, would double the cost of every write.
     """
     return Table(
         name,

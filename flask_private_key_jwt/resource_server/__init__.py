@@ -1,25 +1,27 @@
 """The API's side: :class:`ResourceProtector` and :data:`current_token` (RFC 6750, 9068 §4, 9449 §7, 9728).
 
-Reading order: ``guard.py`` is the table of contents of one request, ``protector.py`` ties it to Flask.
+The names in ``__all__`` are public. Read ``guard.py`` first: it holds the steps of one request. ``protector.py``
+connects them to Flask.
 """
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .admission import current_token as current_token
-    from .protector import ResourceProtector as ResourceProtector
+    from .admission import current_token
+    from .protector import ResourceProtector
 
 __all__ = ["ResourceProtector", "current_token"]
 
+_HOMES = {"ResourceProtector": ".protector", "current_token": ".admission"}
+"""Public name -> its module, which is imported at first use (PEP 562), so that importing one file imports no other."""
+
 
 def __getattr__(name: str) -> Any:
-    # Lazy (PEP 562): importing one file of this package does not load Flask and the rest of it.
-    if name == "ResourceProtector":
-        from .protector import ResourceProtector
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(_HOMES[name], __name__), name)
 
-        return ResourceProtector
-    if name == "current_token":
-        from .admission import current_token
 
-        return current_token
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+def __dir__() -> list[str]:
+    return __all__

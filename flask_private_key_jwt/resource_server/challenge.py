@@ -1,6 +1,7 @@
-"""``WWW-Authenticate``: how to ask again (RFC 6750 §3, RFC 9449 §7.1, RFC 9728 §5.1).
+"""``WWW-Authenticate``: how to authenticate (RFC 6750 §3, RFC 9449 §7.1, RFC 9728 §5.1).
 
-Every value comes from configuration or is a constant sentence; nothing a caller sent is repeated (RFC 9110 §5.6.4).
+Every value comes from configuration or is a constant sentence. Nothing that the caller sent is repeated, so no value
+needs an escape (RFC 9110 §5.6.4).
 """
 
 from collections.abc import Sequence
@@ -16,7 +17,7 @@ class Challenger:
     """Builds the challenges of one API.
 
     :param algs: Accepted proof algorithms.
-    :param metadata_url: Where the API's metadata is (RFC 9728 §3.1), if it has any.
+    :param metadata_url: The URL of the API's metadata (RFC 9728 §3.1), if it has any.
     """
 
     algs: Sequence[str]
@@ -27,14 +28,14 @@ class Challenger:
     ) -> list[str]:
         """The values of ``WWW-Authenticate`` for a refusal: none for a 5xx, else at least one.
 
-        :param served: The schemes the view serves, best first.
-        :param used: The scheme the request used, if it is one of ours.
+        :param served: The schemes that the view accepts, best first.
+        :param used: The scheme of the request, if it is Bearer or DPoP.
         """
         if error.status >= 500:
             return []
         if isinstance(error, MissingToken):  # no error code: the caller may not have known (RFC 6750 §3.1)
             return [self._write(scheme, {}) for scheme in served]
-        # One challenge only: clients retry on use_dpop_nonce when it stands alone.
+        # One challenge only: clients retry after use_dpop_nonce only if it is the only challenge.
         fits = used in served and not isinstance(error, BoundTokenAsBearer)
         scheme = used if used and fits else served[0]
         parameters = {"error": error.code, "error_description": error.description}

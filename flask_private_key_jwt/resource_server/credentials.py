@@ -1,4 +1,4 @@
-"""Step 1: what a request carries. The ``Authorization`` header, and the proof (RFC 6750 §2.1, RFC 9449 §7.1)."""
+"""Step 1: the credentials of a request: the ``Authorization`` header and the proof (RFC 6750 §2.1, RFC 9449 §7.1)."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -17,7 +17,7 @@ _TOKEN_IN_QUERY = re.compile(r"(?:^|&)access_token(?:[=&]|$)")
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """An access token, how it was sent, and the proof that came along. Nothing is verified yet."""
+    """An access token, its scheme, and the proof, if there is one. Nothing is verified yet."""
 
     scheme: Scheme
     token: str = field(repr=False)
@@ -26,7 +26,7 @@ class Credentials:
 
 
 def find_scheme(environ: Environ) -> Scheme | None:
-    """The scheme of the ``Authorization`` header, in any case (RFC 9110 §11.1); ``None`` for none of ours."""
+    """The scheme of the ``Authorization`` header, in any case (RFC 9110 §11.1); ``None`` if not Bearer or DPoP."""
     header: str = environ.get("HTTP_AUTHORIZATION", "")
     return _SCHEMES.get(header.strip().partition(" ")[0].lower())
 
@@ -36,29 +36,38 @@ def read_credentials(environ: Environ, *, served: Sequence[Scheme]) -> Credentia
 
     A token in the query or the body is never read (RFC 9700 §4.3.2).
 
-    :param served: The schemes the view serves. Bearer is read in any case: the token says what was meant.
-    :raises MissingToken: There is no ``Authorization`` header, or one of another scheme.
-    :raises InvalidRequest: The header is malformed, or there is more than one, or a token in the query as well.
+    :param served: The schemes that the view accepts. Bearer is always read; a later step checks whether the token may
+        be used so.
+    :raises MissingToken: There is no ``Authorization`` header, or it has another scheme.
+    :raises InvalidRequest: The header is malformed or repeated, or there is also a token in the query.
     """
     header: str | None = environ.get("HTTP_AUTHORIZATION")
     if header is None:
-        raise MissingToken("no Authorization header")
+        raise MissingToken("no Authorization header", cause="token_missing")
     _check_single(header, environ.get("QUERY_STRING", ""))
     scheme = find_scheme(environ)
     if scheme is None:
-        raise MissingToken(f"the authorization scheme {header.strip().partition(' ')[0][:40]!r} is not known")
+        raise MissingToken(
+            f"the authorization scheme {header.strip().partition(' ')[0][:40]!r} is not known",
+            cause="authorization_scheme_unknown",
+        )
     if scheme == "DPoP" and scheme not in served:
-        raise MissingToken("the DPoP scheme is not served: OAUTH2_REPLAY_STORE is not set")
+        raise MissingToken("the DPoP scheme is not served: OAUTH2_REPLAY_STORE is not set", cause="dpop_not_served")
     token = header.strip().partition(" ")[2].strip(" ")
     if not token or " " in token:
-        raise InvalidRequest("the Authorization header does not hold exactly one token")
+        raise InvalidRequest(
+            "the Authorization header does not hold exactly one token", cause="authorization_header_malformed"
+        )
     return Credentials(scheme, token, environ.get("HTTP_DPOP"))
 
 
 def _check_single(header: str, query: str) -> None:
-    # WSGI joins repeated headers with a comma, which no token has (RFC 6750 §2: one method per request).
-    mechanisms = [part.strip().partition(" ")[0].lower() for part in header.split(",")]
-    if len(mechanisms) > 1 and not _SCHEMES.keys().isdisjoint(mechanisms):
-        raise InvalidRequest("more than one Authorization header or mechanism")
-    if _TOKEN_IN_QUERY.search(query):
-        raise InvalidRequest("an access token in the query besides the one in the header")
+    # WSGI joins repeated headers with a comma; no token contains one (RFC 6750 §2: one method per request).
+    if "," in header:
+        mechanisms = [part.strip().partition(" ")[0].lower() for part in header.split(",")]
+        if not _SCHEMES.keys().isdisjoint(mechanisms):
+            raise InvalidRequest(
+                "more than one Authorization header or mechanism", cause="authorization_header_repeated"
+            )
+    if query and _TOKEN_IN_QUERY.search(query):
+        raise InvalidRequest("an access token in the query besides the one in the header", cause="token_in_query")

@@ -1,4 +1,4 @@
-"""The steps of a request to a protected view; steps 1 to 6 spend nothing."""
+"""The steps of a request to a protected view; steps 1 to 6 use up nothing."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -17,10 +17,10 @@ from ..errors import (
     TemporarilyUnavailable,
     UseDPoPNonce,
 )
-from ..refusal import error_response
+from ..refusal import attributed_to, error_response
 from ..replay.base import Replayed, ReplayStore
 from ..settings.resource import ResourceSettings
-from ..tokens.verification import AccessToken, KeySource, OwnKeys, TokenVerifier
+from ..tokens.verification import AccessToken, IssuerKeys, OwnKeys, TokenVerifier
 from .admission import Admission, find_admission, remember_admission
 from .challenge import Challenger
 from .credentials import Credentials, Environ, Scheme, find_scheme, read_credentials
@@ -37,59 +37,55 @@ UNAUTHORIZED = (InvalidDPoPProof, UseDPoPNonce)
 
 @dataclass(frozen=True, slots=True)
 class Guard:
-    """Everything ``init_app`` made for one app's protector."""
+    """Everything that ``init_app`` built to protect one app."""
 
     settings: ResourceSettings
     tokens: TokenVerifier
     proofs: ProofChecker
     target: Target
-    fetched_keys: KeySource
+    fetched_keys: IssuerKeys
     stored_replay: ReplayStore | None
-    """The store that ``OAUTH2_REPLAY_STORE`` names, unless it is the own server's."""
+    """The store that ``OAUTH2_REPLAY_STORE`` names; ``None`` if it is that of the authorization server in the app."""
     online: OnlineCheck
     challenger: Challenger
     extensions: Mapping[str, Any]
-    """The app's extensions; the authorization server may join them after us."""
+    """The app's extensions; the authorization server may be added to them later."""
     name: str = "resource"
-    """What the log and the signal call the place of a refusal."""
+    """The ``endpoint`` of a refusal, in the log and the signal."""
 
     # --- the table of contents ------------------------------------------------------------------------------
     def admit(self, environ: Environ, requirement: Requirement, *, served: Sequence[Scheme]) -> Admission:
         """Check a request that must have credentials.
 
-        :param served: The schemes the view serves.
+        :param served: The schemes that the view accepts.
         :raises OAuthError: The request is refused.
         """
-        credentials = read_credentials(environ, served=served)  # 1 what the request carries
-        token = self.tokens.verify(credentials.token, self._find_keys())  # 2 what the token says
-        try:
-            requirement.check_binding(token, credentials.scheme)  # 3 whether it is used as it was issued
-            proof = self._check_proof(credentials, token, environ)  # 4 who holds its key
-            requirement.check_scope(token)  # 5 what it allows
-            self._check_revocation(token, credentials, online=requirement.online)  # 6 whether it still counts
-            self._remember(proof)  # 7 once only; nothing is spent before this line
-        except OAuthError as error:
-            error.client_id = token.client_id
-            raise
+        credentials = read_credentials(environ, served=served)  # 1 read the token and the proof
+        token = self.tokens.verify(credentials.token, self._find_keys())  # 2 verify the token
+        with attributed_to(token.client_id):
+            requirement.check_binding(token, credentials.scheme)  # 3 is it sent under the scheme it was issued for?
+            proof = self._check_proof(credentials, token, environ)  # 4 does the caller hold its key?
+            requirement.check_scope(token)  # 5 does it allow this view?
+            self._check_revocation(token, credentials, online=requirement.online)  # 6 is it still active?
+            self._remember(proof)  # 7 use up the proof; nothing is used up before this line
         return Admission(self, token, credentials, online=requirement.online)
 
     def admit_again(self, admission: Admission, requirement: Requirement) -> None:
-        """Check a request that another requirement let in: a view inside a protected blueprint, say.
+        """Check a request that another requirement let in already, as for a view in a protected blueprint.
 
-        :raises OAuthError: The request is refused after all; its proof is spent, as it was when it came in.
+        Its proof was used up then, and is not checked again.
+
+        :raises OAuthError: The request is refused after all.
         """
         token = admission.token
-        try:
+        with attributed_to(token.client_id):
             requirement.check_again(token, admission.credentials.scheme)
             if requirement.online and not admission.online:
                 self._check_revocation(token, admission.credentials, online=True)
                 admission.online = True
-        except OAuthError as error:
-            error.client_id = token.client_id
-            raise
 
     def enter(self, request: flask.Request, requirement: Requirement) -> flask.Response | None:
-        """Let a request in and return ``None``, or return what to answer instead. A caller's input never raises."""
+        """Let a request in and return ``None``, or refuse it and return the answer. A caller's input never raises."""
         environ = request.environ
         served: Sequence[Scheme] = ()
         try:
@@ -105,21 +101,21 @@ class Guard:
                 self._hand_out_nonce(admission)
         except OAuthError as error:
             return self._refuse(error, environ, requirement, served)
-        except ConfigurationError as error:  # ours to mend, not the caller's: the log says how
-            return refuse(TemporarilyUnavailable(f"set up wrongly: {error}"), endpoint=self.name)
+        except ConfigurationError as error:  # the operator's mistake, not the caller's: the log says what to do
+            return refuse(TemporarilyUnavailable(f"set up wrongly: {error}", cause="setup_wrong"), endpoint=self.name)
         return None
 
     def check_setup(self, requirement: Requirement) -> None:
-        """Check that this app can do what a view asks for.
+        """Check that this app is able to do what a view requires.
 
-        :raises ConfigurationError: It cannot; the message says what to set.
+        :raises ConfigurationError: It is not; the message says what to set.
         """
         self.tighten(requirement).schemes(with_dpop=self.find_replay_store() is not None)
         if requirement.online and self._find_issuer() is None:
             self.online.prepare()
 
     def turn_away(self, error: OAuthError, environ: Environ, requirement: Requirement) -> flask.Response:
-        """The answer to a request that was let in, and is refused for what its view found."""
+        """Refuse a request that was let in, for a reason that the view found."""
         requirement = self.tighten(requirement)
         served = requirement.schemes(with_dpop=self.find_replay_store() is not None)
         return self._refuse(error, environ, requirement, served)
@@ -139,23 +135,24 @@ class Guard:
         if credentials.scheme == "Bearer":
             return None
         if credentials.proof is None:
-            raise InvalidDPoPProof("no DPoP proof")
+            raise InvalidDPoPProof("no DPoP proof", cause="proof_missing")
         proof = self.proofs.check(
             credentials.proof,
             method=environ["REQUEST_METHOD"],
             url=self.target.build(environ),
             access_token=credentials.token,
+            jkt=token.jkt,
         )
         if proof.thumbprint != token.jkt:
-            raise InvalidToken("the proof is made with another key than the token's")
+            raise InvalidToken("the proof is made with another key than the token's", cause="proof_key_mismatch")
         return proof
 
     def _check_revocation(self, token: AccessToken, credentials: Credentials, *, online: bool) -> None:
         server = self._find_issuer()
-        if server is not None:  # always: it costs no request
+        if server is not None:  # even without online=True, because it costs no HTTP request
             if server.is_revoked(token.claims):
-                raise InvalidToken("the token was revoked, or its client is removed or disabled")
-            # By now the server has seen whether its keys have changed: a key that was retired vouches for nothing.
+                raise InvalidToken("the token was revoked, or its client is removed or disabled", cause="token_revoked")
+            # is_revoked also notices changed signing keys. So verify again: the token's key may be retired by now.
             self.tokens.verify(credentials.token, OwnKeys(server.verification_keys))
         elif online:
             self.online.check(credentials.token, token)
@@ -164,14 +161,14 @@ class Guard:
         if proof is None:
             return
         replay = self.find_replay_store()
-        assert replay is not None  # the DPoP scheme is served only where there is one
+        assert replay is not None  # without a store, the DPoP scheme is not accepted
         try:
             replay.remember(proof.marks)
         except Replayed as replayed:
-            raise InvalidDPoPProof(str(replayed)) from None
+            raise InvalidDPoPProof(str(replayed), cause=replayed.cause) from None
 
     def _hand_out_nonce(self, admission: Admission) -> None:
-        """A fresh nonce with the answer, so that the next request need not be refused first (RFC 9449 §8.2, §9)."""
+        """Add a new nonce to the answer, so that the next request need not be refused first (RFC 9449 §8.2, §9)."""
         nonce = self.proofs.new_nonce() if admission.credentials.scheme == "DPoP" else None
         if nonce is None:
             return
@@ -179,7 +176,7 @@ class Guard:
         @flask.after_this_request
         def add_nonce(response: flask.Response) -> flask.Response:
             response.headers["DPoP-Nonce"] = nonce
-            response.headers["Cache-Control"] = "no-store"  # a cache would hand out old nonces (RFC 9449 §8.2)
+            response.headers["Cache-Control"] = "no-store"  # a cache would give out old nonces (RFC 9449 §8.2)
             return response
 
     # --- what may come from the authorization server in the same app ------------------------------------------
@@ -188,9 +185,9 @@ class Guard:
         return self.extensions.get(SERVER_KEY)
 
     def find_replay_store(self) -> ReplayStore | None:
-        """Where used proofs are remembered; ``None``: nowhere, so that no proof can be accepted.
+        """Where used proofs are remembered; ``None`` if nowhere: then no proof can be accepted.
 
-        :raises ConfigurationError: The setting means a database this app does not have.
+        :raises ConfigurationError: The setting refers to a database that this app does not have.
         """
         if server := self.find_own_server():
             return server.replay
@@ -202,19 +199,19 @@ class Guard:
         return self.stored_replay
 
     def _find_issuer(self) -> OwnServer | None:
-        """The own server, if it is the one whose tokens this API takes."""
+        """The authorization server in the same app, if it is the issuer of the tokens that this API accepts."""
         server = self.find_own_server()
         return server if server is not None and server.settings.ISSUER == self.settings.ISSUER else None
 
-    def _find_keys(self) -> KeySource:
+    def _find_keys(self) -> IssuerKeys:
         server = self._find_issuer()
         return OwnKeys(server.verification_keys) if server else self.fetched_keys
 
 
 def current_guard() -> Guard:
-    """The Guard of the current app.
+    """The guard of the current app.
 
-    :raises ConfigurationError: ``init_app`` was not called on it.
+    :raises ConfigurationError: ``init_app`` was not called on the app.
     """
     guard = flask.current_app.extensions.get(EXTENSION_KEY)
     if not isinstance(guard, Guard):
@@ -223,9 +220,9 @@ def current_guard() -> Guard:
 
 
 def refuse(error: OAuthError, challenges: Sequence[str] = (), *, endpoint: str = "resource") -> flask.Response:
-    """The answer to a refused request, after its reason went to the log and the signal.
+    """Report a refusal to the log and the signal, and return the answer.
 
-    A response rather than an exception: the host app's error handlers, made for people, never see it.
+    A response, not an exception, so that the app's error handlers, which make pages for people, do not change it.
     """
     app = flask.current_app._get_current_object()  # type: ignore[attr-defined]
     answer = error_response(error, endpoint=endpoint, sender=app)

@@ -1,4 +1,9 @@
-"""The issuer's keys: fetched and cached, or those of the authorization server that lives in the same app."""
+"""The keys of an issuer in another app: fetched by discovery, and cached by each process.
+
+The authorization server fetches its clients' keys in another way (``keys/remote_documents.py``): strangers choose those
+URLs, so it limits fetches across all workers, in its database. An API has one issuer, which its operator chose, and no
+database.
+"""
 
 import logging
 from collections.abc import Callable
@@ -15,11 +20,11 @@ from ..tokens.verified_tokens import Keys
 log = logging.getLogger("flask_private_key_jwt")
 
 REFETCH_SECONDS = 30
-"""How long unknown ``kid`` values cause no second fetch, and how long an issuer that is away is left alone."""
+"""Shortest time between two fetches because of an unknown ``kid``, and between two attempts after a failure."""
 RETRY_SECONDS = 5
-"""How long an issuer that is away is left alone when there are no keys at all."""
+"""Shortest time between two attempts after a failure, if there are no old keys to use."""
 PATIENCE_SECONDS = 1.0
-"""How long a token with an unknown ``kid`` waits for a fetch that is under way."""
+"""How long a token with an unknown ``kid`` waits for a fetch that another thread has started."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,10 +34,10 @@ class _Snapshot:
 
 
 class FetchedKeys:
-    """The keys of an issuer elsewhere, by discovery (RFC 8414 §2, RFC 9068 §4); safe for many threads.
+    """The keys of an issuer in another app, by discovery (RFC 8414 §2, RFC 9068 §4); safe for many threads.
 
     :param settings: The API's settings.
-    :param fetch: Replaces discovery and fetching; raises :class:`DiscoveryError` when the issuer is away.
+    :param fetch: Replaces discovery and fetching; raises :class:`DiscoveryError` if the issuer does not answer.
     :raises ConfigurationError: ``OAUTH2_PROXY`` or ``OAUTH2_CA_BUNDLE`` cannot be used.
     """
 
@@ -46,12 +51,12 @@ class FetchedKeys:
         self._fetching = Lock()
 
     def load(self) -> Keys:
-        """See :class:`.verification.KeySource`. Keys past their time serve on only while the issuer is away."""
+        """See :class:`.verification.IssuerKeys`. Outdated keys are used only while the issuer does not answer."""
         snapshot, age = self._look()
         if snapshot is not None and age < self._settings.JWKS_CACHE_SECONDS:
             return snapshot.keys
         stale = snapshot is not None and age < self._settings.JWKS_CACHE_SECONDS + self._settings.JWKS_STALE_SECONDS
-        # One thread fetches. The others go on with the old keys; without any they wait for that one.
+        # One thread fetches. The others use the old keys meanwhile; if there are none, they wait.
         if not self._fetching.acquire(blocking=not stale):
             assert snapshot is not None
             return snapshot.keys
@@ -64,7 +69,7 @@ class FetchedKeys:
             self._fetching.release()
 
     def load_newer(self, known: Keys) -> Keys:
-        """See :class:`.verification.KeySource`. Anyone can invent a ``kid``: one fetch in :data:`REFETCH_SECONDS`."""
+        """See :class:`.verification.IssuerKeys`. One fetch in :data:`REFETCH_SECONDS`: anyone can invent a ``kid``."""
         if not self._fetching.acquire(timeout=PATIENCE_SECONDS):
             return known
         try:
@@ -81,10 +86,10 @@ class FetchedKeys:
         return snapshot, clock.now() - snapshot.fetched_at if snapshot else 0
 
     def _try_fetch(self, *, keep: _Snapshot | None) -> Keys:
-        """Fetch, unless that failed a moment ago. Whoever calls this holds the lock.
+        """Fetch the keys, unless that failed a moment ago. The caller holds the lock.
 
-        :param keep: What to go on with when the issuer is away.
-        :raises TemporarilyUnavailable: It is, and there is nothing to go on with.
+        :param keep: The old keys, to use if the issuer does not answer.
+        :raises TemporarilyUnavailable: The issuer does not answer, and there are no old keys.
         """
         if clock.now() >= self._pause_until:
             try:
@@ -95,7 +100,9 @@ class FetchedKeys:
                 self._pause_until = clock.now() + (REFETCH_SECONDS if keep else RETRY_SECONDS)
                 log.warning("the keys of %s cannot be fetched: %s", self._settings.ISSUER, error)
         if keep is None:
-            raise TemporarilyUnavailable(f"the issuer's keys cannot be fetched: {self._failure}")
+            raise TemporarilyUnavailable(
+                f"the issuer's keys cannot be fetched: {self._failure}", cause="issuer_keys_unavailable"
+            )
         return keep.keys
 
 
@@ -105,11 +112,11 @@ def _build_fetch(settings: ResourceSettings) -> Callable[[], Keys]:
 
 
 def fetch_keys(issuer: str, *, timeout: float, outbound: Outbound = USUAL) -> Keys:
-    """Fetch the keys of *issuer*: its metadata first, then what its ``jwks_uri`` names.
+    """Fetch the keys of *issuer*: first its metadata, then the key set at its ``jwks_uri``.
 
     :param timeout: Longest wait for each of the two, in seconds.
-    :param outbound: The way to the issuer.
-    :raises DiscoveryError: The issuer is away, or its documents are not what they should be.
+    :param outbound: The proxy and the certificate authorities to use.
+    :raises DiscoveryError: The issuer does not answer, or a document is not usable.
     """
     metadata = fetch_metadata(issuer, timeout=timeout, outbound=outbound)
     return fetch_jwks(metadata.jwks_uri, timeout=timeout, outbound=outbound)

@@ -1,11 +1,11 @@
-"""Leave an issuer that is away alone for a moment, so that not every request waits for it."""
+"""After a failure, do not ask the issuer for a moment, so that not every request waits for it."""
 
 from threading import Lock
 
 from .. import clock
 
 PAUSE_SECONDS = 2
-"""How long it is left alone. Then one request asks; the others go on without, until that one has its answer."""
+"""How long it is not asked. Then one request asks; the others are refused until that request has its answer."""
 
 
 class IssuerPause:
@@ -19,14 +19,14 @@ class IssuerPause:
 
     @property
     def answers(self) -> int:
-        """How many questions were answered so far."""
+        """How many questions the issuer has answered so far."""
         return self._answers
 
     def find_failure(self) -> str | None:
-        """Why not to ask now; ``None``: ask, and tell what came of it."""
+        """Why not to ask now. ``None``: ask, then call :meth:`note_answer` or :meth:`note_failure`."""
         now = clock.now()
         with self._lock:
-            # An end farther away than any pause is long tells that the clock was set back.
+            # If the end is further away than a pause is long, the clock was set back.
             if self._failure is not None and now < self._until <= now + PAUSE_SECONDS:
                 return self._failure
             if self._failure is not None:
@@ -34,16 +34,16 @@ class IssuerPause:
             return None
 
     def note_answer(self) -> None:
-        """A question was answered: everybody may ask."""
+        """The issuer answered: every request may ask again."""
         with self._lock:
             self._answers += 1
             self._failure = None
 
     def note_failure(self, failure: str, *, answers: int) -> None:
-        """A question was not answered.
+        """The issuer did not answer.
 
         :param failure: Why not, for the log.
-        :param answers: :attr:`answers` before it was asked. An issuer that has answered others since is not away.
+        :param answers: :attr:`answers` before the question. If the issuer answered others meanwhile, no pause begins.
         """
         with self._lock:
             if self._answers == answers:

@@ -1,41 +1,40 @@
-"""What the API says about itself: protected resource metadata (RFC 9728)."""
+"""The API's description of itself: protected resource metadata (RFC 9728)."""
 
 from collections.abc import Iterable, Iterator
 from typing import Any
-from urllib.parse import urlsplit
 
 from flask import Flask
 
 from ..settings.resource import ResourceSettings
+from ..url import find_web_url
 from .requirement import Requirement
-from .target_uri import find_origin
 
 WELL_KNOWN = "/.well-known/oauth-protected-resource"
 MARK = "oauth_requirement"
-"""The attribute of a protected view, or of a blueprint's guard, that holds its :class:`Requirement`."""
+"""The attribute of a protected view, or of a blueprint's ``before_request`` function, with its :class:`Requirement`."""
 
 
 def metadata_path(resource: str) -> str | None:
-    """The path of the metadata of *resource*; ``None`` when that is no URL (RFC 9728 §3.1)."""
-    if find_origin(resource) is None:
-        return None
-    path = urlsplit(resource).path
-    return WELL_KNOWN + ("" if path == "/" else path)
+    """The path of the metadata of *resource*; ``None`` if *resource* is not an http(s) URL (RFC 9728 §3.1)."""
+    url = find_web_url(resource)
+    return None if url is None else WELL_KNOWN + ("" if url.path == "/" else url.path)
 
 
 def metadata_url(resource: str) -> str | None:
-    """The URL of the metadata of *resource*; ``None`` when that is no URL."""
-    path, query = metadata_path(resource), urlsplit(resource).query
-    return f"{find_origin(resource)}{path}{'?' if query else ''}{query}" if path else None
+    """The URL of the metadata of *resource*; ``None`` if *resource* is not an http(s) URL."""
+    url = find_web_url(resource)
+    if url is None:
+        return None
+    return f"{url.scheme}://{url.authority}{metadata_path(resource)}{'?' if url.query else ''}{url.query or ''}"
 
 
 def build_metadata(
     settings: ResourceSettings, requirements: Iterable[Requirement], *, with_dpop: bool
 ) -> dict[str, Any]:
-    """The metadata document (RFC 9728 §2): what is advertised is what the views ask for.
+    """The metadata document (RFC 9728 §2), built from what the views require.
 
-    :param requirements: Those of the application's views.
-    :param with_dpop: Whether the API takes DPoP-bound tokens.
+    :param requirements: The requirements of the application's views.
+    :param with_dpop: Whether the API accepts DPoP-bound tokens.
     """
     requirements = list(requirements)
     document: dict[str, Any] = {
@@ -55,7 +54,7 @@ def build_metadata(
 
 
 def find_requirements(app: Flask) -> Iterator[Requirement]:
-    """The requirements of all views and blueprints that *app* has by now."""
+    """The requirements of all views and blueprints that are registered on *app* so far."""
     for view in app.view_functions.values():
         yield from find_marks(view)
     for blueprint, functions in app.before_request_funcs.items():
@@ -65,7 +64,7 @@ def find_requirements(app: Flask) -> Iterator[Requirement]:
 
 
 def find_marks(view: object) -> Iterator[Requirement]:
-    """The requirements of one view, or of one function that guards a blueprint."""
+    """The requirements of one view, or of one ``before_request`` function of a blueprint."""
     view_class = getattr(view, "view_class", None)
     methods = [getattr(view_class, method.lower(), None) for method in getattr(view_class, "methods", None) or ()]
     for function in (view, *methods):

@@ -1,4 +1,4 @@
-"""Where the metadata document answers (RFC 9728 §3)."""
+"""The endpoint of the metadata document (RFC 9728 §3)."""
 
 import json
 from urllib.parse import unquote
@@ -16,7 +16,7 @@ _ALLOW = ("GET", "HEAD", "OPTIONS")
 
 
 def add_metadata_endpoint(app: flask.Flask, settings: ResourceSettings) -> None:
-    """Add the document to *app*, unless its resource is no URL, which leaves no place for one."""
+    """Add the document to *app*, unless its resource is not a URL: then there is no path for the document."""
     path = metadata_path(settings.RESOURCE)
     if path is None:
         return
@@ -24,10 +24,10 @@ def add_metadata_endpoint(app: flask.Flask, settings: ResourceSettings) -> None:
     app.add_url_rule(path, NAME, _answer, methods=["GET", "POST", "PUT", "PATCH", "DELETE"])
 
     def answer_first() -> flask.Response | None:
-        # By the path, not by what the router found: with host_matching it knows no rule without a host.
+        # Compare the path, not the matched rule: with host_matching the router does not match a rule without a host.
         return _answer() if flask.request.path == path else None
 
-    # Before any function of the app's own: a login made for people must not hide the document from machines.
+    # Before the app's own functions: if one of them requires a login, it must not block the document.
     app.before_request_funcs.setdefault(None, []).insert(0, answer_first)
 
 
@@ -39,7 +39,9 @@ def _answer() -> flask.Response:
     try:
         with_dpop = guard.find_replay_store() is not None
     except ConfigurationError as error:
-        return refuse(TemporarilyUnavailable(f"set up wrongly: {error}"), endpoint="resource_metadata")
+        return refuse(
+            TemporarilyUnavailable(f"set up wrongly: {error}", cause="setup_wrong"), endpoint="resource_metadata"
+        )
     document = build_metadata(guard.settings, find_requirements(flask.current_app), with_dpop=with_dpop)
     headers = {"Cache-Control": f"public, max-age={CACHE_SECONDS}", "Access-Control-Allow-Origin": "*"}
     return flask.Response(json.dumps(document), headers=headers, content_type="application/json")

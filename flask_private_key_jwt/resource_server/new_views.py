@@ -1,4 +1,4 @@
-"""Check every protected view when it is registered, so that an API which cannot work does not start."""
+"""Check every protected view when it is registered, so that an API that cannot work does not start."""
 
 import functools
 from collections.abc import Callable, Iterator
@@ -10,14 +10,14 @@ from .metadata import find_marks
 from .requirement import Requirement
 
 Check = Callable[[Requirement], None]
-"""Raises :class:`~flask_private_key_jwt.errors.ConfigurationError` when the app cannot do what a view asks for."""
+"""Raises :class:`~flask_private_key_jwt.errors.ConfigurationError` if the app cannot do what a view requires."""
 
 
 def check_new_views(app: Flask, check: Check) -> None:
-    """Have what is registered on *app* from now on checked, views and the blueprints they come in.
+    """Check each view that is registered on *app* from now on, and the blueprints that contain it.
 
-    Flask tells nobody of a new view, and between the last of them and the first request nothing of ours runs. So the
-    one method that all ways of registering a view end in is preceded by the check.
+    Flask has no hook for a new view, and none that runs after the last view and before the first request. So this
+    wraps ``app.add_url_rule``, which every way of registering a view calls.
     """
     add_url_rule = app.add_url_rule
 
@@ -34,7 +34,7 @@ def check_new_views(app: Flask, check: Check) -> None:
 
 def _find_requirements(app: Flask, endpoint: str | None, view: Any) -> Iterator[Requirement]:
     yield from find_marks(view)
-    # A nested blueprint's view is "outer.inner.view", and the guards of both count.
+    # A view in a nested blueprint is named "outer.inner.view"; the requirements of both blueprints apply.
     names = (endpoint or "").split(".")[:-1]
     for length in range(1, len(names) + 1):
         for function in app.before_request_funcs.get(".".join(names[:length]), ()):

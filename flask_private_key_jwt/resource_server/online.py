@@ -1,5 +1,5 @@
-"""Ask the issuer whether a token still counts (RFC 7662): what its signature cannot tell. Without an answer, nobody
-enters."""
+"""Ask the issuer whether a token is still active (RFC 7662), which its signature cannot tell. Without an answer, the
+request is refused."""
 
 from collections.abc import Mapping
 from hashlib import sha256
@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from .. import clock
 from ..errors import ConfigurationError, InvalidToken, TemporarilyUnavailable
-from ..fetching.discovery import DiscoveryError
 from ..fetching.single_flight import SingleFlight
-from ..jose.jose import Claims
+from ..jose.jose import Claims, JoseProblem, require_audience
 from ..settings.resource import ResourceSettings
 from ..tokens.verification import AccessToken
 from .issuer_pause import PAUSE_SECONDS, IssuerPause
@@ -18,6 +17,7 @@ from .verdicts import KnownVerdicts, Verdict
 if TYPE_CHECKING:
     from ..client.errors import IntrospectionError
     from ..client.introspection import Introspection
+    from ..fetching.discovery import DiscoveryError
 
 NO_CLIENT = (
     "A view asks the issuer about tokens (online=True), but this application is no client there. Register it, with "
@@ -26,24 +26,24 @@ NO_CLIENT = (
 )
 
 REVOKED_SECONDS = 60
-"""How long a token that does not count is refused without asking: revocation is final, a mistake of the issuer's
-operator, who does not let this API ask about it, is not."""
+"""How long an inactive token is refused without asking again. Not for ever: revocation is final, but the issuer also
+says "inactive" if its operator forgot to let this API ask about the token, and the operator can correct that."""
 
 _SAME = ("iss", "sub", "client_id", "jti", "cnf")
-"""What an answer may say of a token, and must say as the token does; ``aud`` too, in any order."""
+"""Members that must be equal in the answer and in the token, if the answer has them; so must ``aud``, in any order."""
 
 
 class Introspector(Protocol):
-    """What is used of :class:`~flask_private_key_jwt.client.IntrospectionClient`."""
+    """The part of :class:`~flask_private_key_jwt.client.IntrospectionClient` that is used here."""
 
     def introspect(self, token: str, token_type_hint: str | None = None) -> "Introspection":
-        """Ask what the issuer knows of a token."""
+        """Ask what the issuer knows about a token."""
 
 
 class OnlineCheck:
-    """Asks the issuer elsewhere about tokens that passed every other check; safe for many threads.
+    """Asks an issuer in another app about tokens that passed every other check; safe for many threads.
 
-    Of the threads that want to know of one token one asks for all, and its answer serves for a while.
+    If several threads need to know about one token, one of them asks for all. The answer is reused for a while.
 
     :param settings: The API's settings.
     """
@@ -56,24 +56,24 @@ class OnlineCheck:
         self._flights: SingleFlight[Verdict] = SingleFlight()
 
     def prepare(self) -> Introspector:
-        """What asks, made at first use: the API as a client of its issuer.
+        """The API's client at its issuer, made at first use.
 
-        :raises ConfigurationError: The settings that make it one are missing or wrong.
+        :raises ConfigurationError: The settings of this client are missing or wrong.
         """
-        if self._client is None:  # two threads may both find it so; either's client serves
+        if self._client is None:  # two threads may both make one; either can be used
             self._client = _build_client(self._settings)
         return self._client
 
     def check(self, text: str, token: AccessToken) -> None:
-        """Let a token pass that still counts.
+        """Check that a token is still active.
 
         :param text: The token as it was sent.
-        :param token: What it says, verified.
-        :raises InvalidToken: The issuer says that it does not count.
-        :raises TemporarilyUnavailable: The issuer is away, does not answer us, or its answer is not about this token.
+        :param token: The same token, verified.
+        :raises InvalidToken: The issuer says that it is not active.
+        :raises TemporarilyUnavailable: The issuer does not answer, refuses to, or its answer is about another token.
         :raises ConfigurationError: As :meth:`prepare`.
         """
-        digest = sha256(text.encode()).hexdigest()  # no copy of a credential lies about
+        digest = sha256(text.encode()).hexdigest()  # so that no copy of the token stays in memory
         verdict = self._known.find(digest) or self._ask_once(digest, text, token)
         verdict.check()
 
@@ -81,11 +81,12 @@ class OnlineCheck:
         client = self.prepare()
         if failure := self._pause.find_failure():
             now = clock.now()
-            return Verdict(now, now, TemporarilyUnavailable, f"the issuer was not asked again so soon: {failure}")
+            reason = f"the issuer was not asked again so soon: {failure}"
+            return Verdict(now, now, TemporarilyUnavailable, reason, cause="issuer_paused")
         return self._flights.run(digest, lambda: self._ask(client, digest, text, token))
 
     def _ask(self, client: Introspector, digest: str, text: str, token: AccessToken) -> Verdict:
-        # Another thread may have asked, and be done, between this one's look and now.
+        # Another thread may have got the answer since this thread looked.
         verdict = self._known.find(digest)
         if verdict is None:
             verdict = self._judge(client, text, token)
@@ -93,9 +94,11 @@ class OnlineCheck:
         return verdict
 
     def _judge(self, client: Introspector, text: str, token: AccessToken) -> Verdict:
+        # Imported here: otherwise a token server, which never asks, would also load requests (5 MB).
         from ..client.errors import IntrospectionError
+        from ..fetching.discovery import DiscoveryError
 
-        now, answers = clock.now(), self._pause.answers  # before the question: what is answered may be as old
+        now, answers = clock.now(), self._pause.answers  # before the question: the answer may be as old as that
         try:
             answer = client.introspect(text, token_type_hint="access_token")  # noqa: S106  # a kind of token, not one
         except (DiscoveryError, IntrospectionError) as error:
@@ -106,19 +109,19 @@ class OnlineCheck:
                 "the issuer says that the token is not active: it counts no longer, or the issuer does not let "
                 f"{self._settings.CLIENT_ID!r} introspect tokens for {self._settings.RESOURCE!r}"
             )
-            return Verdict(now, now + REVOKED_SECONDS, InvalidToken, reason)
+            return Verdict(now, now + REVOKED_SECONDS, InvalidToken, reason, cause="token_inactive")
         if differing := _find_difference(answer.claims, token.claims):
             reason = f"the issuer's answer is about another token: its {differing} differs"
-            return Verdict(now, now + PAUSE_SECONDS, TemporarilyUnavailable, reason)
+            return Verdict(now, now + PAUSE_SECONDS, TemporarilyUnavailable, reason, cause="issuer_answer_mismatch")
         return Verdict(now, min(now + self._settings.INTROSPECTION_CACHE_SECONDS, token.valid_until))
 
     def _judge_failure(self, error: "DiscoveryError | IntrospectionError", now: int, answers: int) -> Verdict:
         reason = f"the issuer does not say whether the token still counts: {error}"
-        if _may_be_the_tokens_doing(error):  # then the others need not suffer for it
+        if _may_be_the_tokens_doing(error):  # no pause, so that requests with other tokens are not refused
             self._pause.note_answer()
-            return Verdict(now, now + PAUSE_SECONDS, TemporarilyUnavailable, reason)
+            return Verdict(now, now + PAUSE_SECONDS, TemporarilyUnavailable, reason, cause="issuer_undecided")
         self._pause.note_failure(str(error), answers=answers)
-        return Verdict(now, now, TemporarilyUnavailable, reason)
+        return Verdict(now, now, TemporarilyUnavailable, reason, cause="issuer_unavailable")
 
 
 def _build_client(settings: ResourceSettings) -> Introspector:
@@ -141,21 +144,23 @@ def _build_client(settings: ResourceSettings) -> Introspector:
 
 
 def _may_be_the_tokens_doing(error: "DiscoveryError | IntrospectionError") -> bool:
-    """Whether the issuer works, and has trouble with this token only: it finds it too long, say."""
+    """Whether the issuer works, and may have a problem with this token only, such as its length."""
     about_us = getattr(error, "error", None) in ("invalid_client", "unauthorized_client")
     return getattr(error, "status", None) in (200, 400, 413) and not about_us
 
 
 def _find_difference(said: Mapping[str, Any], claims: Claims) -> str | None:
-    """What the issuer says otherwise than the token it signed; what it does not say cannot differ."""
+    """The first member of the answer that differs from the token; a member that the answer does not have is skipped."""
     for name in _SAME:
         if name in said and said[name] != claims.get(name):
             return name
-    if "aud" in said and _find_audiences(said["aud"]) != _find_audiences(claims["aud"]):
+    if "aud" in said and _find_audiences(said) != _find_audiences(claims):
         return "aud"
     return None
 
 
-def _find_audiences(value: object) -> set[str] | None:
-    values = [value] if isinstance(value, str) else value
-    return set(values) if isinstance(values, list) and all(isinstance(item, str) for item in values) else None
+def _find_audiences(members: Claims) -> frozenset[str] | None:
+    try:
+        return frozenset(require_audience(members))
+    except JoseProblem:
+        return None

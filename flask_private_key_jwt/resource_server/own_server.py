@@ -1,4 +1,4 @@
-"""The authorization server that lives in the same app as the API, if there is one. Nothing of it is imported."""
+"""The authorization server in the same app as the API, if there is one. Its code is not imported."""
 
 from typing import Protocol
 
@@ -8,32 +8,32 @@ from ..replay.base import ReplayStore
 from ..settings.server import ServerSettings
 
 SERVER_KEY = "private_key_jwt"
-"""Where it is in ``app.extensions``."""
+"""Its key in ``app.extensions``."""
 
 
 class OwnServer(Protocol):
-    """What an API uses of it."""
+    """The part of the authorization server that the API uses."""
 
     @property
     def settings(self) -> ServerSettings:
-        """Its settings: whether it is our issuer."""
+        """Its settings, which tell whether it is the API's issuer."""
 
     @property
     def secrets(self) -> Secrets:
-        """The application's secrets, which may be missing while a set-up command runs."""
+        """The application's secrets; they may be missing while a set-up command runs."""
 
     @property
     def replay(self) -> ReplayStore:
-        """Where it remembers used proofs; ours go there too."""
+        """Where it remembers used proofs; the API uses the same store."""
 
     def verification_keys(self) -> tuple[PublicKey, ...]:
-        """The public keys of its tokens.
+        """The public keys that verify its tokens.
 
-        :raises StoreUnavailable: They cannot be read.
+        :raises StoreUnavailable: The database did not answer.
         """
 
     def is_revoked(self, claims: Claims) -> bool:
-        """Whether a token counts no longer: it or what it came of was revoked, or its client is removed or disabled.
+        """Whether the token, or the grant it came from, was revoked, or its client is removed or disabled.
 
-        :raises StoreUnavailable: That cannot be read.
+        :raises StoreUnavailable: The database did not answer.
         """

@@ -1,4 +1,4 @@
-"""ResourceProtector: the steps of ``guard.py`` on Flask views, view classes and blueprints."""
+"""ResourceProtector: apply the steps of ``guard.py`` to Flask views, view classes and blueprints."""
 
 import functools
 from collections.abc import Callable
@@ -35,17 +35,18 @@ class ResourceProtector:
     def init_app(self, app: flask.Flask) -> None:
         """Read the settings of *app* and add its metadata document (RFC 9728).
 
-        An app that is also the authorization server has its ``PrivateKeyJWT`` initialised first. A view that asks for
-        what the app cannot do is an error: here if it is registered already, else where it is registered.
+        If the app is also the authorization server, call ``init_app`` of its ``PrivateKeyJWT`` first. A view that
+        requires what the app cannot do is an error: it is raised here if the view is already registered, otherwise when
+        it is registered.
 
-        :raises ConfigurationError: A setting is wrong or missing, or *app* was initialised before.
+        :raises ConfigurationError: A setting is wrong or missing, or ``init_app`` was called on *app* before.
         """
         if EXTENSION_KEY in app.extensions:
             raise ConfigurationError("init_app was called on this app before.")
         guard = _build_guard(app)
-        for requirement in find_requirements(app):  # views that are there already: better now than at a request
+        for requirement in find_requirements(app):  # the views that are already registered
             guard.check_setup(requirement)
-        if guard.settings.CLIENT_ID and guard.settings.CLIENT_KEY:  # views that come later will want them
+        if guard.settings.CLIENT_ID and guard.settings.CLIENT_KEY:  # views registered later may need them
             guard.online.prepare()
         app.extensions[EXTENSION_KEY] = guard
         add_metadata_endpoint(app, guard.settings)
@@ -54,14 +55,16 @@ class ResourceProtector:
     def __call__(
         self, scopes: Scopes = None, *, dpop: DPoPUse = "allowed", optional: bool = False, online: bool = False
     ) -> Callable[[View], View]:
-        """Protect a view: ``@require_oauth("read", dpop="required")``; in a view class, put it in ``decorators``.
+        """Protect a view: ``@require_oauth("read", dpop="required")``; for a view class, put it in ``decorators``.
 
-        :param scopes: A text: all of its scopes are needed; a list: any of its texts is enough; ``None``: no scope.
-        :param dpop: ``allowed`` takes bound tokens with a proof, and Bearer tokens; ``required`` bound tokens only.
-        :param optional: Let callers without credentials in as well; :data:`current_token` is false then. Wrong
-            credentials are refused all the same.
-        :param online: Ask the issuer whether the token still counts: nobody enters with a revoked one, nor while the
-            issuer is away. Needs ``OAUTH2_CLIENT_ID`` and ``OAUTH2_CLIENT_KEY``, unless the issuer is in the same app.
+        :param scopes: A string: all of its scopes, separated by spaces, are required. A list: one of its strings is
+            enough. ``None``: no scope is required.
+        :param dpop: ``allowed`` accepts bound tokens with a proof, and Bearer tokens; ``required`` only bound tokens.
+        :param optional: Also let callers without credentials in; :data:`current_token` is false then. Wrong
+            credentials are still refused.
+        :param online: Ask the issuer whether the token is still active. A request is refused if its token is revoked,
+            and also if the issuer does not answer. Needs ``OAUTH2_CLIENT_ID`` and ``OAUTH2_CLIENT_KEY``, unless the
+            issuer is in the same app.
         :raises ConfigurationError: The arguments make no sense; the message says what to write.
         """
         requirement = build_requirement(scopes, dpop=dpop, optional=optional, online=online)
@@ -89,14 +92,16 @@ class ResourceProtector:
         optional: bool = False,
         online: bool = False,
     ) -> None:
-        """Protect every view of a blueprint, those that are added later included. The arguments are ``__call__``'s.
+        """Protect every view of a blueprint, including those that are added later.
+
+        The other arguments are those of :meth:`__call__`.
 
         :raises ConfigurationError: The arguments make no sense; the message says what to write.
         """
         requirement = build_requirement(scopes, dpop=dpop, optional=optional, online=online)
 
         def protect_blueprint() -> flask.Response | None:
-            # Flask answers OPTIONS itself, without the view; a browser's CORS preflight carries no token.
+            # Flask answers OPTIONS itself, without calling the view; a browser's CORS preflight sends no token.
             if flask.request.method == "OPTIONS" and _answers_options(flask.request):
                 return None
             return current_guard().enter(flask.request, requirement)
@@ -109,7 +114,7 @@ def _build_guard(app: flask.Flask) -> Guard:
     settings = read(app.config, ResourceSettings)
     target = TargetURI(settings)
     if settings.REPLAY_STORE is not None:
-        target.base()  # now rather than at the first proof
+        target.base()  # raises now, not at the first proof
     return Guard(
         settings=settings,
         tokens=TokenVerifier(
@@ -138,7 +143,7 @@ def _build_nonces(settings: ResourceSettings, app: flask.Flask) -> Nonces | None
         return None
     server: OwnServer | None = app.extensions.get(SERVER_KEY)
     secrets = server.secrets if server else read_secrets(settings, app.config)
-    # Another purpose than the token server's, so that a nonce of the one never passes at the other (RFC 9449 §9).
+    # Another purpose than the token server's, so that neither accepts a nonce of the other (RFC 9449 §9).
     return Nonces(secrets, purpose="rs", lifetime=settings.DPOP_NONCE_LIFETIME_SECONDS)
 
 

@@ -1,4 +1,4 @@
-"""What a view asks of a request: scopes, DPoP, what the issuer says, and whether anonymous callers may enter."""
+"""What a view requires of a request: scopes, DPoP, an online check; and whether anonymous callers are let in."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,25 +14,25 @@ Scopes = str | Sequence[str] | None
 
 
 class BoundTokenAsBearer(InvalidToken):
-    """A DPoP-bound token was sent under the Bearer scheme, as a thief would send it (RFC 9449 §7.2)."""
+    """A DPoP-bound token was sent under the Bearer scheme, as a thief without the key would do (RFC 9449 §7.2)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Requirement:
-    """The arguments of one ``@require_oauth(…)``, checked."""
+    """The checked arguments of one ``@require_oauth(…)``."""
 
     alternatives: tuple[tuple[str, ...], ...] = ()
-    """Sets of scopes, each of which is enough; empty when any token will do."""
+    """Sets of scopes, each of which is enough; empty if no scope is required."""
     dpop: DPoPUse = "allowed"
     optional: bool = False
     online: bool = False
-    """Whether the issuer is asked if the token still counts."""
+    """Whether the issuer is asked if the token is still active."""
 
     def schemes(self, *, with_dpop: bool) -> tuple[Scheme, ...]:
-        """The authorization schemes the view serves, best first.
+        """The authorization schemes that the view accepts, best first.
 
-        :param with_dpop: Whether this application can check proofs at all.
-        :raises ConfigurationError: The view requires DPoP and the application cannot.
+        :param with_dpop: Whether this application can check proofs.
+        :raises ConfigurationError: The view requires DPoP, and the application cannot check proofs.
         """
         if self.dpop == "required":
             if not with_dpop:
@@ -41,31 +41,34 @@ class Requirement:
         return ("DPoP", "Bearer") if with_dpop else ("Bearer",)
 
     def check_binding(self, token: AccessToken, scheme: Scheme) -> None:
-        """Check that a token is used as it was issued: bound as DPoP, unbound as Bearer (RFC 9449 §7.1, §7.2).
+        """Check the scheme: DPoP for a bound token, Bearer for an unbound one (RFC 9449 §7.1, §7.2).
 
-        :raises InvalidToken: It is not, or the view takes bound tokens only.
+        :raises InvalidToken: The scheme is wrong, or the view accepts bound tokens only.
         """
         if scheme == "Bearer":
             if token.jkt is not None:
-                raise BoundTokenAsBearer("a DPoP-bound token under the Bearer scheme")
+                raise BoundTokenAsBearer("a DPoP-bound token under the Bearer scheme", cause="token_bound_as_bearer")
             if self.dpop == "required":
-                raise InvalidToken("a Bearer token where DPoP is required")
+                raise InvalidToken("a Bearer token where DPoP is required", cause="token_not_bound")
         elif token.jkt is None:
-            raise InvalidToken("a token that is bound to no key under the DPoP scheme")
+            raise InvalidToken("a token that is bound to no key under the DPoP scheme", cause="token_unbound_as_dpop")
 
     def check_scope(self, token: AccessToken) -> None:
         """Check the token's scope (RFC 6750 §3.1).
 
-        :raises InsufficientScope: None of the sets is covered.
+        :raises InsufficientScope: The token covers none of the sets.
         """
         if self.alternatives and not any(token.scopes.issuperset(scopes) for scopes in self.alternatives):
             wanted = " or ".join(repr(" ".join(scopes)) for scopes in self.alternatives)
-            raise InsufficientScope(f"the token has scope {' '.join(sorted(token.scopes))[:200]!r}, not {wanted}")
+            raise InsufficientScope(
+                f"the token has scope {' '.join(sorted(token.scopes))[:200]!r}, not {wanted}",
+                cause="scope_insufficient",
+            )
 
     def check_again(self, token: AccessToken, scheme: Scheme) -> None:
-        """Check a request that another requirement let in: a view inside a protected blueprint, say.
+        """Check a request that another requirement let in already, as for a view in a protected blueprint.
 
-        Its proof is spent already, and once is right.
+        Its proof was checked and used up then, so it is not checked again.
 
         :raises InvalidToken: As :meth:`check_binding`.
         :raises InsufficientScope: As :meth:`check_scope`.
@@ -84,8 +87,8 @@ NO_REPLAY_STORE = (
 def build_requirement(scopes: Scopes, *, dpop: DPoPUse, optional: bool, online: bool) -> Requirement:
     """Check the arguments of ``@require_oauth(…)``.
 
-    :param scopes: A text: all of its scopes are needed; a list: any of its texts is enough; ``None``: no scope.
-    :raises ConfigurationError: They make no sense; the message says what to write.
+    :param scopes: A string: all of its scopes are required. A list: one of its strings is enough. ``None``: no scope.
+    :raises ConfigurationError: The arguments make no sense; the message says what to write.
     """
     if callable(scopes):
         raise ConfigurationError("Write @require_oauth() with parentheses, or @require_oauth('scope').")

@@ -1,11 +1,12 @@
-"""The URL a proof's ``htu`` is held against (RFC 9449 §4.3, item 9)."""
+"""The URL that a proof's ``htu`` must match (RFC 9449 §4.3, item 9)."""
 
 from dataclasses import dataclass
 from typing import Protocol
-from urllib.parse import quote_from_bytes, urlsplit
+from urllib.parse import quote_from_bytes
 
 from ..errors import ConfigurationError
 from ..settings.resource import ResourceSettings
+from ..url import find_web_url
 from .credentials import Environ
 
 
@@ -15,13 +16,13 @@ class Target(Protocol):
     def build(self, environ: Environ) -> str:
         """The URL of a request, without query and fragment.
 
-        :raises ConfigurationError: The application does not know its own address.
+        :raises ConfigurationError: The application does not know its own URL.
         """
 
 
 @dataclass(frozen=True, slots=True)
 class FixedURI:
-    """The URL of an API that is one endpoint: the same whichever of its paths a proxy passes on."""
+    """The URL of an API with one endpoint; it does not depend on the path that a proxy passes on."""
 
     url: str
 
@@ -35,20 +36,20 @@ _LITERAL = "/:@!$&'()*+,;=~"
 
 
 class TargetURI:
-    """Builds request URLs from configuration: ``Host`` and ``X-Forwarded-*`` are the caller's to choose.
+    """Builds request URLs from configuration, because the caller can choose ``Host`` and ``X-Forwarded-*``.
 
     :param settings: The API's settings.
     """
 
     def __init__(self, settings: ResourceSettings) -> None:
-        # The origin of the resource lacks the app's mount path; OAUTH2_EXTERNAL_URL has it.
+        # OAUTH2_EXTERNAL_URL includes the app's mount path; the origin of the resource does not.
         self._base_has_mount = settings.EXTERNAL_URL is not None
         self._base = settings.EXTERNAL_URL.rstrip("/") if settings.EXTERNAL_URL else find_origin(settings.RESOURCE)
 
     def base(self) -> str:
-        """What every URL of the API starts with.
+        """The start of every URL of the API.
 
-        :raises ConfigurationError: ``OAUTH2_RESOURCE`` is no URL and ``OAUTH2_EXTERNAL_URL`` is not set.
+        :raises ConfigurationError: ``OAUTH2_RESOURCE`` is not a URL, and ``OAUTH2_EXTERNAL_URL`` is not set.
         """
         if self._base is None:
             raise ConfigurationError(
@@ -60,18 +61,18 @@ class TargetURI:
     def build(self, environ: Environ) -> str:
         """The URL of a request, without query and fragment.
 
-        WSGI hands over the path decoded; it is escaped anew, with the fewest escapes.
+        WSGI provides the decoded path; it is escaped again, with as few escapes as possible.
 
         :raises ConfigurationError: As :meth:`base`.
         """
         path: str = environ.get("PATH_INFO", "")
         if not self._base_has_mount:
             path = environ.get("SCRIPT_NAME", "") + path
-        # PEP 3333: the environment's texts are bytes in the guise of latin-1.
+        # PEP 3333: strings in the environment are bytes decoded as latin-1.
         return self.base() + quote_from_bytes(path.encode("latin-1", "replace"), safe=_LITERAL)
 
 
 def find_origin(url: str) -> str | None:
-    """Scheme, host and port of an http(s) URL; ``None`` when it is none."""
-    parts = urlsplit(url)
-    return f"{parts.scheme}://{parts.netloc}" if parts.scheme in ("https", "http") and parts.netloc else None
+    """Scheme, host and port of an http(s) URL, as they are written; ``None`` for any other string."""
+    found = find_web_url(url)
+    return f"{found.scheme}://{found.authority}" if found is not None else None

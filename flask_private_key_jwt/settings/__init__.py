@@ -1,1 +1,1 @@
-"""The settings: which there are, what they may be, and how they are read."""
+"""The settings: their names, their values, and how they are read."""

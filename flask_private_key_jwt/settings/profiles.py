@@ -1,6 +1,6 @@
 """What ``OAUTH2_PROFILE = "fapi2"`` means for the settings: FAPI 2.0 Security Profile Final, in one table.
 
-A setting that is not set follows the profile. One that is set, and contradicts it, stops the start.
+A setting that is not set takes the profile's default. If a setting contradicts the profile, the app does not start.
 """
 
 from collections.abc import Callable, Mapping
@@ -17,13 +17,13 @@ _UNSET = object()
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """What a profile says of one setting."""
+    """What a profile requires of one setting."""
 
     allows: Callable[[Any], bool]
     because: str
     """Why, as the end of a sentence."""
     default: Any = _UNSET
-    """Its value when it is not set, where the usual default would not do."""
+    """Its value when it is not set, if the usual default is not allowed."""
 
 
 def _is_true(value: bool) -> bool:
@@ -61,17 +61,17 @@ FAPI2: Mapping[str, Rule] = {
     "REPLAY_STORE": Rule(lambda value: value != "memory", _FOR_ONE_PROCESS),
     "FETCH_FROM_LOOPBACK": Rule(_is_false, "clients' documents are fetched by https, from public addresses"),
 }
-"""Setting -> what the profile says of it; §: FAPI 2.0 Security Profile."""
+"""Setting -> what the profile requires; § refers to the FAPI 2.0 Security Profile."""
 
 PROFILES: Mapping[str, Mapping[str, Rule]] = {"oauth": {}, "fapi2": FAPI2}
 
 
 def apply_profile(profile: str, given: Mapping[str, Any], known: frozenset[str]) -> dict[str, Any]:
-    """The settings that are set, with what *profile* sets besides.
+    """*given*, completed with the defaults of *profile*.
 
-    :param given: The settings that are set, without prefix.
-    :param known: The names of all settings there are on this side.
-    :raises ConfigurationError: One contradicts the profile; the message names both.
+    :param given: The settings that are set, by name without prefix.
+    :param known: The names of all settings of this kind of server.
+    :raises ConfigurationError: A setting contradicts the profile; the message names both.
     """
     values = dict(given)
     for name, rule in PROFILES[profile].items():

@@ -1,4 +1,4 @@
-"""From app.config to frozen settings: names, conversions, and what is said of a wrong one."""
+"""From app.config to frozen settings: check names, convert values, explain errors."""
 
 import difflib
 import logging
@@ -13,7 +13,7 @@ from ..errors import ConfigurationError
 from .profiles import apply_profile
 from .resource import ResourceSettings
 from .server import ServerSettings
-from .shared import SharedSettings
+from .shared import HOW_TO_SET, SharedSettings
 
 log = logging.getLogger("flask_private_key_jwt")
 
@@ -28,7 +28,7 @@ READ_BY_AUTHLIB = {
     "OAUTH2_SCOPES_SUPPORTED": "OAUTH2_SCOPES",
     "OAUTH2_ERROR_URIS": "nothing: errors carry no error_uri",
 }
-"""Names Authlib's Flask server reads itself -> what to use instead."""
+"""Names that Authlib's own Flask server reads -> what to use instead."""
 
 
 S = TypeVar("S", bound=SharedSettings)
@@ -47,7 +47,7 @@ def read(config: Mapping[str, Any], kind: type[S]) -> S:
         if config.get(name) is not None:
             values[setting.name] = _convert(name, config[name], hints[setting.name], private=not setting.repr)
         elif setting.default is MISSING:
-            raise ConfigurationError(f"{name} is not set. {_HELP[setting.name]}")
+            raise ConfigurationError(f"{name} is not set. {setting.metadata[HOW_TO_SET]}")
     known = frozenset(setting.name for setting in fields(kind))
     return kind(**apply_profile(values.get("PROFILE", "oauth"), values, known))
 
@@ -64,14 +64,14 @@ def check_names(config: Mapping[str, Any]) -> None:
             continue
         if name in READ_BY_AUTHLIB:
             raise ConfigurationError(f"{name} is a setting of Authlib's own server. Use {READ_BY_AUTHLIB[name]}.")
-        # Without the prefix, which would make OAUTH2_PROVIDERS, a setting of many an app, look like OAUTH2_PROFILE.
+        # Compared without the prefix: with it, OAUTH2_PROVIDERS, which many apps have, is too close to OAUTH2_PROFILE.
         if near := difflib.get_close_matches(ours, known, n=1, cutoff=0.8):
             raise ConfigurationError(f"{name} is not a setting. Did you mean {_PREFIX}{near[0]}?")
         log.warning("%s is not a setting of flask_private_key_jwt; it is ignored", name)
 
 
 def _convert(name: str, value: Any, hint: Any, *, private: bool) -> Any:
-    """Turn *value*, perhaps text from the environment, into what *hint* asks for."""
+    """Convert *value*, which may be a string from the environment, to the type *hint*, and check it."""
     checks: tuple[Callable[[Any], None], ...] = ()
     while True:
         if typing.get_origin(hint) is Annotated:
@@ -120,7 +120,7 @@ def _str(value: Any) -> str:
 
 
 def _text_or_object(value: Any) -> Any:
-    """A JWK in the environment is JSON, which ``from_prefixed_env`` has parsed already."""
+    """A path or a key. A JWK in the environment is JSON, which ``from_prefixed_env`` has already parsed."""
     if isinstance(value, os.PathLike):
         return os.fspath(value)
     if isinstance(value, (str, bytes, Mapping)) and value:
@@ -145,10 +145,4 @@ _CONVERTERS: dict[Any, Callable[[Any], Any]] = {
     tuple: _strings,
     Mapping: _text_or_object,
     object: lambda value: value,
-}
-
-
-_HELP = {
-    "ISSUER": "Set it to the authorization server's own https URL, e.g. https://as.example.",
-    "RESOURCE": "Set it to this API's own identifier, e.g. https://api.example.",
 }

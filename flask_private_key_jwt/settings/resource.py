@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Annotated, Any
 
 from ..errors import ConfigurationError
-from .shared import Algs, SharedSettings
+from .shared import HOW_TO_SET, Algs, SharedSettings
 from .values import ASYMMETRIC_ALGS, between, https_url, proxy_url, replay_store, resource_uri
 
 
@@ -13,11 +13,13 @@ from .values import ASYMMETRIC_ALGS, between, https_url, proxy_url, replay_store
 class ResourceSettings(SharedSettings):
     """The settings of a resource server (an API)."""
 
-    RESOURCE: Annotated[str, resource_uri]
+    RESOURCE: Annotated[str, resource_uri] = field(
+        metadata={HOW_TO_SET: "Set it to this API's own identifier, e.g. https://api.example."}
+    )
     """This API's own identifier, required in a token's ``aud`` (RFC 8707, RFC 9068 §4)."""
 
     EXTERNAL_URL: Annotated[str, https_url] | None = None
-    """The base that a proof's ``htu`` is held against, mount path included. Default: the origin of ``RESOURCE``."""
+    """The base URL that a proof's ``htu`` must match, mount path included. Default: the origin of ``RESOURCE``."""
 
     REPLAY_STORE: Annotated[object, replay_store] | None = field(default=None, repr=False)
     """Where used proofs are remembered: a ``redis://`` or SQLAlchemy URL, ``sql`` in an app that is also the
@@ -34,32 +36,32 @@ class ResourceSettings(SharedSettings):
     """How long the issuer's keys are trusted before they are fetched again, in seconds. 30 to 86400."""
 
     JWKS_STALE_SECONDS: Annotated[int, between(0, 86400)] = 3600
-    """How long they go on serving when the issuer is away, in seconds. 0 to 86400."""
+    """How long the old keys are used when the issuer does not answer, in seconds. 0 to 86400."""
 
     HTTP_TIMEOUT_SECONDS: Annotated[int, between(1, 30)] = 5
     """Longest wait for the issuer, in seconds. 1 to 30."""
 
     PROXY: Annotated[str, proxy_url] | None = field(default=None, repr=False)  # may hold a password
-    """URL of the proxy on the way to the issuer. Default: ``HTTPS_PROXY`` and ``NO_PROXY``. Never for an issuer on this
+    """URL of the proxy to the issuer. Default: ``HTTPS_PROXY`` and ``NO_PROXY``. Not used for an issuer on this
     machine."""
 
     CA_BUNDLE: str | None = None
-    """Path of the certificate authorities (PEM) that the issuer is held to. Default: ``REQUESTS_CA_BUNDLE``, else those
-    of ``requests``."""
+    """Path of the certificate authorities (PEM) that are trusted for the issuer. Default: ``REQUESTS_CA_BUNDLE``, else
+    those of ``requests``."""
 
     CLIENT_ID: str | None = None
-    """Who this API is as a client of the issuer, which it asks about tokens (``require_oauth(…, online=True)``)."""
+    """The API's own client_id at the issuer, to ask it about tokens (``require_oauth(…, online=True)``)."""
 
     CLIENT_KEY: Mapping[str, Any] | str | None = field(default=None, repr=False)  # a path, or the key itself
-    """Path of the private key that it signs its questions with, or the key itself: PEM, JWK and what else
+    """Path of the private key of that client, or the key itself: PEM, JWK or any other format that
     :func:`~flask_private_key_jwt.client.load_key` reads."""
 
     CLIENT_KEY_PASSWORD: str | None = field(default=None, repr=False)
     """Password of that key, if it is an encrypted PEM."""
 
     INTROSPECTION_CACHE_SECONDS: Annotated[int, between(0, 60)] = 10
-    """How long the issuer's word that a token counts is good, in seconds: as late a revocation may be noticed.
-    0 to 60."""
+    """How long the issuer's answer that a token is active is reused, in seconds. A revocation may be noticed that much
+    later. 0 to 60."""
 
     def __post_init__(self) -> None:
         if self.CLIENT_KEY is not None and self.CLIENT_ID is None:

@@ -29,15 +29,15 @@ class ServerSettings(SharedSettings):
     """What ``resource`` may name (RFC 8707); the first is the default ``aud``. Default: the issuer."""
 
     SCOPES: Annotated[tuple[str, ...], scope_tokens] = ()
-    """Scopes that clients may register, advertised as ``scopes_supported``. Empty: any, and advertised are those of
-    OpenID Connect where that is offered; without ``openid`` in a list that is not empty, it is not."""
+    """Scopes that clients may register, advertised as ``scopes_supported``. Empty: any scope; advertised are then those
+    of OpenID Connect, if it is offered. A list without ``openid`` turns OpenID Connect off."""
 
     ASSERTION_LIFETIME_SECONDS: Seconds = 300
     """How far ahead of now the ``exp`` of a client assertion may lie, in seconds. 1 to 3600."""
 
     ASSERTION_AUDIENCE: Literal["issuer", "compatibility"] = "issuer"
-    """What the operator's clients may name as the audience of an assertion: the issuer, or with ``compatibility`` also
-    the URL of the token endpoint and of the endpoint they ask. ``assertion_audience`` says it for one client."""
+    """What the operator's clients may name as the audience of an assertion: the issuer; with ``compatibility`` also
+    the URL of the token endpoint and of the endpoint they call. ``assertion_audience`` sets it for one client."""
 
     ASSERTION_SIGNING_ALGS: Algs = ASYMMETRIC_ALGS
     """Accepted assertion algorithms, advertised as ``token_endpoint_auth_signing_alg_values_supported``."""
@@ -70,7 +70,7 @@ class ServerSettings(SharedSettings):
     """How long a pushed request waits to be opened in a browser, in seconds (RFC 9126 §2.2). 5 to 599."""
 
     PUSHED_REQUESTS_PER_CLIENT: Annotated[int, between(10, 1000000)] = 500
-    """How many pushed requests of one client may wait to be used at a time; a public client's are counted by the
+    """How many unused pushed requests one client may have at a time; those of a public client are counted for each
     address they come from (RFC 9126 §2.3). 10 to 1000000."""
 
     INTERACTION_LIFETIME_SECONDS: Annotated[int, between(60, 86400)] = 1800
@@ -80,30 +80,30 @@ class ServerSettings(SharedSettings):
     """How long an authorization code is valid, in seconds (RFC 6749 §4.1.2). 10 to 600."""
 
     REFRESH_TOKEN_LIFETIME_SECONDS: Annotated[int, between(60, 730 * 86400)] = 90 * 86400
-    """How long a person's consent lasts without asking again: all refresh tokens that come of it end then, in
-    seconds. 60 to 63072000."""
+    """How long the refresh tokens that come from one consent of a person work, in seconds: then the person is asked
+    again. 60 to 63072000."""
 
     REFRESH_TOKEN_IDLE_SECONDS: Annotated[int, between(60, 730 * 86400)] = 30 * 86400
-    """When a refresh token that nobody uses ends, in seconds. 60 to 63072000."""
+    """After how long an unused refresh token expires, in seconds. 60 to 63072000."""
 
     REFRESH_TOKEN_ROTATION: Literal["public", "all", "off"] = "public"  # noqa: S105 - whose, not a secret
-    """Whose refresh tokens are replaced at each use (RFC 9700 §4.14.2). A confidential client's are bound to its own
+    """Whose refresh tokens are replaced at each use (RFC 9700 §4.14.2). Those of a confidential client are bound to its
     keys already."""
 
     REFRESH_TOKEN_RETRY_SECONDS: Annotated[int, between(30, 600)] = 60
-    """How long a replaced refresh token may be sent again, by a client that did not get the answer, in seconds: it gets
-    the same new one. Over once the new one is used. 30 to 600."""
+    """How long a client that did not get the answer may send a replaced refresh token again, in seconds: it gets the
+    same new one. Ends when the new one is used. 30 to 600."""
 
     ID_TOKEN_LIFETIME_SECONDS: Annotated[int, between(10, 86400)] = 300
-    """How long an ID token is valid, in seconds (OpenID Connect Core §2): a client reads it once. 10 to 86400."""
+    """How long an ID token is valid, in seconds (OpenID Connect Core §2); a client reads it only once. 10 to 86400."""
 
     SIGNING_ALG: Literal["ES256", "ES384", "ES512", "PS256", "PS384", "PS512", "RS256", "EdDSA"] = "ES256"
     """Algorithm of the tokens this server signs."""
 
     KEY_CACHE_SECONDS: Annotated[int, between(1, 300)] = 60
-    """How often a process looks whether a signing key is due to be made or to end, in seconds. 1 to 300.
+    """How often a process checks whether to make or to end a signing key, in seconds. 1 to 300.
 
-    A change by a command counts at once: see :meth:`.keys.server_keys.ServerKeys.note_version`."""
+    A change by a command takes effect at once: see :meth:`.keys.server_keys.ServerKeys.note_version`."""
 
     KEY_ANNOUNCE_SECONDS: Annotated[int, between(900, 90 * 86400)] = 14 * 86400
     """How long a new signing key is published before it signs, in seconds. 900 to 7776000."""
@@ -112,92 +112,94 @@ class ServerSettings(SharedSettings):
     """How long a signing key signs, in seconds; more than ``KEY_ANNOUNCE_SECONDS``. 1800 to 63072000."""
 
     KEY_RETIRE_SECONDS: Annotated[int, between(900, 365 * 86400)] = 14 * 86400
-    """How long it stays published after that, in seconds, and never less than the longest token lives.
-    900 to 31536000."""
+    """How long a signing key stays published after it stopped signing, in seconds; at least the lifetime of the longest
+    token. 900 to 31536000."""
 
     REPLAY_STORE: Annotated[object, replay_store] = field(default="sql", repr=False)  # a URL may hold a password
     """Where used ``jti`` values are remembered: ``sql`` (the app's database), a ``redis://`` or SQLAlchemy URL,
     ``memory`` (one process only), or a store of the application's own: the object, or an import path."""
 
     CLIENT_CACHE_SIZE: Annotated[int, between(1, 1000000)] = 16384
-    """Most clients whose parsed keys a process keeps, if they take no more than 8 kilobytes each on average.
+    """Most clients whose parsed keys a process keeps; fewer if they take more than 8 kilobytes each on average.
     1 to 1000000."""
 
     JWKS_MIN_CACHE_SECONDS: Annotated[int, between(10, 600)] = 60
-    """How long the keys at a client's ``jwks_uri`` are used before they are fetched again, whatever the answer's
-    own ``Cache-Control`` says, in seconds. 10 to 600."""
+    """Shortest time that the keys from a client's ``jwks_uri`` are used before they are fetched again, even if
+    ``Cache-Control`` of the answer says less, in seconds. 10 to 600."""
 
     JWKS_MAX_CACHE_SECONDS: Annotated[int, between(60, 900)] = 600
-    """When they are fetched again at the latest, in seconds: a key that its owner took away works no longer than
-    this. 60 to 900."""
+    """Longest time that they are used before they are fetched again, in seconds: a key that its owner removed works no
+    longer than this. 60 to 900."""
 
     JWKS_COOLDOWN_SECONDS: Annotated[int, between(10, 60)] = 30
-    """Least time between two fetches of one ``jwks_uri``, and how soon a new key is found, in seconds. 10 to 60."""
+    """Shortest time between two fetches of one ``jwks_uri``, and so the longest until a new key works, in seconds.
+    10 to 60."""
 
     JWKS_STALE_SECONDS: Annotated[int, between(0, 86400)] = 3600
-    """How long keys go on serving when they can no longer be fetched, in seconds. 0 to 86400."""
+    """How long the old keys are used when they can no longer be fetched, in seconds. 0 to 86400."""
 
     JWKS_HOSTS: Annotated[tuple[str, ...], host_names] = ()
-    """The only hosts a ``jwks_uri`` may name. Empty: any, at a public address."""
+    """The only hosts that a ``jwks_uri`` may name. Empty: any host with a public address."""
 
     CLIENT_ID_METADATA_DOCUMENTS: bool = False
     """Accept clients whose ``client_id`` is the https URL of their registration
     (draft-ietf-oauth-client-id-metadata-document)."""
 
     CLIENT_ID_HOSTS: Annotated[tuple[str, ...], host_names] = ()
-    """The hosts such a ``client_id`` may name; there must be one. Whoever publishes there makes clients here."""
+    """The hosts that such a ``client_id`` may name; at least one. Anyone who can publish there can create clients
+    here."""
 
     CLIENT_ID_SCOPES: Annotated[tuple[str, ...], scope_tokens] = ()
-    """Scopes that such clients may ask for; of these, what their document names."""
+    """Scopes that such clients may have; a client gets those of them that its document names."""
 
     FETCH_TIMEOUT_SECONDS: Annotated[int, between(2, 5)] = 3
-    """Longest wait for a document that a client publishes, all of it included, in seconds. 2 to 5."""
+    """Longest wait for a document that a client publishes, from name lookup to the last byte, in seconds. 2 to 5."""
 
     FETCH_CONCURRENCY: Annotated[int, between(2, 64)] = 3
-    """Most threads of a process that wait for clients' servers at one time; a third of them, at least one, are for the
-    operator's own clients only. Less than the threads of a worker. 2 to 64."""
+    """How many threads of a process may wait for clients' servers at one time; a third of them, at least one, is
+    reserved for the operator's own clients. Set it to less than the threads of a worker. 2 to 64."""
 
     FETCH_PORTS: Annotated[tuple[str, ...], port_numbers] = ()
     """Ports besides 443 that a client's URL may name."""
 
     FETCH_CA_BUNDLE: str | None = None
-    """Path of the certificate authorities (PEM) that clients' servers are held to. Default: certifi's."""
+    """Path of the certificate authorities (PEM) that are trusted for clients' servers. Default: certifi's."""
 
     FETCH_FROM_LOOPBACK: bool = False
-    """For development: also fetch from 127.0.0.1, [::1] and localhost, there with any port and without TLS."""
+    """For development: also fetch from 127.0.0.1, [::1] and localhost, on any port and without TLS."""
 
     REGISTRATION: Literal["closed", "token", "open"] = "closed"
-    """Who may register a client over HTTP (RFC 7591): nobody, who holds a registration token, or anybody."""
+    """Who may register a client over HTTP (RFC 7591): nobody, holders of a registration token, or anybody."""
 
     REGISTRATION_SCOPES: Annotated[tuple[str, ...], scope_tokens] | None = None
-    """Scopes that clients may give themselves. Not set: what they register with a registration token, and none in
-    open registration or in a later update. What goes beyond is left out, and the answer says so."""
+    """Scopes that clients may register for themselves. Not set: any scope when they register with a registration token,
+    none in open registration or in a later update. Other scopes are left out, and the answer says so."""
 
     DEFAULT_SCOPES: Annotated[tuple[str, ...], scope_tokens] = ()
-    """Scopes of a new client whose registration names none (RFC 7591 §2). A client that registers itself gets those
-    of them that are in ``OAUTH2_REGISTRATION_SCOPES``."""
+    """Scopes of a new client whose registration names none (RFC 7591 §2). A client that registers itself gets only
+    those that are also in ``OAUTH2_REGISTRATION_SCOPES``."""
 
     REGISTRATION_KEY_POSSESSION: Literal["off", "required"] = "off"
     """Whether a client that changes its keys over HTTP must prove that it holds the new ones."""
 
     REGISTRATION_TRUSTED: bool = False
-    """Treat clients that registered themselves as the operator's own. Only where every one of them is known."""
+    """Treat clients that registered themselves as the operator's own. Use it only if you know every one of them."""
 
     REGISTRATION_GRANT_TYPES: tuple[str, ...] = ()
-    """Grant types of the application's own (``register_grant``) that clients may use which the operator did not
-    register: those that registered themselves, and documents. Empty: they have the built-in ones only."""
+    """The application's own grant types (``register_grant``) that are open to clients which the operator did not
+    register: those that registered themselves, and documents. Empty: such clients have the built-in ones only."""
 
     REGISTRATIONS_PER_HOUR: Annotated[int, between(1, 100000)] = 20
-    """How many clients may register from one address in an hour without a registration token; a hundred times as many
-    from all addresses together. 1 to 100000."""
+    """How many clients may register from one address in an hour without a registration token; from all addresses
+    together a hundred times as many. 1 to 100000."""
 
     REGISTRATION_UNUSED_SECONDS: Annotated[int, between(0, 730 * 86400)] = 90 * 86400
-    """When ``flask oauth2 purge`` deletes a client that registered itself, was never used and never changed, in
+    """Age at which ``flask oauth2 purge`` deletes a client that registered itself and was never used or changed, in
     seconds; 0: never. 0 to 63072000."""
 
     REGISTRATION_MAX_BYTES: Annotated[int, between(4096, 262144)] = 16384
-    """Largest registration of a client that registers itself, or is a document, in bytes of JSON, keys included: every
-    process keeps those it meets. 4096 to 262144."""
+    """Largest registration of a client that registers itself or is a document, in bytes of JSON, keys included: every
+    process caches the clients it serves. 4096 to 262144."""
 
     SQLITE_WAL: bool = True
     """On SQLite, switch the database to WAL with ``synchronous=NORMAL``; ``False`` leaves it as it is."""

@@ -7,15 +7,20 @@ from .values import ASYMMETRIC_ALGS, between, each_of, https_url
 
 Seconds = Annotated[int, between(1, 3600)]
 
-
 Algs = Annotated[tuple[str, ...], each_of(ASYMMETRIC_ALGS)]
+
+
+HOW_TO_SET = "how to set it"
+"""Metadata key: for a setting without a default, the sentence that tells how to set it."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class SharedSettings:
-    """What the authorization server and a resource server both have; each reads its own."""
+    """The settings that both kinds of server have; each server reads its own values."""
 
-    ISSUER: Annotated[str, https_url]
+    ISSUER: Annotated[str, https_url] = field(
+        metadata={HOW_TO_SET: "Set it to the authorization server's own https URL, e.g. https://as.example."}
+    )
     """The authorization server's issuer identifier, used literally in ``iss`` and ``aud`` (RFC 8414 §2)."""
 
     PROFILE: Literal["oauth", "fapi2"] = "oauth"
@@ -25,10 +30,10 @@ class SharedSettings:
     """Whether a DPoP proof must carry a nonce of this server (RFC 9449 §8, §9)."""
 
     DPOP_NONCE_LIFETIME_SECONDS: Annotated[int, between(60, 3600)] = 300
-    """How long a nonce is handed out, in seconds; it stays valid for as long again. 60 to 3600."""
+    """How long a nonce is given out, in seconds; it stays valid for the same time after that. 60 to 3600."""
 
     DPOP_PROOF_LIFETIME_SECONDS: Annotated[int, between(10, 300)] = 60
-    """How long a DPoP proof is good, from its ``iat``, in seconds (RFC 9449 §11.1). 10 to 300."""
+    """How long a DPoP proof is valid, from its ``iat``, in seconds (RFC 9449 §11.1). 10 to 300."""
 
     DPOP_SIGNING_ALGS: Algs = ASYMMETRIC_ALGS
     """Accepted proof algorithms, advertised as ``dpop_signing_alg_values_supported``."""
@@ -37,10 +42,10 @@ class SharedSettings:
     """Largest accepted DPoP header, in bytes. 2048 to 65536."""
 
     CLOCK_SKEW_SECONDS: Annotated[int, between(0, 60)] = 10
-    """How far another party's clock may be off, in seconds. 0 to 60."""
+    """How far another party's clock may differ from ours, in seconds. 0 to 60."""
 
     STORE_TIMEOUT_SECONDS: Annotated[int, between(1, 30)] = 5
-    """Longest time that the stores (database, Redis) may take for one request, all waiting included, in seconds.
+    """Longest time that the stores (database, Redis) may take for one request, waiting included, in seconds.
     1 to 30."""
 
     SECRETS: tuple[str, ...] = field(default=(), repr=False)

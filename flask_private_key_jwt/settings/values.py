@@ -1,13 +1,14 @@
-"""Every setting: its name with the unit, its type, its safe default and what it means.
+"""The values that settings may have: the checks, and the names that several settings share.
 
-An application sets them in ``app.config`` as ``OAUTH2_<NAME>``, or in the environment as
-``FLASK_OAUTH2_<NAME>`` when it calls ``app.config.from_prefixed_env()``. :func:`read` checks all of
+An application sets a setting in ``app.config`` as ``OAUTH2_<NAME>``, or in the environment as
+``FLASK_OAUTH2_<NAME>`` when it calls ``app.config.from_prefixed_env()``. :func:`.reading.read` checks all of
 them once, at ``init_app``, and freezes the result; nothing else reads ``app.config``.
 """
 
 import re
 from collections.abc import Callable
-from urllib.parse import urlsplit
+
+from ..url import read_proxy_url, read_url
 
 ASYMMETRIC_ALGS = (
     "ES256",
@@ -22,17 +23,16 @@ ASYMMETRIC_ALGS = (
     "EdDSA",
     "Ed25519",
 )
-"""The signature algorithms this package speaks (RFC 7518 §3.1, RFC 8037 §3.1, RFC 9864 §2.2)."""
+"""The signature algorithms that this package supports (RFC 7518 §3.1, RFC 8037 §3.1, RFC 9864 §2.2)."""
 
 OFFLINE_ACCESS = "offline_access"
-"""The scope that asks for a refresh token (OpenID Connect Core §11); it needs no place in ``OAUTH2_SCOPES``."""
+"""The scope that asks for a refresh token (OpenID Connect Core §11); it need not be in ``OAUTH2_SCOPES``."""
 
 _HOST_NAME = re.compile(r"[a-z0-9-]+(\.[a-z0-9-]+)*")
 _DIGITS = re.compile(r"[0-9]{1,5}")
-_LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 
-# --- what a value must look like: a check raises ValueError with the end of a sentence ------------------
+# --- the checks: each raises ValueError, whose message is the end of a sentence -------------------------
 def between(low: int, high: int) -> Callable[[int], None]:
     """A check that a number lies between *low* and *high*, both included."""
 
@@ -44,7 +44,7 @@ def between(low: int, high: int) -> Callable[[int], None]:
 
 
 def each_of(allowed: tuple[str, ...]) -> Callable[[tuple[str, ...]], None]:
-    """A check that a list is not empty and holds only *allowed* values."""
+    """A check that a list is not empty and contains only *allowed* values."""
 
     def check(value: tuple[str, ...]) -> None:
         if unknown := [item for item in value if item not in allowed]:
@@ -55,38 +55,19 @@ def each_of(allowed: tuple[str, ...]) -> Callable[[tuple[str, ...]], None]:
     return check
 
 
-def is_loopback_host(host: str | None) -> bool:
-    """Whether *host* names this machine only (the one place where plain http is accepted)."""
-    return host in _LOOPBACK
-
-
 def https_url(value: str) -> None:
     """Accept an absolute https URL without query, fragment or userinfo; http on loopback only (RFC 8414 §2)."""
-    try:
-        parts = urlsplit(value)
-        _ = parts.port
-    except ValueError:
-        raise ValueError("must be a URL") from None
-    if parts.scheme not in ("https", "http") or not parts.hostname:
-        raise ValueError("must be an absolute https URL")
-    if parts.scheme == "http" and not is_loopback_host(parts.hostname):
-        raise ValueError("must use https; http is accepted on 127.0.0.1, [::1] and localhost only")
-    if any(c <= " " or c > "~" or c in '"\\<>' for c in value):
-        raise ValueError("must be plain ASCII without spaces or quotes")
-    if "?" in value or "#" in value or "@" in parts.netloc:
-        raise ValueError("must have no query, fragment or user name")
+    url = read_url(value)
+    url.check_protected()
+    if url.query is not None or url.fragment is not None:
+        raise ValueError("must have no query and no fragment")
 
 
 def resource_uri(value: str) -> None:
     """Accept an absolute URI without a fragment (RFC 8707 §2)."""
-    try:
-        parts = urlsplit(value)
-    except ValueError:
-        raise ValueError("must be a URI") from None
-    if not parts.scheme or not (parts.netloc or parts.path) or "#" in value:
+    uri = read_url(value)
+    if not (uri.host or uri.path) or uri.fragment is not None:
         raise ValueError("must be an absolute URI without a fragment")
-    if any(c <= " " or c > "~" or c in '"\\<>' for c in value):
-        raise ValueError("must be plain ASCII without spaces or quotes")
 
 
 def resource_uris(value: tuple[str, ...]) -> None:
@@ -130,10 +111,4 @@ def replay_store(value: object) -> None:
 
 def proxy_url(value: str) -> None:
     """Accept the URL of a proxy."""
-    try:
-        parts = urlsplit(value)
-        _ = parts.port
-    except ValueError:
-        raise ValueError("must be a URL") from None
-    if parts.scheme not in ("http", "https", "socks5", "socks5h") or not parts.hostname:
-        raise ValueError("must be the URL of a proxy, such as http://proxy.example:3128")
+    read_proxy_url(value)

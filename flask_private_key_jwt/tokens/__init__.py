@@ -1,1 +1,1 @@
-"""Step 6: the token. One file per kind of token."""
+"""What an access token says and how it is verified, for both servers."""

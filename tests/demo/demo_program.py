@@ -10,9 +10,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from flask_private_key_jwt.fetching.discovery import NoAnswer, exchange
+from flask_private_key_jwt.fetching.exchange import NoAnswer, exchange
+from tests.checkout import CHECKOUT
 
-CHECKOUT = Path(__file__).parent.parent.parent
 SECONDS = 60
 SERVERS = {
     kind: command.split()

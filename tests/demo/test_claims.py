@@ -13,7 +13,7 @@ from demo.token_server.claims import describe_person
 from demo.token_server.database import db
 from demo.token_server.users import User, add_user
 from flask_private_key_jwt.jose import jose
-from tests.authorization.conftest import VERIFIER, challenge_of
+from tests.authorization_server.conftest import VERIFIER, challenge_of
 from tests.conftest import ASSERTION_TYPE
 
 ISSUER = "http://127.0.0.1:5001"

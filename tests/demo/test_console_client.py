@@ -4,7 +4,6 @@ import signal
 from types import SimpleNamespace
 
 import pytest
-from demo_program import SECONDS, Demo
 
 from demo.clients import MOBILE_DPOP
 from demo.console_client import attacks
@@ -12,6 +11,7 @@ from demo.console_client.caller import Exchange
 from demo.console_client.show import Show, shorten
 from demo.console_client.walk import WentWrong
 from flask_private_key_jwt.jose import jose
+from tests.demo.demo_program import SECONDS, Demo
 
 JWT = "eyJhbGciOiJFUzI1NiJ9.eyJzdWIiOiJtZSJ9.c2lnbmF0dXJlLWJ5dGVz"
 

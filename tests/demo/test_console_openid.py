@@ -5,7 +5,9 @@ import time
 from types import SimpleNamespace
 
 import pytest
+from joserfc.jwk import KeySet
 
+from demo.console_client import openid
 from demo.console_client.caller import Exchange
 from demo.console_client.openid import check_id_token, check_same_person, show_id_token, show_userinfo
 from demo.console_client.revoking import revoke_and_try
@@ -42,7 +44,7 @@ def build(key):
 
 @pytest.fixture
 def published(key):
-    return [jose.import_public_jwk(key.public_jwk(kid="k-1"))]
+    return KeySet.import_key_set({"keys": [key.public_jwk(kid="k-1")]})
 
 
 def test_an_id_token_of_this_sign_in_is_believed(build, published):
@@ -99,6 +101,17 @@ def test_an_id_token_of_a_refresh_about_another_sign_in_is_refused(change):
 
     with pytest.raises(WentWrong, match="After the refresh "):
         check_same_person({**first, **change}, first)
+
+
+def test_what_is_no_key_set_is_a_sentence(monkeypatch, key):
+    jwks = {"keys": [key.public_jwk(kid="k-1")]}
+    monkeypatch.setattr(openid, "send", lambda *_, **__: answered(200, jwks))
+    assert [found.kid for found in openid.fetch_keys(f"{ISSUER}/jwks").keys] == ["k-1"]
+
+    for body in (None, {}, [], {"keys": 5}, {"keys": [{"kty": "none"}]}):
+        monkeypatch.setattr(openid, "send", lambda *_, body=body, **__: answered(503, body))
+        with pytest.raises(WentWrong, match="/jwks answered 503 and no JWK Set"):
+            openid.fetch_keys(f"{ISSUER}/jwks")
 
 
 # --- UserInfo -------------------------------------------------------------------------------------------

@@ -7,7 +7,9 @@ import subprocess
 import sys
 
 import pytest
-from demo_program import CHECKOUT, SECONDS, Demo
+
+from tests.checkout import CHECKOUT
+from tests.demo.demo_program import SECONDS, Demo
 
 STEPS = [
     "mobile-client: Bearer, GET /api/values, scope mobile",

@@ -10,10 +10,11 @@ from contextlib import contextmanager
 
 import pytest
 import requests
-from demo_program import CHECKOUT, SECONDS, answers
 
 from demo.clients import ALICE
 from demo.console_client.browser import ScriptedBrowser, read_form
+from tests.checkout import CHECKOUT
+from tests.demo.demo_program import SECONDS, answers
 
 
 class Person:

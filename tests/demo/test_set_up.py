@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-CHECKOUT = Path(__file__).parent.parent.parent
+from tests.checkout import CHECKOUT
+
 NAMES = ("python3.13", "python3.12", "python3.11", "python3")
 REAL_PYTHON = getattr(sys, "_base_executable", sys.executable)
 

@@ -7,13 +7,13 @@ from pathlib import Path
 from urllib.parse import urlencode
 
 import pytest
-from token_server_browser import CHEAP, Browser
 
 from demo.token_server import oauth, pages, users
 from demo.token_server.database import db
 from demo.token_server.pages import TOO_OLD, WRONG
 from demo.token_server.sign_in_limit import MAX_FAILURES, WINDOW_SECONDS
 from demo.token_server.users import User
+from tests.demo.token_server_browser import CHEAP, Browser
 
 HTTPS = "https://as.example"
 pytestmark = pytest.mark.usefixtures("cheap_hashes")
@@ -28,7 +28,7 @@ HEADERS = {
 @pytest.fixture
 def move_clock(monkeypatch):
     def move(seconds):
-        monkeypatch.setattr("flask_private_key_jwt.clock.now", lambda: int(time.time()) + seconds)
+        monkeypatch.setattr("demo.token_server.sign_in_limit.time", lambda: time.time() + seconds)
 
     return move
 

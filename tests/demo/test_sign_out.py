@@ -5,12 +5,12 @@ import re
 from urllib.parse import urlencode
 
 import pytest
-from token_server_browser import Browser
 
 from demo.token_server import oauth
 from demo.token_server.database import db
 from demo.token_server.users import User
-from tests.authorization.logout_browser import build_id_token
+from tests.authorization_server.sign_out.logout_browser import build_id_token
+from tests.demo.token_server_browser import Browser
 
 BYE = "http://127.0.0.1/bye"
 LOGOUT = "/oauth2/logout"

@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from urllib.parse import parse_qs, parse_qsl, urlencode, urlsplit
 
 import pytest
-from demo_program import free_port
 from werkzeug.serving import make_server
 from werkzeug.wrappers import Request, Response
 
@@ -18,6 +17,7 @@ from demo.web_client.memory import MOST_ENTRIES, Memory
 from demo.web_client.pages import MOST_SIGN_INS_UNDER_WAY
 from flask_private_key_jwt.authorization_server.tokens.id_token import build_at_hash
 from flask_private_key_jwt.jose import jose
+from tests.demo.demo_program import free_port
 
 WEB = "http://127.0.0.1:5010"
 NOT_OURS = "This answer does not belong to a sign-in that was begun in this browser."
@@ -314,7 +314,7 @@ def test_an_answer_with_a_parameter_twice_is_refused(browser, provider):
 
 def test_an_answer_that_comes_after_an_hour_is_refused(browser, monkeypatch):
     asked = browser.begin()
-    monkeypatch.setattr("flask_private_key_jwt.clock.now", lambda: int(time.time()) + 3601)
+    monkeypatch.setattr("demo.web_client.memory.time", lambda: time.time() + 3601)
 
     assert browser.come_back(asked).status_code == 403
 
@@ -466,7 +466,7 @@ def test_a_handle_that_nobody_gave_out_is_nobody(browser, app):
 
 def test_a_sign_in_ends_after_some_hours(browser, monkeypatch):
     browser.sign_in()
-    monkeypatch.setattr("flask_private_key_jwt.clock.now", lambda: int(time.time()) + memory.SIGNED_IN_SECONDS)
+    monkeypatch.setattr("demo.web_client.memory.time", lambda: time.time() + memory.SIGNED_IN_SECONDS)
 
     assert not browser.is_signed_in()
 

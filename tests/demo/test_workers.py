@@ -7,7 +7,7 @@ import pytest
 from flask_private_key_jwt.client import build_client_assertion, load_key
 from flask_private_key_jwt.client.assertion import ASSERTION_TYPE
 from flask_private_key_jwt.client.proofs import Prover
-from flask_private_key_jwt.fetching.discovery import exchange
+from flask_private_key_jwt.fetching.exchange import exchange
 from flask_private_key_jwt.jose import jose
 
 SENDS = 20

@@ -108,7 +108,7 @@ def test_other_method_is_refused(htm, check, build_dpop):
 
 @pytest.mark.parametrize("htu", [5, [TOKEN_URL], {}, True])
 def test_htu_that_is_not_text_is_refused(htu, check, build_dpop):
-    assert_refused(check, build_dpop(htu=htu), "proof: htu is not text")
+    assert_refused(check, build_dpop(htu=htu), "proof: htu is not a string")
 
 
 @pytest.mark.parametrize(
@@ -192,8 +192,8 @@ def test_ath_of_the_token_is_accepted(check, build_dpop):
     ("ath", "reason"),
     [
         (None, "proof: missing claim 'ath'"),
-        (5, "proof: ath is not text"),
-        ("", "proof: ath names another access token"),
+        (5, "proof: ath is not a string"),
+        ("", "proof: ath is not a string"),
         (access_token_hash("other"), "proof: ath names another access token"),
         (access_token_hash("token") + "=", "proof: ath names another access token"),
         ("é\ud800", "proof: ath names another access token"),

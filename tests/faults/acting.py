@@ -1,12 +1,9 @@
 """What the races share: a token server with people, its clients, every kind of database, and twenty callers at once."""
 
 import html
-import json
 import os
 import re
 import secrets
-import subprocess
-import sys
 import tempfile
 import threading
 import time
@@ -30,8 +27,8 @@ from flask_private_key_jwt.client.assertion import ASSERTION_TYPE
 from flask_private_key_jwt.dpop.proof import build_proof
 from flask_private_key_jwt.jose import jose
 from tests.faults import served
-from tests.faults.served import CHECKOUT, ISSUER, Answer, Served, call, environment_of
-from tests.servers import server_url
+from tests.faults.served import ISSUER, Answer, Served, call
+from tests.servers.throwaway import server_url
 
 FACTORY = "tests.faults.acting:create_app"
 AT_ONCE = 20
@@ -202,22 +199,6 @@ def _own_database(url: str) -> Iterator[str]:
         server.dispose()
 
 
-def set_up(environment: Mapping[str, str]) -> None:
-    """Make the tables and register both clients, in a process of its own: nothing of it is left in this one."""
-    program = (
-        "import json, sys; from tests.faults.acting import create_app; app = create_app(); db, oauth = "
-        "app.extensions['tests']; app.app_context().push(); db.create_all(); "
-        "[oauth.clients.add(each) for each in json.load(sys.stdin)]"
-    )
-    subprocess.run(
-        [sys.executable, "-c", program],
-        input=json.dumps([client.registration() for client in (CONFIDENTIAL, PUBLIC)]).encode(),
-        cwd=CHECKOUT,
-        env=environment_of(environment),
-        check=True,
-    )
-
-
 @contextmanager
 def serving(kind: str, url: str, folder: Path) -> Iterator[Served]:
     """Two workers of a server of *kind* on the database at *url*, with tables and clients."""
@@ -225,7 +206,7 @@ def serving(kind: str, url: str, folder: Path) -> Iterator[Served]:
         "FLASK_SQLALCHEMY_DATABASE_URI": url,
         "FLASK_OAUTH2_REFRESH_TOKEN_ROTATION": "all",
     }
-    set_up(environment)
+    served.register(create_app, environment, [client.registration() for client in (CONFIDENTIAL, PUBLIC)])
     with served.serving(kind, folder, environment, factory=FACTORY) as running:
         yield running
 

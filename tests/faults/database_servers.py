@@ -15,7 +15,7 @@ from sqlalchemy import create_engine, text
 from sqlalchemy.engine import make_url
 
 from tests.faults.served import free_port
-from tests.servers import KINDS, Program, _unprivileged, _wait_until_up
+from tests.servers.throwaway import KINDS, Program, _unprivileged, _wait_until_up
 
 
 @dataclass

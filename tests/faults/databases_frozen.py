@@ -11,11 +11,13 @@ import tempfile
 import time
 from collections import Counter
 from dataclasses import dataclass
+from functools import partial
 from itertools import product
 from pathlib import Path
 
 from tests.faults.database_servers import DatabaseServer, database_server, find_binary
-from tests.faults.served import Answer, Load, Served, check_never_twice, serving, set_up
+from tests.faults.report import report
+from tests.faults.served import Load, Served, check_never_twice, serving, set_up
 
 KINDS = ("granian", "gunicorn")
 DATABASES = ("postgres", "mariadb")
@@ -59,6 +61,8 @@ class Trial:
     """How much longer than the timeout an answer may take."""
     threads: int = 8
     """How many callers there are."""
+    settle_seconds: float = 1.0
+    """How long the load goes on before and after."""
     driver: str | None = None
     """SQLAlchemy's name of another driver than the usual one."""
 
@@ -120,24 +124,13 @@ def run(database: DatabaseServer, place: str, way: str, trial: Trial) -> Outcome
         caller = set_up(environment)
         with serving(trial.kind, Path(folder), environment) as served:
             with Load(served, caller, threads=trial.threads) as load:
-                _wait_for_token(load, since=0)
-                time.sleep(1)
+                load.wait_for_token()
+                time.sleep(trial.settle_seconds)
                 absence = WAYS[way](database, trial)
-                first = _wait_for_token(load, since=absence.back_at)
-                time.sleep(1)
+                first = load.wait_for_token(lambda answer: answer.sent_at >= absence.back_at)
+                time.sleep(trial.settle_seconds)
             what = f"{trial.kind}, {database.name} ({place}) {way}"
-            return _judge(what, served, load, absence, first - absence.back_at, trial)
-
-
-def _wait_for_token(load: Load, *, since: float) -> float:
-    """When the first token came that was asked for after *since*."""
-    deadline = time.monotonic() + 30
-    while time.monotonic() < deadline:
-        for _, answer in tuple(load.answers):
-            if answer.status == 200 and answer.sent_at >= since:
-                return answer.sent_at + answer.seconds
-        time.sleep(0.01)
-    raise AssertionError(f"no token for 30 s, but {[answer.status for _, answer in load.answers[-8:]]}")
+            return _judge(what, served, load, absence, first.ended_at - absence.back_at, trial)
 
 
 def _judge(what: str, served: Served, load: Load, absence: Absence, back_seconds: float, trial: Trial) -> Outcome:
@@ -145,13 +138,13 @@ def _judge(what: str, served: Served, load: Load, absence: Absence, back_seconds
     counts = Counter(answer.status for answer in answers)
     assert set(counts) == {200, 503}, f"{what}: {dict(counts)}"
     unavailable = [answer for answer in answers if answer.status == 503]
-    assert all(_is_retry(answer) for answer in unavailable), unavailable[0]
+    assert all(answer.is_retry for answer in unavailable), unavailable[0]
     meanwhile = [
         answer
         for answer in answers
         if answer.status == 200
         and answer.sent_at > absence.gone_at + GONE_SECONDS
-        and answer.sent_at + answer.seconds < absence.returns_at
+        and answer.ended_at < absence.returns_at
     ]
     assert not meanwhile, f"{what}: {len(meanwhile)} tokens while the database was away"
     slowest = max(answer.seconds for answer in answers)
@@ -160,25 +153,17 @@ def _judge(what: str, served: Served, load: Load, absence: Absence, back_seconds
     return Outcome(what, len(answers), len(unavailable), slowest, back_seconds, check_never_twice(served, load.answers))
 
 
-def _is_retry(answer: Answer) -> bool:
-    is_error: bool = answer.json["error"] == "temporarily_unavailable"
-    return is_error and any(name.lower() == "retry-after" for name in answer.headers)
-
-
 def main(arguments: list[str]) -> int:
-    failed = False
+    kept = True
     for kind, name in product(arguments or KINDS, DATABASES):
         if find_binary(name) is None:
             print(f"{name}: SKIPPED, it is not installed", flush=True)
             continue
         with database_server(name) as database:
             for place, way in product(PLACES, WAYS):
-                try:
-                    print(run(database, place, way, Trial(kind)), flush=True)
-                except AssertionError as error:
-                    print(f"{kind}, {name} ({place}) {way}: FAILED: {error}", flush=True)
-                    failed = True
-    return 1 if failed else 0
+                trial = partial(run, database, place, way, Trial(kind))
+                kept &= report(trial, f"{kind}, {name} ({place}) {way}")
+    return 0 if kept else 1
 
 
 if __name__ == "__main__":

@@ -14,12 +14,14 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from sqlalchemy import event
 
 from tests.faults.database_servers import DatabaseServer, database_server, find_binary
 from tests.faults.redis_server import find_redis, redis_server
+from tests.faults.report import report, report_in_folder
 from tests.faults.served import Answer, Caller, Load, ask_token, check_never_twice, create_app, serving, set_up
 
 SERVERS = {"postgres": "160m", "mariadb": "320m", "redis": "16m"}
@@ -190,9 +192,7 @@ def _wait_for(load: Load, status: int, *, since: float, seconds: float = FULL_SE
 
 
 def main() -> int:
-    failed = False
-    with tempfile.TemporaryDirectory() as folder:
-        print(run_sqlite(Path(folder)), flush=True)
+    kept = report_in_folder(run_sqlite, "sqlite")
     for name, size in SERVERS.items():
         if not is_installed(name):
             print(f"{name}: SKIPPED, it is not installed", flush=True)
@@ -201,12 +201,8 @@ def main() -> int:
             if disk is None:
                 print(f"{name}: SKIPPED, no file system may be mounted here", flush=True)
                 continue
-            try:
-                print(run_on(disk, name), flush=True)
-            except AssertionError as error:
-                print(f"{name}: FAILED: {error}", flush=True)
-                failed = True
-    return 1 if failed else 0
+            kept &= report(partial(run_on, disk, name), name)
+    return 0 if kept else 1
 
 
 def is_installed(name: str) -> bool:

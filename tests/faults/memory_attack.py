@@ -8,19 +8,16 @@ Half of them hold 59 KB inside a key, of which nothing may be kept; the others f
 import json
 import secrets
 import sys
-import tempfile
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
-from urllib.parse import urlencode
 
 from flask_private_key_jwt.authorization_server.keys.client_keys import MAX_KEYS
-from flask_private_key_jwt.client import build_client_assertion
-from flask_private_key_jwt.client.assertion import ASSERTION_TYPE
 from flask_private_key_jwt.jose import jose
-from tests.faults.served import ISSUER, Served, ask_token, call, serving, set_up
+from tests.faults.report import report_in_folder
+from tests.faults.served import Caller, Served, ask_token, call, serving, set_up
 
 CLIENTS = 1200
 WARM_UP = 100
@@ -72,9 +69,7 @@ class Attacker:
         assert answer.status == 201, answer.body
         client_id = answer.json["client_id"]
         for _ in range(3):  # each goes to either worker
-            assertion = build_client_assertion(client_id, ISSUER, key=self._wrong_key)
-            form = {"grant_type": "client_credentials", "client_assertion_type": ASSERTION_TYPE}
-            refused = ask_token(self._served.port, urlencode({**form, "client_assertion": assertion}).encode())
+            refused = ask_token(self._served.port, Caller(self._wrong_key, client_id).build_form())
             assert refused.status == 400, refused
 
     def _padded_key(self) -> dict[str, object]:
@@ -120,15 +115,5 @@ def run(folder: Path, *, clients: int = CLIENTS) -> Outcome:
     return outcome
 
 
-def main() -> int:
-    with tempfile.TemporaryDirectory() as folder:
-        try:
-            print(run(Path(folder)), flush=True)
-        except AssertionError as error:
-            print(f"FAILED: {error}", flush=True)
-            return 1
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(0 if report_in_folder(run) else 1)

@@ -6,9 +6,9 @@ python -m tests.faults.memory_steady [how many]
 import gc
 import secrets
 import sys
-import tempfile
 import time
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit
@@ -17,8 +17,9 @@ import flask
 
 from flask_private_key_jwt import note_sign_in
 from flask_private_key_jwt.jose import jose
-from tests.authorization.conftest import APP_ID, REDIRECT_URI, VERIFIER, Browser, User, build_request
+from tests.authorization_server.conftest import APP_ID, REDIRECT_URI, VERIFIER, Browser, User, build_request
 from tests.conftest import ASSERTION_TYPE, build_claims, make_app
+from tests.faults.report import report_in_folder
 
 ROUNDS = 10_000
 WARM_UP_ROUNDS = 300
@@ -124,13 +125,7 @@ def _memory() -> int:
 
 def main(arguments: list[str]) -> int:
     rounds = int(arguments[0]) if arguments else ROUNDS
-    with tempfile.TemporaryDirectory() as folder:
-        try:
-            print(run(Path(folder), rounds=rounds), flush=True)
-        except AssertionError as error:
-            print(f"FAILED: {error}", flush=True)
-            return 1
-    return 0
+    return 0 if report_in_folder(partial(run, rounds=rounds)) else 1
 
 
 if __name__ == "__main__":

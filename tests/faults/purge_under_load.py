@@ -15,6 +15,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.faults.report import report
 from tests.faults.served import CHECKOUT, Load, environment_of, serving, set_up
 
 ROWS = 500_000
@@ -104,12 +105,8 @@ def _purge(environment: dict[str, str]) -> str:
 
 
 def main(arguments: list[str]) -> int:
-    try:
-        print(run(int(arguments[0]) if arguments else ROWS), flush=True)
-    except AssertionError as error:
-        print(f"FAILED: {error}", flush=True)
-        return 1
-    return 0
+    rows = int(arguments[0]) if arguments else ROWS
+    return 0 if report(lambda: run(rows)) else 1
 
 
 if __name__ == "__main__":

@@ -13,10 +13,13 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
+from itertools import product
 from pathlib import Path
 
 from tests.faults.redis_server import RedisServer, find_redis, redis_server
-from tests.faults.served import Answer, Load, Served, check_never_twice, serving, set_up
+from tests.faults.report import report
+from tests.faults.served import Load, Served, check_never_twice, serving, set_up
 
 
 @dataclass(frozen=True)
@@ -29,6 +32,10 @@ class Trial:
     back_within: float = 1.0
     late: float = 1.0
     """How much longer than the timeout an answer may take."""
+    settle: float = 1.0
+    """How long the load goes on before and after."""
+    threads: int = 8
+    """How many callers there are."""
 
 
 @dataclass(frozen=True)
@@ -89,26 +96,15 @@ def run(way: str, trial: Trial) -> Outcome:
         }
         caller = set_up(environment)
         with serving(trial.kind, Path(name), environment) as served:
-            with Load(served, caller) as load:
-                _wait_for_token(load, since=0)
-                time.sleep(1)
+            with Load(served, caller, threads=trial.threads) as load:
+                load.wait_for_token()
+                time.sleep(trial.settle)
                 gone = time.monotonic()
                 returning = WAYS[way](redis, trial.away)
                 back = time.monotonic()
-                first = _wait_for_token(load, since=back)
-                time.sleep(1)
+                first = load.wait_for_token(lambda answer: answer.ended_at >= back).ended_at
+                time.sleep(trial.settle)
             return _judge(f"{trial.kind}, Redis {way}", served, load, (gone, returning, back, first), trial)
-
-
-def _wait_for_token(load: Load, *, since: float) -> float:
-    """When the first token came after *since*."""
-    deadline = time.monotonic() + 30
-    while time.monotonic() < deadline:
-        for _, answer in tuple(load.answers):
-            if answer.status == 200 and _end(answer) >= since:
-                return _end(answer)
-        time.sleep(0.01)
-    raise AssertionError(f"no token for 30 s, but {[answer.status for _, answer in load.answers[-8:]]}")
 
 
 def _judge(what: str, served: Served, load: Load, times: tuple[float, float, float, float], trial: Trial) -> Outcome:
@@ -117,8 +113,8 @@ def _judge(what: str, served: Served, load: Load, times: tuple[float, float, flo
     counts = Counter(answer.status for answer in answers)
     assert set(counts) == {200, 503}, f"{what}: {dict(counts)}"
     unavailable = [answer for answer in answers if answer.status == 503]
-    assert all(_is_retry(answer) for answer in unavailable), unavailable[0]
-    meanwhile = [answer for answer in answers if gone + 0.5 < answer.sent_at and _end(answer) < returning]
+    assert all(answer.is_retry for answer in unavailable), unavailable[0]
+    meanwhile = [answer for answer in answers if gone + 0.5 < answer.sent_at and answer.ended_at < returning]
     assert meanwhile, f"{what}: no answers while Redis was away"
     assert all(answer.status == 503 for answer in meanwhile), f"{what}: a token while Redis was away"
     slowest = max(answer.seconds for answer in answers)
@@ -129,28 +125,13 @@ def _judge(what: str, served: Served, load: Load, times: tuple[float, float, flo
     return Outcome(what, len(answers), len(unavailable), slowest, waiting, first - back, replayed)
 
 
-def _end(answer: Answer) -> float:
-    return answer.sent_at + answer.seconds
-
-
-def _is_retry(answer: Answer) -> bool:
-    is_error: bool = answer.json["error"] == "temporarily_unavailable"
-    return is_error and any(name.lower() == "retry-after" for name in answer.headers)
-
-
 def main(kinds: list[str]) -> int:
     if find_redis() is None:
         print("SKIPPED: Redis is not installed", flush=True)
         return 0
-    failed = False
-    for kind in kinds or ["granian", "gunicorn"]:
-        for way in WAYS:
-            try:
-                print(run(way, Trial(kind)), flush=True)
-            except AssertionError as error:
-                print(f"{kind}, Redis {way}: FAILED: {error}", flush=True)
-                failed = True
-    return 1 if failed else 0
+    trials = product(kinds or ["granian", "gunicorn"], WAYS)
+    kept = [report(partial(run, way, Trial(kind)), f"{kind}, Redis {way}") for kind, way in trials]
+    return 0 if all(kept) else 1
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 import http.client
 import json
+import multiprocessing
 import os
 import signal
 import socket
@@ -9,7 +10,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,11 +24,14 @@ from flask_private_key_jwt import PrivateKeyJWT
 from flask_private_key_jwt.client import build_client_assertion
 from flask_private_key_jwt.client.assertion import ASSERTION_TYPE
 from flask_private_key_jwt.jose import jose
+from tests.checkout import CHECKOUT
 
-CHECKOUT = Path(__file__).parents[2]
 FACTORY = "tests.faults.served:create_app"
 ISSUER = "https://as.example"
 CLIENT_ID = "console"
+# Forked from a process that has imported everything: starting Python takes longer than what is done there.
+_FORKS = multiprocessing.get_context("forkserver")
+_FORKS.set_forkserver_preload(["tests.faults.served"])
 START_SECONDS = 60
 PATIENCE_SECONDS = 60
 """How long a caller waits for an answer: longer than any answer may take, so that a slow one is seen as slow."""
@@ -62,37 +66,49 @@ def create_used_app() -> Flask:
 
 @dataclass(frozen=True)
 class Caller:
-    """The client: it signs each request anew."""
+    """A client, if no other the usual one: it signs each request anew."""
 
     key: jose.PrivateKey = field(default_factory=lambda: jose.generate_private_key("ES256"))
+    client_id: str = CLIENT_ID
 
     def build_form(self, **fields: str) -> bytes:
-        assertion = build_client_assertion(CLIENT_ID, ISSUER, key=self.key)
+        assertion = build_client_assertion(self.client_id, ISSUER, key=self.key)
         form = {"grant_type": "client_credentials", "client_assertion_type": ASSERTION_TYPE}
         return urlencode({**form, "client_assertion": assertion, **fields}).encode()
 
 
 def set_up(environment: Mapping[str, str], *others: Mapping[str, object]) -> Caller:
-    """Make the tables and register the client, in a process of its own: nothing of it is left in this one.
+    """Make the tables and register the client.
 
     :param others: The metadata of further clients.
     """
     caller = Caller()
     jwks = {"keys": [caller.key.public_jwk()]}
     registration = {"client_id": CLIENT_ID, "jwks": jwks, "scope": "read", "default_scope": "read"}
-    program = (
-        "import json, sys; from tests.faults.served import create_app; app = create_app(); db, oauth = "
-        "app.extensions['tests']; app.app_context().push(); db.create_all()\n"
-        "for metadata in json.load(sys.stdin): oauth.clients.add(metadata)"
-    )
-    subprocess.run(
-        [sys.executable, "-c", program],
-        input=json.dumps([registration, *others]).encode(),
-        cwd=CHECKOUT,
-        env=environment_of(environment),
-        check=True,
-    )
+    register(create_app, environment, [registration, *others])
     return caller
+
+
+def register(
+    factory: Callable[[], Flask], environment: Mapping[str, str], clients: Sequence[Mapping[str, object]]
+) -> None:
+    """Make the tables and register clients, in a process of its own: nothing of it is left in this one."""
+    process = _FORKS.Process(target=_register, args=(factory, environment_of(environment), clients))
+    process.start()
+    process.join()
+    assert process.exitcode == 0
+
+
+def _register(
+    factory: Callable[[], Flask], environment: Mapping[str, str], clients: Sequence[Mapping[str, object]]
+) -> None:
+    os.environ.update(environment)
+    app = factory()
+    db, oauth = app.extensions["tests"]
+    with app.app_context():
+        db.create_all()
+        for metadata in clients:
+            oauth.clients.add(metadata)
 
 
 def free_port() -> int:
@@ -201,6 +217,15 @@ class Answer:
     def json(self) -> Any:
         return json.loads(self.body)
 
+    @property
+    def ended_at(self) -> float:
+        return self.sent_at + self.seconds
+
+    @property
+    def is_retry(self) -> bool:
+        """Whether it says that the server is away for a moment, and when to come again."""
+        return self.status == 503 and self.json["error"] == "temporarily_unavailable" and "retry-after" in self.headers
+
 
 def call(
     port: int,
@@ -260,6 +285,16 @@ class Load:
         self._stop.set()
         for thread in self._threads:
             thread.join(PATIENCE_SECONDS)
+
+    def wait_for_token(self, is_new: Callable[[Answer], bool] = lambda _: True) -> Answer:
+        """The first answer with a token that is new."""
+        deadline = time.monotonic() + 30
+        while time.monotonic() < deadline:
+            for _, answer in tuple(self.answers):
+                if answer.status == 200 and is_new(answer):
+                    return answer
+            time.sleep(0.01)
+        raise AssertionError(f"no token for 30 s, but {[answer.status for _, answer in self.answers[-8:]]}")
 
     def _run(self) -> None:
         while not self._stop.is_set():

@@ -7,42 +7,23 @@ and the second goes on asking for tokens.
     python -m tests.faults.shared_documents
 """
 
-import json
 import sys
-import tempfile
-import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-from urllib.parse import urlencode, urlsplit
 
-from flask_private_key_jwt.client import build_client_assertion
-from flask_private_key_jwt.client.assertion import ASSERTION_TYPE
 from flask_private_key_jwt.jose import jose
-from tests.faults.served import ISSUER, Answer, Served, call, serving, set_up
-from tests.keys.https_servers import Authority
+from tests.faults.report import report_in_folder
+from tests.faults.served import Answer, Caller, Served, call, serving, set_up
+from tests.faults.strangers import Site, Strangers, publishing, sign_up
+from tests.servers.https_servers import Authority
 
 COOLDOWN_SECONDS = 10
 """``OAUTH2_JWKS_COOLDOWN_SECONDS``: a client's new key is found at the latest after this."""
 MARGIN_SECONDS = 5
 PAUSE_SECONDS = 0.1
-
-
-@dataclass
-class Site:
-    """What is published over https on this machine: the documents by path, and how often each was fetched."""
-
-    port: int
-    documents: dict[str, object] = field(default_factory=dict)
-    fetched: "Counter[str]" = field(default_factory=Counter)
-
-    def url(self, path: str) -> str:
-        return f"https://localhost:{self.port}{path}"
 
 
 @dataclass(frozen=True)
@@ -62,64 +43,9 @@ class Outcome:
         )
 
 
-@contextmanager
-def publishing(folder: Path) -> Iterator[tuple[Site, str]]:
-    """A site for the length of the block, and the path of the authority that vouches for it."""
-    authority = Authority(folder)
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            site.fetched[self.path] += 1
-            body = json.dumps(site.documents.get(self.path)).encode()
-            self.send_response(200)
-            self.send_header("Content-Type", "application/json")
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.socket = authority.server_context("localhost").wrap_socket(server.socket, server_side=True)
-    site = Site(server.server_address[1])
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    try:
-        yield site, authority.bundle
-    finally:
-        server.shutdown()
-        server.server_close()
-
-
 def ask(served: Served, client_id: str, key: jose.PrivateKey) -> Answer:
     """One token request of any client."""
-    form = {"grant_type": "client_credentials", "client_assertion_type": ASSERTION_TYPE, "scope": "read"}
-    assertion = build_client_assertion(client_id, ISSUER, key=key)
-    return call(served.port, "POST", "/oauth2/token", urlencode({**form, "client_assertion": assertion}).encode())
-
-
-class Strangers:
-    """Threads that do harm if they can, one after the other in each, for the length of a ``with`` block."""
-
-    def __init__(self, *harms: Callable[[], Answer]) -> None:
-        self.answers: list[Answer] = []
-        self._stop = threading.Event()
-        self._threads = [threading.Thread(target=self._run, args=[harm], daemon=True) for harm in harms]
-
-    def __enter__(self) -> "Strangers":
-        for thread in self._threads:
-            thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stop.set()
-        for thread in self._threads:
-            thread.join()
-
-    def _run(self, harm: Callable[[], Answer]) -> None:
-        while not self._stop.is_set():
-            self.answers.append(harm())
-            self._stop.wait(PAUSE_SECONDS)
+    return call(served.port, "POST", "/oauth2/token", Caller(key, client_id).build_form(scope="read"))
 
 
 def find_harms(served: Served, site: Site) -> list[Callable[[], Answer]]:
@@ -141,27 +67,13 @@ def find_harms(served: Served, site: Site) -> list[Callable[[], Answer]]:
     ]
 
 
-def sign_up(served: Served, jwks_uri: str) -> tuple[str, Callable[[dict[str, Any]], Answer]]:
-    """Register as a stranger; gives the client_id, and what changes the registration."""
-    body = json.dumps({"jwks_uri": jwks_uri, "scope": "read"}).encode()
-    answer = call(served.port, "POST", "/oauth2/register", body, content_type="application/json")
-    assert answer.status == 201, answer.body
-    where = urlsplit(answer.json["registration_client_uri"])
-    headers = {"Authorization": f"Bearer {answer.json['registration_access_token']}"}
-
-    def manage(changes: dict[str, Any]) -> Answer:
-        sent, kind = json.dumps(changes).encode(), "application/merge-patch+json"
-        return call(served.port, "PATCH", f"{where.path}?{where.query}", sent, content_type=kind, headers=headers)
-
-    return answer.json["client_id"], manage
-
-
 def run(folder: Path) -> Outcome:
     """Let the strangers do what they can, and hold the server to what is promised.
 
     :raises AssertionError: It is not kept.
     """
-    with publishing(folder) as (site, bundle):
+    authority = Authority(folder)
+    with publishing(authority.server_context("localhost")) as site:
         environment = {
             "FLASK_SQLALCHEMY_DATABASE_URI": f"sqlite:///{folder}/as.sqlite",
             "FLASK_OAUTH2_REGISTRATION": "open",
@@ -170,7 +82,7 @@ def run(folder: Path) -> Outcome:
             "FLASK_OAUTH2_CLIENT_ID_HOSTS": "localhost",
             "FLASK_OAUTH2_CLIENT_ID_SCOPES": "read",
             "FLASK_OAUTH2_FETCH_FROM_LOOPBACK": "true",
-            "FLASK_OAUTH2_FETCH_CA_BUNDLE": bundle,
+            "FLASK_OAUTH2_FETCH_CA_BUNDLE": authority.bundle,
             "FLASK_OAUTH2_JWKS_COOLDOWN_SECONDS": str(COOLDOWN_SECONDS),
         }
         old, new, own = (jose.generate_private_key("ES256") for _ in range(3))
@@ -211,15 +123,5 @@ def _watch(served: Served, site: Site, strangers: Strangers, keys: tuple[jose.Pr
     return Outcome(rotation_seconds, document_answers, answers, site.fetched)
 
 
-def main() -> int:
-    with tempfile.TemporaryDirectory() as folder:
-        try:
-            print(run(Path(folder)), flush=True)
-        except AssertionError as error:
-            print(f"FAILED: {error}", flush=True)
-            return 1
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(0 if report_in_folder(run) else 1)

@@ -5,24 +5,20 @@ An honest client of the operator must not notice, and one that publishes its own
     python -m tests.faults.slow_key_servers
 """
 
-import json
 import socket
 import sys
-import tempfile
-import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from urllib.parse import urlencode
 
-from flask_private_key_jwt.client import build_client_assertion
-from flask_private_key_jwt.client.assertion import ASSERTION_TYPE
 from flask_private_key_jwt.jose import jose
-from tests.faults.served import ISSUER, Answer, Caller, Served, ask_token, call, serving, set_up
+from tests.faults.report import report_in_folder
+from tests.faults.served import Answer, Caller, Served, ask_token, serving, set_up
+from tests.faults.strangers import Strangers, publishing, sign_up
+from tests.servers.listener import Listener
 
 WORKERS = 4
 STRANGERS = 24
@@ -61,104 +57,20 @@ class Outcome:
         )
 
 
-class SlowServer:
-    """Takes every connection, and sends a byte of an answer that never ends now and then; for a ``with`` block."""
-
-    def __init__(self) -> None:
-        self._listener = socket.create_server(("127.0.0.1", 0), backlog=128)
-        self._ended = threading.Event()
-        self._threads = [threading.Thread(target=self._accept)]
-        self.port: int = self._listener.getsockname()[1]
-
-    def __enter__(self) -> "SlowServer":
-        self._threads[0].start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._ended.set()
-        self._listener.shutdown(socket.SHUT_RDWR)
-        self._listener.close()
-        for thread in self._threads:
-            thread.join()
-
-    def _accept(self) -> None:
-        while not self._ended.is_set():
-            try:
-                connection, _ = self._listener.accept()
-            except OSError:
-                return
-            self._threads.append(threading.Thread(target=self._trickle, args=[connection]))
-            self._threads[-1].start()
-
-    def _trickle(self, connection: socket.socket) -> None:
-        with suppress(OSError), connection:
-            connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 60000\r\n\r\n")
-            while not self._ended.wait(0.3):
-                connection.sendall(b" ")
-
-
 @contextmanager
-def publishing(document: object) -> Iterator[int]:
-    """A quick server that answers every GET with *document*; gives its port."""
-    body = json.dumps(document).encode()
+def slow_server() -> Iterator[int]:
+    """A server that sends a byte of an answer that never ends now and then; gives its port."""
 
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            self.send_response(200)
-            self.send_header("Content-Type", "application/json")
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
+    def trickle(connection: socket.socket) -> None:
+        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 60000\r\n\r\n")
+        while not listener.ended.wait(0.3):
+            connection.sendall(b" ")
 
-        def log_message(self, *_: object) -> None:
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield server.server_address[1]
-    server.shutdown()
-    server.server_close()
-
-
-def build_form(client_id: str, key: jose.PrivateKey) -> bytes:
-    assertion = build_client_assertion(client_id, ISSUER, key=key)
-    form = {"grant_type": "client_credentials", "client_assertion_type": ASSERTION_TYPE}
-    return urlencode({**form, "client_assertion": assertion, "scope": "read"}).encode()
-
-
-def sign_up(served: Served, jwks_uri: str) -> str:
-    """Register as a stranger; gives the client_id."""
-    body = json.dumps({"jwks_uri": jwks_uri, "scope": "read"}).encode()
-    answer = call(served.port, "POST", "/oauth2/register", body, content_type="application/json")
-    assert answer.status == 201, answer.body
-    client_id: str = answer.json["client_id"]
-    return client_id
-
-
-class Strangers:
-    """Clients with slow servers, each asking for tokens one after the other, for the length of a ``with`` block."""
-
-    def __init__(self, served: Served, client_ids: list[str]) -> None:
-        self._served = served
-        self._key = jose.generate_private_key("ES256")
-        self._stop = threading.Event()
-        self._threads = [threading.Thread(target=self._run, args=[name], daemon=True) for name in client_ids]
-        self.answers: list[Answer] = []
-
-    def __enter__(self) -> "Strangers":
-        for thread in self._threads:
-            thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stop.set()
-        for thread in self._threads:
-            thread.join()
-
-    def _run(self, client_id: str) -> None:
-        while not self._stop.is_set():
-            self.answers.append(ask_token(self._served.port, build_form(client_id, self._key)))
-            self._stop.wait(0.2)
+    listener = Listener(trickle)
+    try:
+        yield listener.port
+    finally:
+        listener.close()
 
 
 def run(
@@ -176,16 +88,18 @@ def run(
         "FLASK_OAUTH2_REGISTRATIONS_PER_HOUR": "1000",
     }
     key = jose.generate_private_key("ES256")
-    with SlowServer() as slow, publishing({"keys": [key.public_jwk()]}) as port:
-        caller = set_up(
-            environment, {"client_id": "by-url", "jwks_uri": f"http://127.0.0.1:{port}/jwks", "scope": "read"}
-        )
+    newcomer, stranger = Caller(key, "by-url"), jose.generate_private_key("ES256")
+    with slow_server() as slow, publishing() as site:
+        site.documents["/jwks"] = {"keys": [key.public_jwk()]}
+        caller = set_up(environment, {"client_id": "by-url", "jwks_uri": site.url("/jwks"), "scope": "read"})
         with serving("granian", folder, environment, workers=workers) as served:
             alone = _ask_for(served, caller, seconds / 4)
-            urls = [f"http://{HOSTS[n % len(HOSTS)]}:{slow.port}/{n}" for n in range(STRANGERS)]
-            with Strangers(served, [sign_up(served, url) for url in urls]) as strangers:
+            urls = [f"http://{HOSTS[n % len(HOSTS)]}:{slow}/{n}" for n in range(STRANGERS)]
+            forms = [Caller(stranger, sign_up(served, url)[0]).build_form for url in urls]
+            harms = [lambda form=form: ask_token(served.port, form(scope="read")) for form in forms]
+            with Strangers(*harms, pause_seconds=0.2) as strangers:
                 time.sleep(1)  # until their fetches are under way
-                newcomer_seconds = _wait_for_token(served, "by-url", key)
+                newcomer_seconds = _wait_for_token(served, newcomer)
                 honest = _ask_for(served, caller, seconds)
     outcome = Outcome(
         alone_seconds=max(answer.seconds for answer in alone),
@@ -223,25 +137,15 @@ def _check(outcome: Outcome, answers: list[Answer], within_seconds: float) -> No
     assert all("retry-after" in answer.headers for answer in answers if answer.status == 503), "no Retry-After"
 
 
-def _wait_for_token(served: Served, client_id: str, key: jose.PrivateKey) -> float:
+def _wait_for_token(served: Served, client: Caller) -> float:
     """How long it takes until a client has a token, asking again when it is told to."""
     started = time.monotonic()
-    while (answer := ask_token(served.port, build_form(client_id, key))).status != 200:
+    while (answer := ask_token(served.port, client.build_form(scope="read"))).status != 200:
         assert answer.status == 503, answer.body
         assert time.monotonic() < started + 60, "a client of the operator was held up for a minute"
         time.sleep(int(answer.headers["retry-after"]))
     return time.monotonic() - started
 
 
-def main() -> int:
-    with tempfile.TemporaryDirectory() as folder:
-        try:
-            print(run(Path(folder)), flush=True)
-        except AssertionError as error:
-            print(f"FAILED: {error}", flush=True)
-            return 1
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(0 if report_in_folder(run) else 1)

@@ -22,7 +22,15 @@ def database(request):
 )
 def test_every_answer_comes_in_time_and_service_comes_back(database, kind, place, way):
     # The other tests use the same processors: what is exact here is what is answered, and that it comes back.
-    trial = Trial(kind, timeout_seconds=1, away_seconds=2.5, back_within_seconds=5, late_seconds=4, threads=3)
+    trial = Trial(
+        kind,
+        timeout_seconds=1,
+        away_seconds=2.5,
+        back_within_seconds=5,
+        late_seconds=4,
+        threads=3,
+        settle_seconds=0.3,
+    )
 
     outcome = run(database, place, way, trial)
 

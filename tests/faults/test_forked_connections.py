@@ -5,8 +5,8 @@ import sys
 
 import pytest
 
-from tests.faults.served import CHECKOUT
-from tests.servers import server_url
+from tests.checkout import CHECKOUT
+from tests.servers.throwaway import server_url
 
 PROGRAM = """
 import sys

@@ -9,11 +9,12 @@ oldest are killed, and never one that has just come.
 import os
 import signal
 import sys
-import tempfile
 import time
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
+from tests.faults.report import report_in_folder
 from tests.faults.served import Load, Served, ask_token, check_never_twice, serving, set_up
 
 ROUNDS = 20
@@ -95,15 +96,8 @@ def _check_lost(served: Served, forms: list[bytes]) -> None:
 
 
 def main() -> int:
-    failed = False
-    for kind in ("granian", "gunicorn"):
-        with tempfile.TemporaryDirectory() as folder:
-            try:
-                print(run(kind, Path(folder)), flush=True)
-            except AssertionError as error:
-                print(f"{kind}: FAILED: {error}", flush=True)
-                failed = True
-    return 1 if failed else 0
+    kept = [report_in_folder(partial(run, kind), kind) for kind in ("granian", "gunicorn")]
+    return 0 if all(kept) else 1
 
 
 if __name__ == "__main__":

@@ -5,12 +5,13 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import flask
-import host
 import pytest
 from werkzeug.test import Client, TestResponse
 
 from flask_private_key_jwt.jose import jose
 from tests.conftest import API, ASSERTION_TYPE, CLIENT_ID, ISSUER, SECRET, build_claims
+from tests.guest import host
+from tests.tables import create_tables
 
 
 @pytest.fixture
@@ -29,7 +30,7 @@ def make_host(tmp_path: Any, client_key: jose.PrivateKey) -> Iterator[Callable[.
         }
         app = host.create_app(**options)
         with app.app_context():
-            host.db.create_all()
+            create_tables(host.db.engine, host.db.metadata)
             add_client(client_key)
         made.append(app)
         return app

@@ -3,15 +3,15 @@
 import os
 import subprocess
 import sys
-from pathlib import Path
 
 import click
 import flask
-import host
 import pytest
 
 from flask_private_key_jwt.errors import ConfigurationError
+from tests.checkout import CHECKOUT
 from tests.conftest import ISSUER, SECRET
+from tests.guest import host
 
 
 @pytest.fixture
@@ -19,8 +19,8 @@ def flask_command(tmp_path):
     """Run ``flask WORDS`` as the owner of the host app would, in a folder of its own."""
     environment = {
         **os.environ,
-        "PYTHONPATH": str(Path(host.__file__).parent),
-        "FLASK_APP": "host",
+        "PYTHONPATH": str(CHECKOUT),
+        "FLASK_APP": "tests.guest.host",
         "FLASK_OAUTH2_ISSUER": ISSUER,
         "FLASK_SQLALCHEMY_DATABASE_URI": f"sqlite:///{tmp_path}/host.sqlite",
     }

@@ -1,7 +1,6 @@
 """A guest in someone's app: what is made for people there does not touch the machines, and the other way round."""
 
 import flask
-import host
 import pytest
 from flask_sqlalchemy import SQLAlchemy
 
@@ -9,6 +8,7 @@ from flask_private_key_jwt import PrivateKeyJWT
 from flask_private_key_jwt.errors import ConfigurationError
 from flask_private_key_jwt.jose import jose
 from tests.conftest import API, CLIENT_ID, INVALID_REQUEST, ISSUER, SECRET, TOKEN_URL
+from tests.guest import host
 
 METADATA = "/.well-known/oauth-authorization-server"
 MACHINE_PATHS = {

@@ -1,11 +1,11 @@
 """Apps whose routes depend on the host (``host_matching``, ``subdomain_matching``): the endpoints answer as ever."""
 
 import flask
-import flask_sqlalchemy
 import pytest
 
-from flask_private_key_jwt import PrivateKeyJWT, ResourceProtector
+from flask_private_key_jwt import ResourceProtector
 from tests.conftest import API, SECRET
+from tests.tables import make_extension
 
 METADATA = "/.well-known/oauth-protected-resource"
 HOSTS = {
@@ -25,8 +25,7 @@ def make_app(routing, *, issuer="https://login.as.example", **config):
         OAUTH2_REPLAY_STORE="memory",
         **config,
     )
-    db = flask_sqlalchemy.SQLAlchemy()
-    oauth = PrivateKeyJWT(db)
+    db, oauth = make_extension()
     db.init_app(app)
     oauth.init_app(app)
     oauth.user(lambda: None)

@@ -1,13 +1,13 @@
 """Several apps in one process have nothing in common: not issuer, settings, keys, nor what is remembered."""
 
 import flask
-import host
 import pytest
 from flask_sqlalchemy import SQLAlchemy
 
 from flask_private_key_jwt import PrivateKeyJWT
 from flask_private_key_jwt.jose import jose
 from tests.conftest import CLIENT_ID, INVALID_CLIENT, SECRET, close
+from tests.guest import host
 
 FIRST, SECOND = "https://first.example", "https://second.example"
 

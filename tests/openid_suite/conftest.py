@@ -10,13 +10,13 @@ from urllib.parse import urlencode
 
 import flask
 import pytest
-from flask_sqlalchemy import SQLAlchemy
 
-from flask_private_key_jwt import PrivateKeyJWT, ResourceProtector, clock, current_token, note_sign_in
+from flask_private_key_jwt import ResourceProtector, clock, current_token, note_sign_in
 from flask_private_key_jwt.signals import request_refused
 from tests.conftest import SECRET, START
 from tests.openid_suite.relying_party import CALLBACK, ISSUER, OPENID_SCOPE, Browser, RelyingParty
 from tests.openid_suite.signing_party import SigningParty
+from tests.tables import create_tables, make_extension
 
 ALGS = ("PS256", "ES256")
 
@@ -60,8 +60,7 @@ def make_server(folder, *, nonces, signed):
         OAUTH2_DPOP_NONCE="required" if nonces else "off",
         OAUTH2_REQUIRE_SIGNED_REQUESTS=signed,
     )
-    db = SQLAlchemy()
-    oauth = PrivateKeyJWT(db)
+    db, oauth = make_extension()
     db.init_app(app)
     oauth.init_app(app)
     add_people(app, oauth)
@@ -69,7 +68,7 @@ def make_server(folder, *, nonces, signed):
     require_oauth.init_app(app)
     app.get("/accounts")(require_oauth("accounts")(lambda: {"subject": current_token["sub"]}))
     with app.app_context():
-        db.create_all()
+        create_tables(db.engine)
     return app, oauth, db
 
 

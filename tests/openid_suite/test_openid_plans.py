@@ -13,7 +13,6 @@ import pytest
 from flask_private_key_jwt.jose import jose
 from flask_private_key_jwt.signals import request_refused
 from tests.conftest import close, make_app
-from tests.keys.https_servers import Server, answer
 from tests.openid_suite.conftest import add_people
 from tests.openid_suite.relying_party import (
     AUTHORIZE,
@@ -27,6 +26,7 @@ from tests.openid_suite.relying_party import (
     check_token,
 )
 from tests.openid_suite.variants import assert_page, assert_refused
+from tests.servers.https_servers import Server, answer
 
 REGISTER = "/oauth2/register"
 

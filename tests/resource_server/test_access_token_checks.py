@@ -1,9 +1,9 @@
 """Verification of JWT access tokens (RFC 9068 §4)."""
 
 import pytest
-from api_answers import INVALID_TOKEN, challenges
 
 from flask_private_key_jwt.jose import jose
+from tests.resource_server.api_answers import INVALID_TOKEN, challenges
 
 API = "https://api.example"
 
@@ -45,11 +45,11 @@ def test_an_audience_that_names_the_api_is_accepted(call, build_token, aud):
 @pytest.mark.parametrize(
     ("aud", "reason"),
     [
-        (None, "token: aud is neither a text nor a list of texts"),
-        (5, "token: aud is neither a text nor a list of texts"),
-        ({API: 1}, "token: aud is neither a text nor a list of texts"),
-        ([API, 5], "token: aud is neither a text nor a list of texts"),
-        ([[API]], "token: aud is neither a text nor a list of texts"),
+        (None, "token: missing claim 'aud'"),
+        (5, "token: aud is neither a string nor a list of strings"),
+        ({API: 1}, "token: aud is neither a string nor a list of strings"),
+        ([API, 5], "token: aud is neither a string nor a list of strings"),
+        ([[API]], "token: aud is neither a string nor a list of strings"),
         ([], f"token: aud [] does not name {API!r}"),
         ("https://other.example", f"token: aud 'https://other.example' does not name {API!r}"),
         (API + "/", f"token: aud '{API}/' does not name {API!r}"),

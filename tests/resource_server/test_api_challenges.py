@@ -1,7 +1,8 @@
 """``WWW-Authenticate`` word for word (RFC 6750 §3, RFC 9449 §7.1, §9, RFC 9728 §5.1)."""
 
 import pytest
-from api_answers import INSUFFICIENT_SCOPE, INVALID_TOKEN, MISSING_TOKEN, challenges
+
+from tests.resource_server.api_answers import INSUFFICIENT_SCOPE, INVALID_TOKEN, MISSING_TOKEN, challenges
 
 METADATA = 'resource_metadata="https://api.example/.well-known/oauth-protected-resource"'
 ALGS = 'algs="ES256 PS256"'

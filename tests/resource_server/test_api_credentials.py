@@ -1,7 +1,8 @@
 """What a request may carry, and how (RFC 6750 §2, RFC 9449 §7.1)."""
 
 import pytest
-from api_answers import INVALID_REQUEST, INVALID_TOKEN, MISSING_TOKEN, challenges
+
+from tests.resource_server.api_answers import INVALID_REQUEST, INVALID_TOKEN, MISSING_TOKEN, challenges
 
 
 @pytest.mark.parametrize("scheme", ["Bearer", "bearer", "BEARER", "bEaReR"])

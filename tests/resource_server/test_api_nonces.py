@@ -1,11 +1,11 @@
 """DPoP nonces at the API (RFC 9449 §9)."""
 
 import pytest
-from api_answers import INVALID_PROOF, USE_DPOP_NONCE, challenges
 
 from flask_private_key_jwt.dpop.nonce import Nonces
 from flask_private_key_jwt.errors import ConfigurationError
 from flask_private_key_jwt.jose.derived import Secrets
+from tests.resource_server.api_answers import INVALID_PROOF, USE_DPOP_NONCE, challenges
 
 SECRET = "a secret for tests only, long enough"
 

@@ -5,10 +5,10 @@ import json
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from api_answers import INVALID_PROOF, INVALID_TOKEN, challenges
 
 from flask_private_key_jwt.errors import StoreUnavailable
 from flask_private_key_jwt.replay.memory import MemoryReplayStore
+from tests.resource_server.api_answers import INVALID_PROOF, INVALID_TOKEN, challenges
 
 HTU = "https://api.example/any"
 
@@ -124,7 +124,7 @@ def test_a_proof_with_a_wrong_header_is_refused(call, refusals, token, build_pro
         ({"htu": "https://api.example/ANY"}, f"proof: htu 'https://api.example/ANY' is not {HTU!r}"),
         ({"htu": "http://api.example/any"}, f"proof: htu 'http://api.example/any' is not {HTU!r}"),
         ({"htu": "http://localhost/any"}, f"proof: htu 'http://localhost/any' is not {HTU!r}"),
-        ({"htu": ["https://api.example/any"]}, "proof: htu is not text"),
+        ({"htu": ["https://api.example/any"]}, "proof: htu is not a string"),
         ({"iat": "now"}, "proof: iat is not a number"),
         ({"jti": ""}, "proof: jti is not a string of 1 to 256 characters"),
         ({"jti": "x" * 257}, "proof: jti is not a string of 1 to 256 characters"),

@@ -6,13 +6,13 @@ from concurrent.futures import ThreadPoolExecutor
 
 import flask
 import pytest
-from api_answers import INVALID_TOKEN, UNAVAILABLE, challenges
 from werkzeug.serving import make_server
 from werkzeug.wrappers import Response
 
 from flask_private_key_jwt import ResourceProtector
 from flask_private_key_jwt.fetching.discovery import DiscoveryError
 from flask_private_key_jwt.resource_server.issuer_keys import FetchedKeys, fetch_keys
+from tests.resource_server.api_answers import INVALID_TOKEN, UNAVAILABLE, challenges
 
 CACHE, STALE = 300, 3600
 

@@ -7,14 +7,14 @@ from concurrent.futures import ThreadPoolExecutor
 
 import flask
 import pytest
-from api_answers import INSUFFICIENT_SCOPE, INVALID_PROOF, INVALID_TOKEN, UNAVAILABLE, challenges
-from introspection_server import IntrospectionServer, refuse, say, serving
 from werkzeug.wrappers import Response
 
 from flask_private_key_jwt import ResourceProtector, current_token
 from flask_private_key_jwt.errors import ConfigurationError
 from flask_private_key_jwt.jose import jose
 from tests.conftest import API
+from tests.resource_server.api_answers import INSUFFICIENT_SCOPE, INVALID_PROOF, INVALID_TOKEN, UNAVAILABLE, challenges
+from tests.resource_server.introspection_server import IntrospectionServer, refuse, say, serving
 
 CACHE, REVOKED, PAUSE = 10, 60, 2
 UNKNOWN = "the issuer does not say whether the token still counts: "
@@ -600,7 +600,7 @@ def test_a_refusal_inside_of_a_blueprint_names_the_client(call, site, add_bluepr
     site.always = Response(status=500)
 
     check_unavailable(call.bearer(path="/inside/"))
-    assert "[client console, " in caplog.text
+    assert "client console, " in caplog.text
 
 
 # --- setting it up ----------------------------------------------------------------------------------------

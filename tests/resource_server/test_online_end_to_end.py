@@ -1,12 +1,12 @@
 """``online=True`` with the real token server behind it: what is revoked there opens nothing here."""
 
 import pytest
-from api_answers import INVALID_TOKEN, UNAVAILABLE
-from introspection_server import serving
 
 from flask_private_key_jwt import ResourceProtector, current_token
 from flask_private_key_jwt.client import TokenClient
 from tests.conftest import API, close, make_app
+from tests.resource_server.api_answers import INVALID_TOKEN, UNAVAILABLE
+from tests.resource_server.introspection_server import serving
 
 CACHE = 10
 INACTIVE = (

@@ -1,7 +1,6 @@
 """An API in the same app as its authorization server: no fetching, one replay store, one set of secrets."""
 
 import pytest
-from api_answers import INVALID_PROOF, INVALID_TOKEN, UNAVAILABLE
 
 from flask_private_key_jwt import ResourceProtector, current_token
 from flask_private_key_jwt.authorization_server.state import State
@@ -10,6 +9,7 @@ from flask_private_key_jwt.dpop.proof import access_token_hash
 from flask_private_key_jwt.errors import ConfigurationError, StoreUnavailable
 from flask_private_key_jwt.jose import jose
 from tests.conftest import API, make_app
+from tests.resource_server.api_answers import INVALID_PROOF, INVALID_TOKEN, UNAVAILABLE
 
 
 @pytest.fixture

@@ -6,7 +6,6 @@ import sys
 
 import flask
 import pytest
-from api_answers import INSUFFICIENT_SCOPE, MISSING_TOKEN, UNAVAILABLE, challenges
 from flask.views import MethodView
 
 from flask_private_key_jwt import ResourceProtector, current_token
@@ -14,6 +13,7 @@ from flask_private_key_jwt.errors import ConfigurationError
 from flask_private_key_jwt.signals import request_refused
 from tests.conftest import close
 from tests.conftest import make_app as make_server
+from tests.resource_server.api_answers import INSUFFICIENT_SCOPE, MISSING_TOKEN, UNAVAILABLE, challenges
 
 CONFIG = {"OAUTH2_ISSUER": "https://as.example", "OAUTH2_RESOURCE": "https://api.example"}
 BOTH_WAYS = {**CONFIG, "OAUTH2_REPLAY_STORE": "memory"}
@@ -502,6 +502,7 @@ def test_a_refusal_is_signalled_with_its_reason_and_the_client(guest, require_oa
     assert sender is guest
     assert arguments == {
         "error": "insufficient_scope",
+        "cause": "scope_insufficient",
         "reason": "the token has scope 'write', not 'read'",
         "reference": answer.headers["Error-Reference"],
         "endpoint": "resource",

@@ -18,12 +18,12 @@ app.get("/")(require_oauth()(lambda: current_token["client_id"]))
 assert app.test_client().get("/").status_code == 401
 assert app.test_client().get("/", headers={"Authorization": "DPoP x", "DPoP": "y"}).status_code in (401, 503)
 package = "flask_private_key_jwt"
-unwanted = {"sqlalchemy", "flask_sqlalchemy", "redis", f"{package}.server", f"{package}.extension", f"{package}.state"}
+unwanted = {"sqlalchemy", "flask_sqlalchemy", "redis", f"{package}.extension", f"{package}.authorization_server"}
 print(sorted(unwanted & sys.modules.keys()), f"{package}.client" in sys.modules)
 """
 
 ONLINE_SCRIPT = """
-from flask_private_key_jwt.keys import jose
+from flask_private_key_jwt.jose import jose
 
 app = flask.Flask("asking")
 app.config.from_mapping(

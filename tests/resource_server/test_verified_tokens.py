@@ -3,7 +3,7 @@
 import pytest
 
 from flask_private_key_jwt.jose import jose
-from flask_private_key_jwt.tokens.verified_tokens import VerifiedTokens
+from flask_private_key_jwt.tokens.verified_tokens import MAX_BYTES, VerifiedTokens
 
 OLD, NEW = ("old",), ("new",)
 
@@ -34,11 +34,21 @@ def test_the_least_recently_used_token_goes_first():
     assert [cache.find(token, lambda: OLD) for token in ("a", "b", "c")] == ["a", None, "c"]
 
 
+def test_long_tokens_take_no_more_memory_than_many_short_ones():
+    cache = VerifiedTokens()
+    for number in range(100):
+        cache.add(f"{number}" + "x" * 60_000, OLD, number)
+
+    assert cache.find("99" + "x" * 60_000, lambda: OLD) == 99
+    assert cache.find("0" + "x" * 60_000, lambda: OLD) is None
+    assert cache._entries.weight <= MAX_BYTES
+
+
 def test_no_token_is_kept_in_clear():
     cache = VerifiedTokens()
     cache.add("a-secret-token", OLD, "what it says")
 
-    assert "a-secret-token" not in repr(vars(cache))
+    assert "a-secret-token" not in repr(cache._entries._kept)
 
 
 @pytest.fixture

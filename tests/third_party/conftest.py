@@ -8,12 +8,12 @@ from typing import Any
 
 import flask
 import pytest
-from flask_sqlalchemy import SQLAlchemy
 from werkzeug.serving import make_server
 
 from flask_private_key_jwt import PrivateKeyJWT, ResourceProtector, current_token
 from flask_private_key_jwt.jose import jose
 from flask_private_key_jwt.signals import request_refused
+from tests.tables import create_tables, make_extension
 
 
 @pytest.fixture(autouse=True)
@@ -104,8 +104,7 @@ def make_api(issuer: str, url: str, **config: Any) -> flask.Flask:
 @contextmanager
 def serving_site(folder: Any, **config: Any) -> Iterator[Site]:
     """Both servers with the same further settings."""
-    db = SQLAlchemy()
-    oauth = PrivateKeyJWT(db)
+    db, oauth = make_extension()
 
     def make_authorization_server(url: str) -> flask.Flask:
         app = flask.Flask("authorization_server")
@@ -124,7 +123,7 @@ def serving_site(folder: Any, **config: Any) -> Iterator[Site]:
         db.init_app(app)
         oauth.init_app(app)
         with app.app_context():
-            db.create_all()
+            create_tables(db.engine)
             stack.callback(db.engine.dispose)
         site = Site(issuer, api_url, app, oauth)
 

@@ -11,7 +11,7 @@ from authlib.integrations.requests_client import OAuth2Session
 from authlib.oauth2.rfc7523 import PrivateKeyJWT
 from joserfc.jwk import ECKey, OKPKey, RSAKey
 
-from flask_private_key_jwt.client import PrivateKeyJWTClientAuth
+from flask_private_key_jwt.client import AuthlibClientAuth
 from flask_private_key_jwt.dpop.proof import build_proof
 from flask_private_key_jwt.jose import jose
 
@@ -33,7 +33,7 @@ def make_session(client_id: str, key: jose.PrivateKey, method: PrivateKeyJWT) ->
 
 def make_strict_session(client_id: str, key: jose.PrivateKey, issuer: str) -> OAuth2Session:
     """A session as our README shows it."""
-    auth = PrivateKeyJWTClientAuth(issuer, client_id, key=key)
+    auth = AuthlibClientAuth(issuer, client_id, key=key)
     return OAuth2Session(client_id, token_endpoint_auth_method=auth, scope="read")
 
 

@@ -6,7 +6,7 @@ from authlib.common.security import generate_token
 from authlib.integrations.base_client import OAuthError
 from authlib.integrations.requests_client import OAuth2Session
 
-from flask_private_key_jwt.client import PrivateKeyJWTClientAuth
+from flask_private_key_jwt.client import AuthlibClientAuth
 from tests.third_party.person import REDIRECT_URI, decide, serving_people
 
 
@@ -29,7 +29,7 @@ def make_session(site, keys):
         client_id = site.register(
             key, grant_types=["authorization_code", "refresh_token"], redirect_uris=[REDIRECT_URI], **metadata
         )
-        auth = PrivateKeyJWTClientAuth(site.issuer, client_id, key=key)
+        auth = AuthlibClientAuth(site.issuer, client_id, key=key)
         return OAuth2Session(
             client_id,
             token_endpoint_auth_method=auth,

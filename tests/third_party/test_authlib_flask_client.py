@@ -6,7 +6,7 @@ import flask
 import pytest
 from authlib.integrations.flask_client import OAuth, OAuthError
 
-from flask_private_key_jwt.client import PrivateKeyJWTClientAuth
+from flask_private_key_jwt.client import AuthlibClientAuth
 from tests.third_party.person import decide, serving_people
 
 REDIRECT_URI = "https://app.example/callback"
@@ -38,7 +38,7 @@ def make_web_app(site, keys):
         )
         app = flask.Flask("web_app")
         app.secret_key = "a secret for tests only, the web app's"
-        auth = PrivateKeyJWTClientAuth(site.issuer, client_id, key=keys("ES256", signs_with) if signs_with else key)
+        auth = AuthlibClientAuth(site.issuer, client_id, key=keys("ES256", signs_with) if signs_with else key)
         provider = OAuth(app).register(
             "site",
             client_id=client_id,

@@ -13,11 +13,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from servers import miss
 
 from flask_private_key_jwt.jose import jose
 from flask_private_key_jwt.jose.certificates import build_self_signed
-from tests.faults.served import CHECKOUT, Caller, Served, ask_token, free_port, serving, set_up
+from tests.checkout import CHECKOUT
+from tests.faults.served import Caller, Served, ask_token, free_port, serving, set_up
+from tests.servers.throwaway import miss
 
 HALF_SENT = 24
 HEAD = b"POST /oauth2/token HTTP/1.1\r\nHost: as.example\r\nContent-Type: application/x-www-form-urlencoded\r\n"

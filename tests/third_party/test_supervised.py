@@ -13,7 +13,8 @@ from contextlib import contextmanager, suppress
 
 import pytest
 
-from tests.faults.served import CHECKOUT, FACTORY, ask_token, call, environment_of, free_port, set_up
+from tests.checkout import CHECKOUT
+from tests.faults.served import FACTORY, ask_token, call, environment_of, free_port, set_up
 
 UNIT = CHECKOUT / "deploy" / "token-server.service"
 

@@ -24,10 +24,10 @@ import pytest
 from flask_private_key_jwt.client import build_client_assertion
 from flask_private_key_jwt.dpop.proof import build_proof
 from flask_private_key_jwt.jose import jose
+from tests.checkout import CHECKOUT
 from tests.conftest import ASSERTION_TYPE, INVALID_CLIENT, INVALID_PROOF, INVALID_REQUEST
 from tests.third_party.served_app import ISSUER, create_app
 
-CHECKOUT = Path(__file__).parents[2]
 FACTORY = "tests.third_party.served_app:create_app"
 CLIENT_ID = "console"
 WERKZEUG = """

@@ -1,1 +1,1 @@
-"""What the authorization endpoint and PAR share: the request, and what a person says to it. No HTTP in here."""
+"""What the authorization endpoint and PAR share: the request, and the person's decision about it. No HTTP here."""

@@ -11,13 +11,13 @@ from ...errors import (
     ConfigurationError,
     InvalidRequest,
     InvalidRequestURI,
-    OAuthError,
     UnprotectedRequest,
     UnusableClient,
 )
 from ...jose.derived import Secrets
+from ...refusal import attributed_to
 from ...settings.server import ServerSettings
-from ...tokens.verification import KeySource
+from ...tokens.verification import IssuerKeys
 from ..registered_client import RegisteredClient, is_client_id
 from ..stores.contracts import ClientStore
 from ..stores.granted import AuthorizationStore, Consent, Granted, PushedRequest, StoredCode
@@ -36,26 +36,27 @@ from .pushed_request import (
 )
 from .request_object import RequestObjects
 from .response import ResponseTarget
+from .usable_client import load_usable
 
 STAND_INS = ("request_uri", "request")
-"""The parameters that stand for all others (RFC 9101 §5)."""
+"""The parameters that replace all others (RFC 9101 §5)."""
 
 
 @dataclass(frozen=True, slots=True)
 class OpenedRequest:
-    """A request that a browser brought, with the place for its answer; the rest is not checked yet."""
+    """A request from a browser, with the checked place for its answer; the rest is not checked yet."""
 
     client: RegisteredClient
     parameters: Parameters
     target: ResponseTarget
     request_uri: str | None = field(repr=False)
-    """The pushed request it is."""
+    """The ``request_uri``, if the request was pushed."""
     request: str | None = field(repr=False)
-    """The request object it is; with neither of them, its parameters are in the URL."""
+    """The request object, if the client sent one. Without either, the parameters are in the URL."""
 
     @property
     def stand_in(self) -> dict[str, str]:
-        """The parameter that stands for all others (RFC 9101 §5), and its value; empty: none does."""
+        """The parameter that replaces all others (RFC 9101 §5), and its value; empty if there is none."""
         both = {"request_uri": self.request_uri, "request": self.request}
         return {name: value for name, value in both.items() if value is not None}
 
@@ -67,7 +68,7 @@ class Authorizer:
     :param clients: Finds the registered client.
     :param objects: Reads request objects.
     :param store: Keeps pushed requests, codes and consents.
-    :param own_keys: This server's own public keys: an ``id_token_hint`` is signed with one.
+    :param own_keys: This server's own public keys, which verify an ``id_token_hint``.
     :param app_secrets: The application's secrets.
     :param push_quota: Says whether one more request may be pushed.
     """
@@ -79,7 +80,7 @@ class Authorizer:
         objects: RequestObjects,
         store: AuthorizationStore,
         *,
-        own_keys: KeySource,
+        own_keys: IssuerKeys,
         app_secrets: Secrets,
         push_quota: PushQuota,
     ) -> None:
@@ -96,26 +97,22 @@ class Authorizer:
     ) -> Reference:
         """Check a request in full and keep it (RFC 9126 §2).
 
-        :param form: Its parameters, or a request object: then that counts, and nothing beside it (RFC 9126 §3).
-        :param proof: The proof it came with: the code will be bound to that key (RFC 9449 §10.1).
-        :param address: Where it comes from.
+        :param form: The parameters. If a request object is among them, only the object counts (RFC 9126 §3).
+        :param proof: The request's proof: the code will be bound to its key (RFC 9449 §10.1).
+        :param address: The caller's address.
         :raises OAuthError: The request is not acceptable.
-        :raises TooManyRequests: Too many wait already.
+        :raises TooManyRequests: Too many requests wait already.
         :raises StoreUnavailable: The database did not answer.
         """
         now, lifetime = clock.now(), self._settings.PUSHED_REQUEST_LIFETIME_SECONDS
         parameters = form
-        try:
-            check_no_request_uri(form.get("request_uri"))
-            if (request := form.get("request")) is not None:
-                signed = self._objects.read(request, client)
-                parameters, lifetime = signed.parameters, min(lifetime, signed.expires_at - now)
-            self._check_signed(parameters, client)
-            checked = self._check(parameters, client, check_target(parameters, client))
-            jkt = bind_to_proof(checked.dpop_jkt, proof.thumbprint if proof else None)
-        except OAuthError as refusal:
-            refusal.client_id = client.client_id
-            raise
+        check_no_request_uri(form.get("request_uri"))
+        if (request := form.get("request")) is not None:
+            signed = self._objects.read(request, client)
+            parameters, lifetime = signed.parameters, min(lifetime, signed.expires_at - now)
+        self._check_signed(parameters, client)
+        checked = self._check(parameters, client, check_target(parameters, client))
+        jkt = bind_to_proof(checked.dpop_jkt, proof.thumbprint if proof else None)
         kept = build_parameters(replace(checked, dpop_jkt=jkt), signed=parameters.signed)
         reference = Reference(new_request_uri(), lifetime)
         pushed_by = self._push_quota.check(client, address)
@@ -126,24 +123,27 @@ class Authorizer:
     def open(
         self, pairs: Sequence[tuple[str, str]], *, is_open: Callable[[str], bool], deciding: bool = False
     ) -> OpenedRequest:
-        """Find out which request a browser brings, and where its answer may go.
+        """Find the request that a browser brings, and where its answer may go.
 
         :param pairs: The parameters of the URL, or of the form.
         :param is_open: Whether this browser opened a ``request_uri`` or ``request`` before it expired.
-        :param deciding: Whether a decision comes with it: the same decision may have used the pushed request before.
-        :raises OAuthError: There is no place that may learn of it: the person is told, on a page (RFC 9700 §4.11).
+        :param deciding: Whether a decision is posted; the same decision may have used the pushed request before.
+        :raises OAuthError: It is refused before there is a place to send the answer to: the person sees a page
+            (RFC 9700 §4.11).
         :raises StoreUnavailable: The database did not answer.
         """
         names = collect(pairs, only=("client_id", *STAND_INS))
         client = self._load_client(names.get("client_id"))
         request_uri, request = (names.get(name) for name in STAND_INS)
-        try:
+        with attributed_to(client.client_id):
             if request_uri is not None and request is not None:
-                raise InvalidRequest("a request_uri and a request in one request")  # RFC 9101 §5
+                raise InvalidRequest(
+                    "a request_uri and a request in one request", cause="request_ambiguous"
+                )  # RFC 9101 §5
             if request_uri is not None:
                 parameters = self._load_pushed(request_uri, client, is_open=is_open(request_uri), deciding=deciding)
             elif self._settings.REQUIRE_PUSHED_AUTHORIZATION_REQUESTS or client.require_pushed_authorization_requests:
-                raise UnprotectedRequest("the request was not pushed")
+                raise UnprotectedRequest("the request was not pushed", cause="request_not_pushed")
             elif request is not None:
                 parameters = self._objects.read(request, client, in_progress=is_open(request)).parameters
             else:
@@ -151,23 +151,17 @@ class Authorizer:
             # Both checked once more for a pushed request: the client may have changed since (RFC 9126 §2.4).
             self._check_signed(parameters, client)
             return OpenedRequest(client, parameters, check_target(parameters, client), request_uri, request)
-        except OAuthError as refusal:
-            refusal.client_id = client.client_id
-            raise
 
     def check(self, opened: OpenedRequest) -> AuthorizationRequest:
         """Check the rest of a request.
 
         :raises OAuthError: It is refused; the client is told, at the request's target.
         """
-        try:
+        with attributed_to(opened.client.client_id):
             return self._check(opened.parameters, opened.client, opened.target)
-        except OAuthError as refusal:
-            refusal.client_id = opened.client.client_id
-            raise
 
     def find_consent(self, client: RegisteredClient, person: Person) -> Consent | None:
-        """What the person has allowed *client* before.
+        """What the person allowed *client* before.
 
         :raises StoreUnavailable: The database did not answer.
         """
@@ -190,11 +184,11 @@ class Authorizer:
         request_uri: str | None,
         decision_token: str | None = None,
     ) -> str:
-        """A code for what the person allowed; a pushed request is used by it (RFC 9126 §4).
+        """Make a code for what the person allowed; this uses the pushed request (RFC 9126 §4).
 
-        :param decision_token: What the decision came with, if the person was asked. The same decision gives the same
-            code for as long as that is good, and another one once it is redeemed: a button may be pressed twice, and
-            nobody knows which of the two answers the browser follows.
+        :param decision_token: The token of the decision, if the person was asked. The same decision gives the same code
+            while it can be redeemed, and another code after that: a button may be pressed twice, and nobody knows which
+            of the two answers the browser follows.
         :raises InvalidRequestURI: The pushed request was used before.
         :raises InteractionRefused: The decision was made before, and its code has expired.
         :raises ConfigurationError: The person has the id of a client.
@@ -221,18 +215,22 @@ class Authorizer:
             return self.decided_codes.add(decision_token, stored, request_uri=request_uri)
         code = secrets.token_urlsafe(32)
         if not self._store.add_code(code, stored, reference=request_uri):
-            raise InvalidRequestURI("the request_uri was used before", client_id=request.client.client_id)
+            raise InvalidRequestURI(
+                "the request_uri was used before", cause="request_uri_used", client_id=request.client.client_id
+            )
         return code
 
     def refuse(self, opened: OpenedRequest, *, again: bool = False) -> None:
-        """Use a pushed request without a code: its client is told of an error.
+        """Use a pushed request without making a code, because its client is sent an error.
 
-        :param again: Whether it may have been used before: the person decided twice.
+        :param again: Whether it may have been used before, because the person decided twice.
         :raises InvalidRequestURI: It was used before.
         :raises StoreUnavailable: The database did not answer.
         """
         if opened.request_uri is not None and not self._store.use_pushed(opened.request_uri) and not again:
-            raise InvalidRequestURI("the request_uri was used before", client_id=opened.client.client_id)
+            raise InvalidRequestURI(
+                "the request_uri was used before", cause="request_uri_used", client_id=opened.client.client_id
+            )
 
     def _check_subject(self, person: Person) -> None:
         """Keep people and clients apart: a client that acts for itself has its own id as ``sub`` (RFC 9700 §4.15)."""
@@ -240,39 +238,44 @@ class Authorizer:
             raise ConfigurationError(f"The id of a user, {person.subject!r}, is also a client_id: one of them must go.")
 
     def _check_signed(self, parameters: Parameters, client: RegisteredClient) -> None:
-        """Hold a request to a signature where one is required (RFC 9101 §10.5).
+        """Refuse a request that must be signed and is not (RFC 9101 §10.5).
 
-        Before anything else is looked at: of what nobody signed, the ``redirect_uri`` is nobody's word either.
+        This is checked before anything else: the ``redirect_uri`` of an unsigned request cannot be trusted either.
 
-        :raises UnprotectedRequest: It has to be signed, and is not.
+        :raises UnprotectedRequest: It must be signed, and is not.
         """
         required = self._settings.REQUIRE_SIGNED_REQUESTS or client.require_signed_request_object
         if required and not parameters.signed:
-            raise UnprotectedRequest("the request is not signed")
+            raise UnprotectedRequest("the request is not signed", cause="request_not_signed")
 
     def _check(self, parameters: Parameters, client: RegisteredClient, target: ResponseTarget) -> AuthorizationRequest:
         return check_request(parameters, client, target, resources=self._settings.resources, read_hint=self._read_hint)
 
     def _load_client(self, client_id: str | None) -> RegisteredClient:
-        client = self._clients.find(client_id) if client_id and is_client_id(client_id) else None
-        if client is None:
-            raise UnusableClient(f"client {(client_id or '')[:100]!r} is not registered")
-        if not client.enabled:
-            raise UnusableClient("the client is disabled", client_id=client.client_id)
+        client = load_usable(self._clients, client_id)
         if client.is_public and self._settings.PROFILE == "fapi2":
-            raise UnusableClient("a public client, and OAUTH2_PROFILE is fapi2", client_id=client.client_id)
+            raise UnusableClient(
+                "a public client, and OAUTH2_PROFILE is fapi2",
+                cause="public_client_refused",
+                client_id=client.client_id,
+            )
         return client
 
     def _load_pushed(self, request_uri: str, client: RegisteredClient, *, is_open: bool, deciding: bool) -> Parameters:
         if not is_request_uri(request_uri):
-            # Never quoted: it may hold one of ours with something behind, which nobody has used yet.
-            raise InvalidRequestURI(f"a request_uri of {len(request_uri)} characters is not one of ours")
+            # Never quoted in the reason: it may be one of ours with characters added, which is not used yet.
+            raise InvalidRequestURI(
+                f"a request_uri of {len(request_uri)} characters is not one of ours", cause="request_uri_malformed"
+            )
         pushed = self._store.find_pushed(request_uri)
         if pushed is None or pushed.client_id != client.client_id:
-            raise InvalidRequestURI("the request_uri is unknown" if pushed is None else "the request_uri is another's")
+            raise InvalidRequestURI(
+                "the request_uri is unknown" if pushed is None else "the request_uri is another's",
+                cause="request_uri_unknown" if pushed is None else "request_uri_foreign",
+            )
         if pushed.used and not (is_open and deciding):
-            raise InvalidRequestURI("the request_uri was used before")
+            raise InvalidRequestURI("the request_uri was used before", cause="request_uri_used")
         # It has to be opened in time; the person may take longer to sign in (RFC 9126 §2.2).
         if clock.is_over(pushed.expires_at) and not is_open:
-            raise InvalidRequestURI("the request_uri is expired")
+            raise InvalidRequestURI("the request_uri is expired", cause="request_uri_expired")
         return Parameters.from_json(pushed.parameters)

@@ -1,4 +1,4 @@
-"""The codes of one decision: a button may be pressed twice, and nobody knows which answer the browser follows."""
+"""The codes of one decision. A button may be pressed twice, and nobody knows which answer the browser follows."""
 
 import hmac
 from collections.abc import Iterator
@@ -12,11 +12,11 @@ from ...jose.jose import b64url
 from ..stores.granted import AuthorizationStore, Granted, StoredCode
 
 CODES_PER_DECISION = 4
-"""How many codes a decision may give: the first, and one for each click after the one before was redeemed."""
+"""How many codes a decision may give: the first, and another one for a click after the code before was redeemed."""
 
 
 class DecidedCodes:
-    """Makes the codes of decisions from their tokens, so that any worker finds what another one gave.
+    """Derives the codes of a decision from its token, so that every worker finds the code that another one made.
 
     :param store: Keeps codes.
     :param secrets: The application's secrets.
@@ -27,24 +27,26 @@ class DecidedCodes:
         self._secrets = secrets
 
     def add(self, decision_token: str, stored: StoredCode, *, request_uri: str | None) -> str:
-        """Keep a code of a decision, or find the one that is there.
+        """Keep a code of a decision, or find the one that is kept already.
 
-        While the first can be redeemed every repeat gives the same. One that was redeemed would, a second time, revoke
-        what came of it: the client may not have got that far in this browser, so it gets the next.
+        As long as the first code can be redeemed, every repeat gives the same code. After that a repeat gives the next
+        code, because redeeming the first one a second time would revoke its grant.
 
-        :param request_uri: The pushed request that the first code uses up.
-        :raises InvalidRequestURI: The pushed request was used otherwise.
+        :param request_uri: The pushed request that the first code uses.
+        :raises InvalidRequestURI: The pushed request was used by something else.
         :raises InteractionRefused: The decision was made before, and its codes are expired or used.
         :raises StoreUnavailable: The database did not answer.
         """
         client_id = stored.granted.client_id
-        refused = InteractionRefused("the decision was made before", client_id=client_id)
+        refused = InteractionRefused("the decision was made before", cause="decision_repeated", client_id=client_id)
         for code in self._derive(decision_token):
             if self._store.add_code(code, stored, reference=request_uri):
                 return code
             before = self._store.find_code(code)
             if before is None:
-                raise InvalidRequestURI("the request_uri was used before", client_id=client_id)
+                raise InvalidRequestURI(
+                    "the request_uri was used before", cause="request_uri_used", client_id=client_id
+                )
             if clock.is_over(before.expires_at):
                 raise refused
             if not before.used:
@@ -53,7 +55,7 @@ class DecidedCodes:
         raise refused
 
     def withdraw(self, decision_token: str) -> list[Granted]:
-        """Use up the codes that a decision gave before, and return what was granted with them.
+        """Use the codes that a decision gave before, and return what was granted with them.
 
         :raises StoreUnavailable: The database did not answer.
         """
@@ -67,7 +69,7 @@ class DecidedCodes:
         return withdrawn
 
     def _derive(self, decision_token: str) -> Iterator[str]:
-        """The codes of a decision, in order: 256 bits each, which nobody can guess without our key."""
+        """The codes of a decision, in order; each has 256 bits, which nobody can guess without our key."""
         key = self._secrets.derive("authorization code")[0]
         for number in range(CODES_PER_DECISION):
             yield b64url(hmac.digest(key, f"{number}\x00{decision_token}".encode(), sha256))

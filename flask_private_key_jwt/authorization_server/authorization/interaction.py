@@ -1,4 +1,4 @@
-"""What a person has to do before a code is issued (OpenID Connect Core §3.1.2.3, §3.1.2.4). The decision only."""
+"""Decides what a person has to do before a code is issued (OpenID Connect Core §3.1.2.3, §3.1.2.4). No HTTP."""
 
 from dataclasses import dataclass, field
 from enum import Enum
@@ -14,7 +14,7 @@ from .parameters import AuthorizationRequest
 
 MAX_SUBJECT_CHARACTERS = 255
 OFFLINE_ACCESS = "all of this while you are away, too"
-"""What the scope ``offline_access`` allows (OpenID Connect Core §11); with or without ``openid``."""
+"""What the scope ``offline_access`` allows (OpenID Connect Core §11), with or without ``openid``."""
 OPENID_SCOPES = {
     OPENID: "who you are: the identifier of your account",
     "profile": "your profile, such as your name, picture and date of birth",
@@ -30,11 +30,11 @@ class Person:
     """Who is signed in."""
 
     subject: str
-    """The ``sub`` of their tokens: never given to anybody else (RFC 9068 §2.2)."""
+    """The ``sub`` of their tokens; nobody else ever gets the same (RFC 9068 §2.2)."""
     user: Any = field(repr=False)
     """The application's own object."""
     auth_time: int | None
-    """When they signed in, in seconds since the epoch; ``None``: the application did not tell."""
+    """When they signed in, in seconds since the epoch; ``None``: the application has not noted it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,12 +42,13 @@ class SignIn:
     """What the application's sign-in page needs to know."""
 
     return_url: str
-    """Where to send the browser afterwards: a path of this app, with the query."""
+    """Where to send the browser afterwards: a path of this app, with a query."""
     client: RegisteredClient
+    """Which client sent the person."""
     login_hint: str | None
-    """Who the client thinks it is; foreign text."""
+    """Who the person is, as the client thinks; an unverified string from the request."""
     reauthenticate: bool
-    """Whoever is signed in now has to sign in again, or somebody else."""
+    """Whether somebody has to sign in even if a person is signed in now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,16 +59,21 @@ class ConsentPage:
     """
 
     client: RegisteredClient
+    """Which client asks."""
     user: Any = field(repr=False)
+    """Who is signed in: the application's own object."""
     scopes: tuple[str, ...]
+    """The scopes that the client asks for; :meth:`describe` says in words what each allows."""
     resources: tuple[str, ...]
+    """The APIs that the tokens will be for (RFC 8707)."""
     redirect_uri: str
     """Where the answer goes."""
     action: str
+    """Where the form is posted to: a path of this app."""
     decision_token: str = field(repr=False)
     """Ties the decision to this request, this person and this browser session."""
     is_vouched_for: bool = False
-    """Whether the operator stands behind the client; the client's own word is all there is of any other."""
+    """Whether the operator stands behind the client; otherwise nobody has verified what it says about itself."""
 
     @property
     def client_uri(self) -> str | None:
@@ -81,12 +87,12 @@ class ConsentPage:
 
     @property
     def policy_uri(self) -> str | None:
-        """What the client says it does with what it learns of people (RFC 7591 §2)."""
+        """The client's privacy policy (RFC 7591 §2)."""
         return self._find_uri("policy_uri")
 
     @property
     def logo_uri(self) -> str | None:
-        """The logo of a client that the operator vouches for: whoever hosts it learns who is signing in."""
+        """The logo, only if the operator stands behind the client: the host of a logo learns who is signing in."""
         uri = self._find_uri("logo_uri") if self.is_vouched_for else None
         return uri if uri is not None and find_picture_origin(uri) else None
 
@@ -95,9 +101,9 @@ class ConsentPage:
         return uri
 
     def describe(self, scope: str) -> str:
-        """What one of :attr:`scopes` allows, in words for a person; a scope of the application's own as it is called.
+        """What one of :attr:`scopes` allows, in words for a person; for the application's own scopes, their name.
 
-        ``email`` and its like are the application's own, whatever they mean, where ``openid`` is not asked for.
+        Without ``openid``, ``email`` and the other standard scopes are the application's own too.
         """
         if scope == "offline_access":
             return OFFLINE_ACCESS
@@ -105,7 +111,7 @@ class ConsentPage:
 
     @property
     def signed_in_as(self) -> str:
-        """What the person knows their account by: its ``name``, ``username`` or ``email``, or else its id."""
+        """How the person knows their account: its ``name``, ``username`` or ``email``, otherwise its id."""
         return name_of(self.user)
 
 
@@ -124,34 +130,34 @@ def next_step(
     """What a person has to do next.
 
     :param signed_in_since: Whether they signed in after this request was first opened.
-    :param consent: What they have allowed this client before.
-    :raises LoginRequired: They would have to sign in, and ``prompt`` is ``none``; or they did, as somebody else than
-        ``id_token_hint`` names.
+    :param consent: What they allowed this client before.
+    :raises LoginRequired: They would have to sign in, and ``prompt`` is ``none``; or they did sign in, but are not the
+        person that ``id_token_hint`` names.
     :raises ConsentRequired: They would have to consent, and ``prompt`` is ``none``.
     """
     silent = "none" in request.prompt
     if person is None:
         if silent:
-            raise LoginRequired("nobody is signed in")
+            raise LoginRequired("nobody is signed in", cause="person_not_signed_in")
         return Step.SIGN_IN
     if request.hinted_subject not in (None, person.subject):
-        # Somebody else once more: the client hears of it, or the person would be asked for ever.
+        # They signed in and are still not the right person: tell the client, or they would be asked again for ever.
         if silent or signed_in_since:
-            raise LoginRequired("somebody else is signed in than id_token_hint names")
+            raise LoginRequired("somebody else is signed in than id_token_hint names", cause="person_not_hinted")
         return Step.SIGN_IN_AGAIN
     if not is_sign_in_enough(request, person, signed_in_since=signed_in_since, now=now):
         if silent:
-            raise LoginRequired("signed in longer ago than max_age, or nobody knows when")
+            raise LoginRequired("signed in longer ago than max_age, or nobody knows when", cause="sign_in_too_old")
         return Step.SIGN_IN_AGAIN
     if not _is_allowed(request, consent):
         if silent:
-            raise ConsentRequired("the person has not consented to this yet")
+            raise ConsentRequired("the person has not consented to this yet", cause="consent_missing")
         return Step.CONSENT
     return Step.ISSUE
 
 
 def is_sign_in_enough(request: AuthorizationRequest, person: Person, *, signed_in_since: bool, now: int) -> bool:
-    """Whether the person need not sign in again for *request*: asked before the consent page, and before the code.
+    """Whether the person need not sign in again for *request*; checked before the consent page and before the code.
 
     :param signed_in_since: Whether they signed in after this request was first opened.
     """
@@ -167,10 +173,10 @@ def _is_too_old(request: AuthorizationRequest, person: Person, *, now: int) -> b
 
 
 def _is_allowed(request: AuthorizationRequest, consent: Consent | None) -> bool:
-    """Whether an earlier consent counts.
+    """Whether an earlier consent covers the request.
 
-    Not for a public client whose answer any program on the device could catch: it may be an impostor who asks
-    (RFC 6749 §10.2, RFC 8252 §8.6).
+    It never does for a public client whose answer any program on the device could receive: another program may pretend
+    to be this client (RFC 6749 §10.2, RFC 8252 §8.6).
     """
     if consent is None or "consent" in request.prompt:
         return False
@@ -180,7 +186,7 @@ def _is_allowed(request: AuthorizationRequest, consent: Consent | None) -> bool:
 
 
 def name_of(user: Any) -> str:
-    """What a person knows their account by: its ``name``, ``username`` or ``email``, or else its id.
+    """How a person knows their account: its ``name``, ``username`` or ``email``, otherwise its id.
 
     :raises ConfigurationError: The user has no id either.
     """
@@ -194,7 +200,7 @@ def name_of(user: Any) -> str:
 def find_subject(user: Any) -> str:
     """The ``sub`` of a user: Authlib's ``get_user_id()``, or Flask-Login's ``get_id()``.
 
-    :raises ConfigurationError: It has neither, or the id is not a text of 1 to 255 characters.
+    :raises ConfigurationError: It has neither, or the id is not a string of 1 to 255 characters.
     """
     for name in ("get_user_id", "get_id"):
         if callable(method := getattr(user, name, None)):

@@ -1,6 +1,6 @@
-"""The parameters of an authorization request, checked: the same for the browser's and for the pushed one.
+"""The parameters of an authorization request and their checks, the same from a browser and for a pushed request.
 
-First where a response may go (:func:`check_target`): until that is known a refusal is a page, never a redirect
+First where a response may go (:func:`check_target`): until this is known, a refusal is a page, never a redirect
 (RFC 9700 §4.11). Then everything else (:func:`check_request`).
 """
 
@@ -13,7 +13,6 @@ from urllib.parse import parse_qsl, quote_plus
 from ...errors import (
     InvalidRequest,
     InvalidTarget,
-    InvalidToken,
     RegistrationNotSupported,
     UnauthorizedClient,
     UnsupportedResponseType,
@@ -29,7 +28,7 @@ from .response import RESPONSE_MODES, ResponseTarget
 RESPONSE_TYPE = "code"
 PROMPTS = frozenset({"none", "login", "consent", "select_account"})
 MAX_STATE_BYTES = 4096
-"""Longest accepted ``state``, encoded as in a URL: it has to fit into the ``Location`` of the answer."""
+"""Longest accepted ``state``, encoded as in a URL, because it must fit into the ``Location`` of the answer."""
 MAX_LOGIN_HINT_CHARACTERS = 255
 MAX_PROMPT_CHARACTERS = 255
 MAX_NONCE_CHARACTERS = 1024
@@ -49,27 +48,27 @@ KNOWN = (
     "id_token_hint",
     "registration",
 )
-"""The parameters that are read; whatever else comes along is neither read nor kept (RFC 6749 §3.1)."""
+"""The parameters that are read; all others are neither read nor kept (RFC 6749 §3.1)."""
 _JKT = re.compile(r"[A-Za-z0-9_-]{43}")
 
 
 @dataclass(frozen=True, slots=True)
 class Parameters:
-    """The parameters of an authorization request as they came, each once."""
+    """The parameters of an authorization request as they were sent, each once."""
 
     values: Mapping[str, str] = field(repr=False)
     resources: tuple[str, ...] = ()
     signed: bool = False
     """Whether they come from a request object that the client signed (RFC 9101)."""
     hinted_subject: str | None = None
-    """Whom the ``id_token_hint`` of a pushed request named: it is checked there, and not kept itself."""
+    """The person whom the ``id_token_hint`` of a pushed request named; the hint was checked then, and is not kept."""
 
     def get(self, name: str) -> str | None:
         """The value of a parameter; ``None`` when it was not sent or sent empty (RFC 6749 §3.1)."""
         return self.values.get(name) or None
 
     def to_json(self) -> dict[str, Any]:
-        """What a store keeps: what is known, and no client authentication (RFC 9126 §2.1)."""
+        """What a store keeps: the known parameters, without client authentication (RFC 9126 §2.1)."""
         return {
             "values": {name: self.values[name] for name in KNOWN if name in self.values},
             "resources": [*self.resources],
@@ -79,7 +78,7 @@ class Parameters:
 
     @classmethod
     def from_json(cls, kept: Mapping[str, Any]) -> "Parameters":
-        """What :meth:`to_json` gave."""
+        """Read back what :meth:`to_json` made."""
         return cls(
             kept["values"],
             tuple(kept["resources"]),
@@ -102,35 +101,35 @@ class AuthorizationRequest:
     """Thumbprint of the only key that may redeem the code (RFC 9449 §10); ``None``: any."""
     prompt: frozenset[str]
     max_age: int | None
-    """Longest time since the person signed in, in seconds: the request's, or else the client's ``default_max_age``."""
+    """Longest time since the person signed in, in seconds: the request's, or the client's ``default_max_age``."""
     login_hint: str | None
     nonce: str | None = field(repr=False)
-    """What the ID token repeats unchanged (OpenID Connect Core §2)."""
+    """The ID token repeats it unchanged (OpenID Connect Core §2)."""
     hinted_subject: str | None
-    """The only person the answer may be about; ``None``: whoever signs in."""
+    """The only person the answer may be about; ``None``: any person."""
 
     @property
     def needs_auth_time(self) -> bool:
-        """Whether it has to be known when the person signed in (OpenID Connect Core §2)."""
+        """Whether the server has to know when the person signed in (OpenID Connect Core §2)."""
         return self.max_age is not None or (self.client.require_auth_time and OPENID in self.scope)
 
 
 def read_query(query: bytes) -> list[tuple[str, str]]:
     """The parameters of a query string, as pairs.
 
-    :raises InvalidRequest: It is not ASCII, not UTF-8 once decoded, or has too many.
+    :raises InvalidRequest: It is not ASCII, not UTF-8 after decoding, or has too many parameters.
     """
     try:
         return parse_qsl(query.decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=MAX_PARAMETERS)
     except ValueError as error:
-        raise InvalidRequest(f"the query cannot be parsed: {type(error).__name__}") from None
+        raise InvalidRequest(f"the query cannot be parsed: {type(error).__name__}", cause="query_malformed") from None
 
 
 def collect(pairs: Sequence[tuple[str, str]], *, only: Sequence[str] = ()) -> Parameters:
-    """Parameters from pairs, each once but ``resource`` (RFC 6749 §3.1, RFC 8707 §2).
+    """Parameters from pairs; only ``resource`` may repeat (RFC 6749 §3.1, RFC 8707 §2).
 
-    :param only: Read these and ignore the others, doubled ones too (RFC 9126 §4); empty: read all.
-    :raises InvalidRequest: One was sent more than once.
+    :param only: Read these and ignore all others, even repeated ones (RFC 9126 §4); empty: read all.
+    :raises InvalidRequest: A parameter was sent more than once.
     """
     values: dict[str, str] = {}
     resources: list[str] = []
@@ -140,7 +139,7 @@ def collect(pairs: Sequence[tuple[str, str]], *, only: Sequence[str] = ()) -> Pa
         if name in REPEATABLE:
             resources += [value] if value else []
         elif name in values:
-            raise InvalidRequest(f"parameter {name[:80]!r} is sent more than once")
+            raise InvalidRequest(f"parameter {name[:80]!r} is sent more than once", cause="parameter_repeated")
         else:
             values[name] = value
     return Parameters(values, tuple(resources))
@@ -154,16 +153,28 @@ def check_target(parameters: Parameters, client: RegisteredClient) -> ResponseTa
     """
     redirect_uri = parameters.get("redirect_uri")
     if redirect_uri is None:
-        raise UnusableRedirectURI("no redirect_uri", client_id=client.client_id)
+        raise UnusableRedirectURI("no redirect_uri", cause="redirect_uri_missing", client_id=client.client_id)
     if not client.has_redirect_uri(redirect_uri):
-        raise UnusableRedirectURI(f"redirect_uri {redirect_uri[:200]!r} is not registered", client_id=client.client_id)
+        raise UnusableRedirectURI(
+            f"redirect_uri {redirect_uri[:200]!r} is not registered",
+            cause="redirect_uri_not_registered",
+            client_id=client.client_id,
+        )
     mode = parameters.get("response_mode") or "query"
     if mode not in RESPONSE_MODES:
-        raise InvalidRequest(f"response_mode {mode[:40]!r} is not supported", client_id=client.client_id)
+        raise InvalidRequest(
+            f"response_mode {mode[:40]!r} is not supported",
+            cause="response_mode_not_supported",
+            client_id=client.client_id,
+        )
     if mode == "form_post" and not redirect_uri.startswith(("https:", "http:")):
-        raise InvalidRequest("response_mode form_post needs an http redirect_uri", client_id=client.client_id)
+        raise InvalidRequest(
+            "response_mode form_post needs an http redirect_uri",
+            cause="response_mode_form_post",
+            client_id=client.client_id,
+        )
     state = parameters.get("state")
-    # A state that check_request refuses is not sent back: the refusal has to fit into a Location, too.
+    # A state that check_request refuses is not sent back, because the refusal must fit into a Location too.
     return ResponseTarget(redirect_uri, mode, None if _is_too_long(state) else state)
 
 
@@ -175,17 +186,17 @@ def check_request(
     resources: Sequence[str],
     read_hint: Callable[[str], IdTokenHint],
 ) -> AuthorizationRequest:
-    """Everything else about a request (RFC 6749 §4.1.1, OpenID Connect Core §3.1.2.1).
+    """Check everything else about a request (RFC 6749 §4.1.1, OpenID Connect Core §3.1.2.1).
 
     :param resources: ``OAUTH2_RESOURCES``.
-    :param read_hint: Reads an ID token of this server; :class:`InvalidToken` when it is none.
+    :param read_hint: Reads an ID token of this server; raises :class:`InvalidRequest` if it is not one.
     :raises OAuthError: A parameter is not acceptable; the class says which error that is.
     """
     if parameters.get("registration") is not None:
-        raise RegistrationNotSupported("the parameter 'registration' was sent")
+        raise RegistrationNotSupported("the parameter 'registration' was sent", cause="registration_parameter")
     _check_response_type(parameters.get("response_type"), client)
     if _is_too_long(parameters.get("state")):
-        raise InvalidRequest(f"state is longer than {MAX_STATE_BYTES} bytes")
+        raise InvalidRequest(f"state is longer than {MAX_STATE_BYTES} bytes", cause="state_too_long")
     return AuthorizationRequest(
         client=client,
         target=target,
@@ -195,8 +206,9 @@ def check_request(
         dpop_jkt=_check_jkt(parameters.get("dpop_jkt")),
         prompt=_check_prompt(parameters.get("prompt")),
         max_age=_check_max_age(parameters.get("max_age"), client),
-        login_hint=_check_login_hint(parameters.get("login_hint")),
-        nonce=_check_nonce(parameters.get("nonce")),
+        login_hint=_check_text("login_hint", parameters.get("login_hint"), longest=MAX_LOGIN_HINT_CHARACTERS),
+        # Never truncated: to the client, a changed nonce would look like an attack (OpenID Connect Core §15.5.2).
+        nonce=_check_text("nonce", parameters.get("nonce"), longest=MAX_NONCE_CHARACTERS),
         hinted_subject=_check_hint(parameters, client, read_hint),
     )
 
@@ -207,34 +219,38 @@ def _is_too_long(state: str | None) -> bool:
 
 def _check_response_type(response_type: str | None, client: RegisteredClient) -> None:
     if response_type is None:
-        raise InvalidRequest("no response_type")
+        raise InvalidRequest("no response_type", cause="response_type_missing")
     if response_type != RESPONSE_TYPE:
-        raise UnsupportedResponseType(f"response_type {response_type[:80]!r} is not code")
+        raise UnsupportedResponseType(
+            f"response_type {response_type[:80]!r} is not code", cause="response_type_not_supported"
+        )
     if "authorization_code" not in client.grant_types:
-        raise UnauthorizedClient("the client is not registered for authorization_code")
+        raise UnauthorizedClient(
+            "the client is not registered for authorization_code", cause="grant_type_not_registered"
+        )
 
 
 def _check_resources(requested: Sequence[str], allowed: Sequence[str]) -> tuple[str, ...]:
     for resource in requested:
         if resource not in allowed:
-            raise InvalidTarget(f"resource {resource[:200]!r} is not in OAUTH2_RESOURCES")
+            raise InvalidTarget(f"resource {resource[:200]!r} is not in OAUTH2_RESOURCES", cause="resource_unknown")
     return tuple(dict.fromkeys(requested)) or (allowed[0],)
 
 
 def _check_jkt(jkt: str | None) -> str | None:
     if jkt is not None and not _JKT.fullmatch(jkt):
-        raise InvalidRequest("dpop_jkt is not the base64url of a SHA-256 thumbprint")
+        raise InvalidRequest("dpop_jkt is not the base64url of a SHA-256 thumbprint", cause="dpop_jkt_malformed")
     return jkt
 
 
 def _check_prompt(text: str | None) -> frozenset[str]:
     if text is not None and len(text) > MAX_PROMPT_CHARACTERS:
-        raise InvalidRequest(f"prompt is longer than {MAX_PROMPT_CHARACTERS} characters")
+        raise InvalidRequest(f"prompt is longer than {MAX_PROMPT_CHARACTERS} characters", cause="prompt_too_long")
     prompt = frozenset(split_scope(text or ""))  # the same list of words with spaces between
     if unknown := prompt - PROMPTS:
-        raise InvalidRequest(f"prompt {min(unknown)[:40]!r} is not known")
+        raise InvalidRequest(f"prompt {min(unknown)[:40]!r} is not known", cause="prompt_unknown")
     if "none" in prompt and len(prompt) > 1:
-        raise InvalidRequest("prompt none goes with no other")
+        raise InvalidRequest("prompt none goes with no other", cause="prompt_none_combined")
     return prompt
 
 
@@ -242,20 +258,13 @@ def _check_max_age(text: str | None, client: RegisteredClient) -> int | None:
     if text is None:
         return client.default_max_age
     if not (text.isascii() and text.isdigit() and len(text) <= 10):
-        raise InvalidRequest("max_age is not a number of seconds")
+        raise InvalidRequest("max_age is not a number of seconds", cause="max_age_malformed")
     return int(text)
 
 
-def _check_login_hint(text: str | None) -> str | None:
-    if text is not None and (len(text) > MAX_LOGIN_HINT_CHARACTERS or not text.isprintable()):
-        raise InvalidRequest(f"login_hint is not a text of at most {MAX_LOGIN_HINT_CHARACTERS} characters")
-    return text
-
-
-def _check_nonce(text: str | None) -> str | None:
-    """Taken as it is or not at all: one that was cut short would be an attack to its client (OpenID Core §15.5.2)."""
-    if text is not None and (len(text) > MAX_NONCE_CHARACTERS or not text.isprintable()):
-        raise InvalidRequest(f"nonce is not a text of at most {MAX_NONCE_CHARACTERS} characters")
+def _check_text(name: str, text: str | None, *, longest: int) -> str | None:
+    if text is not None and (len(text) > longest or not text.isprintable()):
+        raise InvalidRequest(f"{name} is not a text of at most {longest} characters", cause=f"{name}_malformed")
     return text
 
 
@@ -265,10 +274,7 @@ def _check_hint(
     text = parameters.get("id_token_hint")
     if text is None:
         return parameters.hinted_subject
-    try:
-        hint = read_hint(text)
-    except InvalidToken as refusal:
-        raise InvalidRequest(refusal.reason) from None
-    if hint.client_id != client.client_id:  # it would tell whether another client's user is at this browser
-        raise InvalidRequest(f"id_token_hint was issued to {hint.client_id[:80]!r}")
+    hint = read_hint(text)
+    if hint.client_id != client.client_id:  # the answer would say whether another client's user is at this browser
+        raise InvalidRequest(f"id_token_hint was issued to {hint.client_id[:80]!r}", cause="id_token_hint_other_client")
     return hint.subject

@@ -1,4 +1,4 @@
-"""How many pushed requests may wait at a time (RFC 9126 §2.3): a client's own, or a public client's by address."""
+"""How many pushed requests may wait at the same time (RFC 9126 §2.3), by client, or by address for public clients."""
 
 import logging
 
@@ -13,18 +13,18 @@ from ..stores.granted import AuthorizationStore
 log = logging.getLogger("flask_private_key_jwt")
 
 TOTAL_FACTOR = 100
-"""How many times the quota of one client all strangers have together: the last brake."""
+"""Public clients and those that registered themselves may together push this many times one client's quota."""
 ADDRESS_FACTOR = 10
-"""How many times that quota strangers at one address may push in one lifetime, those that were used included: pushing
-and using up in turn, one of them would hold the last brake for all."""
+"""At one address such clients may push this many times one client's quota in one lifetime; used requests count too.
+Otherwise one caller could use up the common limit by pushing requests and using them."""
 
 
 class PushQuota:
-    """Says whether one more request may be pushed. Of several at once, a few too many may come through.
+    """Says whether one more request may be pushed. If several come at once, a few too many may be accepted.
 
     :param settings: Says how many may wait.
-    :param store: Knows how many do.
-    :param counters: Counts what strangers push.
+    :param store: Knows how many wait.
+    :param counters: Counts what clients push that registered themselves or are public.
     """
 
     def __init__(self, settings: ServerSettings, store: AuthorizationStore, counters: CounterStore) -> None:
@@ -33,12 +33,13 @@ class PushQuota:
         self._counters = counters
 
     def check(self, client: RegisteredClient, address: str | None) -> str:
-        """Refuse a request when too many wait to be opened, and say under which name this one counts.
+        """Refuse a request if too many wait to be opened; return the name under which this one is counted.
 
-        A public client's may come from anybody, who must not use up what the client's other users need.
+        Anybody can push a request for a public client, and must not use up what the client's other users need. So these
+        are counted by address.
 
-        :param address: Where it comes from.
-        :raises TooManyRequests: Too many wait, or strangers have pushed too many in all.
+        :param address: The caller's address.
+        :raises TooManyRequests: Too many requests wait, or one of the common limits is reached.
         :raises StoreUnavailable: The database did not answer.
         """
         most, lifetime = self._settings.PUSHED_REQUESTS_PER_CLIENT, self._settings.PUSHED_REQUEST_LIFETIME_SECONDS
@@ -46,19 +47,28 @@ class PushQuota:
         pushed_by = f"{kind}\x00{who}"
         if self._store.count_open(pushed_by, most=most) >= most:
             reason = f"{most} pushed requests of {kind} {who!r} are open (OAUTH2_PUSHED_REQUESTS_PER_CLIENT)"
-            raise TooManyRequests(reason, client_id=client.client_id, retry_after_seconds=lifetime)
+            raise TooManyRequests(
+                reason, cause="pushed_requests_open", client_id=client.client_id, retry_after_seconds=lifetime
+            )
         if client.is_public or not client.is_vouched_for(self._settings):
             self._count(client, site_of(address), most=most, lifetime=lifetime)
         return pushed_by
 
     def _count(self, client: RegisteredClient, site: str, *, most: int, lifetime: int) -> None:
-        """Whatever strangers do, the operator's clients that authenticate go on."""
+        """Count against the common limits, which never stop the operator's clients that authenticate."""
         window, passed = divmod(clock.now(), lifetime)
         of_address, of_all, until = most * ADDRESS_FACTOR, most * TOTAL_FACTOR, (window + 1) * lifetime
         if not self._counters.take(f"pushed\x00{window}\x00{site}", most=of_address, until=until):
             reason = f"strangers at {site!r} have pushed {of_address} requests in a while"
-            raise TooManyRequests(reason, client_id=client.client_id, retry_after_seconds=lifetime - passed)
+            raise TooManyRequests(
+                reason,
+                cause="pushed_requests_address",
+                client_id=client.client_id,
+                retry_after_seconds=lifetime - passed,
+            )
         if not self._counters.take(f"pushed\x00{window}", most=of_all, until=until):
             log.error("strangers have pushed %d requests within %d s: they have to wait", of_all, lifetime)
             reason = f"strangers have pushed {of_all} requests in a while"
-            raise TooManyRequests(reason, client_id=client.client_id, retry_after_seconds=lifetime - passed)
+            raise TooManyRequests(
+                reason, cause="pushed_requests_total", client_id=client.client_id, retry_after_seconds=lifetime - passed
+            )

@@ -15,7 +15,7 @@ class Reference:
 
     request_uri: str = field(repr=False)
     expires_in: int
-    """How long it waits to be opened in a browser, in seconds."""
+    """How long it can be opened in a browser, in seconds."""
 
 
 def new_request_uri() -> str:
@@ -24,26 +24,26 @@ def new_request_uri() -> str:
 
 
 def is_request_uri(text: str) -> bool:
-    """Whether *text* has the form of ours; any other is never fetched (RFC 9126 §5)."""
+    """Whether *text* has the form of our ``request_uri``; any other is refused, never fetched (RFC 9126 §5)."""
     return text.startswith(PREFIX) and len(text) == len(PREFIX) + 43
 
 
 def bind_to_proof(dpop_jkt: str | None, thumbprint: str | None) -> str | None:
-    """The key a code is bound to: ``dpop_jkt``, or that of the proof the request was pushed with (RFC 9449 §10.1).
+    """The key that a code is bound to: ``dpop_jkt``, or the key of the pushed request's proof (RFC 9449 §10.1).
 
-    :raises InvalidDPoPProof: Both are there and differ.
+    :raises InvalidDPoPProof: There are both, and they differ.
     """
     if dpop_jkt is not None and thumbprint is not None and dpop_jkt != thumbprint:
-        raise InvalidDPoPProof("dpop_jkt is not the thumbprint of the proof's key")
+        raise InvalidDPoPProof("dpop_jkt is not the thumbprint of the proof's key", cause="dpop_jkt_mismatch")
     return dpop_jkt or thumbprint
 
 
 def build_parameters(request: AuthorizationRequest, *, signed: bool) -> Parameters:
-    """A checked request as parameters again: what is kept of it is no longer than what was checked.
+    """Turn a checked request into parameters again, so that only checked values of limited length are kept.
 
-    A public client's comes from anybody, so none of it is kept as it came.
+    Anybody can send a request for a public client, so nothing is kept as it was sent.
 
-    :param signed: Whether it came signed: its client may be held to that before it is opened (RFC 9101 §10.5).
+    :param signed: Whether the request was signed; its client may need that when it is opened (RFC 9101 §10.5).
     """
     values = {
         "response_type": RESPONSE_TYPE,
@@ -64,9 +64,9 @@ def build_parameters(request: AuthorizationRequest, *, signed: bool) -> Paramete
 
 
 def check_no_request_uri(request_uri: str | None) -> None:
-    """A pushed request names no other (RFC 9126 §2.1).
+    """Refuse a pushed request that has a ``request_uri`` itself (RFC 9126 §2.1).
 
-    :raises InvalidRequest: It does.
+    :raises InvalidRequest: It has one.
     """
     if request_uri is not None:
-        raise InvalidRequest("a request_uri in a pushed request")
+        raise InvalidRequest("a request_uri in a pushed request", cause="request_uri_pushed")

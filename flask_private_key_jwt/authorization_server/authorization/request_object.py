@@ -1,8 +1,8 @@
-"""Request objects (RFC 9101): an authorization request as a JWT that its client signed, sent by value.
+"""Request objects (RFC 9101): an authorization request as a JWT that the client signed, sent by value.
 
-Only what it holds counts, and nothing beside it (§6.3). How old it may be, and for whom it must be, is what FAPI 2.0
-Message Signing §5.3.1 asks of it. A client may sign its assertions with the same key: ``typ``, ``sub`` and the required
-parameters keep the two apart (§10.8).
+Only the parameters inside count, not those beside it (§6.3). Its lifetime and audience follow FAPI 2.0 Message Signing
+§5.3.1. A client may sign its assertions with the same key: ``typ``, ``sub`` and the required parameters tell the two
+apart (§10.8).
 """
 
 import json
@@ -22,16 +22,16 @@ from .parameters import KNOWN, Parameters
 
 TYP = "oauth-authz-req+jwt"
 ACCEPTED_TYPES = frozenset({None, "jwt", TYP})
-"""Of a request object's ``typ``, which many clients leave out or call JWT; another one is another kind of JWT."""
+"""The ``typ`` of a request object. Many clients leave it out or say JWT; any other is another kind of JWT."""
 LONGEST_SECONDS = 3600
-"""How long an object may live, and so how long ago its life may have begun (FAPI 2.0 Message Signing §5.3.1)."""
+"""Longest time from ``nbf`` to ``exp``, and so the longest time since ``nbf`` (FAPI 2.0 Message Signing §5.3.1)."""
 OBJECTS = ("claims", "registration")
-"""Parameters that are JSON objects in a request object, and JSON texts elsewhere (OpenID Connect Core §6.1)."""
+"""Parameters that are JSON objects in a request object, and JSON in a string elsewhere (OpenID Connect Core §6.1)."""
 
 
 @dataclass(frozen=True, slots=True)
 class RequestObject:
-    """A request object that passed every check of its own; what it asks for is not checked yet."""
+    """A request object that was verified; the parameters in it are not checked yet."""
 
     parameters: Parameters
     expires_at: int
@@ -43,7 +43,7 @@ class RequestObjects:
 
     :param settings: The server's settings.
     :param signatures: Says which of a client's keys signed.
-    :param key_use: Hears of it.
+    :param key_use: Notes which key signed.
     """
 
     def __init__(self, settings: ServerSettings, signatures: ClientSignatures, key_use: ClientKeyUse) -> None:
@@ -56,7 +56,7 @@ class RequestObjects:
 
         :param text: The ``request`` parameter.
         :param client: The client that must have made it.
-        :param in_progress: It was opened in time where it is brought again: a person may take longer to sign in.
+        :param in_progress: This browser opened it before it expired; signing in may take longer than its lifetime.
         :raises InvalidRequestObject: It is malformed, expired, for another server, or not what this client signed.
         :raises StoreUnavailable: The client's keys cannot be read.
         """
@@ -65,15 +65,16 @@ class RequestObjects:
             jwt = self._parse(text)
             _check_client(jwt.claims, client)
             key = self._check_signature(jwt, client, now=now)
-            self._check_audience(jwt.claims.get("aud"))
+            # It may have other audiences too (RFC 9101 §4): another server that gets it cannot authenticate with it.
+            jose.check_audience(jwt.claims, self._settings.ISSUER)
             expires = _check_life(jwt.claims)
             if not in_progress:
-                # A clock may be fast, but an exp that has passed is never accepted, because a pushed request waits
-                # until then.
+                # The client's clock may be fast. But an exp in the past is never accepted (late=0), because a pushed
+                # request can be opened until its exp.
                 jose.check_times(jwt.claims, now=now, skew=self._settings.CLOCK_SKEW_SECONDS, late=0)
+            parameters = _read_parameters(jwt.claims)
         except jose.JoseProblem as problem:
-            raise InvalidRequestObject(f"request object: {problem}") from None
-        parameters = _read_parameters(jwt.claims)
+            raise problem.as_refusal(InvalidRequestObject, "request object") from None
         self._key_use.note(client, key.public.thumbprint)
         return RequestObject(parameters, math.ceil(expires))
 
@@ -89,51 +90,44 @@ class RequestObjects:
     def _check_signature(self, jwt: jose.JWT, client: RegisteredClient, *, now: int) -> ClientKey:
         """RFC 9101 §6.2; only keys registered for this client count (RFC 8725 §3.10)."""
         if client.is_public:
-            raise InvalidRequestObject("a request object of a public client, which has no key to sign with")
+            raise InvalidRequestObject(
+                "a request object of a public client, which has no key to sign with",
+                cause="request_object_public_client",
+            )
         registered = client.request_object_signing_alg
         if registered is not None and jwt.alg != registered:
-            raise InvalidRequestObject(f"request object: alg {jwt.alg!r} is not the registered {registered!r}")
+            raise jose.JoseProblem(f"alg {jwt.alg!r} is not the registered {registered!r}", cause="alg_not_registered")
         try:
             return self._signatures.find_signer(jwt, client, now=now)
         except NotSigned as problem:
-            prefix = "the client's keys" if problem.keys_are_away else "request object:"
-            raise InvalidRequestObject(f"{prefix} {problem}") from None
-
-    def _check_audience(self, given: object) -> None:
-        """The issuer, perhaps among others (RFC 9101 §4): what another server learns of it is no way in anywhere."""
-        values = given if isinstance(given, list) else [given]
-        if given is None or not all(isinstance(value, str) for value in values):
-            raise InvalidRequestObject("request object: aud is missing, or neither a text nor a list of texts")
-        if self._settings.ISSUER not in values:
-            raise InvalidRequestObject(f"request object: aud {_short(given)} does not name {self._settings.ISSUER!r}")
+            raise problem.as_refusal(InvalidRequestObject, "request object") from None
 
 
 def _check_client(claims: jose.Claims, client: RegisteredClient) -> None:
-    """Whose it is: not another client's (RFC 9126 §3), and no assertion (RFC 9101 §10.8)."""
-    if (client_id := claims.get("client_id")) != client.client_id:
-        raise InvalidRequestObject(f"request object: client_id {_short(client_id)} is not {client.client_id!r}")
-    if claims.get("iss", client.client_id) != client.client_id:
-        raise InvalidRequestObject(f"request object: iss {_short(claims['iss'])} is not {client.client_id!r}")
+    """Refuse another client's object (RFC 9126 §3), and an assertion (RFC 9101 §10.8)."""
+    jose.check_claim(claims, "client_id", client.client_id)
+    if "iss" in claims:
+        jose.check_claim(claims, "iss", client.client_id)
     if claims.get("sub") == client.client_id:
-        raise InvalidRequestObject("request object: sub is the client_id, as in a client assertion")
+        raise jose.JoseProblem("sub is the client_id, as in a client assertion", cause="sub")
 
 
 def _check_life(claims: jose.Claims) -> float:
-    """How long it lives, by its own word, and so how long ago its life may have begun; returns when it expires.
+    """Refuse an object whose ``exp`` is too long after its ``nbf``; return the ``exp``.
 
-    :raises JoseProblem: It lives too long, or does not say.
+    :raises JoseProblem: The time is too long, or a claim is missing.
     """
     expires = jose.require_date(claims, "exp")
     if expires > jose.require_date(claims, "nbf") + LONGEST_SECONDS:
-        raise jose.JoseProblem(f"exp is more than {LONGEST_SECONDS} s after nbf")
+        raise jose.JoseProblem(f"exp is more than {LONGEST_SECONDS} s after nbf", cause="lives_too_long")
     return expires
 
 
 def _read_parameters(claims: jose.Claims) -> Parameters:
-    """What it asks for, as a form would say it; claims that are not known are ignored (RFC 9101 §4)."""
+    """The parameters in it, as a form would have them; unknown claims are ignored (RFC 9101 §4)."""
     for name in ("request", "request_uri"):
         if name in claims:
-            raise InvalidRequestObject(f"request object: holds {name!r}, which stands for another one")
+            raise jose.JoseProblem(f"holds {name!r}, which stands for another one", cause="nested")
     values = {name: _read_parameter(name, claims[name]) for name in (*KNOWN, *OBJECTS) if name in claims}
     resource = claims.get("resource", [])
     resources = [_read_text("resource", item) for item in (resource if isinstance(resource, list) else [resource])]
@@ -143,7 +137,7 @@ def _read_parameters(claims: jose.Claims) -> Parameters:
 def _read_parameter(name: str, value: Any) -> str:
     if name in OBJECTS:
         if not isinstance(value, dict):
-            raise InvalidRequestObject(f"request object: {name} is not a JSON object")
+            raise jose.JoseProblem(f"{name} is not a JSON object", cause=f"{name}_not_object")
         return json.dumps(value)
     if name == "max_age" and isinstance(value, int) and not isinstance(value, bool):
         return str(value)
@@ -152,14 +146,9 @@ def _read_parameter(name: str, value: Any) -> str:
 
 def _read_text(name: str, value: object) -> str:
     if not isinstance(value, str):
-        raise InvalidRequestObject(f"request object: {name} is not a text")
+        raise jose.JoseProblem(f"{name} is not a text", cause=f"{name}_not_text")
     try:
         value.encode()
-    except UnicodeEncodeError:  # JSON can spell half of a surrogate pair, which fits into no URL and no database
-        raise InvalidRequestObject(f"request object: {name} is not Unicode") from None
+    except UnicodeEncodeError:  # JSON can contain a lone surrogate, which no URL and no database can hold
+        raise jose.JoseProblem(f"{name} is not Unicode", cause=f"{name}_not_unicode") from None
     return value
-
-
-def _short(value: object) -> str:
-    """Foreign text for a reason, quoted and bounded."""
-    return repr(value)[:200]

@@ -5,10 +5,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from hashlib import sha256
 from html import escape
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlencode
+
+from ...url import find_url
 
 RESPONSE_MODES = ("query", "form_post")
-"""How a response may travel (OAuth 2.0 Multiple Response Types §2.1, Form Post Response Mode §2)."""
+"""How a response may be sent (OAuth 2.0 Multiple Response Types §2.1, Form Post Response Mode §2)."""
 
 _SUBMIT = "document.forms[0].submit()"
 SUBMIT_SCRIPT_HASH = "sha256-" + base64.b64encode(sha256(_SUBMIT.encode()).digest()).decode()
@@ -17,14 +19,14 @@ SUBMIT_SCRIPT_HASH = "sha256-" + base64.b64encode(sha256(_SUBMIT.encode()).diges
 
 @dataclass(frozen=True, slots=True)
 class ResponseTarget:
-    """A place that was checked: an authorization response, good or bad, may go there."""
+    """A checked place: an authorization response, success or error, may go there."""
 
     redirect_uri: str
     response_mode: str
     state: str | None
 
     def build_members(self, issuer: str, **members: str) -> dict[str, str]:
-        """The parameters of a response: *members*, ``state`` if one came, and ``iss`` in any case (RFC 9207 §2)."""
+        """The parameters of a response: *members*, ``state`` if there was one, and always ``iss`` (RFC 9207 §2)."""
         if self.state is not None:
             members["state"] = self.state
         return {**members, "iss": issuer}
@@ -32,31 +34,32 @@ class ResponseTarget:
 
 @dataclass(frozen=True, slots=True)
 class Onward:
-    """A way to a client that a page offers and nobody is sent (RFC 9700 §4.11.2)."""
+    """A link or form to the client on a page; the person decides whether to follow it (RFC 9700 §4.11.2)."""
 
     place: str
-    """The host, or the private scheme of a program on the device: what a person can recognize."""
+    """The client's host, or the private scheme of a program on the device, for the person to recognize."""
     location: str
-    """Where a link, or a form that posts :attr:`fields`, leads."""
+    """Where the link leads, or where the form posts :attr:`fields` to."""
     fields: Mapping[str, str] | None = field(default=None, repr=False)
-    """What the form posts; ``None``: it is a link."""
+    """The fields of the form; ``None``: it is a link."""
 
 
 def build_onward(target: ResponseTarget, members: dict[str, str]) -> Onward:
-    """The way to *target* with the response *members*, in its response mode."""
+    """The link or form that takes the response *members* to *target*, in its response mode."""
     if target.response_mode == "form_post":
         return Onward(name_place(target.redirect_uri), target.redirect_uri, members)
     return Onward(name_place(target.redirect_uri), build_location(target.redirect_uri, members))
 
 
 def name_place(uri: str) -> str:
-    """What a person can recognize of a registered URI: its host and port, or its private scheme."""
-    parts = urlsplit(uri)
-    return parts.netloc or parts.scheme
+    """The part of a registered URI that a person can recognize: its host and port, or its private scheme."""
+    url = find_url(uri)
+    # A URI registered under older rules may not be readable: then no part of it is shown as a host.
+    return url.authority or url.scheme if url is not None else uri.partition(":")[0]
 
 
 def build_location(redirect_uri: str, members: dict[str, str]) -> str:
-    """*redirect_uri* with the response in its query; a query of its own stays in front (RFC 6749 §3.1.2)."""
+    """*redirect_uri* with the response in its query; its own query stays in front (RFC 6749 §3.1.2)."""
     separator = "&" if "?" in redirect_uri else "?"
     return f"{redirect_uri}{separator}{urlencode(members)}"
 

@@ -1,4 +1,4 @@
-"""``flask oauth2 client keys``, ``add-key`` and ``retire-key``: help a client over from one key to the next."""
+"""``flask oauth2 client keys``, ``add-key`` and ``retire-key``: help a client to change from one key to the next."""
 
 import json
 from collections.abc import Mapping
@@ -9,11 +9,11 @@ import click
 from flask.cli import with_appcontext
 
 from ... import clock
+from ...errors import UnknownClient
 from ...jose.jose import JoseProblem, import_public_pem, load_json_object
 from ..keys.client_key_state import DAY_SECONDS, MAX_NAME_CHARACTERS, ClientKeyState, find_warnings
 from ..keys.remote_documents import DocumentUnavailable
 from ..readable_text import escape_unprintable
-from ..registration.registry import UnknownClient
 from ..state import current_state
 from .client import tell
 from .input import DASH_IS_NO_OPTION, TEXT_FILE, check_kid, give_up, read_certificate, read_text, readable_errors
@@ -71,13 +71,13 @@ def retire_key(client_id: str, kid: str, as_json: bool) -> None:
 
 
 def _load_states(client_id: str) -> tuple[ClientKeyState, ...]:
-    server = current_state().server
+    state = current_state()
     with readable_errors():
-        client = server.clients.find(client_id)  # as a token request finds it: its client_id may be a URL
+        client = state.server.clients.find(client_id)  # as a token request does, because a client_id may be a URL
         if client is None:
             raise UnknownClient(f"No client {client_id!r} is registered.")
         try:
-            return server.key_use.describe(client)
+            return state.key_use.describe(client)
         except DocumentUnavailable as problem:
             give_up(f"The client's keys cannot be had: {problem.reason}.")
 

@@ -1,8 +1,21 @@
-"""Step 2: who asks. One file per method; the table feeds the metadata document."""
+"""Step 2: who asks. A new method is one file and one line of the table, which decides what is tried and published."""
 
-CLIENT_AUTH_METHODS = {
-    "private_key_jwt": "flask_private_key_jwt.authorization_server.client_auth.private_key_jwt:"
-    "PrivateKeyJWTAuthentication",
-    "none": "flask_private_key_jwt.authorization_server.client_auth.public:PublicClients",
-}
-"""Registered name of the method (OpenID Connect Core §9) -> where it is checked."""
+from . import private_key_jwt, public
+from .base import ClientAuthMethod
+
+CLIENT_AUTH_METHODS = (
+    ClientAuthMethod(
+        private_key_jwt.METHOD,
+        private_key_jwt.PrivateKeyJWTAuthentication,
+        is_tried=private_key_jwt.is_tried,
+        describe=private_key_jwt.describe,
+    ),
+    ClientAuthMethod(
+        public.METHOD,
+        public.PublicClients,
+        is_tried=public.is_tried,
+        proves_identity=False,
+        is_open=public.is_open,
+    ),
+)
+"""The methods to authenticate, in the order in which they are tried; the first one refuses requests that try none."""

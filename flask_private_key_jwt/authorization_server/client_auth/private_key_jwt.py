@@ -1,27 +1,31 @@
 """Verify a client assertion (RFC 7521 §4.2, RFC 7523 §3, draft-ietf-oauth-rfc7523bis, OpenID Connect Core §9).
 
-Nothing is spent here: the assertion's ``jti`` is returned as a mark, for the one step that remembers.
+Nothing is spent here: the assertion's ``jti`` is returned as a mark, and step 4 remembers it.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from ... import clock
 from ...errors import ForeignAuthorization, InvalidClient, InvalidRequest
 from ...jose import jose
+from ...refusal import attributed_to
 from ...replay.base import ASSERTION, Mark
 from ...settings.server import ServerSettings
+from ..client_lookup import NotAdmitted, load_enabled
 from ..keys.client_keys import ClientKey
-from ..registered_client import RegisteredClient, is_client_id
+from ..registered_client import RegisteredClient
 from ..request import FormRequest
-from ..stores.contracts import ClientStore
-from .signature import ClientSignatures, NotSigned
+from .base import AuthenticationParts
+from .signature import NotSigned
 
 METHOD = "private_key_jwt"
 ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 EXPLICIT_TYPE = "client-authentication+jwt"
 ACCEPTED_TYPES = frozenset({None, "jwt", EXPLICIT_TYPE})
 COMPATIBILITY_LIFETIME_SECONDS = 3600
-"""What a ``compatibility`` client may sign for at least; Authlib's own client does."""
+"""A ``compatibility`` client's assertion may live at least so long, because Authlib's own client uses this lifetime."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,44 +39,49 @@ class VerifiedAssertion:
     """RFC 7638 SHA-256 thumbprint of the client's key that signed, base64url."""
 
 
+def is_tried(request: FormRequest) -> bool:
+    """Whether *request* holds a client assertion."""
+    return request.get("client_assertion") is not None
+
+
+def describe(settings: ServerSettings) -> Mapping[str, Any]:
+    """What the metadata document says about the method (RFC 8414 §2)."""
+    return {"signing_alg_values_supported": list(settings.ASSERTION_SIGNING_ALGS)}
+
+
 class PrivateKeyJWTAuthentication:
-    """Authenticates clients by signed JWTs, the same way at every endpoint.
+    """Authenticates clients by signed JWTs, the same way at every endpoint."""
 
-    :param settings: The server's settings.
-    :param clients: Finds the registered client.
-    :param signatures: Says which of its keys signed.
-    :param token_url: The token endpoint, which some clients may name as the audience.
-    """
-
-    def __init__(
-        self, settings: ServerSettings, clients: ClientStore, signatures: ClientSignatures, *, token_url: str
-    ) -> None:
-        self._settings = settings
-        self._clients = clients
-        self._signatures = signatures
-        self._token_url = token_url
+    def __init__(self, parts: AuthenticationParts) -> None:
+        self._settings = parts.settings
+        self._clients = parts.clients
+        self._signatures = parts.signatures
+        self._token_url = parts.token_url
 
     def verify(self, request: FormRequest) -> VerifiedAssertion:
         """Find out which client made the request.
 
-        :raises InvalidRequest: More than one way of authenticating was tried (RFC 6749 §2.3).
+        :raises InvalidRequest: The request tries more than one method (RFC 6749 §2.3).
         :raises InvalidClient: The assertion is absent or does not prove who the client is.
         :raises StoreUnavailable: The clients cannot be read.
         """
-        now, client_id = clock.now(), None
         try:
             jwt = self._parse(_one_assertion(request))
             client = self._load_client(jwt.claims, request)
-            client_id = client.client_id
+        except jose.JoseProblem as problem:
+            raise problem.as_refusal(InvalidClient, "assertion") from None
+        with attributed_to(client.client_id):
+            return self._check(jwt, client, request)
+
+    def _check(self, jwt: jose.JWT, client: RegisteredClient, request: FormRequest) -> VerifiedAssertion:
+        now = clock.now()
+        try:
             key = self._check_key(jwt, client, now=now)
             self._check_audience(jwt, client, request)
             used_from, until = self._check_life(jwt.claims, client, now=now)
             jti = jose.require_jti(jwt.claims)
         except jose.JoseProblem as problem:
-            raise InvalidClient(f"assertion: {problem}", client_id=client_id) from None
-        except InvalidClient as refusal:
-            refusal.client_id = client_id
-            raise
+            raise problem.as_refusal(InvalidClient, "assertion") from None
         mark = Mark(ASSERTION, self._settings.ISSUER, client.client_id, jti, until, used_from)
         return VerifiedAssertion(client, (mark,), key.public.thumbprint)
 
@@ -84,66 +93,67 @@ class PrivateKeyJWTAuthentication:
             algs=settings.ASSERTION_SIGNING_ALGS,
             max_bytes=settings.ASSERTION_MAX_BYTES,
         )
-        # A request object whose client forgot typ and gave it a sub goes through browsers (RFC 9101 §10.8).
+        # A request object passes through browsers. With a sub and without its typ it could be used as an assertion
+        # (RFC 9101 §10.8).
         if "response_type" in jwt.claims:
-            raise InvalidClient("assertion: holds a response_type, as a request object does")
+            raise jose.JoseProblem("holds a response_type, as a request object does", cause="response_type")
         return jwt
 
     def _load_client(self, claims: jose.Claims, request: FormRequest) -> RegisteredClient:
         """RFC 7523 §3, items 1 and 2: ``iss`` and ``sub`` are the client_id of a registered client."""
-        for name in ("iss", "sub"):
-            jose.require_text(claims, name)
-        if claims["iss"] != claims["sub"]:
-            raise InvalidClient(f"assertion: iss {_short(claims['iss'])} is not sub {_short(claims['sub'])}")
-        if (client_id := request.get("client_id")) not in (None, claims["sub"]):
-            raise InvalidClient(f"client_id {_short(client_id)} is not the assertion's sub {_short(claims['sub'])}")
-        client = self._clients.find(claims["sub"]) if is_client_id(claims["sub"]) else None
-        if client is None:
-            raise InvalidClient(f"client {_short(claims['sub'])} is not registered")
-        if not client.enabled:
-            raise InvalidClient(f"client {client.client_id!r} is disabled")
-        return client
+        issuer, subject = jose.require_text(claims, "iss"), jose.require_text(claims, "sub")
+        if issuer != subject:
+            raise jose.JoseProblem(
+                f"iss {jose.shorten(issuer)} is not sub {jose.shorten(subject)}", cause="iss_not_sub"
+            )
+        if (client_id := request.get("client_id")) not in (None, subject):
+            raise InvalidClient(
+                f"client_id {jose.shorten(client_id)} is not the assertion's sub {jose.shorten(subject)}",
+                cause="client_id_mismatch",
+            )
+        try:
+            return load_enabled(self._clients, subject)
+        except NotAdmitted as problem:
+            raise InvalidClient(str(problem), cause=problem.cause) from None
 
     def _check_key(self, jwt: jose.JWT, client: RegisteredClient, *, now: int) -> ClientKey:
         """RFC 7523 §3, item 9; only keys registered for this client count (RFC 8725 §3.10)."""
         if client.token_endpoint_auth_method != METHOD:
-            raise InvalidClient(f"the client is registered for {client.token_endpoint_auth_method!r}")
+            raise InvalidClient(
+                f"the client is registered for {client.token_endpoint_auth_method!r}", cause="client_auth_method"
+            )
         registered = client.token_endpoint_auth_signing_alg
         if registered is not None and jwt.alg != registered:
-            raise InvalidClient(f"assertion: alg {jwt.alg!r} is not the registered {registered!r}")
+            raise jose.JoseProblem(f"alg {jwt.alg!r} is not the registered {registered!r}", cause="alg_not_registered")
         try:
             return self._signatures.find_signer(jwt, client, now=now)
         except NotSigned as problem:
-            prefix = "the client's keys" if problem.keys_are_away else "assertion:"
-            raise InvalidClient(f"{prefix} {problem}") from None
+            raise problem.as_refusal(InvalidClient, "assertion") from None
 
     def _check_audience(self, jwt: jose.JWT, client: RegisteredClient, request: FormRequest) -> None:
-        """The issuer as the sole audience (rfc7523bis §4), or what an older client may name, if the operator said so.
+        """Accept the issuer as the only audience (rfc7523bis §4), or the endpoints' URLs too if the operator allows it.
 
-        Any further accepted value lets a hostile server pass on an assertion that a client made for it. So the operator
-        says it for its own clients only; a stranger's registration is held to the issuer.
+        Each further accepted value lets a hostile server pass on an assertion that a client made for that server. So
+        the operator can allow it for clients it vouches for; a client that registered itself must name the issuer.
         """
-        given = jwt.claims.get("aud")
+        values = jose.require_audience(jwt.claims)
         strict = self._settings.PROFILE == "fapi2"
-        if strict and not isinstance(given, str):
-            raise InvalidClient("assertion: aud is not a string")  # FAPI 2.0 Security Profile §5.3.2.1
-        values = given if isinstance(given, list) else [given]
+        if strict and not isinstance(jwt.claims["aud"], str):
+            raise jose.JoseProblem("aud is not a string", cause="aud_not_text")  # FAPI 2.0 Security Profile §5.3.2.1
         accepted = {self._settings.ISSUER}
         if self._may_name_endpoints(client) and not strict and jwt.typ != EXPLICIT_TYPE:
             accepted |= {self._token_url, request.url}
         elif len(values) != 1:
-            raise InvalidClient("assertion: aud is not exactly one value")
-        if "aud" not in jwt.claims:
-            raise InvalidClient("assertion: missing claim 'aud'")
-        if not values or any(not isinstance(value, str) or value not in accepted for value in values):
-            raise InvalidClient(f"assertion: aud {str(given)[:200]!r} is not {sorted(accepted)}")
+            raise jose.JoseProblem("aud is not exactly one value", cause="aud_not_one")
+        if not values or not accepted.issuperset(values):
+            raise jose.JoseProblem(f"aud {jose.shorten(jwt.claims['aud'])} is not {sorted(accepted)}", cause="aud")
 
     def _may_name_endpoints(self, client: RegisteredClient) -> bool:
         for_all = self._settings.ASSERTION_AUDIENCE == "compatibility" and client.is_vouched_for(self._settings)
         return for_all or client.assertion_audience == "compatibility"
 
     def _check_life(self, claims: jose.Claims, client: RegisteredClient, *, now: int) -> tuple[int, int]:
-        """RFC 7523 §3, items 4 to 6; returns what :func:`.jose.check_life` does."""
+        """RFC 7523 §3, items 4 to 6; returns the same as :func:`.jose.check_life`."""
         longest = self._settings.ASSERTION_LIFETIME_SECONDS
         if client.assertion_audience == "compatibility" and self._settings.PROFILE != "fapi2":
             longest = max(longest, COMPATIBILITY_LIFETIME_SECONDS)
@@ -151,19 +161,18 @@ class PrivateKeyJWTAuthentication:
 
 
 def _one_assertion(request: FormRequest) -> str:
-    """RFC 6749 §2.3: exactly one way of authenticating a request; RFC 7521 §4.2: the assertion and its type."""
+    """RFC 6749 §2.3: exactly one method in one request; RFC 7521 §4.2: the assertion and its type."""
     assertion = request.get("client_assertion")
     if assertion is None:
         refusal = ForeignAuthorization if request.has_authorization else InvalidClient
-        raise refusal("no client_assertion")
+        raise refusal("no client_assertion", cause="assertion_missing")
     if request.has_authorization or request.get("client_secret") is not None:
-        raise InvalidRequest("a client_assertion and another way of authenticating in one request")
+        raise InvalidRequest(
+            "a client_assertion and another way of authenticating in one request", cause="client_auth_twice"
+        )
     kind = request.get("client_assertion_type")
     if kind != ASSERTION_TYPE:
-        raise InvalidClient(f"client_assertion_type {(kind or '')[:100]!r} is not {ASSERTION_TYPE}")
+        raise InvalidClient(
+            f"client_assertion_type {(kind or '')[:100]!r} is not {ASSERTION_TYPE}", cause="assertion_type"
+        )
     return assertion
-
-
-def _short(text: str | None) -> str:
-    """Foreign text for a reason, quoted and bounded."""
-    return repr((text or "")[:100])

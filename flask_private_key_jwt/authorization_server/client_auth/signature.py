@@ -1,27 +1,41 @@
 """Which key of a client signed a JWT: an assertion (RFC 7523 §3, item 9) or a request object (RFC 9101 §6.2)."""
 
+from typing import TypeVar
+
+from ...errors import OAuthError
 from ...jose import jose
 from ..keys.client_keys import ClientKey, ClientKeys
 from ..keys.remote_documents import DocumentUnavailable
 from ..registered_client import RegisteredClient
 from ..stores.contracts import ClientStore
 
+R = TypeVar("R", bound=OAuthError)
+
 
 class NotSigned(Exception):
-    """No key of the client signed it, or the keys are not to be had; the message is a private reason.
+    """No key of the client signed the JWT, or its keys cannot be fetched; the message is a private reason.
 
-    :param keys_are_away: Whether the client publishes its keys, and they cannot be fetched.
+    :param cause: The code of the reason; ``None``: the client publishes its keys, and they cannot be fetched.
     """
 
-    def __init__(self, reason: str, *, keys_are_away: bool = False) -> None:
+    def __init__(self, reason: str, *, cause: str | None) -> None:
         super().__init__(reason)
-        self.keys_are_away = keys_are_away
+        self.cause = cause
+
+    def as_refusal(self, refusal: type[R], kind: str) -> R:
+        """The refusal of a request that holds such a JWT.
+
+        :param kind: What it is, as in :meth:`.JoseProblem.as_refusal`.
+        """
+        if self.cause is None:
+            return refusal(f"the client's keys {self}", cause="client_keys_unavailable")
+        return jose.JoseProblem(str(self), cause=self.cause).as_refusal(refusal, kind)
 
 
 class ClientSignatures:
     """Checks signatures with the keys that are registered for one client, and no others (RFC 8725 §3.10).
 
-    :param clients: Knows whether a client that is a document has a newer version.
+    :param clients: Knows whether a client registered by a document has a newer version.
     :param keys: Finds the keys.
     """
 
@@ -30,24 +44,24 @@ class ClientSignatures:
         self._keys = keys
 
     def find_signer(self, jwt: jose.JWT, client: RegisteredClient, *, now: int) -> ClientKey:
-        """The key that signed *jwt*; its ``alg`` has been held against an allow-list before.
+        """The key that signed *jwt*; the caller has checked its ``alg`` against an allow-list.
 
-        :param now: Seconds since the epoch: a key may come with a certificate that is valid for a time.
+        :param now: Seconds since the epoch: a key may have a certificate that is not valid now.
         :raises NotSigned: There is none.
-        :raises FetchBusy: The client's keys cannot be fetched now, because of others.
+        :raises FetchBusy: The client's keys cannot be fetched now, because other fetches leave no room.
         """
         candidates = self._find_candidates(jwt, client)
         if not candidates:
-            raise NotSigned(f"no key of the client fits kid {jwt.kid!r} and alg {jwt.alg!r}")
+            raise NotSigned(f"no key of the client fits kid {jwt.kid!r} and alg {jwt.alg!r}", cause="no_key")
         current = [key for key in candidates if key.is_current(now=now)]
         if not current:
-            raise NotSigned("the certificate of the key is expired or not valid yet")
+            raise NotSigned("the certificate of the key is expired or not valid yet", cause="certificate_not_current")
         for key in current:
             if jose.verify(jwt, key.public):
                 self._clients.confirm(client)
                 self._keys.confirm(client)
                 return key
-        raise NotSigned("the signature does not verify")
+        raise NotSigned("the signature does not verify", cause="signature")
 
     def _find_candidates(self, jwt: jose.JWT, client: RegisteredClient) -> tuple[ClientKey, ...]:
         try:
@@ -55,5 +69,5 @@ class ClientSignatures:
             if not found and (newer := self._clients.newer(client)) is not None:
                 found = self._keys.candidates(newer, jwt)
         except DocumentUnavailable as problem:
-            raise NotSigned(f"at {problem.reason}", keys_are_away=True) from None
+            raise NotSigned(f"at {problem.reason}", cause=None) from None
         return found

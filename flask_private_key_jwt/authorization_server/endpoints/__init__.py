@@ -1,6 +1,6 @@
-"""HTTP only: read a form, call the steps, send an answer. The table says what is served where."""
+"""HTTP only: read a form, call the steps, send an answer. The table says which endpoint is at which path."""
 
-from ..endpoint import Endpoint
+from ..endpoint import ServerEndpoint
 from .authorization import authorization
 from .client_configuration import client_configuration
 from .http import MachineEndpoints
@@ -19,8 +19,8 @@ CONFIGURATION_PATH = "/register/client"
 
 
 MACHINE_ENDPOINTS = (
-    Endpoint("token", "/token", ("POST",), token, metadata_member="token_endpoint"),
-    Endpoint(
+    ServerEndpoint("token", "/token", ("POST",), token, metadata_member="token_endpoint"),
+    ServerEndpoint(
         "authorization",
         "/authorize",
         ("GET", "POST"),
@@ -29,7 +29,7 @@ MACHINE_ENDPOINTS = (
         needs=frozenset({"people"}),
         in_browser=True,
     ),
-    Endpoint(
+    ServerEndpoint(
         "logout",
         "/logout",
         ("GET", "POST"),
@@ -38,7 +38,7 @@ MACHINE_ENDPOINTS = (
         needs=frozenset({"openid", "sign_out"}),
         in_browser=True,
     ),
-    Endpoint(
+    ServerEndpoint(
         "pushed_authorization",
         "/par",
         ("POST",),
@@ -46,7 +46,7 @@ MACHINE_ENDPOINTS = (
         metadata_member="pushed_authorization_request_endpoint",
         needs=frozenset({"people"}),
     ),
-    Endpoint(
+    ServerEndpoint(
         "userinfo",
         USERINFO_PATH,
         ("GET", "POST"),
@@ -54,10 +54,10 @@ MACHINE_ENDPOINTS = (
         metadata_member="userinfo_endpoint",
         needs=frozenset({"openid"}),
     ),
-    Endpoint("introspection", "/introspect", ("POST",), introspection, metadata_member="introspection_endpoint"),
-    Endpoint("revocation", "/revoke", ("POST",), revocation, metadata_member="revocation_endpoint"),
-    Endpoint("jwks", "/jwks", ("GET", "HEAD"), jwks, metadata_member="jwks_uri"),
-    Endpoint(
+    ServerEndpoint("introspection", "/introspect", ("POST",), introspection, metadata_member="introspection_endpoint"),
+    ServerEndpoint("revocation", "/revoke", ("POST",), revocation, metadata_member="revocation_endpoint"),
+    ServerEndpoint("jwks", "/jwks", ("GET", "HEAD"), jwks, metadata_member="jwks_uri"),
+    ServerEndpoint(
         "registration",
         "/register",
         ("POST",),
@@ -65,8 +65,8 @@ MACHINE_ENDPOINTS = (
         metadata_member="registration_endpoint",
         needs=frozenset({"registration"}),
     ),
-    # A path of its own rather than /register?client_id=…: each of the two has its own methods, and Allow says so.
-    Endpoint(
+    # Not /register?client_id=…: the two endpoints have different methods, and an Allow header names those of a path.
+    ServerEndpoint(
         "client_configuration",
         CONFIGURATION_PATH,
         ("GET", "HEAD", "PUT", "PATCH", "DELETE"),
@@ -77,9 +77,9 @@ MACHINE_ENDPOINTS = (
 """The endpoints below ``OAUTH2_URL_PREFIX``, in the order of the metadata document."""
 
 WELL_KNOWN = (
-    Endpoint("metadata", METADATA_PATH, ("GET", "HEAD"), metadata),
-    Endpoint("openid_metadata", OPENID_METADATA_PATH, ("GET", "HEAD"), metadata, needs=frozenset({"openid"})),
+    ServerEndpoint("metadata", METADATA_PATH, ("GET", "HEAD"), metadata),
+    ServerEndpoint("openid_metadata", OPENID_METADATA_PATH, ("GET", "HEAD"), metadata, needs=frozenset({"openid"})),
 )
 """The two places of the metadata document."""
 
-__all__ = ["CONFIGURATION_PATH", "MACHINE_ENDPOINTS", "WELL_KNOWN", "Endpoint", "MachineEndpoints"]
+__all__ = ["CONFIGURATION_PATH", "MACHINE_ENDPOINTS", "WELL_KNOWN", "MachineEndpoints"]

@@ -11,4 +11,4 @@ def introspection() -> flask.Response:
     try:
         return current_state().server.create_introspection_response()
     except InvalidClient as refusal:  # 400 at the token endpoint; a resource server is told with 401 (RFC 7662 §2.3)
-        raise UnauthenticatedCaller(refusal.reason, client_id=refusal.client_id) from None
+        raise UnauthenticatedCaller(refusal.reason, cause=refusal.cause, client_id=refusal.client_id) from None

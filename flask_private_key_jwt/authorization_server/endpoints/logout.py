@@ -1,6 +1,6 @@
 """The logout endpoint (OpenID RP-Initiated Logout 1.0 §2), for browsers: an ordinary view, with the app's own hooks.
 
-What ends is the browser's session at this server. What was granted stays: ``oauth.revoke(…)`` ends that.
+It ends the browser's session at this server. Grants stay: ``oauth.revoke(…)`` ends them.
 """
 
 from collections.abc import Mapping
@@ -9,32 +9,32 @@ from dataclasses import dataclass
 import flask
 from flask.typing import ResponseReturnValue
 
-from ...errors import InteractionRefused, NotOffered
+from ...errors import InteractionRefused
 from ..authorization.interaction import Person, name_of
 from ..authorization.parameters import collect, read_query
 from ..authorization.response import Onward, name_place
 from ..sign_out.logout import KNOWN, SEALED_HINT, LogoutPage, LogoutRequest, LogoutStep, next_logout_step
 from ..state import State, current_state
 from .browser_session import BrowserSession
-from .pages import answer_with_page, check_method, read_posted, send_to
+from .pages import answer_with_page, read_page_request, send_to
 from .strict_session import find_way_in, read_own_query
 
 NAME = "logout"
 
 
 @dataclass(frozen=True, slots=True)
-class Visit:
+class SignOutVisit:
     """One request of a browser to the endpoint."""
 
     state: State
     session: BrowserSession
     request: LogoutRequest
     url: str
-    """The request as a path with query, without the hint: where the decision goes."""
+    """The request as a path with query, without the hint; the decision is posted to it."""
 
     @property
     def name(self) -> str:
-        """What the session knows the request by; no authorization request has such a name."""
+        """The name of the request in the session; no authorization request has such a name."""
         return f"{NAME}\x00{self.request.build_query()}"
 
 
@@ -44,31 +44,26 @@ def logout() -> ResponseReturnValue:
 
 
 def _respond() -> ResponseReturnValue:
-    state, http = current_state(), flask.request
-    if missing := state.find_missing("openid", "sign_out"):
-        raise NotOffered(missing)
-    check_method()
-    here = http.script_root + http.path
-    form = read_posted(state.settings.REQUEST_MAX_BYTES) if http.method == "POST" else []
-    decision = collect(form, only=("decision_token", "decision")).values
-    if http.method == "POST" and "decision_token" not in decision:
+    state = current_state()
+    asked = read_page_request(state.settings.REQUEST_MAX_BYTES)
+    if asked.is_posted:
         # Browsers send no SameSite=Lax cookie with another site's form: who is signed in is seen after the redirect.
         # Nothing is written to the session before that, or it would take the place of the real one.
-        return send_to(f"{here}?{state.logout.build_query(collect(form, only=KNOWN))}")
+        return send_to(f"{asked.here}?{state.logout.build_query(collect(asked.form, only=KNOWN))}")
     if (way_in := find_way_in()) is not None:
         return way_in
     session = BrowserSession(state.settings, state.secrets)
     request = state.logout.read(collect(read_query(read_own_query()), only=(*KNOWN, SEALED_HINT)))
-    visit = Visit(state, session, request, f"{here}?{request.build_query()}")
+    visit = SignOutVisit(state, session, request, f"{asked.here}?{request.build_query()}")
     person = state.people.find_person(session)
-    if decision and person:
-        return _decide(visit, person, decision)
-    if decision and session.was_decided_with(decision["decision_token"], visit.name):
+    if asked.decision and person:
+        return _decide(visit, person, asked.decision)
+    if asked.decision and session.was_decided_with(asked.decision["decision_token"], visit.name):
         return _leave(visit, confirmed=True, seen=True)  # the button was pressed twice
     return _proceed(visit, person)
 
 
-def _proceed(visit: Visit, person: Person | None) -> ResponseReturnValue:
+def _proceed(visit: SignOutVisit, person: Person | None) -> ResponseReturnValue:
     step = next_logout_step(visit.request, person)
     if step is LogoutStep.SIGN_OUT:
         visit.state.people.sign_out_person(visit.session)
@@ -77,7 +72,7 @@ def _proceed(visit: Visit, person: Person | None) -> ResponseReturnValue:
     return _leave(visit, confirmed=False, seen=step is LogoutStep.SIGN_OUT)
 
 
-def _ask(visit: Visit, person: Person) -> ResponseReturnValue:
+def _ask(visit: SignOutVisit, person: Person) -> ResponseReturnValue:
     visit.session.open(visit.name)
     page = LogoutPage(
         client=visit.request.client,
@@ -89,10 +84,10 @@ def _ask(visit: Visit, person: Person) -> ResponseReturnValue:
     return flask.render_template("private_key_jwt/logout.html", page=page)
 
 
-def _decide(visit: Visit, person: Person, decision: Mapping[str, str]) -> ResponseReturnValue:
-    """Do what the person decided, if it was this person, in this session, about this request."""
+def _decide(visit: SignOutVisit, person: Person, decision: Mapping[str, str]) -> ResponseReturnValue:
+    """Do what the person decided, after checking that it is from this person and session, for this request."""
     if not visit.session.is_decision_token(decision["decision_token"], visit.name, person.subject):
-        raise InteractionRefused("the decision is not from this session, person and request")
+        raise InteractionRefused("the decision is not from this session, person and request", cause="decision_foreign")
     if decision.get("decision") != "sign_out":
         visit.session.close(visit.name)
         return flask.render_template("private_key_jwt/signed_out.html", signed_in_as=name_of(person.user))
@@ -101,8 +96,8 @@ def _decide(visit: Visit, person: Person, decision: Mapping[str, str]) -> Respon
     return _leave(visit, confirmed=True, seen=True)
 
 
-def _leave(visit: Visit, *, confirmed: bool, seen: bool) -> ResponseReturnValue:
-    """Nobody is signed in: back to the client, or a page that says so."""
+def _leave(visit: SignOutVisit, *, confirmed: bool, seen: bool) -> ResponseReturnValue:
+    """Nobody is signed in: send the browser to the client, or show a page that says so."""
     location = visit.request.find_location(confirmed=confirmed)
     if location is not None and visit.request.is_sent_on(visit.state.settings, seen=seen):
         return send_to(location)

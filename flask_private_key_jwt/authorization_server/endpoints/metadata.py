@@ -1,19 +1,20 @@
-"""The metadata document (RFC 8414, OpenID Connect Discovery), made of what is registered: advertised means accepted."""
+"""The metadata document (RFC 8414, OpenID Connect Discovery), made from the tables: it names only what is accepted."""
 
+from collections.abc import Set
 from typing import Any
-from urllib.parse import urlsplit
 
 import flask
 
 from ...errors import StoreUnavailable
 from ...settings.server import ServerSettings
 from ...settings.values import OFFLINE_ACCESS
+from ...url import read_url
 from ..authorization.parameters import RESPONSE_TYPE
 from ..authorization.response import RESPONSE_MODES
+from ..client_auth import CLIENT_AUTH_METHODS
 from ..grants.pkce import METHODS
-from ..registered_client import PUBLIC
-from ..registration.openid import SUBJECT_TYPE
-from ..registration.redirects import supported_methods
+from ..needs import Need
+from ..registration.unsupported_members import SUBJECT_TYPE
 from ..state import State, current_state
 from ..tokens.id_token import OPENID
 from ..tokens.user_claims import SCOPE_CLAIMS, list_claims
@@ -22,7 +23,7 @@ from .http import public_json
 METADATA_PATH = "/.well-known/oauth-authorization-server"
 OPENID_METADATA_PATH = "/.well-known/openid-configuration"
 KEPT_WHEN_EMPTY = ("response_types_supported", "request_uri_parameter_supported")
-"""One is required (RFC 8414 §2), the absence of the other would mean true (OpenID Connect Discovery §3)."""
+"""The first is required (RFC 8414 §2); the absence of the second would mean true (OpenID Connect Discovery §3)."""
 
 
 def metadata() -> flask.Response:
@@ -35,44 +36,45 @@ def metadata() -> flask.Response:
 
 def build_metadata(state: State) -> dict[str, Any]:
     """The metadata document (RFC 8414 §2, RFC 9449 §5.1)."""
-    settings, people = state.settings, state.server.has_people()
-    base, offered = endpoint_base(settings.ISSUER), state.find_offered()
+    settings, offered = state.settings, state.offered()
+    base, people = endpoint_base(settings.ISSUER), "people" in offered
     document: dict[str, Any] = {
         "issuer": settings.ISSUER,
         **{
             endpoint.metadata_member: base + settings.URL_PREFIX + endpoint.path
             for endpoint in state.endpoints.values()
-            if endpoint.metadata_member and not endpoint.find_missing(offered)
+            if endpoint.metadata_member and endpoint.needs <= offered
         },
         # RFC 8414 §2 requires the member; without an authorization endpoint there is no type to list.
         "response_types_supported": [RESPONSE_TYPE] if people else [],
         **(_describe_authorization(settings) if people else {}),
-        **(_describe_openid(state) if state.server.offers_openid() else {}),
-        "grant_types_supported": state.server.grant_types(),
+        **(_describe_openid(state, _list_scopes(settings, offered)) if "openid" in offered else {}),
+        "grant_types_supported": state.server.grants.grant_types(),
         **_describe_authentication(state),
         "dpop_signing_alg_values_supported": list(settings.DPOP_SIGNING_ALGS),
         "client_id_metadata_document_supported": settings.CLIENT_ID_METADATA_DOCUMENTS,
-        "scopes_supported": _list_scopes(state),
+        "scopes_supported": _list_scopes(settings, offered),
         "protected_resources": list(settings.RESOURCES),
     }
-    # RFC 8414 §3.2: members without values are left out, and so are those that say what their absence says.
+    # RFC 8414 §3.2: members without values are left out. So are false ones, because absent means false.
     return {name: value for name, value in document.items() if value or name in KEPT_WHEN_EMPTY}
 
 
 def _describe_authentication(state: State) -> dict[str, Any]:
-    """How clients authenticate where (RFC 8414 §2); left out, each would mean ``client_secret_basic``."""
-    methods = supported_methods(state.settings, state.server.grant_types())
-    confidential = [method for method in methods if method != PUBLIC]
+    """How clients authenticate at each endpoint (RFC 8414 §2); an absent member means ``client_secret_basic``."""
+    settings, grant_types = state.settings, state.server.grants.grant_types()
+    methods = [method for method in CLIENT_AUTH_METHODS if method.is_open(settings, grant_types)]
+    confidential = [method for method in methods if method.proves_identity]
     members: dict[str, Any] = {}
     for endpoint, accepted in (("token", methods), ("introspection", confidential), ("revocation", methods)):
-        members[f"{endpoint}_endpoint_auth_methods_supported"] = accepted
-        algs = list(state.settings.ASSERTION_SIGNING_ALGS)
-        members[f"{endpoint}_endpoint_auth_signing_alg_values_supported"] = algs
+        members[f"{endpoint}_endpoint_auth_methods_supported"] = [method.name for method in accepted]
+        for method in accepted:
+            members |= {f"{endpoint}_endpoint_auth_{name}": value for name, value in method.describe(settings).items()}
     return members
 
 
 def _describe_authorization(settings: ServerSettings) -> dict[str, Any]:
-    """What there is to say of the authorization endpoint (RFC 9126 §5, RFC 7636 §6.2, RFC 9207 §3, RFC 9101 §10.5)."""
+    """The members about the authorization endpoint (RFC 9126 §5, RFC 7636 §6.2, RFC 9207 §3, RFC 9101 §10.5)."""
     return {
         "response_modes_supported": list(RESPONSE_MODES),
         "code_challenge_methods_supported": list(METHODS),
@@ -85,34 +87,34 @@ def _describe_authorization(settings: ServerSettings) -> dict[str, Any]:
     }
 
 
-def _describe_openid(state: State) -> dict[str, Any]:
-    """What there is to say of ID tokens and UserInfo (OpenID Connect Discovery §3)."""
+def _describe_openid(state: State, scopes: list[str]) -> dict[str, Any]:
+    """The members about ID tokens and UserInfo (OpenID Connect Discovery §3)."""
     return {
         "subject_types_supported": [SUBJECT_TYPE],
         "id_token_signing_alg_values_supported": _list_signing_algs(state),
-        "claims_supported": list_claims(state.people.claims, _list_scopes(state)),
+        "claims_supported": list_claims(state.people.claims, scopes),
     }
 
 
-def _list_scopes(state: State) -> list[str]:
-    """``OAUTH2_SCOPES``, or those of OpenID Connect, which mean something wherever it is offered."""
-    if state.settings.SCOPES or not state.server.offers_openid():
-        return list(state.settings.SCOPES)
+def _list_scopes(settings: ServerSettings, offered: Set[Need]) -> list[str]:
+    """``OAUTH2_SCOPES``; without the setting, the scopes of OpenID Connect if it is offered."""
+    if settings.SCOPES or "openid" not in offered:
+        return list(settings.SCOPES)
     return [OPENID, *SCOPE_CLAIMS, OFFLINE_ACCESS]
 
 
 def _list_signing_algs(state: State) -> list[str]:
     try:
         return list(state.server_keys.signing_algs())
-    except StoreUnavailable:  # no reason to hide where everything is
+    except StoreUnavailable:  # the rest of the document is still useful
         return [state.settings.SIGNING_ALG]
 
 
 def endpoint_base(issuer: str) -> str:
-    """What endpoint paths are appended to: the issuer without a slash at its end."""
+    """The issuer without a slash at its end; endpoint paths are appended to it."""
     return issuer.rstrip("/")
 
 
 def issuer_path(issuer: str) -> str:
-    """The issuer's path, empty for none: where the app is mounted."""
-    return urlsplit(issuer).path.rstrip("/")
+    """The issuer's path, where the app is mounted; empty if it has none."""
+    return read_url(issuer).path.rstrip("/")

@@ -1,11 +1,19 @@
-"""Step 5: what allows the token. A new grant is one file and one line here; the table feeds the metadata document."""
+"""Step 5: what allows the token. A new grant is one file and one line of the table, which decides what is served."""
 
-GRANTS = {
-    "authorization_code": "flask_private_key_jwt.authorization_server.grants.authorization_code:AuthorizationCodeGrant",
-    "refresh_token": "flask_private_key_jwt.authorization_server.grants.refresh_token:RefreshTokenGrant",
-    "client_credentials": "flask_private_key_jwt.authorization_server.grants.client_credentials:ClientCredentialsGrant",
-}
-"""``grant_type`` -> where its class is."""
+from ..needs import Need
+from . import authorization_code, client_credentials, refresh_token
+from .base import BuiltInGrant
 
-PEOPLES_GRANTS = frozenset({"authorization_code", "refresh_token"})
-"""Served only where the application has people to ask."""
+_PEOPLE: frozenset[Need] = frozenset({"people"})
+
+GRANTS = (
+    BuiltInGrant(
+        authorization_code.NAME, authorization_code.AuthorizationCodeGrant, needs=_PEOPLE, for_public_clients=True
+    ),
+    BuiltInGrant(refresh_token.NAME, refresh_token.RefreshTokenGrant, needs=_PEOPLE, for_public_clients=True),
+    BuiltInGrant(client_credentials.NAME, client_credentials.ClientCredentialsGrant),
+)
+"""Our own grants, in the order of the metadata document. An application's grant is tried before ours."""
+
+BUILT_IN = frozenset(grant.name for grant in GRANTS)
+"""Their names."""

@@ -1,44 +1,25 @@
-"""What Authlib's grants see: its mutable request, and its client interface over our frozen values."""
+"""What Authlib's grants see: Authlib's mutable request and its client interface, made from our frozen values."""
 
 from collections import defaultdict
-from typing import Any, Self
+from typing import Any
 
 from authlib.oauth2.rfc6749 import ClientMixin, OAuth2Payload, OAuth2Request
 
 from ...dpop.proof import DPoPProof
 from ..registered_client import RegisteredClient
 from ..request import FormRequest
-from ..stores.granted import Granted
 
 
 class AuthenticatedClient(ClientMixin):  # type: ignore[misc]  # Authlib has no type hints
-    """A client that has proved who it is, in the course of one request.
+    """The client of one request, in Authlib's shape.
 
-    Authlib passes nothing but the client to the token generator: this object carries the request and the proof there.
+    Authlib passes only the client to the token generator, so this object carries the request and the proof there.
     """
 
-    def __init__(
-        self,
-        registered: RegisteredClient,
-        request: FormRequest,
-        proof: DPoPProof | None,
-        granted: Granted | None = None,
-        nonce: str | None = None,
-    ) -> None:
+    def __init__(self, registered: RegisteredClient, request: FormRequest, proof: DPoPProof | None) -> None:
         self.registered = registered
         self.request = request
         self.proof = proof
-        self.granted = granted
-        """What a person allowed; ``None``: the client acts for itself, or the application's own grant knows."""
-        self.nonce = nonce
-        """What the ID token repeats (OpenID Connect Core §2)."""
-
-    def acting_for(self, granted: Granted, *, nonce: str | None = None) -> Self:
-        """This client, with what a person allowed it.
-
-        :param nonce: The authorization request's; ``None`` with a refresh token (OpenID Connect Core §12.2).
-        """
-        return type(self)(self.registered, self.request, self.proof, granted, nonce)
 
     @property
     def client_id(self) -> str:
@@ -50,7 +31,7 @@ class AuthenticatedClient(ClientMixin):  # type: ignore[misc]  # Authlib has no 
         return self.registered.client_id
 
     def get_default_redirect_uri(self) -> None:
-        """None: a request names its redirect URI."""
+        """None: every request names its redirect URI."""
         return
 
     def get_allowed_scope(self, scope: str) -> str:
@@ -62,15 +43,15 @@ class AuthenticatedClient(ClientMixin):  # type: ignore[misc]  # Authlib has no 
         return self.registered.has_redirect_uri(redirect_uri)
 
     def check_client_secret(self, client_secret: str) -> bool:
-        """These clients have no secret, so none is right."""
+        """Always false: these clients have no secret."""
         return False
 
     def check_endpoint_auth_method(self, method: str, endpoint: str) -> bool:
-        """Whether the client may authenticate by *method*: the registered one, at every endpoint."""
+        """Whether the client may authenticate with *method*: only with the registered one, at every endpoint."""
         return method == self.registered.token_endpoint_auth_method
 
     def check_response_type(self, response_type: str) -> bool:
-        """Whether the client may ask for *response_type*: ``code``, or nothing (RFC 7591 §2.1)."""
+        """Whether the client may ask for *response_type*; only ``code`` is possible (RFC 7591 §2.1)."""
         return response_type == "code" and self.check_grant_type("authorization_code")
 
     def check_grant_type(self, grant_type: str) -> bool:
@@ -100,14 +81,14 @@ class TokenPayload(OAuth2Payload):  # type: ignore[misc]
 
 
 class TokenRequest(OAuth2Request):  # type: ignore[misc]
-    """Authlib's request object over ours.
+    """Our request in Authlib's shape.
 
-    :param request: What was read.
-    :param client: The client, when it is authenticated already.
+    :param request: The form that was read.
+    :param client: The client, if it is authenticated already.
     """
 
     def __init__(self, request: FormRequest, client: AuthenticatedClient | None) -> None:
-        # Authlib's own constructor refuses http outright; which URLs may be http is settled with OAUTH2_ISSUER.
+        # Authlib's own constructor refuses every http URL; here OAUTH2_ISSUER decides whether http is allowed.
         self.method = request.method
         self.uri = request.url
         self.headers: dict[str, Any] = {}

@@ -1,81 +1,83 @@
-"""A person has allowed it (RFC 6749 §4.1.3): a code, once, from the client it was given to."""
+"""A person has allowed it (RFC 6749 §4.1.3): the client shows the code that it was given, once."""
 
-from typing import Any
-
-from authlib.oauth2.rfc6749.grants import AuthorizationCodeGrant as _AuthorizationCodeGrant
+from functools import partial
 
 from ... import clock
-from ...errors import InvalidGrant, InvalidRequest, OAuthError
+from ...dpop.proof import DPoPProof
+from ...errors import InvalidGrant, InvalidRequest
+from ..registered_client import RegisteredClient
+from ..request import FormRequest
 from ..stores.granted import Granted, StoredCode
-from .authlib_request import AuthenticatedClient
+from .base import Allowed, GrantParts
 from .pkce import check_code_verifier
 
+NAME = "authorization_code"
 
-class AuthorizationCodeGrant(_AuthorizationCodeGrant):  # type: ignore[misc]  # Authlib has no type hints
-    """Authlib's grant, with a code that is used in one atomic step.
 
-    A request that is refused leaves the code as it was: the wrong client, verifier or key, a ``resource`` that was not
-    granted, a token policy that says no. One that proves all the code is bound to, but is not the first, revokes what
-    came of the first (RFC 6749 §4.1.2).
+class AuthorizationCodeGrant:
+    """Accepts a code, which is used in one atomic step.
+
+    A refused request leaves the code unused: the wrong client, verifier or key, a ``resource`` that was not granted, or
+    a token policy that refuses. If a request proves everything the code is bound to, but the code was used before, the
+    grant is revoked (RFC 6749 §4.1.2).
     """
 
-    TOKEN_ENDPOINT_AUTH_METHODS = ["private_key_jwt", "none"]
+    def __init__(self, parts: GrantParts) -> None:
+        self._authorizations = parts.authorizations
+        self._refresh_tokens = parts.refresh_tokens
+        self._revocations = parts.revocations
 
-    def validate_token_request(self) -> None:
-        """Check the code and all it is bound to.
+    def check(self, request: FormRequest, client: RegisteredClient, proof: DPoPProof | None) -> Allowed:
+        """Check the code and everything it is bound to.
 
         :raises InvalidRequest: There is no code.
-        :raises InvalidGrant: The code, or what it is bound to, is not right.
+        :raises InvalidGrant: The code is not good, or the request does not fit it.
         """
-        client: AuthenticatedClient = self.authenticate_token_endpoint_client()
-        try:
-            if (code := client.request.get("code")) is None:
-                raise InvalidRequest("no code")
-            stored = self._load(code, client)
-            self._check_good(stored)
-        except OAuthError as refusal:
-            refusal.client_id = client.client_id
-            raise
-        self._code = code
-        self.request.client = client.acting_for(stored.granted, nonce=stored.nonce)
+        if (code := request.get("code")) is None:
+            raise InvalidRequest("no code", cause="code_missing")
+        stored = self._load(code, request, client, proof)
+        self._check_good(stored)
+        return Allowed(
+            grant_type=NAME,
+            client=client,
+            request=request,
+            proof=proof,
+            granted=stored.granted,
+            nonce=stored.nonce,
+            spend=partial(self._redeem, code, stored.granted, client, proof),
+        )
 
-    def create_token_response(self) -> tuple[int, dict[str, Any], Any]:
-        """The access token, and the ID token and the refresh token where the client is to have them.
+    def _redeem(self, code: str, granted: Granted, client: RegisteredClient, proof: DPoPProof | None) -> str | None:
+        """Use the code, and return the refresh token if the client gets one.
 
-        :raises InvalidGrant: Another redemption of the code was faster.
+        :raises InvalidGrant: Another request has used the code first.
         """
-        client: AuthenticatedClient = self.request.client
-        assert client.granted is not None
-        token = self.generate_token(scope=" ".join(client.granted.scope))
-        # Late: a refusal on the way, of a resource or by the token policy, has not used the code.
-        if not self.server.authorizations.use_code(self._code):
-            raise self._refuse_reuse(client.granted)
-        refresh_token = self.server.refresh_tokens.issue(client.granted, client.registered, client.proof)
-        if refresh_token is not None:
-            token["refresh_token"] = refresh_token
-        return 200, token, self.TOKEN_RESPONSE_HEADER
+        if not self._authorizations.use_code(code):
+            raise self._refuse_reuse(granted)
+        return self._refresh_tokens.issue(granted, client, proof)
 
-    def _load(self, code: str, client: AuthenticatedClient) -> StoredCode:
-        stored: StoredCode | None = self.server.authorizations.find_code(code)
+    def _load(self, code: str, request: FormRequest, client: RegisteredClient, proof: DPoPProof | None) -> StoredCode:
+        stored = self._authorizations.find_code(code)
         if stored is None:
-            raise InvalidGrant("the code is unknown")
+            raise InvalidGrant("the code is unknown", cause="code_unknown")
         if stored.granted.client_id != client.client_id:
-            raise InvalidGrant("the code is another client's")
-        if client.request.get("redirect_uri") != stored.redirect_uri:
-            raise InvalidGrant("redirect_uri is not the one the code was sent to")
-        check_code_verifier(client.request.get("code_verifier"), stored.code_challenge)
-        if stored.dpop_jkt is not None and (client.proof is None or client.proof.thumbprint != stored.dpop_jkt):
-            raise InvalidGrant("the code is bound to another DPoP key")
+            raise InvalidGrant("the code is another client's", cause="code_foreign")
+        if request.get("redirect_uri") != stored.redirect_uri:
+            raise InvalidGrant("redirect_uri is not the one the code was sent to", cause="redirect_uri_mismatch")
+        check_code_verifier(request.get("code_verifier"), stored.code_challenge)
+        if stored.dpop_jkt is not None and (proof is None or proof.thumbprint != stored.dpop_jkt):
+            raise InvalidGrant("the code is bound to another DPoP key", cause="code_key_mismatch")
         return stored
 
     def _check_good(self, stored: StoredCode) -> None:
         if stored.used:
             raise self._refuse_reuse(stored.granted)
         if clock.is_over(stored.expires_at):
-            raise InvalidGrant("the code is expired")
-        if self.server.revocations.is_grant_revoked(stored.granted.grant_id):
-            raise InvalidGrant("what the person allowed was revoked")
+            raise InvalidGrant("the code is expired", cause="code_expired")
+        if self._revocations.is_grant_revoked(stored.granted.grant_id):
+            raise InvalidGrant("what the person allowed was revoked", cause="grant_revoked")
 
     def _refuse_reuse(self, granted: Granted) -> InvalidGrant:
-        self.server.revocations.revoke_grant(granted.grant_id)
-        return InvalidGrant("the code was used before; what came of it is revoked", client_id=granted.client_id)
+        """Revoke the grant of a code that was used before; return the refusal."""
+        self._revocations.revoke_grant(granted.grant_id)
+        return InvalidGrant("the code was used before; what came of it is revoked", cause="code_used")

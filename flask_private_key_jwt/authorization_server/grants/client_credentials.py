@@ -1,13 +1,19 @@
 """The client acts for itself (RFC 6749 §4.4)."""
 
-from authlib.oauth2.rfc6749.grants import ClientCredentialsGrant as _ClientCredentialsGrant
+from ...dpop.proof import DPoPProof
+from ..registered_client import RegisteredClient
+from ..request import FormRequest
+from .base import Allowed, GrantParts
+
+NAME = "client_credentials"
 
 
-class ClientCredentialsGrant(_ClientCredentialsGrant):  # type: ignore[misc]  # Authlib has no type hints
-    """Authlib's grant, for clients that authenticate with ``private_key_jwt``."""
+class ClientCredentialsGrant:
+    """Allows a client what it is registered for."""
 
-    TOKEN_ENDPOINT_AUTH_METHODS = ["private_key_jwt"]
+    def __init__(self, parts: GrantParts) -> None:
+        pass
 
-    def validate_token_request(self) -> None:
-        """Take the authenticated client; its scope is checked with the token's, as for every grant."""
-        self.request.client = self.authenticate_token_endpoint_client()
+    def check(self, request: FormRequest, client: RegisteredClient, proof: DPoPProof | None) -> Allowed:
+        """See :meth:`.base.GrantType.check`. There is nothing to check: the client has authenticated."""
+        return Allowed(grant_type=NAME, client=client, request=request, proof=proof, scope=request.get("scope"))

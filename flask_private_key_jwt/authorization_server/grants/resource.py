@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from ...errors import InvalidTarget
 
 
-def resolve_audience(allowed: Sequence[str], requested: Sequence[str], *, client_id: str) -> tuple[str, ...]:
+def resolve_audience(allowed: Sequence[str], requested: Sequence[str]) -> tuple[str, ...]:
     """The ``aud`` of a token: what ``resource`` names, or the first of *allowed*.
 
     :param allowed: ``OAUTH2_RESOURCES``, compared exactly.
@@ -14,19 +14,19 @@ def resolve_audience(allowed: Sequence[str], requested: Sequence[str], *, client
     """
     for resource in requested:
         if resource not in allowed:
-            raise InvalidTarget(f"resource {resource[:200]!r} is not in OAUTH2_RESOURCES", client_id=client_id)
+            raise InvalidTarget(f"resource {resource[:200]!r} is not in OAUTH2_RESOURCES", cause="resource_unknown")
     return tuple(dict.fromkeys(requested)) or (allowed[0],)
 
 
 def resolve_granted_audience(
-    granted: Sequence[str], allowed: Sequence[str], requested: Sequence[str], *, client_id: str
+    granted: Sequence[str], allowed: Sequence[str], requested: Sequence[str]
 ) -> tuple[str, ...]:
-    """The ``aud`` of a token that a person allowed: all they allowed, or the part ``resource`` names (RFC 8707 §2.2).
+    """The ``aud`` of a token that a person allowed: all they allowed, or what ``resource`` names (RFC 8707 §2.2).
 
-    :param granted: What they allowed.
+    :param granted: The resources that the person allowed.
     :param allowed: ``OAUTH2_RESOURCES`` as it is now.
     :raises InvalidTarget: A value is not one of *granted*, or no longer one of *allowed*.
     """
     if more := [resource for resource in requested if resource not in granted]:
-        raise InvalidTarget(f"resource {more[0][:200]!r} was not granted", client_id=client_id)
-    return resolve_audience(allowed, requested or granted, client_id=client_id)
+        raise InvalidTarget(f"resource {more[0][:200]!r} was not granted", cause="resource_not_granted")
+    return resolve_audience(allowed, requested or granted)

@@ -4,23 +4,17 @@ from collections.abc import Collection
 
 from ...errors import InvalidScope
 from ...settings.values import OFFLINE_ACCESS
+from ..client_members import MAX_SCOPE_CHARACTERS as MAX_SCOPE_CHARACTERS
+from ..client_members import split_scope as split_scope
 from ..registered_client import RegisteredClient
 from ..tokens.id_token import OPENID
 
-MAX_SCOPE_CHARACTERS = 4096
 _ABOUT_PEOPLE = frozenset({OPENID, OFFLINE_ACCESS})
-"""Scopes that mean nothing where a client acts for itself."""
-
-
-def split_scope(text: str) -> tuple[str, ...]:
-    """The scope tokens in *text*, each once, in their order. A space is the only separator; several count as one."""
-    tokens = dict.fromkeys(text.split(" "))
-    tokens.pop("", None)
-    return tuple(tokens)
+"""Scopes that mean nothing for a client that acts for itself."""
 
 
 def drop_offline_access(wanted: tuple[str, ...], allowed: Collection[str]) -> tuple[str, ...]:
-    """*wanted* without ``offline_access``, unless that is allowed (OpenID Connect Core §11: it is ignored)."""
+    """*wanted* without ``offline_access`` if that is not allowed, because it is then ignored (OpenID Connect Core §11)."""
     if OFFLINE_ACCESS not in wanted or OFFLINE_ACCESS in allowed:
         return wanted
     return tuple(token for token in wanted if token != OFFLINE_ACCESS)
@@ -29,15 +23,15 @@ def drop_offline_access(wanted: tuple[str, ...], allowed: Collection[str]) -> tu
 def resolve_scope(client: RegisteredClient, requested: str | None, *, acts_for_itself: bool = False) -> tuple[str, ...]:
     """The scopes of a request: all it asks for, each registered for the client, or the client's default.
 
-    Nothing is dropped silently but ``offline_access``: one other scope that is not registered refuses the request.
+    Only ``offline_access`` is dropped silently; any other scope that is not registered refuses the request.
 
-    :param requested: The ``scope`` parameter; ``None`` or blank asks for the client's ``default_scope``, or where it
-        has none for all that it is registered for.
-    :param acts_for_itself: The client acts for nobody else: that default leaves out ``openid`` and ``offline_access``.
-    :raises InvalidScope: A scope is not registered for the client, or none was asked for and there is no default.
+    :param requested: The ``scope`` parameter. ``None`` or blank asks for the client's ``default_scope``, or for all its
+        scopes if it has no ``default_scope``.
+    :param acts_for_itself: The client acts for no person: the default then has no ``openid`` and ``offline_access``.
+    :raises InvalidScope: A scope is not registered for the client, or none is requested and there is no default.
     """
     if requested is not None and len(requested) > MAX_SCOPE_CHARACTERS:
-        raise InvalidScope(f"scope is longer than {MAX_SCOPE_CHARACTERS} characters", client_id=client.client_id)
+        raise InvalidScope(f"scope is longer than {MAX_SCOPE_CHARACTERS} characters", cause="scope_too_long")
     wanted = drop_offline_access(split_scope(requested or ""), client.scope)
     if not wanted:
         return _load_default(client, acts_for_itself=acts_for_itself)
@@ -46,14 +40,14 @@ def resolve_scope(client: RegisteredClient, requested: str | None, *, acts_for_i
 
 
 def narrow_scope(client: RegisteredClient, granted: tuple[str, ...]) -> tuple[str, ...]:
-    """The scopes of a token for what a person allowed before: no more than that, whatever the default is by now.
+    """The scopes of a token for what a person allowed before: never more than that, also if the default has changed.
 
-    :param granted: What they allowed, or the part of it that is asked for.
+    :param granted: The scopes that the person allowed, or the requested part of them.
     :raises InvalidScope: A scope is no longer registered for the client, or none is left.
     """
     kept = drop_offline_access(granted, client.scope)
     if not kept:
-        raise InvalidScope("nothing is left of what the person allowed", client_id=client.client_id)
+        raise InvalidScope("nothing is left of what the person allowed", cause="scope_empty")
     _check_registered(kept, client)
     return kept
 
@@ -63,10 +57,10 @@ def _load_default(client: RegisteredClient, *, acts_for_itself: bool) -> tuple[s
     if acts_for_itself:
         default = tuple(token for token in default if token not in _ABOUT_PEOPLE)
     if not default:
-        raise InvalidScope("no scope requested, and the client has none by default", client_id=client.client_id)
+        raise InvalidScope("no scope requested, and the client has none by default", cause="scope_missing")
     return default
 
 
 def _check_registered(wanted: tuple[str, ...], client: RegisteredClient) -> None:
     if unknown := [token for token in wanted if token not in client.scope]:
-        raise InvalidScope(f"scope {unknown[0][:100]!r} is not registered for the client", client_id=client.client_id)
+        raise InvalidScope(f"scope {unknown[0][:100]!r} is not registered for the client", cause="scope_not_registered")

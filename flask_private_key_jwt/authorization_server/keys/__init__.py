@@ -1,1 +1,1 @@
-"""Keys: JOSE in one place, clients' public keys, the server's own keys, certificates."""
+"""This server's keys, and the public keys of its clients."""

@@ -1,4 +1,4 @@
-"""What is known of a client's keys besides the keys, and what their operator should hear before a request fails."""
+"""What is known about a client's keys, and the warnings that the operator should get before requests fail."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -10,9 +10,9 @@ from .client_keys import ClientKey, load_client_keys
 
 DAY_SECONDS = 86400
 EXPIRY_NOTICE_SECONDS = 30 * DAY_SECONDS
-"""How long before the end of a certificate it is spoken of, in seconds."""
+"""How long before a certificate ends the operator is warned, in seconds."""
 UNUSED_NOTICE_SECONDS = DAY_SECONDS
-"""How long a new key may wait for its first signature before it is spoken of, in seconds."""
+"""How long a new key may wait for its first signature before the operator is warned, in seconds."""
 
 MAX_NAME_CHARACTERS = 100
 
@@ -23,13 +23,13 @@ class ClientKeyState:
 
     key: ClientKey
     added_at: int | None = None
-    """When it was registered or first seen; ``None``: nobody has told, and it has not signed since."""
+    """When it was registered or first seen; ``None``: unknown, and it has not signed since."""
     last_used_at: int | None = None
     """When it last signed, to the hour; ``None``: never. Two certificates of one key share it."""
 
     @property
     def name(self) -> str:
-        """What people call it: its ``kid``, cut off where that is a story, or its thumbprint when it has none."""
+        """Its name for people: its ``kid``, truncated to 100 characters, or its thumbprint if it has no ``kid``."""
         return (self.key.public.kid or self.key.public.thumbprint)[:MAX_NAME_CHARACTERS]
 
 
@@ -39,7 +39,7 @@ def find_thumbprints(client: RegisteredClient) -> frozenset[str]:
 
 
 def find_states(keys: Iterable[ClientKey], uses: Mapping[str, KeyUse]) -> tuple[ClientKeyState, ...]:
-    """Join keys with what is known of them.
+    """Join keys with what is known about their use.
 
     :param uses: By thumbprint.
     """
@@ -50,7 +50,7 @@ def find_states(keys: Iterable[ClientKey], uses: Mapping[str, KeyUse]) -> tuple[
 
 
 def find_warnings(states: Sequence[ClientKeyState], *, now: int) -> list[str]:
-    """What an operator should do something about, a clause each: certificates that end, keys that wait.
+    """What an operator should act on, one clause each: certificates that end soon, new keys that are not used.
 
     :param states: All keys of one client.
     """
@@ -62,6 +62,7 @@ def find_warnings(states: Sequence[ClientKeyState], *, now: int) -> list[str]:
 
 
 def _expiry(state: ClientKeyState, *, now: int) -> str | None:
+    """Warn about a certificate that ends soon."""
     certificate = state.key.certificate
     if certificate is None or certificate.not_after - now > EXPIRY_NOTICE_SECONDS:
         return None
@@ -70,7 +71,7 @@ def _expiry(state: ClientKeyState, *, now: int) -> str | None:
 
 
 def _idleness(state: ClientKeyState, states: Sequence[ClientKeyState], *, now: int) -> str | None:
-    """A key that signs nothing while an older one goes on: the client's side of the change was forgotten."""
+    """Warn about a key that signs nothing while an older one still signs: the client may have missed the change."""
     if state.added_at is None or state.last_used_at is not None:
         return None
     added_at, certificate = state.added_at, state.key.certificate

@@ -1,16 +1,17 @@
-"""Notes which keys of the clients sign, for those who rotate them: a row is written at most once an hour for each key.
+"""Notes which keys of the clients sign, for operators who rotate them: at most one write an hour for each key.
 
-A request normally pays a look into a dict. Once an hour for each key, in each process, one reads what the database
-knows; the process that finds the hour over writes it down. The first use of a client's day is also when the log hears
-of certificates that end and keys that wait: no thread and no timer for what only matters while the client comes.
+A request usually costs one lookup in a dict. Once an hour for each key, each process reads what the database knows; the
+first process to find that the hour is over writes. The first use of a client's keys on a day also logs certificates
+that end and new keys that are not used. This needs no thread and no timer, because it only matters while the client
+sends requests.
 """
 
 import logging
-from collections import OrderedDict
 from dataclasses import replace
 from threading import Lock
 
 from ... import clock
+from ...bounded_cache import BoundedCache, bytes_for_clients
 from ...database.batches import BATCH_ROWS, Rest, no_rest
 from ...errors import TemporarilyUnavailable
 from ..registered_client import RegisteredClient
@@ -23,20 +24,20 @@ log = logging.getLogger("flask_private_key_jwt")
 
 HOUR_SECONDS = 3600
 RETRY_SECONDS = 60
-"""How long a process leaves a store alone that has failed: it must not slow down every request."""
+"""How long a process does not ask a store that has failed: it must not slow down every request."""
 AWAY_SECONDS = 90 * DAY_SECONDS
-"""After what time a client that is not registered here is taken to have gone."""
+"""After this time, a client that is registered by a document and not used counts as gone."""
 
 Signer = tuple[str, str]
-"""A client's version and a key's thumbprint: a changed registration is looked at anew."""
+"""A client's version and a key's thumbprint; with the version, a changed registration is checked again."""
 
 
 class ClientKeyUse:
-    """What is known of the use of clients' keys; safe for threads.
+    """Notes and describes the use of clients' keys; safe for threads.
 
-    :param store: Where it is kept for all processes.
+    :param store: Keeps it for all processes.
     :param keys: Finds the keys of a client.
-    :param size: Most keys whose last note this process remembers.
+    :param size: Most keys for which this process remembers when it last wrote.
     """
 
     def __init__(self, store: ClientKeyUseStore, keys: ClientKeys, *, size: int) -> None:
@@ -55,34 +56,34 @@ class ClientKeyUse:
         try:
             due_at = self._record(client, thumbprint, now=now)
         except (TemporarilyUnavailable, DocumentUnavailable) as problem:
-            # The token does not depend on it.
+            # The token does not depend on this record.
             log.warning("the use of a key of client %r is not recorded: %s", client.client_id, problem.reason)
             due_at = now + RETRY_SECONDS
         self._due.put_off(signer, until=due_at)
 
     def describe(self, client: RegisteredClient) -> tuple[ClientKeyState, ...]:
-        """Every usable key of *client*, with what is known of it.
+        """Every usable key of *client*, with what is known about its use.
 
         :raises StoreUnavailable: The store did not answer.
-        :raises DocumentUnavailable: Its ``jwks_uri`` cannot be had.
+        :raises DocumentUnavailable: Its ``jwks_uri`` cannot be fetched.
         """
         return find_states(self._keys.all(client), self._store.load(client.client_id))
 
     def purge(self, *, batch: int = BATCH_ROWS, rest: Rest = no_rest) -> int:
-        """Forget the keys of clients that were never registered and have stayed away; returns how many.
+        """Forget the keys of clients that are not in the database and were not used for long; return how many.
 
         :raises StoreUnavailable: The store did not answer.
         """
         return self._store.purge(not_after=clock.now() - AWAY_SECONDS, batch=batch, rest=rest)
 
     def _record(self, client: RegisteredClient, thumbprint: str, *, now: int) -> int:
-        """Write the use down, unless another process has within the hour; returns when it is due again."""
+        """Write the use, unless another process has done so within the hour; return when the next write is due."""
         states = self._bring_in_line(client, thumbprint, now=now)
         last = max((state.last_used_at or 0 for state in states if _is(state, thumbprint)), default=0)
         if last > now - HOUR_SECONDS:
             return min(last, now) + HOUR_SECONDS  # another worker's clock may be ahead
         written = self._store.mark_used(client.client_id, thumbprint, now=now, not_after=now - HOUR_SECONDS)
-        # One process writes the first use of a day, so one speaks.
+        # Only one process writes the first use of a day, so each warning is logged once.
         if written and not any((state.last_used_at or 0) // DAY_SECONDS == now // DAY_SECONDS for state in states):
             used = [replace(state, last_used_at=now) if _is(state, thumbprint) else state for state in states]
             for warning in find_warnings(used, now=now):
@@ -90,13 +91,13 @@ class ClientKeyUse:
         return now + HOUR_SECONDS
 
     def _bring_in_line(self, client: RegisteredClient, thumbprint: str, *, now: int) -> tuple[ClientKeyState, ...]:
-        """The states of the client's keys, after telling the store of keys that came or went without the registry.
+        """The states of the client's keys, after the store has been told about new and removed keys.
 
-        Those behind a ``jwks_uri`` do, and those an application writes with a session of its own.
+        Keys at a ``jwks_uri`` change without the registry, and so do keys that an application writes itself.
         """
         keys, uses = self._keys.all(client), self._store.load(client.client_id)
         registered = {key.public.thumbprint for key in keys}
-        # The registration may have changed while the request was on its way: only a set with its key in it is news.
+        # The registration may have changed during this request: the set only counts if the key that signed is in it.
         if uses.keys() != registered and thumbprint in registered:
             self._store.replace(client.client_id, registered, now=now)
             uses = self._store.load(client.client_id)
@@ -108,30 +109,26 @@ def _is(state: ClientKeyState, thumbprint: str) -> bool:
 
 
 class _Due:
-    """When each key's use is to be written next, for the keys used last; safe for threads."""
+    """When the next write of each key's use is due, for the keys used last; safe for threads."""
 
     def __init__(self, size: int) -> None:
-        self._size = size
-        self._due_at: OrderedDict[Signer, int] = OrderedDict()
+        self._due_at: BoundedCache[Signer, int] = BoundedCache(max_entries=size, max_bytes=bytes_for_clients(size))
         self._lock = Lock()
 
     def take(self, signer: Signer, *, now: int) -> bool:
-        """Whether it is due; then it is this caller's, and nobody else's for an hour."""
-        with self._lock:
-            due_at = self._due_at.get(signer)
-            # Not further ahead than it can be: a clock that was set back must not silence it for longer.
-            if due_at is not None and now < due_at <= now + HOUR_SECONDS:
-                self._due_at.move_to_end(signer)
+        """Whether a write is due. If it is, this caller has to make it, and nobody else within an hour."""
+        if not self._is_due(signer, now=now):
+            return False
+        with self._lock:  # only one of several threads gets it
+            if not self._is_due(signer, now=now):
                 return False
-            self._set(signer, now + HOUR_SECONDS)
+            self.put_off(signer, until=now + HOUR_SECONDS)
             return True
 
     def put_off(self, signer: Signer, *, until: int) -> None:
-        with self._lock:
-            self._set(signer, until)
+        self._due_at.keep(signer, until)
 
-    def _set(self, signer: Signer, due_at: int) -> None:
-        self._due_at[signer] = due_at
-        self._due_at.move_to_end(signer)
-        if len(self._due_at) > self._size:
-            self._due_at.popitem(last=False)
+    def _is_due(self, signer: Signer, *, now: int) -> bool:
+        due_at = self._due_at.get(signer)
+        # A time more than an hour ahead means that the clock was set back: then a write is due now.
+        return due_at is None or not now < due_at <= now + HOUR_SECONDS

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ...bounded_cache import BYTES_OF_STRANGERS, BoundedCache, bytes_for_clients
+from ...bounded_cache import BYTES_OF_STRANGERS, BoundedCache, bytes_for_clients, weigh
 from ...jose import jose
 from ...jose.certificates import Certificate, certificate_of_jwk
 from ...jose.unset import without_unset
@@ -16,16 +16,16 @@ from .remote_documents import RemoteDocuments
 log = logging.getLogger("flask_private_key_jwt")
 
 MAX_KEYS = 20
-"""Most keys of one client: without a ``kid``, each of them may have to be tried."""
+"""Most keys of one client: for a JWT without a ``kid``, each of them may have to be tried."""
 
 
 class WrongCertificate(jose.JoseProblem):
-    """A good key came with a certificate (``x5c``) that is not its own, or is none."""
+    """A good key has a certificate (``x5c``) of another key, or one that is malformed."""
 
 
 @dataclass(frozen=True, slots=True)
 class ClientKey:
-    """One usable key of a client, with the certificate it came in, if any."""
+    """One usable key of a client, with its certificate if it has one."""
 
     public: jose.PublicKey
     certificate: Certificate | None = None
@@ -33,8 +33,7 @@ class ClientKey:
     def is_named_by(self, jwt: jose.JWT) -> bool:
         """Whether the JWT's header names this key, or names none (RFC 7515 §4.1.4, §4.1.7, §4.1.8).
 
-        ``kid`` decides when it is there. ``jwk``, ``jku``, ``x5u`` and ``x5c`` of the header are never looked at
-        (RFC 8725 §3.10).
+        A ``kid`` decides alone. ``jwk``, ``jku``, ``x5u`` and ``x5c`` of the header are never read (RFC 8725 §3.10).
         """
         if (kid := jwt.kid) is not None:
             return self.is_named(kid)
@@ -59,7 +58,7 @@ KeySet = tuple[ClientKey, ...]
 
 
 class ClientKeys:
-    """Finds and keeps the parsed keys of registered clients: the operator's clients apart from all others.
+    """Finds the parsed keys of clients and keeps them; the operator's clients apart from all others.
 
     :param settings: The server's settings.
     :param key_sets: The sets that the operator's clients publish at their ``jwks_uri``, made by :func:`read_key_set`.
@@ -77,10 +76,10 @@ class ClientKeys:
         self._kept_of_others: BoundedCache[str, _Kept] = BoundedCache(max_entries=size, max_bytes=BYTES_OF_STRANGERS)
 
     def all(self, client: RegisteredClient) -> KeySet:
-        """Every key of the client that can be used; its certificate may have expired.
+        """Every usable key of the client, also if its certificate has expired.
 
-        :raises DocumentUnavailable: The client's ``jwks_uri`` cannot be had.
-        :raises FetchBusy: It cannot be had now, because of others.
+        :raises DocumentUnavailable: The client's ``jwks_uri`` cannot be fetched.
+        :raises FetchBusy: It cannot be fetched now, because other fetches leave no room.
         :raises StoreUnavailable: The store of fetched sets did not answer.
         """
         if client.jwks_uri is None:
@@ -88,9 +87,9 @@ class ClientKeys:
         return self._sets_for(client).load(client.jwks_uri, not_before=client.jwks_not_before).value
 
     def candidates(self, client: RegisteredClient, jwt: jose.JWT) -> KeySet:
-        """The client's keys that the JWT's header names and its ``alg`` fits (RFC 7515 §4.1.4).
+        """The client's keys that the JWT's header names and that fit its ``alg`` (RFC 7515 §4.1.4).
 
-        Several may share a ``kid``; without a ``kid`` all that fit are returned. When none does, the client may have
+        Several may share a ``kid``; without a ``kid`` all that fit are returned. If none fits, the client may have
         changed its keys: its ``jwks_uri`` is fetched again, once (OpenID Connect Core §10.1.1).
 
         :raises DocumentUnavailable: As :meth:`all`.
@@ -107,7 +106,7 @@ class ClientKeys:
         return found
 
     def confirm(self, client: RegisteredClient) -> None:
-        """Take note that *client* has authenticated: its keys are worth keeping, whoever registered it."""
+        """Note that *client* has authenticated: from now on its keys are kept, also if it registered itself."""
         if client.jwks_uri is None and not client.is_vouched_for(self._settings):
             kept = self._kept_of_others.get(client.client_id)
             if kept is None or kept.client is not client:
@@ -117,35 +116,38 @@ class ClientKeys:
         return self._key_sets if client.is_vouched_for(self._settings) else self._key_sets_of_others
 
     def _registered(self, client: RegisteredClient) -> KeySet:
+        """The parsed keys of a ``jwks``. For clients that registered themselves only :meth:`confirm` keeps them."""
         is_vouched_for = client.is_vouched_for(self._settings)
         kept = (self._kept if is_vouched_for else self._kept_of_others).get(client.client_id)
         if kept is not None and kept.client is client:
             return kept.keys
         keys = load_client_keys(client)
         if is_vouched_for:
-            self._kept.keep(client.client_id, _Kept(client, keys))
+            # The store of clients has weighed the client, and the operator's are as large as the operator makes them.
+            self._kept.keep(client.client_id, _Kept(client, keys), weight=weigh(keys))
         return keys
 
 
 @dataclass(frozen=True, slots=True)
 class _Kept:
-    """The parsed keys of one state of a client."""
+    """The parsed keys of one snapshot of a client."""
 
     client: RegisteredClient
     keys: KeySet
 
 
 def _fitting(keys: KeySet, jwt: jose.JWT) -> KeySet:
+    """The keys that may have signed *jwt*, by its header."""
     return tuple(key for key in keys if key.public.fits(jwt.alg) and key.is_named_by(jwt))
 
 
 def read_key_set(url: str, members: Mapping[str, Any]) -> tuple[ClientKey, ...]:
-    """The keys of a set that a client publishes. Private material in it refuses them all, old ones included.
+    """The keys of a set that a client publishes. If it holds private keys, none of them is used, nor any older set.
 
     :raises JoseProblem: Not a JWK Set (RFC 7517 §5).
     """
     if not isinstance(members.get("keys"), list):
-        raise jose.JoseProblem("not a JWK Set: no list of keys")
+        raise jose.JoseProblem("not a JWK Set: no list of keys", cause="not_a_set")
     try:
         return parse_jwks(members)
     except jose.JoseProblem as problem:
@@ -154,7 +156,7 @@ def read_key_set(url: str, members: Mapping[str, Any]) -> tuple[ClientKey, ...]:
 
 
 def load_client_keys(client: RegisteredClient) -> tuple[ClientKey, ...]:
-    """Parse a client's ``jwks``. An entry that cannot be used is passed over; private material spoils the whole set."""
+    """Parse a client's ``jwks``. Unusable entries are ignored; with private keys in it the whole set is refused."""
     if client.is_public:
         return ()
     try:
@@ -176,18 +178,18 @@ def parse_jwks(jwks: Mapping[str, Any]) -> tuple[ClientKey, ...]:
 
 
 def read_jwks(jwks: Mapping[str, Any]) -> tuple[tuple[ClientKey, ...], tuple[jose.JoseProblem, ...]]:
-    """The usable signature keys of a JWK Set, and why the other entries are passed over (RFC 7517 §5).
+    """The usable signature keys of a JWK Set, and why the other entries are ignored (RFC 7517 §5).
 
-    :raises JoseProblem: Not a JWK Set, too large a set, or one with private or symmetric keys in it.
+    :raises JoseProblem: It is not a JWK Set, is too large, or holds private or symmetric keys.
     """
     entries = jwks.get("keys")
     if not isinstance(entries, list):
-        raise jose.JoseProblem("not a JWK Set: no list of keys")
+        raise jose.JoseProblem("not a JWK Set: no list of keys", cause="not_a_set")
     if len(entries) > MAX_KEYS:
-        raise jose.JoseProblem(f"more than {MAX_KEYS} keys")
+        raise jose.JoseProblem(f"more than {MAX_KEYS} keys", cause="too_many_keys")
     entries = [without_unset(entry) if isinstance(entry, Mapping) else entry for entry in entries]
     if any(isinstance(entry, Mapping) and jose.PRIVATE_MEMBERS & entry.keys() for entry in entries):
-        raise jose.JoseProblem("the set holds private or symmetric key material")
+        raise jose.JoseProblem("the set holds private or symmetric key material", cause="private")
     keys, passed_over = [], []
     for entry in entries:
         try:
@@ -202,4 +204,4 @@ def _read_key(entry: Any) -> ClientKey:
     try:
         return ClientKey(key, certificate_of_jwk(entry))
     except jose.JoseProblem as problem:
-        raise WrongCertificate(str(problem)) from None
+        raise WrongCertificate(str(problem), cause=problem.cause) from None

@@ -1,7 +1,7 @@
-"""How many threads of this process may wait for clients' servers at one time.
+"""How many threads of this process may wait for clients' servers at the same time.
 
-Whoever can name a URL can put a server there that answers byte by byte. So nobody queues: a thread that finds no slot
-answers 503 at once, and its client comes again.
+Anybody who can name a URL can run a server there that answers one byte at a time. So no thread waits for a slot: if
+none is free it answers 503 at once, and the client can try again.
 """
 
 from collections import Counter
@@ -16,9 +16,9 @@ from ..caller_network import site_of
 class FetchSlots:
     """The slots of one process; safe for threads.
 
-    :param size: How many there are, at least 2. A third of them, at least one, are for the operator's clients only. Of
-        the others one address has half, at least one: with slow servers of its own it would have them all for good.
-    :param find_address: The address of the current request; empty where there is none, and then only the number counts.
+    :param size: The number of slots, at least 2. A third of them, at least one, are for the operator's clients only.
+        One address may hold half of the others, at least one: with slow servers it could hold all of them for ever.
+    :param find_address: Returns the address of the current request; if it is empty, there is no limit by address.
     """
 
     def __init__(self, size: int, find_address: Callable[[], str] = str) -> None:
@@ -34,13 +34,13 @@ class FetchSlots:
 
     @contextmanager
     def for_operators_clients(self, _host: str | None = None) -> Iterator[None]:
-        """A slot for as long as the block lasts, for clients that the operator stands behind.
+        """A slot during the block, for clients that the operator stands behind.
 
-        :raises FetchBusy: All are taken.
+        :raises FetchBusy: All slots are taken.
         """
         with self._lock:
             if self._held >= self._size:
-                raise FetchBusy(f"{self._size} threads wait for the documents of clients")
+                raise FetchBusy(f"{self._size} threads wait for the documents of clients", cause="fetch_busy")
             self._held += 1
         try:
             yield
@@ -50,12 +50,12 @@ class FetchSlots:
 
     @contextmanager
     def for_others(self, host: str | None = None) -> Iterator[None]:
-        """A slot for as long as the block lasts, for all other clients.
+        """A slot during the block, for all other clients.
 
-        :param host: What the thread asks for a document that nobody had before: one of these at a time. ``None``: it
-            asks for a known one, or waits for another thread.
-        :raises FetchBusy: All are taken that are not kept for the operator's clients, or one with this host is, or what
-            the caller's address may have.
+        :param host: The host of a document that was never fetched before; only one such fetch per host at a time.
+            ``None``: the document is known, or this thread waits for another one.
+        :raises FetchBusy: All slots for these clients are taken, one is taken for this host, or the caller's address
+            holds as many as it may.
         """
         address = self._find_address()
         caller = site_of(address) if address else None
@@ -74,12 +74,18 @@ class FetchSlots:
                 self._held_by_others -= 1
                 self._hosts.discard(host or "")
                 if caller is not None:
-                    self._held_by_address -= Counter([caller])  # and nothing stays of a caller that holds none
+                    self._held_by_address -= Counter([caller])  # removes the entry of a caller that holds no slot
 
     def _check_others(self, host: str | None, caller: str | None) -> None:
         if self._held_by_others >= self._size_for_others:
-            raise FetchBusy(f"{self._size_for_others} threads wait for the documents of self-registered clients")
+            raise FetchBusy(
+                f"{self._size_for_others} threads wait for the documents of self-registered clients",
+                cause="fetch_busy_strangers",
+            )
         if host is not None and host in self._hosts:
-            raise FetchBusy(f"another document is being fetched from {host!r}")
+            raise FetchBusy(f"another document is being fetched from {host!r}", cause="fetch_busy_host")
         if caller is not None and self._held_by_address[caller] >= self._size_for_address:
-            raise FetchBusy(f"{self._size_for_address} threads wait for documents that {caller!r} has asked for")
+            raise FetchBusy(
+                f"{self._size_for_address} threads wait for documents that {caller!r} has asked for",
+                cause="fetch_busy_address",
+            )

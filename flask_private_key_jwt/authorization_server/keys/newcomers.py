@@ -1,7 +1,7 @@
-"""How fast new documents are fetched for clients that the operator did not register.
+"""How fast new documents are fetched for clients that registered themselves.
 
-Before it is fetched, a made-up URL looks like that of a genuine newcomer. What tells them apart a little: where the
-request comes from, and that a genuine client comes again with the same URL.
+Before the fetch, a made-up URL looks like the URL of a genuine new client. Two things tell them apart a little: the
+address of the request, and that a genuine client tries again with the same URL.
 """
 
 from collections.abc import Callable
@@ -14,26 +14,26 @@ from ...errors import FetchBusy
 from ..caller_network import site_of
 
 BURST, A_MINUTE = 960, 240
-"""Most new documents a process fetches at once, and in each minute from then on."""
+"""Most new documents that a process fetches at once, and in each minute after that."""
 BURST_OF_ADDRESS, A_MINUTE_OF_ADDRESS = 240, 60
-"""The same for what one address asks for: a quarter, so that one address cannot use up what the others need."""
+"""The same for one address: a quarter, so one address cannot use up what the others need."""
 RETRY_SECONDS = 2
 RESERVED_PART = 4
-"""This part of each burst is for URLs that were turned away before and come again."""
+"""A quarter of each burst is kept for URLs that were refused before and are asked for again."""
 REMEMBERED = 8192
-"""Most addresses, and most URLs that were turned away, that a process remembers."""
+"""Most addresses, and most refused URLs, that a process remembers."""
 
 
 class Newcomers:
-    """Lets new documents in at that pace; safe for threads.
+    """Lets new documents be fetched at this pace; safe for threads.
 
-    :param find_address: The address of the current request; empty where there is none.
+    :param find_address: Returns the address of the current request; empty if there is none.
     """
 
     def __init__(self, find_address: Callable[[], str]) -> None:
         self._find_address = find_address
         self._all = _Budget(BURST, A_MINUTE)
-        # By count alone they would be bounded as well: what is kept has one size.
+        # All entries have the same size, so the number of entries is the real limit here.
         self._by_address: BoundedCache[str, _Budget] = BoundedCache(max_entries=REMEMBERED, max_bytes=1 << 26)
         self._turned_away: BoundedCache[bytes, int] = BoundedCache(max_entries=REMEMBERED, max_bytes=1 << 22)
         self._lock = Lock()
@@ -41,7 +41,7 @@ class Newcomers:
     def admit(self, url: str) -> None:
         """Let *url* be fetched.
 
-        :raises FetchBusy: Not now; the same URL has better prospects in :data:`RETRY_SECONDS`.
+        :raises FetchBusy: Not now; the same URL has a better chance after :data:`RETRY_SECONDS`.
         """
         now, name = clock.now(), sha256(url.encode("utf-8", "surrogatepass")).digest()
         site = site_of(self._find_address())
@@ -58,11 +58,13 @@ class Newcomers:
                 return
             if turned_away_at is None:
                 self._turned_away.keep(name, now)
-        raise FetchBusy("too many new documents are asked for", retry_after_seconds=RETRY_SECONDS)
+        raise FetchBusy(
+            "too many new documents are asked for", cause="fetch_busy_new", retry_after_seconds=RETRY_SECONDS
+        )
 
 
 class _Budget:
-    """So many at once, and so many a minute from then on."""
+    """*burst* at once, and *a_minute* in each minute after that."""
 
     __slots__ = ("_a_minute", "_at", "_burst", "_left")
 
@@ -72,6 +74,7 @@ class _Budget:
         self._at = clock.now()
 
     def has_room(self, now: int, *, use_reserve: bool) -> bool:
+        """Refill by the time since the last call; return whether one more is allowed."""
         self._left = min(self._burst, self._left + max(0, now - self._at) * self._a_minute / 60)
         self._at = now
         return self._left >= (1 if use_reserve else 1 + self._burst // RESERVED_PART)

@@ -1,7 +1,8 @@
-"""Documents that clients publish, kept for all workers: fresh for a while, fetched by one, served for some time after.
+"""Documents that clients publish, kept for all workers: one worker fetches, and an old one serves for some time.
 
-A fetch is claimed in the store before it is made, so that however many workers and callers want it, a document is asked
-for at most once in each cool-down, whether it comes or not. No thread waits for one without a slot.
+A worker claims a fetch in the store first. So a document is fetched at most once in each cool-down, with or without
+success, however many workers and callers want it. No thread waits without a slot. An API needs none of this, because
+its operator named its only issuer: see ``resource_server/issuer_keys.py``.
 """
 
 import logging
@@ -28,10 +29,10 @@ _POLLS_A_SECOND = 10
 
 T = TypeVar("T")
 Read = Callable[[str, Mapping[str, Any]], T]
-"""Makes something of a URL and the JSON object at it; raises ``ValueError`` when that is no document of the kind."""
+"""Makes a value from a URL and the JSON object there; raises ``ValueError`` if it is not a document of this kind."""
 TakeSlot = Callable[[str | None], AbstractContextManager[None]]
-"""Gives a slot to a thread that asks this host for something nobody had before; ``None``: it asks for something known,
-or waits for another thread. Raises ``FetchBusy``."""
+"""Gives a slot to a thread that fetches a new document from this host; ``None``: the document is known, or the thread
+waits for another one. Raises ``FetchBusy``."""
 
 
 class Fetcher(Protocol):
@@ -41,28 +42,28 @@ class Fetcher(Protocol):
         """Get the JSON object at *url*.
 
         :raises FetchProblem: There is none.
-        :raises FetchBusy: It was not asked for.
+        :raises FetchBusy: Nothing was fetched.
         """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CachePolicy:
-    """For how long a document is used; all in seconds."""
+    """How long a document is used; all in seconds."""
 
     min_seconds: int = 60
-    """A document is not asked for again earlier, whatever it says of itself."""
+    """A document is fresh at least this long, whatever its headers say."""
     max_seconds: int = 600
-    """It is asked for again then at the latest: a key that its owner has removed works no longer than this."""
+    """A document is fresh at most this long: a key that its owner has removed works no longer than this."""
     cooldown_seconds: int = 30
-    """Least time between two fetches of one document, and how soon a key nobody knew yet is found. At most 60."""
+    """Least time between two fetches of one document, and the longest time until a new key is found. At most 60."""
     stale_seconds: int = 3600
-    """How long it goes on serving when it can no longer be fetched."""
+    """How much longer it is used if it can no longer be fetched."""
     fetch_seconds: int = 5
-    """The longest time a fetch may take, and so the longest wait for one that another worker makes."""
+    """Longest time for a fetch, and so the longest wait for the fetch of another worker."""
 
 
 def cache_policy(settings: ServerSettings) -> CachePolicy:
-    """The policy that *settings* ask for."""
+    """The policy of the *settings*."""
     return CachePolicy(
         min_seconds=settings.JWKS_MIN_CACHE_SECONDS,
         max_seconds=settings.JWKS_MAX_CACHE_SECONDS,
@@ -78,7 +79,7 @@ class Document(Generic[T]):
 
     url: str
     value: T = field(repr=False)
-    """What was made of it; the same object for as long as its text stays the same."""
+    """The value made from it; the same object as long as its text stays the same."""
     text: str = field(repr=False)
     fetched_at: int
     """When its fetch began."""
@@ -95,7 +96,7 @@ class DocumentUnavailable(Exception):
 
 @dataclass(frozen=True, slots=True)
 class _Wish(Generic[T]):
-    """What a caller wants: a document other than the one it has seen, fetched after a moment."""
+    """What a caller wants: another document than the one it has seen, fetched after :attr:`not_before`."""
 
     url: str
     seen: Document[T] | None
@@ -111,12 +112,12 @@ class _Wish(Generic[T]):
 class RemoteDocuments(Generic[T]):
     """Gives documents of one kind by URL; safe for threads.
 
-    :param kind: What they are kept as: those of another kind at the same URL are other documents.
-    :param read: What it refuses counts as a failure to fetch, and never replaces a good document.
-    :param size: Most documents to keep parsed in this process.
+    :param kind: The same URL with another kind is another document.
+    :param read: A document that it refuses counts as a failed fetch, and never replaces a good document.
+    :param size: Most parsed documents to keep in this process.
     :param max_bytes: Most bytes they may take together.
     :param take_slot: Lets a thread fetch or wait.
-    :param admit: Lets a document be fetched that nobody had before; raises ``FetchBusy``.
+    :param admit: Lets a new document be fetched; raises ``FetchBusy``.
     :param wait: Pauses for so many seconds.
     """
 
@@ -142,16 +143,16 @@ class RemoteDocuments(Generic[T]):
         self._take_slot = take_slot
         self._admit = admit
         self._wait = wait
-        # Who asks decides whether there is a slot: one that has none left must not answer for the others.
+        # Whether there is a slot depends on the caller: one caller's FetchBusy must not answer the others.
         self._flights: SingleFlight[Document[T] | None] = SingleFlight(own=(FetchBusy,))
         self._parsed: BoundedCache[str, Document[T]] = BoundedCache(max_entries=size, max_bytes=max_bytes)
 
     def load(self, url: str, *, not_before: int = 0) -> Document[T]:
-        """The document at *url*: the kept one while it is fresh, else a new one, else the kept one for a while.
+        """The document at *url*: the kept one while it is fresh, otherwise a new one, or for a while the old one.
 
-        :param not_before: One whose fetch began no later than this is not used, in seconds since the epoch.
+        :param not_before: In seconds since the epoch. A document whose fetch began then or before is not used.
         :raises DocumentUnavailable: There is none, and it cannot be fetched now.
-        :raises FetchBusy: There is none, and nobody has tried to fetch it because of others.
+        :raises FetchBusy: There is none, and other fetches leave no room to fetch it now.
         :raises StoreUnavailable: The store did not answer.
         """
         document = self._parse(self._load(url))
@@ -170,9 +171,9 @@ class RemoteDocuments(Generic[T]):
         return newer
 
     def newer(self, document: Document[T], *, not_before: int = 0) -> Document[T] | None:
-        """A newer one than *document*, in which something is missing; ``None`` in its cool-down, or without success.
+        """A newer one than *document*, which lacks something; ``None`` in its cool-down, or if the fetch fails.
 
-        :raises FetchBusy: Nobody could look for one, because of others.
+        :raises FetchBusy: Other fetches leave no room to fetch it now.
         :raises StoreUnavailable: The store did not answer.
         """
         return self._renew(_Wish(document.url, document, not_before))
@@ -184,7 +185,7 @@ class RemoteDocuments(Generic[T]):
         return min(document.fresh_until, document.fetched_at + self._policy.max_seconds)
 
     def _renew_if_free(self, wish: _Wish[T]) -> Document[T] | None:
-        """Try to replace a document that still serves, unless another thread is at it or no slot is free."""
+        """Try to replace a document that can still be used, unless another thread does so or no slot is free."""
         if self._flights.is_under_way(wish.url):
             return None
         with suppress(FetchBusy):
@@ -193,7 +194,7 @@ class RemoteDocuments(Generic[T]):
         return None
 
     def _renew(self, wish: _Wish[T]) -> Document[T] | None:
-        """Get the document that is wished for, even if that means to wait for another thread or worker."""
+        """Get the document that is wished for; this may wait for another thread or worker."""
         newer = self._fly(wish)
         if newer is None:
             newer = self._await_other_worker(wish)
@@ -201,19 +202,20 @@ class RemoteDocuments(Generic[T]):
         return newer if wish.is_met_by(newer) else None
 
     def _fly(self, wish: _Wish[T]) -> Document[T] | None:
-        """Of this process's threads, one fetches for all."""
+        """Fetch; one thread of this process fetches for all of them."""
         return self._flights.run(wish.url, lambda: self._claim_and_fetch(wish), waiting=lambda: self._take_slot(None))
 
     def _claim_and_fetch(self, wish: _Wish[T]) -> Document[T] | None:
+        """Fetch if this worker gets the claim; ``None``: too early, another worker fetches, or the fetch failed."""
         url, stored, now = wish.url, self._load(wish.url), clock.now()
         if wish.is_met_by(document := self._parse(stored)):
             return document
         not_before = now - self._policy.cooldown_seconds
-        # Looked at first: a claim is a write, even one that comes too early.
+        # Checked first, because a claim is a write, also when it comes too early.
         if stored is not None and stored.attempted_at > not_before:
             return None
         is_new = stored is None or stored.body is None
-        # A slow URL that somebody makes up at a host must not keep from it those who publish something there.
+        # Somebody may make up slow URLs at a host: they must not block the documents that clients publish there.
         with self._take_slot(host_of(url) if is_new else None):
             if is_new:
                 self._admit(url)
@@ -224,9 +226,10 @@ class RemoteDocuments(Generic[T]):
             )
 
     def _fetch(self, key: DocumentKey, claimed_at: int) -> Document[T] | None:
+        """Fetch a claimed document and save it; ``None`` if it cannot be used."""
         url = key.url
         try:
-            with outside_budget():  # it has a deadline of its own
+            with outside_budget():  # a fetch has its own deadline
                 fetched = self._fetcher.fetch(url)
             value = self._value_of(url, fetched.text, fetched.members)
         except (FetchProblem, ValueError) as problem:
@@ -243,7 +246,7 @@ class RemoteDocuments(Generic[T]):
         return self._parsed.keep(url, Document(url, value, fetched.text, claimed_at, fresh_until))
 
     def _await_other_worker(self, wish: _Wish[T]) -> Document[T] | None:
-        """Without this, of the first requests of a new client only one worker's would succeed."""
+        """Wait for another worker's fetch. Without this, a new client's first requests fail on all workers but one."""
         stored = self._load(wish.url)
         if wish.is_met_by(document := self._parse(stored)) or not self._may_be_under_way(stored):
             return document
@@ -259,22 +262,26 @@ class RemoteDocuments(Generic[T]):
         return None
 
     def _may_be_under_way(self, stored: StoredDocument | None) -> bool:
+        """Whether another worker may be fetching the document now."""
         if stored is None:
             return False
         has_ended = max(stored.fetched_at, stored.failed_at) >= stored.attempted_at
         return not has_ended and clock.now() <= stored.attempted_at + self._policy.fetch_seconds
 
     def _check_tried(self, wish: _Wish[T]) -> None:
-        """Tell a client that only has to wait for the cool-down from one whose document cannot be fetched.
+        """Refuse with 503 if the caller only has to wait for the cool-down; otherwise the document cannot be fetched.
 
-        :raises FetchBusy: The last fetch began too early for this caller, and its cool-down lasts.
+        :raises FetchBusy: The last fetch began too early for this caller, and its cool-down is not over.
         """
         stored = self._load(wish.url)
         if stored is not None and stored.attempted_at <= wish.not_before:
             left = stored.attempted_at + self._policy.cooldown_seconds - clock.now()
-            raise FetchBusy(f"{wish.url[:200]!r} is in its cool-down", retry_after_seconds=max(1, left))
+            raise FetchBusy(
+                f"{wish.url[:200]!r} is in its cool-down", cause="fetch_cooldown", retry_after_seconds=max(1, left)
+            )
 
     def _parse(self, stored: StoredDocument | None) -> Document[T] | None:
+        """Make a document from what the store has; the same object as before if nothing has changed."""
         if stored is None or stored.body is None:
             return None
         known = self._parsed.get(stored.url)
@@ -289,6 +296,7 @@ class RemoteDocuments(Generic[T]):
         return self._parsed.keep(stored.url, document)
 
     def _value_of(self, url: str, text: str, members: Mapping[str, Any] | None = None) -> T:
+        """The value of a text; the same object as before if the text is the same."""
         known = self._parsed.get(url)
         if known is not None and known.text == text:
             return known.value

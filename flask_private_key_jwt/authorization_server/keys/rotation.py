@@ -1,8 +1,8 @@
-"""When the server's keys are announced, sign and go: pure rules over what is stored (OpenID Connect Core §10.1.1).
+"""When the server's keys are announced, sign and end: pure functions of the stored keys (OpenID Connect Core §10.1.1).
 
-A key is published from the moment it is made, signs some time later, until its successor signs, and stays published
-until every token it signed has expired and every cached JWKS was read again. So nobody who verifies ever meets a key
-that is not in the JWKS yet, or no longer.
+A key is published when it is made. It signs some time later, until its successor signs. It stays published until every
+token it signed has expired and every cached JWKS has been read again. So a verifier always finds the key of a token in
+the JWKS.
 """
 
 from collections.abc import Sequence
@@ -25,11 +25,11 @@ class Schedule:
     retire: int
     """From its successor's first signature to the end of its publication."""
     algs: tuple[str, ...] = ASYMMETRIC_ALGS
-    """Algorithms that a key may go on signing with while its successor is announced."""
+    """Algorithms that a key may still sign with while its successor is announced."""
 
 
 def load_schedule(settings: ServerSettings) -> Schedule:
-    """The schedule of a server; no key goes before the longest-lived token it signed has expired."""
+    """The schedule of a server; no key ends before every token it signed has expired."""
     lifetime = max(settings.ACCESS_TOKEN_LIFETIME_SECONDS, settings.ID_TOKEN_LIFETIME_SECONDS)
     longest = lifetime + settings.CLOCK_SKEW_SECONDS + settings.KEY_CACHE_SECONDS
     return Schedule(
@@ -41,9 +41,9 @@ def load_schedule(settings: ServerSettings) -> Schedule:
 
 
 def find_signer(keys: Sequence[StoredKey], *, now: int) -> StoredKey | None:
-    """The key that signs now: the newest of those whose time has come, or the first of all.
+    """The key that signs now: the newest key whose time has come, or if there is none, the first key.
 
-    The latter: a worker whose clock is behind the one that made the very first key must not make another.
+    It falls back to the first key so that a worker whose clock is slow does not make another one.
     """
     in_use = _in_use(keys)
     started = [key for key in in_use if key.signs_from <= now]
@@ -58,21 +58,21 @@ def find_announced(keys: Sequence[StoredKey], *, now: int) -> StoredKey | None:
 
 
 def find_next_start(keys: Sequence[StoredKey], schedule: Schedule, *, alg: str, now: int) -> int | None:
-    """When a key that has to be made now will start to sign; ``None`` when none is due.
+    """When a key that has to be made now will start to sign; ``None`` if no key has to be made.
 
-    :param alg: ``OAUTH2_SIGNING_ALG``: after a change, the next key is due at once, announced as any other.
+    :param alg: ``OAUTH2_SIGNING_ALG``. After a change, the next key is due at once, but announced like any other.
     """
     signer = find_signer(keys, now=now)
-    if signer is None or signer.alg not in schedule.algs:  # the profile forbids it: no announcement can be waited for
+    if signer is None or signer.alg not in schedule.algs:  # the profile forbids it, so the next key must sign at once
         return now
     newest = max(_in_use(keys), key=lambda key: key.slot)
-    if newest.signs_from > now:  # the next one is made already; workers whose settings differ do not outbid it
+    if newest.signs_from > now:  # the next one is made already; workers with other settings do not add a third
         return None
     if newest.alg != alg:
         return now + schedule.announce
     if now < newest.signs_from + schedule.sign - schedule.announce:
         return None
-    # A server that slept through its time still announces first.
+    # If no request came when the next key was due, it is still announced first.
     return max(newest.signs_from + schedule.sign, now + schedule.announce)
 
 
@@ -89,7 +89,7 @@ def find_end(key: StoredKey, keys: Sequence[StoredKey], schedule: Schedule) -> i
 
 
 def find_published(keys: Sequence[StoredKey], schedule: Schedule, *, now: int) -> tuple[StoredKey, ...]:
-    """The keys that belong into the JWKS now, by slot."""
+    """The keys that belong in the JWKS now, by slot."""
     ends = ((key, find_end(key, keys, schedule)) for key in keys)
     return tuple(key for key, end in ends if end is None or now < end)
 

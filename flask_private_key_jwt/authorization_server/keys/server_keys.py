@@ -1,8 +1,8 @@
 """The server's own signing keys: made when they are due, encrypted at rest, parsed once (RFC 7517, RFC 8725 §3.5).
 
-There is no thread: the process whose re-read of the keys finds one due makes it. The rules are in ``rotation.py``.
-A process goes by its copy of the keys as long as the database shows their version unchanged: a key that was retired
-signs and verifies nothing in the next request, on any worker.
+There is no thread: the process that reads the keys and finds that one is due makes it. The rules are in
+``rotation.py``. A process uses its copy of the keys as long as their version in the database is the same, so a retired
+key signs and verifies nothing from the next request on, on every worker.
 """
 
 import base64
@@ -42,25 +42,25 @@ class KeyRing:
     public: tuple[jose.PublicKey, ...]
     jwks: Mapping[str, Any]
     signer: StoredKey = field(repr=False)
-    """What ``signing`` was decrypted from."""
+    """The stored key of ``signing``."""
     published: tuple[StoredKey, ...] = field(repr=False)
-    """What the JWKS was made of."""
+    """The stored keys of the JWKS."""
     version: int
-    """What :func:`.contracts.sum_versions` said of them."""
+    """Their version, by :func:`.contracts.sum_versions`."""
     fresh_until: int
     """When to read them again, in seconds since the epoch."""
     read_after: int
-    """How often another version had been seen before they were read."""
+    """How many times another version had been seen before they were read."""
 
 
 class ServerKeys:
     """Gives the key to sign with and the JWKS to publish, and rotates them.
 
     :param store: Where the keys are kept.
-    :param secrets: What their encryption key is derived from.
+    :param secrets: The key that encrypts them is derived from these.
     :param alg: ``OAUTH2_SIGNING_ALG``.
     :param schedule: How long a key is announced, signs, and stays published.
-    :param cache_seconds: How long a process goes by what it read while nothing changes but the time.
+    :param cache_seconds: How long a process uses its copy if the version does not change.
     """
 
     def __init__(
@@ -76,17 +76,17 @@ class ServerKeys:
         self._sightings = 0
 
     def note_version(self, version: int) -> None:
-        """Note which version of the keys the database shows now; :meth:`current` then gives no older ones.
+        """Note the version of the keys in the database; :meth:`current` then returns no older ones.
 
         :param version: See :func:`.contracts.sum_versions`.
         """
         ring = self._ring
         if ring is None or ring.version != version:
-            # A count, because a read that is under way may have begun before the change.
+            # A count, not a flag: a read that is running now may have begun before the change.
             self._sightings += 1
 
     def look(self) -> KeyRing:
-        """:meth:`current`, where nothing has asked the database for their version yet in this request. One SELECT.
+        """:meth:`current`, if this request has not asked the database for their version yet. One SELECT.
 
         :raises StoreUnavailable: The store is away and there is no copy.
         """
@@ -98,15 +98,15 @@ class ServerKeys:
         return self.current()
 
     def current(self) -> KeyRing:
-        """The keys, read again when the process's copy is old or its version another.
+        """The keys; they are read again if the process's copy is old or the version has changed.
 
-        :raises StoreUnavailable: The store is away, and there is no copy, or there are newer keys.
+        :raises StoreUnavailable: The store is away, and there is no copy or the copy is out of date.
         :raises ConfigurationError: A stored key cannot be decrypted with the application's secrets.
         """
         ring = self._ring
         if ring is not None and ring.read_after == self._sightings and clock.now() < ring.fresh_until:
             return ring
-        with self._lock:  # one reader; who waited finds the copy fresh
+        with self._lock:  # one thread reads; those that waited find a fresh copy
             if self._ring is None or self._ring is ring or self._ring.read_after != self._sightings:
                 self._ring = self._read(self._ring)
             return self._ring
@@ -131,8 +131,8 @@ class ServerKeys:
     def rotate(self, *, at_once: bool, dry_run: bool = False) -> StoredKey:
         """Bring the next key forward: announce it now, or let it sign at once.
 
-        :param at_once: Sign now. An API that caches the JWKS meets the new key unannounced and has to fetch again.
-        :param dry_run: Change nothing; return what would be.
+        :param at_once: Sign now. An API that caches the JWKS does not know the new key and has to fetch again.
+        :param dry_run: Change nothing; return the key that would sign next.
         :return: The key that signs next.
         :raises StoreUnavailable: The store did not answer, or other processes keep making keys.
         """
@@ -150,7 +150,7 @@ class ServerKeys:
                 if not dry_run:
                     self._store.change(coming)
             return self._changed(coming)
-        raise StoreUnavailable("other processes keep making signing keys")
+        raise StoreUnavailable("other processes keep making signing keys", cause="signing_keys_contended")
 
     def retire(self, kid: str) -> StoredKey:
         """Take a key out of use and out of the JWKS at once, as after a leak; a successor signs from now on.
@@ -169,7 +169,7 @@ class ServerKeys:
         return self._changed(retired)
 
     def reencrypt(self) -> int:
-        """Encrypt every key with the newest secret, so that an older one can be dropped; return how many.
+        """Encrypt every key with the newest secret, so the operator can drop an older one; return how many keys.
 
         :raises ConfigurationError: A key cannot be decrypted with the application's secrets.
         :raises StoreUnavailable: The store did not answer.
@@ -181,7 +181,7 @@ class ServerKeys:
         return len(stored)
 
     def purge(self) -> int:
-        """Delete the keys that have not been published for long, the newest excepted; return how many.
+        """Delete the keys whose publication ended some time ago, except the newest one; return how many.
 
         :raises StoreUnavailable: The store did not answer.
         """
@@ -195,6 +195,7 @@ class ServerKeys:
 
     # --- inside -------------------------------------------------------------------------------------------
     def _read(self, old: KeyRing | None) -> KeyRing:
+        """Read the keys, and make the next one if it is due."""
         sightings = self._sightings
         try:
             for _ in range(_TRIES):
@@ -202,7 +203,7 @@ class ServerKeys:
                 start = find_next_start(stored, self._schedule, alg=self._alg, now=now)
                 if start is None:
                     return self._open(stored, old, now=now, read_after=sightings)
-                # Several processes may come here at once: the slot is unique, the losers read the winner's key.
+                # Several processes may do this at once. The slot is unique: one wins, the others read its key.
                 if self._store.add(made := self._make(stored, now=now, signs_from=start)):
                     log.info("signing key %s is made; it signs from %s", made.kid, start)
         except StoreUnavailable:
@@ -210,7 +211,7 @@ class ServerKeys:
                 raise
             log.warning("the signing keys cannot be read again; the copy in memory goes on serving")
             return replace(old, fresh_until=clock.now() + _RETRY_SECONDS)
-        raise StoreUnavailable("a signing key was added but cannot be read back")
+        raise StoreUnavailable("a signing key was added but cannot be read back", cause="signing_key_unreadable")
 
     def _make(self, stored: tuple[StoredKey, ...], *, now: int, signs_from: int) -> StoredKey:
         key = jose.generate_private_key(self._alg)
@@ -225,6 +226,7 @@ class ServerKeys:
         )
 
     def _open(self, stored: tuple[StoredKey, ...], old: KeyRing | None, *, now: int, read_after: int) -> KeyRing:
+        """Turn stored keys into a ring; parsed keys of *old* are used again if nothing has changed."""
         signer = find_signer(stored, now=now)
         assert signer is not None  # a key is due otherwise
         published = find_published(stored, self._schedule, now=now)
@@ -232,7 +234,7 @@ class ServerKeys:
         version = sum_versions(stored)
         fresh_until = min(now + self._cache_seconds, coming.signs_from if coming else now + self._cache_seconds)
         if old is not None and (old.signer, old.published) == (signer, published):
-            # Parsed once: an RSA key takes 30 ms.
+            # Not parsed again, because an RSA key takes 30 ms.
             return replace(old, version=version, fresh_until=fresh_until, read_after=read_after)
         jwks = [json.loads(key.public_jwk) for key in published]
         return KeyRing(
@@ -247,14 +249,14 @@ class ServerKeys:
         )
 
     def _changed(self, key: StoredKey) -> StoredKey:
-        self._ring = None  # the others see it by its version
+        self._ring = None  # other processes notice the new version
         return key
 
     def _decrypt(self, key: StoredKey) -> bytes:
         try:
             return self._cipher().decrypt(key.encrypted_private_jwk.encode())
         except InvalidToken:
-            # Never answered with a new key: that would hide a wrong secret and break every token in use.
+            # Never make a new key instead: that would hide a wrong secret and break every token in use.
             raise ConfigurationError(
                 f"Signing key {key.kid} cannot be decrypted with this SECRET_KEY. Put the secret it was made with into "
                 "SECRET_KEY_FALLBACKS (or OAUTH2_SECRETS)."

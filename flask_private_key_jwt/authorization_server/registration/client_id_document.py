@@ -1,7 +1,7 @@
-"""Clients whose ``client_id`` is the URL of their registration (draft-ietf-oauth-client-id-metadata-document-02).
+"""Clients registered by a document: the ``client_id`` is its URL (draft-ietf-oauth-client-id-metadata-document-02).
 
-Whoever sends such a client_id makes this server fetch something. So only the hosts of ``OAUTH2_CLIENT_ID_HOSTS`` are
-asked, a registration of the operator's goes before any document, and documents that nobody had before are fetched at
+Anybody who sends such a ``client_id`` makes this server fetch something. So only the hosts of
+``OAUTH2_CLIENT_ID_HOSTS`` are asked, a client in the database goes before a document, and new documents are fetched at
 the pace of :mod:`...keys.newcomers`, however many URLs a stranger makes up.
 """
 
@@ -9,34 +9,35 @@ import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
 
 from ...errors import OAuthError
 from ...fetching.fetch_target import FetchRefused
 from ...jose.unset import without_unset
 from ...settings.server import ServerSettings
+from ...url import find_url
 from ..client_auth.private_key_jwt import METHOD
-from ..grants import GRANTS
-from ..grants.scope import split_scope
+from ..client_members import split_scope
+from ..grants import BUILT_IN
 from ..keys.remote_documents import DocumentUnavailable, RemoteDocuments
-from ..registered_client import RegisteredClient
+from ..registered_client import OPERATOR_MEMBERS, RegisteredClient
 from ..stores.contracts import ClientStore
-from .metadata import OPERATOR_MEMBERS, build_client
+from .metadata import build_client
 
 MAX_BYTES = 16384
-"""Largest document; the draft recommends 5 kilobytes (§8.7), which keys with certificates outgrow."""
+"""Largest document; the draft recommends 5 kilobytes (§8.7), too little for keys with certificates."""
 
 _SECRET_MEMBERS = ("client_secret", "client_secret_expires_at")
-# One document serves many servers: what this one does not do is passed over, as the operator's members are.
+# One document serves many servers, so members that this server does not use are ignored, and the operator's too.
 _PASSED_OVER = (*OPERATOR_MEMBERS, "response_types")
 
 
 class ClientIdDocuments:
-    """Finds registered clients, and clients that are documents; a :class:`.contracts.ClientStore`.
+    """Finds clients in the database, and clients registered by a document; a :class:`.contracts.ClientStore`.
 
-    :param registered: The clients that are registered here.
-    :param documents: The clients' documents, made by :func:`read_client`.
-    :param check_url: Raises ``FetchRefused`` for a URL that would never be fetched.
+    :param registered: The clients in the database.
+    :param documents: The clients that :func:`read_client` makes from documents.
+    :param check_url: Raises ``FetchRefused`` for a URL that is never fetched.
     """
 
     def __init__(
@@ -52,7 +53,7 @@ class ClientIdDocuments:
     def find(self, client_id: str) -> RegisteredClient | None:
         """See :meth:`.contracts.ClientStore.find`.
 
-        :raises FetchBusy: The document is not here, and cannot be fetched now because of others.
+        :raises FetchBusy: The document is not here, and other fetches leave no room to fetch it now.
         :raises StoreUnavailable: The database did not answer.
         """
         client = self._registered.find(client_id)
@@ -64,7 +65,7 @@ class ClientIdDocuments:
             return None
 
     def is_admitted(self, client_id: str) -> bool:
-        """See :meth:`.contracts.ClientStore.is_admitted`. A document's tokens count while its host is trusted."""
+        """See :meth:`.contracts.ClientStore.is_admitted`. A document's client is admitted while its host is trusted."""
         client = self._registered.find(client_id)
         return self._is_document(client_id) if client is None else client.enabled
 
@@ -99,15 +100,12 @@ class ClientIdDocuments:
 def is_client_id_url(client_id: str) -> bool:
     """Whether *client_id* has the form of a Client Identifier URL (§3).
 
-    A query, which the draft advises against, is not accepted: it would make one page into any number of clients.
+    A query is refused (the draft advises against it): with it one page could be any number of clients.
     """
-    if not client_id.startswith("https://") or "?" in client_id or "#" in client_id:
+    url = find_url(client_id) if client_id.startswith("https://") else None
+    if url is None or not url.path or url.query is not None or url.fragment is not None:
         return False
-    try:
-        parts = urlsplit(client_id)
-    except ValueError:
-        return False
-    return parts.path != "" and not any(unquote(segment) in (".", "..") for segment in parts.path.split("/"))
+    return not any(unquote(segment) in (".", "..") for segment in url.path.split("/"))
 
 
 def read_client(
@@ -118,7 +116,7 @@ def read_client(
     Scopes and grant types that this server does not give to such clients are left out.
 
     :param grant_types: What the server's token endpoint answers.
-    :raises ValueError: The document is another client's, has to do with a shared secret, or is no registration.
+    :raises ValueError: The document has another ``client_id``, has a shared secret, or is not a valid registration.
     """
     members = without_unset(members)
     if members.get("client_id") != url:
@@ -148,7 +146,7 @@ def read_client(
 
 
 def _granted_scope(members: Mapping[str, Any], granted: Sequence[str]) -> str:
-    """What the document asks for of what is given to such clients; all of it when it does not ask."""
+    """The scopes that such clients may have and the document asks for; all of them if it does not ask."""
     wished = members.get("scope")
     if wished is None:
         return " ".join(granted)
@@ -161,8 +159,8 @@ def _served_grant_types(members: Mapping[str, Any], served: Sequence[str], setti
     wished = members.get("grant_types", ["authorization_code"])  # the default of RFC 7591 §2
     if not isinstance(wished, list):
         raise ValueError("grant_types is not a list")
-    # An application's own grants are not for strangers.
-    given = (*GRANTS, *settings.REGISTRATION_GRANT_TYPES)
+    # The application's own grants are not for clients that registered themselves.
+    given = (*BUILT_IN, *settings.REGISTRATION_GRANT_TYPES)
     if not (common := [grant_type for grant_type in served if grant_type in wished and grant_type in given]):
         raise ValueError("none of its grant_types is served here")
     return common

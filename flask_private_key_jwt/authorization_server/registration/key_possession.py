@@ -1,7 +1,7 @@
-"""Proof that a client holds the keys it registers: a JWT for each new key, signed with it.
+"""Proof that a client holds the keys it registers: for each new key, a JWT that is signed with it.
 
-Without it a client could register a key that is another's, or one that nobody holds. Asked for by
-``OAUTH2_REGISTRATION_KEY_POSSESSION``; keys that are registered already need no proof again.
+Without it a client could register somebody else's key, or a key that nobody holds. The setting
+``OAUTH2_REGISTRATION_KEY_POSSESSION`` requires it; keys that are registered already need no new proof.
 """
 
 from collections.abc import Mapping, Sequence
@@ -30,18 +30,24 @@ def check_possession(
     audience: str,
     settings: ServerSettings,
 ) -> tuple[Mark, ...]:
-    """Check that an update proves possession of every key that is new in it.
+    """Check that an update proves possession of each of its new keys.
 
     :param metadata: The update as it was sent.
     :param audience: The client's ``registration_client_uri``, which the JWTs must name as ``aud``.
-    :return: What the replay store must remember before the update counts.
-    :raises InvalidClientMetadata: A new key is not proven, or a new ``jwks_uri`` is named: whatever is proven of the
-        keys there today, others may be there tomorrow.
+    :return: The marks that the replay store must remember before the update is saved.
+    :raises InvalidClientMetadata: A new key is not proven; or there is a new ``jwks_uri``, which cannot be proven,
+        because its keys may be others tomorrow.
     """
     if after.is_public and not before.is_public:
-        raise InvalidClientMetadata("a client that held keys cannot go on without: nothing would prove it is the same")
+        raise InvalidClientMetadata(
+            "a client that held keys cannot go on without: nothing would prove it is the same",
+            cause="key_possession_dropped",
+        )
     if after.jwks_uri is not None and after.jwks_uri != before.jwks_uri:
-        raise InvalidClientMetadata("a new jwks_uri cannot be proven: OAUTH2_REGISTRATION_KEY_POSSESSION is required")
+        raise InvalidClientMetadata(
+            "a new jwks_uri cannot be proven: OAUTH2_REGISTRATION_KEY_POSSESSION is required",
+            cause="key_possession_jwks_uri",
+        )
     new_keys = _find_new_keys(before, after)
     proofs = _parse_proofs(metadata.get(MEMBER), settings) if new_keys else ()
     return tuple(_check_key(key, proofs, audience=audience, settings=settings) for key in new_keys)
@@ -49,7 +55,7 @@ def check_possession(
 
 def _find_new_keys(before: RegisteredClient, after: RegisteredClient) -> list[ClientKey]:
     known = {key.public.thumbprint for key in _usable_keys(before)}
-    # One of several entries for the same key: a proof is of the key, not of the entry.
+    # One key may have several entries, but it needs only one proof.
     added = {key.public.thumbprint: key for key in _usable_keys(after)}
     return [key for thumbprint, key in added.items() if thumbprint not in known]
 
@@ -57,7 +63,7 @@ def _find_new_keys(before: RegisteredClient, after: RegisteredClient) -> list[Cl
 def _usable_keys(client: RegisteredClient) -> tuple[ClientKey, ...]:
     try:
         return read_jwks(client.jwks)[0] if client.jwks is not None else ()
-    except jose.JoseProblem:  # what was registered under other rules is no proof of anything
+    except jose.JoseProblem:  # a set registered under older rules may be unreadable: then it proves no key
         return ()
 
 
@@ -65,7 +71,9 @@ def _parse_proofs(proofs: object, settings: ServerSettings) -> Sequence[jose.JWT
     if proofs is None:
         return ()
     if not isinstance(proofs, list) or len(proofs) > MAX_KEYS or not all(isinstance(proof, str) for proof in proofs):
-        raise InvalidClientMetadata(f"{MEMBER} is not a list of at most {MAX_KEYS} JWTs")
+        raise InvalidClientMetadata(
+            f"{MEMBER} is not a list of at most {MAX_KEYS} JWTs", cause="key_possession_malformed"
+        )
     return [_parse(proof, settings) for proof in proofs]
 
 
@@ -75,7 +83,7 @@ def _parse(proof: str, settings: ServerSettings) -> jose.JWT:
             proof, typ=_TYPES, algs=settings.ASSERTION_SIGNING_ALGS, max_bytes=settings.ASSERTION_MAX_BYTES
         )
     except jose.JoseProblem as problem:
-        raise InvalidClientMetadata(f"{MEMBER}: {problem}") from None
+        raise problem.as_refusal(InvalidClientMetadata, MEMBER) from None
 
 
 def _check_key(key: ClientKey, proofs: Sequence[jose.JWT], *, audience: str, settings: ServerSettings) -> Mark:
@@ -83,17 +91,19 @@ def _check_key(key: ClientKey, proofs: Sequence[jose.JWT], *, audience: str, set
     for jwt in proofs:
         if key.public.fits(jwt.alg) and key.is_named_by(jwt) and jose.verify(jwt, key.public):
             return _check_claims(jwt, thumbprint, audience, settings)
-    raise InvalidClientMetadata(f"{MEMBER} holds no JWT signed with the new key {thumbprint}")
+    raise InvalidClientMetadata(
+        f"{MEMBER} holds no JWT signed with the new key {thumbprint}", cause="key_possession_missing"
+    )
 
 
 def _check_claims(jwt: jose.JWT, thumbprint: str, audience: str, settings: ServerSettings) -> Mark:
-    """Check that it was made for this client at this server and is good now; return the mark to remember."""
-    if jwt.claims.get("aud") not in (audience, [audience]):
-        raise InvalidClientMetadata(f"{MEMBER}: aud {str(jwt.claims.get('aud'))[:200]!r} is not {audience!r}")
+    """Check that the JWT was made for this client at this server and is valid now; return the mark to remember."""
     skew, longest = settings.CLOCK_SKEW_SECONDS, settings.ASSERTION_LIFETIME_SECONDS
     try:
+        if jose.require_audience(jwt.claims) != (audience,):
+            raise jose.JoseProblem(f"aud {jose.shorten(jwt.claims['aud'])} is not {audience!r}", cause="aud")
         jti = jose.require_jti(jwt.claims)
         used_from, until = jose.check_life(jwt.claims, now=clock.now(), skew=skew, longest=longest)
     except jose.JoseProblem as problem:
-        raise InvalidClientMetadata(f"{MEMBER}: {problem}") from None
+        raise problem.as_refusal(InvalidClientMetadata, MEMBER) from None
     return Mark(KEY_POSSESSION, settings.ISSUER, thumbprint, jti, until, used_from)

@@ -26,9 +26,9 @@ def merge_patch(target: Any, patch: Any) -> Any:
 
 
 def merge_metadata(metadata: Mapping[str, Any], patch: Mapping[str, Any]) -> dict[str, Any]:
-    """A client's metadata after a change: merged by RFC 7396, a new ``jwks`` or ``jwks_uri`` in the place of the other.
+    """A client's metadata after a change (RFC 7396). A new ``jwks`` also removes the ``jwks_uri``, and vice versa.
 
-    Giving both at once is left for :func:`.metadata.build_client` to refuse.
+    If *patch* has both, :func:`.metadata.build_client` refuses the result.
     """
     kept = dict(metadata)
     for given, other in (KEY_SOURCES, KEY_SOURCES[::-1]):

@@ -12,15 +12,16 @@ log = logging.getLogger("flask_private_key_jwt")
 
 HOUR_SECONDS = 3600
 TOTAL_FACTOR = 100
-"""How many times the quota of one address all addresses have together: the last brake."""
+"""All addresses together may register this many times the quota of one address."""
 SITE_FACTOR = 10
-"""How many times that quota the networks of one IPv6 site have together: else one site would hold the last brake."""
+"""The networks of one IPv6 site together may register this many times the quota of one address; otherwise one site
+could use up the common limit."""
 
 
 class RegistrationQuota:
     """Counts registrations by the hour, for all workers together.
 
-    :param settings: Says how many one address has.
+    :param settings: Says how many clients one address may register.
     :param counters: Where they are counted.
     """
 
@@ -31,7 +32,7 @@ class RegistrationQuota:
     def take(self, address: str | None) -> None:
         """Count one more registration from *address*.
 
-        :raises TooManyRequests: There were enough in this hour.
+        :raises TooManyRequests: Too many have registered in this hour.
         :raises StoreUnavailable: The database did not answer.
         """
         hour, passed = divmod(clock.now(), HOUR_SECONDS)
@@ -42,6 +43,7 @@ class RegistrationQuota:
             raise TooManyRequests(
                 f"{self._most} clients have registered from {network!r} in this hour (OAUTH2_REGISTRATIONS_PER_HOUR); "
                 "if that is your proxy, the app needs ProxyFix",
+                cause="registrations_address",
                 retry_after_seconds=left,
             )
         site = site_of(address)
@@ -49,7 +51,9 @@ class RegistrationQuota:
             f"registrations\x00{hour}\x00{site}", most=self._most * SITE_FACTOR, until=until
         ):
             reason = f"{self._most * SITE_FACTOR} clients have registered from {site!r} in this hour"
-            raise TooManyRequests(reason, retry_after_seconds=left)
+            raise TooManyRequests(reason, cause="registrations_site", retry_after_seconds=left)
         if not self._counters.take(f"registrations\x00{hour}", most=total, until=until):
             log.error("%d clients have registered openly in this hour: nobody else may until it is over", total)
-            raise TooManyRequests(f"{total} clients have registered in this hour", retry_after_seconds=left)
+            raise TooManyRequests(
+                f"{total} clients have registered in this hour", cause="registrations_total", retry_after_seconds=left
+            )

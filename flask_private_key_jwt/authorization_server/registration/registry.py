@@ -1,16 +1,16 @@
 """The clients of one app: add, change, disable, remove. A change is one transaction and counts at once, everywhere."""
 
 import dataclasses
-import secrets
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 from ... import clock
-from ...errors import InvalidClientMetadata
+from ...errors import InvalidClientMetadata, UnknownClient
 from ...settings.server import ServerSettings
 from ..keys.client_key_set import with_keys, without_key
 from ..registered_client import RegisteredBy, RegisteredClient
 from ..stores.sql.registrations import ClientIdTaken, SQLAlchemyRegistrations
+from ..stores.tables.client import new_version
 from ..tokens.revoked import longest_life
 from .merge_patch import merge_metadata
 from .metadata import OPERATOR_MAX_BYTES, build_client, describe_client, with_default_scope
@@ -18,14 +18,10 @@ from .metadata import OPERATOR_MAX_BYTES, build_client, describe_client, with_de
 _TRIES = 5
 
 
-class UnknownClient(LookupError):
-    """No client of this id is registered."""
-
-
 class ClientRegistry:
     """Registers clients in the app's database; ``oauth.clients``.
 
-    Metadata is a mapping in the words of RFC 7591 §2, with the operator's own members: ``client_id`` (made when
+    Metadata is a mapping with the members of RFC 7591 §2, and those that only the operator sets: ``client_id`` (made if
     absent), ``default_scope``, ``assertion_audience`` (``issuer`` or ``compatibility``), ``owner`` and ``enabled``.
     """
 
@@ -50,27 +46,27 @@ class ClientRegistry:
         try:
             self._registrations.add(client)
         except ClientIdTaken:
-            raise _refusal(f"client_id {client.client_id!r} is registered already") from None
+            raise _refusal(f"client_id {client.client_id!r} is registered already", cause="client_id_taken") from None
         return client
 
     def update(self, client_id: str, changes: Mapping[str, Any]) -> RegisteredClient:
         """Change a client: *changes* is merged into its metadata, ``None`` removes a member (RFC 7396).
 
-        A list is replaced whole. A new ``jwks`` takes the place of ``jwks_uri``, and the other way round.
+        A list is replaced as a whole. A new ``jwks`` replaces the ``jwks_uri``, and the other way round.
 
         :raises UnknownClient: There is none.
         :raises InvalidClientMetadata: The result is not acceptable; the client stays as it was.
         :raises StoreUnavailable: The database did not answer.
         """
         if changes.get("client_id", client_id) != client_id:
-            raise _refusal("client_id cannot be changed")
+            raise _refusal("client_id cannot be changed", cause="client_id_fixed")
         return self._change(client_id, lambda _before: changes)
 
     def add_keys(self, client_id: str, jwks: Mapping[str, Any]) -> RegisteredClient:
         """Add the keys of a JWK Set to the client's own. The old ones stay until :meth:`retire_key`.
 
         :raises UnknownClient: There is none.
-        :raises InvalidClientMetadata: A key is unusable or there already, or the keys are at a ``jwks_uri``.
+        :raises InvalidClientMetadata: A key is unusable or registered already, or the keys are at a ``jwks_uri``.
         :raises StoreUnavailable: The database did not answer.
         """
         return self._change(
@@ -79,7 +75,7 @@ class ClientRegistry:
         )
 
     def retire_key(self, client_id: str, name: str) -> RegisteredClient:
-        """Take one key from a client, from its next request on.
+        """Remove one key of a client; it stops working with the next request.
 
         :param name: The key's ``kid``, its RFC 7638 thumbprint, or a thumbprint of its certificate.
         :raises UnknownClient: There is none.
@@ -94,7 +90,7 @@ class ClientRegistry:
     def disable(self, client_id: str) -> RegisteredClient:
         """Stop a client from authenticating, from its next request on; ``update(id, {"enabled": True})`` undoes it.
 
-        Unlike :meth:`update` it works whatever else the registration holds, which settings may have outlawed since.
+        Unlike :meth:`update` this also works if the current settings no longer allow the registration.
 
         :raises UnknownClient: There is none.
         :raises StoreUnavailable: The database did not answer.
@@ -105,10 +101,10 @@ class ClientRegistry:
     def vouch(self, client_id: str, *, vouched: bool = True) -> RegisteredClient:
         """Stand behind a client that registered itself: from its next request on it counts as the operator's own.
 
-        That holds for what it registers afterwards, too, as long as it has a registration access token.
+        If the client has a registration access token, this also covers every change that it makes later.
 
-        :param vouched: ``False``: it counts as one that registered itself, whoever registered it.
-        :raises UnknownClient: There is none; a client whose ``client_id`` is the URL of a document is in no database.
+        :param vouched: ``False``: it counts as a client that registered itself, even if the operator registered it.
+        :raises UnknownClient: There is none in the database; a client registered by a document never is.
         :raises InvalidClientMetadata: Others are changing it at this moment.
         :raises StoreUnavailable: The database did not answer.
         """
@@ -118,13 +114,13 @@ class ClientRegistry:
             after = dataclasses.replace(before, registered_by=registered_by, version=new_version())
             if self._registrations.replace(before, after):
                 return after
-        raise _refusal(f"client {client_id!r} is being changed by others; try again")
+        raise _refusal(f"client {client_id!r} is being changed by others; try again", cause="client_contended")
 
     def refetch_keys(self, client_id: str) -> RegisteredClient:
-        """Use none of the keys fetched from a client's ``jwks_uri`` again; its next request fetches them anew.
+        """Stop using the keys fetched from a client's ``jwks_uri``; the client's next request fetches them again.
 
-        For a key that was stolen: once the client has taken it out of its set, it stops working at once, not only when
-        the kept set is due.
+        Use it if a key was stolen: after the client has removed the key from its set, the key stops working at once,
+        and not only when the kept set expires.
 
         :raises UnknownClient: There is none.
         :raises StoreUnavailable: The database did not answer.
@@ -134,7 +130,7 @@ class ClientRegistry:
         return client
 
     def remove(self, client_id: str) -> None:
-        """Delete a client, and end every token it holds: what people allowed it, and its own.
+        """Delete a client and revoke all its tokens, its own and those that people allowed.
 
         :raises UnknownClient: There is none.
         :raises StoreUnavailable: The database did not answer.
@@ -153,6 +149,14 @@ class ClientRegistry:
             raise UnknownClient(f"No client {client_id!r} is registered.")
         return found.client
 
+    def describe(self, client_id: str) -> dict[str, Any]:
+        """One client's registration as it is now, as metadata that :meth:`add` accepts.
+
+        :raises UnknownClient: There is none.
+        :raises StoreUnavailable: The database did not answer.
+        """
+        return describe_client(self.get(client_id))
+
     def all(self) -> list[RegisteredClient]:
         """Every client, by ``client_id``."""
         return [registration.client for registration in self._registrations.all()]
@@ -164,10 +168,10 @@ class ClientRegistry:
         registered_by: RegisteredBy = "operator",
         max_bytes: int = OPERATOR_MAX_BYTES,
     ) -> RegisteredClient:
-        """The client that *metadata* makes, with a new version; nothing is saved.
+        """Build a client from *metadata*, with a new version; nothing is saved.
 
-        :param registered_by: Whose word the registration is.
-        :param max_bytes: Largest registration, as JSON of what is kept of it.
+        :param registered_by: Who registers the client.
+        :param max_bytes: Largest registration: the size of the kept members as JSON.
         :raises InvalidClientMetadata: A member is not acceptable.
         """
         try:
@@ -186,7 +190,7 @@ class ClientRegistry:
     def _change(
         self, client_id: str, find_changes: Callable[[RegisteredClient], Mapping[str, Any]]
     ) -> RegisteredClient:
-        """Merge what *find_changes* makes of the client as it is now; asked again when somebody else was faster."""
+        """Merge the changes that *find_changes* returns; it is called again if the client changed in the meantime."""
         for _ in range(_TRIES):
             before = self.get(client_id)
             try:
@@ -197,20 +201,15 @@ class ClientRegistry:
             after = self.build(merge_metadata(describe_client(before), changes), registered_by=before.registered_by)
             if self._registrations.replace(before, after, at_once=True):
                 return after
-        raise _refusal(f"client {client_id!r} is being changed by others; try again")
+        raise _refusal(f"client {client_id!r} is being changed by others; try again", cause="client_contended")
 
     def _signing_algs(self, client: RegisteredClient) -> Collection[str]:
         alg = client.token_endpoint_auth_signing_alg
         return self._settings.ASSERTION_SIGNING_ALGS if alg is None else (alg,)
 
 
-def _refusal(reason: str) -> InvalidClientMetadata:
-    """A refusal whose traceback shows the private reason: who calls the registry is the operator, not a client."""
-    error = InvalidClientMetadata(reason)
+def _refusal(reason: str, *, cause: str) -> InvalidClientMetadata:
+    """A refusal whose traceback shows the private reason, because the operator calls the registry, not a client."""
+    error = InvalidClientMetadata(reason, cause=cause)
     error.add_note(reason)
     return error
-
-
-def new_version() -> str:
-    """A version that no client ever had."""
-    return secrets.token_hex(16)

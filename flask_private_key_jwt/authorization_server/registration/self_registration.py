@@ -1,8 +1,8 @@
 """What a client may do about its own registration: make it (RFC 7591), read, replace, merge and end it (RFC 7592).
 
-The metadata is held to the rules of :mod:`.metadata`, as the operator's is. Two things are
-different here: what only the operator may set (:data:`.metadata.OPERATOR_MEMBERS`) is passed
-over, and a client gives itself no scope but those of ``OAUTH2_REGISTRATION_SCOPES``.
+The rules of :mod:`.metadata` apply, as for the operator. Two things are different here: members that only the operator
+may set (:data:`..registered_client.OPERATOR_MEMBERS`) are ignored, and a client can only give itself the scopes of
+``OAUTH2_REGISTRATION_SCOPES``.
 """
 
 import dataclasses
@@ -20,22 +20,23 @@ from ...errors import (
     InvalidClientMetadata,
     InvalidRegistrationToken,
     MissingRegistrationToken,
-    OAuthError,
     TemporarilyUnavailable,
 )
 from ...jose.unset import is_unset, without_unset
+from ...refusal import attributed_to
 from ...replay.base import Mark, Replayed, ReplayStore
 from ...settings.server import ServerSettings
-from ..registered_client import RegisteredBy, RegisteredClient, is_client_id
+from ..registered_client import MEMBERS, OPERATOR_MEMBERS, RegisteredBy, RegisteredClient, is_client_id
 from ..stores.sql.registration_tokens import RegistrationToken, RegistrationTokens, make_token, token_digest
 from ..stores.sql.registrations import ClientIdTaken, SQLAlchemyRegistrations
+from ..stores.tables.client import new_version
 from ..tokens.revoked import longest_life
 from .client_id_document import is_client_id_url
 from .key_possession import MEMBER, check_possession
 from .merge_patch import merge_metadata
-from .metadata import OPERATOR_MEMBERS, describe_client, with_default_scope
+from .metadata import describe_client, with_default_scope
 from .quota import RegistrationQuota
-from .registry import ClientRegistry, new_version
+from .registry import ClientRegistry
 
 log = logging.getLogger("flask_private_key_jwt")
 
@@ -45,9 +46,9 @@ ISSUED_MEMBERS = (
     "client_secret_expires_at",
     "client_id_issued_at",
 )
-"""What the server issues, and an update must not contain (RFC 7592 §2.2)."""
+"""Members that the server issues, and that an update must not contain (RFC 7592 §2.2)."""
 
-_OPERATOR_COLUMNS = ("client_id", "assertion_audience", "introspection_resources", "owner", "enabled", "registered_by")
+_OPERATOR_COLUMNS = (*(name for name in OPERATOR_MEMBERS if MEMBERS[name].has_column), "registered_by")
 _TRIES = 5
 
 
@@ -65,7 +66,7 @@ class SelfRegistration:
     """Lets clients register and manage themselves.
 
     :param settings: The server's settings.
-    :param registry: Builds clients by the rules that hold for the operator too.
+    :param registry: Builds clients, by the same rules as for the operator.
     :param registrations: Where clients are kept.
     :param tokens: The registration tokens that the operator gave out.
     :param replay: Remembers proofs of key possession.
@@ -98,32 +99,36 @@ class SelfRegistration:
 
     # --- registration (RFC 7591 §3) ------------------------------------------------------------------------
     def find_permit(self, token: str | None) -> RegistrationToken | None:
-        """The registration token that a request carries; ``None`` when it needs none and has none. Not used up by that.
+        """The registration token of a request; ``None`` if it needs none and has none. This does not use the token.
 
-        :raises MissingRegistrationToken: It carries none and needs one.
+        :raises MissingRegistrationToken: The request needs a token and has none.
         :raises InvalidRegistrationToken: The token is unknown, used up or expired.
         :raises StoreUnavailable: The database did not answer.
         """
         if token is None:
             if self._settings.REGISTRATION == "open":
                 return None
-            raise MissingRegistrationToken("no registration token in the Authorization header")
+            raise MissingRegistrationToken(
+                "no registration token in the Authorization header", cause="registration_token_missing"
+            )
         permit = self._tokens.find(token)
         if permit is None:
-            raise InvalidRegistrationToken("the registration token is unknown, used up or expired")
+            raise InvalidRegistrationToken(
+                "the registration token is unknown, used up or expired", cause="registration_token_unusable"
+            )
         return permit
 
     def register(
         self, metadata: Mapping[str, Any], permit: RegistrationToken | None, *, address: str | None = None
     ) -> ManagedClient:
-        """Register a client. A registration that fails leaves its token as it was.
+        """Register a client. A registration that fails does not use the token.
 
         :param metadata: What the client sent.
-        :param permit: What :meth:`find_permit` found.
-        :param address: Where the request comes from.
+        :param permit: The token that :meth:`find_permit` found.
+        :param address: The caller's address.
         :raises InvalidClientMetadata: A member is not acceptable, or the chosen ``client_id`` is taken.
-        :raises InvalidRegistrationToken: Others have used the token up meanwhile.
-        :raises TooManyRequests: Enough have registered without a token.
+        :raises InvalidRegistrationToken: Others have used up the token in the meantime.
+        :raises TooManyRequests: Too many have registered without a token.
         :raises StoreUnavailable: The database did not answer; nothing is registered.
         """
         chosen = {"client_id": metadata.get("client_id")} if permit and permit.may_choose_client_id else {}
@@ -132,68 +137,87 @@ class SelfRegistration:
         built = self._build({**wished, **chosen}, registered_by="client")
         client = _narrow(built, self._scopes_for_new_client(permit, built))
         if permit is None:
-            self._quota.take(address)  # of a token, the uses are counted
+            self._quota.take(address)  # a token limits its uses itself
         access_token = make_token()
         try:
             registration = self._registrations.add(
                 client, access_token_digest=token_digest(access_token), spend=partial(self._spend, permit)
             )
         except ClientIdTaken:
-            raise InvalidClientMetadata(f"client_id {client.client_id!r} is registered already") from None
+            raise InvalidClientMetadata(
+                f"client_id {client.client_id!r} is registered already", cause="client_id_taken"
+            ) from None
         by = f"with registration token {permit.id} ({permit.label!r})" if permit else "openly"
         log.info("client %r registered itself %s, for scope %r", client.client_id, by, " ".join(sorted(client.scope)))
         return ManagedClient(client, registration.created_at, access_token)
 
     def _check_chosen(self, client_id: object) -> None:
-        """A registration goes before a document: only the operator may put one in the place of whoever publishes it.
+        """Refuse a chosen ``client_id`` that could be the URL of a document.
 
-        What people allowed the one, they would have allowed the other.
+        A client in the database goes before a document, so this client would get what people allowed the document's
+        client. Only the operator may register it.
         """
         if self._settings.CLIENT_ID_METADATA_DOCUMENTS and isinstance(client_id, str) and is_client_id_url(client_id):
-            raise InvalidClientMetadata(f"client_id {client_id[:255]!r} is for the client whose document is there")
+            raise InvalidClientMetadata(
+                f"client_id {client_id[:255]!r} is for the client whose document is there",
+                cause="client_id_of_document",
+            )
 
     def _spend(self, permit: RegistrationToken | None, connection: Connection) -> None:
         if permit is not None and not self._tokens.consume(permit, connection):
-            raise InvalidRegistrationToken("the registration token was used up or expired meanwhile")
+            raise InvalidRegistrationToken(
+                "the registration token was used up or expired meanwhile", cause="registration_token_spent"
+            )
 
     def _scopes_for_new_client(self, permit: RegistrationToken | None, client: RegisteredClient) -> Collection[str]:
         if self._settings.REGISTRATION_SCOPES is not None:
             return self._settings.REGISTRATION_SCOPES
-        # Who holds a registration token has the operator's word; who comes from the street has not.
+        # The operator gave out the registration token, so its holder is trusted; a caller without one is not.
         return client.scope if permit else ()
 
     # --- management (RFC 7592 §2) --------------------------------------------------------------------------
     def authenticate(self, client_id: str | None, access_token: str | None) -> ManagedClient:
-        """The client that manages its registration. One refusal for every cause, so that nobody learns who is there.
+        """The client that manages its registration.
 
-        :param client_id: Which registration, by the URL.
-        :param access_token: The registration access token that came along.
-        :raises MissingRegistrationToken: None did.
+        Every cause has the same refusal, so nobody learns which clients there are.
+
+        :param client_id: The ``client_id`` in the URL.
+        :param access_token: The registration access token of the request.
+        :raises MissingRegistrationToken: The request has none.
         :raises InvalidRegistrationToken: It is not this client's, or the client is disabled, gone or the operator's.
         :raises StoreUnavailable: The database did not answer.
         """
         if access_token is None:
-            raise MissingRegistrationToken("no registration access token in the Authorization header")
+            raise MissingRegistrationToken(
+                "no registration access token in the Authorization header", cause="registration_access_token_missing"
+            )
         found = self._registrations.find(client_id) if client_id is not None and is_client_id(client_id) else None
         expected = found.access_token_digest if found else None
         if found is None or expected is None:
-            raise InvalidRegistrationToken(f"client {(client_id or '')[:255]!r} is not one that manages itself")
+            raise InvalidRegistrationToken(
+                f"client {(client_id or '')[:255]!r} is not one that manages itself", cause="client_not_self_managed"
+            )
         if not hmac.compare_digest(expected, token_digest(access_token)):
-            raise InvalidRegistrationToken(f"the registration access token is not that of client {client_id!r}")
+            raise InvalidRegistrationToken(
+                f"the registration access token is not that of client {client_id!r}",
+                cause="registration_access_token_mismatch",
+            )
         if not found.client.enabled:
-            raise InvalidRegistrationToken(f"client {client_id!r} is disabled")
+            raise InvalidRegistrationToken(f"client {client_id!r} is disabled", cause="client_disabled")
         return ManagedClient(found.client, found.created_at, access_token)
 
     def replace(self, managed: ManagedClient, metadata: Mapping[str, Any]) -> ManagedClient:
-        """Put *metadata* in the place of all that the client had registered (RFC 7592 §2.2).
+        """Replace everything that the client had registered with *metadata* (RFC 7592 §2.2).
 
         :raises InvalidClientMetadata: It is not acceptable; the client stays as it was.
-        :raises InvalidRegistrationToken: The client was deleted or disabled meanwhile.
+        :raises InvalidRegistrationToken: The client was deleted or disabled in the meantime.
         :raises TemporarilyUnavailable: Others keep changing the client, or a store did not answer.
         """
         metadata = without_unset(metadata, keep=("response_types",))
         if "client_id" not in metadata:
-            raise InvalidClientMetadata("client_id is missing", client_id=managed.client.client_id)
+            raise InvalidClientMetadata(
+                "client_id is missing", cause="client_id_missing", client_id=managed.client.client_id
+            )
         wished = with_default_scope(metadata, self._settings)
         return self._change(managed, metadata, lambda _before: wished)
 
@@ -208,7 +232,7 @@ class SelfRegistration:
     def remove(self, managed: ManagedClient) -> None:
         """End the registration (RFC 7592 §2.3): the client and its registration access token are gone.
 
-        :raises InvalidRegistrationToken: Somebody was faster.
+        :raises InvalidRegistrationToken: The client is gone already.
         :raises StoreUnavailable: The database did not answer.
         """
         client_id = managed.client.client_id
@@ -219,7 +243,7 @@ class SelfRegistration:
         log.info("client %r deleted its registration", client_id)
 
     def reissue(self, client_id: str) -> dict[str, str]:
-        """Give a client a new registration access token, on the operator's word; the old one ends.
+        """Give a client a new registration access token, for the operator; the old one stops working.
 
         :return: Its ``registration_client_uri`` and ``registration_access_token``.
         :raises UnknownClient: There is no such client.
@@ -251,24 +275,23 @@ class SelfRegistration:
         sent: Mapping[str, Any],
         build_metadata: Callable[[RegisteredClient], Mapping[str, Any]],
     ) -> ManagedClient:
+        """Build and save a changed client; try again if somebody else changed it at the same time."""
         client_id = managed.client.client_id
         spent: set[Mark] = set()
-        try:
+        with attributed_to(client_id):
             _check_update(sent, client_id)
             for _ in range(_TRIES):
                 managed = self.authenticate(client_id, managed.access_token)
                 before = managed.client
                 after = self._build_update(before, build_metadata(before))
                 self._check_possession(sent, before, after, spent)
-                # A key taken away from there works no longer, at once. The cool-down stays: no fetch for each update.
+                # A key that the client removed there stops working at once. The cool-down stays, or each update would
+                # cause a fetch.
                 renew_keys = "jwks_uri" in sent
                 if self._registrations.replace(before, after, keep=_OPERATOR_COLUMNS, renew_keys=renew_keys):
                     log.info("client %r changed its registration", client_id)
                     return dataclasses.replace(managed, client=after)
-        except OAuthError as refusal:
-            refusal.client_id = client_id
-            raise
-        raise TemporarilyUnavailable("the client is being changed by others", client_id=client_id)
+            raise TemporarilyUnavailable("the client is being changed by others", cause="client_contended")
 
     def _build(self, metadata: Mapping[str, Any], *, registered_by: RegisteredBy) -> RegisteredClient:
         return self._registry.build(
@@ -278,16 +301,11 @@ class SelfRegistration:
     def _build_update(self, before: RegisteredClient, metadata: Mapping[str, Any]) -> RegisteredClient:
         given = _without(metadata, OPERATOR_MEMBERS)
         built = self._build({**given, "client_id": before.client_id}, registered_by=before.registered_by)
-        # What the operator gave besides stays, but what it took away does not come back.
+        # Scopes that the operator added stay, and scopes that the operator removed do not come back.
         client = _narrow(built, before.scope | set(self._settings.REGISTRATION_SCOPES or ()))
-        return dataclasses.replace(
-            client,
-            enabled=before.enabled,
-            owner=before.owner,
-            assertion_audience=before.assertion_audience,
-            introspection_resources=before.introspection_resources,
-            default_scope=tuple(token for token in before.default_scope if token in client.scope),
-        )
+        kept: dict[str, Any] = {name: getattr(before, name) for name in OPERATOR_MEMBERS}
+        kept["default_scope"] = tuple(token for token in before.default_scope if token in client.scope)
+        return dataclasses.replace(client, **kept)
 
     def _check_possession(
         self, sent: Mapping[str, Any], before: RegisteredClient, after: RegisteredClient, spent: set[Mark]
@@ -300,7 +318,7 @@ class SelfRegistration:
         try:
             self._replay.remember([mark for mark in marks if mark not in spent])
         except Replayed as replayed:
-            raise InvalidClientMetadata(f"{MEMBER}: {replayed}") from None
+            raise InvalidClientMetadata(f"{MEMBER}: {replayed}", cause=replayed.cause) from None
         spent.update(marks)
 
     def _uri_of(self, client_id: str) -> str:
@@ -312,15 +330,19 @@ def _without(metadata: Mapping[str, Any], names: Collection[str]) -> dict[str, A
 
 
 def _narrow(client: RegisteredClient, scopes: Collection[str]) -> RegisteredClient:
-    """The client with no scope but *scopes*; the answer tells it (RFC 7591 §3.2.1)."""
+    """The client with only those of its scopes that are in *scopes*; the answer says so (RFC 7591 §3.2.1)."""
     return dataclasses.replace(client, scope=client.scope & set(scopes))
 
 
 def _check_update(sent: Mapping[str, Any], client_id: str) -> None:
-    """RFC 7592 §2.2: an update names its own client and nothing that the server issues."""
+    """RFC 7592 §2.2: an update names its own client, and has no member that the server issues."""
     if issued := [name for name in ISSUED_MEMBERS if name in sent]:
-        raise InvalidClientMetadata(f"{issued[0]} is the server's to issue")
+        raise InvalidClientMetadata(f"{issued[0]} is the server's to issue", cause="server_member_sent")
     if not is_unset(sent.get("client_secret")):
-        raise InvalidClientMetadata("client_secret is not one that this server issued: it issues none")
+        raise InvalidClientMetadata(
+            "client_secret is not one that this server issued: it issues none", cause="client_secret_sent"
+        )
     if sent.get("client_id", client_id) != client_id:
-        raise InvalidClientMetadata(f"client_id {str(sent['client_id'])[:255]!r} is not the client's own")
+        raise InvalidClientMetadata(
+            f"client_id {str(sent['client_id'])[:255]!r} is not the client's own", cause="client_id_not_own"
+        )

@@ -1,27 +1,30 @@
-"""Members of a registration that ask for what this server does not do.
+"""Members of a registration that ask for something this server does not do.
 
-They are those of IANA's registry "OAuth Dynamic Client Registration Metadata" whose feature is not there, and they are
-refused, because a client would wait for what never comes. Members whose use another one decides, and refuses, are
-ignored like unknown ones: those of mutual TLS by ``token_endpoint_auth_method``, those of CIBA and UMA by
-``grant_types``. So are wishes that a server is free to pass over: ``default_acr_values``, ``initiate_login_uri``.
+They come from IANA's registry "OAuth Dynamic Client Registration Metadata". A registration that has one is refused,
+because the client would wait for something that never comes. Some members are ignored like unknown ones instead. Either
+another member, which is refused, decides about them: ``token_endpoint_auth_method`` for mutual TLS, ``grant_types`` for
+CIBA and UMA. Or a server may ignore them: ``default_acr_values``, ``initiate_login_uri``.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ...errors import InvalidClientMetadata
+from ...errors import InvalidClientMetadata, UnapprovedSoftwareStatement
+
+SUBJECT_TYPE = "public"
+"""Every client gets the same ``sub`` for a person (OpenID Connect Core §8)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Unsupported:
-    """What is done in place of what a member asks for."""
+    """What this server does instead of what a member asks for."""
 
     instead: str
     same: tuple[Any, ...] = ()
-    """Values that ask for nothing else."""
+    """Values that ask for what this server does anyway."""
     protects: bool = False
-    """Whether it guards tokens or what is said of people, so that to leave it out would be to promise too much."""
+    """Whether it protects tokens or data about people, so that ignoring it would be a broken promise."""
 
 
 _ID_TOKENS = Unsupported("ID tokens are signed, not encrypted", protects=True)
@@ -64,19 +67,39 @@ UNSUPPORTED: Mapping[str, Unsupported] = {
 
 
 def check_unsupported(metadata: Mapping[str, Any], *, is_document: bool) -> None:
-    """Refuse a registration that asks for what this server does not do.
+    """Refuse a registration that asks for something this server does not do.
 
-    One document serves many servers, and may name what only others do (RFC 7591 §2 has unknown members ignored). There
-    only what would protect somebody is refused: nobody reads an answer that says it is not done.
+    One document serves many servers, and may name what only others do (RFC 7591 §2: unknown members are ignored). In a
+    document only members that protect somebody are refused: there is no answer that could say that they are ignored.
 
     :param metadata: The registration, without members that are ``None``.
     :param is_document: Whether it is a client's document.
-    :raises InvalidClientMetadata: It does; the reason says what is done instead.
+    :raises InvalidClientMetadata: It asks for such a thing; the reason says what is done instead.
     """
+    if "software_statement" in metadata:
+        raise UnapprovedSoftwareStatement(
+            "a software_statement, whoever signed it: this server trusts no issuer", cause="software_statement"
+        )
+    _check_subject_type(metadata)
     for name, member in UNSUPPORTED.items():
         if name not in metadata or _is_same(metadata[name], member.same) or (is_document and not member.protects):
             continue
-        raise InvalidClientMetadata(f"{name} {str(metadata[name])[:40]!r} is not supported: {member.instead}")
+        raise InvalidClientMetadata(
+            f"{name} {str(metadata[name])[:40]!r} is not supported: {member.instead}", cause=f"{name}_not_supported"
+        )
+
+
+def _check_subject_type(metadata: Mapping[str, Any]) -> None:
+    if metadata.get("subject_type", SUBJECT_TYPE) != SUBJECT_TYPE:
+        raise InvalidClientMetadata(
+            f"subject_type {str(metadata['subject_type'])[:40]!r} is not {SUBJECT_TYPE!r}",
+            cause="subject_type_not_public",
+        )
+    if "sector_identifier_uri" in metadata:
+        # It is never fetched, because only pairwise subjects need it.
+        raise InvalidClientMetadata(
+            "sector_identifier_uri is there, but subject identifiers are public", cause="sector_identifier_uri"
+        )
 
 
 def _is_same(value: object, same: tuple[Any, ...]) -> bool:

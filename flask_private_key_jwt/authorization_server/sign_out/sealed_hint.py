@@ -1,4 +1,4 @@
-"""An ``id_token_hint`` that was posted, on its way through a URL: what it says, sealed, for a minute."""
+"""The content of a posted ``id_token_hint``, sealed for a URL. A seal is good for one minute."""
 
 from ...jose.derived import Secrets
 from ...jose.seal import Seal
@@ -10,7 +10,7 @@ LIFETIME_SECONDS = 60
 class SealedHints:
     """Seals hints and opens them again.
 
-    URLs are kept in logs and histories, and an ID token says who somebody is.
+    They are sealed because URLs are kept in logs and histories, and an ID token says who somebody is.
 
     :param secrets: The application's secrets.
     """
@@ -23,6 +23,6 @@ class SealedHints:
         return self._seal.seal([hint.subject, hint.client_id])
 
     def find(self, sealed: str) -> IdTokenHint | None:
-        """What was sealed; ``None``: it was too long ago, or not by us."""
+        """The hint that was sealed; ``None``: the seal is too old, or not ours."""
         members = self._seal.find(sealed)
         return IdTokenHint(*members) if members else None

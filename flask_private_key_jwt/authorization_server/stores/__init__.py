@@ -1,1 +1,1 @@
-"""What the authorization server remembers. ``contracts.py`` says what each store promises; ``sql`` keeps it."""
+"""What the authorization server remembers. ``contracts.py`` says what each store promises; ``sql`` implements it."""

@@ -35,7 +35,7 @@ FindThumbprints = Callable[[RegisteredClient], Set[str]]
 
 @dataclass(frozen=True, slots=True)
 class AppStores:
-    """Where one app keeps what."""
+    """The stores of one app."""
 
     clients: ClientStore
     registrations: SQLAlchemyRegistrations
@@ -59,13 +59,13 @@ def open_stores(
     find_thumbprints: FindThumbprints,
     note_key_version: Callable[[int], None],
 ) -> AppStores:
-    """Where the app with these *settings* keeps what.
+    """Open the stores of the app with these *settings*.
 
-    :param find_thumbprints: Says which keys a client brings along.
-    :param note_key_version: Told, as often as a client is asked for, which version the server's own keys have.
+    :param find_thumbprints: Returns the thumbprints of the keys in a client's ``jwks``.
+    :param note_key_version: Called with the version of the server's own keys whenever a client is looked up.
     :raises ConfigurationError: ``OAUTH2_REPLAY_STORE`` gives no store.
     """
-    # One for all stores: what they do in a row then uses one connection, whose caches stay warm.
+    # One for all stores: their statements in one request then use one connection, whose caches are warm.
     database = Database(_engine_source(db, wal=settings.SQLITE_WAL))
     replay = load_replay_store(settings.REPLAY_STORE, build_sql=lambda: SQLAlchemyReplayStore(database, tables.replay))
 
@@ -99,7 +99,7 @@ def open_stores(
 
 
 def _engine_source(db: "SQLAlchemy", *, wal: bool) -> EngineSource:
-    """Gives the app's engine, asked at first use: only an app context has it, and ``db.init_app`` may come later."""
+    """Returns a function that finds the app's engine at first use: it needs an app context, and ``db.init_app``."""
 
     def find_engine() -> Engine:
         found = db.engine

@@ -1,4 +1,4 @@
-"""The contracts of the stores. One contract suite (``tests/stores``) runs over every implementation."""
+"""The contracts of the stores. Tests of one contract run over every implementation."""
 
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field
@@ -9,12 +9,12 @@ from ..registered_client import RegisteredClient
 
 
 class CounterStore(Protocol):
-    """Counts what may happen so many times in a while, for every process of the application."""
+    """Counts what may only happen so many times in a certain time, for all processes of the application."""
 
     def take(self, name: str, *, most: int, until: int) -> bool:
-        """Count one more under *name*, in one atomic step; ``False`` when *most* are counted.
+        """Count one more under *name*, in one atomic step; ``False`` if *most* are counted already.
 
-        :param until: When the counter is of no more use, in seconds since the epoch.
+        :param until: When the counter is no longer needed, in seconds since the epoch.
         :raises StoreUnavailable: The database did not answer.
         """
 
@@ -23,28 +23,32 @@ class ClientStore(Protocol):
     """Finds registered clients."""
 
     def find(self, client_id: str) -> RegisteredClient | None:
-        """The client's current state, as one frozen snapshot; ``None`` when there is none of exactly this id.
+        """The frozen snapshot of the client as it is now; ``None`` if no client has exactly this ``client_id``.
 
-        Unchanged clients give the very same object again, so that callers may cache by identity or version; others
-        than the operator's do so once they have authenticated.
+        An unchanged client is the same object again, so that callers may cache by identity or version. For a client
+        that registered itself this is so only after it has authenticated.
 
         :raises StoreUnavailable: The database did not answer.
         """
 
     def is_admitted(self, client_id: str) -> bool:
-        """Whether exactly this client is registered and enabled now, or is a document. Nothing is fetched to find out.
+        """Whether exactly this client is registered and enabled now, or may be registered by a document.
+
+        Nothing is fetched.
 
         :raises StoreUnavailable: The database did not answer.
         """
 
     def confirm(self, client: RegisteredClient) -> None:
-        """Take note that *client* has proved who it is: what :meth:`find` gave is worth keeping in memory.
+        """Note that *client* has proved who it is: its snapshot may be kept in memory now.
 
-        Before that, only the operator's clients are kept: whoever else registers must not choose what a process holds.
+        Before that, only snapshots of the operator's clients are kept: others must not be able to fill the memory.
         """
 
     def newer(self, client: RegisteredClient) -> RegisteredClient | None:
-        """A newer state of *client*, whose keys may have changed; ``None`` when its registration is not a document.
+        """A newer snapshot of *client*, whose keys may have changed; ``None`` if there is none.
+
+        Only a client registered by a document can have a newer one.
 
         :raises StoreUnavailable: The database did not answer.
         """
@@ -52,10 +56,10 @@ class ClientStore(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class StoredKey:
-    """One of the server's own signing keys, as the database holds it."""
+    """One of the server's own signing keys, as the database has it."""
 
     slot: int
-    """1 for the first key ever, then 2, …: unique, so that of several makers one wins."""
+    """1 for the first key ever, then 2, …: unique, so that only one of several processes can make the next key."""
     kid: str
     alg: str
     public_jwk: str
@@ -67,13 +71,13 @@ class StoredKey:
     signs_from: int
     """When it starts to sign, in seconds since the epoch."""
     retired_at: int | None = None
-    """When the operator took it out of use, if ever."""
+    """When the operator retired it, in seconds since the epoch; ``None``: never."""
     version: int = field(default=0, compare=False)
     """Another number after every change; the store sets it."""
 
 
 def sum_versions(keys: Sequence[StoredKey]) -> int:
-    """One number for the state of all *keys*: another one as soon as a key was added, changed or removed."""
+    """One number for the state of all *keys*; it changes when a key is added, changed or removed."""
     return sum(key.version for key in keys)
 
 
@@ -99,7 +103,7 @@ class ServerKeyStore(Protocol):
         """
 
     def change(self, key: StoredKey) -> None:
-        """Write the times and the ciphertext of *key* to the row of its slot; what it is stays as it is.
+        """Write the times and the ciphertext of *key* to the row of its slot; the key itself stays the same.
 
         :raises StoreUnavailable: The database did not answer.
         """
@@ -113,18 +117,18 @@ class ServerKeyStore(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class KeyUse:
-    """The life of one key of a client, as far as this server saw it; times in seconds since the epoch."""
+    """What this server knows about one key of a client; times in seconds since the epoch."""
 
     thumbprint: str
     """RFC 7638 SHA-256 thumbprint, base64url."""
     added_at: int
-    """When it was registered, or first seen where nobody registers it here (``jwks_uri``)."""
+    """When it was registered; a key at a ``jwks_uri``: when it was first seen."""
     last_used_at: int | None = None
     """When it last signed an assertion that was accepted, to the hour; ``None``: never."""
 
 
 class ClientKeyUseStore(Protocol):
-    """Knows when each key of a client came and when it last signed something; nothing is decided by it."""
+    """Knows when each key of a client was added and when it last signed. It is only for information."""
 
     def load(self, client_id: str) -> Mapping[str, KeyUse]:
         """What is known of the keys of exactly this client, by thumbprint.
@@ -133,7 +137,7 @@ class ClientKeyUseStore(Protocol):
         """
 
     def replace(self, client_id: str, thumbprints: Set[str], *, now: int) -> None:
-        """Know of exactly these keys: one that stays keeps its times, a new one was added *now*.
+        """Keep exactly these keys: a known key keeps its times, a new key was added *now*.
 
         :raises StoreUnavailable: The database did not answer.
         """
@@ -141,30 +145,30 @@ class ClientKeyUseStore(Protocol):
     def mark_used(self, client_id: str, thumbprint: str, *, now: int, not_after: int) -> bool:
         """Record that a known key signed *now*, in one atomic step.
 
-        Of several callers at once one gets ``True``.
+        Only one of several callers at the same time gets ``True``.
 
-        :return: ``False`` when the key is not known, or its last recorded use is later than *not_after*.
+        :return: ``False`` if the key is not known, or its last recorded use is later than *not_after*.
         :raises StoreUnavailable: The database did not answer.
         """
 
     def purge(self, *, not_after: int, batch: int = BATCH_ROWS, rest: Rest = no_rest) -> int:
-        """Forget the keys of clients that are not registered and signed nothing later than *not_after*; how many.
+        """Forget the keys of clients not in the database that signed nothing after *not_after*; return how many.
 
-        Clients that are documents come here without ever being removed.
+        Clients registered by a document are never in the database, so nothing else removes their keys.
 
         :raises StoreUnavailable: The database did not answer.
         """
 
 
 UNUSED_SECONDS = 7 * 86400
-"""When a document that is not fetched any more can be deleted: it has not served for days then."""
+"""A document that nobody has fetched for this time is deleted; it has not been used for days then."""
 NEVER_HAD_SECONDS = 3600
 LONGEST_COOLDOWN_SECONDS = 60
 
 DocumentKind = Literal["operator-jwks", "jwks", "client"]
-"""Key sets of clients that the operator stands behind, key sets of all others, and registrations that are documents.
+"""Key sets of clients that the operator stands behind, key sets of all others, and documents that register clients.
 
-One URL can be named as each of them, by different people: what one of them does costs the others nothing.
+Different people may name one URL as different kinds: what happens to one kind does not affect the others.
 """
 
 
@@ -175,7 +179,7 @@ def kind_of_key_set(*, is_vouched_for: bool) -> DocumentKind:
 
 @dataclass(frozen=True, slots=True)
 class DocumentKey:
-    """What a document is kept under."""
+    """The key under which a document is kept."""
 
     kind: DocumentKind
     url: str
@@ -189,12 +193,12 @@ class StoredDocument:
     body: str | None = field(repr=False)
     """The JSON text; ``None`` until a first fetch succeeds."""
     fetched_at: int
-    """When the fetch that brought it was claimed: it holds nothing that is older."""
+    """When its fetch was claimed: the document is not older than this."""
     fresh_until: int
     attempted_at: int
-    """When a worker last claimed the right to fetch it, whatever came of that."""
+    """When a worker last claimed the right to fetch it, with or without success."""
     failed_at: int = 0
-    """Which claim came to nothing last."""
+    """The time of the last claim whose fetch failed."""
 
 
 class FetchedDocumentStore(Protocol):
@@ -207,35 +211,35 @@ class FetchedDocumentStore(Protocol):
         """
 
     def claim(self, key: DocumentKey, *, now: int, not_before: int) -> bool:
-        """Take the right to fetch a document, in one atomic step; ``False`` when someone took it after *not_before*.
+        """Claim the right to fetch a document, in one atomic step; ``False`` if it was claimed after *not_before*.
 
-        Of several callers at once one gets ``True``; then ``attempted_at`` is *now*.
+        Only one of several callers at the same time gets ``True``; then ``attempted_at`` is *now*.
 
         :raises StoreUnavailable: The store did not answer.
         """
 
     def release(self, key: DocumentKey) -> None:
-        """End the cool-down: the next request may fetch the document, which stays and serves until then.
+        """End the cool-down: the next request may fetch the document. The kept one stays in use until then.
 
         :raises StoreUnavailable: The store did not answer.
         """
 
     def save(self, key: DocumentKey, body: str, *, fetched_at: int, fresh_until: int) -> None:
-        """Replace a document that was claimed at *fetched_at*; nothing happens when a later fetch was faster.
+        """Replace a document whose fetch was claimed at *fetched_at*; nothing happens if a later fetch was faster.
 
         :raises StoreUnavailable: The store did not answer.
         """
 
     def fail(self, key: DocumentKey, *, claimed_at: int) -> None:
-        """Record that what was claimed then came to nothing: other workers need not wait for it.
+        """Record that the fetch claimed at *claimed_at* failed: other workers need not wait for it.
 
         :raises StoreUnavailable: The store did not answer.
         """
 
     def purge(self, *, batch: int = BATCH_ROWS, rest: Rest = no_rest) -> int:
-        """Delete what nobody has tried to fetch for long, and return how many; safe at any time.
+        """Delete documents that nobody has tried to fetch for long, and return how many; safe at any time.
 
-        For long: :data:`UNUSED_SECONDS`, or :data:`NEVER_HAD_SECONDS` for what was never fetched with success.
+        For long: :data:`UNUSED_SECONDS`, or :data:`NEVER_HAD_SECONDS` if no fetch ever succeeded.
 
         :raises StoreUnavailable: The store did not answer.
         """

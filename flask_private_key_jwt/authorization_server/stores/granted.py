@@ -1,7 +1,7 @@
 """What people allowed, as the stores keep it; the contracts of those stores.
 
-Every value a caller shows us (``request_uri``, code, refresh token) goes in as text and is kept as its SHA-256.
-What may be used once is used by one UPDATE whose row count decides.
+Every value that a caller shows us (``request_uri``, code, refresh token) is passed as a string and kept as its SHA-256.
+A value that may be used once is used by one UPDATE; its row count says whether this caller was the first.
 """
 
 from collections.abc import Mapping, Set
@@ -10,21 +10,21 @@ from hashlib import sha256
 from typing import Any, Protocol
 
 KEEP_USED_SECONDS = 86400
-"""How long a used code is known after it expired: presented again, it revokes what came of it."""
+"""How long a used code is kept after it expired: if it is shown again, its grant is revoked."""
 
 
 @dataclass(frozen=True, slots=True)
 class Granted:
-    """What one person allowed one client, in one act."""
+    """What one person allowed one client, in one decision."""
 
     grant_id: str
-    """Ties together all that came of it, so that it can be revoked as one."""
+    """The same for all tokens of this grant, so that they can be revoked together."""
     client_id: str
     subject: str
     scope: tuple[str, ...]
     resources: tuple[str, ...]
     auth_time: int | None = None
-    """When the person signed in, in seconds since the epoch; ``None``: the application does not know."""
+    """When the person signed in, in seconds since the epoch; ``None``: unknown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,16 +33,16 @@ class PushedRequest:
 
     client_id: str
     parameters: Mapping[str, Any] = field(repr=False)
-    """As checked, a JSON object."""
+    """The checked parameters, as a JSON object."""
     expires_at: int
     used: bool = False
     pushed_by: str = ""
-    """In whose quota it counts."""
+    """The quota that it counts against."""
 
 
 @dataclass(frozen=True, slots=True)
 class StoredCode:
-    """An authorization code, and all it is bound to."""
+    """An authorization code, and everything it is bound to."""
 
     granted: Granted
     redirect_uri: str
@@ -52,7 +52,7 @@ class StoredCode:
     expires_at: int
     used: bool = False
     nonce: str | None = field(default=None, repr=False)
-    """What the ID token repeats (OpenID Connect Core §2), if the request had one."""
+    """The ID token repeats it (OpenID Connect Core §2), if the request had one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,15 +61,15 @@ class StoredRefreshToken:
 
     granted: Granted
     dpop_jkt: str | None
-    """Thumbprint of the only key that may use it: a public client's (RFC 9449 §5)."""
+    """Thumbprint of the only key that may use it, for public clients (RFC 9449 §5); ``None``: any."""
     dpop_bound: bool
-    """Whether its access tokens are bound: then they always will be."""
+    """Whether its access tokens are bound to a key; then all later ones must be too."""
     idle_until: int
     """When it ends unless it is used, in seconds since the epoch."""
     expires_at: int
-    """When it ends in any case."""
+    """When it ends even if it is used, in seconds since the epoch."""
     used_at: int | None = None
-    """When another one took its place."""
+    """When it was replaced by another one, in seconds since the epoch; ``None``: never."""
 
     @property
     def ends_at(self) -> int:
@@ -86,13 +86,13 @@ class Holder:
 
     def __post_init__(self) -> None:
         if self.subject is None and self.client_id is None:
-            raise ValueError("name a subject, a client_id or both")  # everybody's is never meant
+            raise ValueError("name a subject, a client_id or both")  # nobody means the tokens of everybody
         for name, value in self.columns().items():
-            if not isinstance(value, str):  # a number finds no row, and nothing would be revoked
+            if not isinstance(value, str):  # a number would find no row, and revoke nothing
                 raise TypeError(f"{name} has to be text, as tokens name it, not {type(value).__name__}")
 
     def columns(self) -> dict[str, str]:
-        """The columns that name it, with their values."""
+        """The columns that name the holder, with their values."""
         columns = {"subject": self.subject, "client_id": self.client_id}
         return {name: value for name, value in columns.items() if value is not None}
 
@@ -113,45 +113,45 @@ class AuthorizationStore(Protocol):
     """Keeps what happens between a client's request and the redemption of its code."""
 
     def push(self, reference: str, request: PushedRequest) -> None:
-        """Keep a pushed request under *reference*, and drop those of its client that nobody can use any more.
+        """Keep a pushed request under *reference*, and delete those of its client that can no longer be used.
 
         :raises StoreUnavailable: The database did not answer.
         """
 
     def count_open(self, pushed_by: str, *, most: int) -> int:
-        """How many requests in this quota are neither used nor expired; counted up to *most*.
+        """How many requests of this quota are neither used nor expired; counted up to *most*.
 
         :raises StoreUnavailable: The database did not answer.
         """
 
     def find_pushed(self, reference: str) -> PushedRequest | None:
-        """The request of *reference*, expired or used as it may be.
+        """The request under *reference*, also if it is expired or used.
 
         :raises StoreUnavailable: The database did not answer.
         """
 
     def add_code(self, code: str, stored: StoredCode, *, reference: str | None) -> bool:
-        """Keep a new code, and use the pushed request it answers, in one step.
+        """Keep a new code, and use the pushed request that it answers, in one step.
 
         :param reference: The pushed request, if there was one.
-        :return: ``False`` when that was used before, or the code is kept already: nothing has changed.
+        :return: ``False`` if the pushed request was used before, or the code is kept already: nothing has changed.
         :raises StoreUnavailable: The database did not answer.
         """
 
     def use_pushed(self, reference: str) -> bool:
-        """Use a pushed request without a code: it was refused. ``False`` when it was used before.
+        """Use a pushed request that was refused, without a code; ``False`` if it was used before.
 
         :raises StoreUnavailable: The database did not answer.
         """
 
     def find_code(self, code: str) -> StoredCode | None:
-        """What *code* stands for, expired or used as it may be.
+        """What is stored for *code*, also if it is expired or used.
 
         :raises StoreUnavailable: The database did not answer.
         """
 
     def use_code(self, code: str) -> bool:
-        """Use a code, in one atomic step; of several callers at once one gets ``True``.
+        """Use a code, in one atomic step; only one of several callers at the same time gets ``True``.
 
         :raises StoreUnavailable: The database did not answer.
         """
@@ -163,14 +163,14 @@ class AuthorizationStore(Protocol):
         """
 
     def save_consent(self, client_id: str, subject: str, consent: Consent) -> None:
-        """Remember what *subject* allowed, in the place of what was remembered before.
+        """Remember what *subject* allowed; it replaces what was remembered before.
 
         :raises StoreUnavailable: The database did not answer.
         """
 
 
 class RefreshTokenStore(Protocol):
-    """Keeps refresh tokens, and knows the grants they came of."""
+    """Keeps refresh tokens, and knows their grants."""
 
     def add(self, token: str, stored: StoredRefreshToken) -> None:
         """Keep a new refresh token.
@@ -179,24 +179,24 @@ class RefreshTokenStore(Protocol):
         """
 
     def find(self, token: str) -> StoredRefreshToken | None:
-        """What *token* stands for, expired or replaced as it may be.
+        """What is stored for *token*, also if it is expired or replaced.
 
-        It may have been written after its grant was revoked: the request that made it was under way.
+        It may have been written after its grant was revoked, by a request that was running at that time.
 
         :raises StoreUnavailable: The database did not answer.
         """
 
     def keep_alive(self, token: str, *, idle_until: int) -> None:
-        """Note that *token* is in use.
+        """Extend the life of *token*, because it was used.
 
         :raises StoreUnavailable: The database did not answer.
         """
 
     def replace(self, token: str, successor: str, stored: StoredRefreshToken) -> bool:
-        """Put *successor* in the place of *token*, in one atomic step; of several callers at once one gets ``True``.
+        """Replace *token* with *successor*, in one atomic step; only one of several callers gets ``True``.
 
-        :param stored: What *successor* stands for.
-        :return: ``False`` when *token* was replaced or revoked before: nothing is kept.
+        :param stored: What is stored for *successor*.
+        :return: ``False`` if *token* was replaced or revoked before: nothing is stored.
 
         :raises StoreUnavailable: The database did not answer.
         """
@@ -214,12 +214,12 @@ class RefreshTokenStore(Protocol):
         """
 
     def forget_consents(self, holder: Holder) -> None:
-        """Forget what *holder* allowed, or was allowed.
+        """Forget the consents of *holder*, given or received.
 
         :raises StoreUnavailable: The database did not answer.
         """
 
 
 def digest(text: str) -> bytes:
-    """What is kept of a value that a caller shows us, or of a name that must be compared byte by byte."""
+    """The SHA-256 that is kept instead of a value that a caller shows us, or of a name to compare byte by byte."""
     return sha256(text.encode("utf-8", "surrogatepass")).digest()

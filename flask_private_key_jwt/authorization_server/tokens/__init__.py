@@ -1,1 +1,1 @@
-"""The tokens this server makes, and what becomes of them: access, ID and refresh tokens, introspection, revocation."""
+"""The tokens this server makes, and how they end: access, ID and refresh tokens, introspection, revocation."""

@@ -31,7 +31,7 @@ RESERVED_CLAIMS = frozenset(
         "may_act",
     ],
 )
-"""Claims that only the server sets; a token policy that returns one is a defect of the application."""
+"""Claims that only the server sets; a token policy that returns one has a defect."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,15 +39,19 @@ class Grant:
     """What allows one access token: who may do what, where, holding which key."""
 
     grant_type: str
+    """The ``grant_type`` of the request, e.g. ``client_credentials``."""
     client_id: str
+    """The client that gets the token."""
     subject: str
     """The user, or the client itself (RFC 9068 §2.2)."""
     scope: tuple[str, ...]
+    """The scopes of the token."""
     audience: tuple[str, ...]
     """The resource servers the token is for (RFC 8707)."""
     proof: DPoPProof | None
+    """The proof whose key the token is bound to; ``None``: a Bearer token."""
     grant_id: str
-    """Ties together all that came of one act of granting, so that it can be revoked as one."""
+    """The same for all tokens of one grant, so that they can be revoked together."""
     lifetime: int
     """How long the access token is valid, in seconds."""
     auth_time: int | None = None
@@ -55,31 +59,38 @@ class Grant:
 
 
 @dataclass(frozen=True, slots=True)
-class AccessToken:
+class IssuedToken:
     """An issued access token, ready for the answer (RFC 6749 §5.1)."""
 
     value: str
     jti: str
     grant: Grant
     id_token: str | None = None
-    """The ID token that goes along, where the scope asks for one (OpenID Connect Core §3.1.3.3)."""
+    """The ID token, if the scope asks for one (OpenID Connect Core §3.1.3.3)."""
 
     def __repr__(self) -> str:
-        return f"<AccessToken {self.jti} for {self.grant.client_id!r}>"
+        return f"<IssuedToken {self.jti} for {self.grant.client_id!r}>"
 
-    def members(self) -> "TokenMembers":
-        """The members of the token response."""
+    def members(self, *, refresh_token: str | None = None) -> "TokenMembers":
+        """The members of the token response.
+
+        :param refresh_token: The client's refresh token, if it gets one.
+        """
         members = TokenMembers(
             access_token=self.value,
             token_type="DPoP" if self.grant.proof else "Bearer",
             expires_in=self.grant.lifetime,
             scope=" ".join(self.grant.scope),
         )
-        return members if self.id_token is None else TokenMembers(members, id_token=self.id_token)
+        if self.id_token is not None:
+            members["id_token"] = self.id_token
+        if refresh_token is not None:
+            members["refresh_token"] = refresh_token
+        return members
 
 
 class TokenMembers(dict[str, Any]):
-    """A token response that does not show its tokens: Authlib's grants log it with ``%r``."""
+    """A token response whose ``repr`` does not show its tokens, because Authlib's grants log it with ``%r``."""
 
     def __repr__(self) -> str:
         return f"<TokenMembers {', '.join(self)}>"
@@ -95,9 +106,11 @@ class AccessTokenIssuer:
     def __init__(self, issuer: str, keys: ServerKeys) -> None:
         self._issuer = issuer
         self._keys = keys
+        self._head: tuple[jose.PrivateKey, bytes] | None = None
+        """A signing key, and the first part (the encoded header) of every token it signs."""
 
-    def issue(self, grant: Grant, extra: Mapping[str, Any]) -> AccessToken:
-        """Make the token a grant allows (RFC 9068 §2.2).
+    def issue(self, grant: Grant, extra: Mapping[str, Any]) -> IssuedToken:
+        """Make the token that a grant allows (RFC 9068 §2.2).
 
         :param extra: Further claims, from the application's token policy.
         :raises ConfigurationError: *extra* holds a claim that only the server sets.
@@ -122,5 +135,10 @@ class AccessTokenIssuer:
             **build_confirmation(grant.proof),
             **extra,
         }
-        header = {"typ": TYP, "kid": signing.public.kid}
-        return AccessToken(jose.sign(header, claims, signing), jti, grant)
+        return IssuedToken(jose.sign_with_head(self._find_head(signing), claims, signing), jti, grant)
+
+    def _find_head(self, signing: jose.PrivateKey) -> bytes:
+        known = self._head
+        if known is None or known[0] is not signing:
+            known = self._head = signing, jose.encode_head({"typ": TYP, "kid": signing.public.kid}, signing)
+        return known[1]

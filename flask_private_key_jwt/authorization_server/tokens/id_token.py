@@ -1,6 +1,6 @@
-"""ID tokens (OpenID Connect Core §2): what they say of a sign-in, how they are made, and what an old one still proves.
+"""ID tokens (OpenID Connect Core §2): how they are made, and what an old one still proves.
 
-They hold no claims about the person but ``sub``: those are at UserInfo (§5.4).
+Their only claim about the person is ``sub``; the others are at UserInfo (§5.4).
 """
 
 from collections.abc import Mapping
@@ -9,10 +9,10 @@ from hashlib import sha256, sha384, sha512
 from typing import Any
 
 from ... import clock
-from ...errors import InvalidToken
+from ...errors import InvalidRequest
 from ...jose import jose
 from ...settings.values import ASYMMETRIC_ALGS
-from ...tokens.verification import KeySource, check_signature
+from ...tokens.verification import IssuerKeys, check_signature
 from ..keys.server_keys import ServerKeys
 from .access_token import Grant
 
@@ -21,7 +21,7 @@ OPENID = "openid"
 MAX_HINT_BYTES = 8192
 HINT_TYPES = frozenset({None, "jwt"})
 CLAIMS = ("iss", "sub", "aud", "iat", "exp", "auth_time", "nonce", "at_hash")
-"""What an ID token may say."""
+"""The claims that an ID token may have."""
 _HASHES: Mapping[str, Any] = {"256": sha256, "384": sha384, "512": sha512}
 
 
@@ -39,10 +39,10 @@ class IdTokenIssuer:
         self._lifetime = lifetime
 
     def issue(self, grant: Grant, access_token: str, *, nonce: str | None) -> str:
-        """An ID token about the sign-in that *grant* came of.
+        """Make an ID token about the sign-in that led to *grant*.
 
-        :param access_token: The access token it goes with, for ``at_hash`` (§3.1.3.6).
-        :param nonce: The request's; ``None`` with a refresh token (§12.2).
+        :param access_token: The access token in the same response, for ``at_hash`` (§3.1.3.6).
+        :param nonce: The ``nonce`` of the authorization request; ``None`` with a refresh token (§12.2).
         :raises StoreUnavailable: The signing key cannot be read.
         """
         signing = self._keys.current().signing
@@ -62,7 +62,7 @@ class IdTokenIssuer:
 
 
 def build_at_hash(access_token: str, alg: str) -> str:
-    """The left half of the access token's hash, by the hash of *alg*, base64url (OpenID Connect Core §3.1.3.6).
+    """The left half of the access token's hash, base64url; *alg* decides the hash (OpenID Connect Core §3.1.3.6).
 
     Ed25519 hashes with SHA-512 (RFC 8032 §5.1).
     """
@@ -72,31 +72,27 @@ def build_at_hash(access_token: str, alg: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class IdTokenHint:
-    """What an ID token of ours still says when it is shown again, expired as it may be."""
+    """What one of our ID tokens says when it is shown again, also after it has expired."""
 
     subject: str
     client_id: str
-    """Whom it was issued to."""
+    """The client it was issued to."""
 
 
-def read_id_token_hint(text: str, *, issuer: str, keys: KeySource) -> IdTokenHint:
+def read_id_token_hint(text: str, *, issuer: str, keys: IssuerKeys) -> IdTokenHint:
     """Read an ``id_token_hint`` (OpenID Connect Core §3.1.2.1, OpenID RP-Initiated Logout §2).
 
-    Its time does not count: it says who signed in once, and grants nothing.
+    It may have expired, because it only says who signed in once, and allows nothing.
 
     :param keys: This server's keys.
-    :raises InvalidToken: It is malformed, no ID token, or not one of ours; or its key is not published any more.
+    :raises InvalidRequest: It is malformed, not an ID token, or not one of ours; or its key is no longer published.
     :raises StoreUnavailable: The keys cannot be read.
     """
     try:
-        # An access token (at+jwt) is no ID token (RFC 9068 §5, RFC 8725 §3.12).
+        # An access token (at+jwt) must not pass as an ID token (RFC 9068 §5, RFC 8725 §3.12).
         jwt = jose.read(text, typ=HINT_TYPES, algs=ASYMMETRIC_ALGS, max_bytes=MAX_HINT_BYTES)
+        jose.check_claim(jwt.claims, "iss", issuer)
+        check_signature(jwt, keys, keys.load())
+        return IdTokenHint(jose.require_text(jwt.claims, "sub"), jose.require_text(jwt.claims, "aud"))
     except jose.JoseProblem as problem:
-        raise InvalidToken(f"id_token_hint: {problem}") from None
-    if jwt.claims.get("iss") != issuer:
-        raise InvalidToken(f"id_token_hint: iss {str(jwt.claims.get('iss'))[:200]!r} is not {issuer!r}")
-    check_signature(jwt, keys, keys.load(), kind="id_token_hint")
-    subject, client_id = jwt.claims.get("sub"), jwt.claims.get("aud")
-    if not isinstance(subject, str) or not isinstance(client_id, str):
-        raise InvalidToken("id_token_hint: sub or aud is not a text")
-    return IdTokenHint(subject, client_id)
+        raise problem.as_refusal(InvalidRequest, "id_token_hint") from None

@@ -1,11 +1,12 @@
-"""Introspection (RFC 7662): what a token says, for those who may know, as long as it counts."""
+"""Introspection (RFC 7662): describes a valid token to a caller that may know about it."""
 
 from collections.abc import Callable, Mapping, Sequence
 from copy import deepcopy
 from typing import Any
 
 from ...database.deadline import outside_budget
-from ...errors import InactiveToken, InvalidClient, InvalidRequest, OAuthError
+from ...errors import InactiveToken, InvalidClient, InvalidRequest
+from ...jose.jose import require_audience
 from ...settings.server import ServerSettings
 from ...tokens.verification import AccessToken
 from ..registered_client import RegisteredClient
@@ -16,29 +17,29 @@ from .refresh_token import RefreshTokens
 from .revoked import Revocations
 
 IntrospectionPolicy = Callable[[RegisteredClient, Mapping[str, Any]], bool]
-"""Caller and claims of an access token -> whether the caller may know them."""
+"""Caller and claims of an access token -> whether the caller may see them."""
 PRIVATE_CLAIMS = frozenset({"grant_id"})
 """Claims of an access token that mean nothing outside this server."""
 
 
 def may_introspect(caller: RegisteredClient, claims: Mapping[str, Any]) -> bool:
-    """The rule without a policy: a client sees its own tokens, a resource server those that are made for it.
+    """The rule without a policy: a client sees its own tokens, and a resource server the tokens made for it.
 
-    One token may be for several resource servers; each of them sees it.
+    If a token is made for several resource servers, each of them sees it.
     """
-    audience = claims["aud"] if isinstance(claims["aud"], list) else [claims["aud"]]
-    return claims["client_id"] == caller.client_id or not set(audience).isdisjoint(caller.introspection_resources)
+    audiences = require_audience(claims)
+    return claims["client_id"] == caller.client_id or not set(audiences).isdisjoint(caller.introspection_resources)
 
 
-class Introspection:
+class TokenIntrospector:
     """Describes tokens.
 
     :param settings: The server's settings.
     :param issued: Recognizes a token.
     :param refresh_tokens: Knows which refresh tokens still work.
-    :param revocations: What was revoked.
+    :param revocations: Knows what was revoked.
     :param clients: Knows which clients are still admitted.
-    :param policies: The application's, in the place of :func:`may_introspect`; all of them must allow it.
+    :param policies: The application's functions, used instead of :func:`may_introspect`; all of them must return true.
     """
 
     def __init__(
@@ -61,38 +62,37 @@ class Introspection:
     def describe(self, text: str | None, caller: RegisteredClient) -> dict[str, Any]:
         """The members of the answer about an active token (RFC 7662 §2.2, RFC 9449 §6.2).
 
-        Who has no right to know is turned away before the database is asked about revocation: neither the answer nor
-        its time tells whether somebody else's token still counts.
+        An unauthorized caller is refused before the database is asked about revocation. So neither the answer nor its
+        time says whether somebody else's token is still valid.
 
         :param text: The request's ``token``.
-        :raises InvalidClient: The caller is a public client, and anybody could be that.
+        :raises InvalidClient: The caller is a public client: anybody can claim to be that client.
         :raises InvalidRequest: There is no token.
-        :raises InactiveToken: It is no token of ours, counts no longer, or is none of the caller's business.
+        :raises InactiveToken: It is not our token, no longer valid, or the caller may not know about it.
         :raises StoreUnavailable: The database did not answer.
         """
-        try:
-            if caller.is_public:
-                raise InvalidClient("a public client may not introspect")
-            if text is None:
-                raise InvalidRequest("no token")
-            token = self._issued.load(text)
-            if isinstance(token, StoredRefreshToken):
-                return self._describe_refresh_token(text, token, caller)
-            return self._describe_access_token(token, caller)
-        except OAuthError as refusal:
-            refusal.client_id = caller.client_id
-            raise
+        if caller.is_public:
+            raise InvalidClient("a public client may not introspect", cause="public_client_introspects")
+        if text is None:
+            raise InvalidRequest("no token", cause="token_parameter_missing")
+        token = self._issued.load(text)
+        if isinstance(token, StoredRefreshToken):
+            return self._describe_refresh_token(text, token, caller)
+        return self._describe_access_token(token, caller)
 
     def _describe_access_token(self, token: AccessToken, caller: RegisteredClient) -> dict[str, Any]:
         self._issued.check_time(token)
         shown = {name: value for name, value in token.claims.items() if name not in PRIVATE_CLAIMS}
         if not self._may_introspect(caller, shown):
-            raise InactiveToken(f"the access token belongs to client {token.client_id!r}, not for the caller to see")
+            raise InactiveToken(
+                f"the access token belongs to client {token.client_id!r}, not for the caller to see",
+                cause="token_foreign",
+            )
         if self._revocations.is_revoked(token.claims):
-            raise InactiveToken("the access token was revoked")
+            raise InactiveToken("the access token was revoked", cause="token_revoked")
         if not self._clients.is_admitted(token.client_id):
-            raise InactiveToken(f"client {token.client_id!r} is removed or disabled")
-        # Last: a token policy of the application may have claims of these names.
+            raise InactiveToken(f"client {token.client_id!r} is removed or disabled", cause="client_gone")
+        # Last, because the application's token policy may have set claims of these names.
         return {**shown, "active": True, "token_type": "Bearer" if token.jkt is None else "DPoP"}
 
     def _describe_refresh_token(
@@ -100,9 +100,13 @@ class Introspection:
     ) -> dict[str, Any]:
         granted = stored.granted
         if granted.client_id != caller.client_id:
-            raise InactiveToken(f"the refresh token belongs to client {granted.client_id!r}")
+            raise InactiveToken(
+                f"the refresh token belongs to client {granted.client_id!r}", cause="refresh_token_foreign"
+            )
         if not self._refresh_tokens.is_active(text, stored, caller):
-            raise InactiveToken("the refresh token was replaced or revoked, or belongs to no key any more")
+            raise InactiveToken(
+                "the refresh token was replaced or revoked, or belongs to no key any more", cause="refresh_token_ended"
+            )
         members: dict[str, Any] = {
             "active": True,
             "iss": self._settings.ISSUER,
@@ -116,6 +120,6 @@ class Introspection:
     def _may_introspect(self, caller: RegisteredClient, claims: Mapping[str, Any]) -> bool:
         if not self._policies:
             return may_introspect(caller, claims)
-        copy = deepcopy(dict(claims))  # the original serves later requests too
+        copy = deepcopy(dict(claims))  # later requests use the original too
         with outside_budget():
             return all(policy(caller, copy) for policy in self._policies)

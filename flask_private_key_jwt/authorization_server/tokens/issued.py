@@ -1,4 +1,4 @@
-"""What a text that somebody shows us stands for, if it is a token of ours. A look: nothing is used or changed by it."""
+"""Recognizes a string as one of our tokens. Nothing is spent or changed by that."""
 
 import math
 
@@ -6,23 +6,23 @@ from ... import clock
 from ...errors import InactiveToken, InvalidToken
 from ...jose import jose
 from ...settings.server import ServerSettings
-from ...tokens.verification import AccessToken, KeySource, TokenVerifier
+from ...tokens.verification import AccessToken, IssuerKeys, TokenVerifier
 from ..stores.granted import StoredRefreshToken
 from .refresh_token import RefreshTokens
 from .revoked import find_last_use
 
 
 class IssuedTokens:
-    """Recognizes the tokens of this server that somebody may still take.
+    """Recognizes the tokens of this server that somebody may still accept.
 
     :param settings: The server's settings.
-    :param verifier: Verifies access tokens of this server, whomever they are for.
+    :param verifier: Verifies access tokens of this server, for any audience.
     :param keys: The server's keys.
     :param refresh_tokens: The refresh tokens.
     """
 
     def __init__(
-        self, settings: ServerSettings, *, verifier: TokenVerifier, keys: KeySource, refresh_tokens: RefreshTokens
+        self, settings: ServerSettings, *, verifier: TokenVerifier, keys: IssuerKeys, refresh_tokens: RefreshTokens
     ) -> None:
         self._settings = settings
         self._verifier = verifier
@@ -30,44 +30,46 @@ class IssuedTokens:
         self._refresh_tokens = refresh_tokens
 
     def load(self, text: str) -> AccessToken | StoredRefreshToken:
-        """The token, whosever it is, revoked as it may be.
+        """The token, of any client, also if it was revoked.
 
-        A ``token_type_hint`` is not needed, and could only be wrong (RFC 7009 §2.1): the form of a token says which.
+        A ``token_type_hint`` (RFC 7009 §2.1) is ignored: the form of the token says which type it is.
 
-        :raises InactiveToken: It is malformed, foreign, unknown, or has expired wherever it is shown.
+        :raises InactiveToken: It is malformed, not ours, unknown, or has expired for every API.
         :raises StoreUnavailable: The database did not answer.
         """
         try:
-            # No refresh token has a dot, and no JWT lacks it.
+            # A JWT always has a dot, a refresh token never.
             return self._load_access_token(text) if "." in text else self._load_refresh_token(text)
         except InvalidToken as refusal:
-            raise InactiveToken(refusal.reason) from None
+            raise InactiveToken(refusal.reason, cause=refusal.cause) from None
 
     def check_time(self, token: AccessToken) -> None:
-        """Check that an access token counts at this second, by our clock, which made it.
+        """Check that an access token is valid now, by our own clock.
 
-        :raises InactiveToken: It has expired, or its time has not come.
+        :raises InactiveToken: It has expired, or is not valid yet.
         """
         try:
             self._verifier.check_time(token)
         except InvalidToken as refusal:
-            raise InactiveToken(refusal.reason) from None
+            raise InactiveToken(refusal.reason, cause=refusal.cause) from None
         try:
             jose.check_expiry(token.valid_until, now=clock.now(), late=0)  # no allowance for another machine's clock
         except jose.JoseProblem as problem:
-            raise InactiveToken(f"token: {problem}") from None
+            raise problem.as_refusal(InactiveToken, "token") from None
 
     def _load_access_token(self, text: str) -> AccessToken:
-        # One from a machine whose clock is ahead does not count yet, but will: it has to be revocable now.
+        # A token from a machine whose clock is ahead is not valid yet, but it must be possible to revoke it now.
         token = self._verifier.load(text, self._keys)
         if clock.is_over(find_last_use(self._settings, math.ceil(token.valid_until))):
-            raise InvalidToken(f"token: expired, {clock.now() - math.ceil(token.valid_until)} s ago")
+            raise InvalidToken(
+                f"token: expired, {clock.now() - math.ceil(token.valid_until)} s ago", cause="token_expired"
+            )
         return token
 
     def _load_refresh_token(self, text: str) -> StoredRefreshToken:
         stored = self._refresh_tokens.find(text)
         if stored is None:
-            raise InvalidToken("the token is neither a JWT nor a known refresh token")
+            raise InvalidToken("the token is neither a JWT nor a known refresh token", cause="token_unknown")
         if clock.is_over(find_last_use(self._settings, stored.ends_at)):
-            raise InvalidToken("the refresh token is expired")
+            raise InvalidToken("the refresh token is expired", cause="refresh_token_expired")
         return stored

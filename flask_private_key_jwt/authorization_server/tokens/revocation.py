@@ -3,7 +3,7 @@
 import logging
 import math
 
-from ...errors import InactiveToken, InvalidRequest, OAuthError
+from ...errors import InactiveToken, InvalidRequest
 from ..registered_client import RegisteredClient
 from ..stores.granted import StoredRefreshToken
 from .issued import IssuedTokens
@@ -24,25 +24,23 @@ class TokenRevoker:
         self._revocations = revocations
 
     def revoke(self, text: str | None, caller: RegisteredClient) -> None:
-        """Revoke a token: with a refresh token all that came of its grant, with an access token nothing else (§2.1).
+        """Revoke a token: a refresh token with all tokens of its grant, an access token alone (§2.1).
 
         :param text: The request's ``token``.
-        :raises InvalidRequest: There is none, or it is another client's; nothing happens (§2.1).
-        :raises InactiveToken: It is unknown or has expired for everybody: there is nothing to revoke, which is no error
-            (§2.2). Or it is another client's and the caller is a public client.
+        :raises InvalidRequest: There is none, or it is another client's; nothing is revoked (§2.1).
+        :raises InactiveToken: It is unknown or has expired for every API, so there is nothing to revoke; this is not an
+            error (§2.2). Or it is another client's and the caller is a public client.
         :raises StoreUnavailable: The database did not answer.
         """
-        try:
-            if text is None:
-                raise InvalidRequest("no token")
-            token = self._issued.load(text)
-            owner = token.granted.client_id if isinstance(token, StoredRefreshToken) else token.client_id
-            if owner != caller.client_id:
-                # Anybody can be a public client: it must not find out whether a token it came by is still good.
-                raise (InactiveToken if caller.is_public else InvalidRequest)(f"the token belongs to client {owner!r}")
-        except OAuthError as refusal:
-            refusal.client_id = caller.client_id
-            raise
+        if text is None:
+            raise InvalidRequest("no token", cause="token_parameter_missing")
+        token = self._issued.load(text)
+        owner = token.granted.client_id if isinstance(token, StoredRefreshToken) else token.client_id
+        if owner != caller.client_id:
+            # Anybody can claim to be a public client, and must not learn whether a stolen token is still valid.
+            raise (InactiveToken if caller.is_public else InvalidRequest)(
+                f"the token belongs to client {owner!r}", cause="token_foreign"
+            )
         if isinstance(token, StoredRefreshToken):
             self._revocations.revoke_grant(token.granted.grant_id)
             log.info("client %r revoked the grant %s", caller.client_id, token.granted.grant_id)

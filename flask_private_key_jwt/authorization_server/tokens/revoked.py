@@ -1,4 +1,4 @@
-"""What was revoked before its time, and what that ends: refresh tokens at once, access tokens wherever it is asked."""
+"""What was revoked before it expired. Refresh tokens end at once, access tokens wherever revocation is looked up."""
 
 from ... import clock
 from ...jose.jose import Claims
@@ -8,11 +8,11 @@ from ..stores.revocation_names import Revocation, RevocationStore, grant_name, h
 
 
 def find_last_use(settings: ServerSettings, expires_at: int) -> int:
-    """When no API takes a token any more, by the clock of any of our machines, in seconds since the epoch.
+    """When no API accepts a token any more, by the clock of any of our machines, in seconds since the epoch.
 
     :param expires_at: The token's ``exp``.
     """
-    # An API allows for a clock that is off, its own or ours; and the clock that is asked here may be ahead as far.
+    # Twice: an API accepts a token that long after its exp, and the clock of this machine may be ahead as much.
     return expires_at + 2 * settings.CLOCK_SKEW_SECONDS
 
 
@@ -22,12 +22,12 @@ def longest_lifetime(settings: ServerSettings) -> int:
 
 
 def longest_life(settings: ServerSettings) -> int:
-    """When everything issued by now has expired by itself, for an API too, in seconds since the epoch."""
+    """When every token issued until now has expired by itself, for an API too, in seconds since the epoch."""
     return find_last_use(settings, clock.now() + longest_lifetime(settings))
 
 
 class Revocations:
-    """Revokes one token, one grant, or all that a person or a client has, and knows what was revoked.
+    """Revokes one token, one grant, or everything of a person or a client, and knows what was revoked.
 
     :param settings: The server's settings.
     :param store: Remembers what was revoked.
@@ -42,7 +42,8 @@ class Revocations:
     def revoke_token(self, jti: str, *, expires_at: int | None = None) -> None:
         """Revoke one access token.
 
-        :param expires_at: Its ``exp``, in seconds since the epoch; ``None``: unknown, so that it is remembered longest.
+        :param expires_at: Its ``exp``, in seconds since the epoch; ``None``: unknown, so the revocation is kept for the
+            longest time.
         :raises StoreUnavailable: The database did not answer.
         """
         settings = self._settings
@@ -50,7 +51,7 @@ class Revocations:
         self._store.add(Revocation(token_name(jti), until))
 
     def revoke_grant(self, grant_id: str) -> None:
-        """Revoke all that came of one grant, access tokens included, and what is still being made of it.
+        """Revoke all tokens of one grant, access tokens too, and those that another request is just making.
 
         :raises StoreUnavailable: The database did not answer.
         """
@@ -66,9 +67,9 @@ class Revocations:
         self._refresh_tokens.forget_consents(Holder(subject=granted.subject, client_id=granted.client_id))
 
     def revoke_all(self, holder: Holder) -> int:
-        """Revoke what a person has granted, or a client holds, or one person to one client; consents are forgotten.
+        """Revoke everything of a person, of a client, or of a person at a client; consents are forgotten.
 
-        :return: How many grants with codes or refresh tokens there were.
+        :return: How many grants with codes or refresh tokens were revoked.
         :raises StoreUnavailable: The database did not answer.
         """
         until = longest_life(self._settings)
@@ -76,21 +77,21 @@ class Revocations:
         grants = self._refresh_tokens.find_grants(holder)
         for grant_id in sorted(grants):
             self.revoke_grant(grant_id)
-        # Last: should the database fail before, asking again is the lesser harm.
+        # Last: if the database fails in between, a consent that is still there does less harm than a token.
         self._refresh_tokens.forget_consents(holder)
         return len(grants)
 
     def is_grant_revoked(self, grant_id: str) -> bool:
-        """Whether nothing may come of a grant any more.
+        """Whether a grant was revoked: no token may be made of it any more.
 
         :raises StoreUnavailable: The database did not answer.
         """
         return self._store.covers([grant_name(grant_id)], issued_at=clock.now())
 
     def is_revoked(self, claims: Claims) -> bool:
-        """Whether an access token of this server was revoked, by any of the names it bears.
+        """Whether an access token of this server was revoked, by any of its names.
 
-        :param claims: What it says, verified.
+        :param claims: The verified claims of the token.
         :raises StoreUnavailable: The database did not answer.
         """
         subject, client_id = claims["sub"], claims["client_id"]

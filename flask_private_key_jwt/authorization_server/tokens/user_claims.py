@@ -1,6 +1,6 @@
-"""What UserInfo says about a person (OpenID Connect Core §5): what the application knows, as far as the scope allows.
+"""What UserInfo says about a person (OpenID Connect Core §5): the application's claims, if the scope allows them.
 
-The application says it with one callable, or with a class that has a method for each scope.
+The application registers one function, or a class that has a method for each scope.
 """
 
 import inspect
@@ -13,8 +13,8 @@ from .access_token import RESERVED_CLAIMS
 from .id_token import CLAIMS as ID_TOKEN_CLAIMS
 
 UserClaims = Callable[[str, frozenset[str]], Mapping[str, Any] | None] | type[Any]
-"""Subject (a string) and granted scopes -> claims, or ``None`` when there is no such person any more; or a class, made
-with the subject, whose public methods are named after scopes."""
+"""Subject (a string) and granted scopes -> claims, or ``None`` if the person no longer exists. Or a class: it is called
+with the subject, and its public methods have the names of scopes."""
 
 SCOPE_CLAIMS: Mapping[str, tuple[str, ...]] = {
     "profile": (
@@ -39,20 +39,20 @@ SCOPE_CLAIMS: Mapping[str, tuple[str, ...]] = {
 }
 """Scope -> the standard claims it asks for (OpenID Connect Core §5.1, §5.4)."""
 STANDARD_CLAIMS = {claim: scope for scope, claims in SCOPE_CLAIMS.items() for claim in claims}
-"""Standard claim -> the scope without which nobody reads it."""
+"""Standard claim -> the scope that a client needs to read it."""
 PROTOCOL_CLAIMS = (
     RESERVED_CLAIMS.union(ID_TOKEN_CLAIMS, ("acr", "amr", "azp", "c_hash", "s_hash", "sid", "events")) - {"sub"}
 )  # fmt: skip
 """Claims that say something about a token or a sign-in, not about a person."""
 EXISTS = "exists"
-"""The attribute of a class that says whether there is such a person; without it, there is."""
+"""The attribute of a class that says whether the person exists; without it, the person does."""
 
 
 def check_user_claims(declared: Any) -> None:
-    """Refuse what could not answer when somebody asks.
+    """Refuse a function or class that could not be called at a request.
 
-    :raises ConfigurationError: It is neither callable nor a class, is async, or it or a method of the class cannot be
-        called as it would be; the message says what to change.
+    :raises ConfigurationError: It is neither a function nor a class, is async, or takes the wrong arguments, itself or
+        one of its methods; the message says what to change.
     """
     if not isinstance(declared, type):
         if not callable(declared) or not _takes(declared, 2):
@@ -64,7 +64,7 @@ def check_user_claims(declared: Any) -> None:
     if not _takes(declared, 1):
         raise ConfigurationError(f"{declared.__name__} is made with the subject: its __init__ takes that and no more.")
     exists = inspect.getattr_static(declared, EXISTS, None)
-    # What an async one returns is true, whatever it would have come to say.
+    # An async function returns a coroutine, which is always true.
     if inspect.isfunction(exists) and not _takes(exists, 1):
         raise ConfigurationError(f"{declared.__name__}.{EXISTS} can be neither async nor need arguments.")
     for name, method in inspect.getmembers(declared, inspect.isfunction):
@@ -78,12 +78,12 @@ def check_user_claims(declared: Any) -> None:
 def build_user_claims(declared: UserClaims | None, subject: str, scope: frozenset[str]) -> dict[str, Any] | None:
     """The claims about *subject* that *scope* allows to be read (OpenID Connect Core §5.3.2, §5.4).
 
-    A standard claim is released with the scope that asks for it only, whatever the application says. A claim of its own
-    is released as it is.
+    A standard claim is released only with the scope that asks for it, whatever the application returns. Claims that are
+    not standard are released as they are.
 
-    :param declared: What the application registered; ``None``: nothing but ``sub`` is known.
-    :return: ``None`` when there is no such person any more.
-    :raises ConfigurationError: The application says what it may not, or what is no JSON.
+    :param declared: What the application registered; ``None``: only ``sub`` is known.
+    :return: ``None`` if the person no longer exists.
+    :raises ConfigurationError: The application returns a claim that it may not set, or something that is not JSON.
     """
     given = _ask(declared, subject, scope) if declared is not None else {}
     if given is None:
@@ -98,9 +98,9 @@ def build_user_claims(declared: UserClaims | None, subject: str, scope: frozense
 
 
 def list_claims(declared: UserClaims | None, scopes: Iterable[str]) -> list[str]:
-    """The claims that a client may get to read (OpenID Connect Discovery §3): an ID token's, and the standard ones.
+    """The claims that a client may read (OpenID Connect Discovery §3): those of an ID token, and the standard ones.
 
-    :param scopes: The scopes there are.
+    :param scopes: The scopes of this server.
     """
     claims = list(ID_TOKEN_CLAIMS)
     for scope, names in SCOPE_CLAIMS.items():
@@ -111,6 +111,7 @@ def list_claims(declared: UserClaims | None, scopes: Iterable[str]) -> list[str]
 
 
 def _ask(declared: UserClaims, subject: str, scope: frozenset[str]) -> Mapping[str, Any] | None:
+    """The claims that the application returns, not filtered yet; ``None``: the person no longer exists."""
     if not isinstance(declared, type):
         given = declared(subject, scope)
         return None if given is None else _check_mapping(given, "user_claims")
@@ -128,7 +129,7 @@ def _ask(declared: UserClaims, subject: str, scope: frozenset[str]) -> Mapping[s
 
 
 def _find_method(declared: type[Any], scope: str) -> Callable[[Any], Any] | None:
-    """The method of a scope. Nothing else of the class can be reached: a client chooses what scopes it is called."""
+    """The method for a scope. Nothing else of the class can be called, because clients choose the names of scopes."""
     if scope.startswith("_") or scope == EXISTS:
         return None
     member = inspect.getattr_static(declared, scope, None)
@@ -136,12 +137,12 @@ def _find_method(declared: type[Any], scope: str) -> Callable[[Any], Any] | None
 
 
 def _takes(declared: Callable[..., Any], arguments: int) -> bool:
-    """Whether it can be called with so many *arguments*, and answers at once."""
+    """Whether *declared* can be called with so many *arguments*, and is not async."""
     try:
         inspect.signature(declared).bind(*range(arguments))
     except TypeError:
         return False
-    except ValueError:  # one that is not written in Python may say nothing of itself
+    except ValueError:  # a function that is not written in Python may have no signature
         pass
     return not inspect.iscoroutinefunction(declared)
 
@@ -156,7 +157,7 @@ def _is_released(name: str, value: Any, scope: frozenset[str]) -> bool:
     needed = STANDARD_CLAIMS.get(name)
     if needed is None:
         return True
-    return needed in scope and value not in (None, "")  # what is not known is left out (§5.3.2)
+    return needed in scope and value not in (None, "")  # unknown values are left out (§5.3.2)
 
 
 def _check_json(claims: Mapping[str, Any]) -> None:

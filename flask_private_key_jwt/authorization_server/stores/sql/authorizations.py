@@ -35,7 +35,7 @@ class SQLAlchemyAuthorizationStore:
 
     :param database: The application's.
     :param tables: The application's tables.
-    :param keep_seconds: How long a pushed request may be in use after it expired.
+    :param keep_seconds: How long a pushed request may still be in use after it expired.
     """
 
     def __init__(self, database: Database, tables: GrantTables, *, keep_seconds: int) -> None:
@@ -96,7 +96,7 @@ class SQLAlchemyAuthorizationStore:
                 try:
                     connection.execute(insert(self._code), row)
                 except IntegrityError:
-                    raise _Kept from None  # takes back the use, too
+                    raise _Kept from None  # the rollback also undoes the use
         except _Kept:
             return False
         return True
@@ -140,7 +140,7 @@ class SQLAlchemyAuthorizationStore:
                 connection.execute(update(self._consent).where(self._consent.c.digest == key).values(allowed))
 
     def purge(self, *, batch: int = BATCH_ROWS, rest: Rest = no_rest) -> int:
-        """Delete what expired long ago, and return how much; see :meth:`.base.ReplayStore.purge`.
+        """Delete what expired long ago, and return how many rows; see :meth:`.replay.base.ReplayStore.purge`.
 
         :raises StoreUnavailable: The database did not answer.
         """
@@ -159,7 +159,7 @@ class SQLAlchemyAuthorizationStore:
         with self._database.begin() as connection:
             ended = connection.execute(select(key).where(over).limit(_PURGED_AT_ONCE)).scalars().all()
         if ended:
-            # By their keys: a DELETE that has to search locks what it reads on MariaDB.
+            # By primary key, because on MariaDB a DELETE that has to search locks all rows it reads.
             with self._database.begin() as connection:
                 connection.execute(delete(table).where(key.in_(ended)))
 
@@ -174,7 +174,7 @@ class _Kept(Exception):
 
 def _build_count_open(table: Table) -> Select[Any]:
     columns = table.c
-    zero: ColumnElement[int] = literal_column("0")  # SQLAlchemy would write SQLite's offset as a parameter
+    zero: ColumnElement[int] = literal_column("0")  # otherwise SQLAlchemy adds a parameter for SQLite's offset
     is_open = (columns.pushed_by == bindparam("quota")) & (columns.expires_at > bindparam("now"))
     some = select(columns.expires_at).where(is_open, columns.used_at.is_(None)).limit(bindparam("most")).offset(zero)
     return select(func.count()).select_from(some.subquery())
@@ -193,13 +193,13 @@ def granted_columns(granted: Granted) -> dict[str, object]:
 
 
 def read_granted(row: Row[Any]) -> Granted:
-    """What a row says was granted."""
+    """The grant that a row describes."""
     values = {name: getattr(row, name) for name in _GRANTED}
     return Granted(**{**values, "scope": tuple(row.scope.split()), "resources": tuple(row.resources.split())})
 
 
 def _use(connection: Connection, table: Table, text: str) -> bool:
-    """Use up what *text* stands for: of several transactions at once, one changes a row."""
+    """Mark the row of *text* as used; only one of several transactions at the same time changes it."""
     unused = (table.c.digest == digest(text)) & table.c.used_at.is_(None)
     return connection.execute(update(table).where(unused).values(used_at=clock.now())).rowcount == 1
 

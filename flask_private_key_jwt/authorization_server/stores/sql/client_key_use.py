@@ -1,4 +1,4 @@
-"""When each key of a client came and when it last signed something, in the application's database."""
+"""When each key of a client was added and when it last signed, in the application's database."""
 
 from collections.abc import Iterable, Mapping, Sequence, Set
 from typing import Any
@@ -32,10 +32,10 @@ class SQLAlchemyClientKeyUseStore:
         return _read_uses(self._database.fetch_all(self._select, {"client": client_id}), client_id)
 
     def replace(self, client_id: str, thumbprints: Set[str], *, now: int) -> None:
-        """See :meth:`.contracts.ClientKeyUseStore.replace`. Short transactions: nobody waits for more than one row."""
+        """See :meth:`.contracts.ClientKeyUseStore.replace`. In short transactions, so others wait for one row only."""
         known = self.load(client_id).keys()
         for thumbprint in sorted(thumbprints - known):
-            # False where another worker was faster: the row is there, which is all that matters.
+            # The result does not matter: it is False if another worker has inserted the row first.
             self._database.insert(self._insert, _new_row(client_id, thumbprint, now))
         if gone := known - thumbprints:
             with self._database.begin() as connection:
@@ -55,7 +55,7 @@ class SQLAlchemyClientKeyUseStore:
 
 
 def replace_key_uses(connection: Connection, table: Table, client_id: str, thumbprints: Set[str], *, now: int) -> None:
-    """What :meth:`SQLAlchemyClientKeyUseStore.replace` does, as part of the transaction that changes the client."""
+    """Do the same as :meth:`SQLAlchemyClientKeyUseStore.replace`, in the transaction that changes the client."""
     rows = connection.execute(_select_uses(table), {"client": client_id})
     known = _read_uses(rows, client_id).keys()
     if gone := known - thumbprints:
@@ -80,7 +80,7 @@ def _select_uses(table: Table) -> Select[Any]:
 
 
 def _read_uses(rows: Iterable[Sequence[Any]], client_id: str) -> dict[str, KeyUse]:
-    """What is known of the keys of exactly this client, by thumbprint: MariaDB finds "Client" for "client"."""
+    """What is known about the keys of exactly this client, by thumbprint: MariaDB finds "Client" for "client"."""
     return {row[1]: KeyUse(*row[1:]) for row in rows if row[0] == client_id}
 
 

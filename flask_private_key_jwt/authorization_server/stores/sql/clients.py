@@ -1,8 +1,4 @@
-"""The stores in an SQL database: used marks, registered clients, the server's own keys.
-
-Written for SQLite, PostgreSQL and MariaDB or MySQL. Every step is one short transaction on a connection
-of its own, never ``db.session``: a rollback in the application cannot bring a used ``jti`` back.
-"""
+"""Registered clients in the application's database, and the snapshots of them that a process keeps."""
 
 from collections.abc import Callable
 
@@ -15,7 +11,9 @@ from sqlalchemy import (
 from ....bounded_cache import BYTES_OF_STRANGERS, BoundedCache, bytes_for_clients
 from ....database.database import Database
 from ...registered_client import RegisteredClient, is_client_id
-from ..tables.models import ClientRow, Tables, snapshot
+from ..tables.client import ClientRow, is_gathered, snapshot
+from ..tables.former_columns import check_gathered
+from ..tables.models import Tables
 from .server_keys import select_key_version
 
 
@@ -25,8 +23,8 @@ class SQLAlchemyClientStore:
     :param database: The application's.
     :param tables: The application's tables.
     :param cache_size: Most snapshots to keep.
-    :param note_key_version: Told with every answer which version the server's own keys have: every request asks for
-        a client, so a key that was retired is noticed without a further statement.
+    :param note_key_version: Called with the version of the server's own keys at every lookup. Every request looks up a
+        client, so a retired key is noticed without another statement.
     :param is_vouched_for: Whether the operator stands behind a client.
     """
 
@@ -39,15 +37,15 @@ class SQLAlchemyClientStore:
         note_key_version: Callable[[int], None] = lambda _: None,
         is_vouched_for: Callable[[RegisteredClient], bool] = lambda client: client.registered_by == "operator",
     ) -> None:
-        table = tables.client
+        self._table = table = tables.client
         mine = table.c.client_id == bindparam("client_id")
         key_version = select_key_version(tables.server_key).scalar_subquery()
         self._database = database
         self._snapshots = _Snapshots(cache_size, is_vouched_for)
         self._note_key_version = note_key_version
-        # enabled, too: disabling a client by hand, in SQL, counts at once even though it leaves the version.
+        # enabled too: if an operator disables a client in SQL and leaves its version, that counts at once.
         self._current = select(key_version, table.c.version, table.c.enabled).where(mine)
-        # A row even where there is no such client: who is a document has asked for the version of the keys as well.
+        # A row even if there is no such client: a client registered by a document needs the keys' version too.
         columns = (table.c[name] for name in ClientRow._fields)
         always = select(literal_column("1").label("row")).subquery("always").outerjoin(table, mine)
         self._whole = select(key_version, *columns).select_from(always)
@@ -85,14 +83,17 @@ class SQLAlchemyClientStore:
         if columns[0] != client_id:
             self._snapshots.drop(client_id)
             return None
-        return self._snapshots.add(snapshot(ClientRow(*columns)))
+        found = ClientRow(*columns)
+        if not is_gathered(found.client_metadata):
+            check_gathered(self._database, self._table)
+        return self._snapshots.add(snapshot(found))
 
 
 class _Snapshots:
     """The snapshots used last, by client_id: the operator's clients apart from all others; safe for threads.
 
-    The others are kept once they have authenticated, so that assertions nobody signed neither fill the memory nor push
-    out what is in use. A public client never proves anything: those share a place of their own.
+    The others are kept only after they have authenticated. So unsigned assertions can neither fill the memory nor push
+    out snapshots that are in use. Public clients never prove anything, so they have a smaller cache of their own.
     """
 
     def __init__(self, size: int, is_vouched_for: Callable[[RegisteredClient], bool]) -> None:
@@ -105,14 +106,14 @@ class _Snapshots:
         return self._vouched.get(client_id) or self._proven.get(client_id) or self._public.get(client_id)
 
     def add(self, client: RegisteredClient) -> RegisteredClient:
-        """Keep *client* if it is the operator's; its predecessor is kept no longer in any case."""
+        """Keep *client* if it is the operator's; in any case an older snapshot of it is dropped."""
         if self._is_vouched_for(client):
             return self._keep(self._vouched, client)
         self.drop(client.client_id)
         return client
 
     def confirm(self, client: RegisteredClient) -> None:
-        """Keep *client*: it has proved who it is, or cannot."""
+        """Keep *client*: it has proved who it is, or is a public client, which cannot."""
         if not self._is_vouched_for(client):
             self._keep(self._public if client.is_public else self._proven, client)
 
@@ -121,7 +122,7 @@ class _Snapshots:
             cache.drop(client_id)
 
     def _keep(self, cache: BoundedCache[str, RegisteredClient], client: RegisteredClient) -> RegisteredClient:
-        """Keep *client*, or give the equal one that another thread kept first: callers cache by identity."""
+        """Keep *client*, or return the equal one that another thread kept first, because callers cache by identity."""
         wanted = (client.version, client.enabled)
         return cache.keep(client.client_id, client, equals=lambda kept: (kept.version, kept.enabled) == wanted)
 

@@ -1,4 +1,4 @@
-"""Counters that all workers share, for what may happen so many times in a while."""
+"""Counters that all workers share, for what may only happen so many times in a certain time."""
 
 from sqlalchemy import bindparam, insert, literal_column, update
 
@@ -11,7 +11,7 @@ from ..tables.models import Tables
 
 
 class Counters:
-    """Counts under names that are used for a while and then never again, e.g. one for each hour.
+    """Counts under names that are used for a certain time and then never again, e.g. one name for each hour.
 
     :param database: The application's.
     :param tables: The application's tables.
@@ -25,22 +25,22 @@ class Counters:
         self._count = update(table).where(is_below).values(counted=table.c.counted + literal_column("1"))
 
     def take(self, name: str, *, most: int, until: int) -> bool:
-        """Count one more under *name*; ``False`` when *most* are counted, and then nothing changes. Exact in a race.
+        """Count one more under *name*; ``False`` if *most* are counted already. Exact, also with many callers at once.
 
-        :param until: When the counter is of no more use, in seconds since the epoch.
+        :param until: When the counter is no longer needed, in seconds since the epoch.
         :raises StoreUnavailable: The database did not answer.
         """
         key = digest(name)
         for _ in range(2):
             if self._database.update(self._count, {"counter": key, "most": most}) == 1:
                 return True
-            # Refused where the row is there: it is full, or somebody else has just made it.
+            # The insert fails if the row is there: the counter is full, or somebody else has just made it.
             if self._database.insert(self._insert, {"digest": key, "counted": 1, "expires_at": until}):
                 return True
         return False
 
     def purge(self, *, batch: int = BATCH_ROWS, rest: Rest = no_rest) -> int:
-        """Delete the counters that are of no more use, and return how many; see :meth:`.base.ReplayStore.purge`.
+        """Delete counters that are no longer needed, and return how many; see :meth:`.replay.base.ReplayStore.purge`.
 
         :raises StoreUnavailable: The database did not answer.
         """

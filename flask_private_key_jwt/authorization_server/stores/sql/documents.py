@@ -33,7 +33,7 @@ class SQLAlchemyFetchedDocumentStore:
         return None if row is None else StoredDocument(*row)
 
     def claim(self, key: DocumentKey, *, now: int, not_before: int) -> bool:
-        """See :meth:`.contracts.FetchedDocumentStore.claim`. Of several UPDATEs, or INSERTs, one does something."""
+        """See :meth:`.contracts.FetchedDocumentStore.claim`. Only one of several UPDATEs, or INSERTs, changes a row."""
         digest, table = _digest(key), self._table
         if_free = (table.c.url_digest == digest) & (table.c.attempted_at <= not_before)
         with self._database.begin() as connection:
@@ -69,7 +69,7 @@ class SQLAlchemyFetchedDocumentStore:
 
 
 def release_document(table: Table, key: DocumentKey, *, now: int) -> Update:
-    """The statement that ends a cool-down, for a transaction that also changes what names the document."""
+    """The statement that ends a cool-down, for a transaction that also changes the client with this ``jwks_uri``."""
     over = now - LONGEST_COOLDOWN_SECONDS
     return (
         update(table).where(table.c.url_digest == _digest(key), table.c.attempted_at > over).values(attempted_at=over)
@@ -84,5 +84,5 @@ def find_last_claim(connection: Connection, table: Table, key: DocumentKey) -> i
 
 
 def _digest(key: DocumentKey) -> bytes:
-    """A URL is too long for a key of a table, and the digest is compared byte by byte on every database."""
+    """The primary key: a URL is too long for one, and a digest is compared byte by byte on every database."""
     return sha256(f"{key.kind}\x00{key.url}".encode("utf-8", "surrogatepass")).digest()

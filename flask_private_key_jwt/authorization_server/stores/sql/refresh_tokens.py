@@ -16,12 +16,12 @@ from .authorizations import granted_columns, read_granted
 from .revocations import revoke_within
 
 CHUNK = 500
-"""How many rows one statement names: each is a parameter, and databases count those."""
+"""Most rows that one statement names: each is a parameter, and databases limit their number."""
 _Key = TypeVar("_Key", str, bytes)
 
 
 class SQLAlchemyRefreshTokenStore:
-    """Keeps refresh tokens, and knows the grants they came of.
+    """Keeps refresh tokens, and knows their grants.
 
     :param database: The application's.
     :param tables: The application's tables.
@@ -64,7 +64,7 @@ class SQLAlchemyRefreshTokenStore:
         """See :meth:`.granted.RefreshTokenStore.replace`."""
         unused = (self._table.c.digest == digest(token)) & self._table.c.used_at.is_(None)
         with self._database.begin() as connection:
-            # First: whoever comes second waits here for the row, and then finds that it is used.
+            # First: a second caller waits here for the row, and then finds that it is used.
             if connection.execute(update(self._table).where(unused).values(used_at=clock.now())).rowcount != 1:
                 return False
             connection.execute(insert(self._table), _build_row(successor, stored))
@@ -75,7 +75,7 @@ class SQLAlchemyRefreshTokenStore:
         key, mine = self._table.c.digest, self._table.c.grant_id == grant_id
         with self._database.begin() as connection:
             found = connection.scalars(select(key).where(mine)).all()
-        # By their keys: on MariaDB a DELETE that has to search locks gaps, and a successor is put into one of them.
+        # By primary key: on MariaDB a DELETE that has to search locks gaps, and blocks the INSERT of a successor.
         for start in range(0, len(found), CHUNK):
             with self._database.begin() as connection:
                 connection.execute(delete(self._table).where(key.in_(found[start : start + CHUNK])))
@@ -96,7 +96,7 @@ class SQLAlchemyRefreshTokenStore:
                 connection.execute(delete(self._consent).where(key.in_(consents[start : start + CHUNK])))
 
     def purge(self, *, batch: int = BATCH_ROWS, rest: Rest = no_rest) -> int:
-        """Delete what expired long ago, and return how much; see :meth:`.base.ReplayStore.purge`.
+        """Delete what expired long ago, and return how many rows; see :meth:`.replay.base.ReplayStore.purge`.
 
         :raises StoreUnavailable: The database did not answer.
         """
@@ -119,11 +119,12 @@ def _build_row(token: str, stored: StoredRefreshToken) -> dict[str, object]:
 def forget_client(connection: Connection, tables: GrantTables, client_id: str, *, until: int) -> None:
     """Delete what people allowed a client and revoke its tokens, in the transaction that removes it (RFC 7592 §2.3).
 
-    :param until: When the last of its tokens has expired by itself, in seconds since the epoch.
+    :param until: When the client's last token has expired by itself, in seconds since the epoch.
     """
     holder, sources = Holder(client_id=client_id), (tables.authorization_code, tables.refresh_token)
     grants = {key for table in sources for key in _find_keys(connection, table.c.grant_id, holder)}
-    # The client's own tokens have no grant here; and another client may come by this name.
+    # By client, because tokens that the client got for itself have no grant here. Only tokens issued until now, because
+    # another client may get this client_id later.
     its_tokens = Revocation(holder_name(holder), expires_at=until, issued_until=clock.now())
     its_grants = [Revocation(grant_name(grant_id), expires_at=until) for grant_id in sorted(grants)]
     revoke_within(connection, tables.revocation, [its_tokens, *its_grants])
@@ -134,7 +135,7 @@ def forget_client(connection: Connection, tables: GrantTables, client_id: str, *
 
 
 def _find_keys(connection: Connection, column: Column[_Key], holder: Holder) -> list[_Key]:
-    """What a column holds in a holder's rows; compared once more in Python: MariaDB finds "Alice" for "alice"."""
+    """The values of a column in a holder's rows; compared again in Python: MariaDB finds "Alice" for "alice"."""
     wanted = holder.columns()
     fields = [column.table.c[name] for name in wanted]
     query = select(column, *fields).where(

@@ -1,4 +1,4 @@
-"""Registration tokens: what lets a client register itself (the initial access token of RFC 7591 §3), hashed at rest."""
+"""Registration tokens, with which a client registers itself (initial access tokens, RFC 7591 §3), kept as hashes."""
 
 import secrets
 from collections.abc import Sequence
@@ -17,18 +17,18 @@ ID_CHARACTERS = 12
 
 
 def make_token() -> str:
-    """A new secret: 32 random bytes, base64url. For a registration, and for the management of one (RFC 7592 §3)."""
+    """A new secret, to register or to manage a registration (RFC 7592 §3): 32 random bytes, base64url."""
     return secrets.token_urlsafe(32)
 
 
 def token_digest(token: str) -> bytes:
-    """What is kept of a token. It is too random to be guessed, so a fast hash without salt is enough."""
+    """The hash of a token. A token is too random to be guessed, so a fast hash without salt is enough."""
     return sha256(token.encode("utf-8", "surrogatepass")).digest()
 
 
 @dataclass(frozen=True, slots=True)
 class RegistrationToken:
-    """A registration token as the database holds it; the token itself was shown once and is not kept."""
+    """A registration token as the database has it; the token itself was shown once and is not kept."""
 
     digest: bytes = field(repr=False)
     label: str
@@ -36,19 +36,20 @@ class RegistrationToken:
     uses_left: int
     """How many clients may still register with it."""
     may_choose_client_id: bool
-    """Whether they may bring a ``client_id`` of their own."""
+    """Whether these clients may choose their ``client_id``."""
     created_at: int
+    """When it was made, in seconds since the epoch."""
     expires_at: int
     """When it stops working, in seconds since the epoch."""
 
     @property
     def id(self) -> str:
-        """A name for it in lists and logs, which does not give it away."""
+        """A name for lists and logs, from which nobody can find the token."""
         return self.digest.hex()[:ID_CHARACTERS]
 
 
 class RegistrationTokens:
-    """Makes registration tokens and lets them be used, a counted number of times.
+    """Makes registration tokens, and counts their uses (RFC 7591 §3).
 
     :param database: The application's.
     :param tables: The application's tables.
@@ -62,10 +63,12 @@ class RegistrationTokens:
     def create(
         self, *, uses: int, lifetime: int, label: str = "", may_choose_client_id: bool = False
     ) -> tuple[str, RegistrationToken]:
-        """Make a token: itself, to be handed over and forgotten, and what is kept of it.
+        """Make a token; return the token itself, which is shown once, and the record that is kept.
 
         :param uses: How many clients may register with it.
-        :param lifetime: For how long, in seconds.
+        :param lifetime: How long it works, in seconds.
+        :param label: The operator's note: whom it is for.
+        :param may_choose_client_id: Whether these clients may choose their ``client_id``.
         :raises StoreUnavailable: The database did not answer.
         """
         token, now = make_token(), clock.now()
@@ -82,7 +85,7 @@ class RegistrationTokens:
         return token, kept
 
     def find(self, token: str) -> RegistrationToken | None:
-        """The token, if a client can register with it now; it is not used by that.
+        """The token, if a client can register with it now; this does not use it.
 
         :raises StoreUnavailable: The database did not answer.
         """
@@ -91,16 +94,16 @@ class RegistrationTokens:
         return None if row is None else RegistrationToken(*row)
 
     def consume(self, token: RegistrationToken, connection: Connection) -> bool:
-        """Use the token once, in the transaction of *connection*; ``False`` when others have used it up meanwhile.
+        """Use the token once, in the transaction of *connection*; ``False`` if others have used it up meanwhile.
 
-        One UPDATE: of two that want the last use, the second waits for the first and then changes nothing.
+        It is one UPDATE: if two callers want the last use, the second waits for the first and then changes nothing.
         """
         table = self._table
         statement = update(table).where(self._is_usable(token.digest)).values(uses_left=table.c.uses_left - 1)
         return connection.execute(statement).rowcount == 1
 
     def all(self) -> Sequence[RegistrationToken]:
-        """Every token that is kept, used up and expired ones too, by the time they were made.
+        """Every token that is kept, also used up and expired ones, in the order in which they were made.
 
         :raises StoreUnavailable: The database did not answer.
         """
@@ -118,7 +121,7 @@ class RegistrationTokens:
             return connection.execute(delete(self._table).where(self._table.c.digest == token.digest)).rowcount == 1
 
     def purge(self, *, batch: int = BATCH_ROWS, rest: Rest = no_rest) -> int:
-        """Delete tokens that expired long ago and return how many; see :meth:`.base.ReplayStore.purge`.
+        """Delete tokens that expired long ago and return how many; see :meth:`.replay.base.ReplayStore.purge`.
 
         :raises StoreUnavailable: The database did not answer.
         """

@@ -1,6 +1,6 @@
-"""The registrations of clients, in the application's database. The hot path reads them through the client store."""
+"""The registrations of clients, in the application's database. Requests for tokens read them in ``clients.py``."""
 
-from collections.abc import Callable, Collection, Set
+from collections.abc import Callable, Collection, Mapping, Set
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,7 +11,9 @@ from .... import clock
 from ....database.database import Database
 from ...registered_client import RegisteredClient
 from ..contracts import DocumentKey, kind_of_key_set
-from ..tables.models import ClientRow, Tables, build_columns, snapshot
+from ..tables.client import ClientRow, build_columns, is_gathered, snapshot
+from ..tables.former_columns import check_gathered
+from ..tables.models import Tables
 from .client_key_use import replace_key_uses
 from .documents import find_last_claim, release_document
 from .refresh_tokens import forget_client
@@ -19,17 +21,17 @@ from .refresh_tokens import forget_client
 
 @dataclass(frozen=True, slots=True)
 class Registration:
-    """A client, and what else the database knows of its registration."""
+    """A client, and what else the database has about its registration."""
 
     client: RegisteredClient
     created_at: int
     """In seconds since the epoch: ``client_id_issued_at`` (RFC 7591 §3.2.1)."""
     access_token_digest: bytes | None = field(repr=False)
-    """SHA-256 of the token the client manages itself with (RFC 7592 §3); ``None``: only the operator changes it."""
+    """SHA-256 of the client's registration access token (RFC 7592 §3); ``None``: it has none."""
 
 
 class ClientIdTaken(Exception):
-    """A client of this id is registered already."""
+    """A client with this ``client_id`` is registered already."""
 
 
 class SQLAlchemyRegistrations:
@@ -37,7 +39,7 @@ class SQLAlchemyRegistrations:
 
     :param database: The application's.
     :param tables: The application's tables.
-    :param find_thumbprints: Gives the thumbprints of the keys in a client's ``jwks``: when each came is recorded too.
+    :param find_thumbprints: Returns the thumbprints of the keys in a client's ``jwks``; their times are recorded too.
     :param is_vouched_for: Whether the operator stands behind a client.
     """
 
@@ -68,7 +70,7 @@ class SQLAlchemyRegistrations:
             rows = connection.execute(self._select.where(self._table.c.client_id == client_id)).all()
         for row in rows:
             if row.client_id == client_id:  # MariaDB folds case
-                return _registration(tuple(row))
+                return self._read(tuple(row))
         return None
 
     def all(self) -> list[Registration]:
@@ -78,7 +80,7 @@ class SQLAlchemyRegistrations:
         """
         with self._database.begin() as connection:
             rows = connection.execute(self._select.order_by(self._table.c.client_id)).all()
-        return [_registration(tuple(row)) for row in rows]
+        return [self._read(tuple(row)) for row in rows]
 
     def add(
         self,
@@ -89,22 +91,22 @@ class SQLAlchemyRegistrations:
     ) -> Registration:
         """Save a new client.
 
-        :param access_token_digest: SHA-256 of the token it manages itself with, if it does.
-        :param spend: Called first, in the same transaction: what it raises, or a refusal here, undoes both.
-        :raises ClientIdTaken: A client has this id already.
+        :param access_token_digest: SHA-256 of its registration access token, if it has one.
+        :param spend: Called first, in the same transaction: if it raises, or the client is refused, both are undone.
+        :raises ClientIdTaken: A client has this ``client_id`` already.
         :raises StoreUnavailable: The database did not answer.
         """
         now = clock.now()
         row = {**build_columns(client), "version": client.version, "created_at": now, "updated_at": now}
-        with self._database.begin() as connection:
-            spend(connection)
-            try:
-                connection.execute(
-                    insert(self._table), {**row, "registration_access_token_digest": access_token_digest}
-                )
-            except IntegrityError:
-                raise ClientIdTaken(client.client_id) from None
-            self._record_keys(connection, client, now=now)
+        row["registration_access_token_digest"] = access_token_digest
+        try:
+            with self._database.begin() as connection:
+                spend(connection)
+                self._insert(connection, row)
+                self._record_keys(connection, client, now=now)
+        except ClientIdTaken:
+            check_gathered(self._database, self._table)  # the cause may also be a former column that may not be NULL
+            raise
         return Registration(client, now, access_token_digest)
 
     def replace(
@@ -116,11 +118,11 @@ class SQLAlchemyRegistrations:
         renew_keys: bool = False,
         at_once: bool = False,
     ) -> bool:
-        """Save *after* in the place of *before*, in one UPDATE; ``False`` when the client has changed meanwhile.
+        """Replace *before* with *after*, in one UPDATE; ``False`` if the client has changed meanwhile.
 
         :param keep: Columns that stay as they are.
-        :param renew_keys: Use no key that was fetched from the ``jwks_uri`` before now, even if that is the old one.
-        :param at_once: Also end the cool-down of the ``jwks_uri``, for what the operator does.
+        :param renew_keys: Use no key set fetched from the ``jwks_uri`` before now, even if the URL is the same.
+        :param at_once: Also end the cool-down of the ``jwks_uri``; only for changes by the operator.
         :raises StoreUnavailable: The database did not answer.
         """
         row = {name: value for name, value in build_columns(after).items() if name not in keep}
@@ -135,9 +137,10 @@ class SQLAlchemyRegistrations:
         return changed
 
     def set_access_token(self, before: RegisteredClient, digest: bytes, *, version: str) -> bool:
-        """Let the client manage itself with a token of this SHA-256; ``False`` when it has changed meanwhile.
+        """Give the client a new registration access token; ``False`` if the client has changed meanwhile.
 
-        :param version: Its new version.
+        :param digest: SHA-256 of the token.
+        :param version: The client's new version.
         :raises StoreUnavailable: The database did not answer.
         """
         changed = {"registration_access_token_digest": digest, "version": version, "updated_at": clock.now()}
@@ -145,9 +148,9 @@ class SQLAlchemyRegistrations:
             return connection.execute(update(self._table).where(self._is_still(before)).values(changed)).rowcount == 1
 
     def disable(self, client: RegisteredClient, *, version: str) -> None:
-        """Let a client in no longer, whatever its registration holds by now.
+        """Stop a client from authenticating, also if its registration has changed meanwhile.
 
-        :param version: Its new version.
+        :param version: The client's new version.
         :raises StoreUnavailable: The database did not answer.
         """
         disabled = {"enabled": False, "version": version, "updated_at": clock.now()}
@@ -156,11 +159,11 @@ class SQLAlchemyRegistrations:
             connection.execute(update(self._table).where(its_own).values(disabled))
 
     def refetch_keys(self, client: RegisteredClient, *, version: str) -> None:
-        """Let the client use nothing that was fetched from its ``jwks_uri`` so far; its next request fetches it anew.
+        """Stop using the key sets fetched from the client's ``jwks_uri``; its next request fetches a new one.
 
-        What was fetched stays, for other clients that name the same URL.
+        The fetched set stays for other clients that name the same URL.
 
-        :param version: The client's new version, by which every worker learns of it.
+        :param version: The client's new version; it tells every worker.
         :raises StoreUnavailable: The database did not answer.
         """
         if client.jwks_uri is None:
@@ -171,9 +174,9 @@ class SQLAlchemyRegistrations:
             connection.execute(update(self._table).where(its_own).values(**row, version=version, updated_at=now))
 
     def remove(self, before: RegisteredClient, *, until: int) -> bool:
-        """Delete a client, and all that people allowed it; ``False`` when it has changed meanwhile.
+        """Delete a client, and everything that people allowed it; ``False`` if it has changed meanwhile.
 
-        :param until: When the last of its tokens has expired by itself, in seconds since the epoch.
+        :param until: When the client's last token has expired by itself, in seconds since the epoch.
 
         :raises StoreUnavailable: The database did not answer.
         """
@@ -184,15 +187,22 @@ class SQLAlchemyRegistrations:
                 forget_client(connection, self._granted, before.client_id, until=until)
         return removed
 
+    def _insert(self, connection: Connection, row: Mapping[str, Any]) -> None:
+        try:
+            connection.execute(insert(self._table), row)
+        except IntegrityError:
+            raise ClientIdTaken(row["client_id"]) from None
+
     def _is_still(self, before: RegisteredClient) -> ColumnElement[bool]:
+        """Whether the row still has the version of *before*."""
         return (self._table.c.client_id == before.client_id) & (self._table.c.version == before.version)
 
     def _renew_keys(
         self, connection: Connection, client: RegisteredClient, *, now: int, at_once: bool
     ) -> dict[str, int]:
-        """The column that makes *client* pass over every key set whose fetch was claimed until now.
+        """The column that makes *client* ignore every key set whose fetch has been claimed until now.
 
-        A worker's clock may be ahead: no claim that is in the database already may look later than this.
+        A worker's clock may be ahead, so the time is at least that of the last claim in the database.
         """
         assert client.jwks_uri is not None
         key = DocumentKey(kind_of_key_set(is_vouched_for=self._is_vouched_for(client)), client.jwks_uri)
@@ -202,12 +212,14 @@ class SQLAlchemyRegistrations:
         return {"jwks_not_before": max(now, last_claim, client.jwks_not_before)}
 
     def _record_keys(self, connection: Connection, client: RegisteredClient, *, now: int) -> None:
-        """Those behind a ``jwks_uri`` come and go without us: they are recorded when they are seen."""
+        """Record the keys of a ``jwks``. Keys at a ``jwks_uri`` are recorded when they sign."""
         if client.jwks is not None:
             thumbprints = self._find_thumbprints(client)
             replace_key_uses(connection, self._keys, client.client_id, thumbprints, now=now)
 
-
-def _registration(row: tuple[Any, ...]) -> Registration:
-    *columns, created_at, digest = row
-    return Registration(snapshot(ClientRow(*columns)), created_at, digest)
+    def _read(self, row: tuple[Any, ...]) -> Registration:
+        *columns, created_at, digest = row
+        found = ClientRow(*columns)
+        if not is_gathered(found.client_metadata):
+            check_gathered(self._database, self._table)
+        return Registration(snapshot(found), created_at, digest)

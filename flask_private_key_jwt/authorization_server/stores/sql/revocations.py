@@ -1,4 +1,4 @@
-"""Revocations in the application's database; see :class:`.revocations.RevocationStore`."""
+"""Revocations in the application's database; see :class:`.revocation_names.RevocationStore`."""
 
 from collections.abc import Mapping, Sequence
 
@@ -15,14 +15,14 @@ from ..revocation_names import Revocation
 
 _ATTEMPTS = 3
 CHUNK = 500
-"""How many rows one statement brings."""
+"""Most rows that one statement inserts."""
 
 
 class SQLAlchemyRevocationStore:
     """Remembers what was revoked.
 
     :param database: The application's.
-    :param table: The application's table of what was revoked.
+    :param table: The application's table of revocations.
     """
 
     def __init__(self, database: Database, table: Table) -> None:
@@ -33,21 +33,23 @@ class SQLAlchemyRevocationStore:
         self._selects: dict[int, Select[tuple[int]]] = {}
 
     def add(self, revocation: Revocation) -> None:
-        """See :meth:`.revocations.RevocationStore.add`."""
+        """See :meth:`.revocation_names.RevocationStore.add`."""
         values = _values(revocation)
-        # One of the two finds what it needs, unless a purge comes between them.
+        # One of the two succeeds, unless a purge comes between them.
         for _ in range(_ATTEMPTS):
             if self._database.insert(self._insert, values) or self._database.update(self._extend, values):
                 return
-        raise StoreUnavailable("database: the revocation table refuses a row that is not there")
+        raise StoreUnavailable(
+            "database: the revocation table refuses a row that is not there", cause="database_constraint"
+        )
 
     def covers(self, names: Sequence[bytes], *, issued_at: int) -> bool:
-        """See :meth:`.revocations.RevocationStore.covers`. One SELECT."""
+        """See :meth:`.revocation_names.RevocationStore.covers`. One SELECT."""
         values: dict[str, object] = {f"name_{number}": name for number, name in enumerate(names)}
         return self._database.fetch(self._select(len(names)), {**values, "issued_at": issued_at}) is not None
 
     def purge(self, *, batch: int = BATCH_ROWS, rest: Rest = no_rest) -> int:
-        """Delete what expired long ago, and return how much; see :meth:`.base.ReplayStore.purge`.
+        """Delete what expired long ago, and return how many rows; see :meth:`.replay.base.ReplayStore.purge`.
 
         :raises StoreUnavailable: The database did not answer.
         """
@@ -55,6 +57,7 @@ class SQLAlchemyRevocationStore:
         return delete_in_batches(self._database, self._table, ended, batch=batch, rest=rest)
 
     def _select(self, count: int) -> Select[tuple[int]]:
+        """The statement that looks for *count* names; built once for each number."""
         if count not in self._selects:
             name, issued_until = self._table.c.digest, self._table.c.issued_until
             ours = name.in_([bindparam(f"name_{number}", type_=name.type) for number in range(count)])
@@ -64,20 +67,20 @@ class SQLAlchemyRevocationStore:
 
 
 def revoke_within(connection: Connection, table: Table, revocations: Sequence[Revocation]) -> None:
-    """Remember revocations as a part of the caller's transaction, which has written something before."""
+    """Remember revocations in the caller's transaction, which has written something before."""
     insertion, extension = _build_insert(table), _build_extend(table)
     for start in range(0, len(revocations), CHUNK):
         chunk = [_values(revocation) for revocation in revocations[start : start + CHUNK]]
         if _try_insert(connection, insertion, chunk):
             continue
-        for values in chunk:  # some were revoked before
+        for values in chunk:  # the insert failed because some were revoked before
             if not connection.execute(extension, values).rowcount and not _try_insert(connection, insertion, [values]):
-                connection.execute(extension, values)  # somebody else was faster
+                connection.execute(extension, values)  # somebody else inserted it first
 
 
 def _try_insert(connection: Connection, insertion: Insert, rows: Sequence[Mapping[str, object]]) -> bool:
     try:
-        with connection.begin_nested():  # PostgreSQL gives up the whole transaction otherwise
+        with connection.begin_nested():  # otherwise PostgreSQL aborts the whole transaction
             connection.execute(insertion, rows)
     except IntegrityError:
         return False
@@ -95,14 +98,14 @@ def _build_insert(table: Table) -> Insert:
 
 
 def _build_extend(table: Table) -> Update:
-    """Let a known revocation reach as far as the new one; never less far than before."""
+    """The statement that extends a known revocation to the new times; they never become earlier."""
     until, expires = bindparam("until", type_=BigInteger), bindparam("expires", type_=BigInteger)
     issued_until, expires_at = table.c.issued_until, table.c.expires_at
     return (
         update(table)
         .where(table.c.digest == bindparam("name"))
         .values(
-            # NULL is not less than anything: what reaches every token stays so.
+            # NULL is not less than anything: a revocation of all tokens stays one.
             issued_until=case((issued_until < until, until), else_=issued_until),
             expires_at=case((expires_at < expires, expires), else_=expires_at),
         )

@@ -53,7 +53,7 @@ class SQLAlchemyServerKeyStore:
             return True
         if any(other.slot == key.slot for other in self.load()):
             return False
-        raise StoreUnavailable("database: a constraint refuses the server key")
+        raise StoreUnavailable("database: a constraint refuses the server key", cause="database_constraint")
 
     def change(self, key: StoredKey) -> None:
         """See :meth:`.contracts.ServerKeyStore.change`."""
@@ -78,5 +78,5 @@ def select_key_version(table: Table) -> Select[tuple[int]]:
 
 
 def _new_version() -> int:
-    # Random, so that changes at the same moment need no lock to give another sum. 48 bits: the sum stays within 64.
+    # Random, so that two changes at the same time change the sum without a lock. 48 bits, so that the sum fits in 64.
     return secrets.randbelow(2**48)

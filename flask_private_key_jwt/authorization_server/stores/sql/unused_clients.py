@@ -1,4 +1,4 @@
-"""Registrations that strangers made and never used: deleted, so that they do not pile up."""
+"""Deletes clients that registered themselves and were never used, so that their number does not grow for ever."""
 
 from collections.abc import Sequence
 from time import perf_counter
@@ -9,14 +9,15 @@ from sqlalchemy import ColumnElement, delete, select
 from .... import clock
 from ....database.batches import BATCH_ROWS, Rest, no_rest
 from ....database.database import Database
+from ..tables.client import find_grant_types
 from ..tables.models import Tables
 
 TRACED_GRANTS = frozenset({"client_credentials", "authorization_code", "refresh_token"})
-"""Grant types whose use leaves a trace: a key that signed, or what a person allowed. An application's own may not."""
+"""Grant types whose use leaves a trace: a key that signed, or what a person allowed. Other grants may leave none."""
 
 
 class UnusedClients:
-    """Deletes clients that registered themselves, and were neither used nor changed since.
+    """Deletes clients that registered themselves and were neither used nor changed since.
 
     :param database: The application's.
     :param tables: The application's tables.
@@ -32,14 +33,14 @@ class UnusedClients:
         self._keep_seconds = keep_seconds
 
     def purge(self, *, batch: int = BATCH_ROWS, rest: Rest = no_rest) -> int:
-        """Delete them, and return how many.
+        """Delete these clients, and return how many.
 
-        Only where nothing at all says that it was used: no key of it has signed, nobody has consented to it, and no
-        code or refresh token of it is kept. When a key signed is noted as well as can be, and a change of the keys
-        forgets it; so a client that was changed stays.
+        A client is deleted only if nothing shows that it was used: none of its keys has signed, nobody has consented to
+        it, and it has no code or refresh token. A change of its keys also deletes the record of when they signed, so a
+        client that was changed is kept.
 
-        :param batch: Most clients in a transaction.
-        :param rest: Told how many seconds a batch took.
+        :param batch: Most clients in one transaction.
+        :param rest: Called with the seconds that a batch took.
         :raises StoreUnavailable: The database did not answer.
         """
         if not self._keep_seconds:
@@ -56,7 +57,7 @@ class UnusedClients:
 
     def _find(self, after: int, before: int, batch: int) -> Sequence[Any]:
         columns = self._client.c
-        query = select(columns.id, columns.client_id, columns.version, columns.grant_types).where(
+        query = select(columns.id, columns.client_id, columns.version, columns.client_metadata).where(
             columns.id > after,
             columns.registered_by == "client",
             columns.created_at < before,
@@ -71,7 +72,7 @@ class UnusedClients:
         return ~select(self._key.c.client_id).where(its_own).exists()
 
     def _without_traces(self, found: Sequence[Any]) -> list[Any]:
-        """Asked apart from the DELETE, which on MariaDB would lock all that it reads."""
+        """The clients without traces. Not a part of the DELETE, which on MariaDB would lock every row it reads."""
         names = [row.client_id for row in found]
         used: set[str] = set()
         for table in self._traces:
@@ -80,17 +81,13 @@ class UnusedClients:
                     connection.scalars(select(table.c.client_id).where(table.c.client_id.in_(names)).distinct())
                 )
         folded = {name.casefold() for name in used}  # MariaDB finds "Client" for "client"
-        return [
-            row
-            for row in found
-            if row.client_id.casefold() not in folded and TRACED_GRANTS.issuperset(row.grant_types.split())
-        ]
+        return [row for row in found if row.client_id.casefold() not in folded and _leaves_traces(row)]
 
     def _remove(self, unused: Sequence[Any]) -> int:
         if not unused:
             return 0
         names = [row.client_id for row in unused]
-        # The version: whoever changes a client meanwhile keeps it.
+        # With the version, so that a client that was changed meanwhile is kept.
         these = self._client.c.id.in_([row.id for row in unused])
         same = self._client.c.version.in_([row.version for row in unused])
         with self._database.begin() as connection:
@@ -99,3 +96,9 @@ class UnusedClients:
             gone = [name for name in names if name not in still]
             connection.execute(delete(self._key).where(self._key.c.client_id.in_(gone)))
         return removed
+
+
+def _leaves_traces(row: Any) -> bool:
+    """Whether everything that the client may do leaves a trace; ``False`` if its grant types cannot be read."""
+    grant_types = find_grant_types(row.client_metadata)
+    return grant_types is not None and grant_types <= TRACED_GRANTS

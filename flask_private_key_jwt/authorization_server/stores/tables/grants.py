@@ -1,6 +1,6 @@
 """The tables of what people allow: pushed requests, codes, refresh tokens, consents, revocations.
 
-Whatever a caller shows us is stored as its SHA-256: who reads the database can use none of it.
+Every value that a caller shows us is stored as its SHA-256, so nobody who reads the database can use it.
 """
 
 from dataclasses import dataclass
@@ -33,12 +33,12 @@ GRANT_TABLE_NAMES = (
     "consent",
     "revocation",
 )
-"""Without the prefix that all tables of one application share."""
+"""Without the prefix that all tables of an application have."""
 
 
 @dataclass(frozen=True, slots=True)
 class GrantTables:
-    """What :func:`build_grant_tables` made."""
+    """The tables that :func:`build_grant_tables` makes."""
 
     pushed_request: Table
     authorization_code: Table
@@ -48,7 +48,7 @@ class GrantTables:
 
 
 def build_grant_tables(metadata: MetaData, prefix: str) -> GrantTables:
-    """Add the tables to *metadata*, their names behind *prefix*."""
+    """Add the tables to *metadata*; their names start with *prefix*."""
     return GrantTables(
         pushed_request=_build_pushed_request(metadata, f"{prefix}pushed_request"),
         authorization_code=_build_authorization_code(metadata, f"{prefix}authorization_code"),
@@ -68,12 +68,12 @@ def _build_pushed_request(metadata: MetaData, name: str) -> Table:
         Column("parameters", _LONG, nullable=False),
         Column("expires_at", BigInteger, nullable=False),
         Column("used_at", BigInteger),
-        # In whose quota it counts, a client's or an address's; NULL: from before there were any.
+        # The quota that it counts against, of a client or an address; NULL: the row is older than the quotas.
         Column("pushed_by", DIGEST),
         PrimaryKeyConstraint("digest", name=conv(f"pk_{name}")),
         named_check(name, "times", "expires_at >= 0 AND used_at >= 0"),
         Index(conv(f"ix_{name}_pushed_by"), "pushed_by", "expires_at"),
-        # Each push drops what its client cannot use any more.
+        # Each push deletes the client's requests that can no longer be used.
         Index(conv(f"ix_{name}_client_id"), "client_id"),
         mysql_charset=CHARSET,
         mariadb_charset=CHARSET,
@@ -81,7 +81,7 @@ def _build_pushed_request(metadata: MetaData, name: str) -> Table:
 
 
 def _build_authorization_code(metadata: MetaData, name: str) -> Table:
-    """Authorization codes, and all they are bound to (RFC 6749 §4.1.2)."""
+    """Authorization codes, and everything they are bound to (RFC 6749 §4.1.2)."""
     return Table(
         name,
         metadata,
@@ -122,7 +122,7 @@ def _build_refresh_token(metadata: MetaData, name: str) -> Table:
 
 
 def _build_consent(metadata: MetaData, name: str) -> Table:
-    """What a person has allowed a client, so that they are asked once."""
+    """What a person has allowed a client, so that they are asked only once."""
     return Table(
         name,
         metadata,
@@ -140,12 +140,12 @@ def _build_consent(metadata: MetaData, name: str) -> Table:
 
 
 def _build_revocation(metadata: MetaData, name: str) -> Table:
-    """What was revoked before its time: access tokens are not stored (RFC 9068), so this is."""
+    """What was revoked: access tokens are not stored (RFC 9068), their revocations are."""
     return Table(
         name,
         metadata,
         Column("digest", DIGEST),
-        # NULL: every token of that name; otherwise those issued up to then.
+        # NULL: every token of that name is revoked; otherwise only those issued up to then.
         Column("issued_until", BigInteger),
         Column("expires_at", BigInteger, nullable=False),
         PrimaryKeyConstraint("digest", name=conv(f"pk_{name}")),
@@ -154,6 +154,7 @@ def _build_revocation(metadata: MetaData, name: str) -> Table:
 
 
 def _granted() -> list[Column[Any]]:
+    """The columns of :class:`..granted.Granted`."""
     return [
         Column("grant_id", String(64), nullable=False),
         Column("client_id", String(MAX_CLIENT_ID_CHARACTERS), nullable=False),

@@ -1,4 +1,4 @@
-"""The names of our tables in the application's metadata, and what is said when the application has one of them too."""
+"""The names of our tables in the application's metadata, and the error if the application has one of them too."""
 
 import re
 from collections.abc import Callable, Sequence
@@ -11,15 +11,15 @@ from ....errors import ConfigurationError
 if TYPE_CHECKING:
     from flask_sqlalchemy import SQLAlchemy
 
-# A constraint's name adds up to 36 characters, and PostgreSQL cuts names at 63. No capitals: each database treats
-# them in a way of its own.
+# A constraint's name adds up to 36 characters, and PostgreSQL truncates names to 63. No capitals, because each database
+# treats them differently.
 _PREFIX = re.compile(r"[a-z][a-z0-9_]{0,23}")
 
 
 def check_prefix(prefix: str) -> str:
-    """Return *prefix* when the names of tables, constraints and indexes can begin with it.
+    """Return *prefix* if the names of tables, constraints and indexes can begin with it.
 
-    :raises ConfigurationError: They cannot.
+    :raises ConfigurationError: They cannot begin with it.
     """
     if not isinstance(prefix, str) or not _PREFIX.fullmatch(prefix):
         raise ConfigurationError(
@@ -30,9 +30,9 @@ def check_prefix(prefix: str) -> str:
 
 
 def claim_names(db: "SQLAlchemy", prefix: str, names: Sequence[str]) -> None:
-    """Make sure that these tables of *db* are ours alone, whoever is defined first.
+    """Make sure that only we define tables with these names in *db*, now and later.
 
-    :raises ConfigurationError: *db* has one of them already. Defining a model of such a name later raises it too.
+    :raises ConfigurationError: *db* has one of them already. Defining a model with such a name later raises it too.
     """
     schema = db.metadata.schema
     claimed = [f"{schema}.{prefix}{name}" if schema else f"{prefix}{name}" for name in names]
@@ -43,13 +43,13 @@ def claim_names(db: "SQLAlchemy", prefix: str, names: Sequence[str]) -> None:
 
 
 def _refuse_models(db: "SQLAlchemy", claimed: frozenset[str]) -> None:
-    """Put a check in front of what makes the table of a model (``__table_cls__``, SQLAlchemy's hook for that).
+    """Add a check to SQLAlchemy's hook that makes the table of a model (``__table_cls__``).
 
-    SQLAlchemy itself would refuse the name with the advice to set ``extend_existing=True``, and whoever followed it
-    would have one table for two purposes.
+    SQLAlchemy itself would refuse the name and advise to set ``extend_existing=True``. With that, one table would be
+    used for two purposes.
     """
     hook = getattr(db.Model, "__table_cls__", Table)
-    # The function below a bound method: it wants the model, not db.Model. A base class may also have a static one.
+    # The function of a bound method, which must get the model, not db.Model. A base class may also have a static one.
     make_table: Callable[..., Any] = getattr(
         hook, "__func__", lambda _model, *items, **options: hook(*items, **options)
     )

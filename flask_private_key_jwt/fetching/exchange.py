@@ -1,0 +1,135 @@
+"""One HTTP exchange, with limits, with a server that the operator chose; used by the client and by an API.
+
+URLs that strangers choose are fetched by :mod:`.safe_fetch`.
+"""
+
+import os
+import re
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from queue import Empty, SimpleQueue
+from threading import Thread
+from typing import Any
+
+import requests
+
+from .exchange_errors import explain, is_timeout
+from .outbound import USUAL, Outbound, find_proxy_problem
+
+MAX_BYTES = 1 << 20
+"""Largest answer that is read, in bytes."""
+TIMEOUT_SECONDS = 5.0
+"""Default for the longest wait, in seconds."""
+
+_REFERENCE = re.compile(r"[A-Za-z0-9._-]{1,64}")
+
+
+class NoAnswer(Exception):
+    """There was no HTTP answer within the limits of time and size. The message names the URL and contains no secret."""
+
+
+class TooLarge(NoAnswer):
+    """The answer was larger than :data:`MAX_BYTES`."""
+
+
+@dataclass(frozen=True, slots=True)
+class FetchedAnswer:
+    """One HTTP answer, read to its end."""
+
+    status: int
+    headers: Mapping[str, str]
+    """By name in any case; the values of a repeated header are joined by ``", "``."""
+    body: bytes = field(repr=False)
+
+    @property
+    def reference(self) -> str | None:
+        """The ``Error-Reference`` of a refusal: the id of its reason in the server's log."""
+        reference = self.headers.get("Error-Reference", "")
+        return reference if _REFERENCE.fullmatch(reference) else None
+
+
+def exchange(
+    method: str,
+    url: str,
+    *,
+    timeout: float,
+    form: list[tuple[str, str]] | None = None,
+    headers: Mapping[str, str] | None = None,
+    outbound: Outbound = USUAL,
+) -> FetchedAnswer:
+    """Send one request. No redirect is followed; ``.netrc`` and cookies are not used.
+
+    :param timeout: Longest wait in seconds, from the name lookup to the last byte.
+    :param form: The form body of a POST.
+    :param outbound: The proxy and the certificate authorities to use.
+    :raises NoAnswer: There is no connection, no answer in time, or it is larger than :data:`MAX_BYTES`.
+    """
+    outcome: SimpleQueue[FetchedAnswer | NoAnswer] = SimpleQueue()
+
+    def send() -> None:
+        try:
+            outcome.put(_send(method, url, timeout, form, headers, outbound))
+        except Exception as error:  # any error must reach the waiting thread
+            outcome.put(_explain(url, timeout, error, outbound))
+
+    # A thread, because requests applies its timeout to each single read, and not to the name lookup: a server that
+    # sends one byte at a time could keep its caller waiting for hours.
+    Thread(target=send, name="oauth2-exchange", daemon=True).start()
+    try:
+        result = outcome.get(timeout=timeout)
+    except Empty:
+        result = _too_slow(url, timeout)
+    if isinstance(result, NoAnswer):
+        raise result
+    return result
+
+
+def _send(
+    method: str,
+    url: str,
+    timeout: float,
+    form: list[tuple[str, str]] | None,
+    headers: Mapping[str, str] | None,
+    outbound: Outbound,
+) -> FetchedAnswer:
+    deadline = time.monotonic() + timeout
+    with requests.Session() as session:
+        session.trust_env = False  # no .netrc credentials; outbound gives the proxies
+        session.headers.update({"Accept": "application/json", "Accept-Encoding": "identity", **(headers or {})})
+        options: dict[str, Any] = {"timeout": timeout, **outbound.options(url)}
+        with session.request(method, url, data=form, allow_redirects=False, stream=True, **options) as response:
+            body = bytearray()
+            for chunk in response.iter_content(1024):
+                body += chunk
+                if len(body) > MAX_BYTES:
+                    raise TooLarge(f"{url} answered with more than {MAX_BYTES} bytes.")
+                if time.monotonic() > deadline:
+                    raise requests.Timeout
+            return FetchedAnswer(response.status_code, response.headers, bytes(body))
+
+
+def _explain(url: str, timeout: float, error: Exception, outbound: Outbound) -> NoAnswer:
+    if isinstance(error, NoAnswer):
+        return error
+    if is_timeout(error):
+        return _too_slow(url, timeout)
+    bundle = outbound.find_ca_bundle()
+    if bundle and not os.path.exists(bundle):
+        return NoAnswer(f"{url} was not asked: the certificate authorities {bundle!r} do not exist.")
+    proxy = outbound.find_proxy(url)
+    if proxy and (problem := find_proxy_problem(proxy if "://" in proxy else f"http://{proxy}")):
+        return NoAnswer(f"{url} was not asked: the proxy setting of the environment (HTTPS_PROXY) {problem}.")
+    return NoAnswer(explain(url, error, proxy=proxy))
+
+
+def _too_slow(url: str, timeout: float) -> NoAnswer:
+    return NoAnswer(f"{url} did not answer within {round(timeout, 1):g} seconds.")
+
+
+def time_left(deadline: float) -> float:
+    """The time left until *deadline* for a further request, in seconds; at least 0.1.
+
+    :param deadline: By :func:`time.monotonic`.
+    """
+    return max(deadline - time.monotonic(), 0.1)

@@ -1,0 +1,245 @@
+"""What a client that acts for people registers: redirect URIs, response types, public clients (L7, L8)."""
+
+import flask
+import pytest
+
+from flask_private_key_jwt.authorization_server.registration.metadata import describe_client
+from flask_private_key_jwt.errors import InvalidClientMetadata, InvalidRedirectURI
+
+
+class Somebody:
+    def get_id(self):
+        return "somebody"
+
+
+@pytest.fixture(autouse=True)
+def people(oauth):
+    oauth.user(lambda: Somebody() if flask.request else None)
+
+
+@pytest.fixture
+def add(register, client_key):
+    """Register a valid client, changed."""
+
+    def add(**changes):
+        metadata = {
+            "jwks": {"keys": [client_key.public_jwk()]},
+            "grant_types": ["authorization_code"],
+            "redirect_uris": ["https://app.example/callback"],
+            **changes,
+        }
+        return register(**{name: value for name, value in metadata.items() if value is not None})
+
+    return add
+
+
+def refusal_of(add, kind=InvalidClientMetadata, **changes):
+    with pytest.raises(kind) as caught:
+        add(**changes)
+    assert type(caught.value) is kind
+    return caught.value.reason
+
+
+@pytest.mark.parametrize(
+    "uri",
+    [
+        "https://app.example",
+        "https://app.example/",
+        "https://app.example:8443/a?b=c&d=%20",
+        "https://xn--bcher-kva.example/",
+        "https://[2001:db8::1]/",
+    ],
+)
+def test_https_uri_is_kept_as_it_is(uri, add):
+    assert add(redirect_uris=[uri]).redirect_uris == (uri,)
+    assert add(redirect_uris=[uri], application_type="native").redirect_uris == (uri,)
+
+
+NATIVE = [
+    "http://127.0.0.1/",
+    "http://127.0.0.1:8000/a?b",
+    "http://[::1]/",
+    "http://localhost/",
+    "http://localhost:8000/callback",
+    "com.example.app:/callback",
+]
+
+
+@pytest.mark.parametrize("uri", NATIVE)
+def test_uri_of_a_device_is_for_native_clients(uri, add):
+    assert add(redirect_uris=[uri], application_type="native").redirect_uris == (uri,)
+    reason = refusal_of(add, InvalidRedirectURI, redirect_uris=[uri], application_type="web")
+    assert "is not https; application_type native may" in reason
+
+
+@pytest.mark.parametrize("application_type", ["web", "native"])
+@pytest.mark.parametrize(
+    "uri",
+    [
+        "",
+        "/callback",
+        "app.example",
+        "//app.example/",
+        "https:///a",
+        "https:a",
+        "https://app.example/#",
+        "https://app.example/#a",
+        "https://user@app.example/",
+        "https://bank.example%2eevil.example/",
+        "https://app.example/*",
+        "https://*.example/",
+        "https://app.example/ a",
+        "https://app.example/\n",
+        "https://app.example/é",
+        'https://app.example/"',
+        "https://app.example/\\",
+        "https://app.example:99999/",
+        "https://[::1/",
+        "https://[::1]app.example/",
+        "https://app..example/",
+        "https://app.example/100%",
+        "https://app.example/" + "a" * 2048,
+        "http://app.example/",
+        "http://localhost.evil.example/",
+        "http://localhost@evil.example/",
+        "http://127.0.0.1.evil.example/",
+        "http://127.0.0.1@evil.example/",
+        "http://0.0.0.0/",
+        "javascript:alert(1)",
+        "data:text/html,x",
+        "file:///etc/passwd",
+        "myapp:/callback",
+        "com.example.app://host/callback",
+    ],
+)
+def test_other_uri_is_refused(uri, application_type, add):
+    reason = refusal_of(add, InvalidRedirectURI, redirect_uris=[uri], application_type=application_type)
+
+    assert reason.startswith(f"redirect_uris: {uri[:200]!r} ")
+
+
+@pytest.mark.parametrize("uris", [None, [], "https://app.example/", {}, [5], [None], ["https://app.example/"] * 21])
+def test_list_of_another_form_is_refused(uris, add):
+    assert refusal_of(add, InvalidRedirectURI, redirect_uris=uris).startswith("redirect_uris is ")
+
+
+@pytest.mark.parametrize("types", [["token"], ["code", "token"], [], "code", ["code id_token"]])
+def test_response_types_that_do_not_fit_the_grant_types_are_refused(types, add):
+    assert "is not ['code']" in refusal_of(add, response_types=types)
+
+
+def test_response_types_without_the_code_grant_are_refused(add):
+    assert "is not empty" in refusal_of(add, grant_types=["client_credentials"], response_types=["code"])
+
+
+def test_refresh_token_goes_with_a_code(add):
+    assert "goes with authorization_code" in refusal_of(add, grant_types=["refresh_token", "client_credentials"])
+
+
+def test_what_is_registered_is_described_and_taken_back(add, app, oauth):
+    client = add(application_type="native", require_pushed_authorization_requests=True, response_types=["code"])
+
+    described = describe_client(client)
+
+    assert described["redirect_uris"] == ["https://app.example/callback"]
+    assert described["response_types"] == ["code"]
+    assert described["application_type"] == "native"
+    assert described["require_pushed_authorization_requests"] is True
+    with app.app_context():
+        assert describe_client(oauth.clients.update(client.client_id, {"client_name": "x"})) == {
+            **described,
+            "client_name": "x",
+        }
+
+
+# --- public clients -------------------------------------------------------------------------------------------
+PUBLIC = {"token_endpoint_auth_method": "none", "jwks": None}
+
+
+def test_public_client_has_no_keys_and_bound_tokens(add):
+    client = add(**PUBLIC)
+
+    assert client.is_public
+    assert client.dpop_bound_access_tokens
+    assert (client.jwks, client.jwks_uri) == (None, None)
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"jwks": {"keys": []}}, "jwks is there, but"),
+        ({"jwks_uri": "https://app.example/jwks"}, "jwks_uri is there, but"),
+        ({"token_endpoint_auth_signing_alg": "ES256"}, "token_endpoint_auth_signing_alg is there, but"),
+        ({"dpop_bound_access_tokens": False}, "dpop_bound_access_tokens is false, but"),
+        ({"grant_types": ["client_credentials"], "redirect_uris": None}, "grant type 'client_credentials' is not for"),
+        ({"grant_types": None}, "grant type 'client_credentials' is not for"),
+    ],
+)
+def test_public_client_with_anything_of_a_confidential_one_is_refused(change, reason, add):
+    assert refusal_of(add, **{**PUBLIC, **change}).startswith(reason)
+
+
+@pytest.mark.parametrize("settings", [{"OAUTH2_PROFILE": "fapi2", "OAUTH2_REPLAY_STORE": "sql"}])
+def test_fapi2_has_no_public_and_no_compatibility_clients(add):
+    assert "'none' is not supported" in refusal_of(add, **PUBLIC)
+    assert "contradicts OAUTH2_PROFILE = 'fapi2'" in refusal_of(add, assertion_audience="compatibility")
+    assert add().redirect_uris
+
+
+# --- native applications that do not say so -------------------------------------------------------------------
+@pytest.mark.parametrize("uri", NATIVE)
+def test_client_whose_uris_are_all_on_the_device_is_a_native_one(uri, add):
+    client = add(redirect_uris=[uri, "http://127.0.0.1:4711/other"])
+
+    assert client.application_type == "native"
+    assert describe_client(client)["application_type"] == "native"
+    assert add(redirect_uris=["https://app.example/", "https://localhost/"]).application_type == "web"
+
+
+def test_client_with_a_place_on_the_web_has_to_say_that_it_is_native(add):
+    uris = ["http://127.0.0.1/", "https://app.example/callback"]
+
+    reason = refusal_of(add, InvalidRedirectURI, redirect_uris=uris)
+    assert "'http://127.0.0.1/' is not https; application_type native may" in reason
+    assert add(redirect_uris=uris, application_type="native").redirect_uris == tuple(uris)
+
+
+@pytest.mark.parametrize("application_type", [None, "native"])
+@pytest.mark.parametrize(
+    ("uri", "fault"),
+    [
+        ("com.example.app://callback", "names a host after its own scheme: one slash, not two"),
+        ("com.example.app://callback/", "names a host after its own scheme: one slash, not two"),
+        ("http://localhost:99999/", "has a port that is not a number up to 65535"),
+        ("http://127.0.0.1:0/#a", "is not a URI without a fragment"),
+    ],
+)
+def test_reason_names_the_fault_of_a_uri_on_the_device(uri, fault, application_type, add):
+    reason = refusal_of(add, InvalidRedirectURI, redirect_uris=[uri], application_type=application_type)
+
+    assert reason.startswith(f"redirect_uris: {uri!r} {fault}")
+
+
+@pytest.mark.parametrize("uri", ["http://localhost:0/cb", "http://localhost:52123/cb", "http://localhost/cb"])
+def test_port_of_localhost_may_differ_for_a_native_client(uri, add):
+    client = add(redirect_uris=["http://localhost:8000/cb"])
+
+    assert client.has_redirect_uri(uri)
+    for other in ("http://127.0.0.1:8000/cb", "http://localhost:8000/cb2", "http://localhost.evil.example/cb"):
+        assert not client.has_redirect_uri(other)
+
+
+def test_places_after_sign_out_are_on_the_device_too(add):
+    places = ["http://localhost:3000/bye", "com.example.app:/bye"]
+
+    client = add(redirect_uris=["http://localhost/cb"], post_logout_redirect_uris=places)
+
+    assert client.post_logout_redirect_uris == tuple(places)
+    assert client.has_post_logout_redirect_uri("http://localhost:1/bye")
+    reason = refusal_of(add, post_logout_redirect_uris=places)
+    assert reason.startswith("post_logout_redirect_uris: 'http://localhost:3000/bye' is not https")
+
+
+@pytest.mark.parametrize("grant_types", [5, True, {"authorization_code": 1}])
+def test_public_client_whose_grant_types_are_no_list_is_refused(grant_types, add):
+    assert "grant_types is not a list" in refusal_of(add, **PUBLIC, grant_types=grant_types)

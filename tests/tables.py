@@ -1,0 +1,52 @@
+"""The tables of an authorization server: declared once in a process, written once, and copied for every test."""
+
+import sqlite3
+from functools import cache
+from pathlib import Path
+from unittest import mock
+
+from flask_sqlalchemy import SQLAlchemy
+from sqlalchemy import Engine, MetaData, create_engine
+from sqlalchemy.pool import StaticPool
+
+from flask_private_key_jwt import PrivateKeyJWT, extension
+from flask_private_key_jwt.authorization_server.stores.tables.models import Tables, build_tables
+
+
+@cache
+def declare_tables() -> tuple[SQLAlchemy, Tables]:
+    """The tables in a metadata of their own, which nobody adds to; declaring them takes as long as many a test."""
+    db = SQLAlchemy()
+    return db, build_tables(db)
+
+
+def make_extension() -> tuple[SQLAlchemy, PrivateKeyJWT]:
+    """An extension of a test's own, on the tables that all share."""
+    db, tables = declare_tables()
+    with mock.patch.object(extension, "build_tables", return_value=tables):
+        return db, PrivateKeyJWT(db)
+
+
+def create_tables(engine: Engine, metadata: MetaData | None = None) -> None:
+    """Create the tables; an SQLite file that is not there yet becomes a copy of one that has them.
+
+    :param metadata: All tables of an application that has more than ours; nobody adds to it any more.
+    """
+    metadata = declare_tables()[0].metadata if metadata is None else metadata
+    file = Path(engine.url.database or "")
+    if engine.dialect.name == "sqlite" and file.is_absolute() and not file.exists():
+        file.write_bytes(_build_file(metadata))
+    else:
+        metadata.create_all(engine)
+
+
+@cache
+def _build_file(metadata: MetaData) -> bytes:
+    engine = create_engine("sqlite://", poolclass=StaticPool)
+    metadata.create_all(engine)
+    with engine.connect() as connection:
+        driver = connection.connection.driver_connection
+        assert isinstance(driver, sqlite3.Connection)
+        content = driver.serialize()
+    engine.dispose()
+    return content
