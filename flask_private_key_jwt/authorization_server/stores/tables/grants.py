@@ -24,7 +24,6 @@ from ....database.columns import CHARSET, DIGEST, named_check
 from ...registered_client import MAX_CLIENT_ID_CHARACTERS
 
 _LONG = Text().with_variant(mysql.MEDIUMTEXT(), "mysql", "mariadb")
-# MariaDB's own default is latin1 to this day.
 
 GRANT_TABLE_NAMES = (
     "pushed_request",
