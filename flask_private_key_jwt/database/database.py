@@ -1,7 +1,7 @@
 """Runs statements for one application's engine, as a guest there: every one goes through SQLAlchemy Core, so that the
 application's events, ``echo`` and execution options see it and apply to it.
 
-Two statements of a token request may pass Core by while nobody listens, see ``driver.py``.
+The few statements that every request waits for may pass Core by while nobody listens, see ``driver.py``.
 """
 
 from collections.abc import Callable, Iterator, Mapping

@@ -1,4 +1,4 @@
-"""Straight on the driver: two statements that every token request waits for, while nobody listens to the engine.
+"""Straight on the driver: the few statements that every request waits for, while nobody listens to the engine.
 
 They are the version of the client and the marks of what was used. SQLAlchemy's ``Connection`` and ``Result`` cost more
 than the database does for them. So these are written in Core, compiled once, and run on a DBAPI connection, which

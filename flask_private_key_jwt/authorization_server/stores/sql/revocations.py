@@ -46,7 +46,8 @@ class SQLAlchemyRevocationStore:
     def covers(self, names: Sequence[bytes], *, issued_at: int) -> bool:
         """See :meth:`.revocation_names.RevocationStore.covers`. One SELECT."""
         values: dict[str, object] = {f"name_{number}": name for number, name in enumerate(names)}
-        return self._database.fetch(self._select(len(names)), {**values, "issued_at": issued_at}) is not None
+        # An API in the same app asks this for every call, so it may go past Core, too.
+        return self._database.fetch_directly(self._select(len(names)), {**values, "issued_at": issued_at}) is not None
 
     def purge(self, *, batch: int = BATCH_ROWS, rest: Rest = no_rest) -> int:
         """Delete what expired long ago, and return how many rows; see :meth:`.replay.base.ReplayStore.purge`.
