@@ -14,7 +14,7 @@ from werkzeug.test import TestResponse
 
 from flask_private_key_jwt import PrivateKeyJWT, clock
 from flask_private_key_jwt.jose import jose
-from flask_private_key_jwt.signals import request_refused
+from tests.refusals import Refusal, noting_refusals
 from tests.tables import create_tables, make_extension
 
 # Some environments forbid it, and then every worker, and every program that a test starts, compiles all of this anew.
@@ -293,13 +293,7 @@ def revoke(post_as: Callable[..., TestResponse]) -> Callable[..., TestResponse]:
 
 
 @pytest.fixture
-def refusals(app: flask.Flask) -> Iterator[list[str]]:
-    """The private reasons of what the app refused, in order."""
-    reasons: list[str] = []
-
-    def note(sender: object, *, reason: str, **_: Any) -> None:
-        if sender is app:
-            reasons.append(reason)
-
-    with request_refused.connected_to(note):
-        yield reasons
+def refusals(app: flask.Flask) -> Iterator[list[Refusal]]:
+    """The private reasons of what the app refused, in order, each with its cause."""
+    with noting_refusals(app) as noted:
+        yield noted

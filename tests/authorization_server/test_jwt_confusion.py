@@ -16,6 +16,7 @@ from flask_private_key_jwt.signals import request_refused
 from flask_private_key_jwt.tokens.verification import OwnKeys
 from tests.authorization_server.conftest import APP_ID, REDIRECT_URI, build_request
 from tests.conftest import ISSUER, TOKEN_URL
+from tests.refusals import causes
 
 UNTYPED = (None, "JWT")
 CLIENTS_OWN = {
@@ -120,7 +121,8 @@ def use(app, state, browser, post, maker):
             try:
                 read_id_token_hint(text, issuer=ISSUER, keys=OwnKeys(state.verification_keys))
             except OAuthError as refusal:
-                request_refused.send(app, error="", reason=refusal.reason, reference="", endpoint="", client_id=None)
+                said = {"error": refusal.code, "cause": refusal.cause, "reason": refusal.reason}
+                request_refused.send(app, **said, reference="", endpoint="", client_id=None)
                 return False
         return True
 
@@ -143,20 +145,20 @@ def test_jwt_is_taken_in_its_own_place_only(kind, typ, place, use, maker, refusa
 @pytest.mark.parametrize("place", ["pushed request object", "request object in the URL"])
 def test_assertion_without_typ_is_no_request_object(typ, place, use, maker, refusals):
     assert not use(place, maker.make("assertion", typ))
-    assert refusals == ["request object: missing claim 'client_id'"]
+    assert causes(refusals) == ["request_object_client_id_missing"]
 
 
 @pytest.mark.parametrize("typ", UNTYPED)
 @pytest.mark.parametrize("place", ["pushed request object", "request object in the URL"])
 def test_assertion_that_holds_all_of_a_request_is_no_request_object(typ, place, use, maker, clock, refusals):
     assert not use(place, maker.make("assertion", typ, nbf=clock.now, **build_request()))
-    assert refusals == ["request object: sub is the client_id, as in a client assertion"]
+    assert causes(refusals) == ["request_object_sub"]
 
 
 @pytest.mark.parametrize("typ", UNTYPED)
 def test_request_object_without_typ_is_no_assertion(typ, use, maker, refusals):
     assert not use("assertion", maker.make("request object", typ))
-    assert refusals == ["assertion: holds a response_type, as a request object does"]
+    assert causes(refusals) == ["assertion_response_type"]
 
 
 @pytest.mark.parametrize("typ", UNTYPED)
@@ -165,7 +167,7 @@ def test_request_object_that_holds_all_of_an_assertion_is_no_assertion(typ, use,
     claims = {"sub": APP_ID, "jti": secrets.token_hex(8), "iat": clock.now, "exp": clock.now + 60}
 
     assert not use("assertion", maker.make("request object", typ, **claims))
-    assert refusals == ["assertion: holds a response_type, as a request object does"]
+    assert causes(refusals) == ["assertion_response_type"]
 
 
 def test_one_key_may_sign_both_in_one_request(post, maker):
@@ -178,12 +180,14 @@ def test_one_key_may_sign_both_in_one_request(post, maker):
 def test_request_object_under_another_typ_is_none(typ, use, maker, refusals):
     assert not use("pushed request object", maker.make("request object", typ))
     assert refusals == [f"request object: typ {typ!r} is not absent or jwt or oauth-authz-req+jwt"]
+    assert causes(refusals) == ["request_object_typ"]
 
 
 @pytest.mark.parametrize("typ", ["oauth-authz-req+jwt", "dpop+jwt", "at+jwt", "logout+jwt"])
 def test_assertion_under_another_typ_is_none(typ, use, maker, refusals):
     assert not use("assertion", maker.make("assertion", typ))
     assert refusals == [f"assertion: typ {typ!r} is not absent or client-authentication+jwt or jwt"]
+    assert causes(refusals) == ["assertion_typ"]
 
 
 def test_token_url_is_no_audience_of_any_of_them(use, maker, refusals):

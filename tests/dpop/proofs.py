@@ -13,8 +13,10 @@ def b64(value):
     return base64.urlsafe_b64encode(text).rstrip(b"=").decode()
 
 
-def assert_refused(check, proof, reason, **options):
+def assert_refused(check, proof, cause, *, says="", **options):
+    """The proof is refused for this cause; the reason begins as *says*."""
     with pytest.raises(InvalidDPoPProof) as refused:
         check(proof, **options)
     assert type(refused.value) is InvalidDPoPProof
-    assert refused.value.reason.startswith(reason), refused.value.reason
+    assert refused.value.cause == cause, refused.value.reason
+    assert refused.value.reason.startswith(says), refused.value.reason

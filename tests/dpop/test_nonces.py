@@ -89,18 +89,18 @@ def test_proof_with_the_nonce_is_accepted_many_times(check, build_dpop, nonces):
 
 
 @pytest.mark.parametrize(
-    ("nonce", "reason"),
+    ("nonce", "cause"),
     [
-        (None, "proof: no nonce"),
-        ("", "proof: the nonce is foreign or too old"),
-        ("x" * 32, "proof: the nonce is foreign or too old"),
+        (None, "proof_nonce_missing"),
+        ("", "proof_nonce_stale"),
+        ("x" * 32, "proof_nonce_stale"),
     ],
 )
-def test_proof_without_a_nonce_of_ours_is_told_the_current_one(nonce, reason, check, build_dpop, nonces):
+def test_proof_without_a_nonce_of_ours_is_told_the_current_one(nonce, cause, check, build_dpop, nonces):
     with pytest.raises(UseDPoPNonce) as refused:
         check(build_dpop(nonce=nonce))
 
-    assert refused.value.reason == reason
+    assert refused.value.cause == cause
     assert refused.value.nonce == nonces.issue(now=START)
 
 
@@ -109,7 +109,7 @@ def test_nonce_that_is_not_text_is_an_invalid_proof(nonce, check, build_dpop):
     with pytest.raises(InvalidDPoPProof) as refused:
         check(build_dpop(nonce=nonce))
 
-    assert refused.value.reason == "proof: nonce is not text"
+    assert refused.value.cause == "proof_nonce_not_text"
 
 
 @pytest.mark.parametrize("change", [{"htm": "GET"}, {"htu": "https://evil.example"}, {"jti": ""}, {"iat": None}])

@@ -5,6 +5,7 @@ import pytest
 from werkzeug.exceptions import TooManyRequests as HTTPTooManyRequests
 
 from flask_private_key_jwt import TooManyRequests
+from tests.refusals import causes
 
 PLACES = {
     "token": ("POST", "/oauth2/token"),
@@ -74,6 +75,7 @@ def test_refusal_is_answered_as_every_other_and_nothing_is_spent(app, oauth, ref
     assert (answer.status_code, answer.json) == (429, SLOW_DOWN)
     assert (answer.headers["Retry-After"], answer.headers["Cache-Control"]) == ("7", "no-store")
     assert refusals == [f"{name} is asked too often"]
+    assert causes(refusals) == ["too_many_requests"]
 
 
 @pytest.mark.parametrize(("given", "told"), [(30, "30"), (None, "60")])
@@ -86,6 +88,7 @@ def test_what_a_limiter_of_flask_raises_is_429_too(app, oauth, refusals, given, 
 
     assert (answer.status_code, answer.json, answer.headers["Retry-After"]) == (429, SLOW_DOWN, told)
     assert refusals == ["TooManyRequests by the application"]
+    assert causes(refusals) == ["application_limit"]
 
 
 def test_response_takes_the_endpoints_place(app, oauth):
@@ -118,3 +121,4 @@ def test_defect_of_the_function_lets_nobody_in(app, oauth, ask_token, refusals):
 
     assert ask_token().status_code == 500
     assert refusals == ["unexpected ZeroDivisionError"]
+    assert causes(refusals) == ["unexpected_error"]

@@ -12,10 +12,10 @@ import flask
 import pytest
 
 from flask_private_key_jwt import ResourceProtector, clock, current_token, note_sign_in
-from flask_private_key_jwt.signals import request_refused
 from tests.conftest import SECRET, START
 from tests.openid_suite.relying_party import CALLBACK, ISSUER, OPENID_SCOPE, Browser, RelyingParty
 from tests.openid_suite.signing_party import SigningParty
+from tests.refusals import noting_refusals
 from tests.tables import create_tables, make_extension
 
 ALGS = ("PS256", "ES256")
@@ -165,11 +165,5 @@ def other_key(alg, keys):
 @pytest.fixture
 def refusals(app):
     """The private reasons of what the server refused, in order; asking for a nonce is none."""
-    reasons = []
-
-    def note(sender, *, error, reason, **_):
-        if sender is app and error != "use_dpop_nonce":
-            reasons.append(reason)
-
-    with request_refused.connected_to(note):
-        yield reasons
+    with noting_refusals(app, unnoted=["use_dpop_nonce"]) as noted:
+        yield noted

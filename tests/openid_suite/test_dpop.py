@@ -35,8 +35,7 @@ def test_ensure_dpopproof_with_iat_10seconds_after_succeeds(client, clock):
 def test_ensure_mismatched_dpop_jkt_fails(client, other_key, refusals):
     answer = client.push(proof={}, dpop_jkt=other_key.public.thumbprint)
 
-    reason = "dpop_jkt is not the thumbprint of the proof's key"
-    assert_refused(answer, refusals, reason, "invalid_request", "invalid_dpop_proof")
+    assert_refused(answer, refusals, "dpop_jkt_mismatch", "invalid_request", "invalid_dpop_proof")
 
 
 def test_ensure_token_endpoint_fails_with_mismatched_dpop_proof_jkt(client, other_key, refusals):
@@ -44,7 +43,7 @@ def test_ensure_token_endpoint_fails_with_mismatched_dpop_proof_jkt(client, othe
 
     answer = client.redeem(code, proof_key=other_key)
 
-    assert_refused(answer, refusals, CODE_IS_BOUND, "invalid_request", "invalid_grant", "invalid_dpop_proof")
+    assert_refused(answer, refusals, "code_key_mismatch", "invalid_request", "invalid_grant", "invalid_dpop_proof")
 
 
 def test_ensure_token_endpoint_fails_with_mismatched_dpop_jkt(client, other_key, refusals):
@@ -52,7 +51,7 @@ def test_ensure_token_endpoint_fails_with_mismatched_dpop_jkt(client, other_key,
 
     answer = client.redeem(code, proof_key=other_key)
 
-    assert_refused(answer, refusals, CODE_IS_BOUND, "invalid_request", "invalid_grant", "invalid_dpop_proof")
+    assert_refused(answer, refusals, "code_key_mismatch", "invalid_request", "invalid_grant", "invalid_dpop_proof")
 
 
 def test_ensure_dpopproof_at_par_endpoint_binding_success(client):
@@ -72,5 +71,4 @@ def test_ensure_dpop_auth_code_binding_success(client):
 def test_ensure_holder_of_key_required(client, refusals):
     answer = client.redeem(client.get_code(), proof=NO_PROOF)
 
-    reason = "no DPoP proof, though the server or the client requires bound tokens"
-    assert_refused(answer, refusals, reason, "invalid_request", "invalid_grant", "invalid_dpop_proof")
+    assert_refused(answer, refusals, "proof_missing", "invalid_request", "invalid_grant", "invalid_dpop_proof")

@@ -11,6 +11,7 @@ from flask_private_key_jwt.dpop.proof import access_token_hash
 from flask_private_key_jwt.jose import jose
 from tests.openid_suite.relying_party import ACCOUNTS, ISSUER, RelyingParty, b64, check_accounts
 from tests.openid_suite.variants import BOTH_ALGS, NONCES_OR_NOT
+from tests.refusals import causes
 
 pytestmark = [BOTH_ALGS, NONCES_OR_NOT]
 HTU = ISSUER + ACCOUNTS
@@ -80,82 +81,78 @@ def with_private_key(build, key):
     return build(header={"jwk": private})
 
 
-NO_JWS = "proof: not a compact JWS of three base64url parts"
-MISSING_CLAIMS = {
-    "jti": "proof: missing claim 'jti'",
-    "htm": "proof: missing claim 'htm'",
-    "htu": "proof: missing claim 'htu'",
-    "iat": "proof: missing claim 'iat'",
-    "ath": "proof: missing claim 'ath'",
-}
-
-
 def wrong_proofs(build, key):
-    """Proofs with one thing wrong, each with the reason it is refused for."""
-    yield [build(), build()], "more than one DPoP header"
-    yield "not a JWT", NO_JWS
-    yield build(header={"typ": None}), "proof: typ None is not dpop+jwt"
-    yield build(header={"typ": "dpop+jwt+wrongyousee"}), "proof: typ 'dpop+jwt+wrongyousee' is not dpop+jwt"
-    yield without_alg(build), "proof: header has no alg"
-    yield with_alg_none(build, signed=False), NO_JWS
-    yield with_alg_none(build, signed=True), "proof: alg 'none' is not accepted"
-    yield build(header={"jwk": None}), "proof: jwk: the key is not a JSON object"
-    yield from ((build(**{name: None}), reason) for name, reason in MISSING_CLAIMS.items())
-    yield with_bad_signature(build), "proof: the signature does not verify with its jwk"
-    yield with_private_key(build, key), "proof: jwk: the key holds private members"
-    yield build(htm="PUT"), "proof: htm 'PUT' is not 'GET'"
-    yield build(htu=f"{ISSUER}/other"), f"proof: htu '{ISSUER}/other' is not"
-    yield build(htu="https://evil.example/accounts"), "proof: htu 'https://evil.example/accounts' is not"
-    yield build(ath=access_token_hash("another")), "proof: ath names another access token"
-    yield None, "no DPoP proof"
+    """Proofs with one thing wrong, each with the cause it is refused for, and what the reason begins with."""
+    yield [build(), build()], "proof_repeated", ""
+    yield "not a JWT", "proof_malformed", ""
+    yield build(header={"typ": None}), "proof_typ", "proof: typ None is not dpop+jwt"
+    yield (
+        build(header={"typ": "dpop+jwt+wrongyousee"}),
+        "proof_typ",
+        "proof: typ 'dpop+jwt+wrongyousee' is not dpop+jwt",
+    )
+    yield without_alg(build), "proof_alg_missing", ""
+    yield with_alg_none(build, signed=False), "proof_malformed", ""
+    yield with_alg_none(build, signed=True), "proof_alg", "proof: alg 'none' is not accepted"
+    yield build(header={"jwk": None}), "proof_jwk_not_object", ""
+    yield from ((build(**{name: None}), f"proof_{name}_missing", "") for name in ("jti", "htm", "htu", "iat", "ath"))
+    yield with_bad_signature(build), "proof_signature", ""
+    yield with_private_key(build, key), "proof_jwk_private", ""
+    yield build(htm="PUT"), "proof_htm", "proof: htm 'PUT' is not 'GET'"
+    yield build(htu=f"{ISSUER}/other"), "proof_htu", f"proof: htu '{ISSUER}/other' is not"
+    yield build(htu="https://evil.example/accounts"), "proof_htu", "proof: htu 'https://evil.example/accounts' is not"
+    yield build(ath=access_token_hash("another")), "proof_ath", ""
+    yield None, "proof_missing", ""
 
 
-def assert_unauthorized(answer, refusals, reason):
-    assert answer.status_code in (400, 401), (reason, answer.text)
+def assert_unauthorized(answer, refusals, cause, *, says=""):
+    assert answer.status_code in (400, 401), (cause, answer.text)
     assert answer.headers["WWW-Authenticate"].startswith("DPoP ")
-    assert len(refusals) == 1, refusals
-    assert refusals.pop().startswith(reason), reason
+    assert causes(refusals) == [cause], refusals
+    assert refusals.pop().startswith(says)
 
 
 def test_dpop_negative_tests_that_fail(caller, refusals):
-    for proof, reason in wrong_proofs(caller.build, caller.client.proof_key):
-        assert_unauthorized(caller.send(proof), refusals, reason)
+    for proof, cause, says in wrong_proofs(caller.build, caller.client.proof_key):
+        assert_unauthorized(caller.send(proof), refusals, cause, says=says)
     check_accounts(caller.send(caller.build()))
 
 
 def test_dpop_negative_tests_with_another_key(caller, other_key, refusals):
     answer = caller.send(caller.build(key=other_key))
 
-    assert_unauthorized(answer, refusals, "the proof is made with another key than the token's")
+    assert_unauthorized(answer, refusals, "proof_key_mismatch")
 
 
 def test_dpop_negative_tests_with_rs256(caller, keys, refusals):
     key = jose.import_private_key(keys("PS256", "suite proof 3").as_jwk(), alg="RS256")
 
-    assert_unauthorized(caller.send(caller.build(key=key)), refusals, "proof: alg 'RS256' is not accepted")
+    assert_unauthorized(
+        caller.send(caller.build(key=key)), refusals, "proof_alg", says="proof: alg 'RS256' is not accepted"
+    )
 
 
 @pytest.mark.parametrize("with_proof", [False, True])
 def test_dpop_negative_tests_under_the_bearer_scheme(with_proof, caller, refusals):
     answer = caller.send(caller.build() if with_proof else None, scheme="Bearer")
 
-    assert_unauthorized(answer, refusals, "a DPoP-bound token under the Bearer scheme")
+    assert_unauthorized(answer, refusals, "token_bound_as_bearer")
 
 
 @pytest.mark.parametrize(
-    ("offset", "reason"),
+    ("offset", "cause", "says"),
     [
-        (-3600, "proof: iat is 3600 s ago, and a proof is good for 60 s"),
-        (3600, "proof: iat is in the future, 3600 s ahead"),
+        (-3600, "proof_expired", "proof: iat is 3600 s ago, and a proof is good for 60 s"),
+        (3600, "proof_not_yet_valid", "proof: iat is in the future, 3600 s ahead"),
     ],
 )
-def test_dpop_negative_tests_with_an_hour_between_the_clocks(offset, reason, caller, clock, nonces, refusals):
+def test_dpop_negative_tests_with_an_hour_between_the_clocks(offset, cause, says, caller, clock, nonces, refusals):
     answer = caller.send(caller.build(iat=clock.now + offset))
 
     if nonces:  # they tell the age; the client's clock may be wrong
         check_accounts(answer)
     else:
-        assert_unauthorized(answer, refusals, reason)
+        assert_unauthorized(answer, refusals, cause, says=says)
 
 
 def test_dpop_negative_tests_with_a_jti_again(caller, clock, refusals):
@@ -163,4 +160,4 @@ def test_dpop_negative_tests_with_a_jti_again(caller, clock, refusals):
     check_accounts(caller.send(caller.build(jti=jti)))
     clock.move(1)
 
-    assert_unauthorized(caller.send(caller.build(jti=jti)), refusals, "jti of the dpop_proof was used before")
+    assert_unauthorized(caller.send(caller.build(jti=jti)), refusals, "proof_replayed")

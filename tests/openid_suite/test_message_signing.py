@@ -40,48 +40,43 @@ def test_ensure_request_object_with_nbf_8_seconds_in_the_future_is_accepted(clie
 # --- refused ------------------------------------------------------------------------------------------------------
 @BOTH_ALGS
 def test_ensure_request_object_without_exp_fails(client, refusals):
-    reason = "request object: missing claim 'exp'"
-
-    assert_refused(client.push(exp=None), refusals, reason, "invalid_request_object")
+    assert_refused(client.push(exp=None), refusals, "request_object_exp_missing", "invalid_request_object")
 
 
 @BOTH_ALGS
 def test_ensure_request_object_without_nbf_fails(client, refusals):
-    reason = "request object: missing claim 'nbf'"
-
-    assert_refused(client.push(nbf=None), refusals, reason, "invalid_request_object")
+    assert_refused(client.push(nbf=None), refusals, "request_object_nbf_missing", "invalid_request_object")
 
 
 @BOTH_ALGS
 def test_ensure_expired_request_object_fails(client, clock, refusals):
     answer = client.push(nbf=clock.now - 10 * MINUTE, exp=clock.now - 5 * MINUTE)
 
-    assert_refused(answer, refusals, "request object: expired", "invalid_request_object")
+    assert_refused(answer, refusals, "request_object_expired", "invalid_request_object")
 
 
 @BOTH_ALGS
 @pytest.mark.parametrize("aud", ["https://other.example", f"{ISSUER}/", f"{ISSUER}/oauth2/par"])
 def test_ensure_request_object_with_bad_aud_fails(aud, client, refusals):
-    reason = f"request object: aud {aud!r} does not name {ISSUER!r}"
+    says = f"request object: aud {aud!r} does not name {ISSUER!r}"
 
-    assert_refused(client.push(aud=aud), refusals, reason, "invalid_request_object")
+    assert_refused(client.push(aud=aud), refusals, "request_object_aud", "invalid_request_object", says=says)
 
 
 @BOTH_ALGS
 def test_ensure_request_object_with_exp_over_60_fails(client, clock, refusals):
-    reason = "request object: exp is more than 3600 s after nbf"
+    answer = client.push(exp=clock.now + 70 * MINUTE)
 
-    assert_refused(client.push(exp=clock.now + 70 * MINUTE), refusals, reason, "invalid_request_object")
+    says = "request object: exp is more than 3600 s after nbf"
+    assert_refused(answer, refusals, "request_object_lives_too_long", "invalid_request_object", says=says)
 
 
 @BOTH_ALGS
-@pytest.mark.parametrize(
-    ("exp", "reason"), [(5, "request object: exp is more than 3600 s after nbf"), (-15, "request object: expired")]
-)
-def test_ensure_request_object_with_nbf_over_60_fails(exp, reason, client, clock, refusals):
+@pytest.mark.parametrize(("exp", "cause"), [(5, "request_object_lives_too_long"), (-15, "request_object_expired")])
+def test_ensure_request_object_with_nbf_over_60_fails(exp, cause, client, clock, refusals):
     answer = client.push(nbf=clock.now - 70 * MINUTE, exp=clock.now + exp * MINUTE)
 
-    assert_refused(answer, refusals, reason, "invalid_request_object")
+    assert_refused(answer, refusals, cause, "invalid_request_object")
 
 
 def test_ensure_signed_request_object_with_rs256_fails(client, refusals):
@@ -89,14 +84,20 @@ def test_ensure_signed_request_object_with_rs256_fails(client, refusals):
 
     answer = client.push(key=rs256)
 
-    assert_refused(answer, refusals, "request object: alg 'RS256' is not accepted", "invalid_request_object")
+    assert_refused(
+        answer,
+        refusals,
+        "request_object_alg",
+        "invalid_request_object",
+        says="request object: alg 'RS256' is not accepted",
+    )
 
 
-@pytest.mark.parametrize(("signature", "reason"), [("", "not a compact JWS"), ("eA", "alg 'none' is not accepted")])
-def test_ensure_request_object_signature_algorithm_is_not_none(signature, reason, client, refusals):
+@pytest.mark.parametrize(("signature", "cause"), [("", "request_object_malformed"), ("eA", "request_object_alg")])
+def test_ensure_request_object_signature_algorithm_is_not_none(signature, cause, client, refusals):
     text = f"{b64({'alg': 'none'})}.{client.request_object().split('.')[1]}.{signature}"
 
-    assert_refused(client.push(text=text), refusals, f"request object: {reason}", "invalid_request_object")
+    assert_refused(client.push(text=text), refusals, cause, "invalid_request_object")
 
 
 @BOTH_ALGS
@@ -106,23 +107,23 @@ def test_ensure_request_object_with_invalid_signature_fails(client, refusals):
 
     answer = client.push(text=f"{head}.{payload}.{signature}")
 
-    assert_refused(answer, refusals, "request object: the signature does not verify", "invalid_request_object")
+    assert_refused(answer, refusals, "request_object_signature", "invalid_request_object")
 
 
 @BOTH_ALGS
 @pytest.mark.parametrize("named", ["own", "other"])
 def test_ensure_matching_key_in_authorization_request(named, client, client2, refusals):
     kid = {"own": client.key.public.thumbprint, "other": client2.key.public.thumbprint}[named]
-    reasons = {"own": "the signature does not verify", "other": "no key of the client fits kid"}
+    kinds = {"own": "request_object_signature", "other": "request_object_no_key"}
 
     answer = client.push(key=client2.key, header={"kid": kid})
 
     errors = ("invalid_request", "invalid_request_object")
-    assert_refused(answer, refusals, f"request object: {reasons[named]}", *errors)
+    assert_refused(answer, refusals, kinds[named], *errors)
 
 
 def test_ensure_unsigned_request_at_par_endpoint_fails(client, refusals):
-    assert_refused(client.push_unsigned(), refusals, "the request is not signed", "invalid_request")
+    assert_refused(client.push_unsigned(), refusals, "request_not_signed", "invalid_request")
     check_pushed(client.push())
 
 
@@ -132,4 +133,6 @@ def test_par_authorization_request_containing_request_uri(client, refusals):
 
     answer = client.push(request_uri=request_uri)
 
-    assert_refused(answer, refusals, "request object: holds 'request_uri'", "invalid_request_object")
+    assert_refused(
+        answer, refusals, "request_object_nested", "invalid_request_object", says="request object: holds 'request_uri'"
+    )

@@ -11,7 +11,6 @@ from urllib.parse import urlencode
 import pytest
 
 from flask_private_key_jwt.jose import jose
-from flask_private_key_jwt.signals import request_refused
 from tests.conftest import close, make_app
 from tests.openid_suite.conftest import add_people
 from tests.openid_suite.relying_party import (
@@ -26,6 +25,7 @@ from tests.openid_suite.relying_party import (
     check_token,
 )
 from tests.openid_suite.variants import assert_page, assert_refused
+from tests.refusals import causes, noting_refusals
 from tests.servers.https_servers import Server, answer
 
 REGISTER = "/oauth2/register"
@@ -50,14 +50,8 @@ def app(tmp_path):
 
 @pytest.fixture
 def refusals(app):
-    reasons = []
-
-    def note(sender, *, reason, **_):
-        if sender is app:
-            reasons.append(reason)
-
-    with request_refused.connected_to(note):
-        yield reasons
+    with noting_refusals(app) as noted:
+        yield noted
 
 
 @pytest.fixture
@@ -118,7 +112,7 @@ def client(make_client):
 # --- Basic OP: the request ------------------------------------------------------------------------------------
 def test_response_type_missing(client, refusals):
     assert client.read_error(client.ask(response_type=None), state=client.state) == "invalid_request"
-    assert refusals == ["no response_type"]
+    assert causes(refusals) == ["response_type_missing"]
 
 
 def test_ensure_request_without_nonce_succeeds_for_code_flow(client):
@@ -164,7 +158,12 @@ def test_hints_are_tolerated(hint, client):
 def test_ensure_registered_redirect_uri(client, refusals):
     answer = client.ask(redirect_uri="https://suite.example/other")
 
-    assert_page(answer, refusals, "redirect_uri 'https://suite.example/other' is not registered")
+    assert_page(
+        answer,
+        refusals,
+        "redirect_uri_not_registered",
+        says="redirect_uri 'https://suite.example/other' is not registered",
+    )
 
 
 def test_scope_email(client):
@@ -177,7 +176,7 @@ def test_scope_email(client):
 # --- Basic OP: signing in again, or not at all ----------------------------------------------------------------
 def test_prompt_none_not_logged_in(client, refusals):
     assert client.read_error(client.ask(prompt="none"), state=client.state) == "login_required"
-    assert refusals == ["nobody is signed in"]
+    assert causes(refusals) == ["person_not_signed_in"]
 
 
 def test_prompt_none_logged_in(client):
@@ -233,7 +232,7 @@ def test_id_token_hint_of_somebody_else(app, client, refusals):
     answer = client.ask(other, prompt="none", id_token_hint=token["id_token"])
 
     assert client.read_error(answer, state=client.state) == "login_required"
-    assert refusals == ["somebody else is signed in than id_token_hint names"]
+    assert causes(refusals) == ["person_not_hinted"]
 
 
 # --- Basic OP: code and UserInfo ------------------------------------------------------------------------------
@@ -244,7 +243,7 @@ def test_codereuse(seconds, client, clock, refusals):
     assert client.call(token["access_token"], path=USERINFO).status_code == 200
     clock.move(seconds)
 
-    assert_refused(client.redeem(code), refusals, "the code was used before", "invalid_grant")
+    assert_refused(client.redeem(code), refusals, "code_used", "invalid_grant")
 
     assert client.call(token["access_token"], path=USERINFO).status_code == 401
 
@@ -295,7 +294,12 @@ def test_redirect_uri_query_ok(make_client):
 def test_redirect_uri_query_mismatch_and_added(registered, sent, make_client, refusals):
     client = make_client(redirect_uris=[registered])
 
-    assert_page(client.ask(redirect_uri=sent), refusals, f"redirect_uri {sent!r} is not registered")
+    assert_page(
+        client.ask(redirect_uri=sent),
+        refusals,
+        "redirect_uri_not_registered",
+        says=f"redirect_uri {sent!r} is not registered",
+    )
 
 
 def test_redirect_uri_regfrag(register, refusals):
@@ -304,16 +308,17 @@ def test_redirect_uri_regfrag(register, refusals):
     assert_refused(
         answer,
         refusals,
-        f"redirect_uris: '{CALLBACK}#foobar' is not a URI without a fragment",
+        "redirect_uris_not_accepted",
         "invalid_redirect_uri",
         "invalid_client_metadata",
+        says=f"redirect_uris: '{CALLBACK}#foobar' is not a URI without a fragment",
     )
 
 
 def test_registration_sector_bad(register, refusals):
     answer = register(sector_identifier_uri="https://suite.example/sector.json")
 
-    assert_refused(answer, refusals, "sector_identifier_uri is there", "invalid_client_metadata")
+    assert_refused(answer, refusals, "sector_identifier_uri", "invalid_client_metadata")
 
 
 # --- Dynamic OP: keys that change -----------------------------------------------------------------------------

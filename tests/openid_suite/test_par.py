@@ -4,6 +4,7 @@ import pytest
 
 from tests.openid_suite.relying_party import ISSUER, PAR, TOKEN, Browser, check_pushed, check_token
 from tests.openid_suite.variants import BOTH_ALGS, assert_page, assert_refused
+from tests.refusals import causes
 
 UNAUTHENTICATED = ("invalid_client", "invalid_request")
 
@@ -22,22 +23,22 @@ def test_par_attempt_reuse_request_uri(app, client, refusals):
     pushed = client.push()
     client.read(client.authorize(pushed), state=client.state)
 
-    assert_page(client.authorize(pushed), refusals, "the request_uri was used before")
+    assert_page(client.authorize(pushed), refusals, "request_uri_used")
     refusals.clear()
-    assert_page(client.authorize(pushed, browser=Browser(app, "somebody")), refusals, "the request_uri was used before")
+    assert_page(client.authorize(pushed, browser=Browser(app, "somebody")), refusals, "request_uri_used")
 
 
 def test_par_attempt_to_use_expired_request_uri(client, clock, refusals):
     pushed = client.push()
     clock.move(pushed.json["expires_in"])
 
-    assert_page(client.authorize(pushed), refusals, "the request_uri is expired")
+    assert_page(client.authorize(pushed), refusals, "request_uri_expired")
 
 
 def test_par_attempt_to_use_request_uri_for_different_client(client, client2, refusals):
     pushed = client.push()
 
-    assert_page(client2.authorize(pushed), refusals, "the request_uri is another's")
+    assert_page(client2.authorize(pushed), refusals, "request_uri_foreign")
     client.read(client.authorize(pushed), state=client.state)
 
 
@@ -53,7 +54,7 @@ def test_par_authorization_request_containing_request_uri_form_param(client, ref
 
     answer = client.push(request_uri=request_uri)
 
-    assert_refused(answer, refusals, "a request_uri in a pushed request", "invalid_request")
+    assert_refused(answer, refusals, "request_uri_pushed", "invalid_request")
 
 
 def test_par_attempt_invalid_http_method(app, refusals):
@@ -61,20 +62,23 @@ def test_par_attempt_invalid_http_method(app, refusals):
 
     assert (answer.status_code, answer.headers["Allow"]) == (405, "POST")
     assert refusals == ["method 'PUT'"]
+    assert causes(refusals) == ["method_not_allowed"]
 
 
 # --- PKCE -----------------------------------------------------------------------------------------------------------
 def test_par_ensure_pkce_required(client, refusals):
     answer = client.push(code_challenge=None, code_challenge_method=None)
 
-    assert_refused(answer, refusals, "no code_challenge", "invalid_request")
+    assert_refused(answer, refusals, "code_challenge_missing", "invalid_request")
 
 
 @pytest.mark.parametrize("method", ["plain", None])
 def test_par_plain_pkce_rejected(method, client, refusals):
     answer = client.push(code_challenge=client.verifier, code_challenge_method=method)
 
-    assert_refused(answer, refusals, "code_challenge_method 'plain' is not S256", "invalid_request")
+    assert_refused(
+        answer, refusals, "code_challenge_method", "invalid_request", says="code_challenge_method 'plain' is not S256"
+    )
 
 
 # --- the assertion ------------------------------------------------------------------------------------------------
@@ -89,25 +93,35 @@ def test_par_ensure_jwt_client_assertions_nbf_over_60_seconds_in_the_future_fail
 
     answer = client.push(assertion=client.assertion(iat=later, nbf=later, exp=later + 60))
 
-    assert_refused(answer, refusals, "assertion: nbf is in the future", *UNAUTHENTICATED)
+    assert_refused(
+        answer, refusals, "assertion_not_yet_valid", *UNAUTHENTICATED, says="assertion: nbf is in the future"
+    )
 
 
 @BOTH_ALGS
 def test_par_test_array_as_audience_fails(client, refusals):
     answer = client.push(assertion=client.assertion(aud=[ISSUER, ISSUER + TOKEN]))
 
-    assert_refused(answer, refusals, "assertion: aud is not a string", *UNAUTHENTICATED)
+    assert_refused(answer, refusals, "assertion_aud_not_text", *UNAUTHENTICATED)
 
 
 @BOTH_ALGS
 def test_par_test_par_endpoint_url_as_audience_fails(client, refusals):
     answer = client.push(assertion=client.assertion(aud=ISSUER + PAR))
 
-    assert_refused(answer, refusals, f"assertion: aud '{ISSUER + PAR}' is not ['{ISSUER}']", *UNAUTHENTICATED)
+    assert_refused(
+        answer, refusals, "assertion_aud", *UNAUTHENTICATED, says=f"assertion: aud '{ISSUER + PAR}' is not ['{ISSUER}']"
+    )
 
 
 @BOTH_ALGS
 def test_par_test_token_endpoint_url_as_audience_fails(client, refusals):
     answer = client.push(assertion=client.assertion(aud=ISSUER + TOKEN))
 
-    assert_refused(answer, refusals, f"assertion: aud '{ISSUER + TOKEN}' is not ['{ISSUER}']", *UNAUTHENTICATED)
+    assert_refused(
+        answer,
+        refusals,
+        "assertion_aud",
+        *UNAUTHENTICATED,
+        says=f"assertion: aud '{ISSUER + TOKEN}' is not ['{ISSUER}']",
+    )

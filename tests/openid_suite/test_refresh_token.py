@@ -52,7 +52,7 @@ def test_refresh_token_without_client_authentication(client, refusals):
 
     answer = client.refresh(token["refresh_token"], assertion=False, client_id=client.client_id)
 
-    assert_refused(answer, refusals, "no client_assertion", *NO_AUTHENTICATION)
+    assert_refused(answer, refusals, "assertion_missing", *NO_AUTHENTICATION)
 
 
 def test_refresh_token_without_a_proof(client, refusals):
@@ -60,8 +60,7 @@ def test_refresh_token_without_a_proof(client, refusals):
 
     answer = client.refresh(token["refresh_token"], proof=NO_PROOF)
 
-    reason = "no DPoP proof, though the server or the client requires bound tokens"
-    assert_refused(answer, refusals, reason, "invalid_request", "invalid_grant", "invalid_dpop_proof")
+    assert_refused(answer, refusals, "proof_missing", "invalid_request", "invalid_grant", "invalid_dpop_proof")
 
 
 def test_refresh_token_of_another_client(client, client2, refusals):
@@ -69,5 +68,5 @@ def test_refresh_token_of_another_client(client, client2, refusals):
 
     answer = client.refresh(token["refresh_token"])
 
-    assert_refused(answer, refusals, "the refresh token is another client's", "invalid_grant")
+    assert_refused(answer, refusals, "refresh_token_foreign", "invalid_grant")
     check_token(client2.refresh(token["refresh_token"]))

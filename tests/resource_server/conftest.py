@@ -2,7 +2,7 @@
 
 import secrets
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from typing import Any
 
 import flask
@@ -15,7 +15,7 @@ from flask_private_key_jwt.fetching.discovery import DiscoveryError
 from flask_private_key_jwt.fetching.outbound import Outbound
 from flask_private_key_jwt.jose import jose
 from flask_private_key_jwt.resource_server import issuer_keys
-from flask_private_key_jwt.signals import request_refused
+from tests.refusals import Refusal, noting_refusals
 
 ISSUER = "https://as.example"
 API = "https://api.example"
@@ -165,7 +165,7 @@ class Caller:
         self._build_token = build_token
         self._build_proof = build_proof
         self._key = key
-        self.refusals: list[str] = []
+        self.refusals: list[Refusal] = []
 
     def bearer(self, token: str | None = None, *, path: str = "/any", **options: Any) -> TestResponse:
         """A call with a Bearer token; valid unless given."""
@@ -205,16 +205,3 @@ def make_caller(
             return caller
 
         yield make
-
-
-@contextmanager
-def noting_refusals(app: flask.Flask) -> Iterator[list[str]]:
-    """The private reasons of what *app* refuses, in order."""
-    reasons: list[str] = []
-
-    def note(sender: object, *, reason: str, **_: Any) -> None:
-        if sender is app:
-            reasons.append(reason)
-
-    with request_refused.connected_to(note):
-        yield reasons

@@ -2,6 +2,7 @@
 
 import pytest
 
+from tests.refusals import causes
 from tests.resource_server.api_answers import INSUFFICIENT_SCOPE, INVALID_TOKEN, MISSING_TOKEN, challenges
 
 METADATA = 'resource_metadata="https://api.example/.well-known/oauth-protected-resource"'
@@ -38,7 +39,7 @@ def test_dpop_where_it_is_not_served_counts_as_no_credentials(bearer_only):
     assert answer.status_code == 401
     assert answer.json == MISSING_TOKEN
     assert challenges(answer) == [f"Bearer {METADATA}"]
-    assert bearer_only.refusals == ["the DPoP scheme is not served: OAUTH2_REPLAY_STORE is not set"]
+    assert causes(bearer_only.refusals) == ["dpop_not_served"]
 
 
 def test_a_bound_token_is_refused_as_bearer_where_dpop_is_not_served(bearer_only, build_token, proof_key):
@@ -76,7 +77,7 @@ def test_a_bearer_token_where_dpop_is_required_gets_a_dpop_challenge(call, refus
     assert answer.status_code == 401
     assert answer.json == INVALID_TOKEN
     assert challenges(answer) == [f"DPoP {NO_TOKEN}, {ALGS}, {METADATA}"]
-    assert refusals == ["a Bearer token where DPoP is required"]
+    assert causes(refusals) == ["token_not_bound"]
 
 
 def test_a_malformed_request_gets_one_challenge(call):
@@ -95,6 +96,7 @@ def test_too_little_scope_names_the_scope_that_is_needed(call, refusals, build_t
     assert answer.status_code == 403
     assert answer.json == INSUFFICIENT_SCOPE
     assert refusals == ["the token has scope 'write', not 'read'"]
+    assert causes(refusals) == ["scope_insufficient"]
     described = 'error="insufficient_scope", error_description="The access token lacks a required scope.", scope="read"'
     expected = f"DPoP {described}, {ALGS}, {METADATA}" if bound else f"Bearer {described}, {METADATA}"
     assert challenges(answer) == [expected]

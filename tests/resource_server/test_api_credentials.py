@@ -2,6 +2,7 @@
 
 import pytest
 
+from tests.refusals import causes
 from tests.resource_server.api_answers import INVALID_REQUEST, INVALID_TOKEN, MISSING_TOKEN, challenges
 
 
@@ -28,7 +29,7 @@ def test_a_request_without_credentials_is_refused(call, refusals):
 
     assert answer.status_code == 401
     assert answer.json == MISSING_TOKEN
-    assert refusals == ["no Authorization header"]
+    assert causes(refusals) == ["token_missing"]
 
 
 @pytest.mark.parametrize(
@@ -41,6 +42,7 @@ def test_another_scheme_counts_as_no_credentials(call, refusals, header):
     assert answer.json == MISSING_TOKEN
     scheme = header.partition(" ")[0].replace("é", "\\xe9")
     assert refusals == [f"the authorization scheme '{scheme}' is not known"]
+    assert causes(refusals) == ["authorization_scheme_unknown"]
     assert all("error" not in challenge for challenge in challenges(answer))
 
 
@@ -50,7 +52,7 @@ def test_a_header_without_exactly_one_token_is_refused(call, refusals, header):
 
     assert answer.status_code == 400
     assert answer.json == INVALID_REQUEST
-    assert refusals == ["the Authorization header does not hold exactly one token"]
+    assert causes(refusals) == ["authorization_header_malformed"]
 
 
 @pytest.mark.parametrize(
@@ -62,7 +64,7 @@ def test_two_authorization_headers_are_refused(call, refusals, build_token, head
 
     assert answer.status_code == 400
     assert answer.json == INVALID_REQUEST
-    assert refusals == ["more than one Authorization header or mechanism"]
+    assert causes(refusals) == ["authorization_header_repeated"]
 
 
 def test_a_token_in_the_query_is_not_read(call, refusals, build_token):
@@ -70,7 +72,7 @@ def test_a_token_in_the_query_is_not_read(call, refusals, build_token):
 
     assert answer.status_code == 401
     assert answer.json == MISSING_TOKEN
-    assert refusals == ["no Authorization header"]
+    assert causes(refusals) == ["token_missing"]
 
 
 @pytest.mark.parametrize(
@@ -81,7 +83,7 @@ def test_a_token_in_header_and_query_is_refused(call, refusals, query):
 
     assert answer.status_code == 400
     assert answer.json == INVALID_REQUEST
-    assert refusals == ["an access token in the query besides the one in the header"]
+    assert causes(refusals) == ["token_in_query"]
 
 
 @pytest.mark.parametrize("query", ["my_access_token=x", "a=access_token", "access_tokens=1"])
@@ -93,7 +95,7 @@ def test_a_token_in_the_body_is_not_read(app, build_token, refusals):
     answer = app.test_client().post("/any", data={"access_token": build_token()})
 
     assert answer.status_code == 401
-    assert refusals == ["no Authorization header"]
+    assert causes(refusals) == ["token_missing"]
 
 
 def test_a_form_field_named_access_token_is_the_views_own(app, build_token):
@@ -108,7 +110,7 @@ def test_a_malformed_token_is_refused(call, refusals, token):
 
     assert answer.status_code == 401
     assert answer.json == INVALID_TOKEN
-    assert refusals == ["token: not a compact JWS of three base64url parts"]
+    assert causes(refusals) == ["token_malformed"]
 
 
 def test_a_proof_with_a_bearer_token_is_not_looked_at(call):

@@ -5,6 +5,7 @@ import pytest
 from flask_private_key_jwt.dpop.nonce import Nonces
 from flask_private_key_jwt.errors import ConfigurationError
 from flask_private_key_jwt.jose.derived import Secrets
+from tests.refusals import causes
 from tests.resource_server.api_answers import INVALID_PROOF, USE_DPOP_NONCE, challenges
 
 SECRET = "a secret for tests only, long enough"
@@ -25,7 +26,7 @@ def nonce(call, token):
     return call.dpop(token).headers["DPoP-Nonce"]
 
 
-def check_challenged(answer, refusals, reason):
+def check_challenged(answer, refusals, cause, *, says=""):
     assert answer.status_code == 401
     assert answer.json == USE_DPOP_NONCE
     [challenge] = challenges(answer)
@@ -35,11 +36,12 @@ def check_challenged(answer, refusals, reason):
     assert nonce.isascii()
     assert not set(nonce) & set(' "\\')
     assert answer.headers["Cache-Control"] == "no-store"
-    assert refusals[-1] == reason
+    assert refusals[-1].cause == cause, refusals
+    assert says in ("", refusals[-1])
 
 
 def test_a_proof_without_a_nonce_is_challenged(call, token, refusals):
-    check_challenged(call.dpop(token), refusals, "proof: no nonce")
+    check_challenged(call.dpop(token), refusals, "proof_nonce_missing")
 
 
 def test_a_proof_with_the_nonce_is_accepted(call, token, build_proof, nonce):
@@ -47,9 +49,7 @@ def test_a_proof_with_the_nonce_is_accepted(call, token, build_proof, nonce):
 
 
 def test_a_foreign_nonce_is_challenged(call, token, build_proof, refusals):
-    check_challenged(
-        call.dpop(token, proof=build_proof(token, nonce="foreign")), refusals, "proof: the nonce is foreign or too old"
-    )
+    check_challenged(call.dpop(token, proof=build_proof(token, nonce="foreign")), refusals, "proof_nonce_stale")
 
 
 def test_a_nonce_serves_many_proofs(call, token, build_proof, nonce):
@@ -69,7 +69,7 @@ def test_an_old_nonce_is_challenged_with_a_new_one(call, build_token, build_proo
     token = build_token(bound_to=proof_key)
     answer = call.dpop(token, proof=build_proof(token, nonce=nonce))
 
-    check_challenged(answer, refusals, "proof: the nonce is foreign or too old")
+    check_challenged(answer, refusals, "proof_nonce_stale")
     assert answer.headers["DPoP-Nonce"] != nonce
 
 
@@ -86,9 +86,7 @@ def test_success_hands_out_a_fresh_nonce_that_no_cache_keeps(call, token, build_
 def test_a_nonce_of_the_token_server_is_challenged(call, token, build_proof, clock, refusals):
     foreign = Nonces(Secrets((SECRET,)), purpose="as", lifetime=300).issue(now=clock.now)
 
-    check_challenged(
-        call.dpop(token, proof=build_proof(token, nonce=foreign)), refusals, "proof: the nonce is foreign or too old"
-    )
+    check_challenged(call.dpop(token, proof=build_proof(token, nonce=foreign)), refusals, "proof_nonce_stale")
 
 
 def test_workers_with_the_same_secret_agree(call, token, build_proof, nonce, make_caller, settings):
@@ -118,6 +116,7 @@ def test_a_malformed_proof_without_a_nonce_is_malformed_first(call, token, build
 
     assert answer.json == INVALID_PROOF
     assert refusals == ["proof: htm 'PUT' is not 'GET'"]
+    assert causes(refusals) == ["proof_htm"]
 
 
 def test_bearer_tokens_need_no_nonce_and_get_none(call):

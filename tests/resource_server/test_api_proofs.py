@@ -8,6 +8,7 @@ import pytest
 
 from flask_private_key_jwt.errors import StoreUnavailable
 from flask_private_key_jwt.replay.memory import MemoryReplayStore
+from tests.refusals import causes
 from tests.resource_server.api_answers import INVALID_PROOF, INVALID_TOKEN, challenges
 
 HTU = "https://api.example/any"
@@ -74,10 +75,11 @@ def test_a_proof_of_any_accepted_algorithm_passes(call, keys, build_token, build
 
 
 # --- refused ----------------------------------------------------------------------------------------------
-def check_refused(answer, refusals, reason, body=INVALID_PROOF):
+def check_refused(answer, refusals, cause, body=INVALID_PROOF, *, says=""):
     assert answer.status_code == 401
     assert answer.json == body
-    assert refusals == [reason]
+    assert causes(refusals) == [cause], refusals
+    assert says in ("", refusals[0])
     [challenge] = challenges(answer)
     assert challenge.startswith(
         f'DPoP error="{body["error"]}", error_description="{body["error_description"]}", algs="'
@@ -85,94 +87,99 @@ def check_refused(answer, refusals, reason, body=INVALID_PROOF):
 
 
 @pytest.mark.parametrize(
-    ("claim", "reason"),
+    ("claim", "cause"),
     [
-        ("jti", "proof: missing claim 'jti'"),
-        ("htm", "proof: missing claim 'htm'"),
-        ("htu", "proof: missing claim 'htu'"),
-        ("iat", "proof: missing claim 'iat'"),
-        ("ath", "proof: missing claim 'ath'"),
+        ("jti", "proof_jti_missing"),
+        ("htm", "proof_htm_missing"),
+        ("htu", "proof_htu_missing"),
+        ("iat", "proof_iat_missing"),
+        ("ath", "proof_ath_missing"),
     ],
 )
-def test_a_proof_without_a_claim_is_refused(call, refusals, token, build_proof, claim, reason):
-    check_refused(call.dpop(token, proof=build_proof(token, **{claim: None})), refusals, reason)
+def test_a_proof_without_a_claim_is_refused(call, refusals, token, build_proof, claim, cause):
+    check_refused(call.dpop(token, proof=build_proof(token, **{claim: None})), refusals, cause)
 
 
 @pytest.mark.parametrize(
-    ("header", "reason"),
+    ("header", "cause", "reason"),
     [
-        ({"typ": None}, "proof: typ None is not dpop+jwt"),
-        ({"typ": "dpop+jwt+wrongyousee"}, "proof: typ 'dpop+jwt+wrongyousee' is not dpop+jwt"),
-        ({"typ": "at+jwt"}, "proof: typ 'at+jwt' is not dpop+jwt"),
-        ({"alg": None}, "proof: header has no alg, or it is not text"),
-        ({"alg": "none"}, "proof: alg 'none' is not accepted"),
-        ({"alg": "HS256"}, "proof: alg 'HS256' is not accepted"),
-        ({"alg": "RS256"}, "proof: jwk: alg 'RS256' does not fit the key"),
-        ({"jwk": None}, "proof: jwk: the key is not a JSON object"),
+        ({"typ": None}, "proof_typ", "proof: typ None is not dpop+jwt"),
+        ({"typ": "dpop+jwt+wrongyousee"}, "proof_typ", "proof: typ 'dpop+jwt+wrongyousee' is not dpop+jwt"),
+        ({"typ": "at+jwt"}, "proof_typ", "proof: typ 'at+jwt' is not dpop+jwt"),
+        ({"alg": None}, "proof_alg_missing", "proof: header has no alg, or it is not text"),
+        ({"alg": "none"}, "proof_alg", "proof: alg 'none' is not accepted"),
+        ({"alg": "HS256"}, "proof_alg", "proof: alg 'HS256' is not accepted"),
+        ({"alg": "RS256"}, "proof_jwk_alg", "proof: jwk: alg 'RS256' does not fit the key"),
+        ({"jwk": None}, "proof_jwk_not_object", "proof: jwk: the key is not a JSON object"),
     ],
 )
-def test_a_proof_with_a_wrong_header_is_refused(call, refusals, token, build_proof, header, reason):
-    check_refused(call.dpop(token, proof=replace_header(build_proof(token), header)), refusals, reason)
+def test_a_proof_with_a_wrong_header_is_refused(call, refusals, token, build_proof, header, cause, reason):
+    check_refused(call.dpop(token, proof=replace_header(build_proof(token), header)), refusals, cause, says=reason)
 
 
 @pytest.mark.parametrize(
-    ("changes", "reason"),
+    ("changes", "cause", "reason"),
     [
-        ({"htm": "PUT"}, "proof: htm 'PUT' is not 'GET'"),
-        ({"htm": "get"}, "proof: htm 'get' is not 'GET'"),
-        ({"htu": "https://api.example/other"}, f"proof: htu 'https://api.example/other' is not {HTU!r}"),
-        ({"htu": "https://api.example/ANY"}, f"proof: htu 'https://api.example/ANY' is not {HTU!r}"),
-        ({"htu": "http://api.example/any"}, f"proof: htu 'http://api.example/any' is not {HTU!r}"),
-        ({"htu": "http://localhost/any"}, f"proof: htu 'http://localhost/any' is not {HTU!r}"),
-        ({"htu": ["https://api.example/any"]}, "proof: htu is not a string"),
-        ({"iat": "now"}, "proof: iat is not a number"),
-        ({"jti": ""}, "proof: jti is not a string of 1 to 256 characters"),
-        ({"jti": "x" * 257}, "proof: jti is not a string of 1 to 256 characters"),
-        ({"ath": "wrong"}, "proof: ath names another access token"),
+        ({"htm": "PUT"}, "proof_htm", "proof: htm 'PUT' is not 'GET'"),
+        ({"htm": "get"}, "proof_htm", "proof: htm 'get' is not 'GET'"),
+        ({"htu": "https://api.example/other"}, "proof_htu", f"proof: htu 'https://api.example/other' is not {HTU!r}"),
+        ({"htu": "https://api.example/ANY"}, "proof_htu", f"proof: htu 'https://api.example/ANY' is not {HTU!r}"),
+        ({"htu": "http://api.example/any"}, "proof_htu", f"proof: htu 'http://api.example/any' is not {HTU!r}"),
+        ({"htu": "http://localhost/any"}, "proof_htu", f"proof: htu 'http://localhost/any' is not {HTU!r}"),
+        ({"htu": ["https://api.example/any"]}, "proof_htu_not_text", "proof: htu is not a string"),
+        ({"iat": "now"}, "proof_iat_not_number", "proof: iat is not a number"),
+        ({"jti": ""}, "proof_jti_malformed", "proof: jti is not a string of 1 to 256 characters"),
+        ({"jti": "x" * 257}, "proof_jti_malformed", "proof: jti is not a string of 1 to 256 characters"),
+        ({"ath": "wrong"}, "proof_ath", "proof: ath names another access token"),
     ],
 )
-def test_a_proof_made_for_something_else_is_refused(call, refusals, token, build_proof, changes, reason):
-    check_refused(call.dpop(token, proof=build_proof(token, **changes)), refusals, reason)
+def test_a_proof_made_for_something_else_is_refused(call, refusals, token, build_proof, changes, cause, reason):
+    check_refused(call.dpop(token, proof=build_proof(token, **changes)), refusals, cause, says=reason)
 
 
 @pytest.mark.parametrize(
-    ("seconds", "reason"),
+    ("seconds", "cause", "says"),
     [
-        (-3600, "3600 s ago, and a proof is good for 60 s"),
-        (-60, "60 s ago, and a proof is good for 60 s"),
-        (11, "in the future, 11 s ahead"),
-        (3600, "in the future, 3600 s ahead"),
+        (-3600, "proof_expired", "proof: iat is 3600 s ago, and a proof is good for 60 s"),
+        (-60, "proof_expired", "proof: iat is 60 s ago, and a proof is good for 60 s"),
+        (11, "proof_not_yet_valid", "proof: iat is in the future, 11 s ahead"),
+        (3600, "proof_not_yet_valid", "proof: iat is in the future, 3600 s ahead"),
     ],
 )
-def test_an_iat_far_from_now_is_refused(call, refusals, token, build_proof, clock, seconds, reason):
+def test_an_iat_far_from_now_is_refused(call, refusals, token, build_proof, clock, seconds, cause, says):
     answer = call.dpop(token, proof=build_proof(token, iat=clock.now + seconds))
 
-    check_refused(answer, refusals, f"proof: iat is {reason}")
+    check_refused(answer, refusals, cause, says=says)
 
 
 def test_two_dpop_headers_are_refused(call, refusals, token, build_proof):
     proofs = f"{build_proof(token)}, {build_proof(token)}"
 
-    check_refused(call.dpop(token, proof=proofs), refusals, "more than one DPoP header")
+    check_refused(call.dpop(token, proof=proofs), refusals, "proof_repeated")
 
 
 def test_a_proof_that_is_no_jwt_is_refused(call, refusals, token):
     answer = call.dpop(token, proof="not a JWT")
 
-    check_refused(answer, refusals, "proof: not a compact JWS of three base64url parts")
+    check_refused(answer, refusals, "proof_malformed")
 
 
 def test_a_proof_with_a_bad_signature_is_refused(call, refusals, token, build_proof):
     proof, other = build_proof(token), build_proof(token)
     forged = proof.rpartition(".")[0] + "." + other.rpartition(".")[2]
 
-    check_refused(call.dpop(token, proof=forged), refusals, "proof: the signature does not verify with its jwk")
+    check_refused(call.dpop(token, proof=forged), refusals, "proof_signature")
 
 
 def test_a_private_key_in_the_proof_is_refused(call, refusals, token, build_proof, proof_key):
     proof = build_proof(token, header={"jwk": proof_key.as_jwk()})
 
-    check_refused(call.dpop(token, proof=proof), refusals, "proof: jwk: the key holds private members ['d']")
+    check_refused(
+        call.dpop(token, proof=proof),
+        refusals,
+        "proof_jwk_private",
+        says="proof: jwk: the key holds private members ['d']",
+    )
 
 
 def test_an_algorithm_the_api_does_not_accept_is_refused(issuer, keys, build_token, build_proof, make_caller):
@@ -182,34 +189,32 @@ def test_an_algorithm_the_api_does_not_accept_is_refused(issuer, keys, build_tok
 
     answer = api.dpop(token, proof=build_proof(token, key=key))
 
-    check_refused(answer, api.refusals, "proof: alg 'RS256' is not accepted")
+    check_refused(answer, api.refusals, "proof_alg", says="proof: alg 'RS256' is not accepted")
     assert 'algs="ES256 PS256"' in challenges(answer)[0]
 
 
 def test_a_proof_by_another_key_is_refused(call, refusals, token, build_proof, keys):
     answer = call.dpop(token, proof=build_proof(token, key=keys("ES256", "thief")))
 
-    check_refused(answer, refusals, "the proof is made with another key than the token's", INVALID_TOKEN)
+    check_refused(answer, refusals, "proof_key_mismatch", INVALID_TOKEN)
 
 
 def test_the_dpop_scheme_without_a_proof_is_refused(call, refusals, token):
-    check_refused(call.send("/any", Authorization=f"DPoP {token}"), refusals, "no DPoP proof")
+    check_refused(call.send("/any", Authorization=f"DPoP {token}"), refusals, "proof_missing")
 
 
 def test_a_bound_token_as_bearer_is_refused(call, refusals, token):
-    check_refused(call.bearer(token), refusals, "a DPoP-bound token under the Bearer scheme", INVALID_TOKEN)
+    check_refused(call.bearer(token), refusals, "token_bound_as_bearer", INVALID_TOKEN)
 
 
 def test_a_bound_token_as_bearer_is_refused_with_a_proof_too(call, refusals, token, build_proof):
     answer = call.bearer(token, DPoP=build_proof(token))
 
-    check_refused(answer, refusals, "a DPoP-bound token under the Bearer scheme", INVALID_TOKEN)
+    check_refused(answer, refusals, "token_bound_as_bearer", INVALID_TOKEN)
 
 
 def test_an_unbound_token_under_dpop_is_refused(call, refusals, build_token):
-    check_refused(
-        call.dpop(build_token()), refusals, "a token that is bound to no key under the DPoP scheme", INVALID_TOKEN
-    )
+    check_refused(call.dpop(build_token()), refusals, "token_unbound_as_dpop", INVALID_TOKEN)
 
 
 @pytest.mark.parametrize("cnf", [None, "text", [], {}, {"x5t#S256": "abc"}, {"jkt": 5}, {"jkt": ""}, {"jkt": None}])
@@ -219,7 +224,7 @@ def test_a_confirmation_that_cannot_be_checked_is_refused(call, refusals, build_
 
     assert answer.status_code == 401
     assert answer.json == INVALID_TOKEN
-    assert refusals == ["token: cnf holds no jkt that can be checked"]
+    assert causes(refusals) == ["token_cnf"]
 
 
 def test_another_host_header_changes_nothing(call, token):
@@ -231,7 +236,7 @@ def test_another_host_header_changes_nothing(call, token):
 def test_a_proof_for_the_host_header_is_refused(call, refusals, token, build_proof):
     answer = call.dpop(token, proof=build_proof(token, htu="https://evil.example/any"), Host="evil.example")
 
-    check_refused(answer, refusals, f"proof: htu 'https://evil.example/any' is not {HTU!r}")
+    check_refused(answer, refusals, "proof_htu", says=f"proof: htu 'https://evil.example/any' is not {HTU!r}")
 
 
 # --- once only --------------------------------------------------------------------------------------------
@@ -239,7 +244,7 @@ def test_a_proof_serves_once(call, refusals, token, build_proof):
     proof = build_proof(token)
     assert call.dpop(token, proof=proof).status_code == 200
 
-    check_refused(call.dpop(token, proof=proof), refusals, "jti of the dpop_proof was used before")
+    check_refused(call.dpop(token, proof=proof), refusals, "proof_replayed")
 
 
 def test_the_same_jti_in_a_new_proof_is_refused(call, refusals, token, build_proof, clock):
@@ -247,7 +252,7 @@ def test_the_same_jti_in_a_new_proof_is_refused(call, refusals, token, build_pro
 
     answer = call.dpop(token, proof=build_proof(token, jti="same", iat=clock.now - 1))
 
-    check_refused(answer, refusals, "jti of the dpop_proof was used before")
+    check_refused(answer, refusals, "proof_replayed")
 
 
 def test_the_same_jti_by_another_key_is_accepted(call, build_token, build_proof, keys, token):
@@ -318,6 +323,7 @@ def test_a_replay_store_that_is_away_is_503_and_lets_nobody_in(call, refusals, t
     assert answer.headers["Retry-After"] == "5"
     assert challenges(answer) == []
     assert refusals == ["redis is away"]
+    assert causes(refusals) == ["store_unavailable"]
     assert call.dpop(token, proof=proof).status_code == 200
 
 
@@ -345,7 +351,7 @@ def test_a_proof_for_one_api_never_counts_as_used_at_another(share, build_token,
     answers = [api.dpop(token, proof=build_proof(token, jti="1")) for api in (one, another, one, another)]
 
     assert [answer.status_code for answer in answers] == [200, 200, 401, 401]
-    assert one.refusals == another.refusals == ["jti of the dpop_proof was used before"]
+    assert causes(one.refusals) == causes(another.refusals) == ["proof_replayed"]
 
 
 def test_instances_of_one_api_share_its_used_proofs(share, token, build_proof):
@@ -354,4 +360,4 @@ def test_instances_of_one_api_share_its_used_proofs(share, token, build_proof):
 
     assert one.dpop(token, proof=proof).status_code == 200
     assert other.dpop(token, proof=proof).status_code == 401
-    assert other.refusals == ["jti of the dpop_proof was used before"]
+    assert causes(other.refusals) == ["proof_replayed"]

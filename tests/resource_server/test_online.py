@@ -13,6 +13,7 @@ from flask_private_key_jwt import ResourceProtector, current_token
 from flask_private_key_jwt.errors import ConfigurationError
 from flask_private_key_jwt.jose import jose
 from tests.conftest import API
+from tests.refusals import causes
 from tests.resource_server.api_answers import INSUFFICIENT_SCOPE, INVALID_PROOF, INVALID_TOKEN, UNAVAILABLE, challenges
 from tests.resource_server.introspection_server import IntrospectionServer, refuse, say, serving
 
@@ -132,6 +133,7 @@ def test_a_revoked_token_is_refused(ask, site, build_token, refusals):
         f'resource_metadata="{API}/.well-known/oauth-protected-resource"'
     ]
     assert refusals == [INACTIVE]
+    assert causes(refusals) == ["token_inactive"]
 
 
 def test_a_revoked_bound_token_is_refused_with_a_challenge_of_its_scheme(call, site, build_token, proof_key):
@@ -149,6 +151,7 @@ def test_what_else_is_said_of_an_inactive_token_makes_no_difference(ask, site, s
 
     assert ask().json == INVALID_TOKEN
     assert refusals == [INACTIVE]
+    assert causes(refusals) == ["token_inactive"]
 
 
 # --- an issuer that does not say --------------------------------------------------------------------------
@@ -209,6 +212,7 @@ def test_an_issuer_without_a_safe_endpoint_opens_nothing(ask, site, endpoint, re
 
     check_unavailable(ask())
     assert "introspection_endpoint" in refusals[0]
+    assert refusals[0].cause == "issuer_unavailable"
     assert site.questions == []
 
 
@@ -217,6 +221,7 @@ def test_metadata_of_another_issuer_opens_nothing(ask, site, refusals):
 
     check_unavailable(ask())
     assert "speaks for issuer 'https://evil.example'" in refusals[0]
+    assert refusals[0].cause == "issuer_unavailable"
     assert site.questions == []
 
 
@@ -243,6 +248,7 @@ def test_an_answer_about_another_token_opens_nothing(ask, site, name, value, ref
 
     check_unavailable(ask())
     assert refusals == [f"the issuer's answer is about another token: its {name} differs"]
+    assert causes(refusals) == ["issuer_answer_mismatch"]
 
 
 @pytest.mark.parametrize("cnf", [None, {}, {"jkt": "another"}])
@@ -251,6 +257,7 @@ def test_a_bound_token_is_not_told_by_another_key(call, site, cnf, refusals):
 
     check_unavailable(call.dpop(path="/online"))
     assert refusals == ["the issuer's answer is about another token: its cnf differs"]
+    assert causes(refusals) == ["issuer_answer_mismatch"]
 
 
 def test_an_answer_that_says_what_the_token_says_is_believed(ask, site, build_token):

@@ -5,6 +5,7 @@ import pytest
 from flask_private_key_jwt import ResourceProtector, current_token
 from flask_private_key_jwt.client import TokenClient
 from tests.conftest import API, close, make_app
+from tests.refusals import causes
 from tests.resource_server.api_answers import INVALID_TOKEN, UNAVAILABLE
 from tests.resource_server.introspection_server import serving
 
@@ -102,6 +103,7 @@ def test_what_is_revoked_at_the_token_server_opens_nothing_at_the_api(console, c
     assert call.bearer(token, path="/online").json == INVALID_TOKEN
     assert call.bearer(token, path="/read").status_code == 200  # who does not ask does not know
     assert refusals == [INACTIVE]
+    assert causes(refusals) == ["token_inactive"]
 
 
 def test_a_bound_token_is_asked_about_and_revoked_without_a_proof(
@@ -115,6 +117,7 @@ def test_a_bound_token_is_asked_about_and_revoked_without_a_proof(
 
     assert call.dpop(token, path="/online").json == INVALID_TOKEN
     assert refusals == [INACTIVE]
+    assert causes(refusals) == ["token_inactive"]
 
 
 def test_a_disabled_client_s_token_opens_nothing(console, call, in_token_server, refusals):
@@ -123,6 +126,7 @@ def test_a_disabled_client_s_token_opens_nothing(console, call, in_token_server,
 
     assert call.bearer(token, path="/online").json == INVALID_TOKEN
     assert refusals == [INACTIVE]
+    assert causes(refusals) == ["token_inactive"]
 
 
 @pytest.mark.parametrize("resources", [[]])
@@ -131,6 +135,7 @@ def test_an_api_that_may_not_ask_learns_nothing(console, call, refusals):
 
     assert call.bearer(token, path="/online").json == INVALID_TOKEN
     assert refusals == [INACTIVE]
+    assert causes(refusals) == ["token_inactive"]
 
 
 def test_an_api_that_is_disabled_there_is_unavailable(console, call, in_token_server, refusals):
@@ -139,3 +144,4 @@ def test_an_api_that_is_disabled_there_is_unavailable(console, call, in_token_se
 
     assert call.bearer(token, path="/online").json == UNAVAILABLE
     assert "The introspection endpoint refused with 401 invalid_client" in refusals[0]
+    assert refusals[0].cause == "issuer_unavailable"

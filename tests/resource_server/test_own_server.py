@@ -9,6 +9,7 @@ from flask_private_key_jwt.dpop.proof import access_token_hash
 from flask_private_key_jwt.errors import ConfigurationError, StoreUnavailable
 from flask_private_key_jwt.jose import jose
 from tests.conftest import API, make_app
+from tests.refusals import causes
 from tests.resource_server.api_answers import INVALID_PROOF, INVALID_TOKEN, UNAVAILABLE
 
 
@@ -54,7 +55,7 @@ def test_a_bound_token_of_the_own_server_is_accepted_once_per_proof(app, ask_tok
 
     assert app.test_client().get("/any", headers=headers).status_code == 200
     assert app.test_client().get("/any", headers=headers).json == INVALID_PROOF
-    assert refusals == ["jti of the dpop_proof was used before"]
+    assert causes(refusals) == ["proof_replayed"]
 
 
 @pytest.mark.parametrize("settings", [{"OAUTH2_REPLAY_STORE": "sql"}])
@@ -86,6 +87,7 @@ def test_keys_that_cannot_be_read_are_unavailable(app, ask_token, monkeypatch, r
 
     assert answer.json == UNAVAILABLE
     assert refusals == ["the database is away"]
+    assert causes(refusals) == ["store_unavailable"]
 
 
 @pytest.mark.parametrize("settings", [{"OAUTH2_DPOP_NONCE": "required"}])
@@ -131,7 +133,7 @@ def test_a_token_that_was_revoked_is_refused_at_once(end, app, oauth, ask_token,
         end(oauth, jose.decode_unverified(token)[1])
 
     assert call(token) == 401
-    assert refusals == [GONE]
+    assert causes(refusals) == ["token_revoked"]
 
 
 def test_a_token_that_its_client_revoked_is_refused_at_once(ask_token, revoke, call, refusals):
@@ -140,7 +142,7 @@ def test_a_token_that_its_client_revoked_is_refused_at_once(ask_token, revoke, c
 
     assert call(token) == 401
     assert call(another) == 200
-    assert refusals == [GONE]
+    assert causes(refusals) == ["token_revoked"]
 
 
 def test_revocation_outlives_the_allowance_for_other_clocks(app, ask_token, revoke, call, clock):
@@ -163,7 +165,7 @@ def test_revocation_outlives_a_purge_by_a_machine_whose_clock_is_ahead(app, ask_
     clock.move(-10 - KEEP_ENDED_SECONDS)  # the API's own clock
 
     assert call(token) == 401
-    assert refusals == [GONE]
+    assert causes(refusals) == ["token_revoked"]
 
 
 def test_revocations_without_their_table_are_unavailable(app, oauth, combined, ask_token, call, refusals):
@@ -191,7 +193,7 @@ def test_the_own_server_is_asked_without_being_called(ask_online, monkeypatch, r
 
     monkeypatch.setattr(State, "is_revoked", lambda self, claims: True)
     assert ask_online().json == INVALID_TOKEN
-    assert refusals == [GONE]
+    assert causes(refusals) == ["token_revoked"]
 
 
 def test_revocations_that_cannot_be_read_are_unavailable(ask_online, monkeypatch, refusals):
@@ -202,6 +204,7 @@ def test_revocations_that_cannot_be_read_are_unavailable(ask_online, monkeypatch
 
     assert ask_online().json == UNAVAILABLE
     assert refusals == ["the database is away"]
+    assert causes(refusals) == ["store_unavailable"]
 
 
 def test_an_api_whose_view_asks_needs_no_key_beside_its_own_server(tmp_path):

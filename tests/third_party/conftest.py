@@ -13,6 +13,7 @@ from werkzeug.serving import make_server
 from flask_private_key_jwt import PrivateKeyJWT, ResourceProtector, current_token
 from flask_private_key_jwt.jose import jose
 from flask_private_key_jwt.signals import request_refused
+from tests.refusals import Refusal
 from tests.tables import create_tables, make_extension
 
 
@@ -29,7 +30,7 @@ class Site:
     api: str
     app: flask.Flask
     oauth: PrivateKeyJWT
-    refusals: list[str] = field(default_factory=list)
+    refusals: list[Refusal] = field(default_factory=list)
     """The private reasons of both servers, in order."""
 
     @property
@@ -127,9 +128,9 @@ def serving_site(folder: Any, **config: Any) -> Iterator[Site]:
             stack.callback(db.engine.dispose)
         site = Site(issuer, api_url, app, oauth)
 
-        def note(sender: object, *, reason: str, **_: Any) -> None:
+        def note(sender: object, *, reason: str, cause: str, **_: Any) -> None:
             if sender in (app, api):
-                site.refusals.append(reason)
+                site.refusals.append(Refusal(reason, cause))
 
         stack.enter_context(request_refused.connected_to(note))
         yield site

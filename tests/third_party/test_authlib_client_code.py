@@ -7,6 +7,7 @@ from authlib.integrations.base_client import OAuthError
 from authlib.integrations.requests_client import OAuth2Session
 
 from flask_private_key_jwt.client import AuthlibClientAuth
+from tests.refusals import causes
 from tests.third_party.person import REDIRECT_URI, decide, serving_people
 
 
@@ -73,20 +74,20 @@ def test_revocation_ends_what_came_of_the_code(site, make_session):
     assert (answer.status_code, site.refusals) == (200, [])
     with pytest.raises(OAuthError, match="invalid_grant"):
         session.refresh_token(site.token_url, refresh_token=token["refresh_token"])
-    assert site.refusals == ["the refresh token is unknown or revoked"]
+    assert causes(site.refusals) == ["refresh_token_unknown"]
 
 
 @pytest.mark.parametrize(
-    ("verifier", "reason"),
-    [("x" * 48, "code_verifier does not fit the code_challenge"), (None, "no code_verifier")],
+    ("verifier", "cause"),
+    [("x" * 48, "code_verifier_mismatch"), (None, "code_verifier_missing")],
 )
-def test_code_is_refused_without_its_verifier(verifier, reason, site, make_session):
+def test_code_is_refused_without_its_verifier(verifier, cause, site, make_session):
     session = make_session()
     back, state, _ = authorize(site, session)
 
     with pytest.raises(OAuthError, match="invalid_grant"):
         session.fetch_token(site.token_url, authorization_response=back, state=state, code_verifier=verifier)
-    assert site.refusals == [reason]
+    assert causes(site.refusals) == [cause]
 
 
 def test_code_is_refused_the_second_time_and_the_refresh_token_with_it(site, make_session):
@@ -99,9 +100,9 @@ def test_code_is_refused_the_second_time_and_the_refresh_token_with_it(site, mak
         session.fetch_token(site.token_url, **arguments)
     with pytest.raises(OAuthError, match="invalid_grant"):
         session.refresh_token(site.token_url, refresh_token=token["refresh_token"])
-    assert site.refusals == [
-        "the code was used before; what came of it is revoked",
-        "the refresh token is unknown or revoked",
+    assert causes(site.refusals) == [
+        "code_used",
+        "refresh_token_unknown",
     ]
 
 
@@ -111,7 +112,7 @@ def test_denial_comes_back_with_the_state(site, make_session):
 
     assert back.startswith(f"{REDIRECT_URI}&error=access_denied&")
     assert f"state={state}" in back
-    assert site.refusals == ["the person said no"]
+    assert causes(site.refusals) == ["person_refused"]
 
 
 def test_client_that_must_push_gets_a_page_only(site, make_session):
@@ -121,4 +122,4 @@ def test_client_that_must_push_gets_a_page_only(site, make_session):
     page = requests.get(url, allow_redirects=False, timeout=5)
 
     assert (page.status_code, page.headers["Content-Type"]) == (400, "text/html; charset=utf-8")
-    assert site.refusals == ["the request was not pushed"]
+    assert causes(site.refusals) == ["request_not_pushed"]

@@ -13,6 +13,7 @@ import requests
 
 from flask_private_key_jwt.jose import jose
 from flask_private_key_jwt.settings.values import ASYMMETRIC_ALGS
+from tests.refusals import causes
 from tests.third_party.conftest import Site
 from tests.third_party.person import PERSON, REDIRECT_URI, decide, serving_people
 
@@ -197,6 +198,7 @@ def test_assertion_signed_with_something_public_as_a_secret_is_refused(site, key
 
     assert answer.json()["error"] == "invalid_client"
     assert site.refusals == ["assertion: alg 'HS256' is not accepted"]
+    assert causes(site.refusals) == ["assertion_alg"]
 
 
 def test_assertion_with_alg_none_is_refused(site, keys):
@@ -206,4 +208,4 @@ def test_assertion_with_alg_none_is_refused(site, keys):
     answer = ask_token(site, jwt.encode(claims, None, algorithm="none"))
 
     assert answer.json()["error"] == "invalid_client"
-    assert site.refusals == ["assertion: not a compact JWS of three base64url parts"]
+    assert causes(site.refusals) == ["assertion_malformed"]

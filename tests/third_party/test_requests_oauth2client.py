@@ -9,6 +9,7 @@ from requests_oauth2client import BearerToken, DPoPKey, DPoPToken, InvalidClient
 from requests_oauth2client.exceptions import InvalidRequest
 
 from flask_private_key_jwt.jose import jose
+from tests.refusals import causes
 
 ALGS = ["ES256", "PS256", "RS256", "EdDSA"]
 WRONG_SIGNATURE = "assertion: the signature does not verify"
@@ -42,7 +43,7 @@ def test_key_of_another_client_is_refused(alg, site, keys):
 
     with pytest.raises(InvalidClient):
         make_client(site, client_id, stranger).client_credentials(scope="read")
-    assert site.refusals == [WRONG_SIGNATURE]
+    assert causes(site.refusals) == ["assertion_signature"]
 
 
 def test_token_endpoint_as_audience_is_refused(site, keys):
@@ -52,6 +53,7 @@ def test_token_endpoint_as_audience_is_refused(site, keys):
     with pytest.raises(InvalidClient):
         OAuth2Client(site.token_url, auth=auth, testing=True).client_credentials(scope="read")
     assert site.refusals == [f"assertion: aud {site.token_url!r} is not [{site.issuer!r}]"]
+    assert causes(site.refusals) == ["assertion_aud"]
 
 
 def test_dpop_token_opens_the_api(alg, site, keys):
@@ -74,7 +76,7 @@ def test_dpop_token_without_its_key_is_refused(site, keys):
     answer = requests.get(site.values, auth=BearerToken(token.access_token), timeout=5)
 
     assert answer.status_code == 401
-    assert site.refusals == ["a DPoP-bound token under the Bearer scheme"]
+    assert causes(site.refusals) == ["token_bound_as_bearer"]
 
 
 def test_client_bound_to_dpop_gets_no_bearer_token(site, keys):
@@ -82,7 +84,7 @@ def test_client_bound_to_dpop_gets_no_bearer_token(site, keys):
 
     with pytest.raises(InvalidRequest):
         client.client_credentials(scope="read")
-    assert site.refusals == ["no DPoP proof, though the server or the client requires bound tokens"]
+    assert causes(site.refusals) == ["proof_missing"]
 
 
 # --- nonces -----------------------------------------------------------------------------------------------
@@ -95,7 +97,7 @@ def test_nonces_of_both_servers_are_learnt_and_used(alg, nonce_site, keys):
 
     assert [answer.status_code for answer in answers] == [200, 200]
     assert answers[0].json() == {"client": client_id, "cnf": {"jkt": token.dpop_key.dpop_jkt}}
-    assert nonce_site.refusals == ["proof: no nonce", "proof: no nonce"]  # once at each server
+    assert causes(nonce_site.refusals) == ["proof_nonce_missing", "proof_nonce_missing"]  # once at each server
     assert token.dpop_key.as_nonce != token.dpop_key.rs_nonce
 
 
@@ -108,7 +110,7 @@ def test_nonce_of_the_token_server_is_refused_at_the_api(nonce_site, keys):
     answer = requests.get(nonce_site.bound_values, auth=token, timeout=5)
 
     assert answer.status_code == 200  # after the API's own nonce
-    assert nonce_site.refusals == ["proof: no nonce", "proof: the nonce is foreign or too old"]
+    assert causes(nonce_site.refusals) == ["proof_nonce_missing", "proof_nonce_stale"]
 
 
 def test_token_stolen_by_the_holder_of_another_key_is_refused(nonce_site, keys):
@@ -119,4 +121,4 @@ def test_token_stolen_by_the_holder_of_another_key_is_refused(nonce_site, keys):
     answer = requests.get(nonce_site.bound_values, auth=thief, timeout=5)
 
     assert answer.status_code == 401
-    assert nonce_site.refusals[-1] == "the proof is made with another key than the token's"
+    assert nonce_site.refusals[-1].cause == "proof_key_mismatch"

@@ -9,6 +9,7 @@ from requests_oauth2client import OAuth2Client, PrivateKeyJwt
 from requests_oauth2client.exceptions import EndpointError
 
 from flask_private_key_jwt import clock
+from tests.refusals import causes
 from tests.third_party.person import REDIRECT_URI, decide, serving_people
 
 ALGS = pytest.mark.parametrize("alg", ["ES256", "PS256", "EdDSA"])
@@ -84,13 +85,9 @@ def test_pushed_signed_request(alg, site, make_signer):
 
 
 @pytest.mark.parametrize(
-    ("claim", "reason"),
-    [
-        ("aud", "request object: missing claim 'aud'"),
-        ("nbf", "request object: missing claim 'nbf'"),
-    ],
+    ("claim", "cause"), [("aud", "request_object_aud_missing"), ("nbf", "request_object_nbf_missing")]
 )
-def test_signed_request_that_lacks_a_claim_is_refused(claim, reason, site, make_signer):
+def test_signed_request_that_lacks_a_claim_is_refused(claim, cause, site, make_signer):
     signer = make_signer()
 
     request, signed = signer.ask(**{claim: None})
@@ -99,11 +96,11 @@ def test_signed_request_that_lacks_a_claim_is_refused(claim, reason, site, make_
     with pytest.raises(EndpointError) as refused:
         signer.push(request, signed)
     assert refused.value.error == "invalid_request_object"
-    assert site.refusals == [reason] * 2
+    assert causes(site.refusals) == [cause] * 2
 
 
 def test_request_that_is_not_signed_is_refused(site, make_signer):
     request, _ = make_signer().ask()
 
     assert requests.get(request.uri, timeout=5).status_code == 400
-    assert site.refusals == ["the request is not signed"]
+    assert causes(site.refusals) == ["request_not_signed"]

@@ -72,7 +72,7 @@ def _parse_proofs(proofs: object, settings: ServerSettings) -> Sequence[jose.JWT
         return ()
     if not isinstance(proofs, list) or len(proofs) > MAX_KEYS or not all(isinstance(proof, str) for proof in proofs):
         raise InvalidClientMetadata(
-            f"{MEMBER} is not a list of at most {MAX_KEYS} JWTs", cause="key_possession_malformed"
+            f"{MEMBER} is not a list of at most {MAX_KEYS} JWTs", cause="key_possession_not_a_list"
         )
     return [_parse(proof, settings) for proof in proofs]
 

@@ -77,7 +77,9 @@ class RefreshTokens:
         if clock.is_over(stored.ends_at):
             raise InvalidGrant("the refresh token is expired", cause="refresh_token_expired")
         if self._revocations.is_grant_revoked(stored.granted.grant_id):
-            raise InvalidGrant("the refresh token was made of a grant that was just revoked", cause="grant_revoked")
+            raise InvalidGrant(
+                "the refresh token was made of a grant that was just revoked", cause="refresh_token_grant_revoked"
+            )
         if stored.dpop_bound and proof is None:
             # Never a Bearer token from a grant whose tokens were bound (RFC 9700 §2.2).
             raise InvalidRequest("no DPoP proof, though the grant's tokens are bound", cause="proof_missing_for_grant")

@@ -7,43 +7,74 @@ import pytest
 
 from tests.authorization_server.conftest import APP_ID, PATH, REDIRECT_URI, answer_in, build_request
 from tests.conftest import ISSUER
+from tests.refusals import causes
 
 
-def assert_page(answer, refusals, reason, status=400):
+def assert_page(answer, refusals, cause, status=400, *, says=""):
     assert (answer.status_code, answer.mimetype) == (status, "text/html"), answer.headers
     assert "Location" not in answer.headers
     assert answer.headers["Error-Reference"] in answer.text
-    assert len(refusals) == 1
-    assert refusals[0].startswith(reason), refusals
+    assert causes(refusals) == [cause], refusals
+    assert refusals[0].startswith(says)
 
 
 # --- a page, never a redirect -------------------------------------------------------------------------------
 @pytest.mark.parametrize(
-    ("change", "reason"),
+    ("change", "cause", "says"),
     [
-        ({"client_id": None}, "client '' is not registered"),
-        ({"client_id": "nobody"}, "client 'nobody' is not registered"),
-        ({"client_id": "é"}, "client '\\xe9' is not registered"),
-        ({"redirect_uri": None}, "no redirect_uri"),
-        ({"redirect_uri": "https://evil.example"}, "redirect_uri 'https://evil.example' is not registered"),
-        ({"redirect_uri": REDIRECT_URI + "&x=1"}, "redirect_uri 'https://app.example/callback?tenant=1&x=1' is not"),
-        ({"redirect_uri": REDIRECT_URI.partition("?")[0]}, "redirect_uri 'https://app.example/callback' is not"),
-        ({"redirect_uri": REDIRECT_URI + "#x"}, "redirect_uri 'https://app.example/callback?tenant=1#x' is not"),
-        ({"redirect_uri": REDIRECT_URI.upper()}, "redirect_uri 'HTTPS://APP.EXAMPLE/CALLBACK?TENANT=1' is not"),
-        ({"redirect_uri": '"><script>'}, "redirect_uri '\"><script>' is not registered"),
-        ({"response_mode": "fragment"}, "response_mode 'fragment' is not supported"),
-        ({"request_uri": "https://evil.example/r"}, "a request_uri of 22 characters is not one of ours"),
-        ({"request_uri": "urn:ietf:params:oauth:request_uri:" + "x" * 43}, "the request_uri is unknown"),
-        ({"request": "e.y.j"}, "request object: the header is not base64url"),
-        ({"redirect_uri": [REDIRECT_URI, REDIRECT_URI]}, "parameter 'redirect_uri' is sent more than once"),
-        ({"client_id": [APP_ID, APP_ID]}, "parameter 'client_id' is sent more than once"),
-        ({"state": ["a", "b"]}, "parameter 'state' is sent more than once"),
+        ({"client_id": None}, "client_unknown", "client '' is not registered"),
+        ({"client_id": "nobody"}, "client_unknown", "client 'nobody' is not registered"),
+        ({"client_id": "é"}, "client_unknown", "client '\\xe9' is not registered"),
+        ({"redirect_uri": None}, "redirect_uri_missing", ""),
+        (
+            {"redirect_uri": "https://evil.example"},
+            "redirect_uri_not_registered",
+            "redirect_uri 'https://evil.example' is not registered",
+        ),
+        (
+            {"redirect_uri": REDIRECT_URI + "&x=1"},
+            "redirect_uri_not_registered",
+            "redirect_uri 'https://app.example/callback?tenant=1&x=1' is not",
+        ),
+        (
+            {"redirect_uri": REDIRECT_URI.partition("?")[0]},
+            "redirect_uri_not_registered",
+            "redirect_uri 'https://app.example/callback' is not",
+        ),
+        (
+            {"redirect_uri": REDIRECT_URI + "#x"},
+            "redirect_uri_not_registered",
+            "redirect_uri 'https://app.example/callback?tenant=1#x' is not",
+        ),
+        (
+            {"redirect_uri": REDIRECT_URI.upper()},
+            "redirect_uri_not_registered",
+            "redirect_uri 'HTTPS://APP.EXAMPLE/CALLBACK?TENANT=1' is not",
+        ),
+        ({"redirect_uri": '"><script>'}, "redirect_uri_not_registered", "redirect_uri '\"><script>' is not registered"),
+        ({"response_mode": "fragment"}, "response_mode_not_supported", "response_mode 'fragment' is not supported"),
+        (
+            {"request_uri": "https://evil.example/r"},
+            "request_uri_malformed",
+            "a request_uri of 22 characters is not one of ours",
+        ),
+        ({"request_uri": "urn:ietf:params:oauth:request_uri:" + "x" * 43}, "request_uri_unknown", ""),
+        ({"request": "e.y.j"}, "request_object_not_base64", ""),
+        (
+            {"redirect_uri": [REDIRECT_URI, REDIRECT_URI]},
+            "parameter_repeated",
+            "parameter 'redirect_uri' is sent more than once",
+        ),
+        ({"client_id": [APP_ID, APP_ID]}, "parameter_repeated", "parameter 'client_id' is sent more than once"),
+        ({"state": ["a", "b"]}, "parameter_repeated", "parameter 'state' is sent more than once"),
     ],
 )
-def test_request_that_cannot_be_answered_at_a_registered_place_is_a_page(change, reason, browser, webapp, refusals):
+def test_request_that_cannot_be_answered_at_a_registered_place_is_a_page(
+    change, cause, says, browser, webapp, refusals
+):
     answer = browser.sign_in().open(build_request(**change))
 
-    assert_page(answer, refusals, reason)
+    assert_page(answer, refusals, cause, says=says)
     assert "evil" not in answer.text
     assert "<script>" not in answer.text
 
@@ -52,14 +83,14 @@ def test_request_that_cannot_be_answered_at_a_registered_place_is_a_page(change,
 def test_query_that_cannot_be_read_is_a_page(query, browser, webapp, refusals):
     answer = browser.http.get(PATH, environ_overrides={"QUERY_STRING": query.encode().decode("latin-1")})
 
-    assert_page(answer, refusals, "the query cannot be parsed")
+    assert_page(answer, refusals, "query_malformed", says="the query cannot be parsed")
 
 
 def test_disabled_client_is_a_page(app, oauth, browser, webapp, refusals):
     with app.app_context():
         oauth.clients.disable(APP_ID)
 
-    assert_page(browser.open(build_request()), refusals, "the client is disabled")
+    assert_page(browser.open(build_request()), refusals, "client_disabled")
 
 
 @pytest.mark.parametrize("method", ["PUT", "DELETE", "HEAD", "OPTIONS", "PATCH"])
@@ -71,33 +102,83 @@ def test_other_methods_are_refused(method, browser, webapp):
 
 # --- told to the client ---------------------------------------------------------------------------------------
 @pytest.mark.parametrize(
-    ("change", "error", "reason"),
+    ("change", "error", "cause", "says"),
     [
-        ({"response_type": None}, "invalid_request", "no response_type"),
-        ({"response_type": "token"}, "unsupported_response_type", "response_type 'token' is not code"),
-        ({"response_type": "code id_token"}, "unsupported_response_type", "response_type 'code id_token' is not code"),
-        ({"code_challenge": None}, "invalid_request", "no code_challenge"),
-        ({"code_challenge": "x" * 42}, "invalid_request", "code_challenge is not 43 characters"),
-        ({"code_challenge": "x" * 42 + "="}, "invalid_request", "code_challenge is not 43 characters"),
-        ({"code_challenge_method": None}, "invalid_request", "code_challenge_method 'plain' is not S256"),
-        ({"code_challenge_method": "plain"}, "invalid_request", "code_challenge_method 'plain' is not S256"),
-        ({"code_challenge_method": "s256"}, "invalid_request", "code_challenge_method 's256' is not S256"),
-        ({"scope": "read admin"}, "invalid_scope", "scope 'admin' is not registered"),
-        ({"scope": "read\twrite"}, "invalid_scope", "scope 'read\\twrite' is not registered"),
-        ({"resource": "https://evil.example"}, "invalid_target", "resource 'https://evil.example' is not"),
-        ({"dpop_jkt": "x" * 42}, "invalid_request", "dpop_jkt is not"),
-        ({"prompt": "create"}, "invalid_request", "prompt 'create' is not known"),
-        ({"prompt": "login\tconsent"}, "invalid_request", "prompt 'login\\tconsent' is not known"),
-        ({"prompt": "login\u00a0consent"}, "invalid_request", "prompt 'login\\xa0consent' is not known"),
-        ({"prompt": "none login"}, "invalid_request", "prompt none goes with no other"),
-        ({"max_age": "-1"}, "invalid_request", "max_age is not"),
-        ({"max_age": "1.5"}, "invalid_request", "max_age is not"),
-        ({"max_age": "9" * 11}, "invalid_request", "max_age is not"),
-        ({"login_hint": "a\nb"}, "invalid_request", "login_hint is not"),
-        ({"registration": "{}"}, "registration_not_supported", "the parameter 'registration' was sent"),
+        ({"response_type": None}, "invalid_request", "response_type_missing", "no response_type"),
+        (
+            {"response_type": "token"},
+            "unsupported_response_type",
+            "response_type_not_supported",
+            "response_type 'token' is not code",
+        ),
+        (
+            {"response_type": "code id_token"},
+            "unsupported_response_type",
+            "response_type_not_supported",
+            "response_type 'code id_token' is not code",
+        ),
+        ({"code_challenge": None}, "invalid_request", "code_challenge_missing", "no code_challenge"),
+        (
+            {"code_challenge": "x" * 42},
+            "invalid_request",
+            "code_challenge_malformed",
+            "code_challenge is not 43 characters",
+        ),
+        (
+            {"code_challenge": "x" * 42 + "="},
+            "invalid_request",
+            "code_challenge_malformed",
+            "code_challenge is not 43 characters",
+        ),
+        (
+            {"code_challenge_method": None},
+            "invalid_request",
+            "code_challenge_method",
+            "code_challenge_method 'plain' is not S256",
+        ),
+        (
+            {"code_challenge_method": "plain"},
+            "invalid_request",
+            "code_challenge_method",
+            "code_challenge_method 'plain' is not S256",
+        ),
+        (
+            {"code_challenge_method": "s256"},
+            "invalid_request",
+            "code_challenge_method",
+            "code_challenge_method 's256' is not S256",
+        ),
+        ({"scope": "read admin"}, "invalid_scope", "scope_not_registered", "scope 'admin' is not registered"),
+        ({"scope": "read\twrite"}, "invalid_scope", "scope_not_registered", "scope 'read\\twrite' is not registered"),
+        (
+            {"resource": "https://evil.example"},
+            "invalid_target",
+            "resource_unknown",
+            "resource 'https://evil.example' is not",
+        ),
+        ({"dpop_jkt": "x" * 42}, "invalid_request", "dpop_jkt_malformed", "dpop_jkt is not"),
+        ({"prompt": "create"}, "invalid_request", "prompt_unknown", "prompt 'create' is not known"),
+        ({"prompt": "login\tconsent"}, "invalid_request", "prompt_unknown", "prompt 'login\\tconsent' is not known"),
+        (
+            {"prompt": "login\u00a0consent"},
+            "invalid_request",
+            "prompt_unknown",
+            "prompt 'login\\xa0consent' is not known",
+        ),
+        ({"prompt": "none login"}, "invalid_request", "prompt_none_combined", "prompt none goes with no other"),
+        ({"max_age": "-1"}, "invalid_request", "max_age_malformed", "max_age is not"),
+        ({"max_age": "1.5"}, "invalid_request", "max_age_malformed", "max_age is not"),
+        ({"max_age": "9" * 11}, "invalid_request", "max_age_malformed", "max_age is not"),
+        ({"login_hint": "a\nb"}, "invalid_request", "login_hint_malformed", "login_hint is not"),
+        (
+            {"registration": "{}"},
+            "registration_not_supported",
+            "registration_parameter",
+            "the parameter 'registration' was sent",
+        ),
     ],
 )
-def test_other_refusal_goes_to_the_client_with_iss_and_state(change, error, reason, browser, webapp, refusals):
+def test_other_refusal_goes_to_the_client_with_iss_and_state(change, error, cause, says, browser, webapp, refusals):
     request = build_request(**change)
 
     answer = answer_in(browser.sign_in().open(request))
@@ -105,7 +186,8 @@ def test_other_refusal_goes_to_the_client_with_iss_and_state(change, error, reas
     assert answer.pop("error_description")
     assert answer == {"tenant": "1", "error": error, "state": request["state"], "iss": ISSUER}
     assert len(refusals) == 1
-    assert refusals[0].startswith(reason)
+    assert refusals[0].startswith(says)
+    assert refusals[0].cause == cause
 
 
 @pytest.mark.parametrize("state", ["x" * 4097, "é" * 683, "&" * 1366])
@@ -114,6 +196,7 @@ def test_state_that_is_too_long_once_encoded_is_refused_and_not_sent_back(state,
 
     assert (answer["error"], "state" in answer) == ("invalid_request", False)
     assert refusals == ["state is longer than 4096 bytes"]
+    assert causes(refusals) == ["state_too_long"]
 
 
 def test_pushed_state_that_is_too_long_is_refused(push, refusals):
@@ -121,6 +204,7 @@ def test_pushed_state_that_is_too_long_is_refused(push, refusals):
 
     assert (answer.status_code, answer.json["error"]) == (400, "invalid_request")
     assert refusals == ["state is longer than 4096 bytes"]
+    assert causes(refusals) == ["state_too_long"]
 
 
 def test_refusal_of_a_request_without_state_has_none(browser, webapp):
@@ -172,22 +256,37 @@ def test_posted_request_goes_on_without_what_is_not_known(browser, webapp):
 
 
 @pytest.mark.parametrize(
-    ("form", "status", "reason"),
+    ("form", "status", "cause", "says"),
     [
-        ({"data": {"state": "x" * 65536}}, 413, "the body is longer than 65536 bytes"),
-        ({"data": {f"p{n}": "x" for n in range(65)}}, 400, "the form has more than 64 parameters"),
-        ({"json": build_request()}, 400, "content type 'application/json' is not application/x-www-form-urlencoded"),
-        ({}, 400, "content type '' is not application/x-www-form-urlencoded"),
-        ({"data": {"decision_token": ["a", "b"]}}, 400, "parameter 'decision_token' is sent more than once"),
-        ({"data": {"decision_token": "a", "decision": ["deny", "allow"]}}, 400, "parameter 'decision' is sent more"),
+        ({"data": {"state": "x" * 65536}}, 413, "body_too_large", "the body is longer than 65536 bytes"),
+        ({"data": {f"p{n}": "x" for n in range(65)}}, 400, "form_too_many", "the form has more than 64 parameters"),
+        (
+            {"json": build_request()},
+            400,
+            "content_type",
+            "content type 'application/json' is not application/x-www-form-urlencoded",
+        ),
+        ({}, 400, "content_type", "content type '' is not application/x-www-form-urlencoded"),
+        (
+            {"data": {"decision_token": ["a", "b"]}},
+            400,
+            "parameter_repeated",
+            "parameter 'decision_token' is sent more than once",
+        ),
+        (
+            {"data": {"decision_token": "a", "decision": ["deny", "allow"]}},
+            400,
+            "parameter_repeated",
+            "parameter 'decision' is sent more",
+        ),
     ],
 )
 @pytest.mark.parametrize("read_before", [False, True])
-def test_form_that_cannot_be_read_is_a_page(form, status, reason, read_before, app, browser, webapp, refusals):
+def test_form_that_cannot_be_read_is_a_page(form, status, cause, says, read_before, app, browser, webapp, refusals):
     if read_before:
         app.before_request(read_the_form)
 
-    assert_page(browser.http.post(PATH, **form), refusals, reason, status)
+    assert_page(browser.http.post(PATH, **form), refusals, cause, status, says=says)
 
 
 def test_hook_of_the_application_may_read_the_form_first(app, browser, webapp):
@@ -231,7 +330,7 @@ def test_form_is_posted_where_a_web_server_takes_it_only(redirect_uri, accepted,
     if accepted:
         assert answer.status_code == 302
     else:
-        assert_page(answer, refusals, "response_mode form_post needs an http redirect_uri")
+        assert_page(answer, refusals, "response_mode_form_post")
 
 
 @pytest.mark.parametrize("decision", ["allow", "deny"])
@@ -292,7 +391,9 @@ def test_native_client_may_listen_on_any_port(redirect_uri, browser, native):
 def test_only_the_port_of_a_loopback_address_may_differ(redirect_uri, browser, native, refusals):
     answer = browser.sign_in().open(build_request(client_id="native", redirect_uri=redirect_uri))
 
-    assert_page(answer, refusals, f"redirect_uri {redirect_uri!r} is not registered")
+    assert_page(
+        answer, refusals, "redirect_uri_not_registered", says=f"redirect_uri {redirect_uri!r} is not registered"
+    )
 
 
 def test_port_of_a_web_client_may_not_differ(register, client_key, browser, people, refusals):
@@ -305,7 +406,9 @@ def test_port_of_a_web_client_may_not_differ(register, client_key, browser, peop
     )
 
     assert_page(
-        browser.open(build_request(client_id="web", redirect_uri="https://app.example:2/")), refusals, "redirect_uri"
+        browser.open(build_request(client_id="web", redirect_uri="https://app.example:2/")),
+        refusals,
+        "redirect_uri_not_registered",
     )
 
 

@@ -8,6 +8,7 @@ import pytest
 from flask_private_key_jwt import note_sign_in
 from tests.authorization_server.conftest import APP_ID, Browser, answer_in, build_request
 from tests.authorization_server.sign_out.logout_browser import LOGOUT, build_id_token
+from tests.refusals import causes
 
 COOKIE = "__Host-oauth2_"
 
@@ -71,7 +72,7 @@ def test_pushed_request_that_was_not_opened_here_ends_as_ever(browser, push, clo
     browser.http.get("/clearing/alice")
 
     assert browser.open(query).status_code == 400
-    assert refusals == ["the request_uri is expired"]
+    assert causes(refusals) == ["request_uri_expired"]
 
 
 def test_auth_time_is_that_of_the_sign_in(browser, webapp, clock):

@@ -3,6 +3,7 @@
 from flask_private_key_jwt.jose import jose
 from tests.authorization_server.conftest import APP_ID, PAR_URL, Browser, answer_in, build_request
 from tests.conftest import ISSUER
+from tests.refusals import causes
 
 
 def claims_of(answer):
@@ -78,6 +79,7 @@ def test_without_people_there_is_no_authorization_endpoint(app, client, refusals
     assert metadata["grant_types_supported"] == ["client_credentials"]
     assert not {name for name in metadata if "authorization_endpoint" in name or "pushed" in name}
     assert refusals == ["the application says nothing of its people"] * 2
+    assert causes(refusals) == ["endpoint_not_served"] * 2
 
 
 def test_metadata_says_what_there_is(app, people):

@@ -4,6 +4,7 @@ import pytest
 
 from tests.authorization_server.conftest import APP_ID, PAR_URL, answer_in, build_request
 from tests.conftest import INVALID_CLIENT, ISSUER, TOKEN_URL
+from tests.refusals import causes
 
 pytestmark = pytest.mark.parametrize("settings", [{"OAUTH2_PROFILE": "fapi2", "OAUTH2_REPLAY_STORE": "sql"}])
 
@@ -23,7 +24,7 @@ def test_pushed_request_and_bound_token_go_through(push, browser, redeem, refres
 
 def test_request_in_the_url_is_a_page(browser, webapp, refusals):
     assert browser.sign_in().open(build_request()).status_code == 400
-    assert refusals == ["the request was not pushed"]
+    assert causes(refusals) == ["request_not_pushed"]
 
 
 @pytest.mark.parametrize("audience", [[ISSUER], [ISSUER, TOKEN_URL], PAR_URL, TOKEN_URL, "https://evil.example"])
@@ -55,3 +56,4 @@ def test_assertion_with_rs256_is_refused(push, keys, refusals, build_assertion):
 
     assert push(assertion=assertion).json == INVALID_CLIENT
     assert refusals == ["assertion: alg 'RS256' is not accepted"]
+    assert causes(refusals) == ["assertion_alg"]

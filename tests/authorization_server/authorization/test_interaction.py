@@ -4,6 +4,7 @@ import pytest
 
 from tests.authorization_server.conftest import APP_ID, REDIRECT_URI, Browser, answer_in, build_request
 from tests.conftest import ISSUER
+from tests.refusals import causes
 
 
 def is_asked_to_sign_in(answer, *, again=False):
@@ -41,7 +42,7 @@ def test_denial_is_told_and_not_remembered(browser, webapp, refusals):
     answer = answer_in(browser.decide(page, "deny"))
 
     assert (answer["error"], answer["iss"], answer["state"]) == ("access_denied", ISSUER, build_request()["state"])
-    assert refusals == ["the person said no"]
+    assert causes(refusals) == ["person_refused"]
     assert is_asked_to_consent(browser.open(build_request()))
 
 
@@ -62,7 +63,7 @@ def test_forgotten_consent_is_asked_for_again(app, oauth, consented):
 # --- whose decision ---------------------------------------------------------------------------------------------
 def assert_refused(answer, refusals):
     assert (answer.status_code, answer.mimetype) == (403, "text/html")
-    assert refusals == ["the decision is not from this session, person and request"]
+    assert causes(refusals) == ["decision_foreign"]
 
 
 def test_decision_of_another_session_is_refused(browser, other_browser, webapp, refusals):
@@ -224,6 +225,7 @@ def test_user_without_an_id_is_the_applications_fault(oauth, browser, webapp, re
 
     assert answer.status_code == 503
     assert refusals == ["set up wrongly: object has neither get_user_id() nor get_id(): a token needs its sub."]
+    assert causes(refusals) == ["setup_wrong"]
 
 
 def test_person_with_the_id_of_a_client_gets_no_token(browser, webapp, refusals):
@@ -231,3 +233,4 @@ def test_person_with_the_id_of_a_client_gets_no_token(browser, webapp, refusals)
 
     assert browser.decide(page).status_code == 503
     assert refusals == ["set up wrongly: The id of a user, 'webapp', is also a client_id: one of them must go."]
+    assert causes(refusals) == ["setup_wrong"]

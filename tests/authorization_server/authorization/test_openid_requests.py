@@ -9,6 +9,7 @@ from flask_private_key_jwt.jose import jose
 from tests.authorization_server.authorization.test_interaction import is_asked_to_consent, is_asked_to_sign_in
 from tests.authorization_server.conftest import APP_ID, answer_in, build_request
 from tests.conftest import ISSUER, START
+from tests.refusals import causes
 
 
 @pytest.fixture
@@ -118,7 +119,7 @@ def test_prompt_none_asks_nobody_when_they_did(registered, requested, update, as
     forget_when()
 
     assert answer_in(ask(**requested, prompt="none"))["error"] == "login_required"
-    assert refusals == ["signed in longer ago than max_age, or nobody knows when"]
+    assert causes(refusals) == ["sign_in_too_old"]
 
 
 def test_who_does_not_need_to_know_does_not_ask(ask, consented, forget_when):
@@ -156,7 +157,7 @@ def test_hint_of_somebody_else_and_prompt_none_do_not_go_together(get_hint, brow
     answer = answer_in(browser.open(build_request(scope="openid", id_token_hint=hint, prompt="none")))
 
     assert (answer["error"], answer["iss"]) == ("login_required", ISSUER)
-    assert refusals == ["somebody else is signed in than id_token_hint names"]
+    assert causes(refusals) == ["person_not_hinted"]
 
 
 @pytest.mark.parametrize("way", ["url", "pushed"])
@@ -186,7 +187,7 @@ def test_client_hears_when_somebody_else_signs_in_all_the_same(way, before, get_
     answer = answer_in(other_browser.sign_in("bob").open(query))
 
     assert answer["error"] == "login_required"
-    assert refusals == ["somebody else is signed in than id_token_hint names"]
+    assert causes(refusals) == ["person_not_hinted"]
 
 
 def test_consent_page_of_the_hinted_person_is_no_good_for_somebody_else(get_hint, browser, refusals):
@@ -266,6 +267,7 @@ def test_access_token_is_no_hint(get_code, redeem, browser, refusals):
 
     assert answer["error"] == "invalid_request"
     assert refusals == ["id_token_hint: typ 'at+jwt' is not absent or jwt"]
+    assert causes(refusals) == ["id_token_hint_typ"]
 
 
 # --- tolerated and ignored ------------------------------------------------------------------------------------

@@ -5,6 +5,7 @@ import pytest
 from flask_private_key_jwt.authorization_server.authorization.push_quota import ADDRESS_FACTOR, TOTAL_FACTOR
 from tests.authorization_server.conftest import APP_ID, build_request
 from tests.conftest import ASSERTION_TYPE, START
+from tests.refusals import causes
 
 TEN = {
     "OAUTH2_PUSHED_REQUESTS_PER_CLIENT": 10,
@@ -46,6 +47,7 @@ def test_client_with_enough_open_requests_is_refused_until_they_expire(push, clo
 
     assert (answer.status_code, answer.json, answer.headers["Retry-After"]) == (429, SLOW_DOWN, "90")
     assert refusals == [f"10 pushed requests of client {APP_ID!r} are open (OAUTH2_PUSHED_REQUESTS_PER_CLIENT)"]
+    assert causes(refusals) == ["pushed_requests_open"]
     clock.move(90)
     assert push().status_code == 201
 
@@ -76,6 +78,7 @@ def test_clients_do_not_use_up_each_others(push, post, register, client_key, web
 def test_public_clients_requests_are_counted_by_address(push_native, refusals):
     assert [push_native("192.0.2.1") for _ in range(11)] == [201] * 10 + [429]
     assert refusals[-1].startswith("10 pushed requests of address '192.0.2.1' are open")
+    assert refusals[-1].cause == "pushed_requests_open"
     assert push_native("192.0.2.2") == 201
     assert [push_native(f"2001:db8::{number}") for number in range(1, 12)] == [201] * 10 + [429]
 
@@ -96,6 +99,7 @@ def test_pushing_and_using_up_in_turn_does_not_hold_the_brake_for_others(app, pu
 
     assert push_native("192.0.2.1") == 429
     assert refusals[-1] == "strangers at '192.0.2.1' have pushed 100 requests in a while"
+    assert refusals[-1].cause == "pushed_requests_address"
     assert push_native("192.0.2.2") == 201
     assert push().status_code == 201
 
@@ -118,6 +122,7 @@ def test_own_clients_of_a_stranger_share_what_their_address_has(app, webapp, cli
         assert statuses[-1] == (201 if number < ADDRESS_FACTOR else 429)
 
     assert refusals[-1] == "strangers at '127.0.0.1' have pushed 100 requests in a while"
+    assert refusals[-1].cause == "pushed_requests_address"
 
 
 def test_all_strangers_together_have_a_last_brake(app, push_native, push, refusals, caplog):
@@ -126,6 +131,7 @@ def test_all_strangers_together_have_a_last_brake(app, push_native, push, refusa
     assert push_native("192.0.2.1") == 201
     assert push_native("192.0.2.2") == 429
     assert refusals == ["strangers have pushed 1000 requests in a while"]
+    assert causes(refusals) == ["pushed_requests_total"]
     assert "strangers have pushed 1000 requests within 90 s" in caplog.text
     assert push().status_code == 201  # the operator's client goes on
 

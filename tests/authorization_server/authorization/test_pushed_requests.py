@@ -8,6 +8,7 @@ from sqlalchemy import select
 from flask_private_key_jwt.signals import request_refused
 from tests.authorization_server.conftest import APP_ID, PAR_URL, REDIRECT_URI, answer_in, build_request
 from tests.conftest import API, INVALID_CLIENT, INVALID_PROOF
+from tests.refusals import causes
 
 
 def uri_of(pushed, client_id=APP_ID, **more):
@@ -85,7 +86,7 @@ def test_request_uri_may_be_opened_again_until_it_is_answered(push, browser, ref
     assert "code" in answer_in(browser.decide(page))
 
     assert browser.open(query).status_code == 400
-    assert refusals == ["the request_uri was used before"]
+    assert causes(refusals) == ["request_uri_used"]
 
 
 def test_denied_request_is_used_up(push, browser, refusals):
@@ -93,7 +94,7 @@ def test_denied_request_is_used_up(push, browser, refusals):
     browser.decide(browser.sign_in().open(query), "deny")
 
     assert browser.open(query).status_code == 400
-    assert refusals[-1] == "the request_uri was used before"
+    assert refusals[-1].cause == "request_uri_used"
 
 
 @pytest.mark.parametrize("place", ["request_uri", "client_id", "redirect_uri", "response_mode", "resource"])
@@ -116,6 +117,7 @@ def test_request_uri_with_something_behind_is_refused_and_stays_good(push, brows
 
     assert answer.status_code == 400
     assert refusals == ["a request_uri of 78 characters is not one of ours"]
+    assert causes(refusals) == ["request_uri_malformed"]
     assert browser.open({"client_id": APP_ID, "request_uri": request_uri}).status_code == 200
 
 
@@ -147,7 +149,7 @@ def test_request_uri_is_its_clients_only(push, browser, register, client_key, re
     pushed = push()
 
     assert browser.open(uri_of(pushed, client_id="other")).status_code == 400
-    assert refusals == ["the request_uri is another's"]
+    assert causes(refusals) == ["request_uri_foreign"]
     assert browser.open(uri_of(pushed)).status_code == 302
 
 
@@ -158,6 +160,7 @@ def test_redirect_uri_that_is_no_longer_registered_is_not_used(push, browser, ap
 
     assert browser.open(uri_of(pushed)).status_code == 400
     assert refusals == [f"redirect_uri {REDIRECT_URI!r} is not registered"]
+    assert causes(refusals) == ["redirect_uri_not_registered"]
 
 
 def test_client_may_be_held_to_par(browser, app, oauth, webapp, push, refusals):
@@ -165,14 +168,14 @@ def test_client_may_be_held_to_par(browser, app, oauth, webapp, push, refusals):
         oauth.clients.update(APP_ID, {"require_pushed_authorization_requests": True})
 
     assert browser.open(build_request()).status_code == 400
-    assert refusals == ["the request was not pushed"]
+    assert causes(refusals) == ["request_not_pushed"]
     assert browser.open(uri_of(push())).status_code == 302
 
 
 @pytest.mark.parametrize("settings", [{"OAUTH2_REQUIRE_PUSHED_AUTHORIZATION_REQUESTS": True}])
 def test_server_may_hold_every_client_to_par(app, browser, push, refusals):
     assert browser.open(build_request()).status_code == 400
-    assert refusals == ["the request was not pushed"]
+    assert causes(refusals) == ["request_not_pushed"]
     assert browser.open(uri_of(push())).status_code == 302
     assert (
         app.test_client().get("/.well-known/oauth-authorization-server").json["require_pushed_authorization_requests"]
@@ -204,7 +207,7 @@ def test_code_of_a_pushed_request_is_bound_to_its_key(
 
     assert redeem(code).json["error"] == "invalid_grant"
     assert redeem(code, proof=build_dpop(key=keys("ES256", "another"))).json["error"] == "invalid_grant"
-    assert refusals == ["the code is bound to another DPoP key"] * 2
+    assert causes(refusals) == ["code_key_mismatch"] * 2
     assert redeem(code, proof=build_dpop()).json["token_type"] == "DPoP"
 
 
@@ -212,7 +215,7 @@ def test_two_keys_that_differ_are_refused(push, build_dpop, keys, refusals):
     jkt = keys("ES256", "another").public.thumbprint
 
     assert push(proof=build_dpop(htu=PAR_URL), dpop_jkt=jkt).json == INVALID_PROOF
-    assert refusals == ["dpop_jkt is not the thumbprint of the proof's key"]
+    assert causes(refusals) == ["dpop_jkt_mismatch"]
 
 
 def test_proof_for_another_endpoint_is_refused(push, build_dpop):
@@ -262,6 +265,7 @@ def test_prompt_has_a_longest_length(push, refusals):
     assert push(prompt=" ".join(["login"] * 42)).status_code == 201
     assert push(prompt=" ".join(["login"] * 43)).json["error"] == "invalid_request"
     assert refusals == ["prompt is longer than 255 characters"]
+    assert causes(refusals) == ["prompt_too_long"]
 
 
 @pytest.mark.parametrize(("seconds", "left"), [(90 + 1800, ["first", "second"]), (90 + 1801, ["second"])])

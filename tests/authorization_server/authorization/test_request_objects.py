@@ -9,6 +9,7 @@ import pytest
 
 from tests.authorization_server.conftest import APP_ID, NULL, PAR_URL, REDIRECT_URI, answer_in, build_request
 from tests.conftest import API, ISSUER
+from tests.refusals import causes
 
 INVALID = {"error": "invalid_request_object", "error_description": "The request object is invalid."}
 HOUR = 3600
@@ -25,7 +26,7 @@ def assert_accepted(answer, refusals):
     assert refusals == []
 
 
-def assert_refused(answer, refusals, reason):
+def assert_refused(answer, refusals, cause, *, says=""):
     """JSON to the client that pushed it; a page to the person, as there is no place that may hear of it."""
     assert answer.status_code == 400
     assert "Location" not in answer.headers
@@ -35,8 +36,8 @@ def assert_refused(answer, refusals, reason):
     else:
         assert answer.mimetype == "text/html"
         assert "The request cannot be verified" in answer.text
-    assert len(refusals) == 1
-    assert refusals[0].startswith(reason), refusals
+    assert causes(refusals) == [cause], refusals
+    assert refusals[0].startswith(says)
 
 
 def test_valid_object_is_accepted(bring, refusals):
@@ -78,26 +79,26 @@ def test_typ_of_a_request_object_is_accepted(typ, bring, refusals):
     ],
 )
 def test_typ_of_another_kind_of_jwt_is_refused(typ, bring, refusals):
-    assert_refused(bring(header={"typ": typ}), refusals, "request object: typ '")
+    assert_refused(bring(header={"typ": typ}), refusals, "request_object_typ", says="request object: typ '")
 
 
 @pytest.mark.parametrize(
-    ("header", "reason"),
+    ("header", "cause", "says"),
     [
-        ({"typ": 5}, "request object: header parameter typ is not text"),
-        ({"kid": ["x"]}, "request object: header parameter kid is not text"),
-        ({"crit": ["exp"]}, "request object: header has crit or b64"),
-        ({"b64": False}, "request object: header has crit or b64"),
-        ({"alg": "none"}, "request object: alg 'none' is not accepted"),
-        ({"alg": "HS256"}, "request object: alg 'HS256' is not accepted"),
-        ({"alg": 'x"\\é'}, "request object: alg 'x\"\\\\\\xe9' is not accepted"),
-        ({"alg": "RS256"}, "request object: no key of the client fits kid"),
-        ({"alg": "ES384"}, "request object: no key of the client fits kid"),
-        ({"kid": "another"}, "request object: no key of the client fits kid 'another'"),
+        ({"typ": 5}, "request_object_typ_not_text", ""),
+        ({"kid": ["x"]}, "request_object_kid_not_text", ""),
+        ({"crit": ["exp"]}, "request_object_crit", ""),
+        ({"b64": False}, "request_object_crit", ""),
+        ({"alg": "none"}, "request_object_alg", "request object: alg 'none' is not accepted"),
+        ({"alg": "HS256"}, "request_object_alg", "request object: alg 'HS256' is not accepted"),
+        ({"alg": 'x"\\é'}, "request_object_alg", "request object: alg 'x\"\\\\\\xe9' is not accepted"),
+        ({"alg": "RS256"}, "request_object_no_key", ""),
+        ({"alg": "ES384"}, "request_object_no_key", ""),
+        ({"kid": "another"}, "request_object_no_key", "request object: no key of the client fits kid 'another'"),
     ],
 )
-def test_header_that_is_not_right_is_refused(header, reason, bring, refusals):
-    assert_refused(bring(header=header), refusals, reason)
+def test_header_that_is_not_right_is_refused(header, cause, says, bring, refusals):
+    assert_refused(bring(header=header), refusals, cause, says=says)
 
 
 def test_kid_may_be_left_out(bring, refusals):
@@ -109,18 +110,18 @@ def test_header_and_claims_that_are_not_known_are_ignored(bring, refusals):
 
 
 @pytest.mark.parametrize(
-    ("text", "reason"),
+    ("text", "cause", "says"),
     [
-        ("x", "request object: not a compact JWS of three base64url parts"),
-        ("e30.e30.", "request object: not a compact JWS of three base64url parts"),
-        ("e30.e30.eA.eA.eA", "request object: not a compact JWS of three base64url parts"),
-        ("e30.e30.eA", "request object: header has no alg, or it is not text"),
-        ("é", "request object: not a compact JWS of three base64url parts"),
-        ("x" * 16385, "request object: longer than 16384 bytes"),
+        ("x", "request_object_malformed", ""),
+        ("e30.e30.", "request_object_malformed", ""),
+        ("e30.e30.eA.eA.eA", "request_object_malformed", ""),
+        ("e30.e30.eA", "request_object_alg_missing", ""),
+        ("é", "request_object_malformed", ""),
+        ("x" * 16385, "request_object_too_long", "request object: longer than 16384 bytes"),
     ],
 )
-def test_text_that_is_no_signed_jwt_is_refused(text, reason, bring, refusals):
-    assert_refused(bring(text), refusals, reason)
+def test_text_that_is_no_signed_jwt_is_refused(text, cause, says, bring, refusals):
+    assert_refused(bring(text), refusals, cause, says=says)
 
 
 def encode(header, payload):
@@ -131,7 +132,7 @@ def encode(header, payload):
 def test_unsigned_object_is_refused(bring, build_object, refusals):
     payload = build_object().split(".")[1]
 
-    assert_refused(bring(f"{encode({'alg': 'none'}, b'')}{payload}."), refusals, "request object: not a compact JWS")
+    assert_refused(bring(f"{encode({'alg': 'none'}, b'')}{payload}."), refusals, "request_object_malformed")
 
 
 def test_object_under_a_mac_with_the_public_key_is_refused(bring, build_object, client_key, refusals):
@@ -139,14 +140,24 @@ def test_object_under_a_mac_with_the_public_key_is_refused(bring, build_object, 
     mac = hmac.digest(json.dumps(client_key.public_jwk()).encode(), signed.encode(), sha256)
     text = f"{signed}.{base64.urlsafe_b64encode(mac).rstrip(b'=').decode()}"
 
-    assert_refused(bring(text), refusals, "request object: alg 'HS256' is not accepted")
+    assert_refused(bring(text), refusals, "request_object_alg", says="request object: alg 'HS256' is not accepted")
 
 
-@pytest.mark.parametrize("payload", [b"[]", b'"x"', b"5", b"null", b"{", b'{"client_id":"webapp","client_id":"x"}'])
-def test_payload_that_is_no_object_is_refused(payload, bring, refusals):
+@pytest.mark.parametrize(
+    ("payload", "cause"),
+    [
+        (b"[]", "request_object_not_object"),
+        (b'"x"', "request_object_not_object"),
+        (b"5", "request_object_not_object"),
+        (b"null", "request_object_not_object"),
+        (b"{", "request_object_not_json"),
+        (b'{"client_id":"webapp","client_id":"x"}', "request_object_member_repeated"),
+    ],
+)
+def test_payload_that_is_no_object_is_refused(payload, cause, bring, refusals):
     text = f"{encode({'alg': 'ES256'}, payload)}.eA"
 
-    assert_refused(bring(text), refusals, "request object: the payload is not")
+    assert_refused(bring(text), refusals, cause, says="request object: the payload is not")
 
 
 @pytest.mark.parametrize("part", [1, 2])
@@ -154,16 +165,16 @@ def test_object_that_was_altered_is_refused(part, bring, build_object, refusals)
     parts, others = build_object().split("."), build_object(state="another").split(".")
     parts[part] = others[part]
 
-    assert_refused(bring(".".join(parts)), refusals, "request object: the signature does not verify")
+    assert_refused(bring(".".join(parts)), refusals, "request_object_signature")
 
 
 def test_key_that_is_not_registered_is_refused_under_any_name(bring, keys, client_key, refusals):
     foreign = keys("ES256", "foreign")
 
-    assert_refused(bring(key=foreign), refusals, "request object: no key of the client fits kid")
+    assert_refused(bring(key=foreign), refusals, "request_object_no_key")
     refusals.clear()
     kid = {"kid": client_key.public.thumbprint}
-    assert_refused(bring(key=foreign, header=kid), refusals, "request object: the signature does not verify")
+    assert_refused(bring(key=foreign, header=kid), refusals, "request_object_signature")
 
 
 def test_object_of_another_client_is_refused(bring, register, keys, refusals):
@@ -176,9 +187,14 @@ def test_object_of_another_client_is_refused(bring, register, keys, refusals):
         scope="read",
     )
 
-    assert_refused(bring(key=own, client_id="other", iss="other"), refusals, "request object: client_id 'other' is not")
+    assert_refused(
+        bring(key=own, client_id="other", iss="other"),
+        refusals,
+        "request_object_client_id",
+        says="request object: client_id 'other' is not",
+    )
     refusals.clear()
-    assert_refused(bring(key=own), refusals, "request object: no key of the client fits kid")
+    assert_refused(bring(key=own), refusals, "request_object_no_key")
 
 
 # --- algorithms -----------------------------------------------------------------------------------------------------
@@ -199,7 +215,7 @@ def test_algorithm_that_the_server_does_not_accept_is_refused(bring, app, oauth,
     ours, rsa = keys("ES256", "client").public_jwk(), keys("PS256", "signs")
     set_client(app, oauth, jwks={"keys": [ours, {**rsa.public_jwk(), "alg": "PS256"}]})
 
-    assert_refused(bring(), refusals, "request object: alg 'ES256' is not accepted")
+    assert_refused(bring(), refusals, "request_object_alg", says="request object: alg 'ES256' is not accepted")
     refusals.clear()
     assert_accepted(bring(key=rsa), refusals)
 
@@ -209,37 +225,50 @@ def test_client_is_held_to_its_registered_algorithm(bring, app, oauth, keys, ref
     both = {"keys": [keys("ES256", "client").public_jwk(), rsa.public_jwk()]}
     set_client(app, oauth, jwks=both, request_object_signing_alg="PS256")
 
-    assert_refused(bring(), refusals, "request object: alg 'ES256' is not the registered 'PS256'")
+    assert_refused(
+        bring(),
+        refusals,
+        "request_object_alg_not_registered",
+        says="request object: alg 'ES256' is not the registered 'PS256'",
+    )
     refusals.clear()
     assert_accepted(bring(key=rsa), refusals)
 
 
 # --- whose it is, and for whom ----------------------------------------------------------------------------------------
 @pytest.mark.parametrize(
-    ("change", "reason"),
+    ("change", "cause", "says"),
     [
-        ({"client_id": None}, "request object: missing claim 'client_id'"),
-        ({"client_id": "Webapp"}, "request object: client_id 'Webapp' is not 'webapp'"),
-        ({"client_id": [APP_ID]}, "request object: client_id ['webapp'] is not 'webapp'"),
-        ({"iss": "other"}, "request object: iss 'other' is not 'webapp'"),
-        ({"iss": NULL}, "request object: iss None is not 'webapp'"),
-        ({"iss": [APP_ID]}, "request object: iss ['webapp'] is not 'webapp'"),
-        ({"sub": APP_ID}, "request object: sub is the client_id, as in a client assertion"),
-        ({"aud": None}, "request object: missing claim 'aud'"),
-        ({"aud": NULL}, "request object: aud is neither a string nor a list of strings"),
-        ({"aud": []}, "request object: aud [] does not name 'https://as.example'"),
-        ({"aud": "https://other.example"}, "request object: aud 'https://other.example' does not name"),
-        ({"aud": ["https://other.example"]}, "request object: aud ['https://other.example'] does not name"),
-        ({"aud": ISSUER + "/"}, "request object: aud 'https://as.example/' does not name"),
-        ({"aud": PAR_URL}, "request object: aud 'https://as.example/oauth2/par' does not name"),
-        ({"aud": [ISSUER, 5]}, "request object: aud is neither a string nor a list of strings"),
-        ({"aud": {ISSUER: 1}}, "request object: aud is neither a string nor a list of strings"),
-        ({"aud": True}, "request object: aud is neither a string nor a list of strings"),
-        ({"aud": [[ISSUER]]}, "request object: aud is neither a string nor a list of strings"),
+        ({"client_id": None}, "request_object_client_id_missing", ""),
+        ({"client_id": "Webapp"}, "request_object_client_id", "request object: client_id 'Webapp' is not 'webapp'"),
+        ({"client_id": [APP_ID]}, "request_object_client_id", "request object: client_id ['webapp'] is not 'webapp'"),
+        ({"iss": "other"}, "request_object_iss", "request object: iss 'other' is not 'webapp'"),
+        ({"iss": NULL}, "request_object_iss", "request object: iss None is not 'webapp'"),
+        ({"iss": [APP_ID]}, "request_object_iss", "request object: iss ['webapp'] is not 'webapp'"),
+        ({"sub": APP_ID}, "request_object_sub", ""),
+        ({"aud": None}, "request_object_aud_missing", ""),
+        ({"aud": NULL}, "request_object_aud_malformed", ""),
+        ({"aud": []}, "request_object_aud", "request object: aud [] does not name 'https://as.example'"),
+        (
+            {"aud": "https://other.example"},
+            "request_object_aud",
+            "request object: aud 'https://other.example' does not name",
+        ),
+        (
+            {"aud": ["https://other.example"]},
+            "request_object_aud",
+            "request object: aud ['https://other.example'] does not name",
+        ),
+        ({"aud": ISSUER + "/"}, "request_object_aud", "request object: aud 'https://as.example/' does not name"),
+        ({"aud": PAR_URL}, "request_object_aud", "request object: aud 'https://as.example/oauth2/par' does not name"),
+        ({"aud": [ISSUER, 5]}, "request_object_aud_malformed", ""),
+        ({"aud": {ISSUER: 1}}, "request_object_aud_malformed", ""),
+        ({"aud": True}, "request_object_aud_malformed", ""),
+        ({"aud": [[ISSUER]]}, "request_object_aud_malformed", ""),
     ],
 )
-def test_object_that_is_another_s_or_for_another_is_refused(change, reason, bring, refusals):
-    assert_refused(bring(**change), refusals, reason)
+def test_object_that_is_another_s_or_for_another_is_refused(change, cause, says, bring, refusals):
+    assert_refused(bring(**change), refusals, cause, says=says)
 
 
 @pytest.mark.parametrize(
@@ -266,28 +295,28 @@ def test_object_in_its_time_is_accepted(nbf, exp, bring, clock, refusals):
 
 
 @pytest.mark.parametrize(
-    ("nbf", "exp", "reason"),
+    ("nbf", "exp", "cause", "says"),
     [
-        (-60, 0, "request object: expired, 0 s ago"),
-        (-60, -0.5, "request object: expired"),
-        (-HOUR, 0, "request object: expired"),
-        (11, 60, "request object: nbf is in the future"),
-        (10.5, 60, "request object: nbf is in the future"),
-        (0, HOUR + 1, "request object: exp is more than 3600 s after nbf"),
-        (0, HOUR + 0.5, "request object: exp is more than 3600 s after nbf"),
-        (-HOUR, 1, "request object: exp is more than 3600 s after nbf"),
-        (-70 * 60, 60, "request object: exp is more than 3600 s after nbf"),
-        (-70 * 60, -HOUR, "request object: expired, 3600 s ago"),
-        (11, 60, "request object: nbf is in the future, 11 s ahead"),
+        (-60, 0, "request_object_expired", "request object: expired, 0 s ago"),
+        (-60, -0.5, "request_object_expired", ""),
+        (-HOUR, 0, "request_object_expired", ""),
+        (11, 60, "request_object_not_yet_valid", "request object: nbf is in the future"),
+        (10.5, 60, "request_object_not_yet_valid", "request object: nbf is in the future"),
+        (0, HOUR + 1, "request_object_lives_too_long", "request object: exp is more than 3600 s after nbf"),
+        (0, HOUR + 0.5, "request_object_lives_too_long", "request object: exp is more than 3600 s after nbf"),
+        (-HOUR, 1, "request_object_lives_too_long", "request object: exp is more than 3600 s after nbf"),
+        (-70 * 60, 60, "request_object_lives_too_long", "request object: exp is more than 3600 s after nbf"),
+        (-70 * 60, -HOUR, "request_object_expired", "request object: expired, 3600 s ago"),
+        (11, 60, "request_object_not_yet_valid", "request object: nbf is in the future, 11 s ahead"),
     ],
 )
-def test_object_out_of_its_time_is_refused(nbf, exp, reason, bring, clock, refusals):
-    assert_refused(bring(nbf=clock.now + nbf, exp=clock.now + exp), refusals, reason)
+def test_object_out_of_its_time_is_refused(nbf, exp, cause, says, bring, clock, refusals):
+    assert_refused(bring(nbf=clock.now + nbf, exp=clock.now + exp), refusals, cause, says=says)
 
 
 @pytest.mark.parametrize("name", ["nbf", "exp"])
 def test_object_without_its_times_is_refused(name, bring, refusals):
-    assert_refused(bring(**{name: None}), refusals, f"request object: missing claim {name!r}")
+    assert_refused(bring(**{name: None}), refusals, f"request_object_{name}_missing")
 
 
 @pytest.mark.parametrize("iat", [None, -86400, 0, 10])
@@ -298,22 +327,22 @@ def test_object_that_was_made_by_now_is_accepted(iat, bring, clock, refusals):
 @pytest.mark.parametrize("iat", [11, 61, 3600])
 def test_object_that_is_yet_to_be_made_is_refused(iat, bring, clock, refusals):
     """FAPI 2.0 Security Profile §5.3.2.1: as for any JWT that a client makes."""
-    reason = f"request object: iat is in the future, {iat} s ahead"
+    says = f"request object: iat is in the future, {iat} s ahead"
 
-    assert_refused(bring(iat=clock.now + iat), refusals, reason)
+    assert_refused(bring(iat=clock.now + iat), refusals, "request_object_not_yet_valid", says=says)
 
 
 @pytest.mark.parametrize("name", ["nbf", "exp", "iat"])
 @pytest.mark.parametrize("value", [NULL, "1800000000", True, [1], {}, 2**53, -(2**53), 10**400])
 def test_time_that_is_no_number_is_refused(name, value, bring, refusals):
-    assert_refused(bring(**{name: value}), refusals, f"request object: {name} is not a number")
+    assert_refused(bring(**{name: value}), refusals, f"request_object_{name}_not_number")
 
 
 # --- what is inside -----------------------------------------------------------------------------------------------
 @pytest.mark.parametrize("name", ["request", "request_uri"])
 @pytest.mark.parametrize("value", ["urn:ietf:params:oauth:request_uri:x", "", NULL, {}, 5])
 def test_object_that_stands_for_another_one_is_refused(name, value, bring, refusals):
-    assert_refused(bring(**{name: value}), refusals, f"request object: holds {name!r}")
+    assert_refused(bring(**{name: value}), refusals, "request_object_nested", says=f"request object: holds {name!r}")
 
 
 TEXTS = (
@@ -325,25 +354,25 @@ TEXTS = (
 @pytest.mark.parametrize("name", [*TEXTS, "resource", "max_age"])
 @pytest.mark.parametrize("value", [True, 1.5, {"a": 1}, [["x"]], NULL])
 def test_parameter_that_is_no_text_is_refused(name, value, bring, refusals):
-    assert_refused(bring(**{name: value}), refusals, f"request object: {name} is not a text")
+    assert_refused(bring(**{name: value}), refusals, f"request_object_{name}_not_text")
 
 
 @pytest.mark.parametrize("name", TEXTS)
 @pytest.mark.parametrize("value", [5, ["read"]])
 def test_parameter_is_no_number_and_no_list(name, value, bring, refusals):
-    assert_refused(bring(**{name: value}), refusals, f"request object: {name} is not a text")
+    assert_refused(bring(**{name: value}), refusals, f"request_object_{name}_not_text")
 
 
 @pytest.mark.parametrize("name", [*TEXTS, "resource"])
 def test_half_of_a_surrogate_pair_is_refused(name, bring, refusals):
     """It would fit into no Location and no database."""
-    assert_refused(bring(**{name: "x\ud800"}), refusals, f"request object: {name} is not Unicode")
+    assert_refused(bring(**{name: "x\ud800"}), refusals, f"request_object_{name}_not_unicode")
 
 
 @pytest.mark.parametrize("name", ["claims", "registration"])
 @pytest.mark.parametrize("value", ["{}", [], 5, NULL, True])
 def test_parameter_that_is_no_json_object_is_refused(name, value, bring, refusals):
-    assert_refused(bring(**{name: value}), refusals, f"request object: {name} is not a JSON object")
+    assert_refused(bring(**{name: value}), refusals, f"request_object_{name}_not_object")
 
 
 @pytest.mark.parametrize(
@@ -367,59 +396,86 @@ def test_parameter_of_its_json_type_is_accepted(change, bring, refusals):
 
 
 @pytest.mark.parametrize(
-    ("change", "error", "reason"),
+    ("change", "error", "cause", "says"),
     [
-        ({"redirect_uri": None}, "invalid_request", "no redirect_uri"),
-        ({"redirect_uri": "https://evil.example"}, "invalid_request", "redirect_uri 'https://evil.example' is not"),
-        ({"response_mode": "fragment"}, "invalid_request", "response_mode 'fragment' is not supported"),
+        ({"redirect_uri": None}, "invalid_request", "redirect_uri_missing", "no redirect_uri"),
+        (
+            {"redirect_uri": "https://evil.example"},
+            "invalid_request",
+            "redirect_uri_not_registered",
+            "redirect_uri 'https://evil.example' is not",
+        ),
+        (
+            {"response_mode": "fragment"},
+            "invalid_request",
+            "response_mode_not_supported",
+            "response_mode 'fragment' is not supported",
+        ),
     ],
 )
-def test_object_without_a_place_for_the_answer_is_refused(change, error, reason, bring, refusals):
+def test_object_without_a_place_for_the_answer_is_refused(change, error, cause, says, bring, refusals):
     answer = bring(**change)
 
     assert answer.status_code == 400
     assert (answer.json["error"] if answer.is_json else error) == error
     assert "evil" not in answer.text
-    assert len(refusals) == 1
-    assert refusals[0].startswith(reason)
+    assert causes(refusals) == [cause]
+    assert refusals[0].startswith(says)
 
 
 REFUSED_AS_EVER = pytest.mark.parametrize(
-    ("change", "error", "reason"),
+    ("change", "error", "cause", "says"),
     [
-        ({"response_type": None}, "invalid_request", "no response_type"),
-        ({"response_type": "code id_token"}, "unsupported_response_type", "response_type 'code id_token' is not code"),
-        ({"code_challenge": None}, "invalid_request", "no code_challenge"),
-        ({"code_challenge_method": None}, "invalid_request", "code_challenge_method 'plain' is not S256"),
-        ({"scope": "admin"}, "invalid_scope", "scope 'admin' is not registered"),
-        ({"resource": "https://evil.example"}, "invalid_target", "resource 'https://evil.example' is not in"),
-        ({"resource": [API, "x"]}, "invalid_target", "resource 'x' is not in"),
-        ({"dpop_jkt": "x"}, "invalid_request", "dpop_jkt is not"),
-        ({"max_age": -1}, "invalid_request", "max_age is not a number of seconds"),
-        ({"max_age": 10**400}, "invalid_request", "max_age is not a number of seconds"),
-        ({"prompt": "none login"}, "invalid_request", "prompt none goes with no other"),
-        ({"registration": {}}, "registration_not_supported", "the parameter 'registration' was sent"),
+        ({"response_type": None}, "invalid_request", "response_type_missing", ""),
+        (
+            {"response_type": "code id_token"},
+            "unsupported_response_type",
+            "response_type_not_supported",
+            "response_type 'code id_token' is not code",
+        ),
+        ({"code_challenge": None}, "invalid_request", "code_challenge_missing", ""),
+        (
+            {"code_challenge_method": None},
+            "invalid_request",
+            "code_challenge_method",
+            "code_challenge_method 'plain' is not S256",
+        ),
+        ({"scope": "admin"}, "invalid_scope", "scope_not_registered", "scope 'admin' is not registered"),
+        (
+            {"resource": "https://evil.example"},
+            "invalid_target",
+            "resource_unknown",
+            "resource 'https://evil.example' is not in",
+        ),
+        ({"resource": [API, "x"]}, "invalid_target", "resource_unknown", "resource 'x' is not in"),
+        ({"dpop_jkt": "x"}, "invalid_request", "dpop_jkt_malformed", ""),
+        ({"max_age": -1}, "invalid_request", "max_age_malformed", ""),
+        ({"max_age": 10**400}, "invalid_request", "max_age_malformed", ""),
+        ({"prompt": "none login"}, "invalid_request", "prompt_none_combined", ""),
+        ({"registration": {}}, "registration_not_supported", "registration_parameter", ""),
     ],
 )
 
 
 @REFUSED_AS_EVER
-def test_pushed_object_is_refused_for_its_parameters_as_ever(change, error, reason, push_object, refusals):
+def test_pushed_object_is_refused_for_its_parameters_as_ever(change, error, cause, says, push_object, refusals):
     answer = push_object(**change)
 
     assert (answer.status_code, answer.json["error"]) == (400, error)
-    assert len(refusals) == 1
-    assert refusals[0].startswith(reason)
+    assert causes(refusals) == [cause]
+    assert refusals[0].startswith(says)
 
 
 @REFUSED_AS_EVER
-def test_object_in_the_url_is_refused_where_its_own_redirect_uri_says(change, error, reason, open_object, refusals):
+def test_object_in_the_url_is_refused_where_its_own_redirect_uri_says(
+    change, error, cause, says, open_object, refusals
+):
     answer = answer_in(open_object(state="inside", beside={"state": "outside", "redirect_uri": "x"}, **change))
 
     assert answer.pop("error_description")
     assert answer == {"tenant": "1", "error": error, "state": "inside", "iss": ISSUER}
-    assert len(refusals) == 1
-    assert refusals[0].startswith(reason)
+    assert causes(refusals) == [cause]
+    assert refusals[0].startswith(says)
 
 
 # --- what is beside it --------------------------------------------------------------------------------------------
@@ -434,7 +490,7 @@ def test_parameter_that_is_beside_the_object_only_is_not_used(bring, refusals):
     answer = bring(code_challenge=None, code_challenge_method=None, beside=build_request())
 
     assert answer.status_code in (400, 303)
-    assert refusals == ["no code_challenge"]
+    assert causes(refusals) == ["code_challenge_missing"]
 
 
 def test_empty_object_is_none(push, browser, webapp):
@@ -450,4 +506,4 @@ def test_public_client_has_no_key_to_sign_with(native, post, browser, build_obje
     pushed = post("/oauth2/par", assertion=False, client_id="native", request=request)
     assert (pushed.status_code, pushed.json) == (400, INVALID)
     assert browser.open({"client_id": "native", "request": request}).status_code == 400
-    assert refusals == ["a request object of a public client, which has no key to sign with"] * 2
+    assert causes(refusals) == ["request_object_public_client"] * 2

@@ -7,6 +7,7 @@ from sqlalchemy import select
 
 from tests.authorization_server.conftest import APP_ID, BYE, Browser, answer_in, build_request
 from tests.authorization_server.sign_out.logout_browser import LogoutBrowser
+from tests.refusals import causes
 
 
 @pytest.fixture
@@ -92,7 +93,7 @@ def test_codes_of_one_decision_are_few(way, browser, make_query, press, redeem, 
         assert redeem(answer_in(press(page, order="at once"))["code"]).status_code == 200
 
     assert press(page, order="at once").status_code == 403
-    assert refusals == ["the decision was made before"]
+    assert causes(refusals) == ["decision_repeated"]
 
 
 @WAYS
@@ -171,7 +172,7 @@ def test_pushed_request_that_was_denied_is_over(order, browser, make_query, pres
     press(page, "deny")
 
     assert press(page, order=order).status_code == 400
-    assert refusals[-1] == "the request_uri was used before"
+    assert refusals[-1].cause == "request_uri_used"
     assert live_codes() == 0
 
 
@@ -180,7 +181,7 @@ def test_request_is_not_open_to_anything_else_once_it_is_answered(browser, make_
     press(browser.sign_in().open(query))
 
     assert browser.open(query).status_code == 400
-    assert refusals == ["the request_uri was used before"]
+    assert causes(refusals) == ["request_uri_used"]
 
 
 def test_same_request_asked_anew_gets_another_code(browser, make_query, press):

@@ -5,9 +5,9 @@ import pytest
 from flask_private_key_jwt.authorization_server.state import current_state
 from tests.authorization_server.conftest import APP_ID, answer_in, build_request
 from tests.conftest import ISSUER
+from tests.refusals import causes
 
 OPEN = {"OAUTH2_REGISTRATION": "open", "OAUTH2_REGISTRATION_SCOPES": ["read", "write"]}
-OTHER_PAGE = "the decision is not from this session, person and request"
 
 
 @pytest.fixture
@@ -41,7 +41,7 @@ def test_scope_that_a_client_gets_by_default_does_not_grow_behind_the_page(brows
     answer = browser.decide(page)
 
     assert (answer.status_code, "Location" in answer.headers) == (403, False)
-    assert refusals == [OTHER_PAGE]
+    assert causes(refusals) == ["decision_foreign"]
     assert consent() is None
 
 
@@ -89,4 +89,4 @@ def test_stranger_who_registers_for_more_meanwhile_gets_nothing(app, people, bro
     answer = browser.decide(page)
 
     assert (answer.status_code, "Location" in answer.headers) == (403, False)
-    assert refusals == [OTHER_PAGE]
+    assert causes(refusals) == ["decision_foreign"]

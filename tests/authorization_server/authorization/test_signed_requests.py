@@ -9,6 +9,7 @@ from flask_private_key_jwt.errors import InvalidClientMetadata
 from flask_private_key_jwt.settings.values import ASYMMETRIC_ALGS
 from tests.authorization_server.conftest import APP_ID, PAR_URL, PATH, answer_in, build_request
 from tests.conftest import INVALID_PROOF, INVALID_REQUEST, ISSUER
+from tests.refusals import causes
 
 METADATA = "/.well-known/oauth-authorization-server"
 REQUIRED = pytest.mark.parametrize("settings", [{"OAUTH2_REQUIRE_SIGNED_REQUESTS": True}])
@@ -93,7 +94,7 @@ def test_decision_for_one_object_is_not_taken_for_another(browser, webapp, build
     token = two.text.partition('name="decision_token" value="')[2].partition('"')[0]
 
     assert browser.decide(one, decision_token=token).status_code == 403
-    assert refusals == ["the decision is not from this session, person and request"]
+    assert causes(refusals) == ["decision_foreign"]
 
 
 # --- the request_uri and the request ------------------------------------------------------------------------------
@@ -101,7 +102,7 @@ def test_request_and_request_uri_in_one_request_are_refused(push, browser, build
     query = uri_of(push())
 
     assert browser.open({**query, "request": build_object()}).status_code == 400
-    assert refusals == ["a request_uri and a request in one request"]
+    assert causes(refusals) == ["request_ambiguous"]
     assert browser.open({**query, "request": ""}).status_code == 302
 
 
@@ -111,7 +112,7 @@ def test_request_uri_beside_a_pushed_object_is_refused(push, push_object, refusa
     answer = push_object(beside=beside)
 
     assert (answer.status_code, answer.json) == (400, INVALID_REQUEST)
-    assert refusals == ["a request_uri in a pushed request"]
+    assert causes(refusals) == ["request_uri_pushed"]
 
 
 def test_object_twice_is_refused(browser, webapp, build_object, refusals):
@@ -119,6 +120,7 @@ def test_object_twice_is_refused(browser, webapp, build_object, refusals):
 
     assert browser.open({"client_id": APP_ID, "request": [request, request]}).status_code == 400
     assert refusals == ["parameter 'request' is sent more than once"]
+    assert causes(refusals) == ["parameter_repeated"]
 
 
 @pytest.mark.parametrize("client_id", [None, "", "other"])
@@ -127,17 +129,19 @@ def test_client_id_has_to_stand_outside(client_id, browser, webapp, build_object
 
     assert browser.open(query).status_code == 400
     assert refusals == [f"client {client_id or ''!r} is not registered"]
+    assert causes(refusals) == ["client_unknown"]
 
 
 def test_client_id_outside_has_to_be_the_one_inside(browser, webapp, native, build_object, refusals):
     assert browser.open({"client_id": "native", "request": build_object()}).status_code == 400
     assert refusals == ["request object: client_id 'webapp' is not 'native'"]
+    assert causes(refusals) == ["request_object_client_id"]
 
 
 @pytest.mark.parametrize("settings", [{"OAUTH2_REQUIRE_PUSHED_AUTHORIZATION_REQUESTS": True}])
 def test_object_in_the_url_was_not_pushed(browser, push_object, open_object, refusals):
     assert open_object().status_code == 400
-    assert refusals == ["the request was not pushed"]
+    assert causes(refusals) == ["request_not_pushed"]
     assert browser.open(uri_of(push_object())).status_code == 302
 
 
@@ -147,7 +151,7 @@ def assert_signed_only(push, push_object, open_object, browser, refusals):
     assert (answer.status_code, answer.json) == (400, INVALID_REQUEST)
     answer = browser.open(build_request())
     assert (answer.status_code, answer.mimetype) == (400, "text/html")
-    assert refusals == ["the request is not signed"] * 2
+    assert causes(refusals) == ["request_not_signed"] * 2
 
     assert browser.open(uri_of(push_object())).status_code == 302
     assert open_object().status_code == 302
@@ -168,7 +172,7 @@ def test_client_may_be_held_to_signed_requests(require_signed, push, push_object
 @pytest.mark.parametrize("request_", ["", None])
 def test_empty_object_does_not_count_as_signed(request_, push, refusals):
     assert push(request=request_).json == INVALID_REQUEST
-    assert refusals == ["the request is not signed"]
+    assert causes(refusals) == ["request_not_signed"]
 
 
 def test_plain_request_that_was_pushed_before_is_refused_once_they_have_to_be_signed(
@@ -180,7 +184,7 @@ def test_plain_request_that_was_pushed_before_is_refused_once_they_have_to_be_si
 
     for answer in (browser.open(plain), browser.open(opened), browser.decide(page)):
         assert answer.status_code == 400
-    assert refusals == ["the request is not signed"] * 3
+    assert causes(refusals) == ["request_not_signed"] * 3
     assert "code" in sign_in_and_allow(browser, signed)
 
 
@@ -193,7 +197,7 @@ def test_request_kept_by_an_older_version_does_not_count_as_signed(app, push, br
     require_signed()
 
     assert browser.open(query).status_code == 400
-    assert refusals == ["the request is not signed"]
+    assert causes(refusals) == ["request_not_signed"]
 
 
 @REQUIRED
@@ -234,6 +238,7 @@ def test_person_may_take_longer_than_the_object_lives_in_the_session_that_opened
     assert other_browser.open(query).status_code == 400
     assert browser.open(query).status_code == 400  # it is answered: it is not in progress any more
     assert refusals == ["request object: expired, 1739 s ago"] * 2
+    assert causes(refusals) == ["request_object_expired"] * 2
 
 
 def test_object_that_was_opened_is_over_with_the_interaction(browser, webapp, build_object, clock, refusals):
@@ -243,6 +248,7 @@ def test_object_that_was_opened_is_over_with_the_interaction(browser, webapp, bu
 
     assert browser.open(query).status_code == 400
     assert refusals == ["request object: expired, 1500 s ago"]
+    assert causes(refusals) == ["request_object_expired"]
 
 
 def test_everything_but_its_time_is_still_checked_while_the_person_takes_longer(
@@ -255,7 +261,7 @@ def test_everything_but_its_time_is_still_checked_while_the_person_takes_longer(
         oauth.clients.update(APP_ID, {"jwks": {"keys": [keys("ES256", "new").public_jwk()]}})
 
     assert browser.open(query).status_code == 400
-    assert refusals[0].startswith("request object: no key of the client fits kid")
+    assert refusals[0].cause == "request_object_no_key"
 
 
 def test_expired_object_does_not_become_valid_by_being_brought_twice(open_object, build_object, clock, refusals):
@@ -264,6 +270,7 @@ def test_expired_object_does_not_become_valid_by_being_brought_twice(open_object
 
     assert [open_object(request).status_code for _ in range(2)] == [400, 400]
     assert refusals == ["request object: expired, 0 s ago"] * 2
+    assert causes(refusals) == ["request_object_expired"] * 2
 
 
 # --- the key of the code (row C5) ---------------------------------------------------------------------------------
@@ -285,7 +292,7 @@ def test_proof_beside_a_pushed_object_binds_the_code(push_object, browser, redee
     code = sign_in_and_allow(browser, uri_of(pushed))["code"]
 
     assert redeem(code).json["error"] == "invalid_grant"
-    assert refusals == ["the code is bound to another DPoP key"]
+    assert causes(refusals) == ["code_key_mismatch"]
     assert redeem(code, proof=build_dpop()).json["token_type"] == "DPoP"
 
 
@@ -293,7 +300,7 @@ def test_proof_and_object_have_to_name_one_key(push_object, build_dpop, keys, re
     jkt = keys("ES256", "another").public.thumbprint
 
     assert push_object(proof=build_dpop(htu=PAR_URL), dpop_jkt=jkt).json == INVALID_PROOF
-    assert refusals == ["dpop_jkt is not the thumbprint of the proof's key"]
+    assert causes(refusals) == ["dpop_jkt_mismatch"]
 
 
 # --- what is spent, and what is noted -----------------------------------------------------------------------------
@@ -371,6 +378,7 @@ def test_object_is_refused_while_the_keys_of_its_client_are_away(app, oauth, ope
     assert open_object().status_code == 400
     assert len(refusals) == 1
     assert refusals[0].startswith("the client's keys at 'http://127.0.0.1:1/jwks.json' cannot be had")
+    assert refusals[0].cause == "client_keys_unavailable"
 
     set_keys(jwks={"keys": [client_key.public_jwk()]}, jwks_uri=None)
     assert open_object().status_code == 302

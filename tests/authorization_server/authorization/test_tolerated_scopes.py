@@ -3,6 +3,7 @@
 import pytest
 
 from tests.authorization_server.conftest import APP_ID, answer_in, build_request
+from tests.refusals import causes
 
 OFFLINE = "read offline_access"
 
@@ -65,6 +66,7 @@ def test_another_scope_that_is_not_allowed_refuses_the_request_all_the_same(brow
 
     assert answer_in(answer)["error"] == "invalid_scope"
     assert refusals == ["scope 'admin' is not registered for the client"]
+    assert causes(refusals) == ["scope_not_registered"]
 
 
 @pytest.mark.parametrize("scope", [" read", "read ", "  read   write "])
@@ -103,6 +105,7 @@ def test_offline_access_that_was_ignored_is_ignored_when_refreshing(webapp, gran
     assert refresh(refresh_token, scope="offline_access").json["scope"] == "read"
     assert refresh(refresh_token, scope="read write").json["error"] == "invalid_scope"
     assert refusals == ["scope 'write' was not granted"]
+    assert causes(refusals) == ["scope_not_granted"]
 
 
 def test_offline_access_that_was_taken_away_costs_only_itself(webapp, app, oauth, granted, refresh):
@@ -123,4 +126,4 @@ def test_grant_of_which_nothing_is_left_never_becomes_the_default(webapp, app, o
         oauth.clients.update(APP_ID, {"scope": "read write"})
 
     assert refresh(refresh_token).json["error"] == "invalid_scope"
-    assert refusals == ["nothing is left of what the person allowed"]
+    assert causes(refusals) == ["scope_empty"]

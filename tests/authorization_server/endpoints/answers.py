@@ -3,6 +3,7 @@
 from werkzeug.test import TestResponse
 
 from tests.conftest import INVALID_CLIENT, INVALID_PROOF, INVALID_REQUEST
+from tests.refusals import Refusal, causes
 
 PUBLIC = {"invalid_client": INVALID_CLIENT, "invalid_request": INVALID_REQUEST, "invalid_dpop_proof": INVALID_PROOF} | {
     error: {"error": error, "error_description": sentence}
@@ -28,20 +29,20 @@ def assert_json_never_stored(answer: TestResponse) -> None:
 
 
 def assert_refused(
-    answer: TestResponse, error: str, refusals: list[str], reason: str, *, status: int = 400
+    answer: TestResponse, error: str, refusals: list[Refusal], cause: str, *, says: str = "", status: int = 400
 ) -> TestResponse:
-    """The public answer and the private reason of the one refusal so far; the reason may be its beginning."""
+    """The public answer and the cause of the one refusal so far, and what its private reason says."""
     assert answer.json == PUBLIC[error]
     assert answer.status_code == status
     assert_json_never_stored(answer)
     assert len(answer.headers["Error-Reference"]) == 16
-    assert len(refusals) == 1
-    assert refusals[0].startswith(reason), refusals
+    assert causes(refusals) == [cause], refusals
+    assert refusals[0].startswith(says)
     return answer
 
 
-def assert_unavailable(answer: TestResponse, refusals: list[str], reason: str) -> None:
+def assert_unavailable(answer: TestResponse, refusals: list[Refusal], cause: str, *, says: str = "") -> None:
     """Row I20: a store is away. The refusal is taken off the list."""
-    assert_refused(answer, "temporarily_unavailable", refusals, reason, status=503)
+    assert_refused(answer, "temporarily_unavailable", refusals, cause, says=says, status=503)
     assert answer.headers["Retry-After"] == "5"
     refusals.clear()

@@ -5,6 +5,7 @@ import secrets
 import pytest
 
 from tests.conftest import CLIENT_ID, INVALID_CLIENT, INVALID_REQUEST, ISSUER
+from tests.refusals import causes
 
 STATUS = {"token": 400, "introspect": 401, "revoke": 400}
 """Of a client that is not who it says, by endpoint."""
@@ -28,31 +29,37 @@ def ask(request, client, post_as):
 
 
 @pytest.mark.parametrize(
-    ("change", "reason"),
+    ("change", "cause", "says"),
     [
-        ({"iss": "other"}, "assertion: iss 'other' is not sub 'console'"),
-        ({"iss": "nobody", "sub": "nobody"}, "client 'nobody' is not registered"),
-        ({"aud": "https://evil.example"}, "assertion: aud 'https://evil.example' is not"),
-        ({"aud": [ISSUER, "https://evil.example"]}, "assertion: aud is not exactly one value"),
-        ({"exp": None}, "assertion: missing claim 'exp'"),
-        ({"exp": 1}, "assertion: expired"),
-        ({"exp": 4_000_000_000}, "assertion: exp is 2200000000 s ahead, more than 300 s"),
-        ({"jti": None}, "assertion: missing claim 'jti'"),
-        ({"nbf": 4_000_000_000}, "assertion: nbf is in the future"),
-        ({"header": {"typ": "at+jwt"}}, "assertion: typ 'at+jwt' is not absent or client-authentication+jwt or jwt"),
+        ({"iss": "other"}, "assertion_iss_not_sub", "assertion: iss 'other' is not sub 'console'"),
+        ({"iss": "nobody", "sub": "nobody"}, "client_unknown", "client 'nobody' is not registered"),
+        ({"aud": "https://evil.example"}, "assertion_aud", "assertion: aud 'https://evil.example' is not"),
+        ({"aud": [ISSUER, "https://evil.example"]}, "assertion_aud_not_one", "assertion: aud is not exactly one value"),
+        ({"exp": None}, "assertion_exp_missing", "assertion: missing claim 'exp'"),
+        ({"exp": 1}, "assertion_expired", "assertion: expired"),
+        ({"exp": 4_000_000_000}, "assertion_lives_too_long", "assertion: exp is 2200000000 s ahead, more than 300 s"),
+        ({"jti": None}, "assertion_jti_missing", "assertion: missing claim 'jti'"),
+        ({"nbf": 4_000_000_000}, "assertion_not_yet_valid", "assertion: nbf is in the future"),
+        (
+            {"header": {"typ": "at+jwt"}},
+            "assertion_typ",
+            "assertion: typ 'at+jwt' is not absent or client-authentication+jwt or jwt",
+        ),
         (
             {"header": {"typ": "dpop+jwt"}},
+            "assertion_typ",
             "assertion: typ 'dpop+jwt' is not absent or client-authentication+jwt or jwt",
         ),
-        ({"header": {"kid": "x"}}, "assertion: no key of the client fits kid 'x'"),
+        ({"header": {"kid": "x"}}, "assertion_no_key", "assertion: no key of the client fits kid 'x'"),
     ],
 )
-def test_wrong_assertion_is_refused_and_spends_nothing(change, reason, ask, build_assertion, refusals):
+def test_wrong_assertion_is_refused_and_spends_nothing(change, cause, says, ask, build_assertion, refusals):
     jti = secrets.token_urlsafe(8)
     wrong = build_assertion(**{"jti": jti, **change})
 
     assert ask(assertion=wrong).json == INVALID_CLIENT
-    assert refusals[0].startswith(reason)
+    assert refusals[0].startswith(says)
+    assert refusals[0].cause == cause
     assert ask(assertion=build_assertion(jti=jti)).status_code == 200
 
 
@@ -78,7 +85,7 @@ def test_own_url_is_an_audience_for_a_client_of_old(app, oauth, client, ask, bui
 )
 def test_second_way_of_authenticating_is_refused(change, ask, refusals):
     assert ask(**change).json == INVALID_REQUEST
-    assert refusals == ["a client_assertion and another way of authenticating in one request"]
+    assert causes(refusals) == ["client_auth_twice"]
 
 
 @pytest.mark.parametrize(
@@ -103,6 +110,7 @@ def test_disabled_client_is_refused_from_its_next_request_on(app, oauth, ask, re
 
     assert ask().json == INVALID_CLIENT
     assert refusals == ["client 'console' is disabled"]
+    assert causes(refusals) == ["client_disabled"]
 
 
 def test_assertion_for_one_endpoint_is_spent_at_all(client, post_as, build_assertion, refusals):
@@ -119,4 +127,4 @@ def test_assertion_for_one_endpoint_is_spent_at_all(client, post_as, build_asser
         for second, form in forms.items():
             answer = post_as(CLIENT_ID, f"/oauth2/{second}", assertion=assertion, **form)
             assert (answer.status_code, answer.json) == (STATUS[second], INVALID_CLIENT)
-        assert refusals == ["jti of the client_assertion was used before"] * 3
+        assert causes(refusals) == ["assertion_replayed"] * 3

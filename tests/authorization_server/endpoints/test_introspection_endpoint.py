@@ -9,6 +9,7 @@ from flask_private_key_jwt.errors import InvalidTarget
 from flask_private_key_jwt.jose import jose
 from tests.authorization_server.endpoints.answers import assert_json_never_stored
 from tests.conftest import API, CLIENT_ID, ISSUER
+from tests.refusals import causes
 
 FILES = "urn:example:files"
 INACTIVE = b'{"active": false}'
@@ -30,13 +31,13 @@ def other(register, client_key):
     return other
 
 
-def assert_inactive(answer, refusals, reason):
+def assert_inactive(answer, refusals, cause, *, says=""):
     """One and the same answer, whatever the reason, which is the log's."""
     assert (answer.status_code, answer.data) == (200, INACTIVE)
     assert_json_never_stored(answer)
     assert len(answer.headers["Error-Reference"]) == 16
-    assert len(refusals) == 1, refusals
-    assert refusals.pop().startswith(reason)
+    assert causes(refusals) == [cause], refusals
+    assert refusals.pop().startswith(says)
 
 
 # --- what is said ---------------------------------------------------------------------------------------------
@@ -109,8 +110,8 @@ def test_resource_server_reads_tokens_that_are_made_for_it(audience, served, act
 def test_token_of_another_client_is_nobody_s_business(other, introspect, token, refusals):
     other()
 
-    reason = "the access token belongs to client 'console', not for the caller to see"
-    assert_inactive(introspect(token, by="other"), refusals, reason)
+    says = "the access token belongs to client 'console', not for the caller to see"
+    assert_inactive(introspect(token, by="other"), refusals, "token_foreign", says=says)
 
 
 def test_policy_of_the_application_decides_instead(oauth, other, introspect, token):
@@ -157,6 +158,7 @@ def test_policy_may_refuse_the_request(oauth, introspect, token, refusals):
     answer = introspect(token)
 
     assert (answer.status_code, answer.json["error"], refusals) == (400, "invalid_target", ["not from here"])
+    assert causes(refusals) == ["invalid_target"]
 
 
 # --- what counts no longer, or never did --------------------------------------------------------------------------
@@ -165,7 +167,7 @@ def test_token_is_inactive_from_the_second_it_expires(introspect, token, clock, 
     assert introspect(token).json["active"] is True
     clock.move(1)
 
-    assert_inactive(introspect(token), refusals, "token: expired")
+    assert_inactive(introspect(token), refusals, "token_expired")
 
 
 def test_token_of_a_clock_that_is_a_little_ahead_is_active(introspect, token, clock):
@@ -180,8 +182,8 @@ def test_token_of_a_client_that_is_gone_is_inactive(ended, app, oauth, other, in
     with app.app_context():
         oauth.clients.disable(CLIENT_ID) if ended == "disabled" else oauth.clients.remove(CLIENT_ID)
 
-    reason = "client 'console' is removed or disabled" if ended == "disabled" else "the access token was revoked"
-    assert_inactive(introspect(token, by="api"), refusals, reason)
+    cause = "client_gone" if ended == "disabled" else "token_revoked"
+    assert_inactive(introspect(token, by="api"), refusals, cause)
 
 
 def test_token_of_a_client_that_is_enabled_again_is_active_again(app, oauth, introspect, token):
@@ -200,7 +202,7 @@ def test_token_of_a_removed_client_stays_dead_when_its_name_is_used_again(
     clock.move(1)
     other(CLIENT_ID)
 
-    assert_inactive(introspect(token), refusals, "the access token was revoked")
+    assert_inactive(introspect(token), refusals, "token_revoked")
     assert introspect(ask_token(scope="read").json["access_token"]).json["active"] is True
 
 
@@ -209,7 +211,7 @@ def test_token_of_a_withdrawn_key_is_inactive(app, introspect, token, refusals):
     with app.app_context():
         keys.retire(keys.current().signing.public.kid)
 
-    assert_inactive(introspect(token), refusals, "token: the issuer has no key with kid")
+    assert_inactive(introspect(token), refusals, "token_no_key")
 
 
 @pytest.fixture
@@ -242,56 +244,54 @@ def test_what_is_forged_here_is_good_but_for_what_is_changed(client, introspect,
 
 
 @pytest.mark.parametrize(
-    ("change", "reason"),
+    ("change", "cause", "says"),
     [
-        ({"key": "stranger"}, "token: the signature does not verify"),
-        ({"header": {"typ": "JWT"}}, "token: typ 'jwt' is not at+jwt"),
-        ({"header": {"typ": "dpop+jwt"}}, "token: typ 'dpop+jwt' is not at+jwt"),
-        ({"header": {"kid": "x"}}, "token: the issuer has no key with kid 'x'"),
-        ({"iss": "https://evil.example"}, "token: iss 'https://evil.example' is not"),
-        ({"client_id": None}, "token: missing claim 'client_id'"),
-        ({"jti": None}, "token: missing claim 'jti'"),
-        ({"exp": None}, "token: missing claim 'exp'"),
-        ({"exp": 1}, "token: expired"),
-        ({"nbf": 4_000_000_000}, "token: iat or nbf is in the future"),
-        ({"client_id": "nobody", "aud": FILES}, "the access token belongs to client 'nobody'"),
+        ({"key": "stranger"}, "token_signature", ""),
+        ({"header": {"typ": "JWT"}}, "token_typ", "token: typ 'jwt' is not at+jwt"),
+        ({"header": {"typ": "dpop+jwt"}}, "token_typ", "token: typ 'dpop+jwt' is not at+jwt"),
+        ({"header": {"kid": "x"}}, "token_no_key", "token: the issuer has no key with kid 'x'"),
+        ({"iss": "https://evil.example"}, "token_iss", "token: iss 'https://evil.example' is not"),
+        ({"client_id": None}, "token_client_id_missing", ""),
+        ({"jti": None}, "token_jti_missing", ""),
+        ({"exp": None}, "token_exp_missing", ""),
+        ({"exp": 1}, "token_expired", ""),
+        ({"nbf": 4_000_000_000}, "token_not_yet_valid", "token: iat or nbf is in the future"),
+        ({"client_id": "nobody", "aud": FILES}, "token_foreign", "the access token belongs to client 'nobody'"),
     ],
 )
-def test_what_is_no_token_of_ours_is_inactive(change, reason, client, introspect, forge, keys, refusals):
+def test_what_is_no_token_of_ours_is_inactive(change, cause, says, client, introspect, forge, keys, refusals):
     if "key" in change:
         change = {"key": keys("ES256", change["key"])}
 
-    assert_inactive(introspect(forge(**change)), refusals, reason)
+    assert_inactive(introspect(forge(**change)), refusals, cause, says=says)
+
+
+@pytest.mark.parametrize("text", ["x", "\x00", " ", "é" * 20, "null", "-" * 43, "A" * 60000])
+def test_what_no_token_looks_like_is_inactive(text, client, introspect, refusals):
+    assert_inactive(introspect(text), refusals, "token_unknown")
 
 
 @pytest.mark.parametrize(
-    "text",
+    ("text", "cause"),
     [
-        "x",
-        ".",
-        "..",
-        "a.b.c",
-        "a.b.c.d",
-        "eyJ.eyJ.x",
-        "\x00",
-        " ",
-        "é" * 20,
-        "null",
-        "-" * 43,
-        "A" * 60000,
-        "." * 60000,
-        "e30.e30.",
-        "eyJhbGciOiJub25lIiwidHlwIjoiYXQrand0In0.e30.",
+        (".", "token_malformed"),
+        ("..", "token_malformed"),
+        ("a.b.c", "token_not_base64"),
+        ("a.b.c.d", "token_malformed"),
+        ("eyJ.eyJ.x", "token_not_json"),
+        ("." * 60000, "token_malformed"),
+        ("e30.e30.", "token_malformed"),
+        ("eyJhbGciOiJub25lIiwidHlwIjoiYXQrand0In0.e30.", "token_malformed"),
     ],
 )
-def test_what_is_no_token_at_all_is_inactive(text, client, introspect, refusals):
-    assert_inactive(introspect(text), refusals, "token: " if "." in text else "the token is neither")
+def test_what_is_no_jwt_is_inactive(text, cause, client, introspect, refusals):
+    assert_inactive(introspect(text), refusals, cause)
 
 
 def test_assertion_shown_as_a_token_is_inactive_and_not_logged(client, introspect, build_assertion, refusals, caplog):
     shown = build_assertion()
 
-    assert_inactive(introspect(shown), refusals, "token: typ None is not at+jwt")
+    assert_inactive(introspect(shown), refusals, "token_typ", says="token: typ None is not at+jwt")
     assert shown[-20:] not in caplog.text
 
 
@@ -310,7 +310,11 @@ def test_token_is_not_in_the_log(other, introspect, token, caplog):
 def test_token_is_required(token, client, introspect, refusals):
     answer = introspect(token)
 
-    assert (answer.status_code, answer.json["error"], refusals) == (400, "invalid_request", ["no token"])
+    assert (answer.status_code, answer.json["error"], causes(refusals)) == (
+        400,
+        "invalid_request",
+        ["token_parameter_missing"],
+    )
     assert_json_never_stored(answer)
 
 
@@ -374,7 +378,7 @@ def test_assertion_is_good_once(introspect, ask_token, token, build_assertion, r
 
     assert (answer.status_code, answer.json["error"]) == (401, "invalid_client")
     assert ask_token(assertion=assertion).status_code == 400
-    assert refusals == ["jti of the client_assertion was used before"] * 2
+    assert causes(refusals) == ["assertion_replayed"] * 2
 
 
 def test_refused_authentication_spends_nothing(introspect, token, build_assertion, keys):
@@ -386,4 +390,4 @@ def test_refused_authentication_spends_nothing(introspect, token, build_assertio
 
 @pytest.mark.parametrize("settings", [{"OAUTH2_DPOP_NONCE": "required", "OAUTH2_DPOP_REQUIRED": True}])
 def test_no_proof_is_needed_even_where_tokens_are_bound(client, introspect, refusals):
-    assert_inactive(introspect("x"), refusals, "the token is neither")
+    assert_inactive(introspect("x"), refusals, "token_unknown")

@@ -5,8 +5,13 @@ import pytest
 from flask_private_key_jwt.replay.memory import MemoryReplayStore
 from tests.authorization_server.endpoints.answers import assert_refused, assert_unavailable
 from tests.conftest import CLIENT_ID
+from tests.refusals import causes
 
-REASONS = {"redis": "redis: ConnectionError", "postgres": "database: OperationalError"}
+REASONS = {
+    "redis": ("redis_unavailable", "redis: ConnectionError"),
+    "postgres": ("database_unavailable", "database: OperationalError"),
+}
+"""Store -> the cause, and what the reason begins with."""
 NOBODY_LISTENS = "127.0.0.1:1"
 
 
@@ -47,8 +52,9 @@ def test_nothing_is_issued_or_spent_until_it_is_back(
     issued.clear()
 
     line.cut()
+    cause, says = REASONS[kind]
     for _ in range(2):
-        assert_unavailable(ask_token(assertion=assertion, proof=proof), refusals, REASONS[kind])
+        assert_unavailable(ask_token(assertion=assertion, proof=proof), refusals, cause, says=says)
     assert issued == []
 
     line.restore()
@@ -62,7 +68,7 @@ def test_wrong_client_is_told_so_all_the_same(line, ask_token, build_assertion, 
 
     answer = ask_token(assertion=build_assertion(aud="https://evil.example"))
 
-    assert_refused(answer, "invalid_client", refusals, "assertion: aud")
+    assert_refused(answer, "invalid_client", refusals, "assertion_aud")
 
 
 @pytest.mark.parametrize(
@@ -92,3 +98,4 @@ def test_defect_of_a_store_is_a_500_that_issues_nothing(defect, monkeypatch, ask
     assert (answer.status_code, answer.json["error"]) == (500, "server_error")
     assert answer.headers["Cache-Control"] == "no-store"
     assert (issued, refusals) == ([], [f"unexpected {type(defect).__name__}"])
+    assert causes(refusals) == ["unexpected_error"]

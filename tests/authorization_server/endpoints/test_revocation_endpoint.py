@@ -7,6 +7,7 @@ from flask_private_key_jwt.database.batches import KEEP_ENDED_SECONDS
 from flask_private_key_jwt.jose import jose
 from tests.authorization_server.endpoints.answers import assert_refused
 from tests.conftest import API, CLIENT_ID, INVALID_CLIENT, INVALID_REQUEST
+from tests.refusals import causes
 
 INACTIVE = b'{"active": false}'
 
@@ -37,7 +38,7 @@ def test_client_revokes_its_token_and_no_other(revoke, introspect, ask_token, to
 
     assert introspect(token).data == INACTIVE
     assert introspect(another).json["active"] is True
-    assert refusals == ["the access token was revoked"]
+    assert causes(refusals) == ["token_revoked"]
 
 
 def test_revoking_twice_is_no_error(revoke, introspect, token):
@@ -89,6 +90,7 @@ def test_expired_token_needs_no_revoking(revoke, token, clock, refusals):
 
     assert_done(revoke(token))
     assert refusals == ["token: expired, 20 s ago"]
+    assert causes(refusals) == ["token_expired"]
 
 
 @pytest.mark.parametrize("late", [0, 9, 19])
@@ -114,20 +116,20 @@ def test_token_of_a_machine_whose_clock_is_ahead_is_revoked_before_it_counts(
     assert refusals == []
     clock.move(ahead)
     assert introspect(token).data == INACTIVE
-    assert refusals == ["the access token was revoked"]
+    assert causes(refusals) == ["token_revoked"]
 
 
 def test_token_of_another_client_is_refused_and_stays(revoke, introspect, token, other, refusals):
     answer = revoke(token, by="other")
 
-    assert_refused(answer, "invalid_request", refusals, "the token belongs to client 'console'")
+    assert_refused(answer, "invalid_request", refusals, "token_foreign", says="the token belongs to client 'console'")
     assert introspect(token).json["active"] is True
     assert introspect(token, by="other").json["active"] is True  # whose API it is for
 
 
 @pytest.mark.parametrize("token", [None, ""])
 def test_token_is_required(token, client, revoke, refusals):
-    assert_refused(revoke(token), "invalid_request", refusals, "no token")
+    assert_refused(revoke(token), "invalid_request", refusals, "token_parameter_missing")
 
 
 def test_token_twice_is_refused(app, client, build_assertion, refusals):
@@ -136,6 +138,7 @@ def test_token_twice_is_refused(app, client, build_assertion, refusals):
 
     assert app.test_client().post("/oauth2/revoke", data=body, content_type=form).json == INVALID_REQUEST
     assert refusals == ["parameter 'token' is sent more than once"]
+    assert causes(refusals) == ["parameter_repeated"]
 
 
 # --- the caller -----------------------------------------------------------------------------------------------------
@@ -144,7 +147,7 @@ def test_caller_has_to_authenticate(app, introspect, token, refusals):
         answer = app.test_client().post("/oauth2/revoke", data=form)
 
         assert (answer.status_code, answer.json) == (400, INVALID_CLIENT)
-    assert refusals == ["no client_assertion"] * 2
+    assert causes(refusals) == ["assertion_missing"] * 2
     assert introspect(token).json["active"] is True
 
 
@@ -153,9 +156,7 @@ def test_assertion_is_good_once(revoke, introspect, token, build_assertion, refu
     assert_done(revoke("x", assertion=assertion))
     refusals.clear()
 
-    assert_refused(
-        revoke(token, assertion=assertion), "invalid_client", refusals, "jti of the client_assertion was used before"
-    )
+    assert_refused(revoke(token, assertion=assertion), "invalid_client", refusals, "assertion_replayed")
     assert introspect(token).json["active"] is True
 
 
@@ -275,6 +276,7 @@ def test_no_token_outlives_the_memory_of_its_revocation(ask_long_lived, refusals
 
     assert (answer.status_code, answer.json["error"]) == (503, "temporarily_unavailable")
     assert refusals[0].startswith("set up wrongly: A grant of the application asks for an access token of 3601 seconds")
+    assert refusals[0].cause == "setup_wrong"
 
 
 def test_later_revocation_reaches_further_and_an_earlier_one_does_not_take_it_back(

@@ -9,6 +9,7 @@ from flask_private_key_jwt.jose import jose
 from flask_private_key_jwt.jose.derived import Secrets
 from tests.authorization_server.conftest import APP_ID, Browser, answer_in, build_request
 from tests.conftest import API, INVALID_CLIENT, INVALID_REQUEST, ISSUER
+from tests.refusals import causes
 
 INACTIVE = b'{"active": false}'
 INVALID_GRANT = {"error": "invalid_grant", "error_description": "The grant is invalid, expired or revoked."}
@@ -70,6 +71,7 @@ def test_refresh_token_is_shown_to_nobody_else_whatever_a_policy_says(oauth, int
 
     assert introspect(tokens["refresh_token"], by="other").data == INACTIVE
     assert refusals == [f"the refresh token belongs to client {APP_ID!r}"]
+    assert causes(refusals) == ["refresh_token_foreign"]
     assert introspect(tokens["access_token"], by="other").json["active"] is True
 
 
@@ -99,7 +101,7 @@ def test_look_at_a_replaced_token_revokes_nothing(introspect, tokens, refresh, i
     clock.move(1)
 
     assert introspect(first, by=APP_ID).data == INACTIVE
-    assert refusals == ["the refresh token was replaced or revoked, or belongs to no key any more"]
+    assert causes(refusals) == ["refresh_token_ended"]
     assert is_active(second)
 
 
@@ -111,7 +113,7 @@ def test_replaced_token_is_inactive_once_its_successor_is_used(introspect, token
     third = refresh(second).json["refresh_token"]
 
     assert introspect(first, by=APP_ID).data == INACTIVE
-    assert refusals == ["the refresh token was replaced or revoked, or belongs to no key any more"]
+    assert causes(refusals) == ["refresh_token_ended"]
     assert [is_active(second), is_active(third)] == [True, True]
 
 
@@ -154,9 +156,9 @@ def test_refresh_token_that_was_made_while_its_grant_was_revoked_is_inactive(
 
     assert introspect(late, by=APP_ID).data == INACTIVE
     assert refresh(late).json == INVALID_GRANT
-    assert refusals == [
-        "the refresh token was replaced or revoked, or belongs to no key any more",
-        "the refresh token was made of a grant that was just revoked",
+    assert causes(refusals) == [
+        "refresh_token_ended",
+        "refresh_token_grant_revoked",
     ]
 
 
@@ -193,6 +195,7 @@ def test_token_of_another_client_is_refused_and_stays(kind, revoke, tokens, othe
 
     assert (answer.status_code, answer.json) == (400, INVALID_REQUEST)
     assert refusals == [f"the token belongs to client {APP_ID!r}"]
+    assert causes(refusals) == ["token_foreign"]
     assert is_active(tokens[kind])
 
 
@@ -210,7 +213,7 @@ def test_expired_refresh_token_needs_no_revoking(revoke, tokens, clock, refusals
     clock.move(31 * DAY)
 
     assert revoke(tokens["refresh_token"], by=APP_ID).data == b""
-    assert refusals == ["the refresh token is expired"]
+    assert causes(refusals) == ["refresh_token_expired"]
 
 
 @pytest.mark.parametrize("settings", [{"OAUTH2_REFRESH_TOKEN_ROTATION": "all", "OAUTH2_REPLAY_STORE": "sql"}])
@@ -252,7 +255,7 @@ def test_public_client_revokes_its_own_tokens_by_its_word(post, public_tokens, o
 
     assert (answer.status_code, answer.data) == (200, b"")
     assert introspect(public_tokens["access_token"], by="other").data == INACTIVE
-    assert refusals == ["the access token was revoked"]
+    assert causes(refusals) == ["token_revoked"]
 
 
 def test_public_client_revokes_nobody_else_s_token_and_learns_nothing_of_it(
@@ -269,6 +272,7 @@ def test_public_client_revokes_nobody_else_s_token_and_learns_nothing_of_it(
         assert [name for name, _ in answer.headers] == [name for name, _ in unknown.headers]
         assert is_active(token)
     assert refusals == [f"the token belongs to client {APP_ID!r}"] * 2
+    assert causes(refusals) == ["token_foreign"] * 2
 
 
 def test_public_client_may_not_introspect(post, public_tokens, refusals):
@@ -277,7 +281,7 @@ def test_public_client_may_not_introspect(post, public_tokens, refusals):
 
         assert (answer.status_code, answer.json) == (401, INVALID_CLIENT)
         assert "WWW-Authenticate" in answer.headers
-    assert refusals == ["a public client may not introspect"] * 4
+    assert causes(refusals) == ["public_client_introspects"] * 4
 
 
 def test_refresh_token_says_its_key_to_a_client_that_was_public(
@@ -359,7 +363,7 @@ def test_refresh_token_that_was_made_while_its_client_was_removed_is_not_the_nex
 
     assert introspect(late, by=APP_ID).data == INACTIVE
     assert refresh(late).json == INVALID_GRANT
-    assert refusals[-1] == "the refresh token was made of a grant that was just revoked"
+    assert refusals[-1].cause == "refresh_token_grant_revoked"
 
 
 @pytest.mark.parametrize("kind", ["access_token", "refresh_token"])

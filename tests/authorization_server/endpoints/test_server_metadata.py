@@ -6,6 +6,7 @@ from authlib.oauth2.rfc6749 import BaseGrant, TokenEndpointMixin
 from flask_private_key_jwt.settings.values import ASYMMETRIC_ALGS
 from tests.authorization_server.endpoints.answers import assert_json_never_stored, assert_refused
 from tests.conftest import API, CLIENT_ID, ISSUER, TOKEN_URL, close, make_app
+from tests.refusals import causes
 
 PATH = "/.well-known/oauth-authorization-server"
 
@@ -134,7 +135,9 @@ def test_assertion_algorithm_works_exactly_if_it_is_advertised(alg, document, as
     if alg in advertised:
         assert answer.status_code == 200
     else:
-        assert_refused(answer, "invalid_client", refusals, f"assertion: alg {alg!r} is not accepted")
+        assert_refused(
+            answer, "invalid_client", refusals, "assertion_alg", says=f"assertion: alg {alg!r} is not accepted"
+        )
 
 
 @NARROWED
@@ -148,7 +151,7 @@ def test_proof_algorithm_works_exactly_if_it_is_advertised(alg, document, ask_to
     if alg in advertised:
         assert answer.json["token_type"] == "DPoP"
     else:
-        assert_refused(answer, "invalid_dpop_proof", refusals, f"proof: alg {alg!r} is not accepted")
+        assert_refused(answer, "invalid_dpop_proof", refusals, "proof_alg", says=f"proof: alg {alg!r} is not accepted")
 
 
 def test_every_advertised_endpoint_answers(document, http):
@@ -208,6 +211,7 @@ def test_other_methods_are_refused(method, path, content_type, http, refusals):
     assert (answer.status_code, answer.headers["Allow"]) == (405, "GET, HEAD")
     assert_json_never_stored(answer)
     assert refusals == [f"method {method!r}"]
+    assert causes(refusals) == ["method_not_allowed"]
 
 
 @DOCUMENTS

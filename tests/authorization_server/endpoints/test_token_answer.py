@@ -81,7 +81,7 @@ def test_issue_is_announced_without_the_token(ask_token, app):
 # --- grant_type -------------------------------------------------------------------------------------------
 @pytest.mark.parametrize("grant_type", [None, ""])
 def test_missing_grant_type_is_refused(grant_type, ask_token, refusals):
-    assert_refused(ask_token(grant_type=grant_type), "invalid_request", refusals, "no grant_type")
+    assert_refused(ask_token(grant_type=grant_type), "invalid_request", refusals, "grant_type_missing")
 
 
 @pytest.mark.parametrize(
@@ -101,7 +101,13 @@ def test_other_grant_type_is_refused(grant_type, ask_token, refusals):
 
     answer = ask_token(grant_type=grant_type, **form)
 
-    assert_refused(answer, "unsupported_grant_type", refusals, f"grant_type {grant_type[:100]!r} is not registered")
+    assert_refused(
+        answer,
+        "unsupported_grant_type",
+        refusals,
+        "grant_type_unknown",
+        says=f"grant_type {grant_type[:100]!r} is not registered",
+    )
 
 
 def test_client_that_is_not_registered_for_the_grant_is_refused(
@@ -112,7 +118,13 @@ def test_client_that_is_not_registered_for_the_grant_is_refused(
 
     answer = ask_token(assertion=build_assertion(key=keys(), iss="other", sub="other"))
 
-    assert_refused(answer, "unauthorized_client", refusals, "not registered for 'client_credentials'")
+    assert_refused(
+        answer,
+        "unauthorized_client",
+        refusals,
+        "grant_type_not_registered",
+        says="not registered for 'client_credentials'",
+    )
 
 
 class OtherGrant(BaseGrant, TokenEndpointMixin):

@@ -6,6 +6,7 @@ import pytest
 
 from tests.authorization_server.endpoints.answers import assert_json_never_stored, assert_refused
 from tests.conftest import ASSERTION_TYPE, SECRET
+from tests.refusals import causes
 
 PATH = "/oauth2/token"
 FORM_TYPE = "application/x-www-form-urlencoded"
@@ -43,6 +44,7 @@ def test_other_method_is_answered_405(method, http, fields, refusals):
     assert answer.json["error"] == "invalid_request"
     assert_json_never_stored(answer)
     assert refusals == [f"method {method!r}"]
+    assert causes(refusals) == ["method_not_allowed"]
 
 
 def test_head_is_answered_405_without_a_body(http):
@@ -87,30 +89,38 @@ def test_form_is_accepted(content_type, http, fields):
 def test_other_content_type_is_refused(content_type, http, fields, refusals):
     answer = http.post(PATH, data=encode(fields.items()), content_type=content_type)
 
-    assert_refused(answer, "invalid_request", refusals, "content type ")
+    assert_refused(answer, "invalid_request", refusals, "content_type")
 
 
 def test_missing_content_type_is_refused(http, fields, refusals):
     answer = http.post(PATH, data=encode(fields.items()))
 
-    assert_refused(answer, "invalid_request", refusals, "content type '' is not")
+    assert_refused(answer, "invalid_request", refusals, "content_type", says="content type '' is not")
 
 
 def test_json_is_refused(http, fields, refusals):
-    assert_refused(http.post(PATH, json=fields), "invalid_request", refusals, "content type 'application/json' is not")
+    assert_refused(
+        http.post(PATH, json=fields),
+        "invalid_request",
+        refusals,
+        "content_type",
+        says="content type 'application/json' is not",
+    )
 
 
 def test_multipart_is_refused(http, fields, refusals):
     answer = http.post(PATH, data=fields, content_type="multipart/form-data")
 
-    assert_refused(answer, "invalid_request", refusals, "content type 'multipart/form-data; boundary=")
+    assert_refused(
+        answer, "invalid_request", refusals, "content_type", says="content type 'multipart/form-data; boundary="
+    )
 
 
 # --- query and body ---------------------------------------------------------------------------------------
 def test_parameters_in_the_query_are_not_read(http, fields, refusals):
     answer = http.post(PATH, query_string=fields, content_type=FORM_TYPE)
 
-    assert_refused(answer, "invalid_client", refusals, "no client_assertion")
+    assert_refused(answer, "invalid_client", refusals, "assertion_missing")
 
 
 @pytest.mark.parametrize("name", ["grant_type", "client_assertion", "client_assertion_type"])
@@ -141,7 +151,9 @@ def test_parameter_sent_twice_is_refused(name, second, http, fields, refusals):
 
     answer = http.post(PATH, data=encode(pairs), content_type=FORM_TYPE)
 
-    assert_refused(answer, "invalid_request", refusals, f"parameter {name!r} is sent more than once")
+    assert_refused(
+        answer, "invalid_request", refusals, "parameter_repeated", says=f"parameter {name!r} is sent more than once"
+    )
 
 
 @pytest.mark.parametrize("name", ["made_up", "é", "x" * 200, "\x00", ""])
@@ -171,6 +183,7 @@ def test_larger_body_is_refused(length, http, fields, refusals):
     assert (answer.status_code, answer.json) == (413, TOO_LARGE)
     assert_json_never_stored(answer)
     assert refusals == ["the body is longer than 65536 bytes"]
+    assert causes(refusals) == ["body_too_large"]
 
 
 @pytest.mark.parametrize("settings", [{"OAUTH2_REQUEST_MAX_BYTES": 4096, "MAX_CONTENT_LENGTH": 10}])
@@ -192,14 +205,16 @@ def test_more_parameters_are_refused(http, fields, refusals):
 
     answer = http.post(PATH, data={**fields, **more})
 
-    assert_refused(answer, "invalid_request", refusals, "the form cannot be parsed: ValueError")
+    assert_refused(answer, "invalid_request", refusals, "form_malformed", says="the form cannot be parsed: ValueError")
 
 
 @pytest.mark.parametrize("part", [b"&x=%FF", b"&%C3%28=x", b"&x=\xff", "&x=é".encode(), b"&x=%ED%A0%80"])
 def test_form_that_is_not_utf_8_is_refused(part, http, fields, refusals):
     answer = http.post(PATH, data=encode(fields.items()) + part, content_type=FORM_TYPE)
 
-    assert_refused(answer, "invalid_request", refusals, "the form cannot be parsed: UnicodeDecodeError")
+    assert_refused(
+        answer, "invalid_request", refusals, "form_malformed", says="the form cannot be parsed: UnicodeDecodeError"
+    )
 
 
 @pytest.mark.parametrize(

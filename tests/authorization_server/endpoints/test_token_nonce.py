@@ -9,7 +9,6 @@ from tests.conftest import SECRET
 
 REQUIRED = pytest.mark.parametrize("settings", [{"OAUTH2_DPOP_NONCE": "required"}])
 NO_NONCE = "proof: no nonce"
-WRONG_NONCE = "proof: the nonce is foreign or too old"
 
 
 def nonces_of(purpose):
@@ -18,7 +17,7 @@ def nonces_of(purpose):
 
 @REQUIRED
 def test_proof_without_a_nonce_is_told_one(ask_token, build_dpop, refusals):
-    answer = assert_refused(ask_token(proof=build_dpop()), "use_dpop_nonce", refusals, NO_NONCE)
+    answer = assert_refused(ask_token(proof=build_dpop()), "use_dpop_nonce", refusals, "proof_nonce_missing")
 
     (nonce,) = answer.headers.getlist("DPoP-Nonce")
     assert len(nonce) == 32
@@ -45,7 +44,7 @@ def test_after_that_both_are_spent(ask_token, build_assertion, build_dpop, refus
 
     answer = ask_token(assertion=assertion, proof=build_dpop(nonce=nonce))
 
-    assert_refused(answer, "invalid_client", refusals, "jti of the client_assertion was used before")
+    assert_refused(answer, "invalid_client", refusals, "assertion_replayed")
 
 
 def nonce_from(ask_token, build_dpop):
@@ -66,7 +65,7 @@ def test_proof_with_a_nonce_is_still_good_once(ask_token, build_dpop, refusals):
     refusals.clear()
     assert ask_token(proof=proof).status_code == 200
 
-    assert_refused(ask_token(proof=proof), "invalid_dpop_proof", refusals, "jti of the dpop_proof was used before")
+    assert_refused(ask_token(proof=proof), "invalid_dpop_proof", refusals, "proof_replayed")
 
 
 @REQUIRED
@@ -81,13 +80,13 @@ def test_nonce_stays_valid_for_one_more_window_and_the_answer_brings_the_next(as
     assert answer.headers["DPoP-Nonce"] != nonce
 
     clock.move(1)
-    assert_refused(ask_token(proof=build_dpop(nonce=nonce)), "use_dpop_nonce", refusals, WRONG_NONCE)
+    assert_refused(ask_token(proof=build_dpop(nonce=nonce)), "use_dpop_nonce", refusals, "proof_nonce_stale")
 
 
 @REQUIRED
 @pytest.mark.parametrize("nonce", ["", "x", "é", "\ud800", "\x00", "x" * 4000])
 def test_nonce_that_is_not_ours_is_refused(nonce, ask_token, build_dpop, refusals):
-    answer = assert_refused(ask_token(proof=build_dpop(nonce=nonce)), "use_dpop_nonce", refusals, WRONG_NONCE)
+    answer = assert_refused(ask_token(proof=build_dpop(nonce=nonce)), "use_dpop_nonce", refusals, "proof_nonce_stale")
 
     assert len(answer.headers["DPoP-Nonce"]) == 32
 
@@ -99,7 +98,7 @@ def test_nonce_of_the_api_is_refused(ask_token, build_dpop, clock, refusals):
 
     answer = ask_token(proof=build_dpop(nonce=nonces_of("rs").issue(now=clock.now)))
 
-    assert_refused(answer, "use_dpop_nonce", refusals, WRONG_NONCE)
+    assert_refused(answer, "use_dpop_nonce", refusals, "proof_nonce_stale")
 
 
 @REQUIRED
@@ -107,15 +106,21 @@ def test_nonce_of_the_api_is_refused(ask_token, build_dpop, clock, refusals):
 def test_nonce_that_is_not_text_is_an_invalid_proof(nonce, ask_token, build_dpop, refusals):
     answer = ask_token(proof=build_dpop(nonce=nonce))
 
-    assert_refused(answer, "invalid_dpop_proof", refusals, "proof: nonce is not text")
+    assert_refused(answer, "invalid_dpop_proof", refusals, "proof_nonce_not_text")
 
 
 @REQUIRED
 @pytest.mark.parametrize(
-    "change", [{"htm": "GET"}, {"htu": "https://evil.example/"}, {"header": {"typ": "JWT"}}, {"jti": ""}]
+    ("change", "cause"),
+    [
+        ({"htm": "GET"}, "proof_htm"),
+        ({"htu": "https://evil.example/"}, "proof_htu"),
+        ({"header": {"typ": "JWT"}}, "proof_typ"),
+        ({"jti": ""}, "proof_jti_malformed"),
+    ],
 )
-def test_invalid_proof_is_called_invalid_rather_than_sent_for_a_nonce(change, ask_token, build_dpop, refusals):
-    answer = assert_refused(ask_token(proof=build_dpop(**change)), "invalid_dpop_proof", refusals, "proof: ")
+def test_invalid_proof_is_called_invalid_rather_than_sent_for_a_nonce(change, cause, ask_token, build_dpop, refusals):
+    answer = assert_refused(ask_token(proof=build_dpop(**change)), "invalid_dpop_proof", refusals, cause)
 
     assert "DPoP-Nonce" not in answer.headers
 
@@ -124,7 +129,7 @@ def test_invalid_proof_is_called_invalid_rather_than_sent_for_a_nonce(change, as
 def test_wrong_client_is_not_told_a_nonce(ask_token, build_dpop, build_assertion, refusals):
     answer = ask_token(assertion=build_assertion(aud="https://evil.example"), proof=build_dpop())
 
-    assert_refused(answer, "invalid_client", refusals, "assertion: aud")
+    assert_refused(answer, "invalid_client", refusals, "assertion_aud")
     assert "DPoP-Nonce" not in answer.headers
 
 
@@ -156,7 +161,7 @@ def test_nonce_made_with_the_previous_secret_is_accepted(ask_token, build_dpop, 
 
     stranger = Nonces(Secrets(("a secret nobody here has, long enough",)), purpose="as", lifetime=300)
     answer = ask_token(proof=build_dpop(nonce=stranger.issue(now=clock.now)))
-    assert_refused(answer, "use_dpop_nonce", refusals, WRONG_NONCE)
+    assert_refused(answer, "use_dpop_nonce", refusals, "proof_nonce_stale")
 
 
 @REQUIRED
@@ -170,7 +175,7 @@ def test_proof_with_a_nonce_is_known_until_the_nonce_is_too_old(sent_at, ask_tok
     refusals.clear()
 
     clock.now = start + 599
-    assert_refused(ask_token(proof=proof), "invalid_dpop_proof", refusals, "jti of the dpop_proof was used before")
+    assert_refused(ask_token(proof=proof), "invalid_dpop_proof", refusals, "proof_replayed")
     refusals.clear()
     clock.now = start + 600
-    assert_refused(ask_token(proof=proof), "use_dpop_nonce", refusals, WRONG_NONCE)
+    assert_refused(ask_token(proof=proof), "use_dpop_nonce", refusals, "proof_nonce_stale")

@@ -6,8 +6,6 @@ from flask_private_key_jwt.jose import jose
 from tests.authorization_server.endpoints.answers import assert_json_never_stored, assert_refused
 from tests.conftest import ASSERTION_TYPE, CLIENT_ID, ISSUER, TOKEN_URL
 
-NO_PROOF = "no DPoP proof, though the server or the client requires bound tokens"
-
 
 def cnf_of(answer):
     return jose.decode_unverified(answer.json["access_token"])[1].get("cnf")
@@ -61,46 +59,67 @@ def test_bound_client_gets_a_bound_token(ask_token, build_dpop):
 
 @pytest.mark.usefixtures("bound_client")
 def test_bound_client_gets_nothing_without_a_proof(ask_token, refusals):
-    assert_refused(ask_token(), "invalid_request", refusals, NO_PROOF)
+    assert_refused(ask_token(), "invalid_request", refusals, "proof_missing")
 
 
 @pytest.mark.parametrize("settings", [{"OAUTH2_DPOP_REQUIRED": True}])
 def test_server_may_require_proofs_of_every_client(ask_token, build_dpop, refusals):
     assert ask_token(proof=build_dpop()).json["token_type"] == "DPoP"
-    assert_refused(ask_token(), "invalid_request", refusals, NO_PROOF)
+    assert_refused(ask_token(), "invalid_request", refusals, "proof_missing")
 
 
 # --- refused proofs: each is checked to the full in tests/dpop ----------------------------------------------
 @pytest.mark.parametrize(
-    ("change", "reason"),
+    ("change", "cause", "says"),
     [
-        ({"header": {"typ": None}}, "proof: typ None is not dpop+jwt"),
-        ({"header": {"typ": "client-authentication+jwt"}}, "proof: typ 'client-authentication+jwt' is not dpop+jwt"),
-        ({"header": {"alg": "HS256"}}, "proof: alg 'HS256' is not accepted"),
-        ({"header": {"alg": "none"}}, "proof: alg 'none' is not accepted"),
-        ({"header": {"jwk": None}}, "proof: jwk: the key is not a JSON object"),
-        ({"header": {"jwk": {"kty": "oct", "k": "AA"}}}, "proof: jwk: the key holds private members ['k']"),
-        ({"header": {"crit": ["b64"]}}, "proof: header has crit or b64"),
-        ({"jti": None}, "proof: missing claim 'jti'"),
-        ({"htm": "GET"}, "proof: htm 'GET' is not 'POST'"),
-        ({"htm": None}, "proof: missing claim 'htm'"),
-        ({"htu": ISSUER}, "proof: htu 'https://as.example' is not"),
-        ({"htu": "http://localhost/oauth2/token"}, "proof: htu 'http://localhost/oauth2/token' is not"),
-        ({"htu": None}, "proof: missing claim 'htu'"),
-        ({"iat": None}, "proof: missing claim 'iat'"),
-        ({"iat": 0}, "proof: iat is"),
+        ({"header": {"typ": None}}, "proof_typ", "proof: typ None is not dpop+jwt"),
+        (
+            {"header": {"typ": "client-authentication+jwt"}},
+            "proof_typ",
+            "proof: typ 'client-authentication+jwt' is not dpop+jwt",
+        ),
+        ({"header": {"alg": "HS256"}}, "proof_alg", "proof: alg 'HS256' is not accepted"),
+        ({"header": {"alg": "none"}}, "proof_alg", "proof: alg 'none' is not accepted"),
+        ({"header": {"jwk": None}}, "proof_jwk_not_object", ""),
+        (
+            {"header": {"jwk": {"kty": "oct", "k": "AA"}}},
+            "proof_jwk_private",
+            "proof: jwk: the key holds private members ['k']",
+        ),
+        ({"header": {"crit": ["b64"]}}, "proof_crit", ""),
+        ({"jti": None}, "proof_jti_missing", ""),
+        ({"htm": "GET"}, "proof_htm", "proof: htm 'GET' is not 'POST'"),
+        ({"htm": None}, "proof_htm_missing", ""),
+        ({"htu": ISSUER}, "proof_htu", "proof: htu 'https://as.example' is not"),
+        ({"htu": "http://localhost/oauth2/token"}, "proof_htu", "proof: htu 'http://localhost/oauth2/token' is not"),
+        ({"htu": None}, "proof_htu_missing", ""),
+        ({"iat": None}, "proof_iat_missing", ""),
+        ({"iat": 0}, "proof_expired", ""),
     ],
 )
-def test_wrong_proof_is_refused(change, reason, ask_token, build_dpop, refusals):
+def test_wrong_proof_is_refused(change, cause, says, ask_token, build_dpop, refusals):
     answer = ask_token(proof=build_dpop(**change))
 
-    assert_refused(answer, "invalid_dpop_proof", refusals, reason)
+    assert_refused(answer, "invalid_dpop_proof", refusals, cause, says=says)
     assert "DPoP-Nonce" not in answer.headers
 
 
-@pytest.mark.parametrize("proof", ["", " ", "x", "a.b.c", "é", "Bearer x", "null", "[" * 8000, "x" * 8193])
-def test_header_that_is_no_proof_is_refused(proof, ask_token, refusals):
-    assert_refused(ask_token(proof=proof), "invalid_dpop_proof", refusals, "proof: ")
+@pytest.mark.parametrize(
+    ("proof", "cause"),
+    [
+        ("", "proof_malformed"),
+        (" ", "proof_malformed"),
+        ("x", "proof_malformed"),
+        ("a.b.c", "proof_not_base64"),
+        ("é", "proof_malformed"),
+        ("Bearer x", "proof_malformed"),
+        ("null", "proof_malformed"),
+        ("[" * 8000, "proof_malformed"),
+        ("x" * 8193, "proof_too_long"),
+    ],
+)
+def test_header_that_is_no_proof_is_refused(proof, cause, ask_token, refusals):
+    assert_refused(ask_token(proof=proof), "invalid_dpop_proof", refusals, cause)
 
 
 def test_two_proofs_are_refused(app, client, build_assertion, build_dpop, refusals):
@@ -109,7 +128,7 @@ def test_two_proofs_are_refused(app, client, build_assertion, build_dpop, refusa
 
     answer = post_with(app, build_assertion(), [("DPoP", proof), ("DPoP", proof)])
 
-    assert_refused(answer, "invalid_dpop_proof", refusals, "more than one DPoP header")
+    assert_refused(answer, "invalid_dpop_proof", refusals, "proof_repeated")
 
 
 @pytest.mark.parametrize("name", ["DPoP", "dpop", "DPOP"])
@@ -124,14 +143,18 @@ def post_with(app, assertion, headers):
 
 def test_assertion_is_no_proof(ask_token, build_assertion, refusals):
     assert_refused(
-        ask_token(proof=build_assertion()), "invalid_dpop_proof", refusals, "proof: typ None is not dpop+jwt"
+        ask_token(proof=build_assertion()),
+        "invalid_dpop_proof",
+        refusals,
+        "proof_typ",
+        says="proof: typ None is not dpop+jwt",
     )
 
 
 def test_proof_is_no_assertion(ask_token, build_dpop, refusals):
     answer = ask_token(assertion=build_dpop())
 
-    assert_refused(answer, "invalid_client", refusals, "assertion: typ 'dpop+jwt' is not")
+    assert_refused(answer, "invalid_client", refusals, "assertion_typ", says="assertion: typ 'dpop+jwt' is not")
 
 
 # --- once only --------------------------------------------------------------------------------------------
@@ -139,7 +162,7 @@ def test_proof_is_good_once(ask_token, build_dpop, refusals):
     proof = build_dpop()
     assert ask_token(proof=proof).status_code == 200
 
-    assert_refused(ask_token(proof=proof), "invalid_dpop_proof", refusals, "jti of the dpop_proof was used before")
+    assert_refused(ask_token(proof=proof), "invalid_dpop_proof", refusals, "proof_replayed")
 
 
 def test_same_jti_under_another_key_is_another_proof(ask_token, build_dpop, keys):
@@ -153,7 +176,7 @@ def test_same_jti_in_another_proof_of_the_key_is_refused(ask_token, build_dpop, 
 
     answer = ask_token(proof=build_dpop(jti="same"))
 
-    assert_refused(answer, "invalid_dpop_proof", refusals, "jti of the dpop_proof was used before")
+    assert_refused(answer, "invalid_dpop_proof", refusals, "proof_replayed")
 
 
 def test_same_jti_in_assertion_and_proof_is_no_replay(ask_token, build_assertion, build_dpop):
@@ -166,7 +189,7 @@ def test_htu_is_the_token_endpoint_of_an_issuer_with_a_path(ask_token, build_ass
         return ask_token(assertion=build_assertion(aud="https://as.example/tenant/"), proof=build_dpop(htu=htu))
 
     assert ask("https://as.example/tenant/oauth2/token").status_code == 200
-    assert_refused(ask(TOKEN_URL), "invalid_dpop_proof", refusals, "proof: htu")
+    assert_refused(ask(TOKEN_URL), "invalid_dpop_proof", refusals, "proof_htu")
 
 
 # --- the mark outlives the proof -------------------------------------------------------------------------------------
@@ -182,10 +205,10 @@ def test_proof_from_a_clock_that_is_ahead_is_known_until_it_is_too_old(skew, ask
 
     for second in sorted({1, 59, 60 + skew - 1}):
         clock.now = start + second
-        assert_refused(ask_token(proof=proof), "invalid_dpop_proof", refusals, "jti of the dpop_proof was used before")
+        assert_refused(ask_token(proof=proof), "invalid_dpop_proof", refusals, "proof_replayed")
         refusals.clear()
     clock.now = start + 60 + skew
-    assert_refused(ask_token(proof=proof), "invalid_dpop_proof", refusals, LIVES)
+    assert_refused(ask_token(proof=proof), "invalid_dpop_proof", refusals, "proof_expired", says=LIVES)
 
 
 def test_mark_of_a_proof_is_there_a_second_longer_than_the_proof(ask_token, build_dpop, clock, refusals):
@@ -195,6 +218,6 @@ def test_mark_of_a_proof_is_there_a_second_longer_than_the_proof(ask_token, buil
 
     again = ask_token(proof=build_dpop(jti="one"))
 
-    assert_refused(again, "invalid_dpop_proof", refusals, "jti of the dpop_proof was used before")
+    assert_refused(again, "invalid_dpop_proof", refusals, "proof_replayed")
     clock.move(1)
     assert ask_token(proof=build_dpop(jti="one")).status_code == 200

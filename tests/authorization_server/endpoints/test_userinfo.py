@@ -14,6 +14,7 @@ from flask_private_key_jwt.errors import ConfigurationError, InvalidToken
 from flask_private_key_jwt.jose import jose
 from tests.authorization_server.conftest import APP_ID, answer_in, build_request
 from tests.conftest import API, ISSUER
+from tests.refusals import causes
 
 PATH = "/oauth2/userinfo"
 URL = f"{ISSUER}{PATH}"
@@ -64,11 +65,11 @@ def claims(oauth):
     return known
 
 
-def assert_refused(answer, challenge, refusals, reason):
+def assert_refused(answer, challenge, refusals, cause, *, says=""):
     assert (answer.status_code, answer.headers["Cache-Control"]) == (401, "no-store")
     assert answer.headers.getlist("WWW-Authenticate") == [challenge]
-    assert len(refusals) == 1
-    assert refusals[0].startswith(reason)
+    assert causes(refusals) == [cause], refusals
+    assert refusals[0].startswith(says)
 
 
 BEARER_REFUSED = 'Bearer error="invalid_token", error_description="The access token is invalid."'
@@ -139,25 +140,25 @@ def test_bound_token_comes_with_a_proof_that_counts_once(method, bound, ask, ref
     challenge = DPOP_CHALLENGE.replace(
         "DPoP ", 'DPoP error="invalid_dpop_proof", error_description="The DPoP proof is invalid.", '
     )
-    assert_refused(again, challenge, refusals, "jti of the dpop_proof was used before")
+    assert_refused(again, challenge, refusals, "proof_replayed")
 
 
 @pytest.mark.parametrize(
-    ("proof", "reason"),
+    ("proof", "cause"),
     [
-        ({"htu": f"{ISSUER}/oauth2/token"}, "proof: htu"),
-        ({"htm": "POST"}, "proof: htm"),
-        ({"ath": access_token_hash("x")}, "proof: ath"),
-        ({"iat": 5}, "proof: iat"),
-        (True, "no DPoP proof"),
+        ({"htu": f"{ISSUER}/oauth2/token"}, "proof_htu"),
+        ({"htm": "POST"}, "proof_htm"),
+        ({"ath": access_token_hash("x")}, "proof_ath"),
+        ({"iat": 5}, "proof_expired"),
+        (True, "proof_missing"),
     ],
 )
-def test_proof_for_something_else_is_refused(proof, reason, bound, ask, refusals):
+def test_proof_for_something_else_is_refused(proof, cause, bound, ask, refusals):
     answer = ask(bound, proof=proof)
 
     assert (answer.status_code, answer.json["error"]) == (401, "invalid_dpop_proof")
     assert len(refusals) == 1
-    assert refusals[0].startswith(reason)
+    assert refusals[0].cause == cause
 
 
 def test_proof_of_another_key_is_refused(bound, ask, keys, refusals):
@@ -166,7 +167,7 @@ def test_proof_of_another_key_is_refused(bound, ask, keys, refusals):
     challenge = DPOP_CHALLENGE.replace(
         "DPoP ", 'DPoP error="invalid_token", error_description="The access token is invalid.", '
     )
-    assert_refused(answer, challenge, refusals, "the proof is made with another key than the token's")
+    assert_refused(answer, challenge, refusals, "proof_key_mismatch")
 
 
 def test_bound_token_as_bearer_is_refused(bound, ask, refusals):
@@ -174,7 +175,7 @@ def test_bound_token_as_bearer_is_refused(bound, ask, refusals):
 
     assert answer.json == INVALID_TOKEN
     assert answer.headers["WWW-Authenticate"].startswith('DPoP error="invalid_token"')
-    assert refusals == ["a DPoP-bound token under the Bearer scheme"]
+    assert causes(refusals) == ["token_bound_as_bearer"]
 
 
 def test_whoever_brings_nothing_is_told_how(app, webapp, refusals):
@@ -182,7 +183,7 @@ def test_whoever_brings_nothing_is_told_how(app, webapp, refusals):
 
     assert answer.status_code == 401
     assert answer.headers.getlist("WWW-Authenticate") == [DPOP_CHALLENGE, "Bearer"]
-    assert refusals == ["no Authorization header"]
+    assert causes(refusals) == ["token_missing"]
 
 
 @pytest.mark.parametrize("way", ["query", "form"])
@@ -191,7 +192,7 @@ def test_token_elsewhere_is_none(way, app, get_tokens, refusals):
     options = {"query_string": token} if way == "query" else {"data": token}
 
     assert app.test_client().post(PATH, **options).status_code == 401
-    assert refusals == ["no Authorization header"]
+    assert causes(refusals) == ["token_missing"]
 
 
 @pytest.mark.parametrize("settings", [{"OAUTH2_DPOP_NONCE": "required"}])
@@ -240,7 +241,7 @@ def test_application_is_not_asked_who_may(app, claims, get_tokens, ask):
 def test_token_without_the_scope_is_not_for_it(get_tokens, ask, refusals):
     answer = ask(get_tokens("read")["access_token"])
 
-    assert_refused(answer, BEARER_REFUSED, refusals, f"token: aud '{API}' does not name '{ISSUER}'")
+    assert_refused(answer, BEARER_REFUSED, refusals, "token_aud", says=f"token: aud '{API}' does not name '{ISSUER}'")
 
 
 @pytest.mark.parametrize("settings", [{"OAUTH2_RESOURCES": [ISSUER]}])
@@ -250,10 +251,13 @@ def test_token_for_the_issuer_without_the_scope_does_not_reach(get_tokens, ask, 
     assert (answer.status_code, answer.json["error"]) == (403, "insufficient_scope")
     assert 'scope="openid"' in answer.headers["WWW-Authenticate"]
     assert refusals == ["the token has scope 'read', not 'openid'"]
+    assert causes(refusals) == ["scope_insufficient"]
 
 
 def test_id_token_is_no_access_token(get_tokens, ask, refusals):
-    assert_refused(ask(get_tokens()["id_token"]), BEARER_REFUSED, refusals, "token: typ 'jwt' is not at+jwt")
+    assert_refused(
+        ask(get_tokens()["id_token"]), BEARER_REFUSED, refusals, "token_typ", says="token: typ 'jwt' is not at+jwt"
+    )
 
 
 @pytest.mark.parametrize(("seconds", "status"), [(609, 200), (610, 401)])
@@ -269,7 +273,7 @@ def test_token_that_was_revoked_is_refused(app, oauth, get_tokens, ask, refusals
     with app.app_context():
         oauth.revoke(subject="alice")
 
-    assert_refused(ask(token), BEARER_REFUSED, refusals, "the token was revoked, or its client is removed or disabled")
+    assert_refused(ask(token), BEARER_REFUSED, refusals, "token_revoked")
 
 
 def test_reused_code_ends_it(get_code, redeem, ask):
@@ -301,18 +305,18 @@ def test_token_of_nobody_is_refused(sign_token, ask, refusals):
 
     answer = ask(sign_token(sub=APP_ID))
 
-    assert_refused(answer, BEARER_REFUSED, refusals, "the client acts for itself: there is nobody to tell of")
+    assert_refused(answer, BEARER_REFUSED, refusals, "token_without_person")
 
 
 def test_person_who_is_no_more_ends_the_token(oauth, get_tokens, bound, ask, refusals):
     oauth.user_claims(lambda subject, scope: None)
 
-    assert_refused(ask(get_tokens()["access_token"]), BEARER_REFUSED, refusals, "there is no such person any more")
+    assert_refused(ask(get_tokens()["access_token"]), BEARER_REFUSED, refusals, "person_unknown")
     challenge = DPOP_CHALLENGE.replace(
         "DPoP ", 'DPoP error="invalid_token", error_description="The access token is invalid.", '
     )
     refusals.clear()
-    assert_refused(ask(bound, proof={}), challenge, refusals, "there is no such person any more")
+    assert_refused(ask(bound, proof={}), challenge, refusals, "person_unknown")
 
 
 # --- defects of the application -------------------------------------------------------------------------------
@@ -333,6 +337,7 @@ def test_defect_is_told_to_the_developer_only(given, reason, oauth, get_tokens, 
     assert (answer.status_code, answer.json["error"]) == (503, "temporarily_unavailable")
     assert len(refusals) == 1
     assert refusals[0].startswith(f"set up wrongly: {reason}")
+    assert refusals[0].cause == "setup_wrong"
 
 
 # --- where it is not ------------------------------------------------------------------------------------------
@@ -342,6 +347,7 @@ def test_app_without_people_has_none(path, app, client, refusals):
 
     assert (answer.status_code, answer.mimetype) == (404, "application/json")
     assert refusals == ["OpenID Connect is not offered"]
+    assert causes(refusals) == ["endpoint_not_served"]
 
 
 @pytest.mark.parametrize("settings", [{"OAUTH2_SCOPES": ["read"]}])
@@ -349,6 +355,7 @@ def test_app_without_people_has_none(path, app, client, refusals):
 def test_app_that_left_the_scope_out_has_none(path, app, people, refusals):
     assert app.test_client().get(path).status_code == 404
     assert refusals == ["OpenID Connect is not offered"]
+    assert causes(refusals) == ["endpoint_not_served"]
 
 
 # --- beside an API of the app's own ---------------------------------------------------------------------------
@@ -445,7 +452,9 @@ def test_function_that_fails_is_named_in_the_log(
     assert (answer.status_code, answer.json["error"]) == (503, "temporarily_unavailable")
     assert len(refusals) == 1
     assert refusals[0].startswith(f"set up wrongly: user_claims raised {raised}; the log has its traceback.")
+    assert refusals[0].cause == "setup_wrong"
     assert "uuid.UUID(subject)" in refusals[0]
+    assert refusals[0].cause == "setup_wrong"
     assert [type(error.__cause__).__name__ for error in seen] == [raised]
     assert any(record.exc_info and record.message == "a defect in the application" for record in caplog.records)
 
@@ -467,6 +476,7 @@ def test_refusal_of_the_function_stays_what_it_is(oauth, uuid_token, ask, refusa
 
     assert ask(uuid_token).status_code == 401
     assert refusals == ["not today"]
+    assert causes(refusals) == ["invalid_token"]
 
 
 def test_key_is_revoked_by_its_string(app, oauth, uuid_token, ask):

@@ -32,6 +32,7 @@ from tests.conftest import (
     close,
     make_app,
 )
+from tests.refusals import causes
 
 BADGE = "urn:example:badge"
 
@@ -238,7 +239,7 @@ def test_replayed_assertion_and_proof_are_refused(ask_badge, build_assertion, bu
 
     assert ask_badge(assertion=assertion).json["error"] == "invalid_client"
     assert ask_badge(proof=proof).json == INVALID_PROOF
-    assert refusals == ["jti of the client_assertion was used before", "jti of the dpop_proof was used before"]
+    assert causes(refusals) == ["assertion_replayed", "proof_replayed"]
 
 
 @pytest.mark.parametrize("settings", [{"OAUTH2_DPOP_NONCE": "required"}])
@@ -268,6 +269,7 @@ def test_client_that_is_not_registered_for_it_is_refused(oauth, client, ask_toke
         "error_description": "The client is not authorized to make this request.",
     }
     assert refusals == [f"not registered for {BADGE!r}"]
+    assert causes(refusals) == ["grant_type_not_registered"]
 
 
 def test_token_policy_sees_it_too(ask_badge, oauth):
@@ -279,29 +281,38 @@ def test_token_policy_sees_it_too(ask_badge, oauth):
 
 # --- its errors -------------------------------------------------------------------------------------------
 @pytest.mark.parametrize(
-    ("badge", "code", "sentence", "reason"),
+    ("badge", "code", "sentence", "cause", "says"),
     [
-        (None, "invalid_request", "The request is malformed.", "InvalidRequestError: Missing 'badge' in request."),
+        (
+            None,
+            "invalid_request",
+            "The request is malformed.",
+            "invalid_request",
+            "InvalidRequestError: Missing 'badge' in request.",
+        ),
         (
             "12",
             "invalid_grant",
             "The grant is invalid, expired or revoked.",
+            "invalid_grant",
             "InvalidGrantError: Badge 12 is nobody's.",
         ),
         (
             "later",
             "authorization_pending",
             "The request was refused.",
+            "foreign_error",
             "AuthorizationPendingError: Somebody has to let the person in.",
         ),
     ],
 )
-def test_own_error_keeps_its_code_and_gets_a_sentence_of_ours(badge, code, sentence, reason, ask_badge, refusals):
+def test_own_error_keeps_its_code_and_gets_a_sentence_of_ours(badge, code, sentence, cause, says, ask_badge, refusals):
     answer = ask_badge(badge=badge)
 
     assert (answer.status_code, answer.json) == (400, {"error": code, "error_description": sentence})
     assert answer.headers["Cache-Control"] == "no-store"
-    assert refusals == [reason]
+    assert refusals == [says]
+    assert causes(refusals) == [cause]
 
 
 def test_error_without_a_code_is_an_invalid_request(oauth, app, client, ask_token, refusals):
@@ -315,6 +326,7 @@ def test_error_without_a_code_is_an_invalid_request(oauth, app, client, ask_toke
 
     assert ask_token(grant_type=BADGE).json["error"] == "invalid_request"
     assert refusals == ["OAuth2Error: Something is wrong."]
+    assert causes(refusals) == ["foreign_error"]
 
 
 # --- what is wrong is told at registration ----------------------------------------------------------------
@@ -368,6 +380,7 @@ def test_user_without_an_id_is_told_what_is_missing(oauth, app, client, ask_toke
 
     assert ask_token(grant_type=BADGE, badge="4711").status_code == 503
     assert refusals == ["set up wrongly: object has neither get_user_id() nor get_id(): a token needs its sub."]
+    assert causes(refusals) == ["setup_wrong"]
 
 
 # --- Authlib's debug log ----------------------------------------------------------------------------------
@@ -432,7 +445,7 @@ def test_endpoint_of_the_application_takes_an_assertion_once(ask_echo, build_ass
     assert ask_echo(assertion).status_code == 200
 
     assert ask_echo(assertion).json == INVALID_CLIENT
-    assert refusals == ["jti of the client_assertion was used before"]
+    assert causes(refusals) == ["assertion_replayed"]
 
 
 def test_endpoint_of_the_application_refuses_as_ours_do(ask_echo, build_assertion, refusals):
@@ -440,12 +453,13 @@ def test_endpoint_of_the_application_refuses_as_ours_do(ask_echo, build_assertio
 
     assert (answer.status_code, answer.json) == (400, INVALID_CLIENT)
     assert "Error-Reference" in answer.headers
-    assert "assertion: aud" in refusals[0]
+    assert refusals[0].cause == "assertion_aud"
 
 
 def test_endpoint_of_the_application_reads_forms_as_strictly(ask_echo, refusals):
     assert ask_echo(word=["one", "two"]).json == INVALID_REQUEST
     assert refusals == ["parameter 'word' is sent more than once"]
+    assert causes(refusals) == ["parameter_repeated"]
 
 
 def test_endpoint_that_forgets_the_method_is_told_what_to_add(app):
@@ -471,3 +485,4 @@ def test_grant_that_forgets_to_look_is_not_open_to_every_client(oauth, ask_token
 
     assert ask_token(grant_type="urn:example:careless").json["error"] == "unauthorized_client"
     assert refusals == ["not registered for 'urn:example:careless'"]
+    assert causes(refusals) == ["grant_type_not_registered"]

@@ -8,6 +8,7 @@ from flask_private_key_jwt.errors import InvalidGrant
 from flask_private_key_jwt.jose import jose
 from tests.authorization_server.conftest import APP_ID, VERIFIER
 from tests.conftest import API, INVALID_CLIENT
+from tests.refusals import causes
 
 INVALID_GRANT = {"error": "invalid_grant", "error_description": "The grant is invalid, expired or revoked."}
 
@@ -24,23 +25,23 @@ def other(register, client_key):
 
 
 @pytest.mark.parametrize(
-    ("change", "reason"),
+    ("change", "cause"),
     [
-        ({"code": "x"}, "the code is unknown"),
-        ({"redirect_uri": None}, "redirect_uri is not the one the code was sent to"),
-        ({"redirect_uri": "https://app.example/callback"}, "redirect_uri is not the one the code was sent to"),
-        ({"code_verifier": None}, "no code_verifier"),
-        ({"code_verifier": "x" * 43}, "code_verifier does not fit the code_challenge"),
-        ({"code_verifier": VERIFIER[:-1]}, "code_verifier is not 43 to 128 unreserved characters"),
-        ({"code_verifier": "é" * 43}, "code_verifier is not 43 to 128 unreserved characters"),
+        ({"code": "x"}, "code_unknown"),
+        ({"redirect_uri": None}, "redirect_uri_mismatch"),
+        ({"redirect_uri": "https://app.example/callback"}, "redirect_uri_mismatch"),
+        ({"code_verifier": None}, "code_verifier_missing"),
+        ({"code_verifier": "x" * 43}, "code_verifier_mismatch"),
+        ({"code_verifier": VERIFIER[:-1]}, "code_verifier_malformed"),
+        ({"code_verifier": "é" * 43}, "code_verifier_malformed"),
     ],
 )
-def test_wrong_request_is_refused_and_leaves_the_code_good(change, reason, get_code, redeem, refusals):
+def test_wrong_request_is_refused_and_leaves_the_code_good(change, cause, get_code, redeem, refusals):
     code = get_code()
 
     answer = redeem(**{"code": code, **change})
 
-    assert (answer.status_code, answer.json, refusals) == (400, INVALID_GRANT, [reason])
+    assert (answer.status_code, answer.json, causes(refusals)) == (400, INVALID_GRANT, [cause])
     assert redeem(code).status_code == 200
 
 
@@ -48,7 +49,7 @@ def test_code_of_another_client_is_refused_and_stays_good(get_code, redeem, othe
     code = get_code()
 
     assert redeem(code, owner="other").json == INVALID_GRANT
-    assert refusals == ["the code is another client's"]
+    assert causes(refusals) == ["code_foreign"]
     assert redeem(code).status_code == 200
 
 
@@ -74,6 +75,7 @@ def test_resource_that_was_not_granted_leaves_the_code_good(get_code, redeem, re
 
     assert redeem(code, resource="https://nope.example").json["error"] == "invalid_target"
     assert refusals == ["resource 'https://nope.example' was not granted"]
+    assert causes(refusals) == ["resource_not_granted"]
     assert redeem(code).status_code == 200
 
 
@@ -84,6 +86,7 @@ def test_scope_the_client_has_lost_leaves_the_code_good(app, oauth, get_code, re
 
     assert redeem(code).json["error"] == "invalid_scope"
     assert refusals == ["scope 'write' is not registered for the client"]
+    assert causes(refusals) == ["scope_not_registered"]
     with app.app_context():
         oauth.clients.update(APP_ID, {"scope": "read write"})
     assert redeem(code).status_code == 200
@@ -101,6 +104,7 @@ def test_refusal_by_the_token_policy_leaves_the_code_good(oauth, get_code, redee
 
     assert redeem(code).json == INVALID_GRANT
     assert refusals == ["not now"]
+    assert causes(refusals) == ["invalid_grant"]
     assert redeem(code).status_code == 200
 
 
@@ -110,13 +114,13 @@ def test_second_use_for_another_resource_revokes_too(get_code, redeem, refresh, 
 
     assert redeem(code, resource="https://nope.example").json == INVALID_GRANT
 
-    assert refusals == ["the code was used before; what came of it is revoked"]
+    assert causes(refusals) == ["code_used"]
     assert refresh(first.json["refresh_token"]).json == INVALID_GRANT
 
 
 def test_missing_code_is_refused(redeem, webapp, refusals):
     assert redeem(None).json["error"] == "invalid_request"
-    assert refusals == ["no code"]
+    assert causes(refusals) == ["code_missing"]
 
 
 def test_second_use_revokes_what_came_of_the_first(app, get_code, redeem, refresh, refusals):
@@ -126,7 +130,7 @@ def test_second_use_revokes_what_came_of_the_first(app, get_code, redeem, refres
 
     assert redeem(code).json == INVALID_GRANT
 
-    assert refusals == ["the code was used before; what came of it is revoked"]
+    assert causes(refusals) == ["code_used"]
     assert refresh(first.json["refresh_token"]).json == INVALID_GRANT
     grant_id = jose.decode_unverified(first.json["access_token"])[1]["grant_id"]
     with app.app_context():
@@ -158,7 +162,7 @@ def test_revocation_reaches_a_code_that_is_not_redeemed_yet(app, oauth, get_code
         assert oauth.revoke(subject="alice") == 1
 
     assert redeem(code).json == INVALID_GRANT
-    assert refusals == ["what the person allowed was revoked"]
+    assert causes(refusals) == ["grant_revoked"]
 
 
 # --- resource indicators ------------------------------------------------------------------------------------

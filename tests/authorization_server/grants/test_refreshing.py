@@ -13,6 +13,7 @@ from flask_private_key_jwt.jose import jose
 from flask_private_key_jwt.jose.derived import Secrets
 from tests.authorization_server.conftest import APP_ID, PATH, Browser, answer_in, build_request
 from tests.conftest import INVALID_CLIENT, SECRET
+from tests.refusals import causes
 
 INVALID_GRANT = {"error": "invalid_grant", "error_description": "The grant is invalid, expired or revoked."}
 DAY = 86400
@@ -49,16 +50,17 @@ def test_scope_that_was_not_asked_for_at_first_is_refused(get_code, redeem, refr
 
     assert refresh(narrow, scope="write").json["error"] == "invalid_scope"
     assert refusals == ["scope 'write' was not granted"]
+    assert causes(refusals) == ["scope_not_granted"]
 
 
 @pytest.mark.parametrize(
-    ("change", "reason"),
+    ("change", "cause"),
     [
-        ({"refresh_token": "x"}, "the refresh token is unknown or revoked"),
-        ({"owner": "other"}, "the refresh token is another client's"),
+        ({"refresh_token": "x"}, "refresh_token_unknown"),
+        ({"owner": "other"}, "refresh_token_foreign"),
     ],
 )
-def test_wrong_token_is_refused(change, reason, token, refresh, register, client_key, refusals):
+def test_wrong_token_is_refused(change, cause, token, refresh, register, client_key, refusals):
     register(
         client_id="other",
         jwks={"keys": [client_key.public_jwk()]},
@@ -69,20 +71,20 @@ def test_wrong_token_is_refused(change, reason, token, refresh, register, client
 
     answer = refresh(**{"token": token, **change})
 
-    assert (answer.status_code, answer.json, refusals) == (400, INVALID_GRANT, [reason])
+    assert (answer.status_code, answer.json, causes(refusals)) == (400, INVALID_GRANT, [cause])
     assert refresh(token).status_code == 200
 
 
 def test_client_has_to_authenticate(token, refresh, refusals):
     assert refresh(token, assertion=False, client_id=APP_ID).json == INVALID_CLIENT
-    assert refusals == ["no client_assertion"]
+    assert causes(refusals) == ["assertion_missing"]
 
 
 def test_bound_grant_never_yields_a_bearer_token(get_code, redeem, refresh, build_dpop, refusals):
     bound = redeem(get_code(), proof=build_dpop()).json["refresh_token"]
 
     assert refresh(bound).json["error"] == "invalid_request"
-    assert refusals == ["no DPoP proof, though the grant's tokens are bound"]
+    assert causes(refusals) == ["proof_missing_for_grant"]
     assert refresh(bound, proof=build_dpop()).json["token_type"] == "DPoP"
 
 
@@ -189,7 +191,7 @@ def test_token_that_is_bound_to_no_key_ends_when_its_client_becomes_public(
     answer = refresh(token, assertion=False, client_id=APP_ID, proof=build_dpop())
 
     assert answer.json == INVALID_GRANT
-    assert refusals == ["the refresh token is bound to no key, and the client has become public"]
+    assert causes(refusals) == ["refresh_token_unbound"]
 
 
 def test_token_that_is_bound_to_a_key_stays_when_its_client_gets_keys(app, oauth, public, client_key, post, build_dpop):
@@ -258,9 +260,6 @@ def test_token_of_a_public_client_is_replaced_at_each_use(public):
     assert len({first, second, third}) == 3
 
 
-REPLACED = "the refresh token was replaced before; the grant is revoked"
-
-
 def test_retries_of_a_replaced_token_get_the_same_successor(public, clock):
     """RFC 9700 §4.14.2: of a client that did not get the answer, not two chains of tokens."""
     first = public().json["refresh_token"]
@@ -284,7 +283,7 @@ def test_use_of_the_successor_ends_the_while(use, public, refusals):
     third = public(second).json["refresh_token"]
 
     assert public(first).json == INVALID_GRANT
-    assert refusals == [REPLACED]
+    assert causes(refusals) == ["refresh_token_reused"]
     assert public(third).json == INVALID_GRANT
 
 
@@ -303,7 +302,7 @@ def test_replaced_token_revokes_the_grant_after_a_while(seconds, error, public, 
 
     assert public(first).json.get("error") == error
     assert public(second).json.get("error") == error
-    assert refusals == ([REPLACED, "the refresh token is unknown or revoked"] if error else [])
+    assert causes(refusals) == (["refresh_token_reused", "refresh_token_unknown"] if error else [])
 
 
 @pytest.mark.parametrize("who", ["another key", "another client", "no proof"])
@@ -362,7 +361,7 @@ def test_successor_is_the_same_after_the_secrets_changed(secrets, gets_it, app, 
         assert public(first).json["refresh_token"] == second
     else:
         assert public(first).json == INVALID_GRANT
-        assert refusals == ["the refresh token was replaced, and its successor is unknown"]
+        assert causes(refusals) == ["refresh_token_successor"]
     assert public(second).status_code == 200
 
 
@@ -375,7 +374,7 @@ def test_token_that_is_revoked_while_it_is_replaced_has_no_successor(app, oauth,
         oauth.revoke(subject="alice")
 
     assert public(first).json == INVALID_GRANT
-    assert refusals == ["the refresh token was replaced, and its successor is unknown"]
+    assert causes(refusals) == ["refresh_token_successor"]
     assert count_tokens() == 0
 
 
@@ -445,14 +444,14 @@ def test_empty_parameter_of_a_public_client_is_an_absent_one(name, app, native, 
     answer = app.test_client().post("/oauth2/token", data=fields, headers={"DPoP": build_dpop()})
 
     assert answer.json["error"] == "invalid_grant"
-    assert refusals == ["the refresh token is unknown or revoked"]
+    assert causes(refusals) == ["refresh_token_unknown"]
 
 
 def test_public_client_needs_a_proof(app, native, refusals):
     fields = {"grant_type": "refresh_token", "client_id": "native", "refresh_token": "x"}
 
     assert app.test_client().post("/oauth2/token", data=fields).json["error"] == "invalid_request"
-    assert refusals == ["no DPoP proof, though the server or the client requires bound tokens"]
+    assert causes(refusals) == ["proof_missing"]
 
 
 def test_path_of_the_endpoint_is_a_route_of_the_app(app):

@@ -7,6 +7,7 @@ import pytest
 from flask_private_key_jwt.jose import jose
 from flask_private_key_jwt.jose.jose import decode_unverified
 from tests.conftest import API, ASSERTION_TYPE, CLIENT_ID, ISSUER
+from tests.refusals import causes
 
 INVALID_TARGET = {"error": "invalid_target", "error_description": "The requested resource is invalid or unknown."}
 FILES = "urn:example:files"
@@ -56,6 +57,7 @@ def test_without_the_setting_the_issuer_is_the_only_resource(ask_for, refusals):
     assert audience_of(ask_for()) == audience_of(ask_for(ISSUER)) == ISSUER
     assert ask_for(API).json == INVALID_TARGET
     assert refusals == [f"resource {API!r} is not in OAUTH2_RESOURCES"]
+    assert causes(refusals) == ["resource_unknown"]
 
 
 @pytest.mark.parametrize("settings", [TWO])
@@ -84,6 +86,7 @@ def test_unknown_or_malformed_resource_is_refused(resource, ask_for, refusals):
 
     assert (answer.status_code, answer.json) == (400, INVALID_TARGET)
     assert refusals == [f"resource {resource!a} is not in OAUTH2_RESOURCES"]
+    assert causes(refusals) == ["resource_unknown"]
 
 
 @pytest.mark.parametrize("settings", [TWO])
@@ -91,6 +94,7 @@ def test_unknown_or_malformed_resource_is_refused(resource, ask_for, refusals):
 def test_one_unknown_resource_among_several_refuses_the_whole(order, ask_for, refusals):
     assert ask_for(*order).json == INVALID_TARGET
     assert refusals == ["resource 'https://evil.example' is not in OAUTH2_RESOURCES"]
+    assert causes(refusals) == ["resource_unknown"]
 
 
 def test_client_id_is_never_the_audience(ask_for):

@@ -9,6 +9,7 @@ from flask_private_key_jwt.errors import InvalidClientMetadata, InvalidGrant, In
 from flask_private_key_jwt.jose import jose
 from tests.authorization_server.endpoints.answers import assert_refused
 from tests.conftest import CLIENT_ID
+from tests.refusals import causes
 
 EXCHANGE, VISIT = "urn:example:exchange", "urn:example:visit"
 METADATA_PATH = "/.well-known/oauth-authorization-server"
@@ -76,6 +77,7 @@ def test_what_it_takes_is_spent_once(exchange, refusals):
 
     assert exchange().json["error"] == "invalid_grant"
     assert refusals == ["the token was exchanged before"]
+    assert causes(refusals) == ["invalid_grant"]
 
 
 def test_refusal_on_the_way_has_not_spent_it(exchange, oauth):
@@ -94,11 +96,23 @@ def test_refusal_on_the_way_has_not_spent_it(exchange, oauth):
 
 
 def test_client_that_is_not_registered_for_it_is_refused(ask_token, refusals):
-    assert_refused(ask_token(grant_type=EXCHANGE), "unauthorized_client", refusals, f"not registered for {EXCHANGE!r}")
+    assert_refused(
+        ask_token(grant_type=EXCHANGE),
+        "unauthorized_client",
+        refusals,
+        "grant_type_not_registered",
+        says=f"not registered for {EXCHANGE!r}",
+    )
 
 
 def test_grant_that_needs_people_is_not_there_without(app, oauth, ask_token, refusals):
-    assert_refused(ask_token(grant_type=VISIT), "unsupported_grant_type", refusals, f"grant_type {VISIT!r} is not")
+    assert_refused(
+        ask_token(grant_type=VISIT),
+        "unsupported_grant_type",
+        refusals,
+        "grant_type_unknown",
+        says=f"grant_type {VISIT!r} is not",
+    )
 
     oauth.user(lambda: None)
     assert VISIT in app.test_client().get(METADATA_PATH).json["grant_types_supported"]

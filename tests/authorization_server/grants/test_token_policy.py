@@ -10,6 +10,7 @@ from flask_private_key_jwt.errors import InvalidScope, OAuthError
 from flask_private_key_jwt.jose import jose
 from flask_private_key_jwt.signals import token_issued
 from tests.conftest import API, CLIENT_ID, close, make_app
+from tests.refusals import causes
 
 
 class AccessDenied(OAuthError):
@@ -89,6 +90,7 @@ def test_claims_of_the_server_are_protected(claim, oauth, ask_token, refusals, c
 
     assert (answer.status_code, answer.json["error"]) == (503, "temporarily_unavailable")
     assert refusals == [f"set up wrongly: The token policy may not set {claim}; the server does."]
+    assert causes(refusals) == ["setup_wrong"]
     assert caplog.records[-1].levelno == logging.ERROR
 
 

@@ -10,6 +10,7 @@ from flask_private_key_jwt.authorization_server.state import current_state
 from flask_private_key_jwt.errors import FetchBusy
 from flask_private_key_jwt.fetching.safe_fetch import SafeFetcher
 from tests.conftest import ASSERTION_TYPE, CLIENT_ID, INVALID_CLIENT, ISSUER
+from tests.refusals import causes
 from tests.servers.https_servers import HOST, URL, answer
 
 DOCUMENT_URL = f"https://{HOST}/client.json"
@@ -99,10 +100,11 @@ def owner(request, publish, client_key):
     return request.getfixturevalue("sign_up")()[0]
 
 
-def assert_busy(answered, refusals, reason):
+def assert_busy(answered, refusals, cause, *, says=""):
     assert (answered.status_code, answered.json["error"]) == (503, BUSY)
     assert int(answered.headers["Retry-After"]) > 0
-    assert reason in refusals[-1]
+    assert refusals[-1].cause == cause, refusals
+    assert says in refusals[-1]
 
 
 # --- a stranger who names it as a client_id -------------------------------------------------------------------
@@ -113,6 +115,7 @@ def test_asking_for_a_key_set_as_a_client_id_does_not_hold_up_a_rotation(owner, 
         clock.move(30)
         assert ask(URL).json == INVALID_CLIENT
         assert refusals[-1] == f"client {URL!r} is not registered"
+        assert refusals[-1].cause == "client_unknown"
 
     assert ask(owner, key=new_key).status_code == 200
     assert ask(owner).json == INVALID_CLIENT
@@ -132,6 +135,7 @@ def test_naming_a_client_id_document_as_a_key_set_does_not_lock_its_client_out(
     stranger, _ = sign_up(DOCUMENT_URL)
     for _ in range(4):
         assert ask(stranger).json == INVALID_CLIENT
+        assert refusals[-1].cause == "client_keys_unavailable"
         assert refusals[-1] == f"the client's keys at {DOCUMENT_URL!r} cannot be had"
         assert ask(DOCUMENT_URL).status_code == 200
         clock.move(600)
@@ -177,7 +181,7 @@ def test_updates_and_assertions_in_turn_make_one_fetch_in_a_cooldown(ask, sign_u
     assert ask(stranger).status_code == 200
     for _ in range(20):
         patch(jwks_uri=URL)
-        assert_busy(ask(stranger), refusals, "is in its cool-down")
+        assert_busy(ask(stranger), refusals, "fetch_cooldown")
 
     assert len(site.requests) == 1
 
@@ -191,7 +195,7 @@ def test_own_key_that_was_taken_away_stops_at_once_and_the_next_one_works_after_
     publish(new_key)
     patch(jwks_uri=URL)
 
-    assert_busy(ask(stranger), refusals, "is in its cool-down")
+    assert_busy(ask(stranger), refusals, "fetch_cooldown")
     assert refusals[-1] == f"{URL!r} is in its cool-down"
     clock.move(30)
     assert ask(stranger, key=new_key).status_code == 200
@@ -235,6 +239,7 @@ def test_refetched_keys_that_cannot_be_had_authenticate_nobody(app, client, ask,
 
     for _ in range(2):
         assert ask().json == INVALID_CLIENT
+        assert refusals[-1].cause == "client_keys_unavailable"
         assert refusals[-1] == f"the client's keys at {URL!r} cannot be had"
 
 
@@ -252,8 +257,8 @@ def test_own_server_of_a_stranger_leaves_a_slot_for_the_operators_clients(app, a
     slots = assembly_slots(app)
     stranger, _ = sign_up(f"https://{HOST}/own.json")
     with slots.for_others("a.example"), slots.for_others("b.example"):
-        assert_busy(ask(stranger), refusals, "threads wait for the documents of self-registered clients")
-        assert_busy(ask(f"https://{HOST}/new.json"), refusals, "threads wait for the documents of self-registered")
+        assert_busy(ask(stranger), refusals, "fetch_busy_strangers")
+        assert_busy(ask(f"https://{HOST}/new.json"), refusals, "fetch_busy_strangers")
         assert ask().status_code == 200
 
     assert ask(stranger).status_code == 200
@@ -277,7 +282,7 @@ def test_a_host_that_is_being_asked_is_not_asked_again_meanwhile(app, ask, sign_
     publish(client_key)
     stranger, _ = sign_up()
     with assembly_slots(app).for_others(HOST):
-        assert_busy(ask(stranger), refusals, f"another document is being fetched from {HOST!r}")
+        assert_busy(ask(stranger), refusals, "fetch_busy_host", says=f"another document is being fetched from {HOST!r}")
 
     assert ask(stranger).status_code == 200
 
@@ -304,6 +309,7 @@ def test_a_browser_that_brings_a_client_nobody_can_look_up_is_told_to_come_again
     assert answered.status_code == 503
     assert answered.headers["Retry-After"] == "1"
     assert "Location" not in answered.headers
+    assert causes(refusals) == ["fetch_busy_host"]
     assert refusals == [f"another document is being fetched from {HOST!r}"]
 
 

@@ -13,6 +13,7 @@ from flask_private_key_jwt.fetching.safe_fetch import SafeFetcher
 from flask_private_key_jwt.settings.reading import read
 from flask_private_key_jwt.settings.server import ServerSettings
 from tests.conftest import API, INVALID_CLIENT, ISSUER
+from tests.refusals import causes
 from tests.servers.https_servers import ADDRESS, HOST, answer
 
 URL = f"https://{HOST}/client.json"
@@ -82,10 +83,10 @@ def ask(ask_token, build_assertion):
     return ask
 
 
-def assert_refused(answer, refusals, reason):
+def assert_refused(answer, refusals, cause, *, says=""):
     assert (answer.status_code, answer.json) == (400, INVALID_CLIENT)
-    assert len(refusals) == 1
-    assert reason in refusals[0]
+    assert causes(refusals) == [cause], refusals
+    assert says in refusals[0]
 
 
 def paths(site):
@@ -130,7 +131,7 @@ def test_document_may_name_what_only_other_servers_do(publish, ask, refusals, cl
     publish(id_token_encrypted_response_alg="RSA-OAEP")
     clock.move(600 + 3600)
 
-    assert_refused(ask(), refusals, f"client {URL!r} is not registered")
+    assert_refused(ask(), refusals, "client_unknown", says=f"client {URL!r} is not registered")
 
 
 def test_document_that_is_too_large_is_refused(build_settings, document):
@@ -161,14 +162,14 @@ def test_changed_document_counts_when_the_kept_one_is_due(publish, ask, refusals
     assert ask().status_code == 200
     clock.move(1 + 3600)
 
-    assert_refused(ask(), refusals, f"client {URL!r} is not registered")
+    assert_refused(ask(), refusals, "client_unknown", says=f"client {URL!r} is not registered")
 
 
 def test_new_key_in_the_document_is_found_when_the_cooldown_is_over(publish, ask, keys, refusals, site, clock):
     new_key = keys("ES256", "new")
     ask()
     publish(jwks={"keys": [new_key.public_jwk()]})
-    assert_refused(ask(key=new_key), refusals, "no key of the client fits")
+    assert_refused(ask(key=new_key), refusals, "assertion_no_key")
     clock.move(30)
 
     assert ask(key=new_key).status_code == 200
@@ -181,7 +182,7 @@ def test_key_that_is_unknown_leaves_the_document_in_force(publish, ask, site, re
     clock.move(30)
     site.pieces = answer(b"", status="500 Oh")
 
-    assert_refused(ask(header={"kid": "unknown"}), refusals, "no key of the client fits")
+    assert_refused(ask(header={"kid": "unknown"}), refusals, "assertion_no_key")
     assert ask().status_code == 200
 
 
@@ -199,6 +200,7 @@ def test_tokens_count_while_the_host_is_trusted_and_nothing_is_fetched_to_know(
 
     assert introspect(token, by="api").json == {"active": False}
     assert refusals == [f"client {URL!r} is removed or disabled"]
+    assert causes(refusals) == ["client_gone"]
 
 
 # --- what such a client may do ------------------------------------------------------------------------------
@@ -244,7 +246,7 @@ def test_members_that_only_the_operator_may_set_are_passed_over(publish, ask, bu
     publish(scope="read write", **operators)
 
     assert ask().status_code == 200
-    assert_refused(ask(aud=f"{ISSUER}/oauth2/token"), refusals, "assertion: aud")
+    assert_refused(ask(aud=f"{ISSUER}/oauth2/token"), refusals, "assertion_aud")
     assert ask(scope=None).json["scope"] == "read write"
 
 
@@ -354,7 +356,7 @@ def test_version_changes_with_the_document():
 def test_refused_document_is_logged_and_the_answer_is_that_of_an_unknown_client(publish, ask, refusals, caplog):
     publish(client_id="https://other.example/")
 
-    assert_refused(ask(), refusals, f"client {URL!r} is not registered")
+    assert_refused(ask(), refusals, "client_unknown", says=f"client {URL!r} is not registered")
     assert caplog.messages[0] == f"{URL!r} is not used: client_id is not the URL of the document"
 
 
@@ -420,7 +422,7 @@ def test_other_text_is_no_url_of_a_client(url):
 def test_url_that_is_not_allowed_is_an_unknown_client_and_leaves_no_trace(url, server, publish, ask, network, refusals):
     app, _, db = server
 
-    assert_refused(ask(client_id=url), refusals, "is not registered")
+    assert_refused(ask(client_id=url), refusals, "client_unknown")
 
     assert network.lookups == []
     with app.app_context():
@@ -437,7 +439,7 @@ def test_name_that_leads_inside_is_refused(publish, ask, network, caplog):
 
 @pytest.mark.parametrize("settings", [{}])
 def test_nothing_is_fetched_where_documents_are_off(settings, app, publish, ask, network, refusals):
-    assert_refused(ask(), refusals, "is not registered")
+    assert_refused(ask(), refusals, "client_unknown")
     assert network.lookups == []
     assert "client_id_metadata_document_supported" not in app.test_client().get(METADATA).json
 
@@ -481,7 +483,7 @@ def test_made_up_urls_beyond_the_pace_are_503_and_known_clients_go_on(publish, a
 
     assert (answers[-1].status_code, answers[-1].json["error"]) == (503, "temporarily_unavailable")
     assert answers[-1].headers["Retry-After"] == "2"
-    assert refusals[-1] == "too many new documents are asked for"
+    assert refusals[-1].cause == "fetch_busy_new"
     assert len(site.requests) < 185
     assert ask().status_code == 200
     clock.move(600)
@@ -502,14 +504,14 @@ def test_registration_of_the_same_client_id_goes_before_the_document(publish, as
     register(client_id=URL, jwks={"keys": [key.public_jwk()]}, scope="read")
 
     assert ask(key=key).status_code == 200
-    assert_refused(ask(), refusals, "no key of the client fits")
+    assert_refused(ask(), refusals, "assertion_no_key")
     assert site.requests == []
 
 
 def test_disabled_registration_keeps_a_document_out(publish, ask, register, client_key, site, refusals):
     register(client_id=URL, jwks={"keys": [client_key.public_jwk()]}, enabled=False)
 
-    assert_refused(ask(), refusals, "is disabled")
+    assert_refused(ask(), refusals, "client_disabled")
     assert site.requests == []
 
 

@@ -7,6 +7,7 @@ from flask_private_key_jwt.authorization_server.stores.granted import Granted
 from flask_private_key_jwt.authorization_server.tokens.id_token import IdTokenIssuer
 from tests.authorization_server.conftest import APP_ID, BYE, Browser, build_request
 from tests.conftest import ISSUER
+from tests.refusals import causes
 
 LOGOUT = "/oauth2/logout"
 STATE = 's t&=+%"é'
@@ -51,10 +52,11 @@ def assert_asked(answer):
     assert "Location" not in answer.headers
 
 
-def assert_refused(answer, refusals, reason, status=400):
+def assert_refused(answer, refusals, cause, status=400, *, says=""):
     """A page that says it did not work, and a reason that nobody sees; never a redirect."""
     assert (answer.status_code, answer.mimetype) == (status, "text/html"), answer.text
     assert "Location" not in answer.headers
-    assert len(refusals) == 1
-    assert refusals[0].startswith(reason), refusals
-    assert reason not in answer.text
+    assert causes(refusals) == [cause], refusals
+    assert refusals[0].startswith(says)
+    assert cause not in answer.text
+    assert refusals[0] not in answer.text

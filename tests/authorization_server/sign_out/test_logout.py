@@ -86,7 +86,9 @@ def test_name_of_another_client_is_refused(browser, hint, register, client_key, 
 
     answer = browser.leave(id_token_hint=hint, client_id="other", post_logout_redirect_uri=BYE)
 
-    assert_refused(answer, refusals, "id_token_hint was not issued to client_id 'other'")
+    assert_refused(
+        answer, refusals, "id_token_hint_other_client", says="id_token_hint was not issued to client_id 'other'"
+    )
     assert browser.is_signed_in()
 
 
@@ -115,18 +117,26 @@ def test_id_token_that_came_with_the_code_is_a_hint(browser, redeem):
 
 
 # --- what is no hint ---------------------------------------------------------------------------------------------
-def assert_is_no_hint(browser, text, refusals, reason):
+def assert_is_no_hint(browser, text, refusals, cause, *, says=""):
     answer = browser.leave(id_token_hint=text, post_logout_redirect_uri=BYE, client_id=APP_ID)
 
-    assert_refused(answer, refusals, reason)
+    assert_refused(answer, refusals, cause, says=says)
     assert browser.is_signed_in()
     assert text not in answer.text
     assert text not in refusals[0]
 
 
-@pytest.mark.parametrize("text", ["not.a.jwt", "é.é.é", "a" * 8193, "xxxxxxxx"])
-def test_what_is_no_jwt_is_refused(text, browser, refusals):
-    assert_is_no_hint(browser, text, refusals, "id_token_hint: ")
+@pytest.mark.parametrize(
+    ("text", "cause"),
+    [
+        ("not.a.jwt", "id_token_hint_not_json"),
+        ("é.é.é", "id_token_hint_malformed"),
+        ("a" * 8193, "id_token_hint_too_long"),
+        ("xxxxxxxx", "id_token_hint_malformed"),
+    ],
+)
+def test_what_is_no_jwt_is_refused(text, cause, browser, refusals):
+    assert_is_no_hint(browser, text, refusals, cause)
 
 
 @pytest.mark.parametrize("alg", ["none", "HS256", "RS256"])
@@ -144,34 +154,40 @@ def test_token_with_another_signature_is_refused(browser, hint, refusals):
     header, payload, signature = hint.split(".")
     turned = "A" if signature[0] != "A" else "B"
 
-    assert_is_no_hint(
-        browser, f"{header}.{payload}.{turned}{signature[1:]}", refusals, "id_token_hint: the signature does not"
-    )
+    assert_is_no_hint(browser, f"{header}.{payload}.{turned}{signature[1:]}", refusals, "id_token_hint_signature")
 
 
 def test_token_with_other_claims_is_refused(app, browser, hint, refusals):
     header, _, signature = build_id_token(app, subject="bob").split(".")
 
-    assert_is_no_hint(
-        browser, f"{header}.{hint.split('.')[1]}.{signature}", refusals, "id_token_hint: the signature does not"
-    )
+    assert_is_no_hint(browser, f"{header}.{hint.split('.')[1]}.{signature}", refusals, "id_token_hint_signature")
 
 
 def test_token_that_another_key_signed_is_refused(browser, keys, refusals):
     claims = {"iss": ISSUER, "sub": "alice", "aud": APP_ID}
     forged = jose.sign({"typ": "JWT", "kid": "k"}, claims, keys("ES256", "forger"))
 
-    assert_is_no_hint(browser, forged, refusals, "id_token_hint: the issuer has no key with kid 'k'")
+    assert_is_no_hint(
+        browser, forged, refusals, "id_token_hint_no_key", says="id_token_hint: the issuer has no key with kid 'k'"
+    )
 
 
 def test_token_of_another_issuer_is_refused(app, browser, refusals):
     foreign = build_id_token(app, issuer="https://other.example")
 
-    assert_is_no_hint(browser, foreign, refusals, "id_token_hint: iss 'https://other.example' is not")
+    assert_is_no_hint(
+        browser, foreign, refusals, "id_token_hint_iss", says="id_token_hint: iss 'https://other.example' is not"
+    )
 
 
 def test_access_token_is_refused(browser, get_access_token, refusals):
-    assert_is_no_hint(browser, get_access_token(), refusals, "id_token_hint: typ 'at+jwt' is not absent or jwt")
+    assert_is_no_hint(
+        browser,
+        get_access_token(),
+        refusals,
+        "id_token_hint_typ",
+        says="id_token_hint: typ 'at+jwt' is not absent or jwt",
+    )
 
 
 @pytest.fixture
@@ -186,7 +202,7 @@ def get_access_token(browser, redeem):
 def test_assertion_of_the_client_is_refused(browser, build_assertion, refusals):
     assertion = build_assertion(iss=ISSUER, sub="alice", aud=APP_ID)
 
-    assert_is_no_hint(browser, assertion, refusals, "id_token_hint: the issuer has no key with kid")
+    assert_is_no_hint(browser, assertion, refusals, "id_token_hint_no_key")
 
 
 @pytest.mark.parametrize("settings", [{"OAUTH2_KEY_ANNOUNCE_SECONDS": 900, "OAUTH2_KEY_SIGN_SECONDS": 1800}])
@@ -196,7 +212,7 @@ def test_token_whose_key_is_not_published_any_more_is_refused(app, browser, hint
         build_id_token(app)
     browser.sign_in()
 
-    assert_is_no_hint(browser, hint, refusals, "id_token_hint: the issuer has no key with kid")
+    assert_is_no_hint(browser, hint, refusals, "id_token_hint_no_key")
 
 
 # --- without a hint ----------------------------------------------------------------------------------------------
@@ -251,7 +267,12 @@ def test_place_that_is_not_registered_is_refused(uri, known_by, browser, hint, r
 
     answer = browser.leave(**known, post_logout_redirect_uri=uri, state=STATE)
 
-    assert_refused(answer, refusals, f"post_logout_redirect_uri {uri!r} is not registered")
+    assert_refused(
+        answer,
+        refusals,
+        "post_logout_redirect_uri_not_registered",
+        says=f"post_logout_redirect_uri {uri!r} is not registered",
+    )
     assert browser.is_signed_in()
 
 
@@ -259,7 +280,7 @@ def test_place_that_is_not_registered_is_refused(uri, known_by, browser, hint, r
 def test_place_of_nobody_is_refused(name, request, leaver, refusals):
     answer = request.getfixturevalue(name).leave(post_logout_redirect_uri=BYE)
 
-    assert_refused(answer, refusals, "post_logout_redirect_uri without id_token_hint or client_id")
+    assert_refused(answer, refusals, "post_logout_redirect_uri_without_client")
 
 
 @pytest.mark.parametrize(
@@ -296,7 +317,12 @@ def test_port_of_a_native_clients_loopback_address_may_differ(uri, accepted, app
 @pytest.mark.parametrize("name", ["nobody", "x" * 256, "\x00", " webapp"])
 @pytest.mark.parametrize("uri", [{}, {"post_logout_redirect_uri": BYE}])
 def test_client_that_is_not_registered_is_refused(name, uri, browser, refusals):
-    assert_refused(browser.leave(client_id=name, **uri), refusals, f"client {name[:100]!r} is not registered")
+    assert_refused(
+        browser.leave(client_id=name, **uri),
+        refusals,
+        "client_unknown",
+        says=f"client {name[:100]!r} is not registered",
+    )
     assert browser.is_signed_in()
 
 
@@ -307,7 +333,7 @@ def test_disabled_client_is_refused(parameters, known_by, app, oauth, browser, h
         oauth.clients.disable(APP_ID)
     known = {"id_token_hint": hint} if known_by == "hint" else {"client_id": APP_ID}
 
-    assert_refused(browser.leave(**known, **parameters), refusals, "the client is disabled")
+    assert_refused(browser.leave(**known, **parameters), refusals, "client_disabled")
     assert browser.is_signed_in()
 
 
@@ -315,13 +341,15 @@ def test_client_that_was_removed_is_refused(app, oauth, browser, hint, refusals)
     with app.app_context():
         oauth.clients.remove(APP_ID)
 
-    assert_refused(browser.leave(id_token_hint=hint), refusals, f"client {APP_ID!r} is not registered")
+    assert_refused(
+        browser.leave(id_token_hint=hint), refusals, "client_unknown", says=f"client {APP_ID!r} is not registered"
+    )
 
 
 def test_state_that_fits_into_no_location_is_refused(browser, hint, refusals):
     answer = browser.leave(id_token_hint=hint, post_logout_redirect_uri=BYE, state="é" * 700)
 
-    assert_refused(answer, refusals, "state is longer than 4096 bytes")
+    assert_refused(answer, refusals, "state_too_long", says="state is longer than 4096 bytes")
 
 
 # --- posted ------------------------------------------------------------------------------------------------------
@@ -401,7 +429,7 @@ def test_seal_of_an_older_secret_counts_and_of_a_foreign_one_does_not():
 def test_posted_token_that_is_no_hint_is_refused_at_once(browser, refusals):
     answer = browser.http.post(LOGOUT, data={"id_token_hint": "x", "post_logout_redirect_uri": BYE})
 
-    assert_refused(answer, refusals, "id_token_hint: ")
+    assert_refused(answer, refusals, "id_token_hint_malformed")
 
 
 def test_parameters_of_the_url_do_not_count_in_a_post(browser, hint):
@@ -418,7 +446,7 @@ def test_parameter_sent_twice_is_refused(name, method, browser, refusals):
 
     answer = browser.leave(**sent) if method == "GET" else browser.http.post(LOGOUT, data=sent)
 
-    assert_refused(answer, refusals, f"parameter {name!r} is sent more than once")
+    assert_refused(answer, refusals, "parameter_repeated", says=f"parameter {name!r} is sent more than once")
 
 
 @pytest.mark.parametrize(
@@ -429,21 +457,21 @@ def test_parameter_sent_twice_is_refused(name, method, browser, refusals):
     ],
 )
 def test_query_that_cannot_be_read_is_refused(query, reason, browser, refusals):
-    assert_refused(browser.http.get(f"{LOGOUT}?{query}"), refusals, reason)
+    assert_refused(browser.http.get(f"{LOGOUT}?{query}"), refusals, "query_malformed", says=reason)
     assert browser.is_signed_in()
 
 
 @pytest.mark.parametrize(
-    ("form", "status", "reason"),
+    ("form", "status", "cause", "says"),
     [
-        ({"data": {"state": "x" * 65536}}, 413, "the body is longer than 65536 bytes"),
-        ({"data": {f"p{n}": "x" for n in range(65)}}, 400, "the form has more than 64 parameters"),
-        ({"json": {"client_id": APP_ID}}, 400, "content type 'application/json' is not"),
-        ({}, 400, "content type '' is not"),
+        ({"data": {"state": "x" * 65536}}, 413, "body_too_large", "the body is longer than 65536 bytes"),
+        ({"data": {f"p{n}": "x" for n in range(65)}}, 400, "form_too_many", "the form has more than 64 parameters"),
+        ({"json": {"client_id": APP_ID}}, 400, "content_type", "content type 'application/json' is not"),
+        ({}, 400, "content_type", "content type '' is not"),
     ],
 )
-def test_form_that_cannot_be_read_is_refused(form, status, reason, browser, refusals):
-    assert_refused(browser.http.post(LOGOUT, **form), refusals, reason, status)
+def test_form_that_cannot_be_read_is_refused(form, status, cause, says, browser, refusals):
+    assert_refused(browser.http.post(LOGOUT, **form), refusals, cause, status, says=says)
 
 
 @pytest.mark.parametrize("method", ["HEAD", "PUT", "PATCH", "DELETE", "OPTIONS"])
@@ -462,7 +490,7 @@ def test_store_that_does_not_answer_is_a_page(app, browser, hint, refusals, monk
 
     answer = browser.leave(id_token_hint=hint)
 
-    assert_refused(answer, refusals, "the database is away", status=503)
+    assert_refused(answer, refusals, "store_unavailable", status=503, says="the database is away")
     assert answer.headers["Retry-After"] == "5"
     assert browser.is_signed_in()
 

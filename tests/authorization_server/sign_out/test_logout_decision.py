@@ -13,7 +13,6 @@ from tests.authorization_server.sign_out.logout_browser import (
     build_id_token,
 )
 
-NOT_THEIRS = "the decision is not from this session, person and request"
 REQUEST = {"client_id": APP_ID, "post_logout_redirect_uri": BYE, "state": "s"}
 
 
@@ -61,7 +60,7 @@ def test_page_that_was_answered_counts_for_a_minute_only(browser, refusals, cloc
     browser.decide(page, "stay")
     clock.move(60)
 
-    assert_refused(browser.decide(page, "sign_out"), refusals, NOT_THEIRS, 403)
+    assert_refused(browser.decide(page, "sign_out"), refusals, "decision_foreign", 403)
     assert browser.is_signed_in()
 
 
@@ -77,7 +76,7 @@ def test_decision_of_another_session_is_refused(browser, other_browser, refusals
     page = browser.leave(**REQUEST)
     other_browser.sign_in().leave(**REQUEST)
 
-    assert_refused(other_browser.decide(page, "sign_out"), refusals, NOT_THEIRS, 403)
+    assert_refused(other_browser.decide(page, "sign_out"), refusals, "decision_foreign", 403)
     assert other_browser.is_signed_in()
 
 
@@ -85,7 +84,7 @@ def test_decision_of_another_person_is_refused(browser, refusals):
     page = browser.leave(**REQUEST)
     browser.sign_in("alice-2")
 
-    assert_refused(browser.decide(page, "sign_out"), refusals, NOT_THEIRS, 403)
+    assert_refused(browser.decide(page, "sign_out"), refusals, "decision_foreign", 403)
     assert browser.is_signed_in()
 
 
@@ -99,7 +98,7 @@ def test_decision_about_another_request_is_refused(other, browser, refusals):
 
     answer = browser.decide(page_of_other, "sign_out", decision_token=token_in(page))
 
-    assert_refused(answer, refusals, NOT_THEIRS, 403)
+    assert_refused(answer, refusals, "decision_foreign", 403)
     assert browser.is_signed_in()
 
 
@@ -107,7 +106,7 @@ def test_decision_about_another_request_is_refused(other, browser, refusals):
 def test_made_up_decision_is_refused(token, browser, refusals):
     page = browser.leave(**REQUEST)
 
-    assert_refused(browser.decide(page, "sign_out", decision_token=token), refusals, NOT_THEIRS, 403)
+    assert_refused(browser.decide(page, "sign_out", decision_token=token), refusals, "decision_foreign", 403)
     assert browser.is_signed_in()
 
 
@@ -124,14 +123,16 @@ def test_token_of_a_consent_page_does_not_sign_out(browser, refusals):
     consent = browser.ask_for_code()
     page = browser.leave(**REQUEST)
 
-    assert_refused(browser.decide(page, "sign_out", decision_token=token_in(consent)), refusals, NOT_THEIRS, 403)
+    assert_refused(
+        browser.decide(page, "sign_out", decision_token=token_in(consent)), refusals, "decision_foreign", 403
+    )
 
 
 def test_token_of_the_logout_page_does_not_consent(browser, refusals):
     consent = browser.ask_for_code()
     page = browser.leave(**REQUEST)
 
-    assert_refused(browser.decide(consent, "allow", decision_token=token_in(page)), refusals, NOT_THEIRS, 403)
+    assert_refused(browser.decide(consent, "allow", decision_token=token_in(page)), refusals, "decision_foreign", 403)
 
 
 def test_decision_in_a_url_is_no_decision(browser):
@@ -155,7 +156,12 @@ def test_decision_with_another_place_to_go_is_refused(browser, refusals):
 
     answer = browser.http.post(action, data={"decision_token": token_in(page), "decision": "sign_out"})
 
-    assert_refused(answer, refusals, "post_logout_redirect_uri 'https://evil.example/' is not registered")
+    assert_refused(
+        answer,
+        refusals,
+        "post_logout_redirect_uri_not_registered",
+        says="post_logout_redirect_uri 'https://evil.example/' is not registered",
+    )
     assert browser.is_signed_in()
 
 
@@ -164,7 +170,7 @@ def test_client_that_is_disabled_meanwhile_is_refused(app, oauth, browser, refus
     with app.app_context():
         oauth.clients.disable(APP_ID)
 
-    assert_refused(browser.decide(page, "sign_out"), refusals, "the client is disabled")
+    assert_refused(browser.decide(page, "sign_out"), refusals, "client_disabled")
 
 
 # --- what ends, and what stays -------------------------------------------------------------------------------------
@@ -194,7 +200,7 @@ def test_consent_page_that_is_still_shown_is_out_of_date(app, browser, refusals)
     browser.leave(id_token_hint=build_id_token(app))
     browser.sign_in()
 
-    assert_refused(browser.decide(consent), refusals, NOT_THEIRS, 403)
+    assert_refused(browser.decide(consent), refusals, "decision_foreign", 403)
 
 
 def test_consent_and_refresh_token_stay(app, browser, redeem, refresh):

@@ -34,7 +34,13 @@ def test_app_without_people_has_no_such_endpoint(app, refusals):
 
 def test_app_that_does_not_say_how_people_are_signed_out_has_no_such_endpoint(app, people, refusals):
     assert advertised(app) is None
-    assert_refused(app.test_client().get(LOGOUT), refusals, "the application does not say how its people", 404)
+    assert_refused(
+        app.test_client().get(LOGOUT),
+        refusals,
+        "endpoint_not_served",
+        404,
+        says="the application does not say how its people",
+    )
 
 
 def test_app_that_says_how_people_are_signed_out_advertises_it(app, signs_out):
@@ -45,7 +51,9 @@ def test_app_that_says_how_people_are_signed_out_advertises_it(app, signs_out):
 @pytest.mark.parametrize("settings", [{"OAUTH2_SCOPES": ["read"]}])
 def test_app_without_openid_has_no_such_endpoint(app, signs_out, refusals):
     assert advertised(app) is None
-    assert_refused(app.test_client().get(LOGOUT), refusals, "OpenID Connect is not offered", 404)
+    assert_refused(
+        app.test_client().get(LOGOUT), refusals, "endpoint_not_served", 404, says="OpenID Connect is not offered"
+    )
 
 
 @pytest.mark.parametrize("settings", [{"OAUTH2_SCOPES": ["read", "openid"]}])
@@ -141,7 +149,9 @@ def test_user_function_of_the_app_goes_with_a_function_to_sign_out(app, oauth, b
     oauth.user(lambda: flask_login.current_user)
 
     assert advertised(app) is None
-    assert_refused(browser.leave(), refusals, "the application does not say how its people", 404)
+    assert_refused(
+        browser.leave(), refusals, "endpoint_not_served", 404, says="the application does not say how its people"
+    )
     assert browser.is_signed_in()
 
     oauth.sign_out(flask_login.logout_user)
@@ -203,4 +213,6 @@ def test_user_without_an_id_is_the_applications_fault(oauth, browser, refusals):
     oauth.user(lambda: object())
     oauth.sign_out(flask_login.logout_user)
 
-    assert_refused(browser.leave(), refusals, "set up wrongly: object has neither get_user_id()", 503)
+    assert_refused(
+        browser.leave(), refusals, "setup_wrong", 503, says="set up wrongly: object has neither get_user_id()"
+    )

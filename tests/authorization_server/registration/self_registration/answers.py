@@ -2,6 +2,8 @@
 
 from werkzeug.test import TestResponse
 
+from tests.refusals import Refusal
+
 REGISTER = "/oauth2/register"
 
 PUBLIC = {
@@ -28,12 +30,15 @@ def assert_json_never_stored(answer: TestResponse) -> None:
     assert answer.headers.getlist("Pragma") == ["no-cache"]
 
 
-def assert_refused(answer: TestResponse, error: str, refusals: list[str], reason: str, *, status: int = 400) -> None:
-    """The public answer and the private reason of the latest refusal; the reason may be its beginning."""
+def assert_refused(
+    answer: TestResponse, error: str, refusals: list[Refusal], cause: str, *, says: str = "", status: int = 400
+) -> None:
+    """The public answer and the cause of the latest refusal, and what its private reason says."""
     code = "invalid_token" if error == "missing_token" else error
     assert answer.json == {"error": code, "error_description": PUBLIC[error]}
     assert answer.status_code == (401 if code == "invalid_token" else status)
     assert_json_never_stored(answer)
     assert answer.headers.getlist("WWW-Authenticate") == CHALLENGES.get(error, [])  # row N3
     assert refusals
-    assert refusals[-1].startswith(reason), refusals
+    assert refusals[-1].cause == cause, refusals
+    assert refusals[-1].startswith(says)

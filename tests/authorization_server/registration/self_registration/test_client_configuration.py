@@ -11,6 +11,7 @@ from flask_private_key_jwt.authorization_server.stores.contracts import Document
 from flask_private_key_jwt.authorization_server.stores.sql.registrations import SQLAlchemyRegistrations
 from tests.authorization_server.registration.self_registration.answers import assert_json_never_stored, assert_refused
 from tests.conftest import API, ISSUER, close, make_app
+from tests.refusals import causes
 
 MERGE_PATCH = {"Content-Type": "application/merge-patch+json"}
 ISSUED = ["registration_access_token", "registration_client_uri", "client_secret_expires_at", "client_id_issued_at"]
@@ -57,7 +58,7 @@ def test_request_without_a_token_is_refused(registered, manage, refusals, method
 
     assert answer.status_code == 401
     assert answer.headers["WWW-Authenticate"] == 'Bearer realm="registration"'
-    assert refusals == ["no registration access token in the Authorization header"]
+    assert causes(refusals) == ["registration_access_token_missing"]
     assert manage("GET").json == registered
 
 
@@ -68,6 +69,7 @@ def test_request_with_a_wrong_token_is_refused(registered, manage, refusals, met
     assert answer.status_code == 401
     assert answer.headers["WWW-Authenticate"] == 'Bearer realm="registration", error="invalid_token"'
     assert refusals == [f"{NOT_ITS_TOKEN} '{registered['client_id']}'"]
+    assert causes(refusals) == ["registration_access_token_mismatch"]
     assert manage("GET").json == registered
 
 
@@ -75,21 +77,26 @@ def test_token_in_body_or_query_is_no_token(registered, manage, refusals):
     token = registered["registration_access_token"]
     uri = f"{registered['registration_client_uri']}&access_token={token}"
 
-    assert_refused(manage("GET", token=None, uri=uri), "missing_token", refusals, "no registration access token")
+    assert_refused(manage("GET", token=None, uri=uri), "missing_token", refusals, "registration_access_token_missing")
     answer = manage("PATCH", {"access_token": token}, token=None)
-    assert_refused(answer, "missing_token", refusals, "no registration access token")
+    assert_refused(answer, "missing_token", refusals, "registration_access_token_missing")
 
 
 def test_token_of_another_client_is_refused_and_stays_good(post, create_token, manage, refusals):
     other = post(create_token()).json
 
-    assert_refused(manage("GET", token=other["registration_access_token"]), "invalid_token", refusals, NOT_ITS_TOKEN)
+    assert_refused(
+        manage("GET", token=other["registration_access_token"]),
+        "invalid_token",
+        refusals,
+        "registration_access_token_mismatch",
+    )
     uri, token = other["registration_client_uri"], other["registration_access_token"]
     assert manage("GET", uri=uri, token=token).status_code == 200
 
 
 def test_token_for_registering_manages_nobody(create_token, manage, refusals):
-    assert_refused(manage("GET", token=create_token()), "invalid_token", refusals, NOT_ITS_TOKEN)
+    assert_refused(manage("GET", token=create_token()), "invalid_token", refusals, "registration_access_token_mismatch")
 
 
 def test_token_for_managing_is_no_access_token(registered, app):
@@ -104,15 +111,15 @@ def test_client_of_the_operator_manages_nothing(client, manage, refusals, token)
     uri = f"{ISSUER}/oauth2/register/client?client_id={client.client_id}"
 
     error = "invalid_token" if token else "missing_token"
-    reason = "client 'console' is not one that manages itself" if token else "no registration access token"
-    assert_refused(manage("GET", uri=uri, token=token), error, refusals, reason)
+    cause = "client_not_self_managed" if token else "registration_access_token_missing"
+    assert_refused(manage("GET", uri=uri, token=token), error, refusals, cause)
 
 
 @pytest.mark.parametrize("query", ["", "?client_id=", "?client_id=nobody", "?client_id=%00", "?client_id=" + "x" * 300])
 def test_nobodys_registration_is_refused_like_a_wrong_token(registered, manage, refusals, query):
     answer = manage("GET", uri=f"{ISSUER}/oauth2/register/client{query}")
 
-    assert_refused(answer, "invalid_token", refusals, "client ")
+    assert_refused(answer, "invalid_token", refusals, "client_not_self_managed")
     assert refusals[-1].endswith("is not one that manages itself")
     assert answer.json == manage("GET", token="wrong").json
 
@@ -120,7 +127,13 @@ def test_nobodys_registration_is_refused_like_a_wrong_token(registered, manage, 
 def test_client_id_given_twice_is_nobodys(registered, manage, refusals):
     uri = f"{registered['registration_client_uri']}&client_id={registered['client_id']}"
 
-    assert_refused(manage("GET", uri=uri), "invalid_token", refusals, "client '' is not one that manages itself")
+    assert_refused(
+        manage("GET", uri=uri),
+        "invalid_token",
+        refusals,
+        "client_not_self_managed",
+        says="client '' is not one that manages itself",
+    )
 
 
 def test_client_id_is_compared_exactly(post, create_token, manage, refusals):
@@ -128,7 +141,13 @@ def test_client_id_is_compared_exactly(post, create_token, manage, refusals):
     uri = mine["registration_client_uri"].replace("Mine", "mine")
 
     answer = manage("GET", uri=uri, token=mine["registration_access_token"])
-    assert_refused(answer, "invalid_token", refusals, "client 'mine' is not one that manages itself")
+    assert_refused(
+        answer,
+        "invalid_token",
+        refusals,
+        "client_not_self_managed",
+        says="client 'mine' is not one that manages itself",
+    )
 
 
 def test_disabled_client_manages_nothing_until_it_is_enabled(app, oauth, registered, manage, refusals):
@@ -136,7 +155,9 @@ def test_disabled_client_manages_nothing_until_it_is_enabled(app, oauth, registe
         oauth.clients.disable(registered["client_id"])
     for method in ("GET", "PUT", "PATCH", "DELETE"):
         answer = manage(method, sendable(registered))
-        assert_refused(answer, "invalid_token", refusals, f"client '{registered['client_id']}' is disabled")
+        assert_refused(
+            answer, "invalid_token", refusals, "client_disabled", says=f"client '{registered['client_id']}' is disabled"
+        )
 
     with app.app_context():
         oauth.clients.update(registered["client_id"], {"enabled": True})
@@ -187,7 +208,7 @@ def test_put_without_its_client_id_is_refused(registered, manage, refusals):
     body = sendable(registered)
     del body["client_id"]
 
-    assert_refused(manage("PUT", body), "invalid_client_metadata", refusals, "client_id is missing")
+    assert_refused(manage("PUT", body), "invalid_client_metadata", refusals, "client_id_missing")
 
 
 # --- merging ----------------------------------------------------------------------------------------------
@@ -237,7 +258,7 @@ def test_patch_may_keep_the_old_key_beside_the_new(registered, manage, ask_token
 def test_another_client_id_is_refused(registered, manage, refusals, method, client_id):
     answer = manage(method, {**sendable(registered), "client_id": client_id})
 
-    assert_refused(answer, "invalid_client_metadata", refusals, "client_id ")
+    assert_refused(answer, "invalid_client_metadata", refusals, "client_id_not_own")
     assert refusals[-1].endswith("is not the client's own")
     assert manage("GET").json == registered
 
@@ -264,12 +285,12 @@ def test_jwks_and_jwks_uri_at_once_are_refused(registered, manage, metadata, ref
 
     answer = manage(method, {"client_id": registered["client_id"], **both})
 
-    assert_refused(answer, "invalid_client_metadata", refusals, "jwks and jwks_uri are both there")
+    assert_refused(answer, "invalid_client_metadata", refusals, "jwks_twice")
     assert manage("GET").json == registered
 
 
 def test_client_is_not_left_without_keys(registered, manage, refusals):
-    assert_refused(manage("PATCH", {"jwks": None}), "invalid_client_metadata", refusals, "jwks is missing")
+    assert_refused(manage("PATCH", {"jwks": None}), "invalid_client_metadata", refusals, "jwks_missing")
     assert manage("GET").json == registered
 
 
@@ -300,7 +321,9 @@ def test_update_that_names_a_jwks_uri_passes_over_what_was_fetched_and_deletes_n
 def test_what_the_server_issues_is_refused(registered, manage, refusals, method, member, value):
     answer = manage(method, {**sendable(registered), member: value})
 
-    assert_refused(answer, "invalid_client_metadata", refusals, f"{member} is the server's to issue")
+    assert_refused(
+        answer, "invalid_client_metadata", refusals, "server_member_sent", says=f"{member} is the server's to issue"
+    )
     assert manage("GET").json == registered
 
 
@@ -308,36 +331,71 @@ def test_what_the_server_issues_is_refused(registered, manage, refusals, method,
 def test_client_secret_is_refused(registered, manage, refusals, method):
     answer = manage(method, {**sendable(registered), "client_secret": "mine"})
 
-    assert_refused(answer, "invalid_client_metadata", refusals, "client_secret is not one that this server issued")
+    assert_refused(answer, "invalid_client_metadata", refusals, "client_secret_sent")
     assert manage("PATCH", {"client_secret": None}).json == registered
 
 
 @pytest.mark.parametrize(
-    ("change", "error", "reason"),
+    ("change", "error", "cause", "says"),
     [
-        ({"jwks": {"keys": []}}, "invalid_client_metadata", "jwks holds no public key"),
-        ({"jwks": {"keys": [{"kty": "oct", "k": "AA"}]}}, "invalid_client_metadata", "jwks: the set holds private"),
-        ({"jwks": "keys"}, "invalid_client_metadata", "jwks is missing"),
-        ({"token_endpoint_auth_method": "none"}, "invalid_client_metadata", "token_endpoint_auth_method 'none'"),
-        ({"token_endpoint_auth_method": "client_secret_post"}, "invalid_client_metadata", "token_endpoint_auth_method"),
-        ({"token_endpoint_auth_signing_alg": "RS256"}, "invalid_client_metadata", "jwks holds no public key that can"),
-        ({"grant_types": ["password"]}, "invalid_client_metadata", "grant type 'password' is not supported"),
-        ({"scope": "read delete"}, "invalid_client_metadata", "scope holds 'delete'"),
-        ({"redirect_uris": ["http://console.example"]}, "invalid_redirect_uri", "redirect_uris: "),
-        ({"software_statement": "x"}, "unapproved_software_statement", "a software_statement"),
-        ({"userinfo_signed_response_alg": "ES256"}, "invalid_client_metadata", "userinfo_signed_response_alg 'ES256'"),
-        ({"tls_client_certificate_bound_access_tokens": True}, "invalid_client_metadata", "tls_client_certificate_b"),
-        ({"request_uris": ["https://console.example/r"]}, "invalid_client_metadata", "request_uris "),
+        ({"jwks": {"keys": []}}, "invalid_client_metadata", "jwks_no_usable_key", ""),
+        ({"jwks": {"keys": [{"kty": "oct", "k": "AA"}]}}, "invalid_client_metadata", "jwks_private", ""),
+        ({"jwks": "keys"}, "invalid_client_metadata", "jwks_not_accepted", "jwks is missing"),
+        (
+            {"token_endpoint_auth_method": "none"},
+            "invalid_client_metadata",
+            "auth_method_not_supported",
+            "token_endpoint_auth_method 'none'",
+        ),
+        (
+            {"token_endpoint_auth_method": "client_secret_post"},
+            "invalid_client_metadata",
+            "auth_method_not_supported",
+            "token_endpoint_auth_method",
+        ),
+        ({"token_endpoint_auth_signing_alg": "RS256"}, "invalid_client_metadata", "jwks_no_usable_key", ""),
+        (
+            {"grant_types": ["password"]},
+            "invalid_client_metadata",
+            "grant_type_not_supported",
+            "grant type 'password' is not supported",
+        ),
+        ({"scope": "read delete"}, "invalid_client_metadata", "scope_not_offered", "scope holds 'delete'"),
+        (
+            {"redirect_uris": ["http://console.example"]},
+            "invalid_redirect_uri",
+            "redirect_uris_not_accepted",
+            "redirect_uris: ",
+        ),
+        ({"software_statement": "x"}, "unapproved_software_statement", "software_statement", ""),
+        (
+            {"userinfo_signed_response_alg": "ES256"},
+            "invalid_client_metadata",
+            "userinfo_signed_response_alg_not_supported",
+            "userinfo_signed_response_alg 'ES256'",
+        ),
+        (
+            {"tls_client_certificate_bound_access_tokens": True},
+            "invalid_client_metadata",
+            "tls_client_certificate_bound_access_tokens_not_supported",
+            "tls_client_certificate_b",
+        ),
+        (
+            {"request_uris": ["https://console.example/r"]},
+            "invalid_client_metadata",
+            "request_uris_not_supported",
+            "request_uris ",
+        ),
     ],
     ids=lambda value: "" if isinstance(value, dict) else value[:30],
 )
 @pytest.mark.parametrize("method", ["PUT", "PATCH"])
 def test_update_is_held_to_the_rules_of_registration(
-    registered, manage, refusals, ask_token_as, client_key, method, change, error, reason
+    registered, manage, refusals, ask_token_as, client_key, method, change, error, cause, says
 ):
     answer = manage(method, {**sendable(registered), **change})
 
-    assert_refused(answer, error, refusals, reason)
+    assert_refused(answer, error, refusals, cause, says=says)
     assert manage("GET").json == registered
     assert ask_token_as(registered["client_id"], client_key) == 200
 
@@ -345,7 +403,7 @@ def test_update_is_held_to_the_rules_of_registration(
 def test_bad_jwks_uri_is_refused(registered, manage, refusals):
     body = {"client_id": registered["client_id"], "jwks_uri": "http://keys.example"}
 
-    assert_refused(manage("PUT", body), "invalid_client_metadata", refusals, "jwks_uri: the URL is not https")
+    assert_refused(manage("PUT", body), "invalid_client_metadata", refusals, "jwks_uri_not_https")
 
 
 @pytest.mark.parametrize(
@@ -355,15 +413,26 @@ def test_bad_jwks_uri_is_refused(registered, manage, refusals):
 def test_body_of_another_type_is_refused(registered, manage, refusals, method, content_type):
     answer = manage(method, sendable(registered), headers={"Content-Type": content_type})
 
-    assert_refused(answer, "invalid_request", refusals, f"content type '{content_type}' is not application/")
+    assert_refused(
+        answer, "invalid_request", refusals, "content_type", says=f"content type '{content_type}' is not application/"
+    )
 
 
 @pytest.mark.parametrize("method", ["PUT", "PATCH"])
-@pytest.mark.parametrize("data", [b"", b"[]", b"null", b'{"scope": "a", "scope": "b"}', b"\xff"])
-def test_body_that_is_no_json_object_is_refused(registered, manage, refusals, method, data):
+@pytest.mark.parametrize(
+    ("data", "cause"),
+    [
+        (b"", "body_not_json"),
+        (b"[]", "body_not_object"),
+        (b"null", "body_not_object"),
+        (b'{"scope": "a", "scope": "b"}', "body_member_repeated"),
+        (b"\xff", "body_not_json"),
+    ],
+)
+def test_body_that_is_no_json_object_is_refused(registered, manage, refusals, method, data, cause):
     answer = manage(method, data=data, content_type="application/json")
 
-    assert_refused(answer, "invalid_client_metadata", refusals, "the body is not")
+    assert_refused(answer, "invalid_client_metadata", refusals, cause)
     assert manage("GET").json == registered
 
 
@@ -439,7 +508,13 @@ def test_delete_ends_everything_at_once(registered, manage, rows, ask_token_as, 
     assert ask_token_as(registered["client_id"], client_key) == 400
     for method in ("GET", "PUT", "PATCH", "DELETE"):
         answer = manage(method, sendable(registered))
-        assert_refused(answer, "invalid_token", refusals, f"client '{registered['client_id']}' is not one that")
+        assert_refused(
+            answer,
+            "invalid_token",
+            refusals,
+            "client_not_self_managed",
+            says=f"client '{registered['client_id']}' is not one that",
+        )
 
 
 def test_delete_ends_the_client_s_access_tokens(registered, manage, register, client_key, post_as, introspect):
@@ -466,7 +541,7 @@ def test_client_the_operator_removed_is_gone(app, oauth, registered, manage, ref
     with app.app_context():
         oauth.clients.remove(registered["client_id"])
 
-    assert_refused(manage("GET"), "invalid_token", refusals, "client ")
+    assert_refused(manage("GET"), "invalid_token", refusals, "client_not_self_managed")
 
 
 # --- reissue ----------------------------------------------------------------------------------------------
@@ -475,7 +550,7 @@ def test_reissued_token_takes_the_place_of_the_old(app, registered, manage, refu
         issued = current_state().self_registration.reissue(registered["client_id"])
 
     assert issued["registration_client_uri"] == registered["registration_client_uri"]
-    assert_refused(manage("GET"), "invalid_token", refusals, NOT_ITS_TOKEN)
+    assert_refused(manage("GET"), "invalid_token", refusals, "registration_access_token_mismatch")
     assert manage("GET", token=issued["registration_access_token"]).json == {**registered, **issued}
 
 
@@ -514,7 +589,7 @@ def test_client_that_never_stands_still_is_unavailable(registered, manage, monke
 
     answer = manage("PATCH", {"client_name": "New"})
 
-    assert_refused(answer, "temporarily_unavailable", refusals, "the client is being changed by others", status=503)
+    assert_refused(answer, "temporarily_unavailable", refusals, "client_contended", status=503)
     assert answer.headers["Retry-After"] == "5"
 
 

@@ -42,7 +42,13 @@ def test_own_grant_that_strangers_may_have_is_registered_and_works(post, create_
 
 @pytest.mark.parametrize("settings", [TOKEN])
 def test_own_grant_is_refused_at_registration(post, create_token, refusals):
-    assert_refused(post(create_token(), grant_types=[BADGE]), "invalid_client_metadata", refusals, REASON)
+    assert_refused(
+        post(create_token(), grant_types=[BADGE]),
+        "invalid_client_metadata",
+        refusals,
+        "grant_type_not_open",
+        says=REASON,
+    )
 
 
 @pytest.mark.parametrize("settings", [TOKEN])
@@ -52,7 +58,7 @@ def test_own_grant_is_refused_in_an_update(manage, registered, metadata, refusal
 
     answer = manage(method, {**whole, "grant_types": ["client_credentials", BADGE]})
 
-    assert_refused(answer, "invalid_client_metadata", refusals, REASON)
+    assert_refused(answer, "invalid_client_metadata", refusals, "grant_type_not_open", says=REASON)
     assert manage("GET").json["grant_types"] == ["client_credentials"]
 
 
@@ -67,6 +73,7 @@ def test_client_that_registered_for_it_before_the_rule_gets_no_token(server, reg
 
     assert (answer.status_code, answer.json["error"]) == (400, "unauthorized_client")
     assert refusals[-1].startswith(f"{BADGE!r} is for the operator's clients, and OAUTH2_REGISTRATION_GRANT_TYPES")
+    assert refusals[-1].cause == "grant_type_not_open"
 
 
 @pytest.mark.parametrize("settings", [TOKEN])

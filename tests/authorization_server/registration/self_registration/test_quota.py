@@ -4,6 +4,7 @@ import pytest
 
 from flask_private_key_jwt.authorization_server.registration.quota import SITE_FACTOR, TOTAL_FACTOR
 from tests.authorization_server.registration.self_registration.answers import REGISTER
+from tests.refusals import causes
 
 OPEN = {"OAUTH2_REGISTRATION": "open", "OAUTH2_SCOPES": ["read", "write"], "OAUTH2_REGISTRATIONS_PER_HOUR": 2}
 SLOW_DOWN = {"error": "temporarily_unavailable", "error_description": "Too many requests; try again later."}
@@ -34,6 +35,7 @@ def test_address_that_has_registered_enough_is_refused_until_the_hour_is_over(po
 
     assert (answer.status_code, answer.json, answer.headers["Retry-After"]) == (429, SLOW_DOWN, "3000")
     assert refusals[-1].startswith("2 clients have registered from '127.0.0.1' in this hour")
+    assert refusals[-1].cause == "registrations_address"
     clock.move(2999)
     assert post().status_code == 429
     clock.move(1)
@@ -55,6 +57,7 @@ def test_one_site_with_many_networks_does_not_use_up_what_all_have(register_from
 
     assert statuses == [201] * 2 * SITE_FACTOR + [429]
     assert refusals == ["20 clients have registered from '2001:db8:1::/48' in this hour"]
+    assert causes(refusals) == ["registrations_site"]
     assert register_from("2001:db8:2::1") == 201
     assert register_from("192.0.2.1") == 201
 
@@ -93,6 +96,7 @@ def test_all_addresses_together_have_a_last_brake(register_from, app, caplog, re
     assert register_from("192.0.2.1") == 201
     assert register_from("192.0.2.2") == 429
     assert refusals == ["200 clients have registered in this hour"]
+    assert causes(refusals) == ["registrations_total"]
     assert "200 clients have registered openly in this hour" in caplog.text
 
 

@@ -15,6 +15,7 @@ from tests.authorization_server.registration.self_registration.answers import (
     assert_refused,
 )
 from tests.conftest import ISSUER, START
+from tests.refusals import causes
 
 CLOSED = {}
 OPEN = {"OAUTH2_REGISTRATION": "open", "OAUTH2_SCOPES": ["read", "write", "admin"]}
@@ -130,7 +131,7 @@ def test_registration_that_can_be_used_is_advertised(app):
 
 
 def test_registration_without_a_token_is_refused(post, refusals):
-    assert_refused(post(), "missing_token", refusals, "no registration token in the Authorization header")
+    assert_refused(post(), "missing_token", refusals, "registration_token_missing")
 
 
 @pytest.mark.parametrize("settings", [OPEN])
@@ -140,7 +141,7 @@ def test_open_registration_needs_no_token(post):
 
 @pytest.mark.parametrize("settings", [OPEN])
 def test_token_that_comes_to_open_registration_must_be_good_all_the_same(post, create_token, refusals):
-    assert_refused(post("wrong"), "invalid_token", refusals, "the registration token is unknown, used up or expired")
+    assert_refused(post("wrong"), "invalid_token", refusals, "registration_token_unusable")
     assert post(create_token()).status_code == 201
 
 
@@ -148,7 +149,7 @@ def test_token_that_comes_to_open_registration_must_be_good_all_the_same(post, c
 def test_token_under_another_scheme_is_no_token(post, create_token, refusals, authorization):
     headers = {"Authorization": authorization.format(token=create_token())}
 
-    assert_refused(post(headers=headers), "missing_token", refusals, "no registration token")
+    assert_refused(post(headers=headers), "missing_token", refusals, "registration_token_missing")
 
 
 @pytest.mark.parametrize(
@@ -157,7 +158,7 @@ def test_token_under_another_scheme_is_no_token(post, create_token, refusals, au
 def test_header_that_does_not_hold_one_token_is_refused(post, create_token, refusals, authorization):
     headers = {"Authorization": authorization.format(token=create_token())}
 
-    assert_refused(post(headers=headers), "invalid_token", refusals, "the Authorization header does not hold exactly")
+    assert_refused(post(headers=headers), "invalid_token", refusals, "authorization_header_malformed")
 
 
 @pytest.mark.parametrize("scheme", ["Bearer", "bearer", "BEARER"])
@@ -168,12 +169,11 @@ def test_scheme_is_read_in_any_case(post, create_token, scheme):
 def test_token_in_body_or_query_is_no_token(post, create_token, refusals):
     token = create_token()
 
-    assert_refused(post(access_token=token), "missing_token", refusals, "no registration token")
-    assert_refused(post(path=f"{REGISTER}?access_token={token}"), "missing_token", refusals, "no registration token")
+    assert_refused(post(access_token=token), "missing_token", refusals, "registration_token_missing")
+    assert_refused(
+        post(path=f"{REGISTER}?access_token={token}"), "missing_token", refusals, "registration_token_missing"
+    )
     assert post(token).status_code == 201
-
-
-UNUSABLE = "the registration token is unknown, used up or expired"
 
 
 @pytest.mark.parametrize("change", ["shorter", "longer", "other case"])
@@ -181,14 +181,14 @@ def test_token_that_is_nearly_right_is_refused(post, create_token, refusals, cha
     token = create_token()
     wrong = {"shorter": token[:-1], "longer": token + "A", "other case": token.swapcase()}[change]
 
-    assert_refused(post(wrong), "invalid_token", refusals, UNUSABLE)
+    assert_refused(post(wrong), "invalid_token", refusals, "registration_token_unusable")
 
 
 def test_token_is_good_for_as_many_clients_as_it_says(post, create_token, refusals):
     token = create_token(uses=2)
 
     assert [post(token).status_code, post(token).status_code] == [201, 201]
-    assert_refused(post(token), "invalid_token", refusals, UNUSABLE)
+    assert_refused(post(token), "invalid_token", refusals, "registration_token_unusable")
 
 
 def test_token_is_good_until_it_expires(post, create_token, clock, refusals):
@@ -197,7 +197,7 @@ def test_token_is_good_until_it_expires(post, create_token, clock, refusals):
     clock.move(59)
     assert post(token).status_code == 201
     clock.move(1)
-    assert_refused(post(token), "invalid_token", refusals, UNUSABLE)
+    assert_refused(post(token), "invalid_token", refusals, "registration_token_unusable")
 
 
 def test_revoked_token_is_refused_and_its_clients_stay(app, post, create_token, manage, refusals):
@@ -207,23 +207,25 @@ def test_revoked_token_is_refused_and_its_clients_stay(app, post, create_token, 
         tokens = current_state().registration_tokens
         assert all(tokens.revoke(kept) for kept in tokens.all())
 
-    assert_refused(post(token), "invalid_token", refusals, UNUSABLE)
+    assert_refused(post(token), "invalid_token", refusals, "registration_token_unusable")
     assert manage("GET").status_code == 200
 
 
 def test_registration_access_token_registers_nobody(post, registered, refusals):
-    assert_refused(post(registered["registration_access_token"]), "invalid_token", refusals, UNUSABLE)
+    assert_refused(
+        post(registered["registration_access_token"]), "invalid_token", refusals, "registration_token_unusable"
+    )
 
 
 def test_access_token_registers_nobody(post, ask_token, refusals):
-    assert_refused(post(ask_token().json["access_token"]), "invalid_token", refusals, UNUSABLE)
+    assert_refused(post(ask_token().json["access_token"]), "invalid_token", refusals, "registration_token_unusable")
 
 
 # --- what a failed registration costs ---------------------------------------------------------------------
 def test_refused_metadata_leave_the_token_as_it_was(post, create_token, rows, refusals):
     token = create_token()
 
-    assert_refused(post(token, jwks={"keys": []}), "invalid_client_metadata", refusals, "jwks holds no public key")
+    assert_refused(post(token, jwks={"keys": []}), "invalid_client_metadata", refusals, "jwks_no_usable_key")
     assert rows("oauth2_client") == []
     assert post(token).status_code == 201
 
@@ -233,7 +235,9 @@ def test_client_id_that_is_taken_leaves_the_token_as_it_was(post, create_token, 
 
     answer = post(token, client_id=client.client_id)
 
-    assert_refused(answer, "invalid_client_metadata", refusals, "client_id 'console' is registered already")
+    assert_refused(
+        answer, "invalid_client_metadata", refusals, "client_id_taken", says="client_id 'console' is registered already"
+    )
     assert rows("oauth2_client")[0]["registration_access_token_digest"] is None
     assert post(token, client_id="console-2").status_code == 201
 
@@ -244,7 +248,14 @@ def test_database_that_fails_is_unavailable_and_registers_nobody(server, post, c
     with app.app_context(), db.engine.begin() as connection:
         connection.exec_driver_sql("ALTER TABLE oauth2_client RENAME TO away")
 
-    assert_refused(post(token), "temporarily_unavailable", refusals, "database: OperationalError", status=503)
+    assert_refused(
+        post(token),
+        "temporarily_unavailable",
+        refusals,
+        "database_not_migrated",
+        status=503,
+        says="database: OperationalError",
+    )
 
     with app.app_context(), db.engine.begin() as connection:
         connection.exec_driver_sql("ALTER TABLE away RENAME TO oauth2_client")
@@ -293,6 +304,7 @@ def test_url_of_a_document_is_not_a_client_id_to_choose(post, create_token, refu
     if status == 400:
         assert answer.json["error"] == "invalid_client_metadata"
         assert refusals == [f"client_id {DOCUMENT_URL!r} is for the client whose document is there"]
+        assert causes(refusals) == ["client_id_of_document"]
 
 
 def test_client_id_is_the_servers_to_choose(post, create_token):
@@ -315,7 +327,13 @@ def test_client_id_need_not_be_chosen(post, create_token):
 def test_chosen_client_id_that_is_none_is_refused(post, create_token, refusals, client_id):
     answer = post(create_token(may_choose_client_id=True), client_id=client_id)
 
-    assert_refused(answer, "invalid_client_metadata", refusals, "client_id is not a string of 1 to 255")
+    assert_refused(
+        answer,
+        "invalid_client_metadata",
+        refusals,
+        "client_id_not_accepted",
+        says="client_id is not a string of 1 to 255",
+    )
 
 
 def test_what_the_server_issues_is_not_taken_from_the_client(post, create_token):
@@ -373,51 +391,94 @@ def test_scope_that_is_left_out_gives_nothing(post, create_token):
 def test_unknown_scope_is_refused(post, create_token, refusals):
     answer = post(create_token(), scope="read delete")
 
-    assert_refused(answer, "invalid_client_metadata", refusals, "scope holds 'delete', which is not in OAUTH2_SCOPES")
+    assert_refused(
+        answer,
+        "invalid_client_metadata",
+        refusals,
+        "scope_not_offered",
+        says="scope holds 'delete', which is not in OAUTH2_SCOPES",
+    )
 
 
 # --- what is refused, as for the operator -----------------------------------------------------------------
 @pytest.mark.parametrize(
-    ("change", "reason"),
+    ("change", "cause", "says"),
     [
-        ({"jwks": None}, "jwks is missing"),
-        ({"jwks_uri": "https://keys.example/set"}, "jwks and jwks_uri are both there"),
-        ({"jwks": None, "jwks_uri": "http://keys.example/set"}, "jwks_uri: the URL is not https"),
-        ({"jwks": None, "jwks_uri": "https://169.254.169.254/latest"}, "jwks_uri: "),
-        ({"jwks": None, "jwks_uri": "https://localhost/set"}, "jwks_uri: "),
-        ({"jwks": None, "jwks_uri": 5}, "jwks_uri is not a string"),
-        ({"jwks": "keys"}, "jwks is missing"),
-        ({"jwks": {"a": 1}}, "jwks: not a JWK Set"),
-        ({"jwks": {"keys": [{"kty": "oct", "k": "c2VjcmV0"}]}}, "jwks: the set holds private or symmetric key"),
-        ({"jwks": {"keys": [{"kty": "unknown"}]}}, "jwks holds no public key that can verify"),
-        ({"token_endpoint_auth_method": "none"}, "token_endpoint_auth_method 'none' is not supported"),
-        ({"token_endpoint_auth_method": "client_secret_basic"}, "token_endpoint_auth_method "),
-        ({"token_endpoint_auth_method": ["private_key_jwt"]}, "token_endpoint_auth_method "),
-        ({"token_endpoint_auth_signing_alg": "none"}, "token_endpoint_auth_signing_alg 'none' is not accepted"),
-        ({"token_endpoint_auth_signing_alg": "HS256"}, "token_endpoint_auth_signing_alg 'HS256' is not accepted"),
-        ({"token_endpoint_auth_signing_alg": "RS256"}, "jwks holds no public key that can verify RS256"),
-        ({"grant_types": ["implicit"]}, "grant type 'implicit' is not supported"),
-        ({"grant_types": [5]}, "grant_types is not a list"),
-        ({"response_types": ["code"]}, "response_types is not empty"),
-        ({"response_types": 5}, "response_types is not empty"),
-        ({"scope": ["read"]}, "scope is not a string"),
-        ({"scope": 'read"'}, "scope holds"),
-        ({"dpop_bound_access_tokens": "true"}, "dpop_bound_access_tokens is not true or false"),
-        ({"client_name": {"de": "Konsole"}}, "client_name is not a string"),
-        ({"client_name": "x" * 256}, "client_name is not a string of 1 to 255"),
-        ({"logo_uri": "javascript:alert(1)"}, "logo_uri 'javascript:alert(1)' is not the URL of a web page"),
-        ({"contacts": "ops@console.example"}, "contacts is not a list"),
-        ({"userinfo_signed_response_alg": "ES256"}, "userinfo_signed_response_alg 'ES256' is not supported: UserInfo"),
+        ({"jwks": None}, "jwks_missing", ""),
+        ({"jwks_uri": "https://keys.example/set"}, "jwks_twice", ""),
+        ({"jwks": None, "jwks_uri": "http://keys.example/set"}, "jwks_uri_not_https", ""),
+        ({"jwks": None, "jwks_uri": "https://169.254.169.254/latest"}, "jwks_uri_not_public", ""),
+        ({"jwks": None, "jwks_uri": "https://localhost/set"}, "jwks_uri_this_machine", ""),
+        ({"jwks": None, "jwks_uri": 5}, "jwks_uri_not_accepted", "jwks_uri is not a string"),
+        ({"jwks": "keys"}, "jwks_not_accepted", "jwks is missing"),
+        ({"jwks": {"a": 1}}, "jwks_not_a_set", ""),
+        ({"jwks": {"keys": [{"kty": "oct", "k": "c2VjcmV0"}]}}, "jwks_private", ""),
+        ({"jwks": {"keys": [{"kty": "unknown"}]}}, "jwks_no_usable_key", ""),
+        (
+            {"token_endpoint_auth_method": "none"},
+            "auth_method_not_supported",
+            "token_endpoint_auth_method 'none' is not supported",
+        ),
+        (
+            {"token_endpoint_auth_method": "client_secret_basic"},
+            "auth_method_not_supported",
+            "token_endpoint_auth_method ",
+        ),
+        (
+            {"token_endpoint_auth_method": ["private_key_jwt"]},
+            "auth_method_not_supported",
+            "token_endpoint_auth_method ",
+        ),
+        (
+            {"token_endpoint_auth_signing_alg": "none"},
+            "signing_alg_not_accepted",
+            "token_endpoint_auth_signing_alg 'none' is not accepted",
+        ),
+        (
+            {"token_endpoint_auth_signing_alg": "HS256"},
+            "signing_alg_not_accepted",
+            "token_endpoint_auth_signing_alg 'HS256' is not accepted",
+        ),
+        (
+            {"token_endpoint_auth_signing_alg": "RS256"},
+            "jwks_no_usable_key",
+            "jwks holds no public key that can verify RS256",
+        ),
+        ({"grant_types": ["implicit"]}, "grant_type_not_supported", "grant type 'implicit' is not supported"),
+        ({"grant_types": [5]}, "grant_types_not_accepted", "grant_types is not a list"),
+        ({"response_types": ["code"]}, "response_types_without_grant", ""),
+        ({"response_types": 5}, "response_types_without_grant", ""),
+        ({"scope": ["read"]}, "scope_not_accepted", "scope is not a string"),
+        ({"scope": 'read"'}, "scope_not_accepted", "scope holds"),
+        (
+            {"dpop_bound_access_tokens": "true"},
+            "dpop_bound_access_tokens_not_accepted",
+            "dpop_bound_access_tokens is not true or false",
+        ),
+        ({"client_name": {"de": "Konsole"}}, "client_name_not_accepted", "client_name is not a string"),
+        ({"client_name": "x" * 256}, "client_name_not_accepted", "client_name is not a string of 1 to 255"),
+        (
+            {"logo_uri": "javascript:alert(1)"},
+            "logo_uri_not_accepted",
+            "logo_uri 'javascript:alert(1)' is not the URL of a web page",
+        ),
+        ({"contacts": "ops@console.example"}, "contacts_not_accepted", "contacts is not a list"),
+        (
+            {"userinfo_signed_response_alg": "ES256"},
+            "userinfo_signed_response_alg_not_supported",
+            "userinfo_signed_response_alg 'ES256' is not supported: UserInfo",
+        ),
         (
             {"id_token_encrypted_response_alg": "RSA-OAEP"},
+            "id_token_encrypted_response_alg_not_supported",
             "id_token_encrypted_response_alg 'RSA-OAEP' is not supported",
         ),
-        ({"subject_type": "pairwise"}, "subject_type 'pairwise' is not 'public'"),
+        ({"subject_type": "pairwise"}, "subject_type_not_public", "subject_type 'pairwise' is not 'public'"),
     ],
     ids=lambda value: "" if isinstance(value, dict) else value[:40],
 )
-def test_metadata_that_no_client_may_have_are_refused(post, create_token, rows, refusals, change, reason):
-    assert_refused(post(create_token(), **change), "invalid_client_metadata", refusals, reason)
+def test_metadata_that_no_client_may_have_are_refused(post, create_token, rows, refusals, change, cause, says):
+    assert_refused(post(create_token(), **change), "invalid_client_metadata", refusals, cause, says=says)
     assert rows("oauth2_client") == []
 
 
@@ -428,7 +489,7 @@ def test_private_key_is_refused_and_not_logged(post, create_token, refusals, key
         post(create_token(), jwks={"keys": [private]}),
         "invalid_client_metadata",
         refusals,
-        "jwks: the set holds private or symmetric key material",
+        "jwks_private",
     )
     assert private["d"] not in caplog.text
 
@@ -436,47 +497,53 @@ def test_private_key_is_refused_and_not_logged(post, create_token, refusals, key
 def test_redirect_uri_that_no_client_may_have_has_an_error_of_its_own(post, create_token, refusals):
     answer = post(create_token(), redirect_uris=["https://console.example/back#fragment"])
 
-    assert_refused(answer, "invalid_redirect_uri", refusals, "redirect_uris: 'https://console.example/back#fragment'")
+    assert_refused(
+        answer,
+        "invalid_redirect_uri",
+        refusals,
+        "redirect_uris_not_accepted",
+        says="redirect_uris: 'https://console.example/back#fragment'",
+    )
 
 
 def test_software_statement_has_an_error_of_its_own(post, create_token, refusals):
     answer = post(create_token(), software_statement="eyJhbGciOiJub25lIn0.e30.")
 
-    assert_refused(answer, "unapproved_software_statement", refusals, "a software_statement, whoever signed it")
+    assert_refused(answer, "unapproved_software_statement", refusals, "software_statement")
 
 
 # --- bodies -----------------------------------------------------------------------------------------------
 @pytest.mark.parametrize(
-    ("body", "reason"),
+    ("body", "cause", "says"),
     [
-        (b"", "the body is not JSON"),
-        (b"{", "the body is not JSON"),
-        (b"null", "the body is not a JSON object"),
-        (b"[]", "the body is not a JSON object"),
-        (b'"jwks"', "the body is not a JSON object"),
-        (b"\xff\xfe{\x00}\x00", "the body is UTF-16 text; save it as UTF-8"),
-        (b'{"scope": "a", "scope": "b"}', "the body is not acceptable: a JSON member stands twice"),
-        (b'{"scope": NaN}', "the body is not acceptable: NaN is not JSON"),
-        (b'{"a": ' + b"[" * 20 + b"]" * 20 + b"}", "the body is nested deeper than 16"),
-        (b'{"a": ' + b"9" * 5000 + b"}", "the body is not JSON"),
+        (b"", "body_not_json", ""),
+        (b"{", "body_not_json", ""),
+        (b"null", "body_not_object", ""),
+        (b"[]", "body_not_object", ""),
+        (b'"jwks"', "body_not_object", ""),
+        (b"\xff\xfe{\x00}\x00", "body_utf16", "the body is UTF-16 text; save it as UTF-8"),
+        (b'{"scope": "a", "scope": "b"}', "body_member_repeated", ""),
+        (b'{"scope": NaN}', "body_not_json", "the body is not acceptable: NaN is not JSON"),
+        (b'{"a": ' + b"[" * 20 + b"]" * 20 + b"}", "body_too_deep", "the body is nested deeper than 16"),
+        (b'{"a": ' + b"9" * 5000 + b"}", "body_not_json", ""),
     ],
     ids=range(10),
 )
-def test_body_that_is_no_json_object_is_refused(post_raw, refusals, body, reason):
-    assert_refused(post_raw(body), "invalid_client_metadata", refusals, reason)
+def test_body_that_is_no_json_object_is_refused(post_raw, refusals, body, cause, says):
+    assert_refused(post_raw(body), "invalid_client_metadata", refusals, cause, says=says)
 
 
 @pytest.mark.parametrize(
     "content_type", ["", "text/plain", "application/x-www-form-urlencoded", "application/merge-patch+json", "json"]
 )
 def test_body_of_another_type_is_refused(post_raw, refusals, content_type):
-    assert_refused(post_raw(b"{}", content_type), "invalid_request", refusals, "content type ")
+    assert_refused(post_raw(b"{}", content_type), "invalid_request", refusals, "content_type")
 
 
 def test_content_type_is_read_in_any_case_and_with_parameters(post_raw, refusals):
     answer = post_raw(b"{}", "Application/JSON; charset=utf-8")
 
-    assert_refused(answer, "invalid_client_metadata", refusals, "jwks is missing")
+    assert_refused(answer, "invalid_client_metadata", refusals, "jwks_missing")
 
 
 def test_body_that_is_too_large_is_refused(post_raw, refusals):
@@ -484,12 +551,13 @@ def test_body_that_is_too_large_is_refused(post_raw, refusals):
 
     assert answer.status_code == 413
     assert refusals == ["the body is longer than 65536 bytes"]
+    assert causes(refusals) == ["body_too_large"]
 
 
 def test_nothing_is_read_of_the_body_without_a_token(app, refusals):
     answer = app.test_client().post(REGISTER, data=b"x" * 100_000)
 
-    assert_refused(answer, "missing_token", refusals, "no registration token")
+    assert_refused(answer, "missing_token", refusals, "registration_token_missing")
 
 
 JSON_VALUES = st.recursive(

@@ -44,4 +44,4 @@ def test_slow_registration_with_a_token_counts(slow, app, metadata, create_token
 
 def test_slow_update_with_a_wrong_token_is_refused_as_ever(slow, manage, refusals):
     assert manage("PATCH", token="wrong", **slow({"client_name": "New"})).status_code == 401
-    assert refusals[-1].startswith("the registration access token is not that of client")
+    assert refusals[-1].cause == "registration_access_token_mismatch"

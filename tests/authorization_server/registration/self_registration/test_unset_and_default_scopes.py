@@ -62,7 +62,7 @@ def test_unset_members_of_a_jwk_are_not_kept_and_a_label_of_another_type_costs_n
 def test_empty_response_types_go_on_meaning_none(post, create_token, refusals):
     answer = post(create_token(), grant_types=["client_credentials"], response_types=["code"])
 
-    assert_refused(answer, "invalid_client_metadata", refusals, "response_types is not empty")
+    assert_refused(answer, "invalid_client_metadata", refusals, "response_types_without_grant")
 
 
 def test_put_takes_null_and_empty_for_absent(registered, manage, refusals):
@@ -73,9 +73,7 @@ def test_put_takes_null_and_empty_for_absent(registered, manage, refusals):
 
     assert answer.status_code == 200
     assert "client_name" not in answer.json
-    assert_refused(
-        manage("PUT", {**body, "client_id": ""}), "invalid_client_metadata", refusals, "client_id is missing"
-    )
+    assert_refused(manage("PUT", {**body, "client_id": ""}), "invalid_client_metadata", refusals, "client_id_missing")
 
 
 def test_patch_with_an_empty_jwks_uri_leaves_the_keys_alone(registered, manage):
@@ -150,7 +148,13 @@ CODE = {
 
 def test_offline_access_may_be_registered_wherever_refresh_tokens_are_offered(post, create_token, oauth, refusals):
     refused = post(create_token(), scope="read offline_access")
-    assert_refused(refused, "invalid_client_metadata", refusals, "scope holds 'offline_access', which is not in")
+    assert_refused(
+        refused,
+        "invalid_client_metadata",
+        refusals,
+        "scope_not_offered",
+        says="scope holds 'offline_access', which is not in",
+    )
 
     oauth.user(lambda: None)
     answer = post(create_token(), **CODE)
@@ -158,7 +162,9 @@ def test_offline_access_may_be_registered_wherever_refresh_tokens_are_offered(po
     assert answer.status_code == 201
     assert answer.json["scope"] == "offline_access read"
     unknown = post(create_token(), **{**CODE, "scope": "read offline_access delete"})
-    assert_refused(unknown, "invalid_client_metadata", refusals, "scope holds 'delete', which is not in")
+    assert_refused(
+        unknown, "invalid_client_metadata", refusals, "scope_not_offered", says="scope holds 'delete', which is not in"
+    )
 
 
 WITH_OFFLINE_ACCESS = {**DEFAULTS, "OAUTH2_DEFAULT_SCOPES": ["read", "offline_access"]}
@@ -167,7 +173,13 @@ WITH_OFFLINE_ACCESS = {**DEFAULTS, "OAUTH2_DEFAULT_SCOPES": ["read", "offline_ac
 @pytest.mark.parametrize("settings", [WITH_OFFLINE_ACCESS])
 def test_default_offline_access_is_for_clients_that_use_refresh_tokens(post, create_token, oauth, refusals):
     assert post(create_token(), scope=None).json["scope"] == "read"
-    assert_refused(post(create_token(), scope=None, grant_types=5), "invalid_client_metadata", refusals, "grant_types ")
+    assert_refused(
+        post(create_token(), scope=None, grant_types=5),
+        "invalid_client_metadata",
+        refusals,
+        "grant_types_not_accepted",
+        says="grant_types ",
+    )
 
     oauth.user(lambda: None)
 
