@@ -19,7 +19,7 @@ PUBLIC = {"invalid_client": INVALID_CLIENT, "invalid_request": INVALID_REQUEST, 
 
 
 def assert_json_never_stored(answer: TestResponse) -> None:
-    """Rows I10, N1, N2, N3: JSON, not cached, and no challenge that would hide the document."""
+    """JSON, not cached, and no challenge that would hide the document."""
     assert answer.headers.getlist("Content-Type") == ["application/json"]
     assert answer.headers.getlist("Cache-Control") == ["no-store"]
     assert answer.headers.getlist("Pragma") == ["no-cache"]
@@ -41,7 +41,7 @@ def assert_refused(
 
 
 def assert_unavailable(answer: TestResponse, refusals: list[str], reason: str) -> None:
-    """Row I20: a store is away. The refusal is taken off the list."""
+    """A store is away. The refusal is taken off the list."""
     assert_refused(answer, "temporarily_unavailable", refusals, reason, status=503)
     assert answer.headers["Retry-After"] == "5"
     refusals.clear()

@@ -1,4 +1,4 @@
-"""UserInfo: an API like any other, that says what the application says (D15, J5, K22)."""
+"""UserInfo: an API like any other, that says what the application says."""
 
 import secrets
 import uuid
