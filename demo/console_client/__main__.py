@@ -1,4 +1,4 @@
-"""``python -m demo.console_client``: the exit code is 0 only if everything went as it must."""
+"""``python -m demo.console_client``: the exit code is 0 only if everything went as expected."""
 
 import argparse
 import sys
