@@ -152,7 +152,7 @@ INTERNAL = {
 """Methods of these classes that only the package itself uses."""
 
 CALLED = {"ResourceProtector.__call__": "require_oauth"}
-"""Methods that are shown in another way than by their name."""
+"""Methods that the page shows under another name."""
 
 
 def build() -> str:

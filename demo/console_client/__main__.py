@@ -39,7 +39,7 @@ def run(client: DemoClient, options: argparse.Namespace, show: Show) -> None:
     """Do what the options ask for.
 
     :raises WentWrong, NobodyCame, LostItsWay: Something did not go as it must.
-    :raises DiscoveryError, NoAnswer: A server is away.
+    :raises DiscoveryError, NoAnswer: A server does not answer.
     """
     where = {"issuer": options.issuer, "api": options.api}
     if options.attack:

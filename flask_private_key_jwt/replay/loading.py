@@ -1,4 +1,4 @@
-"""From ``OAUTH2_REPLAY_STORE`` to the store, loading SQLAlchemy or redis-py only when it is asked for."""
+"""Make the store that ``OAUTH2_REPLAY_STORE`` names; SQLAlchemy or redis-py is imported only if the store needs it."""
 
 from collections.abc import Callable
 from importlib import import_module
@@ -12,11 +12,11 @@ _REDIS_SCHEMES = ("redis", "rediss", "unix")
 
 
 def load_replay_store(name: str, *, build_sql: Callable[[], ReplayStore] | None = None) -> ReplayStore:
-    """Make the replay store a server's ``OAUTH2_REPLAY_STORE`` names.
+    """Make the replay store that a server's ``OAUTH2_REPLAY_STORE`` names.
 
     :param name: ``sql``, ``memory``, a Redis URL or a SQLAlchemy URL.
-    :param build_sql: Makes the store in the application's own database, for ``sql``; absent where there is none.
-    :raises ConfigurationError: The store cannot be had; the message never quotes the URL.
+    :param build_sql: Makes the store in the application's database, for ``sql``; ``None`` if there is no such database.
+    :raises ConfigurationError: The store cannot be made; the message never quotes the URL.
     """
     if name == "sql":
         if build_sql is None:
