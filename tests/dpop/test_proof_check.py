@@ -1,4 +1,4 @@
-"""Group B: what a DPoP proof must be, one thing wrong at a time (RFC 9449 §4.3)."""
+"""What a DPoP proof must be: each test has one thing wrong (RFC 9449 §4.3)."""
 
 import pytest
 

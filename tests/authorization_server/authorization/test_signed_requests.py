@@ -1,4 +1,4 @@
-"""Signed requests to the end: pushed or in the URL, required or not, and how long they may take (group H)."""
+"""Signed requests from start to end: pushed or in the URL, required or not, and how long they are valid."""
 
 from urllib.parse import parse_qs, urlsplit
 

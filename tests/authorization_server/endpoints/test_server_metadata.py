@@ -1,4 +1,4 @@
-"""Group K: what is advertised is what is served, to everybody alike (RFC 8414)."""
+"""The server metadata describes what the server does, and is the same for everybody (RFC 8414)."""
 
 import pytest
 from authlib.oauth2.rfc6749 import BaseGrant, TokenEndpointMixin

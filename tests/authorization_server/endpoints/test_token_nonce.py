@@ -1,4 +1,4 @@
-"""Group E at the token endpoint: nonces off and required (RFC 9449 §8)."""
+"""The token endpoint: nonces off and required (RFC 9449 §8)."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""UserInfo: an API like any other, that says what the application says."""
+"""UserInfo: it is protected like any API, and returns the application's claims."""
 
 import secrets
 import uuid
