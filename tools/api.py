@@ -95,9 +95,8 @@ PAGE: dict[str, tuple[str, str, list[str]]] = {
     ),
     "Replay store": (
         f"{PACKAGE}.replay",
-        "What a replay store of an application's own has to do. The stores there are: "
-        "[settings.md](settings.md#redis-as-the-replay-store).",
-        ["ReplayStore", "Mark", "Replayed"],
+        "What a replay store of an application's own has to do, with an example: [replay-stores.md](replay-stores.md).",
+        ["ReplayStore", "Mark", "Replayed", "build_digests", "check_replay_store"],
     ),
     "Errors": (
         f"{PACKAGE}.errors",

@@ -1,4 +1,4 @@
-"""Authlib's Flask server on top of our steps: what can be registered on it, and what Authlib's classes call."""
+"""Authlib's Flask server on top of our steps: what can be registered on it, and what its guests call."""
 
 from abc import abstractmethod
 from collections.abc import Collection

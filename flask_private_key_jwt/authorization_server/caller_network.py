@@ -31,6 +31,7 @@ def site_of(address: str | None) -> str:
 
 
 def _name(address: str | None, *, ipv6_prefix: int) -> str:
+    """The address without its port, or its IPv6 network; any other string stays, truncated to 100 characters."""
     match = _WITH_PORT.fullmatch(address or "")
     try:
         parsed = ip_address((match["v6"] or match["v4"]) if match else address or "")

@@ -27,7 +27,7 @@ def build_slots(settings: ServerSettings) -> FetchSlots:
 def build_client_store(
     settings: ServerSettings, stores: AppStores, slots: FetchSlots, *, grant_types: Callable[[], Sequence[str]]
 ) -> ClientStore:
-    """The registered clients, and if the settings allow them, the clients whose ``client_id`` is a document's URL."""
+    """The clients in the database and, if the settings allow them, the clients registered by a document."""
     if not settings.CLIENT_ID_METADATA_DOCUMENTS:
         return stores.clients
     policy = replace(fetch_policy(settings, hosts=settings.CLIENT_ID_HOSTS), max_bytes=MAX_BYTES)

@@ -23,7 +23,7 @@ class FormRequest:
     endpoint: str
     """Which endpoint: ``token``, ``par``, ``introspect``, ``revoke``."""
     url: str
-    """The endpoint's URL by configuration, never from ``Host``; the ``htu`` of a proof is compared with it."""
+    """The endpoint's URL by configuration, never from ``Host``; a proof's ``htu`` and some clients' ``aud`` name it."""
     form: Mapping[str, str]
     """Every parameter sent, empty ones too, without ``resource``; read it through :meth:`get`."""
     resources: tuple[str, ...] = ()

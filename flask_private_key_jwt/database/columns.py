@@ -1,7 +1,5 @@
 """Column types and constraints that all tables of this package use, on every database."""
 
-from typing import TYPE_CHECKING
-
 from sqlalchemy import (
     CheckConstraint,
     LargeBinary,
@@ -9,10 +7,6 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects import mysql
 from sqlalchemy.sql.elements import conv
-
-if TYPE_CHECKING:
-    pass
-
 
 # A JWK Set with certificates can be larger than the 64 KiB of MySQL's TEXT.
 JSON_TEXT = Text().with_variant(mysql.MEDIUMTEXT(), "mysql", "mariadb")

@@ -1,7 +1,7 @@
 """Runs statements on the application's engine. They go through SQLAlchemy Core, so that the application's events,
 ``echo`` and execution options apply to them.
 
-Two statements of a token request bypass Core if nobody listens to the engine: see ``driver.py``.
+A few statements of each request bypass Core if nobody listens to the engine: see ``driver.py``.
 """
 
 from collections.abc import Callable, Iterator, Mapping

@@ -1,7 +1,7 @@
-"""Runs two statements of every token request directly on the driver, if nobody listens to the engine.
+"""Runs a few statements of each request directly on the driver, if nobody listens to the engine.
 
-They read the client's version and insert the used marks. For these two, SQLAlchemy's ``Connection`` and ``Result`` cost
-more time than the database. So they are written in Core, compiled once, and run on a DBAPI connection that
+For example, they read the client's version and insert the used marks. SQLAlchemy's ``Connection`` and ``Result`` would
+cost more time than the database. So they are written in Core, compiled once, and run on a DBAPI connection that
 ``connections.py`` lends. No events, ``echo`` or execution options apply here: ``listening.py`` tells whether there are
 any, and then Core runs the statement.
 """

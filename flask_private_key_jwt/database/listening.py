@@ -34,8 +34,8 @@ class Listening:
         self._find_of_engine = attrgetter(*ENGINE_EVENTS)
         self._find_of_dialect = attrgetter(*DIALECT_EVENTS)
         self._find_of_pool = attrgetter(*pool_events) if pool_events else _nothing
-        self._events: tuple[Any, ...] = ()
-        self._collections: list[Sequence[Any]] = []
+        self._known: tuple[Any, Sequence[Any]] = (None, ())
+        """What there was for each event, and the collections of listeners in it: one value, as threads share it."""
 
     def is_anybody_there(self) -> bool:
         """Whether a statement must go through Core now."""
@@ -60,11 +60,12 @@ class Listening:
             self._find_of_dialect(engine.dialect.dispatch),
             self._find_of_pool(engine.pool.dispatch),
         )
-        if events != self._events:
+        known, collections = self._known
+        if events != known:
             both = [part for event in chain(*events) for part in (event.listeners, event.parent_listeners)]
-            self._collections = [part for part in both if not isinstance(part, tuple)]  # an empty tuple stays empty
-            self._events = events
-        return any(self._collections)
+            collections = [part for part in both if not isinstance(part, tuple)]  # an empty tuple stays empty
+            self._known = (events, collections)
+        return any(collections)
 
 
 def _nothing(_: object) -> tuple[Any, ...]:

@@ -8,7 +8,7 @@ from time import monotonic, sleep
 
 from sqlalchemy import event
 from sqlalchemy.engine import Engine
-from sqlalchemy.pool import PoolProxiedConnection
+from sqlalchemy.pool import PoolProxiedConnection, QueuePool
 
 log = logging.getLogger("flask_private_key_jwt")
 
@@ -30,6 +30,8 @@ def use_wal(engine: Engine) -> None:
     """
     if engine.dialect.name == "sqlite" and not event.contains(engine, "connect", _set_wal):
         event.listen(engine, "connect", _set_wal)
+        if isinstance(engine.pool, QueuePool) and engine.pool.checkedin():
+            engine.dispose()  # connections that were opened before would stay as they are
 
 
 def wait_for_writers(connection: PoolProxiedConnection, seconds: float) -> None:

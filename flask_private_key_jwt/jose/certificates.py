@@ -20,7 +20,8 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from . import jose
-from .jose import JoseProblem, PrivateKey, PublicKey
+from .jose import JoseProblem
+from .keys import PrivateKey, PublicKey
 from .plain_text import tidy
 from .private_keys import find_pem_labels, is_pkcs12
 

@@ -27,6 +27,10 @@ _TO_URLSAFE = bytes.maketrans(b"+/", b"-_")
 _JSON_BLANKS = " \t\n\r"
 
 
+encode_json = json.JSONEncoder(separators=(",", ":"), ensure_ascii=True).encode
+"""Compact JSON, as it stands in a JWT."""
+
+
 class JoseProblem(ValueError):
     """A JWT or key is unusable; the message is a private reason that quotes foreign text with ``!r``.
 

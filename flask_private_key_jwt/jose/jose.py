@@ -1,26 +1,9 @@
-"""The only caller of joserfc: verify and sign compact JWTs, import and export keys (RFC 7515, RFC 7517).
+"""JWTs and keys, for all other modules: they import ``jose`` and no further.
 
-``compact.py`` parses JWTs and ``claims.py`` checks them; their names are exported here too, so that other modules
-import ``jose`` only.
+``compact.py`` takes JWTs apart, ``claims.py`` checks what they say, ``keys.py`` reads keys, and ``signatures.py``
+verifies and signs. Only the last two call joserfc.
 """
 
-import json
-import warnings
-from collections.abc import Mapping
-from dataclasses import dataclass
-from hashlib import sha256
-from typing import Any, Literal
-
-from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
-from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature, encode_dss_signature
-from cryptography.hazmat.primitives.serialization import load_pem_public_key
-from joserfc.errors import JoseError
-from joserfc.jwk import ECKey, OKPKey, RSAKey
-from joserfc.jws import JWSRegistry
-
-from ..settings.values import ASYMMETRIC_ALGS
 from .claims import (
     check_audience,
     check_begun,
@@ -38,7 +21,6 @@ from .compact import (
     JWT,
     Claims,
     JoseProblem,
-    b64,
     b64url,
     check_header,
     decode_unverified,
@@ -47,327 +29,20 @@ from .compact import (
     read,
     read_date,
 )
-from .plain_text import tidy
-from .private_keys import decode_base64_key, load_native_key
-from .unset import without_unset
-
-RSA_MIN_BITS = 2048
-RSA_MAX_BITS = 8192
-PRIVATE_MEMBERS = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth", "k"})
-"""Members only a private or symmetric JWK has (RFC 7518 §6)."""
-
-_PUBLIC_MEMBERS = {"EC": ("crv", "kty", "x", "y"), "OKP": ("crv", "kty", "x"), "RSA": ("e", "kty", "n")}
-_CURVES = {"P-256": "ES256", "P-384": "ES384", "P-521": "ES512"}
-_encode_json = json.JSONEncoder(separators=(",", ":"), ensure_ascii=True).encode
-_ECDSA = {
-    "ES256": (ec.ECDSA(hashes.SHA256()), 32),
-    "ES384": (ec.ECDSA(hashes.SHA384()), 48),
-    "ES512": (ec.ECDSA(hashes.SHA512()), 66),
-}
-"""Algorithm -> cryptography's object for it, and the bytes of each of the signature's two numbers (RFC 7518 §3.4).
-
-Used instead of joserfc, which makes a new object and checks the key again for every signature: that costs a tenth of a
-verification.
-"""
-
-with warnings.catch_warnings():
-    warnings.simplefilter("ignore")  # "EdDSA" is deprecated in favour of "Ed25519" (RFC 9864); we take both
-    _ALGORITHMS = {alg: JWSRegistry.algorithms["Ed25519" if alg == "EdDSA" else alg] for alg in ASYMMETRIC_ALGS}
-
-
-def verify(jwt: JWT, key: "PublicKey") -> bool:
-    """Whether *key* verifies the signature, with the JWT's algorithm. Check :meth:`PublicKey.fits` first.
-
-    :raises KeyError: The algorithm is not supported; callers check it against their allow-list first.
-    """
-    ecdsa = _ECDSA.get(jwt.alg)
-    try:
-        if ecdsa is None:
-            return _ALGORITHMS[jwt.alg].verify(jwt.signing_input, jwt.signature, key.native)
-        return _verify_ecdsa(jwt, key, *ecdsa)
-    except (JoseError, ValueError):  # e.g. a signature whose r is out of range
-        return False
-
-
-def _verify_ecdsa(jwt: JWT, key: "PublicKey", algorithm: ec.ECDSA, size: int) -> bool:
-    signature = jwt.signature
-    if len(signature) != 2 * size:
-        return False
-    der = encode_dss_signature(int.from_bytes(signature[:size]), int.from_bytes(signature[size:]))
-    try:
-        key.native.public_key.verify(der, jwt.signing_input, algorithm)
-    except InvalidSignature:
-        return False
-    return True
-
-
-def sign(header: Claims, claims: Claims, key: "PrivateKey") -> str:
-    """Make a compact JWS with *key* and its algorithm (RFC 7515 §3.1)."""
-    return sign_with_head(encode_head(header, key), claims, key)
-
-
-def encode_head(header: Claims, key: "PrivateKey") -> bytes:
-    """The first part of a compact JWS, with the ``alg`` of *key*; for :func:`sign_with_head`."""
-    return b64(_encode_json({"alg": key.alg, **header}).encode())
-
-
-def sign_with_head(head: bytes, claims: Claims, key: "PrivateKey") -> str:
-    """As :func:`sign`, for many JWTs with the same header.
-
-    :param head: The result of :func:`encode_head` for this *key*.
-    """
-    signing_input = head + b"." + b64(_encode_json(claims).encode())
-    ecdsa = _ECDSA.get(key.alg)
-    if ecdsa is None:
-        signature = _ALGORITHMS[key.alg].sign(signing_input, key.native)
-    else:
-        algorithm, size = ecdsa
-        r, s = decode_dss_signature(key.native.raw_value.sign(signing_input, algorithm))
-        signature = r.to_bytes(size) + s.to_bytes(size)
-    return (signing_input + b"." + b64(signature)).decode()
-
-
-@dataclass(frozen=True, slots=True)
-class PublicKey:
-    """A public key, imported once and checked (RFC 7517)."""
-
-    native: Any
-    kty: Literal["EC", "OKP", "RSA"]
-    """Its type (RFC 7518 §6.1)."""
-    algs: frozenset[str]
-    """The signature algorithms that this key may verify, by its type, its curve and its ``alg`` member."""
-    kid: str | None
-    """Its name (RFC 7517 §4.5), if it has one."""
-    thumbprint: str
-    """RFC 7638 SHA-256 thumbprint, base64url: the ``jkt``."""
-    jwk: Claims
-    """Only the members that RFC 7638 requires, in its order."""
-
-    def fits(self, alg: str) -> bool:
-        """Whether this key may verify *alg*."""
-        return alg in self.algs
-
-
-@dataclass(frozen=True, slots=True)
-class PrivateKey:
-    """A private key with the algorithm it signs with."""
-
-    native: Any
-    alg: str
-    """The algorithm it signs with (RFC 7518 §3.1)."""
-    public: PublicKey
-    """Its public key."""
-
-    def __repr__(self) -> str:
-        return f"<PrivateKey {self.alg} {self.public.thumbprint}>"
-
-    def as_jwk(self) -> dict[str, Any]:
-        """The private JWK (RFC 7517), with ``alg`` and ``kid``. Keep it secret."""
-        return {**self.native.as_dict(private=True), "alg": self.alg, "kid": self.public.kid or self.public.thumbprint}
-
-    def as_pem(self, password: str | None = None) -> bytes:
-        """PKCS #8 PEM, encrypted when *password* is given."""
-        pem: bytes = self.native.as_pem(private=True, password=password)
-        return pem
-
-    def public_jwk(self, **members: Any) -> dict[str, Any]:
-        """The public JWK for a JWKS: ``use`` sig, ``alg``, ``kid`` (the thumbprint unless the key has one).
-
-        :param members: Members to add or to replace.
-        """
-        kid = self.public.kid or self.public.thumbprint
-        return {**self.public.jwk, "use": "sig", "alg": self.alg, "kid": kid, **members}
-
-
-def import_public_jwk(jwk: object) -> PublicKey:
-    """Import one public signature key from a JWK (RFC 7517 §4).
-
-    :raises JoseProblem: It is not a public key for signatures with a supported algorithm.
-    """
-    if not isinstance(jwk, Mapping):
-        raise JoseProblem("the key is not a JSON object", cause="not_object")
-    if found := PRIVATE_MEMBERS & jwk.keys():
-        raise JoseProblem(f"the key holds private members {sorted(found)}", cause="private")
-    kty = jwk.get("kty")
-    if not isinstance(kty, str) or kty not in _PUBLIC_MEMBERS:
-        raise JoseProblem(f"kty {kty!r} is not EC, OKP or RSA", cause="kty")
-    members = {name: jwk.get(name) for name in _PUBLIC_MEMBERS[kty]}
-    for name in (*members, "kid", "alg", "use"):
-        if not isinstance(jwk.get(name, "" if name not in members else None), str):
-            raise JoseProblem(f"member {name} of the key is missing or not text", cause=f"{name}_missing")
-    check_purpose(jwk)
-    return _wrap_public(_import(members), kid=jwk.get("kid"), alg=jwk.get("alg"), members=members)
-
-
-def check_purpose(jwk: Mapping[str, Any]) -> None:
-    """Check that ``use`` and ``key_ops`` allow verifying signatures (RFC 7517 §4.2, §4.3).
-
-    :raises JoseProblem: They do not.
-    """
-    if jwk.get("use", "sig") != "sig":
-        raise JoseProblem(f"the key's use is {jwk['use']!r}, not sig", cause="use")
-    operations = jwk.get("key_ops", ["verify"])
-    if not isinstance(operations, list) or "verify" not in operations:
-        raise JoseProblem("the key's key_ops do not hold verify", cause="key_ops")
-
-
-def import_private_key(
-    source: "str | bytes | Mapping[str, Any]", *, alg: str | None = None, password: str | None = None
-) -> PrivateKey:
-    """Import a private key from a JWK, PEM or another usual format.
-
-    :param source: A JWK, or a JWK Set with one private key, as a mapping or as JSON; or PEM, OpenSSH, DER or PKCS #12,
-        as :func:`~.private_keys.load_native_key` reads them; or the base64 of any of these.
-    :param alg: The algorithm to sign with; default: the JWK's ``alg``, else the usual algorithm of the key's type
-        (ES256, ES384, ES512 by curve, PS256 for RSA, EdDSA for Ed25519).
-    :param password: The password of an encrypted key.
-    :raises JoseProblem: It is not a private key, the password is wrong, or the algorithm does not fit the key.
-    """
-    members: Mapping[str, Any] = {}
-    if not isinstance(source, Mapping):
-        text = tidy(source.encode("utf-8", "replace") if isinstance(source, str) else source)
-        text = tidy(decode_base64_key(text) or text)
-        if text.lstrip()[:1] == b"{":
-            source = load_json_object(text, "key")
-    if isinstance(source, Mapping):
-        members = _one_private_jwk(source)
-        native = _import(members)
-    else:
-        native = _from_cryptography(load_native_key(text, password))
-    kid = members.get("kid")
-    public = _wrap_public(_public_half(native), kid=kid if isinstance(kid, str) else None, alg=None, members=None)
-    chosen = alg or members.get("alg") or _usual_alg(native)
-    if not isinstance(chosen, str) or chosen not in public.algs:
-        raise JoseProblem(f"alg {chosen!r} does not fit the key; it can do {', '.join(sorted(public.algs))}")
-    return PrivateKey(native, chosen, public)
-
-
-def _one_private_jwk(source: Mapping[str, Any]) -> dict[str, Any]:
-    """*source* if it is a private JWK, or the only private JWK in it if it is a JWK Set."""
-    members = without_unset(source)
-    if isinstance(given := source.get("keys"), list):
-        entries = [without_unset(entry) for entry in given if isinstance(entry, Mapping)]
-        private = [entry for entry in entries if "d" in entry]
-        if len(private) != 1:
-            raise JoseProblem(f"a JWK Set with {len(private)} private keys: give the JWK of the one that is meant")
-        members = private[0]
-    if not isinstance(members.get("d"), str):
-        raise JoseProblem("the JWK is not a private key: it has no d")
-    return members
-
-
-def generate_private_key(alg: str, *, rsa_bits: int = RSA_MIN_BITS) -> PrivateKey:
-    """Make a new key for *alg*; its ``kid`` is its thumbprint.
-
-    :raises JoseProblem: The algorithm is not one of ours.
-    """
-    native: Any
-    if alg in ("EdDSA", "Ed25519"):
-        native = OKPKey.generate_key("Ed25519")
-    elif alg in _CURVES.values():
-        native = ECKey.generate_key(next(curve for curve, name in _CURVES.items() if name == alg))
-    elif alg in ASYMMETRIC_ALGS:
-        native = RSAKey.generate_key(rsa_bits)
-    else:
-        raise JoseProblem(f"alg {alg!r} is not one of {', '.join(ASYMMETRIC_ALGS)}")
-    return PrivateKey(native, alg, _wrap_public(_public_half(native), kid=None, alg=None, members=None))
-
-
-def public_key_of(native: Any) -> PublicKey:
-    """Wrap a ``cryptography`` public key, e.g. a certificate's.
-
-    :raises JoseProblem: Not an EC P-256/384/521, Ed25519 or RSA key of an accepted size.
-    """
-    return _wrap_public(_from_cryptography(native), kid=None, alg=None, members=None)
-
-
-def import_public_pem(pem: bytes) -> PublicKey:
-    """Import a public key from PEM.
-
-    :raises JoseProblem: Not a usable public key.
-    """
-    try:
-        native = load_pem_public_key(tidy(pem))
-    except (ValueError, TypeError, UnsupportedAlgorithm) as error:
-        raise JoseProblem("not a public key in PEM") from error
-    return public_key_of(native)
-
-
-_CLASSES: dict[str, Any] = {"EC": ECKey, "OKP": OKPKey, "RSA": RSAKey}
-
-
-def _import(members: Mapping[str, Any]) -> Any:
-    kty = members.get("kty")
-    if not isinstance(kty, str) or kty not in _CLASSES:
-        raise JoseProblem(f"kty {str(kty)[:20]!r} is not EC, OKP or RSA", cause="kty")
-    wanted = (*_PUBLIC_MEMBERS[kty], "d", "p", "q", "dp", "dq", "qi")
-    try:
-        if kty == "RSA":
-            _check_rsa_text(members)
-        return _CLASSES[kty].import_key({name: members[name] for name in wanted if name in members})
-    except JoseProblem:
-        raise
-    except Exception as error:  # joserfc and cryptography raise many types for a malformed key
-        raise JoseProblem(f"the {kty} key cannot be imported: {type(error).__name__}", cause="not_importable") from None
-
-
-def _check_rsa_text(members: Mapping[str, Any]) -> None:
-    # Checked before any big-number arithmetic: a huge modulus or exponent makes one verification very slow.
-    _check_rsa_bits((len(str(members.get("n"))) * 6) & ~7)
-    if len(str(members.get("e"))) > 6:
-        raise JoseProblem("the RSA exponent is larger than 32 bits", cause="rsa_exponent")
-
-
-def _from_cryptography(key: object) -> Any:
-    if isinstance(key, (ec.EllipticCurvePrivateKey, ec.EllipticCurvePublicKey)):
-        if key.curve.name not in ("secp256r1", "secp384r1", "secp521r1"):  # joserfc raises KeyError for some others
-            raise JoseProblem(f"the curve {key.curve.name} is not P-256, P-384 or P-521", cause="curve")
-        return ECKey.import_key(key)
-    if isinstance(key, (ed25519.Ed25519PrivateKey, ed25519.Ed25519PublicKey)):
-        return OKPKey.import_key(key)
-    if isinstance(key, (rsa.RSAPrivateKey, rsa.RSAPublicKey)):
-        _check_rsa_bits(key.key_size)
-        return RSAKey.import_key(key)
-    raise JoseProblem(f"a {type(key).__name__} is not an EC, Ed25519 or RSA key")
-
-
-def _check_rsa_bits(bits: int) -> None:
-    if not RSA_MIN_BITS <= bits <= RSA_MAX_BITS:
-        raise JoseProblem(f"the RSA key is not {RSA_MIN_BITS} to {RSA_MAX_BITS} bits long", cause="rsa_size")
-
-
-def _public_half(native: Any) -> Any:
-    return _from_cryptography(native.public_key)
-
-
-def _usual_alg(native: Any) -> str:
-    if native.key_type == "EC":
-        return _CURVES.get(native.curve_name, "none")
-    return {"OKP": "EdDSA", "RSA": "PS256"}[native.key_type]
-
-
-def _algs_of(native: Any) -> frozenset[str]:
-    if native.key_type == "EC":
-        return frozenset({_CURVES[native.curve_name]} if native.curve_name in _CURVES else ())
-    if native.key_type == "OKP":
-        return frozenset({"EdDSA", "Ed25519"} if native.curve_name == "Ed25519" else ())
-    _check_rsa_bits(native.raw_value.key_size)
-    return frozenset({"PS256", "PS384", "PS512", "RS256", "RS384", "RS512"})
-
-
-def _wrap_public(native: Any, *, kid: str | None, alg: str | None, members: Mapping[str, Any] | None) -> PublicKey:
-    algs = _algs_of(native)
-    if alg is not None:
-        # RFC 9864 gave EdDSA with the curve Ed25519 the name Ed25519: a key for one of the two may verify the other.
-        named = {"EdDSA", "Ed25519"} if alg in ("EdDSA", "Ed25519") else {alg}
-        algs &= named
-    if not algs:
-        raise JoseProblem("no signature algorithm of ours fits the key", cause="no_alg")
-    dictionary = native.as_dict(private=False) if members is None else members
-    canonical = {name: dictionary[name] for name in _PUBLIC_MEMBERS[native.key_type]}
-    thumbprint = b64url(sha256(_encode_json(canonical).encode()).digest())  # RFC 7638 §3: these members, in this order
-    return PublicKey(native, native.key_type, algs, kid, thumbprint, canonical)
-
+from .keys import (
+    PRIVATE_MEMBERS,
+    RSA_MAX_BITS,
+    RSA_MIN_BITS,
+    PrivateKey,
+    PublicKey,
+    check_purpose,
+    generate_private_key,
+    import_private_key,
+    import_public_jwk,
+    import_public_pem,
+    public_key_of,
+)
+from .signatures import encode_head, sign, sign_with_head, verify
 
 __all__ = [
     "JWT",

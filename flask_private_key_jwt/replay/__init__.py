@@ -3,13 +3,22 @@
 The names in ``__all__`` are public: an application's own replay store needs them.
 """
 
-from .base import Mark, Replayed, ReplayStore
+from collections.abc import Mapping
 
-__all__ = ["Mark", "ReplayStore", "Replayed"]
+from .base import Mark, Replayed, ReplayStore, build_digests
+from .contract import check_replay_store
 
-REPLAY_STORES = {
-    "sql": "flask_private_key_jwt.replay.sql:SQLAlchemyReplayStore",
-    "redis": "flask_private_key_jwt.replay.redis:RedisReplayStore",
+__all__ = ["Mark", "ReplayStore", "Replayed", "build_digests", "check_replay_store"]
+
+_REDIS = "flask_private_key_jwt.replay.redis:RedisReplayStore"
+
+REPLAY_STORES: Mapping[str, str | None] = {
+    "sql": None,
     "memory": "flask_private_key_jwt.replay.memory:MemoryReplayStore",
+    "redis://": _REDIS,
+    "rediss://": _REDIS,
+    "unix://": _REDIS,
+    "://": "flask_private_key_jwt.replay.sql:SQLAlchemyReplayStore.from_url",
 }
-"""Kind of replay store -> its class, which is imported only if a setting selects it."""
+"""``OAUTH2_REPLAY_STORE``, or how it begins if it is a URL -> the import path of what makes the store, and is given the
+URL. ``://`` is every other URL. ``None``: the authorization server makes the store, in the application's database."""

@@ -1,36 +1,96 @@
 """Make the store that ``OAUTH2_REPLAY_STORE`` names; SQLAlchemy or redis-py is imported only if the store needs it."""
 
+import inspect
+import logging
+import re
 from collections.abc import Callable
 from importlib import import_module
 from typing import Any, cast
 
+from ..database.batches import no_rest
 from ..errors import ConfigurationError
 from . import REPLAY_STORES
 from .base import ReplayStore
 
-_REDIS_SCHEMES = ("redis", "rediss", "unix")
+log = logging.getLogger("flask_private_key_jwt")
+
+_IMPORT_PATH = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*(\.[^\W\d]\w*)*")
 
 
-def load_replay_store(name: str, *, build_sql: Callable[[], ReplayStore] | None = None) -> ReplayStore:
-    """Make the replay store that a server's ``OAUTH2_REPLAY_STORE`` names.
+def load_replay_store(setting: object, *, build_sql: Callable[[], ReplayStore] | None = None) -> ReplayStore:
+    """Make the replay store that ``OAUTH2_REPLAY_STORE`` names, or check the store that it holds.
 
-    :param name: ``sql``, ``memory``, a Redis URL or a SQLAlchemy URL.
+    :param setting: A name or a URL of :data:`.REPLAY_STORES`, an import path, or the object that such a path names: a
+        store, or a class or function that makes one.
     :param build_sql: Makes the store in the application's database, for ``sql``; ``None`` if there is no such database.
-    :raises ConfigurationError: The store cannot be made; the message never quotes the URL.
+    :raises ConfigurationError: The store cannot be made; the message never quotes a URL.
     """
-    if name == "sql":
+    if not isinstance(setting, str):
+        return _check(_make(setting))
+    if _IMPORT_PATH.fullmatch(setting):
+        return _check(_make(_find(setting)))
+    kind = _kind_of(setting)
+    if kind not in REPLAY_STORES:
+        names = ", ".join(name for name in REPLAY_STORES if "://" not in name)
+        raise ConfigurationError(
+            f"OAUTH2_REPLAY_STORE is none of {names}, nor a URL, nor an import path such as my_app.stores:make_store."
+        )
+    if (path := REPLAY_STORES[kind]) is None:
         if build_sql is None:
             raise ConfigurationError(
                 "OAUTH2_REPLAY_STORE = 'sql' needs the app's own database, and there is none here. "
                 "Name a database or Redis by its URL."
             )
         return build_sql()
-    if name == "memory":
-        return cast(ReplayStore, _load("memory")())
-    kind = "redis" if name.partition("://")[0] in _REDIS_SCHEMES else "sql"
-    return cast(ReplayStore, _load(kind).from_url(name))
+    if kind == "memory":
+        log.warning("OAUTH2_REPLAY_STORE is memory: right for one process only, and a restart forgets")
+    factory = _find(path)
+    return cast(ReplayStore, factory(setting) if "://" in setting else factory())
 
 
-def _load(kind: str) -> Any:
-    module, _, attribute = REPLAY_STORES[kind].partition(":")
-    return getattr(import_module(module), attribute)
+def _kind_of(setting: str) -> str:
+    scheme, separator, _ = setting.partition("://")
+    if not separator:
+        return setting
+    return f"{scheme}://" if f"{scheme}://" in REPLAY_STORES else "://"
+
+
+def _find(path: str) -> Any:
+    module, _, names = path.partition(":")
+    try:
+        found: Any = import_module(module)
+    except ModuleNotFoundError as error:
+        if error.name is None or not f"{module}.".startswith(f"{error.name}."):
+            raise  # the module is there, and misses something itself
+        raise ConfigurationError(f"OAUTH2_REPLAY_STORE = {path!r}: there is no module {error.name}.") from None
+    for name in names.split("."):
+        if not hasattr(found, name):
+            raise ConfigurationError(f"OAUTH2_REPLAY_STORE = {path!r}: there is no {name} in {module}.")
+        found = getattr(found, name)
+    return found
+
+
+def _make(found: Any) -> Any:
+    is_factory = isinstance(found, type) or (callable(found) and not hasattr(found, "remember"))
+    return found() if is_factory else found
+
+
+def _check(store: Any) -> ReplayStore:
+    """Whether *store* can be called as :class:`.ReplayStore` says. What it does, ``contract.py`` can say."""
+    for name, positional, by_name in (("remember", ([],), {}), ("purge", (), {"batch": 1, "rest": no_rest})):
+        method = getattr(store, name, None)
+        if not callable(method):
+            raise _no_store(store, f"it has no {name}()")
+        if inspect.iscoroutinefunction(method):
+            raise _no_store(store, f"its {name}() is async, and nobody would await it")
+        try:
+            inspect.signature(method).bind(*positional, **by_name)
+        except TypeError as error:
+            raise _no_store(store, f"its {name}() cannot be called as ReplayStore says: {error}") from None
+        except ValueError:  # it is not written in Python
+            continue
+    return cast(ReplayStore, store)
+
+
+def _no_store(store: object, why: str) -> ConfigurationError:
+    return ConfigurationError(f"OAUTH2_REPLAY_STORE gives a {type(store).__name__}, which is no replay store: {why}.")

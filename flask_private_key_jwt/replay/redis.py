@@ -11,7 +11,7 @@ import logging
 import secrets
 from collections.abc import Sequence
 from hashlib import sha1
-from typing import Any, Self
+from typing import Any
 
 from .. import clock
 from ..database.batches import BATCH_ROWS, Rest, no_rest
@@ -112,11 +112,6 @@ class RedisReplayStore:
         self._refused, self._has_no_script = redis.ResponseError, redis.exceptions.NoScriptError
         self._seen = b""
         """The epoch of the last answer."""
-
-    @classmethod
-    def from_url(cls, url: str) -> Self:
-        """The same as the constructor; every store with a URL has this method."""
-        return cls(url)
 
     def remember(self, marks: Sequence[Mark]) -> None:
         """See :meth:`.base.ReplayStore.remember`."""

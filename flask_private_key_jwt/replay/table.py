@@ -1,7 +1,5 @@
 """The table of used marks, in the application's metadata or in that of a separate replay database."""
 
-from typing import TYPE_CHECKING
-
 from sqlalchemy import (
     BigInteger,
     Column,
@@ -12,9 +10,6 @@ from sqlalchemy import (
 from sqlalchemy.sql.elements import conv
 
 from ..database.columns import DIGEST, named_check
-
-if TYPE_CHECKING:
-    pass
 
 
 def build_replay_table(metadata: MetaData, name: str = "oauth2_replay") -> Table:

@@ -1,7 +1,6 @@
 """ResourceProtector: apply the steps of ``guard.py`` to Flask views, view classes and blueprints."""
 
 import functools
-import logging
 from collections.abc import Callable
 from typing import Any, TypeVar, cast
 
@@ -26,8 +25,6 @@ from .online import OnlineCheck
 from .own_server import SERVER_KEY, OwnServer
 from .requirement import DPoPUse, Scopes, build_requirement
 from .target_uri import TargetURI
-
-log = logging.getLogger("flask_private_key_jwt")
 
 View = TypeVar("View", bound=Callable[..., Any])
 
@@ -134,7 +131,7 @@ def _build_guard(app: flask.Flask) -> Guard:
         ),
         target=target,
         fetched_keys=FetchedKeys(settings),
-        stored_replay=_load_stored_replay(settings),
+        stored_replay=_load_stored_replay(settings, app),
         online=OnlineCheck(settings),
         challenger=Challenger(settings.DPOP_SIGNING_ALGS, metadata_url(settings.RESOURCE)),
         extensions=app.extensions,
@@ -150,11 +147,9 @@ def _build_nonces(settings: ResourceSettings, app: flask.Flask) -> Nonces | None
     return Nonces(secrets, purpose="rs", lifetime=settings.DPOP_NONCE_LIFETIME_SECONDS)
 
 
-def _load_stored_replay(settings: ResourceSettings) -> ReplayStore | None:
-    if settings.REPLAY_STORE is None or settings.REPLAY_STORE == "sql":
-        return None
-    if settings.REPLAY_STORE == "memory":
-        log.warning("OAUTH2_REPLAY_STORE is memory: right for one process only, and a restart forgets")
+def _load_stored_replay(settings: ResourceSettings, app: flask.Flask) -> ReplayStore | None:
+    if settings.REPLAY_STORE is None or settings.REPLAY_STORE == "sql" or SERVER_KEY in app.extensions:
+        return None  # none, or the server's
     return load_replay_store(settings.REPLAY_STORE)
 
 

@@ -144,4 +144,5 @@ _CONVERTERS: dict[Any, Callable[[Any], Any]] = {
     str: _str,
     tuple: _strings,
     Mapping: _text_or_object,
+    object: lambda value: value,
 }

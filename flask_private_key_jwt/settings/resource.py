@@ -21,9 +21,10 @@ class ResourceSettings(SharedSettings):
     EXTERNAL_URL: Annotated[str, https_url] | None = None
     """The base URL that a proof's ``htu`` must match, mount path included. Default: the origin of ``RESOURCE``."""
 
-    REPLAY_STORE: Annotated[str, replay_store] | None = field(default=None, repr=False)
+    REPLAY_STORE: Annotated[object, replay_store] | None = field(default=None, repr=False)
     """Where used proofs are remembered: a ``redis://`` or SQLAlchemy URL, ``sql`` in an app that is also the
-    authorization server, or ``memory`` (one process only). Without it the API takes Bearer tokens only."""
+    authorization server, ``memory`` (one process only), or a store of the application's own: the object, or an import
+    path. Without it the API takes Bearer tokens only."""
 
     TOKEN_SIGNING_ALGS: Algs = ASYMMETRIC_ALGS
     """Accepted access token algorithms."""

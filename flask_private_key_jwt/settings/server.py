@@ -115,9 +115,9 @@ class ServerSettings(SharedSettings):
     """How long a signing key stays published after it stopped signing, in seconds; at least the lifetime of the longest
     token. 900 to 31536000."""
 
-    REPLAY_STORE: Annotated[str, replay_store] = field(default="sql", repr=False)  # a URL may hold a password
+    REPLAY_STORE: Annotated[object, replay_store] = field(default="sql", repr=False)  # a URL may hold a password
     """Where used ``jti`` values are remembered: ``sql`` (the app's database), a ``redis://`` or SQLAlchemy URL,
-    or ``memory`` (one process only)."""
+    ``memory`` (one process only), or a store of the application's own: the object, or an import path."""
 
     CLIENT_CACHE_SIZE: Annotated[int, between(1, 1000000)] = 16384
     """Most clients whose parsed keys a process keeps; fewer if they take more than 8 kilobytes each on average.

@@ -103,10 +103,10 @@ def url_path(value: str) -> None:
         raise ValueError("must be a path such as /oauth2, without a slash at its end")
 
 
-def replay_store(value: str) -> None:
-    """Accept a kind of replay store or its URL."""
-    if value not in ("sql", "memory") and "://" not in value:
-        raise ValueError("must be sql, memory, a redis:// URL or a SQLAlchemy URL")
+def replay_store(value: object) -> None:
+    """Accept a string, or what may be a replay store; :mod:`.replay.loading` knows which there are."""
+    if not value or isinstance(value, (int, float, bytes, list, tuple, dict, set, frozenset)):
+        raise ValueError("must be sql, memory, a URL, an import path such as my_app.stores:make_store, or a store")
 
 
 def proxy_url(value: str) -> None:

@@ -53,6 +53,15 @@ def test_wal_is_set_up_once_for_an_engine(sqlite_url):
     engine.dispose()
 
 
+def test_connections_that_the_application_opened_before_are_switched_too(sqlite_url):
+    engine = create_engine(sqlite_url, connect_args={"timeout": 0})
+    assert pragmas(engine)["journal_mode"] == "delete"
+    use_wal(engine)
+
+    assert pragmas(engine) == {"journal_mode": "wal", "synchronous": 1, "busy_timeout": 5000}
+    engine.dispose()
+
+
 def test_a_database_in_memory_is_left_alone():
     engine = create_engine("sqlite://", poolclass=StaticPool)
     use_wal(engine)

@@ -6,6 +6,7 @@ import sys
 import pytest
 
 from flask_private_key_jwt.errors import ConfigurationError
+from flask_private_key_jwt.replay import REPLAY_STORES
 from flask_private_key_jwt.replay.loading import load_replay_store
 from flask_private_key_jwt.replay.memory import MemoryReplayStore
 from flask_private_key_jwt.replay.redis import RedisReplayStore
@@ -42,6 +43,126 @@ def test_sql_without_an_application_database_is_a_configuration_error():
         load_replay_store("sql")
 
 
+@pytest.mark.parametrize(
+    "text",
+    ["redis", "SQL", "disk", "127.0.0.1:6379", "redis//:hunter2@127.0.0.1/0", "my-app.stores:make", "a:b:c", ":x"],
+)
+def test_any_other_text_is_an_error_that_does_not_quote_it(text):
+    with pytest.raises(ConfigurationError) as refused:
+        load_replay_store(text)
+
+    assert str(refused.value) == (
+        "OAUTH2_REPLAY_STORE is none of sql, memory, nor a URL, nor an import path such as my_app.stores:make_store."
+    )
+
+
+def test_every_line_of_the_table_leads_to_a_store(tmp_path):
+    urls = {"unix://": "unix:///nowhere?db=1", "://": f"sqlite:///{tmp_path}/x.sqlite"}
+    for kind, path in REPLAY_STORES.items():
+        if path is not None:
+            url = urls.get(kind, f"{kind}127.0.0.1:1" if "://" in kind else kind)
+            assert type(load_replay_store(url)).__name__ == path.partition(":")[2].partition(".")[0]
+
+
+def test_a_new_line_in_the_table_is_a_new_store(monkeypatch):
+    class NewStore(MemoryReplayStore):
+        def __init__(self, url):
+            super().__init__()
+            self.url = url
+
+    monkeypatch.setattr(sys.modules[__name__], "NewStore", NewStore, raising=False)
+    monkeypatch.setitem(REPLAY_STORES, "new://", f"{__name__}:NewStore")
+
+    assert load_replay_store("new://host/path").url == "new://host/path"
+
+
+# --- a store of the application's own --------------------------------------------------------------------------------
+STORE = MemoryReplayStore()
+
+
+class Stores:
+    inner = STORE
+
+
+def make_store():
+    return STORE
+
+
+@pytest.mark.parametrize("path", ["STORE", "Stores.inner", "make_store", "MemoryReplayStore"])
+def test_an_import_path_leads_to_a_store_or_to_what_makes_one(path):
+    store = load_replay_store(f"{__name__}:{path}")
+
+    assert isinstance(store, MemoryReplayStore)
+    assert (store is STORE) is (path != "MemoryReplayStore")
+
+
+@pytest.mark.parametrize("setting", [STORE, make_store, MemoryReplayStore])
+def test_a_store_may_be_given_itself_or_by_what_makes_it(setting):
+    assert isinstance(load_replay_store(setting), MemoryReplayStore)
+
+
+@pytest.mark.parametrize(
+    ("path", "sentence"),
+    [
+        ("nowhere.stores:Store", "'nowhere.stores:Store': there is no module nowhere."),
+        ("tests.nowhere:Store", "'tests.nowhere:Store': there is no module tests.nowhere."),
+        (f"{__name__}:nothing", f"'{__name__}:nothing': there is no nothing in {__name__}."),
+        (f"{__name__}:Stores.outer", f"'{__name__}:Stores.outer': there is no outer in {__name__}."),
+    ],
+)
+def test_an_import_path_that_leads_nowhere_is_a_configuration_error(path, sentence):
+    with pytest.raises(ConfigurationError) as refused:
+        load_replay_store(path)
+
+    assert str(refused.value) == f"OAUTH2_REPLAY_STORE = {sentence}"
+
+
+def test_a_module_that_is_there_and_cannot_be_loaded_says_so_itself(tmp_path, monkeypatch):
+    (tmp_path / "broken_stores.py").write_text("import no_such_package")
+    monkeypatch.syspath_prepend(tmp_path)
+
+    with pytest.raises(ModuleNotFoundError, match="no_such_package"):
+        load_replay_store("broken_stores:Store")
+
+
+class WithoutPurge:
+    def remember(self, marks):
+        """Remember nothing."""
+
+
+class OfOtherWords(WithoutPurge):
+    def purge(self, size):
+        """Delete nothing."""
+
+
+class Async(OfOtherWords):
+    async def remember(self, marks):
+        """Remember nothing: nobody awaits it."""
+
+
+@pytest.mark.parametrize(
+    ("made", "why"),
+    [
+        (WithoutPurge, "WithoutPurge, which is no replay store: it has no purge()."),
+        (WithoutPurge(), "WithoutPurge, which is no replay store: it has no purge()."),
+        (object(), "object, which is no replay store: it has no remember()."),
+        (lambda: None, "NoneType, which is no replay store: it has no remember()."),
+        (
+            OfOtherWords,
+            "OfOtherWords, which is no replay store: its purge() cannot be called as ReplayStore says: "
+            "missing a required argument: 'size'.",
+        ),
+        (Async, "Async, which is no replay store: its remember() is async, and nobody would await it."),
+    ],
+)
+def test_what_is_no_store_is_a_configuration_error_that_says_what_is_missing(made, why):
+    with pytest.raises(ConfigurationError) as refused:
+        load_replay_store(made)
+
+    assert str(refused.value) == f"OAUTH2_REPLAY_STORE gives a {why}"
+
+
+# --- what is loaded, and what is said ---------------------------------------------------------------------------------
 @pytest.mark.parametrize(
     ("name", "loaded"),
     [("memory", []), ("redis://127.0.0.1", ["redis"]), ("sqlite:////tmp/x.sqlite", ["sqlalchemy"])],

@@ -67,6 +67,7 @@ def _postgres_command(binary: Path, folder: Path, port: int) -> list[str]:
     initdb = [str(binary.with_name("initdb")), "-D", data, "-U", "postgres", "-A", "trust", "-E", "UTF8"]
     subprocess.run([*initdb, "--locale=C", "--no-sync"], check=True, stdout=subprocess.DEVNULL, **_unprivileged())
     settings = ["listen_addresses=127.0.0.1", "unix_socket_directories=", "shared_buffers=16MB", "fsync=off"]
+    settings.append("max_connections=300")  # a statement that nobody waits for any more holds its connection
     return [str(binary), "-D", data, "-p", str(port), *(f"--{setting}" for setting in settings)]
 
 

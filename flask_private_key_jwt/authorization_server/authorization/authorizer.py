@@ -12,7 +12,6 @@ from ...errors import (
     InvalidRequest,
     InvalidRequestURI,
     UnprotectedRequest,
-    UnusableClient,
 )
 from ...jose.derived import Secrets
 from ...refusal import attributed_to
@@ -24,7 +23,7 @@ from ..stores.granted import AuthorizationStore, Consent, Granted, PushedRequest
 from ..tokens.id_token import read_id_token_hint
 from .decided_codes import DecidedCodes
 from .interaction import Person
-from .parameters import AuthorizationRequest, Parameters, check_request, check_target, collect
+from .parameters import AuthorizationRequest, Parameters, check_request, collect
 from .push_quota import PushQuota
 from .pushed_request import (
     Reference,
@@ -36,6 +35,7 @@ from .pushed_request import (
 )
 from .request_object import RequestObjects
 from .response import ResponseTarget
+from .target import check_target
 from .usable_client import load_usable
 
 STAND_INS = ("request_uri", "request")
@@ -110,7 +110,7 @@ class Authorizer:
         if (request := form.get("request")) is not None:
             signed = self._objects.read(request, client)
             parameters, lifetime = signed.parameters, min(lifetime, signed.expires_at - now)
-        self._check_signed(parameters, client)
+        self._objects.check_signed(parameters, client)
         checked = self._check(parameters, client, check_target(parameters, client))
         jkt = bind_to_proof(checked.dpop_jkt, proof.thumbprint if proof else None)
         kept = build_parameters(replace(checked, dpop_jkt=jkt), signed=parameters.signed)
@@ -127,13 +127,13 @@ class Authorizer:
 
         :param pairs: The parameters of the URL, or of the form.
         :param is_open: Whether this browser opened a ``request_uri`` or ``request`` before it expired.
-        :param deciding: Whether a decision comes along; the same decision may have used the pushed request before.
+        :param deciding: Whether a decision is posted; the same decision may have used the pushed request before.
         :raises OAuthError: It is refused before there is a place to send the answer to: the person sees a page
             (RFC 9700 §4.11).
         :raises StoreUnavailable: The database did not answer.
         """
         names = collect(pairs, only=("client_id", *STAND_INS))
-        client = self._load_client(names.get("client_id"))
+        client = load_usable(self._clients, names.get("client_id"), public_allowed=self._settings.PROFILE != "fapi2")
         request_uri, request = (names.get(name) for name in STAND_INS)
         with attributed_to(client.client_id):
             if request_uri is not None and request is not None:
@@ -149,7 +149,7 @@ class Authorizer:
             else:
                 parameters = collect(pairs)
             # Both checked once more for a pushed request: the client may have changed since (RFC 9126 §2.4).
-            self._check_signed(parameters, client)
+            self._objects.check_signed(parameters, client)
             return OpenedRequest(client, parameters, check_target(parameters, client), request_uri, request)
 
     def check(self, opened: OpenedRequest) -> AuthorizationRequest:
@@ -237,29 +237,8 @@ class Authorizer:
         if is_client_id(person.subject) and self._clients.find(person.subject) is not None:
             raise ConfigurationError(f"The id of a user, {person.subject!r}, is also a client_id: one of them must go.")
 
-    def _check_signed(self, parameters: Parameters, client: RegisteredClient) -> None:
-        """Refuse a request that must be signed and is not (RFC 9101 §10.5).
-
-        This is checked before anything else: the ``redirect_uri`` of an unsigned request cannot be trusted either.
-
-        :raises UnprotectedRequest: It must be signed, and is not.
-        """
-        required = self._settings.REQUIRE_SIGNED_REQUESTS or client.require_signed_request_object
-        if required and not parameters.signed:
-            raise UnprotectedRequest("the request is not signed", cause="request_not_signed")
-
     def _check(self, parameters: Parameters, client: RegisteredClient, target: ResponseTarget) -> AuthorizationRequest:
         return check_request(parameters, client, target, resources=self._settings.resources, read_hint=self._read_hint)
-
-    def _load_client(self, client_id: str | None) -> RegisteredClient:
-        client = load_usable(self._clients, client_id)
-        if client.is_public and self._settings.PROFILE == "fapi2":
-            raise UnusableClient(
-                "a public client, and OAUTH2_PROFILE is fapi2",
-                cause="public_client_refused",
-                client_id=client.client_id,
-            )
-        return client
 
     def _load_pushed(self, request_uri: str, client: RegisteredClient, *, is_open: bool, deciding: bool) -> Parameters:
         if not is_request_uri(request_uri):

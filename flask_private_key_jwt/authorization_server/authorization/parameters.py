@@ -1,6 +1,6 @@
 """The parameters of an authorization request and their checks, the same from a browser and for a pushed request.
 
-First where a response may go (:func:`check_target`): until this is known, a refusal is a page, never a redirect
+First where a response may go (``target.py``): until this is known, a refusal is a page, never a redirect
 (RFC 9700 §4.11). Then everything else (:func:`check_request`).
 """
 
@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import parse_qsl, quote_plus
+from urllib.parse import parse_qsl
 
 from ...errors import (
     InvalidRequest,
@@ -16,19 +16,16 @@ from ...errors import (
     RegistrationNotSupported,
     UnauthorizedClient,
     UnsupportedResponseType,
-    UnusableRedirectURI,
 )
 from ..grants.pkce import check_code_challenge
 from ..grants.scope import resolve_scope, split_scope
 from ..registered_client import RegisteredClient
 from ..request import MAX_PARAMETERS, REPEATABLE
 from ..tokens.id_token import OPENID, IdTokenHint
-from .response import RESPONSE_MODES, ResponseTarget
+from .response import ResponseTarget, check_state
 
 RESPONSE_TYPE = "code"
 PROMPTS = frozenset({"none", "login", "consent", "select_account"})
-MAX_STATE_BYTES = 4096
-"""Longest accepted ``state``, encoded as in a URL, because it must fit into the ``Location`` of the answer."""
 MAX_LOGIN_HINT_CHARACTERS = 255
 MAX_PROMPT_CHARACTERS = 255
 MAX_NONCE_CHARACTERS = 1024
@@ -145,39 +142,6 @@ def collect(pairs: Sequence[tuple[str, str]], *, only: Sequence[str] = ()) -> Pa
     return Parameters(values, tuple(resources))
 
 
-def check_target(parameters: Parameters, client: RegisteredClient) -> ResponseTarget:
-    """Where the response to a request goes (RFC 6749 §3.1.2.3, RFC 9700 §2.1).
-
-    :raises UnusableRedirectURI: ``redirect_uri`` is absent or not registered.
-    :raises InvalidRequest: The ``response_mode`` is not served.
-    """
-    redirect_uri = parameters.get("redirect_uri")
-    if redirect_uri is None:
-        raise UnusableRedirectURI("no redirect_uri", cause="redirect_uri_missing", client_id=client.client_id)
-    if not client.has_redirect_uri(redirect_uri):
-        raise UnusableRedirectURI(
-            f"redirect_uri {redirect_uri[:200]!r} is not registered",
-            cause="redirect_uri_not_registered",
-            client_id=client.client_id,
-        )
-    mode = parameters.get("response_mode") or "query"
-    if mode not in RESPONSE_MODES:
-        raise InvalidRequest(
-            f"response_mode {mode[:40]!r} is not supported",
-            cause="response_mode_not_supported",
-            client_id=client.client_id,
-        )
-    if mode == "form_post" and not redirect_uri.startswith(("https:", "http:")):
-        raise InvalidRequest(
-            "response_mode form_post needs an http redirect_uri",
-            cause="response_mode_form_post",
-            client_id=client.client_id,
-        )
-    state = parameters.get("state")
-    # A state that check_request refuses is not sent back, because the refusal must fit into a Location too.
-    return ResponseTarget(redirect_uri, mode, None if _is_too_long(state) else state)
-
-
 def check_request(
     parameters: Parameters,
     client: RegisteredClient,
@@ -195,14 +159,10 @@ def check_request(
     if parameters.get("registration") is not None:
         raise RegistrationNotSupported("the parameter 'registration' was sent", cause="registration_parameter")
     _check_response_type(parameters.get("response_type"), client)
-    if _is_too_long(parameters.get("state")):
-        raise InvalidRequest(f"state is longer than {MAX_STATE_BYTES} bytes", cause="state_too_long")
-    return AuthorizationRequest(
+    checked = AuthorizationRequest(
         client=client,
         target=target,
-        scope=resolve_scope(client, parameters.get("scope")),
         resources=_check_resources(parameters.resources, resources),
-        code_challenge=check_code_challenge(parameters.get("code_challenge"), parameters.get("code_challenge_method")),
         dpop_jkt=_check_jkt(parameters.get("dpop_jkt")),
         prompt=_check_prompt(parameters.get("prompt")),
         max_age=_check_max_age(parameters.get("max_age"), client),
@@ -210,11 +170,11 @@ def check_request(
         # Never truncated: to the client, a changed nonce would look like an attack (OpenID Connect Core §15.5.2).
         nonce=_check_text("nonce", parameters.get("nonce"), longest=MAX_NONCE_CHARACTERS),
         hinted_subject=_check_hint(parameters, client, read_hint),
+        scope=resolve_scope(client, parameters.get("scope")),
+        code_challenge=check_code_challenge(parameters.get("code_challenge"), parameters.get("code_challenge_method")),
     )
-
-
-def _is_too_long(state: str | None) -> bool:
-    return state is not None and len(quote_plus(state)) > MAX_STATE_BYTES
+    check_state(parameters.get("state"))
+    return checked
 
 
 def _check_response_type(response_type: str | None, client: RegisteredClient) -> None:

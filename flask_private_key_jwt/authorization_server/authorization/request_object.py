@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ... import clock
-from ...errors import InvalidRequestObject
+from ...errors import InvalidRequestObject, UnprotectedRequest
 from ...jose import jose
 from ...settings.server import ServerSettings
 from ..client_auth.signature import ClientSignatures, NotSigned
@@ -50,6 +50,17 @@ class RequestObjects:
         self._settings = settings
         self._signatures = signatures
         self._key_use = key_use
+
+    def check_signed(self, parameters: Parameters, client: RegisteredClient) -> None:
+        """Refuse a request that must be signed and is not (RFC 9101 §10.5).
+
+        This is checked before anything else: the ``redirect_uri`` of an unsigned request cannot be trusted either.
+
+        :raises UnprotectedRequest: It must be signed, and is not.
+        """
+        required = self._settings.REQUIRE_SIGNED_REQUESTS or client.require_signed_request_object
+        if required and not parameters.signed:
+            raise UnprotectedRequest("the request is not signed", cause="request_not_signed")
 
     def read(self, text: str, client: RegisteredClient, *, in_progress: bool = False) -> RequestObject:
         """Read a request object (RFC 9101 §6).

@@ -5,8 +5,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from hashlib import sha256
 from html import escape
-from urllib.parse import urlencode
+from urllib.parse import quote_plus, urlencode
 
+from ...errors import InvalidRequest
 from ...url import find_url
 
 RESPONSE_MODES = ("query", "form_post")
@@ -15,6 +16,24 @@ RESPONSE_MODES = ("query", "form_post")
 _SUBMIT = "document.forms[0].submit()"
 SUBMIT_SCRIPT_HASH = "sha256-" + base64.b64encode(sha256(_SUBMIT.encode()).digest()).decode()
 """Lets the page of :func:`build_form_page` run its one script (Content Security Policy 3 §2.3.1)."""
+
+
+MAX_STATE_BYTES = 4096
+"""Longest accepted ``state``, encoded as in a URL, because it must fit into the ``Location`` of the answer."""
+
+
+def is_too_long(state: str | None) -> bool:
+    """Whether a ``state`` is too long to be sent back."""
+    return state is not None and len(quote_plus(state)) > MAX_STATE_BYTES
+
+
+def check_state(state: str | None) -> None:
+    """Refuse a ``state`` that is too long to be sent back.
+
+    :raises InvalidRequest: It is.
+    """
+    if is_too_long(state):
+        raise InvalidRequest(f"state is longer than {MAX_STATE_BYTES} bytes", cause="state_too_long")
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""``flask oauth2 …``: the operator's commands, one file per group."""
+"""``flask oauth2 …``: the operator's commands, one file for each group."""
 
 from flask.cli import AppGroup
 

@@ -1,4 +1,4 @@
-"""``flask oauth2 client …``: register, look at and stop clients."""
+"""``flask oauth2 client …``: register, show, change and stop clients."""
 
 import json
 from collections.abc import Callable, Mapping
@@ -19,7 +19,7 @@ _EXPECTED = "It must hold one client's RFC 7591 metadata as a JSON object."
 
 
 def tell(client: RegisteredClient, *, as_json: bool, done: str) -> None:
-    """Say what became of a client, or print its registration."""
+    """Say what was done to a client, or print its registration."""
     if as_json:
         click.echo(json.dumps(describe_client(client), indent=2))
     else:
@@ -27,6 +27,7 @@ def tell(client: RegisteredClient, *, as_json: bool, done: str) -> None:
 
 
 def _metadata_options(command: Callable[..., None]) -> Callable[..., None]:
+    """The options of ``add`` and ``update``."""
     for option in (
         click.option("--json", "as_json", is_flag=True, help="Print the registration as JSON."),
         click.option("--certificate", metavar="PATH", help="The client's X.509 certificate (PEM or base64 DER)."),
@@ -56,9 +57,10 @@ def _metadata_options(command: Callable[..., None]) -> Callable[..., None]:
 def _collect(
     file: BinaryIO | None, certificate: str | None, kid: str | None, options: Mapping[str, Any]
 ) -> dict[str, Any]:
+    """The metadata from the file, the options and the certificate; prints a note for each unknown member."""
     check_kid(kid, certificate)
     metadata = {} if file is None else read_object(file, expected=_EXPECTED)
-    # click gives a tuple for an option that may repeat, and an empty one for none.
+    # click gives a tuple for an option that may repeat; it is empty if the option is absent.
     given = {name: list(value) if isinstance(value, tuple) else value for name, value in options.items()}
     metadata.update({name: value for name, value in given.items() if value is not None and value != []})
     for member in unknown_members(metadata):
@@ -107,7 +109,7 @@ def list_clients(as_json: bool) -> None:
         state = "" if client.enabled else "  disabled"
         origin = "" if client.registered_by == "operator" else "  registered itself"
         line = f"{client.client_id}  [{binding}]  {' '.join(sorted(client.scope))}{origin}{state}"
-        click.echo(escape_unprintable(line))  # rows that something else wrote may hold anything
+        click.echo(escape_unprintable(line))  # rows that other programs wrote may contain anything
 
 
 @client_group.command("show")

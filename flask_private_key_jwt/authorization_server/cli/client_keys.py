@@ -1,4 +1,4 @@
-"""``flask oauth2 client keys``, ``add-key`` and ``retire-key``: help a client over from one key to the next."""
+"""``flask oauth2 client keys``, ``add-key`` and ``retire-key``: help a client to change from one key to the next."""
 
 import json
 from collections.abc import Mapping
@@ -73,7 +73,7 @@ def retire_key(client_id: str, kid: str, as_json: bool) -> None:
 def _load_states(client_id: str) -> tuple[ClientKeyState, ...]:
     state = current_state()
     with readable_errors():
-        client = state.server.clients.find(client_id)  # as a token request finds it: its client_id may be a URL
+        client = state.server.clients.find(client_id)  # as a token request does, because a client_id may be a URL
         if client is None:
             raise UnknownClient(f"No client {client_id!r} is registered.")
         try:

@@ -1,4 +1,4 @@
-"""What an operator hands to a command, and the one sentence that ends it when that cannot be used."""
+"""Reads what an operator gives to a command; if it cannot be used, the command ends with one sentence."""
 
 import sys
 from collections.abc import Iterator
@@ -17,14 +17,14 @@ from ..readable_text import escape_unprintable
 MAX_FILE_BYTES = 1 << 20
 MAX_KID_CHARACTERS = 255
 DASH_IS_NO_OPTION = {"ignore_unknown_options": True}
-"""For commands that take a thumbprint: one in sixty-four begins with a dash."""
+"""For commands that take a thumbprint: one in sixty-four starts with a dash."""
 
 
 class TextFile(click.File):
-    """A file argument. An error shows its name only where that is one, and not a key in the place of a path."""
+    """A file argument. An error shows its name only if it is a path: somebody may have given a key instead."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """Open the file, as bytes: what they stand for is :func:`read_text`'s to say."""
+        """Open the file, as bytes: :func:`read_text` decodes them."""
         try:
             return super().convert(value, param, ctx)
         except click.BadParameter as error:
@@ -43,7 +43,7 @@ def give_up(message: str) -> NoReturn:
 
 @contextmanager
 def readable_errors() -> Iterator[None]:
-    """Turn what the registry and its database raise into that sentence."""
+    """End with one sentence if the registry or its database raises."""
     try:
         yield
     except InvalidClientMetadata as error:
@@ -73,7 +73,7 @@ def read_text(file: BinaryIO) -> str:
 def read_object(file: BinaryIO, *, expected: str) -> dict[str, Any]:
     """The JSON object in *file*, or give up.
 
-    :param expected: The sentence that says what it should have been.
+    :param expected: The sentence that says what the file must hold.
     """
     text = read_text(file)
     try:
@@ -83,7 +83,7 @@ def read_object(file: BinaryIO, *, expected: str) -> dict[str, Any]:
 
 
 def check_kid(kid: str | None, certificate: str | None) -> None:
-    """Give up unless ``--kid`` is a name, for the key of a ``--certificate``; a JWK has its own."""
+    """Give up unless ``--kid`` is a valid name for the key of a ``--certificate``; a JWK has its own ``kid``."""
     if kid is None:
         return
     if certificate is None:
@@ -93,7 +93,7 @@ def check_kid(kid: str | None, certificate: str | None) -> None:
 
 
 def read_certificate(path: str, kid: str | None = None) -> dict[str, Any]:
-    """The public JWK of the certificate at *path*, or give up; a note when it is not valid now.
+    """The public JWK of the certificate at *path*, or give up; print a note if it is not valid now.
 
     :param kid: The key's name; default: the certificate's SHA-1 thumbprint in hex.
     """

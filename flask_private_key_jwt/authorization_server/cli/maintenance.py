@@ -11,8 +11,8 @@ from ...errors import StoreUnavailable
 from ..state import current_state
 
 _REST = 4
-"""How many times as long as it wrote a purge leaves the database to others. Who waits for an SQLite file looks again
-after pauses of its own, up to a tenth of a second: a lock that is mostly held is never seen free."""
+"""A purge pauses this many times as long as it wrote, so that others can use the database. A process that waits for an
+SQLite file only tries again after up to a tenth of a second: it never gets a lock that is held most of the time."""
 
 
 @click.command()

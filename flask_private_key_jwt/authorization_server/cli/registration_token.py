@@ -1,4 +1,4 @@
-"""``flask oauth2 registration-token …``: who may register a client over HTTP (RFC 7591 §3)."""
+"""``flask oauth2 registration-token …``: lets others register clients over HTTP (RFC 7591 §3)."""
 
 import json
 import re
@@ -23,7 +23,7 @@ _LONGEST_SECONDS = 366 * 86400
 
 
 def _read_lifetime(_context: click.Context, _option: click.Parameter, text: str) -> int:
-    """The seconds of a span such as ``90m``, ``12h``, ``7d`` or ``4w``."""
+    """A time such as ``90m``, ``12h``, ``7d`` or ``4w``, in seconds."""
     match = re.fullmatch(r"([1-9][0-9]{0,5})([mhdw])", text, re.ASCII)
     seconds = int(match[1]) * _UNITS[match[2]] if match else 0
     if not 0 < seconds <= _LONGEST_SECONDS:

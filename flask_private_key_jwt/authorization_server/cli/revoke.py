@@ -1,4 +1,4 @@
-"""``flask oauth2 revoke``: end what a client holds, what a person granted, or one access token."""
+"""``flask oauth2 revoke``: revoke the tokens of a client or a person, or one access token."""
 
 import click
 from flask.cli import with_appcontext
@@ -47,7 +47,7 @@ def _describe(holder: Holder) -> str:
 
 
 def _warn_of_unknown(state: State, client_id: str) -> None:
-    """A misspelt name revokes nothing, and nobody would notice."""
+    """Print a note if there is no such client: otherwise nobody would notice a misspelt name, which revokes nothing."""
     try:
         state.clients.get(client_id)
     except UnknownClient:

@@ -17,15 +17,13 @@ from ..client_lookup import NotAdmitted, load_enabled
 from ..keys.client_keys import ClientKey
 from ..registered_client import RegisteredClient
 from ..request import FormRequest
+from .assertion_claims import EXPLICIT_TYPE, check_audience, check_life
 from .base import AuthenticationParts
 from .signature import NotSigned
 
 METHOD = "private_key_jwt"
 ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
-EXPLICIT_TYPE = "client-authentication+jwt"
 ACCEPTED_TYPES = frozenset({None, "jwt", EXPLICIT_TYPE})
-COMPATIBILITY_LIFETIME_SECONDS = 3600
-"""A ``compatibility`` client's assertion may live at least so long, because Authlib's own client uses this lifetime."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,15 +72,15 @@ class PrivateKeyJWTAuthentication:
             return self._check(jwt, client, request)
 
     def _check(self, jwt: jose.JWT, client: RegisteredClient, request: FormRequest) -> VerifiedAssertion:
-        now = clock.now()
+        now, settings = clock.now(), self._settings
         try:
-            key = self._check_key(jwt, client, now=now)
-            self._check_audience(jwt, client, request)
-            used_from, until = self._check_life(jwt.claims, client, now=now)
+            key = self._find_key(jwt, client, now=now)
+            check_audience(jwt, client, settings, endpoints=(self._token_url, request.url))
+            used_from, until = check_life(jwt.claims, client, settings, now=now)
             jti = jose.require_jti(jwt.claims)
         except jose.JoseProblem as problem:
             raise problem.as_refusal(InvalidClient, "assertion") from None
-        mark = Mark(ASSERTION, self._settings.ISSUER, client.client_id, jti, until, used_from)
+        mark = Mark(ASSERTION, settings.ISSUER, client.client_id, jti, until, used_from)
         return VerifiedAssertion(client, (mark,), key.public.thumbprint)
 
     def _parse(self, assertion: str) -> jose.JWT:
@@ -116,7 +114,7 @@ class PrivateKeyJWTAuthentication:
         except NotAdmitted as problem:
             raise InvalidClient(str(problem), cause=problem.cause) from None
 
-    def _check_key(self, jwt: jose.JWT, client: RegisteredClient, *, now: int) -> ClientKey:
+    def _find_key(self, jwt: jose.JWT, client: RegisteredClient, *, now: int) -> ClientKey:
         """RFC 7523 §3, item 9; only keys registered for this client count (RFC 8725 §3.10)."""
         if client.token_endpoint_auth_method != METHOD:
             raise InvalidClient(
@@ -129,35 +127,6 @@ class PrivateKeyJWTAuthentication:
             return self._signatures.find_signer(jwt, client, now=now)
         except NotSigned as problem:
             raise problem.as_refusal(InvalidClient, "assertion") from None
-
-    def _check_audience(self, jwt: jose.JWT, client: RegisteredClient, request: FormRequest) -> None:
-        """Accept the issuer as the only audience (rfc7523bis §4), or the endpoints' URLs too if the operator allows it.
-
-        Each further accepted value lets a hostile server pass on an assertion that a client made for that server. So
-        the operator can allow it for clients it vouches for; a client that registered itself must name the issuer.
-        """
-        values = jose.require_audience(jwt.claims)
-        strict = self._settings.PROFILE == "fapi2"
-        if strict and not isinstance(jwt.claims["aud"], str):
-            raise jose.JoseProblem("aud is not a string", cause="aud_not_text")  # FAPI 2.0 Security Profile §5.3.2.1
-        accepted = {self._settings.ISSUER}
-        if self._may_name_endpoints(client) and not strict and jwt.typ != EXPLICIT_TYPE:
-            accepted |= {self._token_url, request.url}
-        elif len(values) != 1:
-            raise jose.JoseProblem("aud is not exactly one value", cause="aud_not_one")
-        if not values or not accepted.issuperset(values):
-            raise jose.JoseProblem(f"aud {jose.shorten(jwt.claims['aud'])} is not {sorted(accepted)}", cause="aud")
-
-    def _may_name_endpoints(self, client: RegisteredClient) -> bool:
-        for_all = self._settings.ASSERTION_AUDIENCE == "compatibility" and client.is_vouched_for(self._settings)
-        return for_all or client.assertion_audience == "compatibility"
-
-    def _check_life(self, claims: jose.Claims, client: RegisteredClient, *, now: int) -> tuple[int, int]:
-        """RFC 7523 §3, items 4 to 6; returns the same as :func:`.jose.check_life`."""
-        longest = self._settings.ASSERTION_LIFETIME_SECONDS
-        if client.assertion_audience == "compatibility" and self._settings.PROFILE != "fapi2":
-            longest = max(longest, COMPATIBILITY_LIFETIME_SECONDS)
-        return jose.check_life(claims, now=now, skew=self._settings.CLOCK_SKEW_SECONDS, longest=longest)
 
 
 def _one_assertion(request: FormRequest) -> str:

@@ -1,4 +1,4 @@
-"""HTTP only: read a form, call the steps, send an answer. The table says what is served where."""
+"""HTTP only: read a form, call the steps, send an answer. The table says which endpoint is at which path."""
 
 from ..endpoint import ServerEndpoint
 from .authorization import authorization
@@ -65,7 +65,7 @@ MACHINE_ENDPOINTS = (
         metadata_member="registration_endpoint",
         needs=frozenset({"registration"}),
     ),
-    # A path of its own rather than /register?client_id=…: each of the two has its own methods, and Allow says so.
+    # Not /register?client_id=…: the two endpoints have different methods, and an Allow header names those of a path.
     ServerEndpoint(
         "client_configuration",
         CONFIGURATION_PATH,

@@ -1,6 +1,6 @@
 """The authorization endpoint (RFC 6749 §3.1), for browsers: an ordinary view of the app, with the app's own hooks.
 
-A refusal is a page until it is clear where the client may hear of it, and an answer to the client from then on.
+Until the place for the client's answer is known, a refusal is a page; after that it is an answer to the client.
 """
 
 from collections.abc import Mapping
@@ -39,12 +39,12 @@ from .pages import (
 from .strict_session import find_way_in, read_own_query
 
 IN_THE_URL = ("client_id", *STAND_INS, *REPEATABLE, *KNOWN)
-"""The parameters of a posted request that go on in the URL; the others would be ignored there."""
+"""The parameters of a posted request that are copied into the URL; all others would be ignored there."""
 NAME = "authorization"
 FORM_POST_POLICY = f"default-src 'none'; script-src '{SUBMIT_SCRIPT_HASH}'; {ALONE}"
 
 FOR_THE_PERSON_ONLY = (TemporarilyUnavailable, ServerError, InvalidRequestURI, InteractionRefused)
-"""Refusals that do not go to the client: its request is not over, or not there."""
+"""Refusals that are not sent to the client, because its request is still open or does not exist."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,9 +55,9 @@ class Visit:
     session: BrowserSession
     opened: OpenedRequest
     name: str = field(repr=False)
-    """What the session knows the authorization request by."""
+    """The name of the authorization request in the session."""
     url: str = field(repr=False)
-    """The authorization request as a path with query: where sign-in returns to, where the decision goes."""
+    """The authorization request as a path with query. Sign-in returns to it, and the decision is posted to it."""
 
 
 def authorization() -> ResponseReturnValue:
@@ -89,7 +89,7 @@ def _visit(state: State, here: str, decision: Mapping[str, str]) -> ResponseRetu
     )
     query = read_own_query().decode("ascii")
     if opened.stand_in:
-        # What else stands beside it was ignored, and goes no further.
+        # Other parameters were ignored, and are not copied.
         query = urlencode({"client_id": opened.client.client_id, **opened.stand_in})
     visit = Visit(state, session, opened, opened.request_uri or opened.request or query, f"{here}?{query}")
     try:
@@ -103,7 +103,7 @@ def _visit(state: State, here: str, decision: Mapping[str, str]) -> ResponseRetu
 
 
 def _proceed(visit: Visit, request: AuthorizationRequest, person: Person | None) -> ResponseReturnValue:
-    """Send the person to whatever comes next."""
+    """Send the person to the next step."""
     authorizer, session = visit.state.server.authorizer, visit.session
     step = next_step(
         request,
@@ -135,8 +135,9 @@ def _ask_for_consent(visit: Visit, request: AuthorizationRequest, person: Person
 
 
 def _name_shown(request: AuthorizationRequest) -> str:
-    """What the person is asked to allow. A request may leave it to the client's registration, which the client may
-    change while they read the page.
+    """What the person is asked to allow.
+
+    If the request names no scope, the registration decides, and the client may change it while the person reads.
     """
     return f"{' '.join(request.scope)}\x00{' '.join(request.resources)}"
 
@@ -150,7 +151,7 @@ def _send_to_sign_in(visit: Visit, request: AuthorizationRequest, *, again: bool
 def _decide(
     visit: Visit, request: AuthorizationRequest, person: Person | None, decision: Mapping[str, str]
 ) -> ResponseReturnValue:
-    """Do what the person decided, if it was this person, in this session, about this request and all it asks for."""
+    """Do what the person decided, after checking that it is from this person and session, for this request."""
     token, session, shown = decision["decision_token"], visit.session, _name_shown(request)
     if person is None or not session.is_decision_token(token, visit.name, person.subject, shown=shown):
         raise InteractionRefused("the decision is not from this session, person and request", cause="decision_foreign")
@@ -160,7 +161,7 @@ def _decide(
             server.revocations.take_back(granted)  # "Allow" was pressed first
         raise AccessDenied("the person said no", cause="person_refused")
     signed_in_since = session.signed_in_since(visit.name, deciding=True)
-    # A consent page may have stood there for longer than max_age.
+    # The consent page may have been open for longer than max_age.
     if not is_sign_in_enough(request, person, signed_in_since=signed_in_since, now=clock.now()):
         return _send_to_sign_in(visit, request, again=True)
     server.authorizer.remember_consent(request, person)
@@ -178,7 +179,7 @@ def _issue(
 
 
 def _refuse(visit: Visit, refusal: OAuthError) -> flask.Response:
-    """Tell the client, by way of the person where nothing vouches for it; its request is over."""
+    """End the request and send the error to the client: by a redirect, or by a page with a link to the client."""
     target = visit.opened.target
     members = target.build_members(
         visit.state.settings.ISSUER, error=refusal.code, error_description=refusal.description
@@ -196,16 +197,16 @@ def _refuse(visit: Visit, refusal: OAuthError) -> flask.Response:
 
 
 def _is_sent_on(visit: Visit, refusal: OAuthError) -> bool:
-    """Whether a refusal takes the browser to the client by itself (RFC 9700 §4.11.2).
+    """Whether a refusal redirects the browser to the client (RFC 9700 §4.11.2).
 
-    A client that nobody here vouches for may be made for the sake of the redirect alone, and anybody can make a request
-    that is refused: this server's name would then lead straight to a stranger's page.
+    Anybody can register a client only to get a redirect, and can send a request that is refused. A link with this
+    server's name would then lead directly to any page.
     """
     client = visit.opened.client
     if client.is_vouched_for(visit.state.settings) or isinstance(refusal, AccessDenied):
-        return True  # who denies has seen our page
+        return True  # a person who denied has seen our page
     if visit.opened.request_uri is not None and not client.is_public:
-        return True  # pushed by the client itself: a link that works once, and for seconds, is no lure to send around
+        return True  # the client pushed it: the link works once and for seconds, so nobody can send it around
     person = visit.state.people.find_person(visit.session)
     return person is not None and visit.state.server.authorizer.find_consent(client, person) is not None
 

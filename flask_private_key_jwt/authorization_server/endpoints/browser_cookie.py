@@ -1,8 +1,8 @@
-"""A cookie of our own: what a browser has in progress here. The application's session is left alone.
+"""Our own cookie, for the requests that a browser has in progress. They are not kept in the application's session.
 
-The application may empty its session when somebody signs in, as Flask's own tutorial does. And a browser sends no
-``SameSite=Strict`` session along when a client's page leads here: a session that was written then would take the place
-of the application's, and sign the person out.
+The application may empty its session when somebody signs in, as Flask's tutorial does. And a browser sends no
+``SameSite=Strict`` session with a link from a client's page: a session written then would replace the application's,
+and sign the person out.
 """
 
 from hashlib import sha256
@@ -22,7 +22,8 @@ _PENDING = "_private_key_jwt_cookie"
 class BrowserCookie:
     """The cookie of the current request.
 
-    :param settings: The server's: the issuer names the cookie, since cookies know neither ports nor paths for sure.
+    :param settings: The server's. The cookie's name is made from the issuer, because one cookie may reach servers at
+        other ports and paths of a host.
     :param secrets: The application's secrets.
     """
 
@@ -34,15 +35,15 @@ class BrowserCookie:
 
     @property
     def name(self) -> str:
-        """What the cookie is called: no other host of the domain can set it, unless the app shares its own with them.
+        """The cookie's name. Its prefix stops other hosts of the domain from setting it (RFC 6265bis §4.1.3).
 
-        RFC 6265bis §4.1.3.
+        If the application shares its session with other hosts, they can set this cookie too.
         """
         prefix = ("__Secure-" if _find_domain() else "__Host-") if self._secure else ""
         return f"{prefix}oauth2_{self._issuer}"
 
     def load(self) -> dict[str, Any]:
-        """What the cookie holds, or will hold after this request; empty when there is none of ours."""
+        """The cookie's content, as of this request's changes; empty if there is no cookie of ours."""
         pending: dict[str, Any] | None = flask.g.get(_PENDING)
         if pending is not None:
             return pending
@@ -57,8 +58,8 @@ class BrowserCookie:
 
     def _set(self, response: flask.Response) -> flask.Response:
         value = flask.g.pop(_PENDING)
-        # As the application's own, for whoever signs people in by a form from elsewhere, or at another host; but never
-        # Strict: clients lead here from their own pages.
+        # The same as for the application's session, because people may sign in with a form from another site. But never
+        # Strict, because clients link here from their own pages.
         same_site = flask.current_app.session_interface.get_cookie_samesite(_find_app())
         response.set_cookie(
             self.name,
@@ -73,7 +74,7 @@ class BrowserCookie:
 
 
 def _find_domain() -> str | None:
-    """The domain that the application shares its session in; ``None``: this host only."""
+    """The domain in which the application shares its session; ``None``: this host only."""
     return flask.current_app.session_interface.get_cookie_domain(_find_app())
 
 
@@ -83,7 +84,7 @@ def _find_app() -> flask.Flask:
 
 
 def find_browser_id() -> str:
-    """The id of the browser of this request, if it has something in progress at the current app; or ``""``."""
+    """The id of this request's browser, if it has a request in progress at the current app; otherwise ``""``."""
     state = flask.current_app.extensions.get(EXTENSION_KEY)
     if not isinstance(state, State):
         return ""

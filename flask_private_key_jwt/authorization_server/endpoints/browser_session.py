@@ -1,4 +1,4 @@
-"""What a browser did here: when its person signed in (in Flask's session), which requests it opened (in our cookie)."""
+"""What a browser did here: when the person signed in (in Flask's session), which requests it opened (in our cookie)."""
 
 import hmac
 import secrets
@@ -17,11 +17,11 @@ from .browser_cookie import BrowserCookie, find_browser_id
 
 SESSION_KEY = "_private_key_jwt"
 MAX_OPEN_REQUESTS = 8
-"""A cookie holds 4 KiB; of more requests at once the oldest is forgotten."""
+"""A cookie can hold 4 KiB; if more requests are open at the same time, the oldest is forgotten."""
 
 
 class SignInNote(NamedTuple):
-    """That somebody signed in; gone with the application's session."""
+    """A sign-in; it is kept in the application's session and ends with it."""
 
     sign_in: str = ""
     """Random."""
@@ -32,26 +32,26 @@ class SignInNote(NamedTuple):
 
 
 class RequestNote(NamedTuple):
-    """That a browser opened a request."""
+    """A request that a browser opened."""
 
     sign_in: str
-    """Who was signed in then; empty: nobody was, or nobody noted it."""
+    """The sign-in at that time; empty: nobody was signed in, or nobody noted it."""
     at: int
     """In seconds since the epoch."""
     nonce: str
-    """Random: two decisions about the same request are two."""
+    """Random, so that two decisions about the same request have different tokens."""
 
 
 def note_sign_in() -> None:
-    """Note that the person at this browser has just signed in; Flask-Login's ``login_user`` does it by itself.
+    """Note that the person at this browser has just signed in. With Flask-Login's ``login_user`` this is automatic.
 
-    After the application has cleared or renewed its session, if it does.
+    If the application clears or renews its session at sign-in, call this afterwards.
     """
     flask.session[SESSION_KEY] = {"sign_in": [*SignInNote(secrets.token_urlsafe(8), clock.now(), find_browser_id())]}
 
 
 def listen_to_flask_login(app: flask.Flask) -> None:
-    """Note when people sign in, where Flask-Login tells."""
+    """Note when people sign in with Flask-Login."""
     if find_spec("flask_login") is None:
         return
     from flask_login import user_logged_in, user_login_confirmed
@@ -67,8 +67,8 @@ def _note_sign_in(_app: flask.Flask, **_: Any) -> None:
 class BrowserSession:
     """The browser of the current request.
 
-    :param settings: The server's: how long a request stays open, and a decision may be repeated.
-    :param secrets: The application's secrets; decision tokens are made with a key of their own.
+    :param settings: The server's: how long a request stays open, and how long a decision may be repeated.
+    :param secrets: The application's secrets; the key for decision tokens is derived from them.
     """
 
     def __init__(self, settings: ServerSettings, secrets: Secrets) -> None:
@@ -79,12 +79,12 @@ class BrowserSession:
 
     @property
     def auth_time(self) -> int | None:
-        """When the person signed in, in seconds since the epoch, if anybody noted it."""
+        """When the person signed in, in seconds since the epoch; ``None``: nobody noted it."""
         sign_in = _find_sign_in()
         return sign_in.at if sign_in.sign_in else None
 
     def open(self, request: str) -> None:
-        """Note that *request* is open, and who was signed in when it was opened first."""
+        """Note that *request* is open, and the sign-in at the time it was first opened."""
         if self.is_open(request):
             return
         kept = self._cookie.load()
@@ -94,29 +94,29 @@ class BrowserSession:
         self._cookie.save({"id": secrets.token_urlsafe(16), **kept, "open": dict(notes[-MAX_OPEN_REQUESTS:])})
 
     def is_open(self, request: str) -> bool:
-        """Whether this browser opened *request*, and not too long ago."""
+        """Whether this browser opened *request* not too long ago, and it is not answered yet."""
         return self._find_open(request) is not None
 
     def is_undecided(self, request: str) -> bool:
-        """Whether a decision about *request* may come: it is open, or was decided a moment ago."""
+        """Whether a decision about *request* is accepted: the request is open, or was decided a moment ago."""
         return any(True for _ in self._find_notes(request))
 
     def signed_in_since(self, request: str, *, deciding: bool = False) -> bool:
-        """Whether the person signed in at this browser after *request* was opened first, while it is open.
+        """Whether the person signed in at this browser after *request* was first opened, while it is open.
 
-        :param deciding: Also while a decision may be repeated.
+        :param deciding: Whether a decision is posted; then also while it may be repeated.
         """
-        # An abandoned request does not vouch for an old sign-in when somebody opens it again days later.
+        # An abandoned request that somebody opens again days later must not make an old sign-in count as new.
         notes = self._find_notes(request) if deciding else filter(None, [self._find_open(request)])
         sign_in = _find_sign_in()
-        # In this very browser: our cookie could be brought from another one, where the request was opened earlier.
+        # In this browser: our cookie may be copied from another one, where the request was opened earlier.
         is_here = bool(sign_in.sign_in) and sign_in.browser == self._cookie.load().get("id")
         return is_here and any(sign_in.sign_in != note.sign_in and sign_in.at >= note.at for note in notes)
 
     def close(self, request: str, *, decision_token: str = "") -> None:
         """Note that *request* is answered.
 
-        :param decision_token: What came back from our page, if the person decided.
+        :param decision_token: The token that our page sent back, if the person decided.
         """
         kept, name = self._cookie.load(), _shorten(request)
         note = kept.get("open", {}).get(name)
@@ -125,31 +125,31 @@ class BrowserSession:
             self._cookie.save({**kept, "open": rest, "answered": [name, note, clock.now(), _shorten(decision_token)]})
 
     def forget(self) -> None:
-        """Forget the sign-in of the person, who has signed out, and what they opened; but not the last answer."""
+        """Forget the sign-in of a person who has signed out, and their open requests, but not the last answer."""
         flask.session.pop(SESSION_KEY, None)
         answered = self._cookie.load().get("answered")
         self._cookie.save({"id": secrets.token_urlsafe(16), "answered": answered} if answered else {})
 
     def was_decided_with(self, token: str, request: str) -> bool:
-        """Whether *token* decided about *request* a moment ago, whoever is signed in by now."""
+        """Whether *token* decided about *request* a moment ago, even if the person is no longer signed in."""
         answered = self._find_answered(request)
         return answered is not None and bool(token) and hmac.compare_digest(answered[3], _shorten(token))
 
     def issue_decision_token(self, request: str, subject: str, *, shown: str = "") -> str:
-        """What the page about an open *request* sends back: it cannot be guessed, nor used elsewhere.
+        """The token that the page about an open *request* sends back. It cannot be guessed, or used for another page.
 
-        So another site cannot decide for the person (RFC 6749 §10.12), nor one session in the name of another.
+        So another site cannot decide for the person (RFC 6749 §10.12), and one session cannot decide for another.
 
-        :param shown: What the page shows that the request alone does not say for sure.
+        :param shown: What the page shows, if the request alone does not determine it.
         """
         note = self._find_open(request)
         assert note is not None  # it was just opened
         return self._decision_token(self._keys()[0], request, subject, note, shown)
 
     def is_decision_token(self, token: str, request: str, subject: str, *, shown: str = "") -> bool:
-        """Whether *token* was issued to this browser, for this *request* and this person, who was *shown* the same.
+        """Whether *token* was issued to this browser, for this *request* and person, and for a page with *shown* on it.
 
-        While the request is open, and for a moment longer: a button may be pressed twice.
+        It is accepted while the request is open, and for a moment longer, because a button may be pressed twice.
         """
         given = token.encode("utf-8", "surrogatepass")
         return any(
@@ -167,7 +167,7 @@ class BrowserSession:
         return b64url(hmac.digest(key, text.encode("utf-8", "surrogatepass"), sha256))
 
     def _find_notes(self, request: str) -> Iterator[RequestNote]:
-        """The notes about a request that a decision may be for."""
+        """The notes of a request that a decision may belong to."""
         if (note := self._find_open(request)) is not None:
             yield note
         if (answered := self._find_answered(request)) is not None:
@@ -189,11 +189,11 @@ class BrowserSession:
 
 
 def _find_sign_in() -> SignInNote:
-    """The note of who is signed in; an empty one if there is none."""
+    """The note of the current sign-in; an empty note if there is none."""
     kept = flask.session.get(SESSION_KEY) or {}
     return SignInNote(*kept.get("sign_in", ()))
 
 
 def _shorten(text: str) -> str:
-    """Requests are long and secret, a cookie is small."""
+    """A short hash, because requests are long and secret, and a cookie is small."""
     return b64url(sha256(text.encode("utf-8", "surrogatepass")).digest()[:12])

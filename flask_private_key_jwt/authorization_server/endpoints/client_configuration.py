@@ -12,7 +12,7 @@ from .json_request import JSON_TYPE, MERGE_PATCH_TYPE, read_bearer, read_metadat
 def client_configuration() -> flask.Response:
     """``GET``, ``PUT``, ``PATCH`` and ``DELETE /oauth2/register/client?client_id=…``, the ``registration_client_uri``.
 
-    The client_id is in the query because it may hold a slash, which no path keeps apart from its own.
+    The ``client_id`` is in the query because it may contain a slash, which would be a separator in a path.
     """
     http, state = flask.request, current_state()
     client_ids = http.args.getlist("client_id")

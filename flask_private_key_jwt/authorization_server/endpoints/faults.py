@@ -1,4 +1,4 @@
-"""What a refusal page tells a person: one of a few kinds of fault, and what to do. Never more than the kind."""
+"""What a refusal page tells a person: one of a few kinds of fault, and what to do. It never gives details."""
 
 from dataclasses import dataclass
 
@@ -8,10 +8,10 @@ from ...errors import OAuthError
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """A kind of fault, in words for a person; the same for every request of the kind."""
+    """A kind of fault in words for a person; the same words for every fault of this kind."""
 
     kind: str
-    """A constant name, for templates of the application's own."""
+    """A constant name, for the application's own templates."""
     title: str
     advice: str
 
@@ -96,9 +96,9 @@ FAULTS: tuple[tuple[tuple[type[OAuthError], ...], Fault], ...] = (
         Fault("not_offered", "There is no such page here", "This server does not offer what the link asks for."),
     ),
 )
-"""Which kind of fault a person reads of for which refusals; for all others it is :data:`FAULTY_REQUEST`."""
+"""Refusals -> the fault that a person reads about; for all other refusals it is :data:`FAULTY_REQUEST`."""
 
 
 def find_fault(refusal: OAuthError) -> Fault:
-    """The kind of fault that *refusal* is to a person."""
+    """The fault that a person reads about for *refusal*."""
     return next((fault for kinds, fault in FAULTS if isinstance(refusal, kinds)), FAULTY_REQUEST)

@@ -1,4 +1,4 @@
-"""From Flask's request to an endpoint and back. Whatever happens, the answer is JSON and says nothing private."""
+"""From Flask's request to an endpoint and back. Every answer is JSON and tells nothing private, even after an error."""
 
 import json
 import logging
@@ -35,7 +35,7 @@ CACHE_SECONDS = 300
 
 
 def respond(endpoint: ServerEndpoint) -> ResponseReturnValue:
-    """Answer the current request to a machine *endpoint*, come what may."""
+    """Answer the current request to a machine *endpoint*, also after an exception."""
     try:
         state = current_state()
         if (answer := _ask_application(endpoint, state)) is not None:
@@ -49,7 +49,7 @@ def respond(endpoint: ServerEndpoint) -> ResponseReturnValue:
 
 
 def _ask_application(endpoint: ServerEndpoint, state: State) -> flask.Response | None:
-    """What the application answers in the endpoint's place, before anything of the request is read."""
+    """The application's answer instead of the endpoint's, before anything of the request is read."""
     for function in state.server.declarations.before_requests:
         if (answer := function(endpoint.name)) is not None:
             return flask.make_response(answer)
@@ -69,12 +69,12 @@ def _call_view(endpoint: ServerEndpoint, state: State, method: str) -> ResponseR
 
 
 class MachineEndpoints:
-    """Puts the endpoints into an app so that nothing of that app changes what they answer.
+    """Adds the endpoints to an app so that nothing else in the app changes their answers.
 
-    A login-required ``before_request``, ``CSRFProtect`` or HTML error handlers are made for people; a client that sends
-    a signed assertion must not meet them. So the machine endpoints answer in the app's very first ``before_request``
-    function. ``after_request`` functions of the app (headers, metrics) still run, and in place of ``before_request``
-    there is ``before_machine_request``.
+    A ``before_request`` function that requires a login, ``CSRFProtect`` and HTML error handlers are made for people;
+    they must not refuse a client that sends a signed assertion. So the machine endpoints answer in the app's very first
+    ``before_request`` function. The app's ``after_request`` functions (headers, metrics) still run; instead of
+    ``before_request`` there is ``before_machine_request``.
     """
 
     def __init__(self, endpoints: Mapping[str, ServerEndpoint]) -> None:
@@ -88,7 +88,7 @@ class MachineEndpoints:
             name = f"{EXTENSION_KEY}.{endpoint.name}"
             if name in app.view_functions:  # the same endpoint at a second path
                 name = f"{name}{path.replace('/', '_').replace('.', '_')}"
-            # No redirect from //oauth2/token: it would send the assertion again, to wherever Host says.
+            # No redirect from //oauth2/token: the client would send its assertion again, to the host in Host.
             rule = {"provide_automatic_options": False, "merge_slashes": False}
             if endpoint.in_browser:
                 methods.add("OPTIONS")
@@ -97,20 +97,21 @@ class MachineEndpoints:
             self._rules[path] = next(app.url_map.iter_rules(name))
         machines = frozenset(path for path, endpoint in self._endpoints.items() if not endpoint.in_browser)
         app.session_interface = SessionOnDemand(app.session_interface, machines)  # type: ignore[assignment]
-        # In front, whenever the app registered its own: Flask offers no other way to come first.
+        # Inserted in front of the functions that the app has registered; Flask has no other way to be the first.
         app.before_request_funcs.setdefault(None, []).insert(0, self._dispatch)
 
     def _dispatch(self) -> ResponseReturnValue | None:
+        """Answer machine endpoints before the app's own hooks; let Flask dispatch pages and everything else."""
         request: flask.Request = flask.request._get_current_object()  # type: ignore[attr-defined]
         endpoint = self._endpoints.get(request.path)
         if endpoint is None:
             return None
         if endpoint.in_browser:
-            # With host_matching or subdomain_matching the router may find nothing, or a view for any path: ours are
-            # found by the path alone. What else it said stays: a host that is not trusted, say.
+            # With host_matching or subdomain_matching the router may find nothing, or a view for any path; ours are
+            # found by the path alone. Its other errors stay, for example for a host that is not trusted.
             if request.routing_exception is None or isinstance(request.routing_exception, NotFound):
                 request.url_rule, request.view_args, request.routing_exception = self._rules[request.path], {}, None
-            # It has a token of its own, and a client's form (OpenID Connect Core §3.1.2.1) can have none.
+            # Our form has its own token, and a client's form (OpenID Connect Core §3.1.2.1) cannot have one.
             if csrf := flask.current_app.extensions.get("csrf"):
                 csrf.exempt(endpoint.view)
             return None
@@ -118,10 +119,10 @@ class MachineEndpoints:
 
 
 def _refusal_for(error: Exception) -> OAuthError:
-    """What to answer when an endpoint raises."""
+    """The refusal to answer when an endpoint raises *error*."""
     if isinstance(error, OAuth2Error):
         return translate(error)
-    if isinstance(error, HTTPException) and error.code == TooManyRequests.status:  # what a limiter raises
+    if isinstance(error, HTTPException) and error.code == TooManyRequests.status:  # a rate limiter raises it
         wait = getattr(error, "retry_after", None)
         reason = f"{type(error).__name__} by the application"
         return (
@@ -132,7 +133,7 @@ def _refusal_for(error: Exception) -> OAuthError:
     if isinstance(error, HTTPException):  # flask.abort in a token policy, say
         return InvalidRequest(f"{type(error).__name__} while the request was handled", cause="application_abort")
     if isinstance(error, ConfigurationError):
-        if error.__cause__ is not None:  # a function of the application's own failed
+        if error.__cause__ is not None:  # one of the application's functions failed
             _report_defect(error, "a defect in the application")
         return TemporarilyUnavailable(f"set up wrongly: {error}", cause="setup_wrong")
     _report_defect(error, "a defect in an endpoint")
@@ -140,7 +141,7 @@ def _refusal_for(error: Exception) -> OAuthError:
 
 
 def _report_defect(error: Exception, what: str) -> None:
-    """Tell whoever watches the app, as Flask would, and the log; in tests and in debug mode *error* is raised."""
+    """Send Flask's signal and write to the log; in tests and in debug mode, raise *error* instead."""
     app = flask.current_app
     flask.got_request_exception.send(app._get_current_object(), exception=error)  # type: ignore[attr-defined]
     if app.testing or app.debug:

@@ -18,7 +18,7 @@ def read_bearer(environ: Mapping[str, Any]) -> str | None:
     """The token of the ``Authorization`` header; never one from the query or the body (RFC 6750 §2.1, RFC 7592 §2).
 
     :param environ: The WSGI environment.
-    :return: ``None`` when the header is absent or of another scheme.
+    :return: ``None`` if the header is absent or has another scheme.
     :raises InvalidRegistrationToken: It does not hold exactly one token.
     """
     header: str = environ.get("HTTP_AUTHORIZATION", "")
@@ -38,9 +38,9 @@ def read_metadata(http: HTTPRequest, *, types: tuple[str, ...], max_bytes: int) 
 
     :param types: The content types it may have.
     :param max_bytes: Longest accepted body.
-    :raises InvalidRequest: It has another content type, or cannot be read.
-    :raises PayloadTooLarge: It is longer.
-    :raises InvalidClientMetadata: It is not a JSON object.
+    :raises InvalidRequest: The request has another content type, or the body cannot be read.
+    :raises PayloadTooLarge: The body is longer.
+    :raises InvalidClientMetadata: The body is not a JSON object.
     """
     content_type = http.environ.get("CONTENT_TYPE", "").partition(";")[0].strip().lower()
     if content_type not in types:

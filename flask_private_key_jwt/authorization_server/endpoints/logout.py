@@ -1,6 +1,6 @@
 """The logout endpoint (OpenID RP-Initiated Logout 1.0 §2), for browsers: an ordinary view, with the app's own hooks.
 
-What ends is the browser's session at this server. What was granted stays: ``oauth.revoke(…)`` ends that.
+It ends the browser's session at this server. Grants stay: ``oauth.revoke(…)`` ends them.
 """
 
 from collections.abc import Mapping
@@ -30,11 +30,11 @@ class SignOutVisit:
     session: BrowserSession
     request: LogoutRequest
     url: str
-    """The request as a path with query, without the hint: where the decision goes."""
+    """The request as a path with query, without the hint; the decision is posted to it."""
 
     @property
     def name(self) -> str:
-        """What the session knows the request by; no authorization request has such a name."""
+        """The name of the request in the session; no authorization request has such a name."""
         return f"{NAME}\x00{self.request.build_query()}"
 
 
@@ -85,7 +85,7 @@ def _ask(visit: SignOutVisit, person: Person) -> ResponseReturnValue:
 
 
 def _decide(visit: SignOutVisit, person: Person, decision: Mapping[str, str]) -> ResponseReturnValue:
-    """Do what the person decided, if it was this person, in this session, about this request."""
+    """Do what the person decided, after checking that it is from this person and session, for this request."""
     if not visit.session.is_decision_token(decision["decision_token"], visit.name, person.subject):
         raise InteractionRefused("the decision is not from this session, person and request", cause="decision_foreign")
     if decision.get("decision") != "sign_out":
@@ -97,7 +97,7 @@ def _decide(visit: SignOutVisit, person: Person, decision: Mapping[str, str]) ->
 
 
 def _leave(visit: SignOutVisit, *, confirmed: bool, seen: bool) -> ResponseReturnValue:
-    """Nobody is signed in: back to the client, or a page that says so."""
+    """Nobody is signed in: send the browser to the client, or show a page that says so."""
     location = visit.request.find_location(confirmed=confirmed)
     if location is not None and visit.request.is_sent_on(visit.state.settings, seen=seen):
         return send_to(location)

@@ -1,4 +1,4 @@
-"""The metadata document (RFC 8414, OpenID Connect Discovery), made of what is registered: advertised means accepted."""
+"""The metadata document (RFC 8414, OpenID Connect Discovery), made from the tables: it names only what is accepted."""
 
 from collections.abc import Set
 from typing import Any
@@ -23,7 +23,7 @@ from .http import public_json
 METADATA_PATH = "/.well-known/oauth-authorization-server"
 OPENID_METADATA_PATH = "/.well-known/openid-configuration"
 KEPT_WHEN_EMPTY = ("response_types_supported", "request_uri_parameter_supported")
-"""One is required (RFC 8414 §2), the absence of the other would mean true (OpenID Connect Discovery §3)."""
+"""The first is required (RFC 8414 §2); the absence of the second would mean true (OpenID Connect Discovery §3)."""
 
 
 def metadata() -> flask.Response:
@@ -56,12 +56,12 @@ def build_metadata(state: State) -> dict[str, Any]:
         "scopes_supported": _list_scopes(settings, offered),
         "protected_resources": list(settings.RESOURCES),
     }
-    # RFC 8414 §3.2: members without values are left out, and so are those that say what their absence says.
+    # RFC 8414 §3.2: members without values are left out. So are false ones, because absent means false.
     return {name: value for name, value in document.items() if value or name in KEPT_WHEN_EMPTY}
 
 
 def _describe_authentication(state: State) -> dict[str, Any]:
-    """How clients authenticate where (RFC 8414 §2); left out, each would mean ``client_secret_basic``."""
+    """How clients authenticate at each endpoint (RFC 8414 §2); an absent member means ``client_secret_basic``."""
     settings, grant_types = state.settings, state.server.grants.grant_types()
     methods = [method for method in CLIENT_AUTH_METHODS if method.is_open(settings, grant_types)]
     confidential = [method for method in methods if method.proves_identity]
@@ -74,7 +74,7 @@ def _describe_authentication(state: State) -> dict[str, Any]:
 
 
 def _describe_authorization(settings: ServerSettings) -> dict[str, Any]:
-    """What there is to say of the authorization endpoint (RFC 9126 §5, RFC 7636 §6.2, RFC 9207 §3, RFC 9101 §10.5)."""
+    """The members about the authorization endpoint (RFC 9126 §5, RFC 7636 §6.2, RFC 9207 §3, RFC 9101 §10.5)."""
     return {
         "response_modes_supported": list(RESPONSE_MODES),
         "code_challenge_methods_supported": list(METHODS),
@@ -88,7 +88,7 @@ def _describe_authorization(settings: ServerSettings) -> dict[str, Any]:
 
 
 def _describe_openid(state: State, scopes: list[str]) -> dict[str, Any]:
-    """What there is to say of ID tokens and UserInfo (OpenID Connect Discovery §3)."""
+    """The members about ID tokens and UserInfo (OpenID Connect Discovery §3)."""
     return {
         "subject_types_supported": [SUBJECT_TYPE],
         "id_token_signing_alg_values_supported": _list_signing_algs(state),
@@ -97,7 +97,7 @@ def _describe_openid(state: State, scopes: list[str]) -> dict[str, Any]:
 
 
 def _list_scopes(settings: ServerSettings, offered: Set[Need]) -> list[str]:
-    """``OAUTH2_SCOPES``, or those of OpenID Connect, which mean something wherever it is offered."""
+    """``OAUTH2_SCOPES``; without the setting, the scopes of OpenID Connect if it is offered."""
     if settings.SCOPES or "openid" not in offered:
         return list(settings.SCOPES)
     return [OPENID, *SCOPE_CLAIMS, OFFLINE_ACCESS]
@@ -106,15 +106,15 @@ def _list_scopes(settings: ServerSettings, offered: Set[Need]) -> list[str]:
 def _list_signing_algs(state: State) -> list[str]:
     try:
         return list(state.server_keys.signing_algs())
-    except StoreUnavailable:  # no reason to hide where everything is
+    except StoreUnavailable:  # the rest of the document is still useful
         return [state.settings.SIGNING_ALG]
 
 
 def endpoint_base(issuer: str) -> str:
-    """What endpoint paths are appended to: the issuer without a slash at its end."""
+    """The issuer without a slash at its end; endpoint paths are appended to it."""
     return issuer.rstrip("/")
 
 
 def issuer_path(issuer: str) -> str:
-    """The issuer's path, empty for none: where the app is mounted."""
+    """The issuer's path, where the app is mounted; empty if it has none."""
     return read_url(issuer).path.rstrip("/")

@@ -1,4 +1,4 @@
-"""What endpoints for people share: posted forms within limits, refusals as pages, and the headers of every answer."""
+"""What the endpoints for people share: posted forms within limits, refusals as pages, the headers of every answer."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -25,15 +25,15 @@ from ..state import State, current_state
 from .faults import find_fault
 
 ALONE = "object-src 'none'; base-uri 'none'; frame-ancestors 'none'"
-"""What every Content-Security-Policy ends with."""
+"""The end of every Content-Security-Policy."""
 HEADERS_OF_REFUSALS = ("Allow", "Retry-After")
-"""What a page says as well of the headers that a refusal has elsewhere."""
+"""Of the headers of a refusal, a page has these."""
 PAGE_POLICY = f"default-src 'self'; style-src 'self' 'unsafe-inline'; {ALONE}"
-# No form-action: browsers hold it against the redirects that follow a form, which lead to the client.
+# No form-action: browsers also apply it to redirects after a form, and ours lead to the client.
 
 
 def allow_picture(page: ResponseReturnValue, uri: str | None) -> flask.Response:
-    """*page*, with a policy that lets the picture at *uri* load, unless the application has a policy of its own."""
+    """*page*, with a policy that lets the picture at *uri* load, unless the application has set a policy."""
     response = flask.make_response(page)
     if uri is not None and (origin := find_picture_origin(uri)) is not None:
         response.headers.setdefault("Content-Security-Policy", f"{PAGE_POLICY}; img-src 'self' {origin}")
@@ -41,9 +41,9 @@ def allow_picture(page: ResponseReturnValue, uri: str | None) -> flask.Response:
 
 
 def answer_with_page(respond: Callable[[], ResponseReturnValue], *, endpoint: str) -> flask.Response:
-    """What *respond* says, if the table of endpoints lets it; a refusal is a page.
+    """Call *respond* if the endpoint is served; a refusal is a page.
 
-    :param endpoint: Where it happens, for the log and the signal.
+    :param endpoint: Its name, for the log and the signal.
     """
     try:
         state = current_state()
@@ -58,10 +58,10 @@ def answer_with_page(respond: Callable[[], ResponseReturnValue], *, endpoint: st
 
 
 def _check_served(state: State) -> None:
-    """Refuse a page that is not offered, and what browsers do not send; HEAD too, which must change nothing and would.
+    """Refuse a page that is not offered, and other methods; also HEAD, which must not change anything, but would.
 
     :raises NotOffered: The application lacks what the endpoint needs.
-    :raises MethodNotAllowed: It is none of the endpoint's methods.
+    :raises MethodNotAllowed: It is not one of the endpoint's methods.
     """
     endpoint, method = state.endpoints[flask.request.path], flask.request.method
     if missing := state.find_missing(endpoint.needs):
@@ -104,7 +104,7 @@ def _read_posted(max_bytes: int) -> list[tuple[str, str]]:
     if (http.content_length or 0) > max_bytes:
         raise PayloadTooLarge(f"the body is longer than {max_bytes} bytes", cause="body_too_large")
     read_body(http, max_bytes)
-    # Flask's form, not the body: a hook of the application may have read it, and left no body.
+    # Flask's form, not the body: one of the application's hooks may have read the body already.
     pairs = list(http.form.items(multi=True))
     if len(pairs) > MAX_PARAMETERS:
         raise InvalidRequest(f"the form has more than {MAX_PARAMETERS} parameters", cause="form_too_many")
@@ -112,25 +112,25 @@ def _read_posted(max_bytes: int) -> list[tuple[str, str]]:
 
 
 def send_to(location: str) -> flask.Response:
-    """Send the browser to a client. Never 307, which would repeat a form there (RFC 9700 §4.12)."""
+    """Send the browser to a client. Never with 307, which would post a form again there (RFC 9700 §4.12)."""
     response = flask.Response(status=303)
-    # As it is: Werkzeug's redirect() would rewrite what was registered.
+    # Unchanged: Werkzeug's redirect() would rewrite the registered URI.
     response.autocorrect_location_header = False
     response.headers["Location"] = location
     return response
 
 
 def describe(refusal: OAuthError, endpoint: str) -> str:
-    """Log a refusal and send the signal; the reference id that names it."""
+    """Log a refusal and send the signal; return its reference id."""
     app = flask.current_app._get_current_object()  # type: ignore[attr-defined]
     return describe_refusal(refusal, endpoint=endpoint, sender=app)
 
 
 def build_refusal_page(refusal: OAuthError, endpoint: str, *, onward: Onward | None = None) -> flask.Response:
-    """A page that says what kind of fault there is, after the reason went to the log and the signal.
+    """A page that says what kind of fault there is; the reason goes to the log and the signal.
 
-    :param endpoint: Where it happened.
-    :param onward: The way to the client, for the person to take or not.
+    :param endpoint: The endpoint's name.
+    :param onward: A link or form to the client, which the person may follow.
     """
     reference = describe(refusal, endpoint)
     page = flask.render_template(
@@ -148,7 +148,7 @@ def build_refusal_page(refusal: OAuthError, endpoint: str, *, onward: Onward | N
 
 
 def _protect(response: flask.Response) -> flask.Response:
-    """No framing, no referrer, no copies (RFC 9700 §4.2.4, §4.16), and a policy unless the application has its own."""
+    """Forbid frames, referrers and caches (RFC 9700 §4.2.4, §4.16); set a policy unless the application has set one."""
     response.headers.setdefault("Content-Security-Policy", PAGE_POLICY)
     response.headers["X-Frame-Options"] = "DENY"
     response.headers["X-Content-Type-Options"] = "nosniff"

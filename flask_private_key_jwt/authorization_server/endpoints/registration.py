@@ -8,7 +8,7 @@ from .json_request import JSON_TYPE, read_bearer, read_metadata
 
 
 def registration() -> flask.Response:
-    """``POST /oauth2/register``. Nothing of the body is read before the token is known to be good."""
+    """``POST /oauth2/register``. The body is read only after the token was found to be good."""
     http, state = flask.request, current_state()
     permit = state.self_registration.find_permit(read_bearer(http.environ))
     metadata = read_metadata(http, types=(JSON_TYPE,), max_bytes=state.settings.REQUEST_MAX_BYTES)

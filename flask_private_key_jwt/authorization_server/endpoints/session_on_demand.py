@@ -1,7 +1,7 @@
-"""The app's session at machine endpoints: opened when a function of the application first touches it.
+"""The app's session at machine endpoints: it is opened when one of the application's functions first uses it.
 
-Flask opens the session of every request and signs or loads it, which costs as much as a signature. A machine sends no
-cookie, and the endpoints need no session; a token policy or a limiter of the application may.
+Flask opens the session in every request, which costs as much as a signature. Machines send no cookie, and the endpoints
+need no session, but the application's token policy or rate limiter may need one.
 """
 
 from collections.abc import Container
@@ -13,12 +13,12 @@ from werkzeug.local import LocalProxy
 
 
 class SessionOnDemand(LocalProxy[SessionInterface]):
-    """Stands in for an app's session interface, and is like it in everything but the time at some paths.
+    """Replaces an app's session interface, and behaves like it, but at some paths opens the session later.
 
-    A session that nobody touches is not saved either: its cookie gets no new lifetime, and the answer no ``Vary``.
+    A session that nobody uses is not saved either: its cookie gets no new lifetime, and the answer no ``Vary``.
 
-    :param interface: The app's own: Flask's, or any that an application has chosen.
-    :param paths: Where sessions can wait.
+    :param interface: The app's own interface: Flask's, or another one.
+    :param paths: The paths where sessions are opened later.
     """
 
     __slots__ = ("_interface", "_paths")
@@ -27,7 +27,7 @@ class SessionOnDemand(LocalProxy[SessionInterface]):
 
     def __init__(self, interface: SessionInterface, paths: Container[str]) -> None:
         super().__init__(lambda: interface)
-        object.__setattr__(self, "_interface", interface)  # an attribute that is set is set on the interface
+        object.__setattr__(self, "_interface", interface)  # a normal assignment would set it on the interface
         object.__setattr__(self, "_paths", paths)
 
     def open_session(self, app: flask.Flask, request: flask.Request) -> SessionMixin | None:
@@ -52,7 +52,7 @@ class SessionOnDemand(LocalProxy[SessionInterface]):
 
 
 class WaitingSession(LocalProxy[SessionMixin]):
-    """The session that is opened when anything is asked of it."""
+    """A session that is opened at its first use."""
 
     __slots__ = ("_opened",)
     _opened: list[SessionMixin]
@@ -70,5 +70,5 @@ class WaitingSession(LocalProxy[SessionMixin]):
         object.__setattr__(self, "_opened", opened)
 
     def find_opened(self) -> Any:
-        """The session, if it was touched."""
+        """The session if it was used, otherwise ``None``."""
         return self._opened[0] if self._opened else None

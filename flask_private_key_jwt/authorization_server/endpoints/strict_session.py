@@ -1,7 +1,7 @@
-"""A session that the browser keeps back: ``SameSite=Strict``, and a client's page leads here.
+"""A ``SameSite=Strict`` session, which the browser does not send when a client's page links here.
 
-Who arrives so looks signed out, and a sign-in page that starts a session would sign them out. A page of ours that leads
-to the same place once more is this site's own link: with that the browser sends the session along.
+The person then looks signed out, and a sign-in page that starts a session would really sign them out. So we answer with
+a page that links to the same URL: this is a link of our own site, and the browser sends the session with it.
 """
 
 from html import escape
@@ -9,7 +9,7 @@ from html import escape
 import flask
 
 _MARK = b"&from_here=1"
-"""The end of the query of our own link. Whoever adds it to theirs arrives without a session, as they do anyway."""
+"""The end of the query of our own link. With it, a client's link arrives without a session, as it would anyway."""
 
 
 def read_own_query() -> bytes:
@@ -18,7 +18,7 @@ def read_own_query() -> bytes:
 
 
 def find_way_in() -> flask.Response | None:
-    """A page that leads to the same place, if the browser keeps the application's session back; else ``None``."""
+    """A page that links to the same URL, if the browser did not send the application's session; otherwise ``None``."""
     http = flask.request
     if http.method != "GET" or http.query_string.endswith(_MARK) or not _is_session_kept_back():
         return None
@@ -32,9 +32,9 @@ def find_way_in() -> flask.Response | None:
 
 
 def _is_session_kept_back() -> bool:
-    """Whether the application's session is ``Strict``, and the browser says that another site's page led here.
+    """Whether the application's session is ``Strict``, and the browser says that another site's page linked here.
 
-    Not in a frame: nothing of ours is shown there, and a browser sends no such session into one.
+    Not in a frame: nothing of ours may be shown there, and a browser never sends such a session there.
     """
     app: flask.Flask = flask.current_app._get_current_object()  # type: ignore[attr-defined]
     interface, headers = app.session_interface, flask.request.headers

@@ -1,4 +1,4 @@
-"""UserInfo (OpenID Connect Core §5.3): a protected resource like any other, whose name is the issuer's."""
+"""UserInfo (OpenID Connect Core §5.3): a protected resource like any other; its name is the issuer."""
 
 from collections.abc import Mapping
 from dataclasses import fields
@@ -39,7 +39,7 @@ def userinfo() -> flask.Response:
     if (refusal := guard.enter(request, REQUIREMENT)) is not None:
         return refusal
     admission = find_admission(request.environ, by=guard)
-    assert admission is not None  # entered
+    assert admission is not None  # the guard let the request in
     try:
         return state.server.send(Answer(200, _find_claims(state, admission)))
     except InvalidToken as refused:
@@ -47,10 +47,10 @@ def userinfo() -> flask.Response:
 
 
 def _find_claims(state: State, admission: Admission) -> dict[str, Any]:
-    """What the person's token opens.
+    """The claims that the token may read.
 
-    :raises InvalidToken: It is no person's, or that of one who is no more.
-    :raises ConfigurationError: The application says of the person what it may not, or its function failed.
+    :raises InvalidToken: The client acts for itself, or the person no longer exists.
+    :raises ConfigurationError: The application returns claims that it may not, or its function failed.
     """
     token = admission.token
     subject: str = token.claims["sub"]
@@ -67,15 +67,16 @@ def _find_claims(state: State, admission: Admission) -> dict[str, Any]:
 
 
 def _ask_application(state: State, subject: str, scopes: frozenset[str]) -> dict[str, Any] | None:
-    """The claims about a person, or ``None``: there is no such person any more.
+    """The claims about a person; ``None``: the person no longer exists.
 
-    :raises ConfigurationError: They are not acceptable; or the application's function failed, which is then the cause.
+    :raises ConfigurationError: They are not acceptable; or the application's function failed, and its exception is the
+        ``__cause__``.
     """
     try:
         return build_user_claims(state.people.claims, subject, scopes)
     except (ConfigurationError, OAuthError, HTTPException):
         raise
-    except Exception as error:  # whatever a function of the application's own may raise
+    except Exception as error:  # the application's function may raise anything
         raise ConfigurationError(
             f"user_claims raised {type(error).__name__}; the log has its traceback. It gets the subject as a string: "
             "where people's key is a UUID or a number, look them up by uuid.UUID(subject) or int(subject)."
@@ -85,16 +86,16 @@ def _ask_application(state: State, subject: str, scopes: frozenset[str]) -> dict
 def build_guard(
     settings: ServerSettings, secrets: Secrets, extensions: Mapping[str, Any], *, own_keys: IssuerKeys, url: str
 ) -> Guard:
-    """What guards UserInfo: an API's steps, set up as the server is.
+    """The guard of UserInfo: the same steps as for any API, with the server's settings.
 
-    :param extensions: The app's: the server's state joins them later.
+    :param extensions: ``app.extensions``; the server's state is added to it later.
     :param own_keys: The server's public keys.
-    :param url: Of the endpoint.
+    :param url: The endpoint's URL.
     """
     resource = _build_settings(settings)
     nonces = None
     if resource.DPOP_NONCE == "required":
-        # An API's: one of the token endpoint never passes here (RFC 9449 §9).
+        # With another purpose: a nonce of the token endpoint is not accepted here (RFC 9449 §9).
         nonces = Nonces(secrets, purpose="rs", lifetime=resource.DPOP_NONCE_LIFETIME_SECONDS)
     return Guard(
         settings=resource,
@@ -110,7 +111,7 @@ def build_guard(
         fetched_keys=own_keys,
         stored_replay=None,
         online=OnlineCheck(resource),
-        # There is no document about this resource to name (RFC 9728 §5.1): all of it is in the server's own.
+        # This resource has no metadata document of its own (RFC 9728 §5.1); everything is in the server's.
         challenger=Challenger(resource.DPOP_SIGNING_ALGS, metadata_url=None),
         extensions=extensions,
         name="userinfo",
@@ -118,7 +119,7 @@ def build_guard(
 
 
 def _build_settings(settings: ServerSettings) -> ResourceSettings:
-    """The server's settings as those of an API that goes by the issuer's name."""
+    """The server's settings as the settings of an API whose name is the issuer."""
     values = {setting.name: getattr(settings, setting.name) for setting in fields(SharedSettings)}
     values |= {"RESOURCE": settings.ISSUER, "EXTERNAL_URL": settings.ISSUER, "REPLAY_STORE": "sql"}
     known = frozenset(setting.name for setting in fields(ResourceSettings))

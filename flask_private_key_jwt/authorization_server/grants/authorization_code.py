@@ -78,5 +78,6 @@ class AuthorizationCodeGrant:
             raise InvalidGrant("what the person allowed was revoked", cause="grant_revoked")
 
     def _refuse_reuse(self, granted: Granted) -> InvalidGrant:
+        """Revoke the grant of a code that was used before; return the refusal."""
         self._revocations.revoke_grant(granted.grant_id)
         return InvalidGrant("the code was used before; what came of it is revoked", cause="code_used")

@@ -14,7 +14,7 @@ _ABOUT_PEOPLE = frozenset({OPENID, OFFLINE_ACCESS})
 
 
 def drop_offline_access(wanted: tuple[str, ...], allowed: Collection[str]) -> tuple[str, ...]:
-    """*wanted* without ``offline_access``, unless it is allowed; otherwise it is ignored (OpenID Connect Core §11)."""
+    """*wanted* without ``offline_access`` if that is not allowed: it is ignored then (OpenID Connect Core §11)."""
     if OFFLINE_ACCESS not in wanted or OFFLINE_ACCESS in allowed:
         return wanted
     return tuple(token for token in wanted if token != OFFLINE_ACCESS)

@@ -62,6 +62,7 @@ def find_warnings(states: Sequence[ClientKeyState], *, now: int) -> list[str]:
 
 
 def _expiry(state: ClientKeyState, *, now: int) -> str | None:
+    """Warn about a certificate that ends soon."""
     certificate = state.key.certificate
     if certificate is None or certificate.not_after - now > EXPIRY_NOTICE_SECONDS:
         return None

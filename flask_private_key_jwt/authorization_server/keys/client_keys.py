@@ -116,6 +116,7 @@ class ClientKeys:
         return self._key_sets if client.is_vouched_for(self._settings) else self._key_sets_of_others
 
     def _registered(self, client: RegisteredClient) -> KeySet:
+        """The parsed keys of a ``jwks``. For clients that registered themselves only :meth:`confirm` keeps them."""
         is_vouched_for = client.is_vouched_for(self._settings)
         kept = (self._kept if is_vouched_for else self._kept_of_others).get(client.client_id)
         if kept is not None and kept.client is client:
@@ -136,6 +137,7 @@ class _Kept:
 
 
 def _fitting(keys: KeySet, jwt: jose.JWT) -> KeySet:
+    """The keys that may have signed *jwt*, by its header."""
     return tuple(key for key in keys if key.public.fits(jwt.alg) and key.is_named_by(jwt))
 
 

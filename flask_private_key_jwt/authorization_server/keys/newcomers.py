@@ -74,6 +74,7 @@ class _Budget:
         self._at = clock.now()
 
     def has_room(self, now: int, *, use_reserve: bool) -> bool:
+        """Refill by the time since the last call; return whether one more is allowed."""
         self._left = min(self._burst, self._left + max(0, now - self._at) * self._a_minute / 60)
         self._at = now
         return self._left >= (1 if use_reserve else 1 + self._burst // RESERVED_PART)

@@ -206,6 +206,7 @@ class RemoteDocuments(Generic[T]):
         return self._flights.run(wish.url, lambda: self._claim_and_fetch(wish), waiting=lambda: self._take_slot(None))
 
     def _claim_and_fetch(self, wish: _Wish[T]) -> Document[T] | None:
+        """Fetch if this worker gets the claim; ``None``: too early, another worker fetches, or the fetch failed."""
         url, stored, now = wish.url, self._load(wish.url), clock.now()
         if wish.is_met_by(document := self._parse(stored)):
             return document
@@ -225,6 +226,7 @@ class RemoteDocuments(Generic[T]):
             )
 
     def _fetch(self, key: DocumentKey, claimed_at: int) -> Document[T] | None:
+        """Fetch a claimed document and save it; ``None`` if it cannot be used."""
         url = key.url
         try:
             with outside_budget():  # a fetch has its own deadline
@@ -260,6 +262,7 @@ class RemoteDocuments(Generic[T]):
         return None
 
     def _may_be_under_way(self, stored: StoredDocument | None) -> bool:
+        """Whether another worker may be fetching the document now."""
         if stored is None:
             return False
         has_ended = max(stored.fetched_at, stored.failed_at) >= stored.attempted_at
@@ -278,6 +281,7 @@ class RemoteDocuments(Generic[T]):
             )
 
     def _parse(self, stored: StoredDocument | None) -> Document[T] | None:
+        """Make a document from what the store has; the same object as before if nothing has changed."""
         if stored is None or stored.body is None:
             return None
         known = self._parsed.get(stored.url)
@@ -292,6 +296,7 @@ class RemoteDocuments(Generic[T]):
         return self._parsed.keep(stored.url, document)
 
     def _value_of(self, url: str, text: str, members: Mapping[str, Any] | None = None) -> T:
+        """The value of a text; the same object as before if the text is the same."""
         known = self._parsed.get(url)
         if known is not None and known.text == text:
             return known.value

@@ -195,6 +195,7 @@ class ServerKeys:
 
     # --- inside -------------------------------------------------------------------------------------------
     def _read(self, old: KeyRing | None) -> KeyRing:
+        """Read the keys, and make the next one if it is due."""
         sightings = self._sightings
         try:
             for _ in range(_TRIES):
@@ -225,6 +226,7 @@ class ServerKeys:
         )
 
     def _open(self, stored: tuple[StoredKey, ...], old: KeyRing | None, *, now: int, read_after: int) -> KeyRing:
+        """Turn stored keys into a ring; parsed keys of *old* are used again if nothing has changed."""
         signer = find_signer(stored, now=now)
         assert signer is not None  # a key is due otherwise
         published = find_published(stored, self._schedule, now=now)

@@ -11,7 +11,7 @@ CODE_GRANT = "authorization_code"
 
 
 def find_application_type(given: Mapping[str, Any]) -> ApplicationType:
-    """The ``application_type`` of a client that names none, because RFC 7591 does not define this member.
+    """The ``application_type`` of a client that names none: RFC 7591 does not define this member.
 
     If all redirect URIs lead to the person's own device, it is a native application (RFC 8252 §7.1, §7.3).
 

@@ -103,7 +103,7 @@ class ClientRegistry:
 
         If the client has a registration access token, this also covers every change that it makes later.
 
-        :param vouched: ``False``: it counts as a client that registered itself, whoever registered it.
+        :param vouched: ``False``: it counts as a client that registered itself, even if the operator registered it.
         :raises UnknownClient: There is none in the database; a client registered by a document never is.
         :raises InvalidClientMetadata: Others are changing it at this moment.
         :raises StoreUnavailable: The database did not answer.

@@ -275,6 +275,7 @@ class SelfRegistration:
         sent: Mapping[str, Any],
         build_metadata: Callable[[RegisteredClient], Mapping[str, Any]],
     ) -> ManagedClient:
+        """Build and save a changed client; try again if somebody else changed it at the same time."""
         client_id = managed.client.client_id
         spent: set[Mark] = set()
         with attributed_to(client_id):

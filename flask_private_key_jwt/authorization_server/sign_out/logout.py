@@ -8,15 +8,15 @@ this server's name for a link of their own (RFC 9700 §4.11.2).
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
-from urllib.parse import quote_plus, urlencode
+from urllib.parse import urlencode
 
 from ...errors import InvalidRequest, UnusableRedirectURI
 from ...jose.derived import Secrets
 from ...settings.server import ServerSettings
 from ...tokens.verification import IssuerKeys
 from ..authorization.interaction import Person, name_of
-from ..authorization.parameters import MAX_STATE_BYTES, Parameters
-from ..authorization.response import build_location
+from ..authorization.parameters import Parameters
+from ..authorization.response import build_location, check_state
 from ..authorization.usable_client import load_usable
 from ..registered_client import RegisteredClient
 from ..stores.contracts import ClientStore
@@ -136,8 +136,7 @@ class Logout:
         hint = self._find_hint(parameters)
         client = self._find_client(parameters.get("client_id"), hint)
         state = parameters.get("state")
-        if state is not None and len(quote_plus(state)) > MAX_STATE_BYTES:
-            raise InvalidRequest(f"state is longer than {MAX_STATE_BYTES} bytes", cause="state_too_long")
+        check_state(state)
         return LogoutRequest(
             client=client,
             subject=hint.subject if hint else None,

@@ -1,6 +1,5 @@
 """All stores of one app, on its one database."""
 
-import logging
 from collections.abc import Callable, Set
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -30,8 +29,6 @@ from .tables.models import Tables
 
 if TYPE_CHECKING:
     from flask_sqlalchemy import SQLAlchemy
-
-log = logging.getLogger("flask_private_key_jwt")
 
 FindThumbprints = Callable[[RegisteredClient], Set[str]]
 
@@ -66,13 +63,11 @@ def open_stores(
 
     :param find_thumbprints: Returns the thumbprints of the keys in a client's ``jwks``.
     :param note_key_version: Called with the version of the server's own keys whenever a client is looked up.
-    :raises ConfigurationError: ``OAUTH2_REPLAY_STORE`` does not name a store.
+    :raises ConfigurationError: ``OAUTH2_REPLAY_STORE`` gives no store.
     """
     # One for all stores: their statements in one request then use one connection, whose caches are warm.
     database = Database(_engine_source(db, wal=settings.SQLITE_WAL))
     replay = load_replay_store(settings.REPLAY_STORE, build_sql=lambda: SQLAlchemyReplayStore(database, tables.replay))
-    if settings.REPLAY_STORE == "memory":
-        log.warning("OAUTH2_REPLAY_STORE is memory: right for one process only, and a restart forgets")
 
     def is_vouched_for(client: RegisteredClient) -> bool:
         return client.is_vouched_for(settings)

@@ -124,7 +124,7 @@ class KeyUse:
     added_at: int
     """When it was registered; a key at a ``jwks_uri``: when it was first seen."""
     last_used_at: int | None = None
-    """When it last signed an assertion that was accepted, to the hour; ``None``: never."""
+    """When it last signed an accepted assertion or request object, to the hour; ``None``: never."""
 
 
 class ClientKeyUseStore(Protocol):
@@ -161,7 +161,7 @@ class ClientKeyUseStore(Protocol):
 
 
 UNUSED_SECONDS = 7 * 86400
-"""A document that nobody has fetched for this time is deleted; it has not been used for days then."""
+"""A document that nobody has tried to fetch for this time can be deleted; it has not been used for days then."""
 NEVER_HAD_SECONDS = 3600
 LONGEST_COOLDOWN_SECONDS = 60
 

@@ -111,6 +111,7 @@ def list_claims(declared: UserClaims | None, scopes: Iterable[str]) -> list[str]
 
 
 def _ask(declared: UserClaims, subject: str, scope: frozenset[str]) -> Mapping[str, Any] | None:
+    """The claims that the application returns, not filtered yet; ``None``: the person no longer exists."""
     if not isinstance(declared, type):
         given = declared(subject, scope)
         return None if given is None else _check_mapping(given, "user_claims")

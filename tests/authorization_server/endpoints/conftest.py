@@ -8,13 +8,6 @@ import pytest
 
 from flask_private_key_jwt.signals import token_issued
 from tests.servers.line import Line
-from tests.servers.throwaway import server_url
-
-
-@pytest.fixture(scope="session")
-def redis_server() -> Iterator[str]:
-    with server_url("redis") as url:
-        yield url
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ def kind(request):
 @pytest.fixture
 def store(kind, lead, request):
     """The URL of a store on a server of its own, and the way there."""
-    return lead(request.getfixturevalue(f"{kind}_server"))
+    return lead(request.getfixturevalue(f"{kind}_url"))
 
 
 @pytest.fixture

@@ -194,6 +194,7 @@ class SQLAlchemyRegistrations:
             raise ClientIdTaken(row["client_id"]) from None
 
     def _is_still(self, before: RegisteredClient) -> ColumnElement[bool]:
+        """Whether the row still has the version of *before*."""
         return (self._table.c.client_id == before.client_id) & (self._table.c.version == before.version)
 
     def _renew_keys(

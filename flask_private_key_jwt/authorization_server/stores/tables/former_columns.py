@@ -199,8 +199,10 @@ def _keep(connection: sa.Connection, table: sa.TableClause, row: Any, values: Ma
 
 
 def _build_again(name: str, former: _Former, *, fills_itself: bool) -> sa.Column[Any]:
-    """The column as it was. A column that may not be NULL is NULL until it is filled, but SQLite fills it at once,
-    because it cannot change that later."""
+    """The column as it was.
+
+    A column that may not be NULL may be so until it is filled. SQLite cannot change that later, so it gets a default.
+    """
     if former.server_default is not None:
         return sa.Column(name, former.type, nullable=False, server_default=former.server_default)
     if former.absent is None or not fills_itself:

@@ -24,7 +24,6 @@ from ....database.columns import CHARSET, DIGEST, named_check
 from ...registered_client import MAX_CLIENT_ID_CHARACTERS
 
 _LONG = Text().with_variant(mysql.MEDIUMTEXT(), "mysql", "mariadb")
-# MariaDB's own default is latin1 to this day.
 
 GRANT_TABLE_NAMES = (
     "pushed_request",
@@ -154,6 +153,7 @@ def _build_revocation(metadata: MetaData, name: str) -> Table:
 
 
 def _granted() -> list[Column[Any]]:
+    """The columns of :class:`..granted.Granted`."""
     return [
         Column("grant_id", String(64), nullable=False),
         Column("client_id", String(MAX_CLIENT_ID_CHARACTERS), nullable=False),
