@@ -36,7 +36,7 @@ Build = Callable[[int], list[bytes]]
 
 
 class Void(Exception):
-    """The figures would mean nothing: the server did not do its work."""
+    """The server did not do its work, so the figures would be meaningless."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +53,7 @@ class Size:
     """Requests in one round of one variant."""
     warm_up: int = 400
     first: int = 60
-    """Clients in one round of those that the process has not seen; that row has the fewest requests."""
+    """Requests in one round of the row ``first``, each from a client that the process has not seen before."""
     at_least: int = 0
     """How many token requests the worker answers before its memory is read."""
 

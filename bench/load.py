@@ -14,7 +14,7 @@ _LENGTH = b"content-length:"
 
 
 class NoAnswer(Exception):
-    """The server broke off, or did not answer in time."""
+    """The server closed the connection, or did not answer in time."""
 
 
 @dataclass(frozen=True, slots=True)

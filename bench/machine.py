@@ -88,8 +88,8 @@ class Calibration:
 def cpu_seconds(pid: int) -> float:
     """CPU time of a process and its descendants so far, all threads, user and system.
 
-    From the scheduler's own count in nanoseconds. A thread that ends takes its share with it, so measure over a
-    stretch in which none does: servers that are warm keep theirs.
+    From the scheduler's count in nanoseconds. The time of a thread that has ended is lost, so measure while no thread
+    ends: warm servers keep their threads.
     """
     total = 0
     for process in _tree(pid):

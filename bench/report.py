@@ -33,7 +33,7 @@ class Figure:
 
 @dataclass(frozen=True, slots=True)
 class Memory:
-    """What a worker of the token server weighs."""
+    """The memory of a worker of the token server."""
 
     server: str
     megabytes: float

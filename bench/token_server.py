@@ -2,7 +2,7 @@
 
     granian --interface wsgi --factory bench.token_server:create_app
 
-With a ``SECRET_KEY``, as an app for people has one.
+It has a ``SECRET_KEY``, like any app that people sign in to.
 """
 
 from flask import Flask

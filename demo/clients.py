@@ -1,4 +1,4 @@
-"""The demo's clients, as their owners know them; the token server knows them by registration only."""
+"""The demo's clients, from their owners' side; the token server only knows what they register."""
 
 import json
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from .folder import FOLDER
 
 @dataclass(frozen=True, slots=True)
 class DemoClient:
-    """A client without a shared secret: it has a key of its own."""
+    """A client without a shared secret; it has its own key."""
 
     client_id: str
     alg: str
@@ -21,9 +21,9 @@ class DemoClient:
     dpop: bool
     """Whether its tokens are bound to a key (RFC 9449)."""
     redirect_path: str | None = None
-    """Where on loopback it hears what a person decided (RFC 8252 §7.3); ``None``: it acts for itself."""
+    """Its redirect URI on loopback (RFC 8252 §7.3); ``None`` if it acts for itself and not for a person."""
     signed_out_path: str | None = None
-    """Where on loopback a person comes back to after sign-out (OpenID Connect RP-Initiated Logout §3)."""
+    """Where a person returns to after sign-out, on loopback (OpenID Connect RP-Initiated Logout §3)."""
     pushes: bool = False
     """Whether its authorization requests are always pushed (RFC 9126)."""
 
@@ -65,7 +65,7 @@ class DemoClient:
             return {"grant_types": ["client_credentials"]}
         members: dict[str, Any] = {
             "grant_types": ["authorization_code", "refresh_token"],
-            "application_type": "native",  # http on loopback, and there any port will do
+            "application_type": "native",  # allows http on loopback, with any port
             "redirect_uris": [f"http://127.0.0.1{self.redirect_path}"],
             "require_pushed_authorization_requests": self.pushes,
         }
@@ -90,7 +90,7 @@ WEB = DemoClient(
     alg="ES256",
     scope="openid profile email mobile",
     path="/api/values",
-    dpop=False,  # Authlib's client does not speak it
+    dpop=False,  # Authlib's client does not support it
     redirect_path="/callback",
     signed_out_path="/signed-out",
 )
@@ -99,7 +99,7 @@ CLIENTS = {client.client_id: client for client in (MOBILE, MOBILE_DPOP, MOBILE_C
 
 @dataclass(frozen=True, slots=True)
 class DemoPerson:
-    """Somebody who may sign in. A password that stands in a public file is for this demo only."""
+    """A person who may sign in. The password is in a public file, so it is for this demo only."""
 
     name: str
     password: str

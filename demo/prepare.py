@@ -78,7 +78,7 @@ def make_key(client: DemoClient) -> None:
     words = ["keygen", "--alg", client.alg, "--out", near(client.key_prefix)]
     print("$", shlex.join(["python", "-m", "flask_private_key_jwt.client", *words]), flush=True)
     command = [sys.executable, "-m", "flask_private_key_jwt.client", *words]
-    if subprocess.run(command, stdout=subprocess.DEVNULL).returncode:  # its advice is for those who type it
+    if subprocess.run(command, stdout=subprocess.DEVNULL).returncode:  # its advice is for people who type the command
         raise CommandFailed("The key pair could not be made.")
 
 

@@ -1,7 +1,7 @@
-"""Which run of the demo a server belongs to, said in each of its answers.
+"""Marks each answer of a server with the run of the demo that started it.
 
 Granian's workers listen with ``SO_REUSEPORT``: two servers that are started on one port both start, and share the
-requests without a word. The one thing that shows it is who answers.
+requests without an error. Only the mark in the answers shows it.
 """
 
 import os

@@ -27,7 +27,7 @@ STOP_EVERY_SECONDS = 0.1
 WATCH_EVERY_SECONDS = 0.5
 LOG_LINES = 30
 ASKED_TO_SEE_WHO_ANSWERS = 20
-"""The kernel deals connections out at random: of two servers alike one stays unseen once in a million times."""
+"""The kernel distributes connections at random: with so many, a second server is missed once in a million times."""
 
 
 class DemoFailed(Exception):
@@ -181,7 +181,7 @@ class Running:
         processes = list(self._processes.values())
         give_up = time.monotonic() + STOP_SECONDS
         while any(process.poll() is None for process in processes) and time.monotonic() < give_up:
-            # Again and again: a worker of granian's that is just starting does not hear the first.
+            # Repeated, because a granian worker that is just starting may miss the first signal.
             for process in processes:
                 _signal_group(process, signal.SIGTERM)
             time.sleep(STOP_EVERY_SECONDS)

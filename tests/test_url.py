@@ -1,4 +1,4 @@
-"""The one reader of URLs: what it takes apart, what it refuses, and the spellings of one server."""
+"""The one URL parser: what it parses, what it refuses, and different spellings of one server."""
 
 import pytest
 

@@ -111,7 +111,7 @@ PAGE: dict[str, tuple[str, str, list[str]]] = {
         ["request_refused", "token_issued"],
     ),
 }
-"""Heading -> module, what the reader should know first, and the names in the order in which they are wanted."""
+"""Heading -> module, an introduction, and the names in the order of the page."""
 
 GIVEN = {
     "ClientRegistry": "`oauth.clients`, in the context of an app.",
@@ -131,7 +131,7 @@ GIVEN = {
     "Certificate": "What a certificate is once it is read.",
     "Mark": "What a replay store is given.",
 }
-"""Name -> where an object of it comes from: an application makes none, so its parameters are nobody's business."""
+"""Class -> where its objects come from. An application does not make them, so their parameters are not shown."""
 
 INTERNAL = {
     "Certificate.is_named",
@@ -148,10 +148,10 @@ INTERNAL = {
     "RegisteredClient.jwks_not_before",
     "Token.is_due",
 }
-"""What only the package itself uses of these classes."""
+"""Methods of these classes that only the package itself uses."""
 
 CALLED = {"ResourceProtector.__call__": "require_oauth"}
-"""What is called by another name than its own."""
+"""Methods that the page shows under another name."""
 
 
 def build() -> str:
@@ -304,7 +304,7 @@ def _describe_group(group: click.Group, path: str) -> Iterator[str]:
             yield from _describe_group(command, full)
 
 
-# By hand: what click makes of these differs from version to version.
+# Written by hand, because click's own output differs between its versions.
 def _argument(argument: click.Argument) -> str:
     name = argument.metavar or (argument.name or "").upper()
     return name if argument.required else f"[{name}]"
@@ -348,7 +348,7 @@ _CLASSES = {
 
 
 def _anchor(heading: str) -> str:
-    """What GitHub makes of a heading."""
+    """The anchor that GitHub makes for a heading."""
     return re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
 
 

@@ -99,7 +99,7 @@ def is_usable() -> bool:
         return False
     if (made := read(MADE_FOR)) is not None:
         return VENV_PYTHON.exists() and made == made_for()
-    if Path(sys.prefix) != VENV:  # the user's own is what runs this, if it works at all
+    if Path(sys.prefix) != VENV:  # if the user made this .venv and it works, it is the one that runs this script
         raise SetUpFailed(f".venv is there, but is no working Python {VERSION} environment. Remove or rename it.")
     return True
 
@@ -110,12 +110,12 @@ def stamp(group: str) -> Path:
 
 
 def made_for() -> str:
-    """What a virtual environment is tied to: it survives neither another Python version nor being moved."""
+    """What a virtual environment depends on: it does not work with another Python version or in another folder."""
     return f"Python {VERSION} in {CHECKOUT}"
 
 
 def state() -> str:
-    """Changes when something else would be installed."""
+    """A digest that changes when other packages would be installed."""
     files = b"\0".join((CHECKOUT / name).read_bytes() for name in ("setup.cfg", "pyproject.toml"))
     return f"{made_for()}, {hashlib.sha256(files).hexdigest()}"
 
@@ -240,7 +240,7 @@ class Step:
 
 
 def last_line(path: Path) -> str:
-    """The last line that holds something."""
+    """The last line that is not blank."""
     lines = (read(path) or "").split("\n")
     return next((line.strip() for line in reversed(lines) if line.strip()), "")
 

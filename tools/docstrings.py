@@ -17,7 +17,7 @@ PACKAGE = "flask_private_key_jwt"
 WIDTH = 100
 
 Link = Callable[[str], str]
-"""Name -> how it is written, with a link where it has a place on the page."""
+"""Name -> how it is written, with a link if it is on the page."""
 _FIELD = re.compile(r"^:(param|raises|return) ?([^:]*):", flags=re.MULTILINE)
 _ROLE = re.compile(r":\w+:`~?([^`]+)`")
 
@@ -40,7 +40,7 @@ def to_line(text: str, link: Link) -> str:
 
 
 def wrap(text: str, indent: str = "") -> str:
-    """A paragraph in lines of bearable length."""
+    """A paragraph, wrapped."""
     return textwrap.fill(text, 120, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)
 
 
@@ -108,7 +108,7 @@ def result_type(function: Any) -> str:
 
 
 def type_text(annotation: ast.expr) -> str:
-    """A type as a reader knows it: without our module names, and without our own names of types that say no more."""
+    """A type for the reader: without module names, and with private type aliases replaced by what they stand for."""
     if isinstance(annotation, ast.Subscript) and ast.unparse(annotation.value) == "Annotated":
         assert isinstance(annotation.slice, ast.Tuple)
         annotation = annotation.slice.elts[0]

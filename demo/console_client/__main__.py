@@ -1,4 +1,4 @@
-"""``python -m demo.console_client``: the exit code is 0 only if everything went as it must."""
+"""``python -m demo.console_client``: the exit code is 0 only if everything went as expected."""
 
 import argparse
 import sys
@@ -39,7 +39,7 @@ def run(client: DemoClient, options: argparse.Namespace, show: Show) -> None:
     """Do what the options ask for.
 
     :raises WentWrong, NobodyCame, LostItsWay: Something did not go as it must.
-    :raises DiscoveryError, NoAnswer: A server is away.
+    :raises DiscoveryError, NoAnswer: A server does not answer.
     """
     where = {"issuer": options.issuer, "api": options.api}
     if options.attack:

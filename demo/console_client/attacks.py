@@ -1,4 +1,4 @@
-"""Four attacks on ``mobile-dpop-client``. Each must be refused, and what it was made from must work for its owner."""
+"""Four attacks on ``mobile-dpop-client``. Each must be refused, while the owner's own request must succeed."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -64,7 +64,7 @@ def stolen_token(caller: Caller) -> Iterator[Attempt]:
 
 
 def other_key(caller: Caller) -> Iterator[Attempt]:
-    """Send a DPoP token with a proof that is right in all but its key (RFC 9449 §6)."""
+    """Send a DPoP token with a proof that is right except for its key (RFC 9449 §6)."""
     token = honest_token(caller)
     owners = caller.call_api(token)
     yield Attempt("The owner calls the API with the token and a proof.", owners, 200)

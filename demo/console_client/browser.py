@@ -1,4 +1,4 @@
-"""A script in the place of a person and their browser: it signs in, reads what is asked, and presses a button."""
+"""A script that plays a person with a browser: it signs in, reads the consent page, and presses a button."""
 
 from dataclasses import dataclass, field
 from html.parser import HTMLParser

@@ -82,7 +82,7 @@ class Caller:
     def discover(self) -> ServerMetadata:
         """The token server's metadata (RFC 8414), fetched at first use.
 
-        :raises DiscoveryError: There is none that speaks for the issuer.
+        :raises DiscoveryError: There is none for this issuer.
         """
         return self._token_client.metadata()
 
@@ -93,7 +93,7 @@ class Caller:
     def ask_token(self, token_endpoint: str, assertion: str) -> Exchange:
         """Ask for a token with client_credentials (RFC 6749 §4.4, RFC 7521 §4.2).
 
-        :raises NoAnswer: The server is away.
+        :raises NoAnswer: The server does not answer.
         """
         return self.post(
             token_endpoint,
@@ -104,8 +104,8 @@ class Caller:
     def post(self, url: str, assertion: str, form: Mapping[str, str], *, proves: bool = True) -> Exchange:
         """Send *form* to an endpoint of the token server, as this client.
 
-        :param proves: Whether a proof goes along if the client has a DPoP key: not where no token is bound.
-        :raises NoAnswer: The server is away.
+        :param proves: Whether to send a proof if the client has a DPoP key; not needed if no token is bound.
+        :raises NoAnswer: The server does not answer.
         """
         prover = self._prover_for_tokens if proves else None
         fields = {**form, "client_assertion_type": ASSERTION_TYPE, "client_assertion": assertion}
@@ -119,21 +119,21 @@ class Caller:
     def call_api(self, access_token: str) -> Exchange:
         """Call the API in the client's own way: ``Bearer``, or ``DPoP`` with a proof (RFC 9449 §7.1).
 
-        :raises NoAnswer: The server is away.
+        :raises NoAnswer: The server does not answer.
         """
         return _get(self.values_url, access_token, self._prover_for_api)
 
     def call_issuer(self, url: str, access_token: str) -> Exchange:
         """The same at a protected resource of the token server itself, such as UserInfo.
 
-        :raises NoAnswer: The server is away.
+        :raises NoAnswer: The server does not answer.
         """
         return _get(url, access_token, self._prover_for_tokens)
 
     def call_api_with(self, prover: Prover, access_token: str) -> Exchange:
         """Call the API with a proof of *prover*'s key, whoever that is.
 
-        :raises NoAnswer: The server is away.
+        :raises NoAnswer: The server does not answer.
         """
         return _get_once(self.values_url, access_token, prover)
 
@@ -141,7 +141,7 @@ class Caller:
 def send(method: str, url: str, *, headers: Mapping[str, str], form: Mapping[str, str] | None = None) -> Exchange:
     """Send one request, as it is.
 
-    :raises NoAnswer: The server is away.
+    :raises NoAnswer: The server does not answer.
     """
     try:
         with requests.Session() as session:

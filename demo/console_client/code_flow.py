@@ -1,4 +1,4 @@
-"""The way of a client that acts for a person: PAR, PKCE, DPoP, a browser, a code, who it is, a refresh; all shown."""
+"""A client that acts for a person, step by step: PAR, PKCE, DPoP, browser, code, ID token, UserInfo, refresh."""
 
 import hmac
 import secrets
@@ -38,14 +38,14 @@ OpenBrowser = Callable[[str], None]
 
 @dataclass(frozen=True, slots=True)
 class Secrets:
-    """What only this run of the client knows; all of it goes with it."""
+    """Random values of one run of the client, which nobody else knows."""
 
     state: str = field(default_factory=lambda: secrets.token_urlsafe(24), repr=False)
-    """Comes back with the answer, or the answer is to somebody else's request (RFC 6749 §10.12)."""
+    """The answer must contain it; otherwise it is for another request (RFC 6749 §10.12)."""
     code_verifier: str = field(default_factory=lambda: secrets.token_urlsafe(48), repr=False)
-    """Without it the code is worth nothing (RFC 7636)."""
+    """Without it nobody can redeem the code (RFC 7636)."""
     nonce: str = field(default_factory=lambda: secrets.token_urlsafe(24), repr=False)
-    """Comes back in the ID token, or that is of another sign-in (OpenID Connect Core §3.1.2.1)."""
+    """The ID token must contain it; otherwise it is from another sign-in (OpenID Connect Core §3.1.2.1)."""
 
     @property
     def code_challenge(self) -> str:
@@ -163,7 +163,7 @@ def check_answer(answer: Iterable[tuple[str, str]], state: str, issuer: str) -> 
     if not hmac.compare_digest(members.get("state", "").encode(), state.encode()):
         raise WentWrong("The authorization response has another state: it is not the answer to this request.")
     if members.get("iss") != issuer:
-        # RFC 9207 §2.4: else one server could be handed the code of another.
+        # RFC 9207 §2.4: otherwise the code of one server could be sent to another server.
         raise WentWrong(f"The authorization response is from {members.get('iss')!r}, not from {issuer!r}.")
     if "error" in members:
         raise WentWrong(f"No code: {members['error']}. {members.get('error_description', '')}".rstrip())

@@ -1,4 +1,4 @@
-"""What stands in a JWT, for showing it: nothing here is verified, so nothing here may be believed."""
+"""Decode a JWT to show it. Nothing is verified here, so nothing here may be trusted."""
 
 import base64
 import json

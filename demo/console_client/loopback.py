@@ -14,7 +14,7 @@ PAGE = b"""<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>Done</title></head>
 <body><h1>Done</h1><p>The console client has its answer. You may close this page.</p></body></html>
 """
-"""The same whatever came: nothing of a request is on it."""
+"""The page is constant: it contains nothing of the request."""
 
 
 class NobodyCame(Exception):

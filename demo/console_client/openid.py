@@ -29,7 +29,7 @@ def show_id_token(
 
     :param nonce: What was sent with the request; ``None`` after a refresh.
     :raises WentWrong: There is none, or it is not what it must be.
-    :raises NoAnswer: The server is away.
+    :raises NoAnswer: The server does not answer.
     """
     id_token = tokens.get("id_token")
     if not isinstance(id_token, str):
@@ -88,7 +88,7 @@ def check_id_token(
 def fetch_keys(uri: str) -> KeySet:
     """The keys that the issuer publishes (RFC 7517 §5).
 
-    :raises NoAnswer: The server is away.
+    :raises NoAnswer: The server does not answer.
     :raises WentWrong: What it answered is no JWK Set.
     """
     exchange = send("GET", uri, headers={})

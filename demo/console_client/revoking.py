@@ -1,4 +1,4 @@
-"""The end: the client gives its tokens back (RFC 7009), and tries whether they still work."""
+"""The end: the client revokes its tokens (RFC 7009), and checks that they do not work any more."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ from .walk import WentWrong
 def revoke_and_try(
     caller: Caller, metadata: ServerMetadata, tokens: dict[str, Any], form: dict[str, str], show: Show
 ) -> None:
-    """Revoke the refresh token, then the access token, each tried afterwards where it was good before.
+    """Revoke the refresh token, then the access token, and try each of them after that.
 
     :param form: The token request that used the refresh token.
     :raises WentWrong: The server refused, or a revoked token still works at the server.

@@ -14,7 +14,7 @@ PART_COLOURS = ("red", "magenta", "cyan")
 """Header, payload and signature of a JWT."""
 PART_CHARACTERS = 12
 SECRETS = frozenset({"code", "code_verifier", "refresh_token", "token"})
-"""What else is worth stealing, and no JWT."""
+"""Other members that are secret and are no JWTs."""
 NARROWEST_NAME = 12
 
 
@@ -114,7 +114,7 @@ class Show:
 
 
 def printable(text: str) -> str:
-    """Foreign text for a terminal, which takes some characters for orders."""
+    """Foreign text for a terminal, without control characters, which the terminal would execute."""
     return "".join(character if character.isprintable() else "\ufffd" for character in text)
 
 

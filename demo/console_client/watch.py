@@ -1,4 +1,4 @@
-"""The everyday way: one ``requests`` session that authenticates itself and renews its token when that is due."""
+"""The usual way: one ``requests`` session that authenticates itself and renews its token when it is due."""
 
 import itertools
 import time

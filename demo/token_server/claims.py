@@ -7,7 +7,7 @@ from .database import db
 from .users import User
 
 MAIL_DOMAIN = "demo.example"
-"""A name that nobody can ever own (RFC 6761 §6.5): no mail goes astray."""
+"""A domain that nobody can own (RFC 6761 §6.5), so no mail reaches a stranger."""
 
 _LOCAL_PART = re.compile(r"[a-z0-9]+(?:[._+-][a-z0-9]+)*")
 

@@ -1,4 +1,4 @@
-"""The pages on which people sign in and out. What they are asked to allow is the extension's page, in our looks."""
+"""The pages on which people sign in and out. The consent page is the extension's, with our layout."""
 
 import re
 
@@ -19,7 +19,7 @@ TOO_OFTEN = "Too many failed attempts. Please try again in {minutes} minutes."
 TOO_OLD = "This page was open for too long, or came from elsewhere. Please try again."
 
 PAGE_HEADERS = {
-    # No form-action: browsers hold it against the redirects that follow sign-in, which may lead to the client.
+    # No form-action: browsers also apply it to the redirects after sign-in, which may lead to the client.
     "Content-Security-Policy": "default-src 'none'; style-src 'self'; base-uri 'none'; frame-ancestors 'none'",
     "X-Frame-Options": "DENY",
     "X-Content-Type-Options": "nosniff",
@@ -100,7 +100,7 @@ def try_password(form: SignInForm, name: str, way_back: str) -> ResponseReturnVa
     if user is None:
         return show_sign_in(form, WRONG, status=403)
     forget_attempts(name, address)
-    # A form somebody else got in this session before is worth nothing now.
+    # A form that was made before, for somebody else in this session, is not valid any more.
     flask.session.pop("csrf_token", None)
     login_user(user)
     return flask.redirect(way_back, 303)

@@ -20,7 +20,7 @@ class SignInAttempt(db.Model):  # type: ignore[misc, name-defined]  # comes with
     __tablename__ = "demo_sign_in_attempt"
 
     digest: Mapped[str] = mapped_column(String(64), primary_key=True)
-    """SHA-256 of name and address, in hex: what people mistype as a name may be their password."""
+    """SHA-256 of name and address, in hex, because people may type their password as the name by mistake."""
     place: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
     """1 to :data:`MAX_FAILURES`. Two attempts never get the same: the primary key sees to that, not a count."""
     expires_at: Mapped[int] = mapped_column(BigInteger, index=True)

@@ -15,7 +15,7 @@ MAX_PASSWORD_CHARACTERS = 256
 
 _METHOD = "scrypt:32768:8:1"
 _NOBODYS_HASH = f"{_METHOD}$nobody${'0' * 128}"
-"""As costly to check as any other, and no password fits."""
+"""A hash that takes as long to check as any other, and that no password matches."""
 
 
 class NameTaken(Exception):
@@ -32,7 +32,7 @@ class User(UserMixin, db.Model):  # type: ignore[misc, name-defined]  # both com
     )
 
     id: Mapped[str] = mapped_column(String(32), primary_key=True)
-    """The ``sub`` of this person's tokens: random, so that nobody ever gets it again, as a name or a number might."""
+    """The ``sub`` of this person's tokens: random, so that it is never reused, as a name or a number might be."""
     name: Mapped[str] = mapped_column(String(MAX_NAME_CHARACTERS), unique=True)
     password_hash: Mapped[str] = mapped_column(String(255))
 
@@ -78,7 +78,7 @@ def find_user(name: str) -> User | None:
 def find_user_by_password(name: str, password: str) -> User | None:
     """The person of this normalised name, if the password is theirs.
 
-    Takes as long for a name that nobody has, or the time would tell which names there are.
+    It takes as long for an unknown name, so that the time does not tell which names exist.
     """
     user = find_user(name)
     is_right = check_password_hash(user.password_hash if user else _NOBODYS_HASH, password)

@@ -1,4 +1,4 @@
-"""What is kept here and not in the browser: the session cookie is signed, but whoever holds it can read it."""
+"""Values that are kept here and not in the browser: a session cookie is signed, but anyone who has it can read it."""
 
 import secrets
 from collections import OrderedDict
@@ -10,7 +10,7 @@ from typing import Any
 
 SIGNED_IN_SECONDS = 8 * 3600
 MOST_ENTRIES = 1000
-"""The oldest goes first, so that nobody fills the memory with sign-ins that are never finished."""
+"""Beyond this the oldest is dropped, so that nobody can fill the memory with sign-ins that are never finished."""
 
 
 class Memory:

@@ -14,7 +14,7 @@ from .memory import SignedIn
 from .provider import find_person, provider
 
 PAGE_HEADERS = {
-    # No form-action: browsers hold it against the redirects that follow sign-out, which lead to the token server.
+    # No form-action: browsers also apply it to the redirects after sign-out, which lead to the token server.
     "Content-Security-Policy": "default-src 'none'; style-src 'self'; base-uri 'none'; frame-ancestors 'none'",
     "X-Frame-Options": "DENY",
     "X-Content-Type-Options": "nosniff",
@@ -22,7 +22,7 @@ PAGE_HEADERS = {
     "Cache-Control": "no-store",
 }
 MOST_SIGN_INS_UNDER_WAY = 10
-"""At one browser: each takes room in its cookie, and a cookie that is too large is dropped without a word."""
+"""For one browser: each needs space in its cookie, and browsers silently drop a cookie that is too large."""
 MOST_NAME_CHARACTERS = 100
 _LOCALHOST = re.compile(r"localhost((?::[0-9]+)?)", re.IGNORECASE)
 

@@ -35,7 +35,7 @@ class Provider:
         """The URL of an endpoint that a sign-in needs.
 
         :raises OAuthError: As :meth:`find_endpoint`, or there is none.
-        :raises RequestException: The server is away.
+        :raises RequestException: The server does not answer.
         """
         url = self.find_endpoint(name)
         if url is None:
@@ -46,7 +46,7 @@ class Provider:
         """The URL of an endpoint, from the server's metadata, which are fetched at first use.
 
         :raises OAuthError: They are about another server.
-        :raises RequestException: The server is away.
+        :raises RequestException: The server does not answer.
         """
         try:
             metadata = self.client.load_server_metadata()
@@ -64,7 +64,7 @@ class Provider:
         :return: The token response, with the checked claims of the ID token under ``userinfo``.
         :raises OAuthError: The answer is not ours, the person or the server refused, or there is no ID token.
         :raises JoseError: The ID token does not say what it must.
-        :raises RequestException: The server is away.
+        :raises RequestException: The server does not answer.
         """
         self.endpoint("token_endpoint")
         self._check_answer(flask.request.args)
@@ -97,7 +97,7 @@ class Provider:
         """Send a GET with a person's access token; Authlib refreshes it first when that is due.
 
         :raises OAuthError: The refresh was refused.
-        :raises RequestException: The server is away.
+        :raises RequestException: The server does not answer.
         """
         with person.lock:
             flask.g.acting_for = person
@@ -108,7 +108,7 @@ class Provider:
         """What UserInfo says of the person whom the ID token is about (OpenID Connect Core §5.3).
 
         :raises OAuthError: It is about somebody else.
-        :raises RequestException: The server is away, or refused.
+        :raises RequestException: The server does not answer, or refused.
         """
         answer = self.get(self.endpoint("userinfo_endpoint"), person)
         answer.raise_for_status()
@@ -120,7 +120,7 @@ class Provider:
     def revoke(self, token: dict[str, Any]) -> None:
         """Tell the server that this application is done with a token (RFC 7009), if the server wants to know.
 
-        :raises RequestException: The server is away.
+        :raises RequestException: The server does not answer.
         """
         endpoint = self.find_endpoint("revocation_endpoint")
         if endpoint is None:

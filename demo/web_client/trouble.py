@@ -1,4 +1,4 @@
-"""What people read when something did not work: one sentence, and of a foreign text the error code at most."""
+"""Error pages for people: one sentence, and nothing that another server sent except the error code."""
 
 import re
 

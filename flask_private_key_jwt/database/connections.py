@@ -1,4 +1,4 @@
-"""Where a statement of ``driver.py`` gets its connection: from the engine's pool, or a kept one on an SQLite file."""
+"""The connection for a statement of ``driver.py``: from the engine's pool, or for an SQLite file a kept one."""
 
 import os
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ from .engine_deadline import EngineDeadline
 from .sqlite import SLACK_SECONDS, TIMEOUT_SECONDS, wait_for_writers
 
 _CURSOR = "flask_private_key_jwt.cursor"
-"""Where a pool's entry keeps a cursor: psycopg's remembers what it made of a statement."""
+"""Key in ``info`` of a pool entry: a cursor. It is reused, because psycopg's cursor caches the converted statement."""
 
 
 @dataclass(slots=True, eq=False)
@@ -26,31 +26,31 @@ class Lent:
     connection: PoolProxiedConnection
     cursor: Any
     patience_seconds: float = 0
-    """How long its statements wait for another writer, where that is known."""
+    """How long its statements wait for another writer; 0 if that is not known."""
 
 
 class Connections(Protocol):
-    """Lends connections of one engine, each to one thread at a time. Errors are the driver's and SQLAlchemy's."""
+    """Lends connections of one engine, each to one thread at a time. Raises errors of the driver and of SQLAlchemy."""
 
     need_watch: bool
-    """Whether a server may leave them waiting for ever."""
+    """Whether a statement could wait for ever, because there is a server that may not answer."""
     pool_events: Sequence[str]
-    """Events of the engine's pool that are not sent, although a connection is used."""
+    """Events of the engine's pool that are not sent when a connection is used."""
 
     def take(self) -> Lent:
         """A connection for one statement."""
 
     def commit(self, lent: Lent) -> None:
-        """Commit what a statement wrote, unless it is committed already."""
+        """Commit what a statement wrote, unless that is done already."""
 
     def give_back(self, lent: Lent) -> None:
-        """Take a connection back, valid or not, and roll back whatever it still holds."""
+        """Take a connection back, valid or not, and roll back its open transaction, if there is one."""
 
 
 def lend_connections(engine: Engine, deadline: EngineDeadline) -> Connections:
-    """The cheapest way to a connection that *engine* allows.
+    """The cheapest way to get connections that *engine* allows.
 
-    :param deadline: Of this engine.
+    :param deadline: The deadline of this engine.
     """
     if engine.dialect.name == "postgresql":
         return AutocommitConnections(engine)
@@ -58,8 +58,9 @@ def lend_connections(engine: Engine, deadline: EngineDeadline) -> Connections:
 
 
 def _may_keep(engine: Engine) -> bool:
-    """Whether connections may be kept: an SQLite database in memory lives in its one connection, ``NullPool`` asks for
-    a fresh one each time, and a pool may have been told to look at connections before it lends them."""
+    """Whether connections may be kept. Not for an SQLite database in memory, which exists only in its one connection;
+    not with ``NullPool``, which means a new connection each time; and not with ``pool_pre_ping`` or ``pool_recycle``,
+    which check connections before they are lent."""
     pool = engine.pool
     return (
         isinstance(engine.dialect, SQLiteDialect_pysqlite)
@@ -70,7 +71,7 @@ def _may_keep(engine: Engine) -> bool:
 
 
 class PooledConnections:
-    """Connections from the engine's own pool, for each statement anew.
+    """Connections from the engine's pool, a new one for each statement.
 
     :param engine: The application's engine.
     """
@@ -111,7 +112,7 @@ class PooledConnections:
 
 
 class AutocommitConnections(PooledConnections):
-    """Pooled connections to PostgreSQL, where one statement is a transaction by itself; see ``isolation.py``."""
+    """Pooled connections to PostgreSQL in autocommit mode, where each statement is a transaction: ``isolation.py``."""
 
     def commit(self, lent: Lent) -> None:
         """See :meth:`Connections.commit`."""
@@ -127,7 +128,7 @@ class AutocommitConnections(PooledConnections):
 
     def _open_cursor(self, connection: PoolProxiedConnection) -> DBAPICursor:
         driver_connection = _driver_connection(connection)
-        driver_connection.commit()  # what a "connect" listener of the application may have begun
+        driver_connection.commit()  # a "connect" listener of the application may have begun a transaction
         self._engine.dialect.set_isolation_level(driver_connection, "AUTOCOMMIT")
         info = connection.info
         cursor: DBAPICursor | None = info.get(_CURSOR)
@@ -137,13 +138,13 @@ class AutocommitConnections(PooledConnections):
 
 
 class KeptConnections:
-    """Connections to an SQLite file that never go back to the pool, which costs as much as the statement does.
+    """Connections to an SQLite file that do not go back to the pool, because that costs as much as the statement.
 
-    The one used last is lent first: it still has its prepared statements, and its pages unless another one wrote.
-    There are at most as many as threads have asked at once, each an open file.
+    The connection used last is lent first: it still has its prepared statements, and its pages unless another
+    connection wrote. There are never more than the threads that used one at the same time; each is an open file.
 
     :param engine: The application's engine; its ``dispose()`` closes them.
-    :param deadline: Of this engine.
+    :param deadline: The deadline of this engine.
     """
 
     need_watch = False
@@ -164,7 +165,7 @@ class KeptConnections:
         if self._process != os.getpid():
             self._leave_inherited()
         try:
-            lent = self._idle.pop()  # one step, so that two threads never get the same
+            lent = self._idle.pop()  # atomic, so that two threads never get the same
         except IndexError:
             lent = self._open()
         if abs(lent.patience_seconds - left) > SLACK_SECONDS:
@@ -190,25 +191,25 @@ class KeptConnections:
         self._idle.append(lent)
 
     def _open(self) -> Lent:
-        with self._deadline.watching():  # the pool may have no place
+        with self._deadline.watching():  # all places of the pool may be taken
             connection = self._engine.raw_connection()
         connection.detach()
-        # Each statement is a transaction by itself, and Python runs no BEGIN and no COMMIT around it.
+        # Each statement is a transaction, and Python runs no BEGIN and no COMMIT around it.
         self._engine.dialect.set_isolation_level(_driver_connection(connection), "AUTOCOMMIT")
         return Lent(connection, connection.cursor())
 
     def _leave_inherited(self) -> None:
-        """SQLite forbids using a connection on the other side of a fork, and closing it: keep it, unused."""
+        """Set inherited connections aside after a fork: SQLite allows neither to use nor to close them in the child."""
         with self._fork_lock:
             if self._process != os.getpid():
                 self._inherited += self._idle
                 self._idle, self._process = [], os.getpid()
 
     def _follow(self, pool: Pool) -> None:
-        """Close what is idle when the engine is disposed of, which makes it a new pool.
+        """Close the idle connections when the engine is disposed of, which gives it a new pool.
 
-        There is an event for that. But with any listener of an engine, Core looks for others at each connection: that
-        would cost the application's own statements more than we save here.
+        There is an event for that, but it is not used: with any listener, Core checks for others at each connection,
+        which would cost the application's own statements more time than is saved here.
         """
         recreate = pool.recreate
 
@@ -227,7 +228,7 @@ class KeptConnections:
 
 
 def drop_if_dead(error: BaseException, connection: PoolProxiedConnection, engine: Engine) -> None:
-    """After a lost connection, drop the engine's idle ones too: they are lost as well, and each costs a 503."""
+    """After a lost connection, drop the engine's idle ones: they are lost as well, and each would cause a 503."""
     driver_connection = connection.dbapi_connection
     if isinstance(error, engine.dialect.loaded_dbapi.Error) and engine.dialect.is_disconnect(
         error, driver_connection, None

@@ -1,7 +1,7 @@
-"""Runs statements for one application's engine, as a guest there: every one goes through SQLAlchemy Core, so that the
-application's events, ``echo`` and execution options see it and apply to it.
+"""Runs statements on the application's engine. They go through SQLAlchemy Core, so that the application's events,
+``echo`` and execution options apply to them.
 
-The few statements that every request waits for may pass Core by while nobody listens, see ``driver.py``.
+A few statements of each request bypass Core if nobody listens to the engine: see ``driver.py``.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -27,17 +27,17 @@ from .socket_watch import Watch
 from .sqlite import waiting_for_writers
 
 EngineSource = Callable[[], Engine]
-"""Gives the engine; asked once, at first use, so it may need an application context that exists only then."""
+"""Returns the engine; called once, at first use, so it may need an application context that exists only then."""
 
 Row = tuple[Any, ...]
 
 
 class Database:
-    """Runs statements for one application's engine, each in a short transaction of its own.
+    """Runs statements for one application's engine, each in its own short transaction.
 
-    A statement is built once and given again each time: SQLAlchemy, and the way past it, keep it compiled.
+    Callers build a statement once and pass the same object each time, because its compiled form is cached.
 
-    :param engine_source: Gives the engine at first use.
+    :param engine_source: Returns the engine, at first use.
     """
 
     def __init__(self, engine_source: EngineSource) -> None:
@@ -70,7 +70,7 @@ class Database:
             return [tuple(row) for row in connection.execute(statement, values)]
 
     def update(self, statement: UpdateBase, values: Mapping[str, object]) -> int:
-        """Run one UPDATE and return how many rows it found.
+        """Run one UPDATE and return how many rows it matched.
 
         :raises StoreUnavailable: The database did not answer.
         """
@@ -80,7 +80,7 @@ class Database:
             return found
 
     def insert(self, statement: UpdateBase, values: Mapping[str, object]) -> bool:
-        """Run one INSERT; ``False`` when a constraint refused it and nothing was written.
+        """Run one INSERT; ``False`` if a constraint refused it, and nothing was written.
 
         :raises StoreUnavailable: The database did not answer.
         """
@@ -93,7 +93,7 @@ class Database:
             return True
 
     def fetch_directly(self, statement: Executable, values: Mapping[str, object]) -> Row | None:
-        """As :meth:`fetch`, past Core while nobody listens: a row as the driver gives it, booleans as 0 and 1.
+        """As :meth:`fetch`, but bypasses Core if nobody listens; booleans may be 0 and 1, as the driver returns them.
 
         :raises StoreUnavailable: The database did not answer.
         """
@@ -101,7 +101,7 @@ class Database:
         return (self if opened.listening.is_anybody_there() else opened.driver).fetch(statement, values)
 
     def insert_directly(self, statement: UpdateBase, values: Mapping[str, object]) -> bool:
-        """As :meth:`insert`, past Core while nobody listens: values go to the driver as they are.
+        """As :meth:`insert`, but bypasses Core if nobody listens; values are passed to the driver unchanged.
 
         :raises StoreUnavailable: The database did not answer.
         """
@@ -119,7 +119,7 @@ class Database:
 
     @contextmanager
     def _connect(self, prepare: Callable[[Connection], None] = commit_each) -> Iterator[Connection]:
-        """A connection, for one statement unless *prepare* says something else."""
+        """A connection, prepared for one statement unless *prepare* does something else."""
         opened = self._opened()
         with opened.deadline.watching() as watch:
             try:
@@ -148,19 +148,19 @@ class Database:
 
 @dataclass(frozen=True, slots=True)
 class _Open:
-    """What a database has once its engine is there."""
+    """The parts of a :class:`Database` that exist once its engine is known."""
 
     engine: Engine
     deadline: EngineDeadline
     writing: AbstractContextManager[None]
-    """Held by whoever runs one statement that writes."""
+    """Held while one statement writes."""
     driver: Driver
     listening: Listening
 
 
 @contextmanager
 def _bounded(connection: Connection, watch: Watch | None) -> Iterator[None]:
-    """Let what is asked over *connection* wait no longer than *watch* does."""
+    """Let statements on *connection* wait no longer than *watch* allows."""
     if watch is None:
         yield
     elif connection.dialect.name == "sqlite":

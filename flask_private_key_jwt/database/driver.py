@@ -1,9 +1,9 @@
-"""Straight on the driver: the few statements that every request waits for, while nobody listens to the engine.
+"""Runs a few statements of each request directly on the driver, if nobody listens to the engine.
 
-They are the version of the client and the marks of what was used. SQLAlchemy's ``Connection`` and ``Result`` cost more
-than the database does for them. So these are written in Core, compiled once, and run on a DBAPI connection, which
-``connections.py`` lends. Neither events nor ``echo`` nor execution options reach them here: ``listening.py`` says when
-there are any.
+For example, they read the client's version and insert the used marks. SQLAlchemy's ``Connection`` and ``Result`` would
+cost more time than the database. So they are written in Core, compiled once, and run on a DBAPI connection that
+``connections.py`` lends. No events, ``echo`` or execution options apply here: ``listening.py`` tells whether there are
+any, and then Core runs the statement.
 """
 
 from collections.abc import Mapping, Sequence
@@ -23,15 +23,15 @@ from .failure import describe_failure
 from .socket_watch import Watch
 
 MAX_COMPILED = 20
-"""Most statements that are kept compiled. There are fewer: each is built once, when its store is."""
+"""Most compiled statements that are kept. There are fewer: each statement is built once, together with its store."""
 
 
 class Driver:
-    """Runs one statement at a time on a connection of the driver's, each a transaction by itself.
+    """Runs one statement at a time on a driver's connection, each as a transaction.
 
-    :param engine: The application's.
+    :param engine: The application's engine.
     :param connections: Lends its connections.
-    :param deadline: Of this engine.
+    :param deadline: The deadline of this engine.
     :param writing: Held while a statement writes.
     """
 
@@ -49,9 +49,9 @@ class Driver:
         self._compiled: dict[Executable, tuple[str, list[str] | None]] = {}
 
     def fetch(self, statement: Executable, values: Mapping[str, object]) -> tuple[Any, ...] | None:
-        """The only row of a SELECT, as the driver gives it: SQLite and MySQL have no booleans.
+        """The only row of a SELECT, with the driver's own types: SQLite and MySQL have no booleans.
 
-        :param statement: Built once and given again each time: it is kept, compiled.
+        :param statement: The same object each time, because its compiled form is cached.
         :param values: The statement's parameters, by name.
         :raises StoreUnavailable: The database did not answer.
         """
@@ -59,7 +59,7 @@ class Driver:
         return rows[0] if rows else None
 
     def insert(self, statement: Executable, values: Mapping[str, object]) -> bool:
-        """Run one INSERT; ``False`` when a constraint refused it and nothing was written.
+        """Run one INSERT; ``False`` if a constraint refused it, and nothing was written.
 
         :raises StoreUnavailable: The database did not answer.
         """
@@ -67,7 +67,7 @@ class Driver:
             return self._run(statement, values, writes=True) is not None
 
     def _run(self, statement: Executable, values: Mapping[str, object], *, writes: bool) -> Sequence[Any] | None:
-        """The rows that a statement gives; ``None`` when a constraint refused it."""
+        """The rows that a statement returns; ``None`` if a constraint refused it."""
         sql, parameters = self._prepare(statement, values)
         connections = self._connections
         watch = self._deadline.start() if connections.need_watch else None
@@ -80,12 +80,12 @@ class Driver:
             try:
                 lent.cursor.execute(sql, parameters)
             except self._engine.dialect.loaded_dbapi.IntegrityError:
-                rows = None  # what is given back is rolled back
+                rows = None  # give_back() rolls back
             else:
                 if writes:
                     connections.commit(lent)
                 else:
-                    rows = lent.cursor.fetchall()  # all of them, or SQLite would go on reading
+                    rows = lent.cursor.fetchall()  # all rows: else SQLite keeps its read transaction open
         except BaseException as error:
             refusal = self._clean_up(error, lent, watch)
             if refusal is None:
@@ -95,7 +95,7 @@ class Driver:
         return rows
 
     def _give_back(self, lent: Lent, watch: Watch | None) -> StoreUnavailable | None:
-        """End the watch; what to say if the time was up before that."""
+        """End the watch; return the exception to raise if the time was up before that."""
         if watch is None:
             self._connections.give_back(lent)
             return None
@@ -108,7 +108,7 @@ class Driver:
         return late
 
     def _clean_up(self, error: BaseException, lent: Lent | None, watch: Watch | None) -> StoreUnavailable | None:
-        """Leave no broken connection; what to raise in the place of *error*, if anything."""
+        """Drop a broken connection; return the exception to raise instead of *error*, if any."""
         is_of_database = isinstance(error, (self._engine.dialect.loaded_dbapi.Error, SQLAlchemyError))
         if lent is None:
             late = None if watch is None else self._deadline.end(watch)
@@ -116,7 +116,7 @@ class Driver:
             if is_of_database:
                 drop_if_dead(error, lent.connection, self._engine)
             else:
-                # Stopped in mid-conversation (a worker's timeout): nobody may read the rest of the answer.
+                # Interrupted between question and answer (a worker's timeout): nobody may read the rest of the answer.
                 lent.connection.invalidate()
             late = self._give_back(lent, watch)
         return describe_failure(error, self._engine) if late is None and is_of_database else late

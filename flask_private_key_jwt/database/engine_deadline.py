@@ -1,4 +1,4 @@
-"""Holds what one engine's database makes a request wait for to what is left of the request's budget."""
+"""Limits the waits for one engine's database to what is left of the request's budget."""
 
 import threading
 import weakref
@@ -21,29 +21,29 @@ from .deadline import find_end
 from .socket_watch import Watch, Watchdog, find_socket
 
 PROBE_SECONDS = 2
-"""Longest wait of a probe for a connection, and again for an answer; libpq takes 2 and more."""
+"""Longest wait of a probe for a connection, and again for an answer; libpq accepts no less than 2."""
 UNBOUNDED_PROBE_SECONDS = 60
-"""The same with a driver that may wait for ever, in a thread that is left behind then: those must stay few."""
+"""The same for a driver that may wait for ever. Each such probe may leave a hanging thread, so there must be few."""
 
 _SOCKET = "flask_private_key_jwt.socket"
-"""Where a pool's entry keeps the duplicate of its connection's socket: making one for each statement would show."""
+"""Key in ``info`` of a pool entry: a duplicate of the connection's socket. Made once, because that takes time."""
 
 
 class _ThisThread(threading.local):
-    """What the engine's listeners have to know of the thread that they are called in."""
+    """What the engine's listeners must know about the thread that calls them."""
 
     watch: Watch | None = None
-    """The watch over what the thread does; ``None``: it is none of ours."""
+    """The watch over this thread's work; ``None`` if this package did not start the work."""
     is_probe = False
 
 
 class EngineDeadline:
-    """Bounds the waits for one engine: for a place in its pool, for a connection, for each answer.
+    """Limits the waits for one engine: for a place in its pool, for a connection, for each answer.
 
-    What the application itself does with the engine, and what happens outside a request (``flask oauth2``), waits as
-    it did before. A connection that did not answer in time is dropped, not rolled back: its socket is shut.
+    The application's own work with the engine, and work outside a request (``flask oauth2``), waits as long as without
+    this class. A connection that did not answer in time is dropped, not rolled back: its socket is shut.
 
-    :param engine: The application's, or one of our own.
+    :param engine: The application's engine, or that of the replay store.
     """
 
     def __init__(self, engine: Engine) -> None:
@@ -57,14 +57,14 @@ class EngineDeadline:
         if engine.dialect.name != "sqlite":
             self._bound_ping(engine.dialect)
             self._bound_connect(engine.dialect)
-            # In front: what other listeners ask of a new connection is watched already.
+            # First in the list, so that the statements of other "connect" listeners are watched too.
             event.listen(engine, "connect", self._watch_new, insert=True)
             event.listen(engine, "close", _forget_socket)
 
     def start(self) -> Watch | None:
-        """Start a watch over what this thread does with the engine; ``None`` outside a request.
+        """Start a watch over this thread's work with the engine; ``None`` outside a request.
 
-        :raises StoreUnavailable: The budget is used up, or the database is known not to answer.
+        :raises StoreUnavailable: The budget is used up, or the database did not answer an earlier request.
         """
         if (ends_at := find_end()) is None:
             return None
@@ -74,7 +74,7 @@ class EngineDeadline:
         return watch
 
     def end(self, watch: Watch) -> StoreUnavailable | None:
-        """End a watch. If it had to shut a connection: what to raise, unless all had been done by then."""
+        """End a watch. If it had to shut a socket, return the exception to raise, unless the work was complete."""
         self._thread.watch = watch.previous
         return self._give_up() if watch.end() else None
 
@@ -82,7 +82,7 @@ class EngineDeadline:
     def watching(self) -> Iterator[Watch | None]:
         """Watch over the block.
 
-        :raises StoreUnavailable: The time was up before its end; or see :meth:`start`.
+        :raises StoreUnavailable: The time was up before the block ended; or as :meth:`start`.
         """
         watch = self.start()
         if watch is None:
@@ -101,7 +101,7 @@ class EngineDeadline:
             self.end(watch)
 
     def _give_up(self) -> StoreUnavailable:
-        """Refuse what comes, and drop the idle connections: the database does not answer on them either."""
+        """Refuse further work, and drop the idle connections, because the database does not answer on them either."""
         self._breaker.trip()
         if (engine := self._engine()) is not None:
             engine.dispose()
@@ -109,8 +109,8 @@ class EngineDeadline:
 
     # --- where the engine may wait ---------------------------------------------------------------------------------
     def _bound_connect(self, dialect: Dialect) -> None:
-        """Not by a listener to ``do_connect``: those of the application come first, whenever they are registered. They
-        may change the arguments, or connect themselves."""
+        """Limit the time to connect. This wraps ``connect`` and is no ``do_connect`` listener, because listeners of the
+        application always come first there; they may change the arguments, or connect by themselves."""
         connect = dialect.connect
 
         def connect_within(*arguments: Any, **options: Any) -> DBAPIConnection:
@@ -134,7 +134,7 @@ class EngineDeadline:
             watch_connection(self._thread.watch, record)
 
     def _bound_ping(self, dialect: Dialect) -> None:
-        """``pool_pre_ping`` asks over a connection before anybody is told which one it is."""
+        """Watch the ping of ``pool_pre_ping`` too: it uses a connection before any listener knows which one it is."""
         ping = dialect.do_ping
 
         def do_ping(connection: DBAPIConnection) -> bool:
@@ -145,7 +145,7 @@ class EngineDeadline:
         setattr(dialect, "do_ping", do_ping)  # noqa: B010 - mypy lets nobody assign to a method
 
     def _probe(self) -> bool:
-        """Connect and ask; past the pool, whose places hung requests of the application may hold."""
+        """Connect and ping, with a new pool: hanging requests of the application may hold all places of the old one."""
         engine = self._engine()
         if engine is None:
             return False
@@ -168,7 +168,7 @@ class EngineDeadline:
 
 
 def watch_connection(watch: Watch, connection: ManagesConnection) -> None:
-    """Shut the socket of a connection when the time is up; one of an unknown driver has none."""
+    """Have *watch* shut the socket of *connection* when the time is up, if the driver's socket can be found."""
     end = connection.info.get(_SOCKET)
     if end is None:
         end = connection.info[_SOCKET] = find_socket(connection.dbapi_connection)
@@ -182,9 +182,9 @@ def _forget_socket(_: DBAPIConnection, record: ConnectionPoolEntry) -> None:
 
 
 class _PoolTimeout(float):
-    """How long a thread waits for a place in a pool: as the application says, and a request never beyond its budget.
+    """How long a thread waits for a place in a pool: the application's timeout, but in a request at most its budget.
 
-    A pool has one timeout for everybody, which its queue adds to the time it starts to wait at.
+    A pool has one timeout for all threads. Its queue adds the timeout to the current time, which calls ``__radd__``.
     """
 
     _thread: _ThisThread

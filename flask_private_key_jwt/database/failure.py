@@ -1,4 +1,4 @@
-"""What our caller learns of an error of the database."""
+"""How an error of the database is described to the operator."""
 
 from sqlalchemy.engine import Engine
 from sqlalchemy.exc import DBAPIError
@@ -12,7 +12,7 @@ _MESSAGE_CHARACTERS = 200
 def describe_failure(error: BaseException, engine: Engine) -> StoreUnavailable:
     """Name the cause without SQL, parameters or the password."""
     cause = error.orig if isinstance(error, DBAPIError) and error.orig is not None else error
-    # PostgreSQL's further lines quote the row.
+    # Only the first line: PostgreSQL quotes the row in the others.
     message = next(iter(str(cause).splitlines()), "")[:_MESSAGE_CHARACTERS]
     if password := engine.url.password:
         message = message.replace(str(password), "***")

@@ -1,7 +1,7 @@
-"""Whether an application listens to its engine, or has given it options: then every statement has to go through Core.
+"""Whether an application listens to its engine, or has given it options: then every statement must go through Core.
 
-Listeners may come and go at any time, so this is asked before each statement. Nobody tells us of them; we look where
-SQLAlchemy keeps them.
+Listeners may be added and removed at any time, so this is checked before each statement. SQLAlchemy sends no
+notification, so the check reads the collections in which SQLAlchemy keeps them.
 """
 
 import logging
@@ -18,19 +18,19 @@ ENGINE_EVENTS = (
 )
 """Events that Core sends to the listeners of an engine for a statement."""
 DIALECT_EVENTS = ("do_execute", "do_setinputsizes", "handle_error")
-"""The same of its dialect, which take a part in the work of Core."""
+"""Events that Core sends to the listeners of the engine's dialect, which take part in its work."""
 
 
 class Listening:
     """Looks for listeners, ``echo`` and execution options of one engine.
 
-    :param engine: The application's.
-    :param pool_events: Events of the engine's pool that statements past Core do not send.
+    :param engine: The application's engine.
+    :param pool_events: Events of the engine's pool that a statement which bypasses Core does not send.
     """
 
     def __init__(self, engine: Engine, *, pool_events: Sequence[str]) -> None:
         self._engine = engine
-        self._is_plain = type(engine) is Engine  # else it has options, and the listeners of another engine besides
+        self._is_plain = type(engine) is Engine  # otherwise it has options, and the listeners of another engine
         self._find_of_engine = attrgetter(*ENGINE_EVENTS)
         self._find_of_dialect = attrgetter(*DIALECT_EVENTS)
         self._find_of_pool = attrgetter(*pool_events) if pool_events else _nothing
@@ -38,7 +38,7 @@ class Listening:
         """What there was for each event, and the collections of listeners in it: one value, as threads share it."""
 
     def is_anybody_there(self) -> bool:
-        """Whether a statement has to go through Core now."""
+        """Whether a statement must go through Core now."""
         engine = self._engine
         return (
             not self._is_plain
@@ -49,8 +49,11 @@ class Listening:
         )
 
     def _has_listeners(self, engine: Engine) -> bool:
-        """To ask each event would cost three times as much. What an event has at first is replaced when the first
-        listener of this engine comes; everything else changes the collections in it, of this engine or of the class.
+        """Whether one of the events has a listener.
+
+        The collections are cached, because asking each event takes three times as long. SQLAlchemy replaces the event
+        object when the first listener is added to this engine; later changes are made inside the collections, those of
+        this engine or those of its class.
         """
         events = (
             self._find_of_engine(engine.dispatch),

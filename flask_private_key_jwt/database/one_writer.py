@@ -13,15 +13,15 @@ from .sqlite import TIMEOUT_SECONDS
 
 
 def find_writing(engine: Engine) -> AbstractContextManager[None]:
-    """What to hold while one statement writes to the database of *engine*; its threads share it."""
+    """The lock to hold while one statement writes to the database of *engine*; all threads share it."""
     is_file = engine.dialect.name == "sqlite" and isinstance(engine.pool, QueuePool)
     return OneWriter() if is_file else nullcontext()
 
 
 class OneWriter:
-    """Lets one thread write at a time, as an SQLite file does, but wakes the next at once.
+    """Lets one thread write at a time, as an SQLite file requires, and wakes the next thread at once.
 
-    SQLite itself sleeps and tries again: with many threads that doubles the time of a request.
+    SQLite itself sleeps between attempts; with many threads that doubles the time of a request.
     """
 
     def __init__(self) -> None:
@@ -34,7 +34,7 @@ class OneWriter:
             self._lock, self._process = Lock(), os.getpid()
         if self._lock.acquire(blocking=False):
             return
-        # Whoever holds it may itself wait for a writer in another process.
+        # The thread that holds the lock may be waiting for a writer in another process.
         left = seconds_left(TIMEOUT_SECONDS)
         if not self._lock.acquire(timeout=left):
             raise StoreUnavailable(f"database: other threads have been writing for {left:.3g} s", cause="database_busy")

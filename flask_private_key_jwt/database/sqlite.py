@@ -15,17 +15,18 @@ log = logging.getLogger("flask_private_key_jwt")
 TIMEOUT_SECONDS = 5
 """Outside a request: longest wait for another writer."""
 SLACK_SECONDS = 0.5
-"""How much longer than its budget a request may wait for another writer: to say it costs a statement."""
+"""How much longer than its budget a request may wait for another writer. Below this, the connection's limit is not
+changed, because changing it costs a statement."""
 SWITCH_SECONDS, SWITCH_PAUSE_SECONDS = 0.2, 0.01
-"""How long to try to switch a file to WAL that others are switching, and the pause between two attempts."""
+"""How long to try to switch a file to WAL while another process switches it, and the pause between two attempts."""
 
 
 def use_wal(engine: Engine) -> None:
     """Switch an SQLite database to WAL: writers no longer wait for readers, nor for the disk at each commit.
 
-    A committed mark survives the death of a process; after a power loss the last ones may be missing
-    (``synchronous=NORMAL``). Any other database is left alone, a second call changes nothing, and a
-    database in memory stays as it is.
+    Committed data survives the end of a process; after a power loss the last commits may be missing
+    (``synchronous=NORMAL``). Other databases, and SQLite databases in memory, are not changed. A second call does
+    nothing.
     """
     if engine.dialect.name == "sqlite" and not event.contains(engine, "connect", _set_wal):
         event.listen(engine, "connect", _set_wal)
@@ -34,13 +35,13 @@ def use_wal(engine: Engine) -> None:
 
 
 def wait_for_writers(connection: PoolProxiedConnection, seconds: float) -> None:
-    """Let statements on this SQLite connection wait so long for another writer, and no longer."""
+    """Let statements on this SQLite connection wait at most *seconds* for another writer."""
     connection.execute(f"PRAGMA busy_timeout = {max(int(seconds * 1000), 1)}")
 
 
 @contextmanager
 def waiting_for_writers(connection: PoolProxiedConnection, seconds: float) -> Iterator[None]:
-    """The same for a block, unless the connection waits less anyway."""
+    """The same for a block, unless the connection's limit is lower already."""
     before: float = connection.execute("PRAGMA busy_timeout").fetchone()[0] / 1000
     if before <= seconds + SLACK_SECONDS:
         yield
@@ -58,13 +59,16 @@ def _set_wal(connection: sqlite3.Connection, _record: object) -> None:
     if cursor.execute("PRAGMA busy_timeout").fetchone()[0] < TIMEOUT_SECONDS * 1000:
         cursor.execute(f"PRAGMA busy_timeout = {TIMEOUT_SECONDS * 1000}")
     if _switch_to_wal(cursor):
-        # Only in WAL is NORMAL safe for the file itself.
+        # Without WAL, NORMAL could damage the file.
         cursor.execute("PRAGMA synchronous = NORMAL")
     cursor.close()
 
 
 def _switch_to_wal(cursor: sqlite3.Cursor) -> bool:
-    """Whether the database is in WAL now. While another process is switching it, SQLite refuses and does not wait."""
+    """Try to switch; return whether the database is in WAL now.
+
+    While another process is switching, SQLite refuses instead of waiting, so this tries again.
+    """
     give_up = monotonic() + SWITCH_SECONDS
     while True:
         try:
@@ -73,5 +77,5 @@ def _switch_to_wal(cursor: sqlite3.Cursor) -> bool:
             if "locked" in str(error) and monotonic() < give_up:
                 sleep(SWITCH_PAUSE_SECONDS)
                 continue
-            log.info("SQLite does not switch to WAL: %s", error)  # a read-only file, for one
+            log.info("SQLite does not switch to WAL: %s", error)  # for example, the file is read-only
         return bool(cursor.execute("PRAGMA journal_mode").fetchone()[0] == "wal")

@@ -1,4 +1,4 @@
-"""From ``OAUTH2_REPLAY_STORE`` to the store, loading SQLAlchemy or redis-py only when it is asked for."""
+"""Make the store that ``OAUTH2_REPLAY_STORE`` names; SQLAlchemy or redis-py is imported only if the store needs it."""
 
 import inspect
 import logging
@@ -18,12 +18,12 @@ _IMPORT_PATH = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*(\.[^\W\d]\w*)*"
 
 
 def load_replay_store(setting: object, *, build_sql: Callable[[], ReplayStore] | None = None) -> ReplayStore:
-    """Make the replay store that ``OAUTH2_REPLAY_STORE`` names, or check the one that it is.
+    """Make the replay store that ``OAUTH2_REPLAY_STORE`` names, or check the store that it holds.
 
-    :param setting: A name or a URL of :data:`.REPLAY_STORES`, an import path, or what such a path leads to: a store, or
-        a class or function that makes one.
-    :param build_sql: Makes the store in the application's own database, for ``sql``; absent where there is none.
-    :raises ConfigurationError: The store cannot be had; the message never quotes a URL.
+    :param setting: A name or a URL of :data:`.REPLAY_STORES`, an import path, or the object that such a path names: a
+        store, or a class or function that makes one.
+    :param build_sql: Makes the store in the application's database, for ``sql``; ``None`` if there is no such database.
+    :raises ConfigurationError: The store cannot be made; the message never quotes a URL.
     """
     if not isinstance(setting, str):
         return _check(_make(setting))

@@ -1,4 +1,4 @@
-"""The engine of a replay store that has a database of its own."""
+"""The engine of a replay store in a separate database."""
 
 import os
 from pathlib import Path
@@ -13,8 +13,8 @@ from ..database.sqlite import TIMEOUT_SECONDS, use_wal
 from ..errors import ConfigurationError
 
 COMMAND_TIMEOUT_SECONDS = 30
-"""Outside a request: longest wait for a server of our own, where its driver can be told. The longest that
-``OAUTH2_STORE_TIMEOUT_SECONDS`` can be."""
+"""Outside a request: longest wait for the replay database's server, if its driver has such a limit. It equals the
+largest ``OAUTH2_STORE_TIMEOUT_SECONDS``."""
 
 
 PREPARE = "prepare_threshold"
@@ -22,10 +22,10 @@ PREPARE = "prepare_threshold"
 
 
 def open_engine(text: str) -> Engine:
-    """Make an engine of our own for a SQLAlchemy URL; nothing is connected yet.
+    """Make an engine for a SQLAlchemy URL; it does not connect yet.
 
     :raises ConfigurationError: The URL is malformed, its driver is not installed, or it names a database
-        in memory, which each thread would have for itself.
+        in memory, where each thread would see its own database.
     """
     url = _parse(text)
     options: dict[str, Any] = {}
@@ -47,14 +47,14 @@ def open_engine(text: str) -> Engine:
 
 
 def _read_query(url: URL) -> tuple[URL, dict[str, Any]]:
-    """The URL, and what to give the driver besides what its query says.
+    """The URL without our own query parameter, and further arguments for the driver.
 
-    No start-up parameters (PostgreSQL's ``options``): PgBouncer refuses connections that bring any.
+    No start-up parameters (PostgreSQL's ``options``): PgBouncer refuses connections that have any.
     """
     limits = wait_limits(url.get_driver_name(), COMMAND_TIMEOUT_SECONDS)
     arguments: dict[str, Any] = {name: value for name, value in limits.items() if name not in url.query}
     if (threshold := url.query.get(PREPARE)) is not None:
-        # psycopg takes a number or None, and SQLAlchemy would give it the string.
+        # psycopg needs a number or None; SQLAlchemy would pass the string.
         if threshold != "none" and not (isinstance(threshold, str) and threshold.isdecimal()):
             raise ConfigurationError(f"OAUTH2_REPLAY_STORE: {PREPARE} is neither a number nor none.")
         arguments[PREPARE] = None if threshold == "none" else int(threshold)
@@ -72,7 +72,7 @@ def _parse(text: str) -> URL:
 
 
 def _check_folder(path: str) -> None:
-    """SQLite makes a file that is missing, but no folder: better said at the start than at each request."""
+    """Check now, at the start, that SQLite can create the file: it creates a missing file, but no missing folder."""
     if path.startswith("file:"):  # SQLite's own kind of URL
         return
     file = Path(path).absolute()

@@ -1,4 +1,4 @@
-"""The order of the seven steps, and that nothing is spent before the fourth (rows A17, A34, B24, E9, I19)."""
+"""The order of the seven steps, and that nothing is spent before the fourth."""
 
 import pytest
 

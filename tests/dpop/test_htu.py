@@ -1,4 +1,4 @@
-"""Row B8: which spellings of a URL name the same target (RFC 9449 §4.3 item 9, RFC 3986 §6.2.2, §6.2.3)."""
+"""Which spellings of a URL name the same target (RFC 9449 §4.3 item 9, RFC 3986 §6.2.2, §6.2.3)."""
 
 import pytest
 

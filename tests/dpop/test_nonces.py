@@ -1,4 +1,4 @@
-"""Rows E4, E6, E8, E10: nonces without a store (RFC 9449 §8, §9)."""
+"""Nonces without a store (RFC 9449 §8, §9)."""
 
 import string
 
@@ -114,7 +114,7 @@ def test_nonce_that_is_not_text_is_an_invalid_proof(nonce, check, build_dpop):
 
 @pytest.mark.parametrize("change", [{"htm": "GET"}, {"htu": "https://evil.example"}, {"jti": ""}, {"iat": None}])
 def test_invalid_proof_without_a_nonce_is_called_invalid(change, check, build_dpop):
-    """Row E13: nobody is sent for a nonce who would be refused with it."""
+    """A client is not asked for a nonce if its proof would be refused with the nonce, too."""
     with pytest.raises(InvalidDPoPProof):
         check(build_dpop(**change))
 

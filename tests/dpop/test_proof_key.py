@@ -1,4 +1,4 @@
-"""Group B: the key of a DPoP proof and its signature, one thing wrong at a time (RFC 9449 §4.3, items 5 to 7)."""
+"""The key of a DPoP proof and its signature: each test has one thing wrong (RFC 9449 §4.3, items 5 to 7)."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""fetching/freshness.py: what an answer says of how long it is good."""
+"""fetching/freshness.py: how long an answer may be used, according to its headers."""
 
 import pytest
 from urllib3 import HTTPHeaderDict

@@ -1,4 +1,4 @@
-"""fetching/safe_fetch.py, against real HTTPS servers on loopback: what is read, and where nobody is led."""
+"""fetching/safe_fetch.py, against real HTTPS servers on loopback: what is read, and which addresses are refused."""
 
 import gzip
 import json

@@ -1,4 +1,4 @@
-"""fetching/single_flight.py: one thread does it for all, and what happens to it happens to all."""
+"""fetching/single_flight.py: one thread does the work for all, and all get its result or its exception."""
 
 import threading
 from concurrent.futures import Future

@@ -1,4 +1,4 @@
-"""The app's session at machine endpoints: there for whoever touches it, and no cost for anybody else."""
+"""The app's session at machine endpoints: it works if a function uses it, and costs nothing otherwise."""
 
 import flask
 import pytest

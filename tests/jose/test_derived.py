@@ -1,4 +1,4 @@
-"""jose/derived.py: which secrets count, and that each purpose has a key of its own."""
+"""jose/derived.py: which secrets are used, and that each purpose has its own key."""
 
 import pytest
 

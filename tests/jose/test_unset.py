@@ -1,4 +1,4 @@
-"""jose/unset.py: null or empty is absent in JSON that describes keys, and nowhere that it would protect less."""
+"""jose/unset.py: in JSON that describes keys, null or empty means absent, except where that would protect less."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Between which seconds a JWT that is good once can be used: what a replay store has to know."""
+"""The first and the last second in which a JWT for one use can be used: a replay store needs both."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""A replay store behind PgBouncer, which hands one connection of the server to many callers in turn."""
+"""A replay store behind PgBouncer, which shares one server connection among many clients."""
 
 import os
 import pwd

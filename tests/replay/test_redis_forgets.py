@@ -1,4 +1,4 @@
-"""What a Redis forgets is noticed: nothing that was used before counts once more."""
+"""The store notices what Redis has forgotten: no used value can be used a second time."""
 
 import tempfile
 import time

@@ -1,4 +1,4 @@
-"""Where the issuer's keys come from, how long they serve, and what happens when it is away."""
+"""Where the issuer's keys come from, how long they are used, and what happens when the issuer does not answer."""
 
 import json
 import threading

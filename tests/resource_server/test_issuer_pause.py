@@ -1,4 +1,4 @@
-"""An issuer that is away is left alone for a moment, and one request at a time finds out whether it is back."""
+"""After a failure the issuer is not asked for a moment; then one request at a time checks whether it answers."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""``online=True``: the issuer is asked whether a token still counts, and without its word nobody enters."""
+"""``online=True``: the issuer is asked whether a token is active; without its answer, the request is refused."""
 
 import functools
 import socket

@@ -1,4 +1,4 @@
-"""``online=True`` with the real token server behind it: what is revoked there opens nothing here."""
+"""``online=True`` with the real token server: a revoked token is refused by the API."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""The URL a proof's ``htu`` is held against comes from configuration (RFC 9449 §4.3, item 9)."""
+"""The URL that a proof's ``htu`` must match comes from configuration (RFC 9449 §4.3, item 9)."""
 
 from types import SimpleNamespace
 

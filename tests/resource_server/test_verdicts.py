@@ -1,4 +1,4 @@
-"""What the issuer said a moment ago: how long it is kept, and how much of it."""
+"""The issuer's recent answers: how long they are kept, and how many."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Tokens that were verified before (a cache): faster, never laxer."""
+"""The cache of verified tokens: it makes requests faster, but accepts nothing more."""
 
 import pytest
 

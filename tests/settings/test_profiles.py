@@ -1,4 +1,4 @@
-"""OAUTH2_PROFILE = "fapi2": what it sets, and what stops the start."""
+"""OAUTH2_PROFILE = "fapi2": what it sets, and which settings contradict it."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""The proxy of ``deploy/nginx.conf`` in front of granian: callers who never finish a request hold nobody up."""
+"""The proxy of ``deploy/nginx.conf`` in front of granian: callers who never finish a request block nobody."""
 
 import re
 import shutil

@@ -1,4 +1,4 @@
-"""What a browser may bring to the authorization endpoint, what is a page, and what goes to the client (group F)."""
+"""Requests to the authorization endpoint: which errors are shown on a page, and which go to the client."""
 
 from urllib.parse import parse_qsl, urlencode, urlsplit
 

@@ -1,4 +1,4 @@
-"""The consent page: which client asks, and whom."""
+"""The consent page: it shows the client and the person."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""The profile fapi2 from end to end: what every client is held to."""
+"""The profile fapi2 from end to end: what every client must do."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""A public client that was registered before the profile fapi2 came is refused everywhere."""
+"""A public client that was registered before the profile fapi2 was set is refused everywhere."""
 
 from flask_private_key_jwt.authorization_server.client_auth.public import METHOD
 from tests.authorization_server.conftest import build_request

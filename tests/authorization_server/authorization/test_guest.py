@@ -1,4 +1,4 @@
-"""The authorization endpoint in an application that brings Flask-Login, CSRFProtect and hooks of its own."""
+"""The authorization endpoint in an application with Flask-Login, CSRFProtect and its own hooks."""
 
 from urllib.parse import parse_qs, urlsplit
 

@@ -1,4 +1,4 @@
-"""Signing in and consenting: whose session, which request, again or not (F11 to F14, F23, F24)."""
+"""Sign-in and consent: they belong to one session and one request; when a person is asked again."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""What OpenID Connect adds to an authorization request: max_age's kin, id_token_hint, what is ignored (F13 to F20)."""
+"""What OpenID Connect adds to an authorization request: max_age, id_token_hint and others, and what is ignored."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""The PAR endpoint, and what its request_uri is good for (groups C and G)."""
+"""The PAR endpoint, and how its request_uri may be used."""
 
 import json
 

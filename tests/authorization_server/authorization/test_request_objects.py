@@ -1,4 +1,4 @@
-"""What a request object must be, wherever it is brought (RFC 9101, FAPI 2.0 Message Signing §5.3.1; group H)."""
+"""What a request object must be, pushed or in the URL (RFC 9101, FAPI 2.0 Message Signing §5.3.1)."""
 
 import base64
 import hmac

@@ -1,4 +1,4 @@
-"""A button that is pressed twice: the second answer leads on as well, and one code is live."""
+"""A button that is pressed twice: the second answer works too, and only one code is valid."""
 
 from concurrent.futures import ThreadPoolExecutor
 

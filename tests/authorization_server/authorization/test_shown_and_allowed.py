@@ -1,4 +1,4 @@
-"""What a person allows is what the page showed, whatever the client registers while they read it."""
+"""A consent covers what the page showed, even if the client changes its registration meanwhile."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Signed requests to the end: pushed or in the URL, required or not, and how long they may take (group H)."""
+"""Signed requests from start to end: pushed or in the URL, required or not, and how long they are valid."""
 
 from urllib.parse import parse_qs, urlsplit
 
@@ -273,7 +273,7 @@ def test_expired_object_does_not_become_valid_by_being_brought_twice(open_object
     assert causes(refusals) == ["request_object_expired"] * 2
 
 
-# --- the key of the code (row C5) ---------------------------------------------------------------------------------
+# --- the key of the code ------------------------------------------------------------------------------------------
 def test_key_in_the_object_counts_and_the_one_beside_it_does_not(
     push_object, browser, redeem, build_dpop, proof_key, keys, refusals
 ):
@@ -333,7 +333,7 @@ def test_use_of_the_key_is_noted(app, oauth, browser, keys, open_object):
     assert last_uses()[keys("ES256", "client").public.thumbprint] is None
 
 
-# --- what is advertised (rows K16, K17, K19) ------------------------------------------------------------------------
+# --- what is advertised ---------------------------------------------------------------------------------------------
 def read_metadata(app):
     document = app.test_client().get(METADATA).json
     return {name: value for name, value in document.items() if "request" in name and "pushed" not in name}

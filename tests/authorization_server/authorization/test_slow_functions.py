@@ -1,4 +1,4 @@
-"""An application's function may take long: that is no time of the stores', which answer before and after it."""
+"""A slow function of the application does not use up the time budget of the stores."""
 
 import time
 

@@ -1,4 +1,4 @@
-"""Clients that nobody here vouches for: no link leads through this server to them unseen (RFC 9700 §4.11.2)."""
+"""Nobody is redirected to a client that nobody vouches for before they have seen a page (RFC 9700 §4.11.2)."""
 
 from html import unescape
 from urllib.parse import parse_qsl, urlencode, urlsplit

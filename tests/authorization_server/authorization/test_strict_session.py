@@ -1,4 +1,4 @@
-"""A ``SameSite=Strict`` session, which browsers keep back when a client's page leads here."""
+"""A ``SameSite=Strict`` session, which browsers do not send when they come from a client's page."""
 
 import shutil
 import subprocess

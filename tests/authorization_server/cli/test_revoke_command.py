@@ -1,4 +1,4 @@
-"""``flask oauth2 revoke``: whose tokens end, and that nobody's end by a slip of the hand."""
+"""``flask oauth2 revoke``: whose tokens end, and that a typing error ends nobody's tokens."""
 
 import pytest
 

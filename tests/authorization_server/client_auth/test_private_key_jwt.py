@@ -1,4 +1,4 @@
-"""Group A: what a client assertion must be, one thing wrong at a time."""
+"""What a client assertion must be: each test has one thing wrong."""
 
 import base64
 import json

@@ -1,4 +1,4 @@
-"""Which way of authenticating a request tries: the table decides, in its order."""
+"""The table decides which authentication method a request tries, in its order."""
 
 from importlib import import_module
 from types import SimpleNamespace

@@ -20,7 +20,7 @@ PUBLIC = {"invalid_client": INVALID_CLIENT, "invalid_request": INVALID_REQUEST, 
 
 
 def assert_json_never_stored(answer: TestResponse) -> None:
-    """Rows I10, N1, N2, N3: JSON, not cached, and no challenge that would hide the document."""
+    """JSON, not cached, and no challenge that would hide the document."""
     assert answer.headers.getlist("Content-Type") == ["application/json"]
     assert answer.headers.getlist("Cache-Control") == ["no-store"]
     assert answer.headers.getlist("Pragma") == ["no-cache"]

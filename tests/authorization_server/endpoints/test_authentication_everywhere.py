@@ -1,4 +1,4 @@
-"""Row A31: one set of rules for assertions, whichever endpoint they are shown to."""
+"""The same rules for assertions hold at every endpoint."""
 
 import secrets
 

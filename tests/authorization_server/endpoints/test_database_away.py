@@ -1,4 +1,4 @@
-"""Row I20: an application's database that is away is a 503; nothing is issued, and it comes back by itself."""
+"""An application's database that does not answer: 503, nothing is issued, and the server recovers by itself."""
 
 import pytest
 from sqlalchemy import text

@@ -1,4 +1,4 @@
-"""Introspection (J7 to J11, RFC 7662): who reads what of which access token, and that everybody else reads nothing."""
+"""Introspection (RFC 7662): who may read which claims of an access token; all others get nothing."""
 
 import json
 import secrets

@@ -1,4 +1,4 @@
-"""What the metadata says of OpenID Connect, and whether it is so (K20 to K23, K27, K29)."""
+"""What the metadata says about OpenID Connect, and whether it is true."""
 
 import pytest
 
@@ -101,7 +101,7 @@ def test_without_people_nothing_is_said(app):
     )
 
 
-# --- advertised means accepted (row K29) ----------------------------------------------------------------------
+# --- advertised means accepted --------------------------------------------------------------------------------
 @pytest.fixture
 def call_userinfo(app):
     def call(token):

@@ -1,4 +1,4 @@
-"""Row A16: a replay store that is away is a 503; nothing is issued, and it comes back by itself."""
+"""A replay store that does not answer: 503, nothing is issued, and the server recovers by itself."""
 
 import pytest
 

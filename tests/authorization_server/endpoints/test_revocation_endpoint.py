@@ -1,4 +1,4 @@
-"""Revocation of access tokens (J13 to J18, RFC 7009); for refresh tokens see ``test_revoked_grants``."""
+"""Revocation of access tokens (RFC 7009); for refresh tokens see ``test_revoked_grants``."""
 
 import pytest
 from authlib.oauth2.rfc6749.grants import BaseGrant, TokenEndpointMixin

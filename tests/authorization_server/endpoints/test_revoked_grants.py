@@ -1,4 +1,4 @@
-"""Refresh tokens at introspection and revocation, and what ends with a grant, a person or a client (J15, J16, L25)."""
+"""Refresh tokens at introspection and revocation, and what ends with a grant, a person or a client."""
 
 from concurrent.futures import ThreadPoolExecutor
 

@@ -1,4 +1,4 @@
-"""Group K: what is advertised is what is served, to everybody alike (RFC 8414)."""
+"""The server metadata describes what the server does, and is the same for everybody (RFC 8414)."""
 
 import pytest
 from authlib.oauth2.rfc6749 import BaseGrant, TokenEndpointMixin
@@ -98,7 +98,7 @@ def test_document_of_another_issuer_is_not_found(path, http):
     assert http.get(path).status_code == 404
 
 
-# --- advertised means accepted (row K29) ----------------------------------------------------------------------
+# --- advertised means accepted --------------------------------------------------------------------------------
 SOME = ["ES256", "PS384", "EdDSA"]
 NARROWED = pytest.mark.parametrize(
     "settings", [{"OAUTH2_ASSERTION_SIGNING_ALGS": SOME, "OAUTH2_DPOP_SIGNING_ALGS": SOME[::-1]}]
@@ -237,7 +237,7 @@ def test_nothing_comes_from_host_or_proxy_headers(forged, path, content_type, ht
     assert "evil" not in str(answer.headers)
 
 
-# --- the keys (rows M1, M2) ---------------------------------------------------------------------------------
+# --- the keys -----------------------------------------------------------------------------------------------
 @pytest.mark.parametrize(
     ("settings", "members"),
     [

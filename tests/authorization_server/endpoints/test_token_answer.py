@@ -1,4 +1,4 @@
-"""Rows I2, I3, I9, I16, I17, J1 to J3: how a token is answered. Scope and resource are tested in grants/."""
+"""How a token is answered. Scope and resource are tested in grants/."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""Rows A4–A6, I1, N1, N2, N7, N10, N13: how a token request must be sent."""
+"""How a token request must be sent."""
 
 from urllib.parse import urlencode
 

@@ -1,4 +1,4 @@
-"""Group E at the token endpoint: nonces off and required (RFC 9449 §8)."""
+"""The token endpoint: nonces off and required (RFC 9449 §8)."""
 
 import pytest
 
@@ -26,7 +26,7 @@ def test_proof_without_a_nonce_is_told_one(ask_token, build_dpop, refusals):
 
 @REQUIRED
 def test_being_told_a_nonce_spends_nothing(ask_token, build_assertion, build_dpop):
-    """Row E9: clients send the same assertion again with a new proof, and some the same proof jti."""
+    """After use_dpop_nonce, clients send the same assertion with a new proof; some keep the jti of the proof."""
     assertion = build_assertion()
     nonce = ask_token(assertion=assertion, proof=build_dpop(jti="one")).headers["DPoP-Nonce"]
 
@@ -93,7 +93,7 @@ def test_nonce_that_is_not_ours_is_refused(nonce, ask_token, build_dpop, refusal
 
 @REQUIRED
 def test_nonce_of_the_api_is_refused(ask_token, build_dpop, clock, refusals):
-    """The same secrets, another purpose: row E6."""
+    """Both servers may have the same secrets, but their nonces have different purposes."""
     assert ask_token(proof=build_dpop(nonce=nonces_of("as").issue(now=clock.now))).status_code == 200
 
     answer = ask_token(proof=build_dpop(nonce=nonces_of("rs").issue(now=clock.now)))

@@ -1,4 +1,4 @@
-"""Group B at the token endpoint: DPoP over HTTP, and what a token is bound to (RFC 9449 §5)."""
+"""The token endpoint: DPoP over HTTP, and the key that a token is bound to (RFC 9449 §5)."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""UserInfo: an API like any other, that says what the application says (D15, J5, K22)."""
+"""UserInfo: it is protected like any API, and returns the application's claims."""
 
 import secrets
 import uuid

@@ -1,4 +1,4 @@
-"""Whoever knows Authlib: a grant of the application's own, written as Authlib's documentation teaches, works here."""
+"""A grant of the application, written as Authlib's documentation teaches, works here."""
 
 import logging
 

@@ -1,4 +1,4 @@
-"""A code is good once, for its client, redirect URI, verifier and key (I4 to I8)."""
+"""A code can be used once, with its client, redirect URI, verifier and key."""
 
 from concurrent.futures import ThreadPoolExecutor
 

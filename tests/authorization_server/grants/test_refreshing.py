@@ -1,4 +1,4 @@
-"""Refresh tokens (I11 to I14, B18 to B20): whose they are, how long they last, when they are replaced."""
+"""Refresh tokens: which client may use them, how long they last, when they are replaced."""
 
 from dataclasses import replace
 from hashlib import sha256

@@ -1,4 +1,4 @@
-"""Which scopes a token gets (RFC 6749 §3.3): all that was asked for, or a refusal; never a part of it in silence."""
+"""Which scopes a token gets (RFC 6749 §3.3): all that were requested, or a refusal; never silently fewer."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""What the application has a say in: ``@oauth.token_policy`` adds claims or refuses, and changes nothing of ours."""
+"""``@oauth.token_policy`` adds claims or refuses a token; it cannot change the server's own claims."""
 
 import logging
 

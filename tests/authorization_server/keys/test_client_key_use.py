@@ -1,4 +1,4 @@
-"""Which key a client signs with is noted once an hour, costs nothing else, and decides nothing."""
+"""The use of a client's key is recorded once an hour; it costs nothing else and decides nothing."""
 
 import json
 import logging

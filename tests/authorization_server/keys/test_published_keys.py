@@ -1,4 +1,4 @@
-"""A client that publishes its keys at a jwks_uri, from its registration to its token: groups A, M and O end to end."""
+"""A client that publishes its keys at a jwks_uri, from its registration to its token."""
 
 import functools
 import json

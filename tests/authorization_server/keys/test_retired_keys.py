@@ -1,4 +1,4 @@
-"""A change of the server's keys counts in the next request on every worker, within the same second."""
+"""A change of the server's keys takes effect in the next request on every worker, within the same second."""
 
 import threading
 from dataclasses import replace

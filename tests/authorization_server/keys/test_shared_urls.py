@@ -1,4 +1,4 @@
-"""One URL that several clients name: what one of them does costs the others nothing."""
+"""Several clients with the same URL do not affect each other."""
 
 import functools
 import json

@@ -1,4 +1,4 @@
-"""oauth.clients: register, change and stop clients; a change is one transaction and counts at once."""
+"""oauth.clients: register, change and stop clients; a change is one transaction and takes effect at once."""
 
 import pytest
 from sqlalchemy import text

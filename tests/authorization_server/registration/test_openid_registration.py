@@ -1,4 +1,4 @@
-"""What a client registers besides for OpenID Connect, signed requests and introspection, whoever registers it."""
+"""Members of a registration for OpenID Connect, signed requests and introspection."""
 
 import dataclasses
 import json

@@ -1,4 +1,4 @@
-"""What a client that acts for people registers: redirect URIs, response types, public clients (L7, L8)."""
+"""What a client that acts for people registers: redirect URIs, response types, public clients."""
 
 import flask
 import pytest

@@ -1,4 +1,4 @@
-"""Row L15: pages about a client that may be registered, and what a browser would run or not find."""
+"""Pages about a client that may be registered, and what a browser would run or not find."""
 
 import pytest
 

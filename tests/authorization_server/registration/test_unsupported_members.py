@@ -1,4 +1,4 @@
-"""unsupported_members.py: what a registration asks for and never gets is refused, not dropped without a word."""
+"""unsupported_members.py: a registration that asks for an unsupported feature is refused, not silently reduced."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""ID tokens: what they say, with a code and with a refresh token, and who gets none (F9, F14, F15, I15)."""
+"""ID tokens: what they say, with a code and with a refresh token, and who gets none."""
 
 import pytest
 from authlib.oauth2.rfc6749.grants import BaseGrant, TokenEndpointMixin

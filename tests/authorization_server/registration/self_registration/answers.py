@@ -24,7 +24,7 @@ CHALLENGES = {
 
 
 def assert_json_never_stored(answer: TestResponse) -> None:
-    """Rows L1, N1 and N2."""
+    """The answer is JSON and may not be cached."""
     assert answer.headers.getlist("Content-Type") == ["application/json"]
     assert answer.headers.getlist("Cache-Control") == ["no-store"]
     assert answer.headers.getlist("Pragma") == ["no-cache"]
@@ -38,7 +38,7 @@ def assert_refused(
     assert answer.json == {"error": code, "error_description": PUBLIC[error]}
     assert answer.status_code == (401 if code == "invalid_token" else status)
     assert_json_never_stored(answer)
-    assert answer.headers.getlist("WWW-Authenticate") == CHALLENGES.get(error, [])  # row N3
+    assert answer.headers.getlist("WWW-Authenticate") == CHALLENGES.get(error, [])
     assert refusals
     assert refusals[-1].cause == cause, refusals
     assert refusals[-1].startswith(says)

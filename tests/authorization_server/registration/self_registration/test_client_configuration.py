@@ -1,4 +1,4 @@
-"""Management by the client itself (RFC 7592 §2, RFC 7396): rows L17 to L29, and what the conformance suite asks."""
+"""A client manages its registration (RFC 7592 §2, RFC 7396); also what the conformance suite tests."""
 
 import logging
 

@@ -1,4 +1,4 @@
-"""Several processes that want the last use of a registration token: one registers, the others are refused."""
+"""Several processes use the last use of a registration token: one registers, the others are refused."""
 
 import subprocess
 import sys

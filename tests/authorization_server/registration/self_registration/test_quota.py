@@ -1,4 +1,4 @@
-"""How many clients may register openly: by address, for all workers together, and never at others' cost."""
+"""How many clients may register openly: limits by address, for all workers together, that strangers cannot use up."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Registration by the client itself (RFC 7591 §3): rows L1 to L16 of what a registration endpoint owes."""
+"""A client registers itself (RFC 7591 §3)."""
 
 import logging
 from hashlib import sha256

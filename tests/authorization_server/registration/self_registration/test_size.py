@@ -1,4 +1,4 @@
-"""How much a client may have us keep: every worker that meets it holds it in memory."""
+"""How much data a client may register: every worker that serves the client keeps it in memory."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""A body that comes slowly takes nothing of the time that the stores have."""
+"""A request body that arrives slowly does not use up the time budget of the stores."""
 
 import io
 import json
