@@ -54,7 +54,9 @@ class DecidedCodes:
                 raise refused
             if not before.used:
                 return code
-            stored, request_uri = replace(stored, expires_at=before.expires_at), None
+            # It was decided once: a revocation since then also ends what a repeat gives.
+            granted = replace(stored.granted, granted_at=before.granted.granted_at)
+            stored, request_uri = replace(stored, granted=granted, expires_at=before.expires_at), None
         raise refused
 
     def withdraw(self, decision_token: str) -> list[Granted]:

@@ -76,7 +76,7 @@ class RefreshTokens:
             raise InvalidGrant("the refresh token is another client's", cause="refresh_token_foreign")
         if clock.is_over(stored.ends_at):
             raise InvalidGrant("the refresh token is expired", cause="refresh_token_expired")
-        if self._revocations.is_grant_revoked(stored.granted.grant_id):
+        if self._revocations.is_grant_revoked(stored.granted):
             raise InvalidGrant("the refresh token was made of a grant that was just revoked", cause="grant_revoked")
         if stored.dpop_bound and proof is None:
             # Never a Bearer token from a grant whose tokens were bound (RFC 9700 §2.2).
@@ -134,7 +134,7 @@ class RefreshTokens:
                 return False
         except InvalidGrant:
             return False
-        return not self._revocations.is_grant_revoked(stored.granted.grant_id)
+        return not self._revocations.is_grant_revoked(stored.granted)
 
     def _is_rotated(self, client: RegisteredClient) -> bool:
         rotation = self._settings.REFRESH_TOKEN_ROTATION
