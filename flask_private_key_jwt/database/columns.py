@@ -1,10 +1,6 @@
 """Column types and constraints that all tables of this package use, on every database."""
 
-from sqlalchemy import (
-    CheckConstraint,
-    LargeBinary,
-    Text,
-)
+from sqlalchemy import CheckConstraint, LargeBinary, Text
 from sqlalchemy.dialects import mysql
 from sqlalchemy.sql.elements import conv
 

@@ -182,10 +182,12 @@ class Authorizer:
         person: Person,
         *,
         request_uri: str | None,
+        granted_at: int,
         decision_token: str | None = None,
     ) -> str:
         """Make a code for what the person allowed; this uses the pushed request (RFC 9126 §4).
 
+        :param granted_at: When the person allowed it: a time before their consent was read, in seconds since the epoch.
         :param decision_token: The token of the decision, if the person was asked. The same decision gives the same code
             while it can be redeemed, and another code after that: a button may be pressed twice, and nobody knows which
             of the two answers the browser follows.
@@ -202,6 +204,7 @@ class Authorizer:
             scope=request.scope,
             resources=request.resources,
             auth_time=person.auth_time,
+            granted_at=granted_at,
         )
         stored = StoredCode(
             granted=granted,

@@ -1,7 +1,7 @@
 """The codes of one decision. A button may be pressed twice, and nobody knows which answer the browser follows."""
 
 import hmac
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from hashlib import sha256
 
@@ -39,19 +39,24 @@ class DecidedCodes:
         """
         client_id = stored.granted.client_id
         refused = InteractionRefused("the decision was made before", cause="decision_repeated", client_id=client_id)
-        for code in self._derive(decision_token):
-            if self._store.add_code(code, stored, reference=request_uri):
-                return code
-            before = self._store.find_code(code)
-            if before is None:
+        for code, *older in self._derive(decision_token):
+            kept = self._find_first(older)  # first: with a code of ours beside it, two would be live
+            if kept is None:
+                if self._store.add_code(code, stored, reference=request_uri):
+                    return code
+                kept = self._find_first([code, *older])
+            if kept is None:
                 raise InvalidRequestURI(
                     "the request_uri was used before", cause="request_uri_used", client_id=client_id
                 )
+            code, before = kept
             if clock.is_over(before.expires_at):
                 raise refused
             if not before.used:
                 return code
-            stored, request_uri = replace(stored, expires_at=before.expires_at), None
+            # It was decided once: a revocation since then also ends what a repeat gives.
+            granted = replace(stored.granted, granted_at=before.granted.granted_at)
+            stored, request_uri = replace(stored, granted=granted, expires_at=before.expires_at), None
         raise refused
 
     def withdraw(self, decision_token: str) -> list[Granted]:
@@ -60,16 +65,29 @@ class DecidedCodes:
         :raises StoreUnavailable: The database did not answer.
         """
         withdrawn = []
-        for code in self._derive(decision_token):
-            before = self._store.find_code(code)
-            if before is None:
+        for codes in self._derive(decision_token):
+            found = [(code, before) for code in codes if (before := self._store.find_code(code)) is not None]
+            if not found:
                 break
-            self._store.use_code(code)
-            withdrawn.append(before.granted)
+            for code, before in found:
+                self._store.use_code(code)
+                withdrawn.append(before.granted)
         return withdrawn
 
-    def _derive(self, decision_token: str) -> Iterator[str]:
-        """The codes of a decision, in order; each has 256 bits, which nobody can guess without our key."""
-        key = self._secrets.derive("authorization code")[0]
+    def _find_first(self, codes: Sequence[str]) -> tuple[str, StoredCode] | None:
+        """The first of *codes* that is kept, with what is stored for it."""
+        for code in codes:
+            if (stored := self._store.find_code(code)) is not None:
+                return code, stored
+        return None
+
+    def _derive(self, decision_token: str) -> Iterator[list[str]]:
+        """The codes of a decision, in order, each as every secret of ours makes it, the newest secret first.
+
+        An earlier click may have been answered with a secret that was the newest one then. A code has 256 bits, which
+        nobody can guess without our keys.
+        """
+        keys = self._secrets.derive("authorization code")
         for number in range(CODES_PER_DECISION):
-            yield b64url(hmac.digest(key, f"{number}\x00{decision_token}".encode(), sha256))
+            message = f"{number}\x00{decision_token}".encode()
+            yield [b64url(hmac.digest(key, message, sha256)) for key in keys]

@@ -200,12 +200,30 @@ def name_of(user: Any) -> str:
 def find_subject(user: Any) -> str:
     """The ``sub`` of a user: Authlib's ``get_user_id()``, or Flask-Login's ``get_id()``.
 
-    :raises ConfigurationError: It has neither, or the id is not a string of 1 to 255 characters.
+    :raises ConfigurationError: It has neither, the id is ``None``, or it is not a string of 1 to 255 characters.
     """
+    kind = type(user).__name__
     for name in ("get_user_id", "get_id"):
         if callable(method := getattr(user, name, None)):
-            subject = str(method())
-            if not 0 < len(subject) <= MAX_SUBJECT_CHARACTERS:
-                raise ConfigurationError(f"{name}() of a user gives a text of {len(subject)} characters, not 1 to 255.")
+            subject = _read_subject(user, method())
+            if not subject:
+                raise ConfigurationError(
+                    f"{name}() of {kind} gives no id: a token needs its sub. Return a string of 1 to "
+                    f"{MAX_SUBJECT_CHARACTERS} characters that is never given to another person; for somebody who is "
+                    "not signed in, return no user."
+                )
+            if len(subject) > MAX_SUBJECT_CHARACTERS:
+                raise ConfigurationError(
+                    f"{name}() of {kind} gives a string of {len(subject)} characters, not 1 to "
+                    f"{MAX_SUBJECT_CHARACTERS}."
+                )
             return subject
-    raise ConfigurationError(f"{type(user).__name__} has neither get_user_id() nor get_id(): a token needs its sub.")
+    raise ConfigurationError(f"{kind} has neither get_user_id() nor get_id(): a token needs its sub.")
+
+
+def _read_subject(user: Any, user_id: Any) -> str:
+    """The string for a user's id; empty if there is none."""
+    # Flask-Login's UserMixin gives str(self.id): "None" for a user that has no id yet. All of them would be one person.
+    if user_id is None or (user_id == "None" and getattr(user, "id", user_id) is None):
+        return ""
+    return str(user_id)

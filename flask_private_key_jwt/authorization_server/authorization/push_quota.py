@@ -17,6 +17,7 @@ TOTAL_FACTOR = 100
 ADDRESS_FACTOR = 10
 """At one address such clients may push this many times one client's quota in one lifetime; used requests count too.
 Otherwise one caller could use up the common limit by pushing requests and using them."""
+WHO = "clients that registered themselves or are public"
 
 
 class PushQuota:
@@ -59,7 +60,7 @@ class PushQuota:
         window, passed = divmod(clock.now(), lifetime)
         of_address, of_all, until = most * ADDRESS_FACTOR, most * TOTAL_FACTOR, (window + 1) * lifetime
         if not self._counters.take(f"pushed\x00{window}\x00{site}", most=of_address, until=until):
-            reason = f"strangers at {site!r} have pushed {of_address} requests in a while"
+            reason = f"{WHO} at {site!r} have pushed {of_address} requests in a while"
             raise TooManyRequests(
                 reason,
                 cause="pushed_requests_address",
@@ -67,8 +68,8 @@ class PushQuota:
                 retry_after_seconds=lifetime - passed,
             )
         if not self._counters.take(f"pushed\x00{window}", most=of_all, until=until):
-            log.error("strangers have pushed %d requests within %d s: they have to wait", of_all, lifetime)
-            reason = f"strangers have pushed {of_all} requests in a while"
+            log.error("%s have pushed %d requests within %d s: they have to wait", WHO, of_all, lifetime)
+            reason = f"{WHO} have pushed {of_all} requests in a while"
             raise TooManyRequests(
                 reason, cause="pushed_requests_total", client_id=client.client_id, retry_after_seconds=lifetime - passed
             )

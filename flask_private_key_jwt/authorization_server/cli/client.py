@@ -139,7 +139,8 @@ def vouch(client_id: str, withdraw: bool, as_json: bool) -> None:
     """Treat a client that registered itself as your own, from its next request on."""
     with readable_errors():
         client = current_state().clients.vouch(client_id, vouched=not withdraw)
-    tell(client, as_json=as_json, done="is treated as a stranger's" if withdraw else "is treated as your own")
+    treated_as = "a client that registered itself" if withdraw else "your own"
+    tell(client, as_json=as_json, done=f"is treated as {treated_as}")
 
 
 @client_group.command("refetch")

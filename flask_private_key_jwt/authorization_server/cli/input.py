@@ -8,10 +8,11 @@ from typing import Any, BinaryIO, NoReturn
 import click
 
 from ... import clock
-from ...errors import FetchBusy, InvalidClientMetadata, StoreUnavailable, UnknownClient
+from ...errors import ConfigurationError, FetchBusy, InvalidClientMetadata, StoreUnavailable, UnknownClient
 from ...jose.certificates import jwk_of, load_certificate
 from ...jose.jose import JoseProblem, load_json_object
 from ...jose.plain_text import show_path, tidy
+from ..keys.server_keys import UnknownKey
 from ..readable_text import escape_unprintable
 
 MAX_FILE_BYTES = 1 << 20
@@ -43,12 +44,12 @@ def give_up(message: str) -> NoReturn:
 
 @contextmanager
 def readable_errors() -> Iterator[None]:
-    """End with one sentence if the registry or its database raises."""
+    """End with exit code 2 and one sentence if the registry, the server's keys or a store raises."""
     try:
         yield
     except InvalidClientMetadata as error:
         give_up(f"{error.reason}.")
-    except UnknownClient as error:
+    except (UnknownClient, UnknownKey, ConfigurationError) as error:
         give_up(str(error))
     except FetchBusy as error:
         give_up(

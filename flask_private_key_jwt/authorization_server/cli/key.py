@@ -1,34 +1,18 @@
 """``flask oauth2 key …``: the server's own signing keys."""
 
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime
 
 import click
 from flask.cli import AppGroup
 
 from ... import clock
-from ...errors import ConfigurationError, StoreUnavailable
 from ..keys.rotation import find_end, find_published, find_signer, load_schedule
-from ..keys.server_keys import UnknownKey
 from ..state import current_state
 from ..stores.contracts import StoredKey
-from .input import DASH_IS_NO_OPTION
+from .input import DASH_IS_NO_OPTION, readable_errors
 
 key_group = AppGroup("key", help="Look at, rotate and retire the server's own signing keys.")
-
-
-@contextmanager
-def _readable_errors() -> Iterator[None]:
-    try:
-        yield
-    except UnknownKey as error:
-        raise click.UsageError(str(error)) from None
-    except ConfigurationError as error:
-        raise click.ClickException(str(error)) from None
-    except StoreUnavailable as error:
-        raise click.ClickException(f"The database did not answer: {error.reason}.") from None
 
 
 def _date(seconds: int | None) -> str:
@@ -58,7 +42,7 @@ def _describe(key: StoredKey, stored: tuple[StoredKey, ...]) -> dict[str, object
 @click.option("--json", "as_json", is_flag=True, help="Print the keys as JSON, times in seconds since the epoch.")
 def list_keys(as_json: bool) -> None:
     """List the keys: which signs, which comes next, which only verifies."""
-    with _readable_errors():
+    with readable_errors():
         current_state().server_keys.current()
         stored = current_state().server_keys.all()
     rows = [_describe(key, stored) for key in stored]
@@ -76,7 +60,7 @@ def list_keys(as_json: bool) -> None:
 @click.option("--dry-run", is_flag=True, help="Say what would happen; change nothing.")
 def rotate(at_once: bool, dry_run: bool) -> None:
     """Announce the next key now, ahead of its time; it signs when the announcement is over."""
-    with _readable_errors():
+    with readable_errors():
         key = current_state().server_keys.rotate(at_once=at_once, dry_run=dry_run)
     if dry_run:
         click.echo(f"A {key.alg} key would sign from {_date(key.signs_from)}. Nothing was changed.")
@@ -89,7 +73,7 @@ def rotate(at_once: bool, dry_run: bool) -> None:
 @click.confirmation_option(prompt="Tokens signed by this key stop being accepted. Go on?")
 def retire(kid: str) -> None:
     """Take a key out of use and out of the JWKS at once, as after a leak."""
-    with _readable_errors():
+    with readable_errors():
         key = current_state().server_keys.retire(kid)
     click.echo(
         f"Key {key.kid} is retired. This server takes it no more; other APIs follow within their JWKS cache time."
@@ -99,6 +83,6 @@ def retire(kid: str) -> None:
 @key_group.command("reencrypt")
 def reencrypt() -> None:
     """Encrypt the keys with the newest secret, so that SECRET_KEY_FALLBACKS can be emptied."""
-    with _readable_errors():
+    with readable_errors():
         count = current_state().server_keys.reencrypt()
     click.echo(f"{count} {'key is' if count == 1 else 'keys are'} encrypted with the newest secret.")

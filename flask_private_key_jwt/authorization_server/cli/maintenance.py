@@ -7,8 +7,8 @@ import click
 from flask.cli import with_appcontext
 
 from ...database.batches import BATCH_ROWS
-from ...errors import StoreUnavailable
 from ..state import current_state
+from .input import readable_errors
 
 _REST = 4
 """A purge pauses this many times as long as it wrote, so that others can use the database. A process that waits for an
@@ -44,10 +44,8 @@ def purge(batch: int) -> None:
         state.counters,
         state.unused_clients,
     )
-    try:
+    with readable_errors():
         removed = sum(store.purge(batch=batch, rest=_rest) for store in stores) + state.server_keys.purge()
-    except StoreUnavailable as error:
-        raise click.ClickException(f"A store did not answer: {error.reason}.") from None
     click.echo(f"{removed} expired {'entry' if removed == 1 else 'entries'} deleted.")
 
 

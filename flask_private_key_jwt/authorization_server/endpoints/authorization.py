@@ -58,6 +58,8 @@ class Visit:
     """The name of the authorization request in the session."""
     url: str = field(repr=False)
     """The authorization request as a path with query. Sign-in returns to it, and the decision is posted to it."""
+    began_at: int
+    """A time before anything was read, in seconds since the epoch: what is revoked later ends what this visit gives."""
 
 
 def authorization() -> ResponseReturnValue:
@@ -81,7 +83,7 @@ def _visit(state: State, here: str, decision: Mapping[str, str]) -> ResponseRetu
     :param here: The path of the endpoint, as the browser sees it.
     :param decision: What the person decided, if they did.
     """
-    session = BrowserSession(state.settings, state.secrets)
+    began_at, session = clock.now(), BrowserSession(state.settings, state.secrets)
     opened = state.server.authorizer.open(
         read_query(read_own_query()),
         is_open=session.is_undecided if decision else session.is_open,
@@ -91,7 +93,7 @@ def _visit(state: State, here: str, decision: Mapping[str, str]) -> ResponseRetu
     if opened.stand_in:
         # Other parameters were ignored, and are not copied.
         query = urlencode({"client_id": opened.client.client_id, **opened.stand_in})
-    visit = Visit(state, session, opened, opened.request_uri or opened.request or query, f"{here}?{query}")
+    visit = Visit(state, session, opened, opened.request_uri or opened.request or query, f"{here}?{query}", began_at)
     try:
         request = state.server.authorizer.check(opened)
         person = state.people.find_person(session)
@@ -172,7 +174,11 @@ def _issue(
     visit: Visit, request: AuthorizationRequest, person: Person, *, decision_token: str | None = None
 ) -> flask.Response:
     code = visit.state.server.authorizer.issue_code(
-        request, person, request_uri=visit.opened.request_uri, decision_token=decision_token
+        request,
+        person,
+        request_uri=visit.opened.request_uri,
+        granted_at=visit.began_at,
+        decision_token=decision_token,
     )
     visit.session.close(visit.name)
     return _send(request.target, request.target.build_members(visit.state.settings.ISSUER, code=code))

@@ -74,7 +74,7 @@ class AuthorizationCodeGrant:
             raise self._refuse_reuse(stored.granted)
         if clock.is_over(stored.expires_at):
             raise InvalidGrant("the code is expired", cause="code_expired")
-        if self._revocations.is_grant_revoked(stored.granted.grant_id):
+        if self._revocations.is_grant_revoked(stored.granted):
             raise InvalidGrant("what the person allowed was revoked", cause="grant_revoked")
 
     def _refuse_reuse(self, granted: Granted) -> InvalidGrant:

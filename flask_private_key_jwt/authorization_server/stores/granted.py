@@ -25,6 +25,8 @@ class Granted:
     resources: tuple[str, ...]
     auth_time: int | None = None
     """When the person signed in, in seconds since the epoch; ``None``: unknown."""
+    granted_at: int | None = None
+    """When the person allowed it, in seconds since the epoch; ``None``: the row is older than this column."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -72,21 +72,33 @@ class Revocations:
         :return: How many grants with codes or refresh tokens were revoked.
         :raises StoreUnavailable: The database did not answer.
         """
-        until = longest_life(self._settings)
-        self._store.add(Revocation(holder_name(holder), until, issued_until=clock.now()))
+        # First, because this one row ends every code, refresh token and access token up to now. If the database fails
+        # after it, consents may be left, and access tokens that requests under way are just making; nothing else works.
+        self._end_until_now(holder)
+        self._refresh_tokens.forget_consents(holder)
+        # Again, because a consent may have been read in a later second, before it was forgotten.
+        self._end_until_now(holder)
         grants = self._refresh_tokens.find_grants(holder)
         for grant_id in sorted(grants):
             self.revoke_grant(grant_id)
-        # Last: if the database fails in between, a consent that is still there does less harm than a token.
-        self._refresh_tokens.forget_consents(holder)
         return len(grants)
 
-    def is_grant_revoked(self, grant_id: str) -> bool:
-        """Whether a grant was revoked: no token may be made of it any more.
+    def _end_until_now(self, holder: Holder) -> None:
+        """Revoke what was granted or issued up to now, also what is stored later by a request under way."""
+        until = longest_life(self._settings)
+        self._store.add(Revocation(holder_name(holder), until, issued_until=clock.now()))
+
+    def is_grant_revoked(self, granted: Granted) -> bool:
+        """Whether a grant was revoked, by any of its names: no token may be made of it any more.
+
+        It counts when the person allowed it, not when its code or refresh token was stored. A row that is older than
+        the column ``granted_at`` counts as granted now: a former revocation of its person or client is not its own.
 
         :raises StoreUnavailable: The database did not answer.
         """
-        return self._store.covers([grant_name(grant_id)], issued_at=clock.now())
+        names = (grant_name(granted.grant_id), *_holder_names(granted.subject, granted.client_id))
+        granted_at = clock.now() if granted.granted_at is None else granted.granted_at
+        return self._store.covers(names, issued_at=granted_at)
 
     def is_revoked(self, claims: Claims) -> bool:
         """Whether an access token of this server was revoked, by any of its names.
@@ -94,12 +106,18 @@ class Revocations:
         :param claims: The verified claims of the token.
         :raises StoreUnavailable: The database did not answer.
         """
-        subject, client_id = claims["sub"], claims["client_id"]
         names = (
             token_name(claims["jti"]),
             grant_name(claims.get("grant_id", "")),
-            holder_name(Holder(client_id=client_id)),
-            holder_name(Holder(subject=subject)),
-            holder_name(Holder(subject=subject, client_id=client_id)),
+            *_holder_names(claims["sub"], claims["client_id"]),
         )
         return self._store.covers(names, issued_at=int(claims["iat"]))
+
+
+def _holder_names(subject: str, client_id: str) -> tuple[bytes, bytes, bytes]:
+    """The names of everybody whose revocation ends what *subject* granted this client."""
+    return (
+        holder_name(Holder(client_id=client_id)),
+        holder_name(Holder(subject=subject)),
+        holder_name(Holder(subject=subject, client_id=client_id)),
+    )

@@ -1,7 +1,9 @@
 """Sign-in and consent: they belong to one session and one request; when a person is asked again."""
 
 import pytest
+from flask_login import UserMixin
 
+from flask_private_key_jwt.authorization_server.authorization.interaction import find_subject
 from tests.authorization_server.conftest import APP_ID, REDIRECT_URI, Browser, answer_in, build_request
 from tests.conftest import ISSUER
 from tests.refusals import causes
@@ -226,6 +228,55 @@ def test_user_without_an_id_is_the_applications_fault(oauth, browser, webapp, re
     assert answer.status_code == 503
     assert refusals == ["set up wrongly: object has neither get_user_id() nor get_id(): a token needs its sub."]
     assert causes(refusals) == ["setup_wrong"]
+
+
+NO_ID = (
+    "set up wrongly: {} gives no id: a token needs its sub. Return a string of 1 to 255 characters that is never "
+    "given to another person; for somebody who is not signed in, return no user."
+)
+
+
+class Unsaved(UserMixin):
+    """Flask-Login's, of a user whose row is not written yet: ``get_id()`` gives the string "None"."""
+
+    id = None
+
+
+@pytest.mark.parametrize(
+    ("user", "what"),
+    [
+        (type("User", (), {"get_id": lambda self: None})(), "get_id() of User"),
+        (type("User", (), {"get_id": lambda self: ""})(), "get_id() of User"),
+        (type("User", (), {"get_user_id": lambda self: None, "get_id": lambda self: "7"})(), "get_user_id() of User"),
+        (Unsaved(), "get_id() of Unsaved"),
+    ],
+)
+def test_user_whose_id_is_nothing_gets_no_token(user, what, oauth, browser, webapp, refusals, caplog):
+    oauth.user(lambda: user)
+
+    assert browser.open(build_request()).status_code == 503
+    assert "[cause setup_wrong," in caplog.text
+    assert refusals == [NO_ID.format(what)]
+
+
+@pytest.mark.parametrize(
+    ("user", "subject"),
+    [
+        (type("User", (), {"get_id": lambda self: 0})(), "0"),
+        (type("User", (), {"get_id": lambda self: "None"})(), "None"),  # somebody may have chosen that name
+        (type("User", (UserMixin,), {"id": "None"})(), "None"),
+        (type("User", (), {"get_id": lambda self: "x" * 255})(), "x" * 255),
+    ],
+)
+def test_every_id_that_is_something_is_the_sub(user, subject):
+    assert find_subject(user) == subject
+
+
+def test_id_that_is_too_long_gets_no_token(oauth, browser, webapp, refusals):
+    oauth.user(lambda: type("User", (), {"get_id": lambda self: "x" * 256})())
+
+    assert browser.open(build_request()).status_code == 503
+    assert refusals == ["set up wrongly: get_id() of User gives a string of 256 characters, not 1 to 255."]
 
 
 def test_person_with_the_id_of_a_client_gets_no_token(browser, webapp, refusals):

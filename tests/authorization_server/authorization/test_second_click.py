@@ -1,10 +1,12 @@
 """A button that is pressed twice: the second answer works too, and only one code is valid."""
 
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import pytest
 from sqlalchemy import select
 
+from flask_private_key_jwt.jose.derived import Secrets
 from tests.authorization_server.conftest import APP_ID, BYE, Browser, answer_in, build_request
 from tests.authorization_server.sign_out.logout_browser import LogoutBrowser
 from tests.refusals import causes
@@ -202,6 +204,79 @@ def test_many_clicks_at_once_give_one_code(way, app, browser, make_query, live_c
         answers = list(threads.map(lambda other: other.decide(page), browsers))
 
     assert len({answer_in(answer)["code"] for answer in answers}) == 1
+    assert live_codes() == 1
+
+
+# --- the secret is rotated between two clicks -------------------------------------------------------------------------
+@pytest.fixture
+def rotate(app):
+    """Give the app a newer secret; it keeps its former one unless it is told to drop it."""
+
+    def rotate(*, keep=True):
+        state = app.extensions["private_key_jwt"]
+        former = state.secrets._values if keep else ()
+        secrets = Secrets(("a newer secret for tests only, long too", *former))
+        app.extensions["private_key_jwt"] = replace(state, secrets=secrets)
+        state.server.authorizer.decided_codes._secrets = secrets
+
+    return rotate
+
+
+@WAYS
+@ORDERS
+def test_second_click_after_a_rotation_leads_on_with_the_same_code(
+    order, way, browser, make_query, press, live_codes, redeem, rotate
+):
+    page = browser.sign_in().open(make_query(way))
+    first = press(page)
+    rotate()
+
+    second = press(page, order=order)
+
+    assert answer_in(first) == answer_in(second)
+    assert live_codes() == 1
+    assert redeem(answer_in(second)["code"]).status_code == 200
+
+
+@WAYS
+def test_codes_of_one_decision_are_few_with_every_secret(way, browser, make_query, press, redeem, rotate, caplog):
+    page = browser.sign_in().open(make_query(way))
+    for _ in range(4):
+        assert redeem(answer_in(press(page, order="at once"))["code"]).status_code == 200
+        rotate()
+
+    assert press(page, order="at once").status_code == 403
+    assert "[cause decision_repeated," in caplog.text
+
+
+@WAYS
+@ORDERS
+def test_denial_after_allowing_and_a_rotation_takes_everything_back(
+    order, way, browser, make_query, press, live_codes, redeem, refresh, rotate, caplog
+):
+    page = browser.sign_in().open(make_query(way))
+    tokens = redeem(answer_in(press(page))["code"]).json
+    rotate()
+    code = answer_in(press(page, order=order))["code"]
+    rotate()
+
+    assert answer_in(press(page, "deny", order=order))["error"] == "access_denied"
+
+    assert live_codes() == 0
+    assert redeem(code).json["error"] == "invalid_grant"
+    assert "[cause code_used," in caplog.text
+    assert refresh(tokens["refresh_token"]).json["error"] == "invalid_grant"
+
+
+@WAYS
+def test_click_after_the_secret_was_dropped_is_refused(way, browser, make_query, press, live_codes, rotate, caplog):
+    page = browser.sign_in().open(make_query(way))
+    press(page)
+    rotate(keep=False)
+
+    status, cause = {"plain": (403, "decision_foreign"), "pushed": (400, "request_uri_used")}[way]
+    assert press(page).status_code == status
+    assert f"[cause {cause}," in caplog.text
     assert live_codes() == 1
 
 

@@ -494,7 +494,8 @@ def test_add_to_a_database_without_tables_is_a_sentence(run, server, metadata_fi
 
 # --- vouch --------------------------------------------------------------------------------------------------
 def test_operator_vouches_for_a_client_and_withdraws_it(run, client, app, oauth):
-    assert run("vouch", CLIENT_ID, "--withdraw").stdout == "Client console is treated as a stranger's.\n"
+    withdrawn = run("vouch", CLIENT_ID, "--withdraw")
+    assert withdrawn.stdout == "Client console is treated as a client that registered itself.\n"
     assert run("list").stdout == "console  [Bearer or DPoP]  read write  registered itself\n"
 
     assert run("vouch", CLIENT_ID).stdout == "Client console is treated as your own.\n"

@@ -145,17 +145,41 @@ def test_impossible_batch_is_refused(batch, run):
 
 
 @pytest.mark.parametrize("settings", [SQL])
-def test_purge_of_a_database_without_tables_is_a_sentence(run, server):
+@pytest.mark.parametrize(
+    ("words", "table"),
+    [
+        ("purge", "oauth2_replay"),
+        ("key list", "oauth2_server_key"),
+        ("key rotate", "oauth2_server_key"),
+        ("key rotate --dry-run", "oauth2_server_key"),
+        ("key retire some-key --yes", "oauth2_server_key"),
+        ("key reencrypt", "oauth2_server_key"),
+    ],
+)
+def test_command_on_a_database_without_tables_ends_with_a_sentence_and_2(words, table, run, server):
     app, _, db = server
     with app.app_context():
         db.drop_all()
 
-    outcome = run("purge")
+    outcome = run(*words.split())
 
-    assert outcome.exit_code != 0
-    assert outcome.stdout == ""
-    assert "'no such table: oauth2_replay'; tables or columns are missing: run `flask db upgrade`." in outcome.stderr
+    assert (outcome.exit_code, outcome.stdout) == (2, "")
+    assert outcome.stderr.startswith("Error: The database did not answer: ")
+    assert f"'no such table: {table}'; tables or columns are missing: run `flask db upgrade`." in outcome.stderr
     assert "Traceback" not in outcome.stderr
+
+
+@pytest.mark.parametrize("words", ["purge", "key list", "key rotate", "key rotate --dry-run", "key reencrypt"])
+def test_command_on_a_database_that_answers_ends_with_0(words, run, server):
+    outcome = run(*words.split())
+
+    assert (outcome.exit_code, outcome.stderr) == (0, "")
+
+
+def test_key_that_is_not_there_ends_with_a_sentence_and_2(run, server):
+    outcome = run("key", "retire", "some-key", "--yes")
+
+    assert (outcome.exit_code, outcome.stdout, outcome.stderr) == (2, "", "Error: No key 'some-key' is in use.\n")
 
 
 @pytest.mark.parametrize("group", [[], ["client"], ["key"]])

@@ -1,6 +1,7 @@
 """Refresh tokens at introspection and revocation, and what ends with a grant, a person or a client."""
 
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import pytest
 
@@ -335,6 +336,106 @@ def test_person_or_client_ends_with_all_tokens(whose, ends, app, oauth, webapp, 
 
     for name, held in tokens.items():
         assert [is_active(held[kind]) for kind in ("access_token", "refresh_token")] == [name not in ends] * 2
+
+
+WHOSE = [{"subject": "alice"}, {"client_id": APP_ID}, {"subject": "alice", "client_id": APP_ID}]
+
+
+@pytest.fixture
+def revoke_around(app, oauth, monkeypatch):
+    """Revoke, while another request does something after the grants were looked up."""
+
+    def revoke_around(act, **whose):
+        refresh_tokens = app.extensions["private_key_jwt"].refresh_tokens
+        find_grants = refresh_tokens.find_grants
+
+        def find_then_act(holder):
+            found = find_grants(holder)
+            act()
+            return found
+
+        with monkeypatch.context() as patch, app.app_context():
+            patch.setattr(refresh_tokens, "find_grants", find_then_act)
+            oauth.revoke(**whose)
+
+    return revoke_around
+
+
+@pytest.mark.parametrize("whose", WHOSE)
+def test_code_that_is_made_while_its_holder_is_revoked_cannot_be_redeemed(
+    whose, revoke_around, get_code, redeem, clock, caplog
+):
+    codes = []
+    revoke_around(lambda: codes.append(get_code()), **whose)
+    clock.move(1)
+
+    assert redeem(codes[0]).json == INVALID_GRANT
+    assert "[cause grant_revoked," in caplog.text
+    assert redeem(get_code()).status_code == 200
+
+
+@pytest.mark.parametrize("whose", [{"subject": "bob"}, {"client_id": "other"}, {"subject": "bob", "client_id": APP_ID}])
+def test_code_that_is_made_while_somebody_else_is_revoked_is_redeemed(whose, revoke_around, get_code, redeem, clock):
+    codes = []
+    revoke_around(lambda: codes.append(get_code()), **whose)
+
+    assert redeem(codes[0]).status_code == 200
+
+
+@pytest.mark.parametrize("whose", WHOSE)
+def test_refresh_token_that_is_stored_after_its_holder_was_revoked_is_useless(
+    whose, app, oauth, tokens, introspect, is_active, refresh, clock, caplog
+):
+    """The code of its grant was stored after the grants had been looked up."""
+    server = app.extensions["private_key_jwt"].server
+    with app.app_context():
+        granted = replace(server.refresh_tokens.find(tokens["refresh_token"]).granted, grant_id="not looked up")
+        oauth.revoke(**whose)
+        clock.move(1)
+        client = server.clients.find(APP_ID)
+        late = server.refresh_tokens.issue(granted, client, None)
+        fresh = server.refresh_tokens.issue(replace(granted, granted_at=clock.now), client, None)
+
+    assert introspect(late, by=APP_ID).data == INACTIVE
+    assert refresh(late).json == INVALID_GRANT
+    assert "[cause grant_revoked," in caplog.text
+    assert is_active(fresh)
+    assert refresh(fresh).status_code == 200
+
+
+def test_code_for_a_consent_that_was_read_before_the_revocation_cannot_be_redeemed(
+    app, oauth, get_code, redeem, clock, monkeypatch, caplog
+):
+    redeem(get_code())
+    authorizations = app.extensions["private_key_jwt"].authorizations
+    find_consent = authorizations.find_consent
+
+    def find_then_revoke(client_id, subject):
+        found = find_consent(client_id, subject)
+        oauth.revoke(subject="alice")
+        clock.move(1)
+        return found
+
+    with monkeypatch.context() as patch:
+        patch.setattr(authorizations, "find_consent", find_then_revoke)
+        code = get_code()
+
+    assert redeem(code).json == INVALID_GRANT
+    assert "[cause grant_revoked," in caplog.text
+    assert redeem(get_code()).status_code == 200  # asked anew
+
+
+def test_second_click_after_a_revocation_gives_nothing(app, oauth, browser, webapp, redeem, clock, caplog):
+    page = browser.sign_in().open(build_request())
+    assert redeem(answer_in(browser.decide(page))["code"]).status_code == 200
+    with app.app_context():
+        oauth.revoke(subject="alice")
+    clock.move(1)
+
+    assert redeem(answer_in(browser.decide(page))["code"]).json == INVALID_GRANT
+    assert "[cause grant_revoked," in caplog.text
+    page = browser.open(build_request(prompt="consent"))
+    assert redeem(answer_in(browser.decide(page))["code"]).status_code == 200
 
 
 def test_access_token_without_a_refresh_token_ends_with_the_person(app, oauth, webapp, get_code, redeem, is_active):

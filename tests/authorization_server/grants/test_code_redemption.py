@@ -132,9 +132,9 @@ def test_second_use_revokes_what_came_of_the_first(app, get_code, redeem, refres
 
     assert causes(refusals) == ["code_used"]
     assert refresh(first.json["refresh_token"]).json == INVALID_GRANT
-    grant_id = jose.decode_unverified(first.json["access_token"])[1]["grant_id"]
+    state = app.extensions["private_key_jwt"]
     with app.app_context():
-        assert app.extensions["private_key_jwt"].server.revocations.is_grant_revoked(grant_id)
+        assert state.server.revocations.is_grant_revoked(state.authorizations.find_code(code).granted)
 
 
 def test_second_use_with_another_verifier_revokes_nothing(get_code, redeem, refresh):

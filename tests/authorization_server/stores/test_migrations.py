@@ -187,7 +187,8 @@ SINCE_0004 = {
         "require_auth_time",
         "introspection_resources",
     },
-    "oauth2_authorization_code": {"nonce"},
+    "oauth2_authorization_code": {"nonce", "granted_at"},
+    "oauth2_refresh_token": {"granted_at"},
     "oauth2_revocation": {"issued_until"},
 }
 """Table -> the columns that version 0003 of it did not have."""

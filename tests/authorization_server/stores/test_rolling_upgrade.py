@@ -38,6 +38,8 @@ SINCE_0005 = {
     "oauth2_server_key": {"version"},
     "oauth2_fetched_document": {"failed_at"},
     "oauth2_pushed_request": {"pushed_by"},
+    "oauth2_authorization_code": {"granted_at"},
+    "oauth2_refresh_token": {"granted_at"},
 }
 """Table -> the columns that version 0004 of it did not have."""
 INDEXES_SINCE_0005 = {"ix_oauth2_pushed_request_pushed_by"}

@@ -161,4 +161,6 @@ def _granted() -> list[Column[Any]]:
         Column("scope", Text, nullable=False),
         Column("resources", Text, nullable=False),
         Column("auth_time", BigInteger),
+        # NULL: the row is older than the column.
+        Column("granted_at", BigInteger),
     ]
