@@ -76,15 +76,10 @@ class RefreshTokens:
             raise InvalidGrant("the refresh token is another client's", cause="refresh_token_foreign")
         if clock.is_over(stored.ends_at):
             raise InvalidGrant("the refresh token is expired", cause="refresh_token_expired")
-<<<<<<< HEAD
-        if self._revocations.is_grant_revoked(stored.granted.grant_id):
+        if self._revocations.is_grant_revoked(stored.granted):
             raise InvalidGrant(
                 "the refresh token was made of a grant that was just revoked", cause="refresh_token_grant_revoked"
             )
-=======
-        if self._revocations.is_grant_revoked(stored.granted):
-            raise InvalidGrant("the refresh token was made of a grant that was just revoked", cause="grant_revoked")
->>>>>>> refs/heads/bugs
         if stored.dpop_bound and proof is None:
             # Never a Bearer token from a grant whose tokens were bound (RFC 9700 §2.2).
             raise InvalidRequest("no DPoP proof, though the grant's tokens are bound", cause="proof_missing_for_grant")
