@@ -94,12 +94,12 @@ class AuthlibServer(AuthorizationServer):  # type: ignore[misc]  # Authlib has n
         return request.authenticated
 
     def query_client(self, client_id: str) -> AuthenticatedClient | None:
-        """A registered client in Authlib's shape, without authenticating it."""
+        """A registered client in Authlib's shape, without authenticating it; :meth:`generate_token` refuses it."""
         try:
             registered = load_enabled(self.clients, client_id)
         except NotAdmitted:
             return None
-        return AuthenticatedClient(registered, FormRequest(endpoint="", url="", form={}), None)
+        return AuthenticatedClient(registered, None, None)
 
     def generate_token(
         self,
@@ -113,7 +113,14 @@ class AuthlibServer(AuthorizationServer):  # type: ignore[misc]  # Authlib has n
         """Make the token of the application's own grant, by the rules for our grants. The arguments are Authlib's.
 
         :raises OAuthError: See :meth:`.issuing.TokenMaker.make`.
+        :raises ConfigurationError: The client did not make the request: the grant has only looked it up.
         """
+        if not isinstance(client, AuthenticatedClient) or client.request is None:
+            # Its token would be bound to no key, though the caller has proved one.
+            raise ConfigurationError(
+                "A grant of the application issues a token to a client that did not make the request. "
+                "Use the client that self.authenticate_token_endpoint_client() returns."
+            )
         allowed = Allowed(
             grant_type=grant_type,
             client=client.registered,

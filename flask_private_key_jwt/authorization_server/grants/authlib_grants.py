@@ -74,12 +74,17 @@ class RegisteredGrant:
     def check(self) -> "AcceptedGrant":
         """Let the grant check the request.
 
-        :raises OAuth2Error: The grant refuses it.
+        :raises OAuth2Error: The grant refuses it, or does not accept clients that authenticate like this one.
         """
+        # Not every grant of Authlib asks for this: its JWTBearerGrant looks up the client that the assertion names.
+        client = self._server.authenticate_client(self._request, self._grant_class.TOKEN_ENDPOINT_AUTH_METHODS)
         grant = self._grant_class(self._request, self._server)
         for extend in self._extensions or ():
             extend(grant)
         grant.validate_token_request()
+        found = self._request.client
+        if isinstance(found, AuthenticatedClient) and found.client_id == client.client_id:
+            self._request.client = client  # it has the proof, also if the grant has looked the client up
         return AcceptedGrant(grant)
 
 

@@ -14,9 +14,11 @@ class AuthenticatedClient(ClientMixin):  # type: ignore[misc]  # Authlib has no 
     """The client of one request, in Authlib's shape.
 
     Authlib passes only the client to the token generator, so this object carries the request and the proof there.
+
+    :param request: The request in which it authenticated; ``None``: it was only looked up, and gets no token.
     """
 
-    def __init__(self, registered: RegisteredClient, request: FormRequest, proof: DPoPProof | None) -> None:
+    def __init__(self, registered: RegisteredClient, request: FormRequest | None, proof: DPoPProof | None) -> None:
         self.registered = registered
         self.request = request
         self.proof = proof

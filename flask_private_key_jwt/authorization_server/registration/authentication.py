@@ -1,5 +1,6 @@
 """How a client authenticates (RFC 7591 §2): its method, its keys, and what a client without keys must not have."""
 
+import re
 from collections.abc import Collection, Mapping
 from typing import Any
 
@@ -17,6 +18,7 @@ LABELS = ("x5t", "x5t#S256")
 """Members of a key that limit nothing: if the value has the wrong type, the member is dropped, not the key."""
 TEXTS = ("kty", "crv", "x", "y", "n", "e", "kid", "use", "alg", *LABELS)
 LISTS = ("key_ops", "x5c")
+_LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 def supported_methods(settings: ServerSettings, grant_types: Collection[str]) -> tuple[str, ...]:
@@ -112,12 +114,15 @@ def _check_jwks(jwks: Mapping[str, Any] | None, wanted: set[str]) -> Mapping[str
         raise InvalidClientMetadata(f"jwks: {problem}", cause=f"jwks_{problem.cause}") from None
     if wrong := [problem for problem in passed_over if isinstance(problem, WrongCertificate)]:
         raise InvalidClientMetadata(f"jwks: {wrong[0]}", cause=f"jwks_{wrong[0].cause}")
-    if not any(key.public.algs & wanted for key in keys):
-        why = f" ({'; '.join(map(str, passed_over))})" if passed_over else ""
+    kept = _keep_known_members(jwks)
+    usable, _ = read_jwks(kept)
+    if not any(key.public.algs & wanted for key in usable):
+        causes = [*map(str, passed_over), *(["a member has the wrong type"] if len(usable) < len(keys) else ())]
+        why = f" ({'; '.join(causes)})" if causes else ""
         raise InvalidClientMetadata(
             f"jwks holds no public key that can verify {' or '.join(sorted(wanted))}{why}", cause="jwks_no_usable_key"
         )
-    return _keep_known_members(jwks)
+    return kept
 
 
 def _keep_known_members(jwks: Mapping[str, Any]) -> dict[str, Any]:
@@ -139,13 +144,18 @@ def _keep(entry: object) -> dict[str, Any] | None:
         value = given.get(name)
         if value is None:
             continue
-        if name in TEXTS:
-            is_fit = isinstance(value, str)
-        else:
-            is_fit = isinstance(value, list) and all(isinstance(item, str) for item in value)
-        if not is_fit and name in LABELS:
-            continue
-        if not is_fit:
+        if not (_is_text(value) if name in TEXTS else _is_list_of_texts(value)):
+            if name in LABELS:
+                continue
             return None
         kept[name] = value[:1] if name == "x5c" else value
     return kept
+
+
+def _is_text(value: object) -> bool:
+    """Whether *value* is a string of Unicode; JSON can contain a lone surrogate, which has no encoding."""
+    return isinstance(value, str) and not _LONE_SURROGATE.search(value)
+
+
+def _is_list_of_texts(value: object) -> bool:
+    return isinstance(value, list) and all(_is_text(item) for item in value)

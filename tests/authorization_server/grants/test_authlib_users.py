@@ -15,6 +15,7 @@ from authlib.oauth2.rfc6749.grants import (
     ResourceOwnerPasswordCredentialsGrant,
     TokenEndpointMixin,
 )
+from authlib.oauth2.rfc7523 import JWTBearerGrant
 from authlib.oauth2.rfc8628.errors import AuthorizationPendingError
 
 from flask_private_key_jwt.authorization_server.grants.authlib_request import AuthenticatedClient, TokenRequest
@@ -494,3 +495,64 @@ def test_grant_that_forgets_to_look_is_not_open_to_every_client(oauth, ask_token
     assert ask_token(grant_type="urn:example:careless").json["error"] == "unauthorized_client"
     assert refusals == ["not registered for 'urn:example:careless'"]
     assert causes(refusals) == ["grant_type_not_registered"]
+
+
+# --- a grant that looks the client up ---------------------------------------------------------------------
+class LookingUpGrant(JWTBearerGrant):
+    """As in Authlib's documentation, but for the signature: the assertion is the name of the client that made it."""
+
+    TOKEN_ENDPOINT_AUTH_METHODS = ["private_key_jwt"]
+
+    def process_assertion_claims(self, assertion):
+        return {"iss": assertion}
+
+    def resolve_issuer_client(self, issuer):
+        return self.server.query_client(issuer)
+
+
+@pytest.fixture
+def ask_looking_up(app, oauth, client, register, keys, build_assertion, build_dpop):
+    """A bound request with an assertion of a client; another client has the same grant."""
+    oauth.register_grant(LookingUpGrant)
+    jwks = {"keys": [keys("ES256", "other").public_jwk()]}
+    register(client_id="other", jwks=jwks, scope="read", grant_types=[LookingUpGrant.GRANT_TYPE])
+    with app.app_context():
+        oauth.clients.update(CLIENT_ID, {"grant_types": [LookingUpGrant.GRANT_TYPE]})
+    form = {
+        "grant_type": LookingUpGrant.GRANT_TYPE,
+        "client_assertion_type": ASSERTION_TYPE,
+        "client_assertion": build_assertion(),
+    }
+    headers = {"DPoP": build_dpop()}
+    return lambda issuer: app.test_client().post("/oauth2/token", data={**form, "assertion": issuer}, headers=headers)
+
+
+def test_token_of_a_grant_that_looks_its_client_up_is_bound(ask_looking_up, proof_key):
+    answer = ask_looking_up(CLIENT_ID)
+
+    assert answer.json["token_type"] == "DPoP"
+    assert claims_of(answer)["client_id"] == CLIENT_ID
+    assert claims_of(answer)["cnf"] == {"jkt": proof_key.public.thumbprint}
+
+
+def test_grant_that_looks_another_client_up_gets_no_token_for_it(ask_looking_up, refusals):
+    answer = ask_looking_up("other")
+
+    assert (answer.status_code, answer.json["error"]) == (503, "temporarily_unavailable")
+    assert refusals == [
+        "set up wrongly: A grant of the application issues a token to a client that did not make the request. "
+        "Use the client that self.authenticate_token_endpoint_client() returns."
+    ]
+
+
+def test_grant_that_looks_its_client_up_accepts_only_its_methods(app, oauth, people, register, build_dpop, refusals):
+    oauth.register_grant(LookingUpGrant)
+    register(
+        client_id="native", token_endpoint_auth_method="none", scope="read", grant_types=[JWTBearerGrant.GRANT_TYPE]
+    )
+    form = {"grant_type": LookingUpGrant.GRANT_TYPE, "client_id": "native", "assertion": "native"}
+
+    answer = app.test_client().post("/oauth2/token", data=form, headers={"DPoP": build_dpop()})
+
+    assert answer.json["error"] == "unauthorized_client"
+    assert refusals == ["the grant accepts ['private_key_jwt'] only"]

@@ -194,8 +194,18 @@ def test_of_a_certificate_chain_the_first_certificate_is_kept(build, client_key)
 
 @pytest.mark.parametrize(
     "other",
-    [5, "key", None, ["kty"], {"kty": "EC", "use": 5}, {"kid": {"a": "b"}}, {"key_ops": "verify"}, {"key_ops": [[]]}],
-    ids=str,
+    [
+        5,
+        "key",
+        None,
+        ["kty"],
+        {"kty": "EC", "use": 5},
+        {"kid": {"a": "b"}},
+        {"key_ops": "verify"},
+        {"key_ops": [[]]},
+        {"kid": "\ud800"},
+    ],
+    ids=ascii,
 )
 def test_entry_that_is_no_key_is_not_kept(build, jwk, other):
     assert build(jwks={"keys": [jwk, other]}).jwks == {"keys": [jwk]}

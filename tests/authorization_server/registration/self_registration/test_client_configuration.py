@@ -252,6 +252,21 @@ def test_patch_may_keep_the_old_key_beside_the_new(registered, manage, ask_token
     assert ask_token_as(registered["client_id"], client_key) == 200
 
 
+@pytest.mark.parametrize("method", ["PUT", "PATCH"])
+@pytest.mark.parametrize(
+    "wrong",
+    [{"n": 5}, {"key_ops": ["verify", 5]}, {"kid": "\ud800"}, {"key_ops": ["verify", "\udfff"]}, {"e": "\ud800"}],
+    ids=ascii,
+)
+def test_only_key_with_a_member_that_is_not_kept_is_refused(registered, manage, metadata, refusals, wrong, method):
+    body = {**sendable(registered), "jwks": {"keys": [{**metadata["jwks"]["keys"][0], **wrong}]}}
+    reason = "jwks holds no public key that can verify "
+
+    assert_refused(manage(method, body), "invalid_client_metadata", refusals, reason)
+    assert refusals[-1].endswith("(a member has the wrong type)")
+    assert manage("GET").json == registered
+
+
 @pytest.mark.parametrize(
     ("method", "client_id"), [("PUT", "another"), ("PUT", 5), *(("PATCH", other) for other in ("another", "", None, 5))]
 )

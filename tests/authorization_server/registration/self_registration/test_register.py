@@ -482,6 +482,14 @@ def test_metadata_that_no_client_may_have_are_refused(post, create_token, rows, 
     assert rows("oauth2_client") == []
 
 
+@pytest.mark.parametrize("wrong", [{"n": 5}, {"kid": "\ud800"}], ids=ascii)
+def test_key_with_a_member_that_is_not_kept_does_not_count(post, create_token, rows, refusals, client_key, wrong):
+    answer = post(create_token(), jwks={"keys": [client_key.public_jwk(**wrong)]})
+
+    assert_refused(answer, "invalid_client_metadata", refusals, "jwks holds no public key that can verify")
+    assert rows("oauth2_client") == []
+
+
 def test_private_key_is_refused_and_not_logged(post, create_token, refusals, keys, caplog):
     private = keys("ES256", "private").as_jwk()
 
