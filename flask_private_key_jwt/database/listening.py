@@ -35,7 +35,7 @@ class Listening:
         self._find_of_dialect = attrgetter(*DIALECT_EVENTS)
         self._find_of_pool = attrgetter(*pool_events) if pool_events else _nothing
         self._known: tuple[Any, Sequence[Any]] = (None, ())
-        """What there was for each event, and the collections of listeners in it: one value, as threads share it."""
+        """The event objects, and the collections of listeners in them; one value, because threads share it."""
 
     def is_anybody_there(self) -> bool:
         """Whether a statement must go through Core now."""

@@ -31,7 +31,7 @@ def use_wal(engine: Engine) -> None:
     if engine.dialect.name == "sqlite" and not event.contains(engine, "connect", _set_wal):
         event.listen(engine, "connect", _set_wal)
         if isinstance(engine.pool, QueuePool) and engine.pool.checkedin():
-            engine.dispose()  # connections that were opened before would stay as they are
+            engine.dispose()  # connections that were opened before would not be switched
 
 
 def wait_for_writers(connection: PoolProxiedConnection, seconds: float) -> None:

@@ -20,5 +20,6 @@ REPLAY_STORES: Mapping[str, str | None] = {
     "unix://": _REDIS,
     "://": "flask_private_key_jwt.replay.sql:SQLAlchemyReplayStore.from_url",
 }
-"""``OAUTH2_REPLAY_STORE``, or how it begins if it is a URL -> the import path of what makes the store, and is given the
-URL. ``://`` is every other URL. ``None``: the authorization server makes the store, in the application's database."""
+"""Value of ``OAUTH2_REPLAY_STORE``, or the start of its URL -> import path of the function that makes the store, and
+gets the URL. ``://`` means every other URL. ``None``: the authorization server makes the store, in the application's
+database."""

@@ -1,4 +1,4 @@
-"""Holds a replay store against what every one promises; for the tests of an application that has its own."""
+"""Tests a replay store against the contract; for the tests of an application that has its own store."""
 
 import secrets
 from collections.abc import Sequence
@@ -11,9 +11,10 @@ _THREADS = 8
 
 
 def check_replay_store(store: ReplayStore) -> None:
-    """Use *store* in every way that this package does. It may be in use; some forty marks of five minutes stay in it.
+    """Use *store* in every way that this package uses a store. It may be in use meanwhile; about forty marks stay in it
+    for five minutes.
 
-    :raises AssertionError: A promise is broken; the message says which.
+    :raises AssertionError: The store breaks a rule of the contract; the message says which.
     """
     marks = _Marks()
     store.remember([])

@@ -61,7 +61,7 @@ def _find(path: str) -> Any:
         found: Any = import_module(module)
     except ModuleNotFoundError as error:
         if error.name is None or not f"{module}.".startswith(f"{error.name}."):
-            raise  # the module is there, and misses something itself
+            raise  # the module exists, but an import inside it failed
         raise ConfigurationError(f"OAUTH2_REPLAY_STORE = {path!r}: there is no module {error.name}.") from None
     for name in names.split("."):
         if not hasattr(found, name):
@@ -76,7 +76,7 @@ def _make(found: Any) -> Any:
 
 
 def _check(store: Any) -> ReplayStore:
-    """Whether *store* can be called as :class:`.ReplayStore` says. What it does, ``contract.py`` can say."""
+    """Check that *store* has the methods of :class:`.ReplayStore`; ``contract.py`` can test what they do."""
     for name, positional, by_name in (("remember", ([],), {}), ("purge", (), {"batch": 1, "rest": no_rest})):
         method = getattr(store, name, None)
         if not callable(method):

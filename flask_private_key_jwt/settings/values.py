@@ -104,7 +104,7 @@ def url_path(value: str) -> None:
 
 
 def replay_store(value: object) -> None:
-    """Accept a string, or what may be a replay store; :mod:`.replay.loading` knows which there are."""
+    """Accept a string, or an object that may be a replay store; :mod:`.replay.loading` checks the rest."""
     if not value or isinstance(value, (int, float, bytes, list, tuple, dict, set, frozenset)):
         raise ValueError("must be sql, memory, a URL, an import path such as my_app.stores:make_store, or a store")
 
