@@ -9,7 +9,7 @@ from typing import Any, Protocol
 from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
 from sqlalchemy.engine import Engine
 from sqlalchemy.engine.interfaces import DBAPIConnection, DBAPICursor
-from sqlalchemy.pool import Pool, PoolProxiedConnection, QueuePool
+from sqlalchemy.pool import Pool, PoolProxiedConnection, QueuePool, reset_rollback
 
 from .deadline import seconds_left
 from .engine_deadline import EngineDeadline
@@ -81,6 +81,8 @@ class PooledConnections:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self.need_watch = engine.dialect.name != "sqlite"
+        # Core rolls back itself. Without that, a refused INSERT would keep its locks after pool_reset_on_return=None.
+        self._pool_rolls_back = getattr(engine.pool, "_reset_on_return", None) is reset_rollback
 
     def take(self) -> Lent:
         """See :meth:`Connections.take`."""
@@ -97,6 +99,11 @@ class PooledConnections:
 
     def give_back(self, lent: Lent) -> None:
         """See :meth:`Connections.give_back`."""
+        if not self._pool_rolls_back and lent.connection.is_valid:
+            try:
+                lent.connection.rollback()
+            except self._engine.dialect.loaded_dbapi.Error:
+                lent.connection.invalidate()
         lent.connection.close()
 
     def _lend(self, connection: PoolProxiedConnection) -> Lent:

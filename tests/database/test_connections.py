@@ -1,12 +1,13 @@
 """Which connection a statement runs on, and what becomes of it."""
 
 import os
+import sqlite3
 import threading
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine, bindparam, create_engine, event, select, text
+from sqlalchemy import Engine, bindparam, column, create_engine, event, select, table, text
 from sqlalchemy.pool import NullPool, StaticPool
 
 from flask_private_key_jwt.database import one_writer
@@ -155,6 +156,24 @@ def test_disposing_of_the_engine_closes_what_is_idle(engine, opened):
 @pytest.mark.parametrize("options", [{"poolclass": NullPool}, {"poolclass": StaticPool}])
 def test_another_pool_than_the_usual_is_the_hosts_own_choice(sqlite_url, options):
     assert type(lend(create_engine(sqlite_url, **options))) is PooledConnections
+
+
+@pytest.mark.parametrize("reset", [None, "commit", "rollback"])
+def test_a_refused_insert_keeps_no_lock_whatever_the_pool_does_with_its_connections(sqlite_url, reset):
+    engine = create_engine(sqlite_url, pool_pre_ping=True, pool_reset_on_return=reset)
+    assert type(lend(engine)) is PooledConnections
+    with engine.begin() as connection:
+        connection.execute(text("CREATE TABLE numbers (number INTEGER PRIMARY KEY)"))
+    insert = table("numbers", column("number")).insert().values(number=bindparam("given"))
+    database = Database(lambda: engine)
+
+    assert database.insert_directly(insert, {"given": 1})
+    assert not database.insert_directly(insert, {"given": 1})
+
+    other = sqlite3.connect(str(engine.url.database), timeout=0.1)
+    other.execute("BEGIN IMMEDIATE")  # raises OperationalError if somebody else is writing
+    other.close()
+    engine.dispose()
 
 
 def test_a_database_in_memory_stays_in_its_one_connection():
