@@ -120,13 +120,15 @@ def test_issuer_as_sole_audience_is_accepted(aud, ask_token, build_assertion):
         ISSUER + "/oauth2",
         ISSUER[:-1],
         "",
-        5,
-        {"aud": ISSUER},
-        [[ISSUER]],
     ],
 )
 def test_other_audience_is_refused(aud, ask_token, build_assertion, refusals):
     assert_refused(ask_token(assertion=build_assertion(aud=aud)), refusals, "assertion_aud")
+
+
+@pytest.mark.parametrize("aud", [5, {"aud": ISSUER}, [[ISSUER]]])
+def test_audience_that_is_no_string_nor_list_of_strings_is_refused(aud, ask_token, build_assertion, refusals):
+    assert_refused(ask_token(assertion=build_assertion(aud=aud)), refusals, "assertion_aud_malformed")
 
 
 @pytest.mark.parametrize("aud", [[ISSUER, TOKEN_URL], [ISSUER, EVIL], [ISSUER, ISSUER], []])

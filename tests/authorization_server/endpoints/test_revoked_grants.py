@@ -398,7 +398,7 @@ def test_refresh_token_that_is_stored_after_its_holder_was_revoked_is_useless(
 
     assert introspect(late, by=APP_ID).data == INACTIVE
     assert refresh(late).json == INVALID_GRANT
-    assert "[cause grant_revoked," in caplog.text
+    assert "[cause refresh_token_grant_revoked," in caplog.text
     assert is_active(fresh)
     assert refresh(fresh).status_code == 200
 

@@ -486,7 +486,7 @@ def test_metadata_that_no_client_may_have_are_refused(post, create_token, rows, 
 def test_key_with_a_member_that_is_not_kept_does_not_count(post, create_token, rows, refusals, client_key, wrong):
     answer = post(create_token(), jwks={"keys": [client_key.public_jwk(**wrong)]})
 
-    assert_refused(answer, "invalid_client_metadata", refusals, "jwks holds no public key that can verify")
+    assert_refused(answer, "invalid_client_metadata", refusals, "jwks_no_usable_key")
     assert rows("oauth2_client") == []
 
 
