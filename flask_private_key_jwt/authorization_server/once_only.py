@@ -2,7 +2,7 @@
 
 from ..dpop.proof import DPoPProof
 from ..errors import InvalidClient, InvalidDPoPProof
-from ..replay.base import ASSERTION, PROOF, Replayed, ReplayStore
+from ..replay.base import ASSERTION, PROOF, Replayed, ReplayStore, remember_once
 from .client_auth.base import VerifiedClient
 from .keys.client_key_use import ClientKeyUse
 
@@ -29,7 +29,7 @@ class OnceOnly:
         :raises StoreUnavailable: The replay store is away; nothing is issued.
         """
         try:
-            self._replay.remember([*caller.marks, *(proof.marks if proof else ())])
+            remember_once(self._replay, [*caller.marks, *(proof.marks if proof else ())])
         except Replayed as replayed:
             raise REFUSALS[replayed.mark.purpose](str(replayed), cause=replayed.cause) from None
         if caller.thumbprint is not None:

@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import sha256
-from typing import Protocol
+from typing import Any, Protocol, cast
 
 from ..database.batches import BATCH_ROWS, Rest, no_rest
+from ..errors import ConfigurationError
 
 ASSERTION = "client_assertion"
 
@@ -108,3 +109,18 @@ class ReplayStore(Protocol):
         :param rest: Called between two transactions, with the duration of the last one in seconds.
         :raises StoreUnavailable: The store did not answer.
         """
+
+
+def remember_once(store: ReplayStore, marks: Sequence[Mark]) -> None:
+    """Record *marks* in a store, which may be the application's own.
+
+    :raises Replayed: See :meth:`ReplayStore.remember`.
+    :raises StoreUnavailable: See :meth:`ReplayStore.remember`.
+    :raises ConfigurationError: The store returned something: it may have meant that a mark is there already.
+    """
+    returned = cast(Any, store).remember(marks)
+    if returned is not None:
+        raise ConfigurationError(
+            f"remember() of the replay store {type(store).__name__} returned a {type(returned).__name__}: it has to "
+            "return None, and to raise Replayed for a mark that is there already."
+        )

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from threading import Barrier, Thread
 
 from .. import clock
-from .base import ASSERTION, PROOF, Mark, Replayed, ReplayStore
+from ..errors import ConfigurationError
+from .base import ASSERTION, PROOF, Mark, Replayed, ReplayStore, remember_once
 
 _THREADS = 8
 
@@ -17,7 +18,7 @@ def check_replay_store(store: ReplayStore) -> None:
     :raises AssertionError: The store breaks a rule of the contract; the message says which.
     """
     marks = _Marks()
-    store.remember([])
+    _remember(store, [])
     _check_that_a_mark_counts_once(store, marks)
     _check_that_it_is_all_or_none(store, marks)
     _check_that_marks_are_kept_apart(store, marks)
@@ -49,9 +50,16 @@ class _Marks:
         return Mark(purpose, server, self._owner + owner, jti, now - 1 if ended else now + 300, now)
 
 
+def _remember(store: ReplayStore, marks: Sequence[Mark]) -> None:
+    try:
+        remember_once(store, marks)
+    except ConfigurationError as error:
+        raise AssertionError(str(error)) from None
+
+
 def _find_replayed(store: ReplayStore, marks: Sequence[Mark]) -> Mark | None:
     try:
-        store.remember(marks)
+        _remember(store, marks)
     except Replayed as error:
         return error.mark
     return None
@@ -66,14 +74,14 @@ def _check_that_a_mark_counts_once(store: ReplayStore, marks: _Marks) -> None:
 
 def _check_that_it_is_all_or_none(store: ReplayStore, marks: _Marks) -> None:
     spent, new = marks("spent"), marks("new")
-    store.remember([spent])
+    _remember(store, [spent])
     for both in ([new, spent], [spent, new]):
         _expect(_find_replayed(store, both) == spent, "a used mark beside a new one is not the one that is named")
     _expect(_find_replayed(store, [marks("other"), new, new]) == new, "a mark that is given twice at once is accepted")
     _expect(_find_replayed(store, [new]) is None, "a mark is kept although another one was refused with it")
     _expect(_find_replayed(store, [marks("other")]) is None, "a mark is kept although another one was given twice")
     many = [marks(f"many {number}") for number in range(6)]
-    store.remember(many)
+    _remember(store, many)
     _expect(_find_replayed(store, many[::-1]) == many[-1], "of several used marks it is not the first that is named")
 
 
@@ -86,13 +94,13 @@ def _check_that_marks_are_kept_apart(store: ReplayStore, marks: _Marks) -> None:
         (marks("jti"), marks("JTI")),
         (marks("jti\u00e9"), marks("jtie\u0301")),
     ):
-        store.remember([one])
+        _remember(store, [one])
         _expect(_find_replayed(store, [other]) is None, f"marks that differ are taken for one: {one!r} and {other!r}")
 
 
 def _check_that_ended_marks_are_forgotten(store: ReplayStore, marks: _Marks) -> None:
     kept = marks("kept")
-    store.remember([kept, marks("ended", ended=True)])
+    _remember(store, [kept, marks("ended", ended=True)])
     _expect(_find_replayed(store, [marks("ended")]) is None, "a mark counts although its time is over")
     _expect(_find_replayed(store, [marks("ended")]) is not None, "a mark that was forgotten counts twice")
     removed = store.purge(batch=10, rest=lambda seconds: None)

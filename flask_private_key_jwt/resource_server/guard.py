@@ -18,7 +18,7 @@ from ..errors import (
     UseDPoPNonce,
 )
 from ..refusal import attributed_to, error_response
-from ..replay.base import Replayed, ReplayStore
+from ..replay.base import Replayed, ReplayStore, remember_once
 from ..settings.resource import ResourceSettings
 from ..tokens.verification import AccessToken, IssuerKeys, OwnKeys, TokenVerifier
 from .admission import Admission, find_admission, remember_admission
@@ -163,7 +163,7 @@ class Guard:
         replay = self.find_replay_store()
         assert replay is not None  # without a store, the DPoP scheme is not accepted
         try:
-            replay.remember(proof.marks)
+            remember_once(replay, proof.marks)
         except Replayed as replayed:
             raise InvalidDPoPProof(str(replayed), cause=replayed.cause) from None
 

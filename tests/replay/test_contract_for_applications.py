@@ -66,6 +66,12 @@ class PurgesSilently(MemoryReplayStore):
         """Delete, and do not say how many."""
 
 
+class AnswersTrue(MemoryReplayStore):
+    def remember(self, marks):
+        super().remember(marks)
+        return True
+
+
 @pytest.mark.parametrize(
     ("broken", "promise"),
     [
@@ -77,6 +83,7 @@ class PurgesSilently(MemoryReplayStore):
         (ForgetsNothing, "a mark counts although its time is over"),
         (PurgesAll, "purge\\(\\) deletes a mark that counts still"),
         (PurgesSilently, "purge\\(\\) does not return how many it deleted"),
+        (AnswersTrue, "remember\\(\\) of the replay store AnswersTrue returned a bool"),
     ],
 )
 def test_a_store_that_breaks_a_promise_is_told_which(broken, promise):

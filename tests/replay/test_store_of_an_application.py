@@ -125,3 +125,16 @@ def test_a_store_that_is_away_is_unavailable(store, tmp_path, mark):
 
     with pytest.raises(StoreUnavailable):
         store.remember([mark()])
+
+
+@pytest.mark.parametrize("returned", [False, True, 0, 1])
+def test_a_store_that_returns_what_it_should_raise_lets_nothing_through(
+    app, store, ask_token, refusals, monkeypatch, returned
+):
+    monkeypatch.setattr(store, "remember", lambda marks: returned)
+
+    assert ask_token().status_code == 503
+    assert refusals == [
+        f"set up wrongly: remember() of the replay store FileReplayStore returned a {type(returned).__name__}: "
+        "it has to return None, and to raise Replayed for a mark that is there already."
+    ]

@@ -24,7 +24,7 @@ from ...errors import (
 )
 from ...jose.unset import is_unset, without_unset
 from ...refusal import attributed_to
-from ...replay.base import Mark, Replayed, ReplayStore
+from ...replay.base import Mark, Replayed, ReplayStore, remember_once
 from ...settings.server import ServerSettings
 from ..registered_client import MEMBERS, OPERATOR_MEMBERS, RegisteredBy, RegisteredClient, is_client_id
 from ..stores.sql.registration_tokens import RegistrationToken, RegistrationTokens, make_token, token_digest
@@ -316,7 +316,7 @@ class SelfRegistration:
             sent, before=before, after=after, audience=self._uri_of(before.client_id), settings=self._settings
         )
         try:
-            self._replay.remember([mark for mark in marks if mark not in spent])
+            remember_once(self._replay, [mark for mark in marks if mark not in spent])
         except Replayed as replayed:
             raise InvalidClientMetadata(f"{MEMBER}: {replayed}", cause=replayed.cause) from None
         spent.update(marks)

@@ -159,3 +159,15 @@ def test_limiter_that_reads_the_body_first_takes_nothing_away(oauth, ask_token):
 
     assert ask_token().status_code == 200
     assert seen[0] > 100
+
+
+def test_limiter_that_reads_the_body_before_the_form_takes_nothing_away(oauth, ask_token):
+    seen = []
+
+    @oauth.before_machine_request
+    def look(name):
+        flask.request.get_data()
+        seen.append(flask.request.form["grant_type"])
+
+    assert ask_token().status_code == 200
+    assert seen == ["client_credentials"]
