@@ -17,7 +17,7 @@ from .authorization_server.server_parts import BeforeMachineRequest, Declaration
 from .authorization_server.state import EXTENSION_KEY, current_state
 from .authorization_server.stores.granted import Holder
 from .authorization_server.stores.sql.registration_tokens import RegistrationTokens
-from .authorization_server.stores.tables.models import TABLE_PREFIX, build_tables
+from .authorization_server.stores.tables.all_tables import TABLE_PREFIX, build_tables
 from .authorization_server.tokens.introspection import IntrospectionPolicy
 from .authorization_server.tokens.user_claims import UserClaims, check_user_claims
 from .errors import ConfigurationError

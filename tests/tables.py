@@ -10,7 +10,7 @@ from sqlalchemy import Engine, MetaData, create_engine
 from sqlalchemy.pool import StaticPool
 
 from flask_private_key_jwt import PrivateKeyJWT, extension
-from flask_private_key_jwt.authorization_server.stores.tables.models import Tables, build_tables
+from flask_private_key_jwt.authorization_server.stores.tables.all_tables import Tables, build_tables
 
 
 @cache

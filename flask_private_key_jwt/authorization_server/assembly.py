@@ -42,7 +42,7 @@ from .sign_out.logout import Logout
 from .state import State
 from .stores.app_stores import AppStores, open_stores
 from .stores.contracts import ClientStore
-from .stores.tables.models import Tables
+from .stores.tables.all_tables import Tables
 from .tokens.access_token import AccessTokenIssuer
 from .tokens.id_token import IdTokenIssuer
 from .tokens.introspection import TokenIntrospector

@@ -12,8 +12,8 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import Pool
 
 from flask_private_key_jwt.authorization_server.stores.sql.clients import SQLAlchemyClientStore
+from flask_private_key_jwt.authorization_server.stores.tables.all_tables import build_tables
 from flask_private_key_jwt.authorization_server.stores.tables.client import build_columns
-from flask_private_key_jwt.authorization_server.stores.tables.models import build_tables
 from flask_private_key_jwt.database.connections import KeptConnections, lend_connections
 from flask_private_key_jwt.database.database import Database
 from flask_private_key_jwt.database.deadline import request_budget

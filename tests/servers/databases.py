@@ -13,7 +13,7 @@ import pytest
 from sqlalchemy import Connection, Engine, MetaData, Table, create_engine, inspect, text
 from sqlalchemy.schema import DropTable
 
-from flask_private_key_jwt.authorization_server.stores.tables.models import Tables
+from flask_private_key_jwt.authorization_server.stores.tables.all_tables import Tables
 from flask_private_key_jwt.database.sqlite import use_wal
 from flask_private_key_jwt.replay.base import ASSERTION, Mark, ReplayStore
 from flask_private_key_jwt.replay.loading import load_replay_store

@@ -25,7 +25,7 @@ from .sql.registrations import SQLAlchemyRegistrations
 from .sql.revocations import SQLAlchemyRevocationStore
 from .sql.server_keys import SQLAlchemyServerKeyStore
 from .sql.unused_clients import UnusedClients
-from .tables.models import Tables
+from .tables.all_tables import Tables
 
 if TYPE_CHECKING:
     from flask_sqlalchemy import SQLAlchemy

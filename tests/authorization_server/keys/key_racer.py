@@ -13,7 +13,7 @@ from sqlalchemy import create_engine
 from flask_private_key_jwt.authorization_server.keys.rotation import Schedule
 from flask_private_key_jwt.authorization_server.keys.server_keys import ServerKeys
 from flask_private_key_jwt.authorization_server.stores.sql.server_keys import SQLAlchemyServerKeyStore
-from flask_private_key_jwt.authorization_server.stores.tables.models import build_tables
+from flask_private_key_jwt.authorization_server.stores.tables.all_tables import build_tables
 from flask_private_key_jwt.database.database import Database
 from flask_private_key_jwt.database.sqlite import use_wal
 from flask_private_key_jwt.errors import StoreUnavailable

@@ -11,7 +11,7 @@ from flask_sqlalchemy import SQLAlchemy
 from sqlalchemy import create_engine, text
 from sqlalchemy.engine import make_url
 
-from flask_private_key_jwt.authorization_server.stores.tables.models import build_tables
+from flask_private_key_jwt.authorization_server.stores.tables.all_tables import build_tables
 from flask_private_key_jwt.jose import jose
 from tests.checkout import CHECKOUT
 from tests.conftest import API, CLIENT_ID, SECRET, close, make_app

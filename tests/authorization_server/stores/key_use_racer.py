@@ -11,7 +11,7 @@ from flask_sqlalchemy import SQLAlchemy
 from sqlalchemy import create_engine
 
 from flask_private_key_jwt.authorization_server.stores.sql.client_key_use import SQLAlchemyClientKeyUseStore
-from flask_private_key_jwt.authorization_server.stores.tables.models import Tables, build_tables
+from flask_private_key_jwt.authorization_server.stores.tables.all_tables import Tables, build_tables
 from flask_private_key_jwt.database.database import Database
 from flask_private_key_jwt.database.sqlite import use_wal
 

@@ -15,7 +15,7 @@ from flask_private_key_jwt import gather_client_metadata, spread_client_metadata
 from flask_private_key_jwt.authorization_server.registered_client import RegisteredClient
 from flask_private_key_jwt.authorization_server.stores.sql.clients import SQLAlchemyClientStore
 from flask_private_key_jwt.authorization_server.stores.sql.registrations import ClientIdTaken, SQLAlchemyRegistrations
-from flask_private_key_jwt.authorization_server.stores.tables.models import Tables, build_tables
+from flask_private_key_jwt.authorization_server.stores.tables.all_tables import Tables, build_tables
 from flask_private_key_jwt.database.database import Database
 from flask_private_key_jwt.errors import StoreUnavailable
 from tests.authorization_server.stores.example_client import FULL_CLIENT, build_client, public_values

@@ -23,7 +23,7 @@ from flask_private_key_jwt.authorization_server.stores.revocation_names import g
 from flask_private_key_jwt.authorization_server.stores.sql.authorizations import SQLAlchemyAuthorizationStore
 from flask_private_key_jwt.authorization_server.stores.sql.clients import SQLAlchemyClientStore
 from flask_private_key_jwt.authorization_server.stores.sql.revocations import SQLAlchemyRevocationStore
-from flask_private_key_jwt.authorization_server.stores.tables.models import TABLE_NAMES, Tables, build_tables
+from flask_private_key_jwt.authorization_server.stores.tables.all_tables import TABLE_NAMES, Tables, build_tables
 from flask_private_key_jwt.database.database import Database
 from tests.authorization_server.stores.former_tables import FORMER, add_former_columns, edit_as_documented
 from tests.checkout import CHECKOUT

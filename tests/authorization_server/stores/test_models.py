@@ -11,8 +11,8 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, MappedAsDataclass, Session, 
 from sqlalchemy.orm.exc import StaleDataError
 from sqlalchemy.schema import CreateTable
 
+from flask_private_key_jwt.authorization_server.stores.tables.all_tables import build_tables
 from flask_private_key_jwt.authorization_server.stores.tables.client import build_columns
-from flask_private_key_jwt.authorization_server.stores.tables.models import build_tables
 from flask_private_key_jwt.database.database import Database
 from flask_private_key_jwt.errors import ConfigurationError
 from flask_private_key_jwt.replay.base import Mark, Replayed

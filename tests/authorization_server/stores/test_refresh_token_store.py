@@ -23,7 +23,7 @@ from flask_private_key_jwt.authorization_server.stores.sql.refresh_tokens import
     SQLAlchemyRefreshTokenStore,
     forget_client,
 )
-from flask_private_key_jwt.authorization_server.stores.tables.models import build_tables
+from flask_private_key_jwt.authorization_server.stores.tables.all_tables import build_tables
 from flask_private_key_jwt.database.database import Database
 from tests.conftest import START
 

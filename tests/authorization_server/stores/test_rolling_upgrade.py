@@ -20,7 +20,7 @@ from flask_private_key_jwt.authorization_server.stores.sql.clients import SQLAlc
 from flask_private_key_jwt.authorization_server.stores.sql.counters import Counters
 from flask_private_key_jwt.authorization_server.stores.sql.documents import SQLAlchemyFetchedDocumentStore
 from flask_private_key_jwt.authorization_server.stores.sql.server_keys import SQLAlchemyServerKeyStore
-from flask_private_key_jwt.authorization_server.stores.tables.models import TABLE_NAMES, Tables, build_tables
+from flask_private_key_jwt.authorization_server.stores.tables.all_tables import TABLE_NAMES, Tables, build_tables
 from flask_private_key_jwt.database.database import Database
 from tests.authorization_server.stores.former_tables import add_former_columns, edit_as_documented
 from tests.authorization_server.stores.test_migrations import (

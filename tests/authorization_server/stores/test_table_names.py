@@ -9,7 +9,7 @@ from sqlalchemy import MetaData, Table, create_engine, inspect
 from sqlalchemy.orm import DeclarativeBase, DeclarativeBaseNoMeta, Mapped, mapped_column
 
 from flask_private_key_jwt import PrivateKeyJWT
-from flask_private_key_jwt.authorization_server.stores.tables.models import TABLE_NAMES, build_tables
+from flask_private_key_jwt.authorization_server.stores.tables.all_tables import TABLE_NAMES, build_tables
 from flask_private_key_jwt.errors import ConfigurationError
 from tests.conftest import ISSUER, SECRET
 

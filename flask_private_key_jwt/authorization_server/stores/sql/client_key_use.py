@@ -9,7 +9,7 @@ from ....database.batches import BATCH_ROWS, Rest, no_rest
 from ....database.database import Database
 from ....database.purging import delete_in_batches
 from ..contracts import KeyUse
-from ..tables.models import Tables
+from ..tables.all_tables import Tables
 
 
 class SQLAlchemyClientKeyUseStore:

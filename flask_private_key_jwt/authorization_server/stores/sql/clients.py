@@ -11,9 +11,9 @@ from sqlalchemy import (
 from ....bounded_cache import BYTES_OF_STRANGERS, BoundedCache, bytes_for_clients
 from ....database.database import Database
 from ...registered_client import RegisteredClient, is_client_id
+from ..tables.all_tables import Tables
 from ..tables.client import ClientRow, is_gathered, snapshot
 from ..tables.former_columns import check_gathered
-from ..tables.models import Tables
 from .server_keys import select_key_version
 
 

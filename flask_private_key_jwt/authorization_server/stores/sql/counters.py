@@ -7,7 +7,7 @@ from ....database.batches import BATCH_ROWS, KEEP_ENDED_SECONDS, Rest, no_rest
 from ....database.database import Database
 from ....database.purging import delete_in_batches
 from ..granted import digest
-from ..tables.models import Tables
+from ..tables.all_tables import Tables
 
 
 class Counters:

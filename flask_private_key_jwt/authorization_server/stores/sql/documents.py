@@ -10,7 +10,7 @@ from ....database.batches import BATCH_ROWS, Rest, no_rest
 from ....database.database import Database
 from ....database.purging import delete_in_batches
 from ..contracts import LONGEST_COOLDOWN_SECONDS, NEVER_HAD_SECONDS, UNUSED_SECONDS, DocumentKey, StoredDocument
-from ..tables.models import Tables
+from ..tables.all_tables import Tables
 
 
 class SQLAlchemyFetchedDocumentStore:

@@ -11,9 +11,9 @@ from .... import clock
 from ....database.database import Database
 from ...registered_client import RegisteredClient
 from ..contracts import DocumentKey, kind_of_key_set
+from ..tables.all_tables import Tables
 from ..tables.client import ClientRow, build_columns, is_gathered, snapshot
 from ..tables.former_columns import check_gathered
-from ..tables.models import Tables
 from .client_key_use import replace_key_uses
 from .documents import find_last_claim, release_document
 from .refresh_tokens import forget_client

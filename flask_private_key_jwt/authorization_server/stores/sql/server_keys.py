@@ -18,7 +18,7 @@ from sqlalchemy import (
 from ....database.database import Database
 from ....errors import StoreUnavailable
 from ..contracts import StoredKey
-from ..tables.models import Tables
+from ..tables.all_tables import Tables
 
 
 class SQLAlchemyServerKeyStore:

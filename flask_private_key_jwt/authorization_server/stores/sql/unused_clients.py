@@ -9,8 +9,8 @@ from sqlalchemy import ColumnElement, delete, select
 from .... import clock
 from ....database.batches import BATCH_ROWS, Rest, no_rest
 from ....database.database import Database
+from ..tables.all_tables import Tables
 from ..tables.client import find_grant_types
-from ..tables.models import Tables
 
 TRACED_GRANTS = frozenset({"client_credentials", "authorization_code", "refresh_token"})
 """Grant types whose use leaves a trace: a key that signed, or what a person allowed. Other grants may leave none."""
