@@ -196,7 +196,7 @@ def _now() -> int:
 class ClientModel:
     """A registered client as the database has it (RFC 7591 §2).
 
-    Mapped once for each ``SQLAlchemy`` object, by :func:`.models.build_tables`. An edit through a session gives
+    Mapped once for each ``SQLAlchemy`` object, by :func:`.all_tables.build_tables`. An edit through a session gives
     the row a new ``version``; if two edits happen at the same time, the second raises ``StaleDataError``.
 
     The members in ``client_metadata`` are attributes too, with their JSON values: ``client.scope`` is a string,
