@@ -42,7 +42,7 @@ def assert_refused(
 
 
 def assert_unavailable(answer: TestResponse, refusals: list[Refusal], cause: str, *, says: str = "") -> None:
-    """Row I20: a store is away. The refusal is taken off the list."""
+    """A store does not answer. The refusal is taken off the list."""
     assert_refused(answer, "temporarily_unavailable", refusals, cause, says=says, status=503)
     assert answer.headers["Retry-After"] == "5"
     refusals.clear()
