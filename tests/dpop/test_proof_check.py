@@ -4,7 +4,7 @@ import pytest
 
 from flask_private_key_jwt.dpop.proof import access_token_hash, build_proof
 from flask_private_key_jwt.errors import InvalidDPoPProof
-from flask_private_key_jwt.jose import jose
+from flask_private_key_jwt.jose import jose, signatures
 from tests.conftest import START, TOKEN_URL
 from tests.dpop.proofs import assert_refused, b64
 
@@ -167,7 +167,7 @@ def test_iat_that_is_no_time_is_refused(iat, reason, check, proof_key):
     head = b64({"typ": "dpop+jwt", "alg": "ES256", "jwk": proof_key.public.jwk})
     claims = f'{{"jti": "x", "htm": "POST", "htu": "{TOKEN_URL}", "iat": {iat}}}'
     signed = f"{head}.{b64(claims.encode())}"
-    signature = jose._ALGORITHMS["ES256"].sign(signed.encode(), proof_key.native)
+    signature = signatures._ALGORITHMS["ES256"].sign(signed.encode(), proof_key.native)
 
     assert_refused(check, f"{signed}.{b64(signature)}", f"proof: {reason}")
 

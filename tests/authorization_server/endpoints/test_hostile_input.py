@@ -17,7 +17,7 @@ from flask_private_key_jwt.authorization_server.request import FORM_TYPE, parse_
 from flask_private_key_jwt.dpop.nonce import Nonces
 from flask_private_key_jwt.dpop.proof import normalize_htu
 from flask_private_key_jwt.errors import InvalidRequest
-from flask_private_key_jwt.jose import jose
+from flask_private_key_jwt.jose import jose, signatures
 from flask_private_key_jwt.jose.derived import Secrets
 from flask_private_key_jwt.signals import request_refused
 from tests.authorization_server.endpoints.answers import PUBLIC, assert_json_never_stored
@@ -69,7 +69,7 @@ raw_json = (
 
 def sign_bytes(header: bytes, payload: bytes, key: jose.PrivateKey) -> str:
     signed = f"{jose.b64url(header)}.{jose.b64url(payload)}"
-    return f"{signed}.{jose.b64url(jose._ALGORITHMS['ES256'].sign(signed.encode(), key.native))}"
+    return f"{signed}.{jose.b64url(signatures._ALGORITHMS['ES256'].sign(signed.encode(), key.native))}"
 
 
 def merge(members: dict[str, Any], changed: dict[str, Any]) -> dict[str, Any]:
