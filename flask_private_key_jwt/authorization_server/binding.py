@@ -31,7 +31,7 @@ class TokenBinding:
         """
         if request.proof is not None:
             return self._checker.check(request.proof, method=request.method, url=request.url)
-        if not optional and (self._required or client.dpop_bound_access_tokens or client.is_public):
+        if not optional and (self._required or client.needs_bound_tokens):
             raise InvalidRequest(
                 "no DPoP proof, though the server or the client requires bound tokens", cause="proof_missing"
             )

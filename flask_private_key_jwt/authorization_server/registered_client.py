@@ -130,6 +130,11 @@ class RegisteredClient:
         """Whether the client cannot authenticate (RFC 6749 §2.1): its tokens are bound to its DPoP key instead."""
         return self.token_endpoint_auth_method == PUBLIC
 
+    @property
+    def needs_bound_tokens(self) -> bool:
+        """Whether every token of the client must be bound to a DPoP key (RFC 9449 §5.2, RFC 9700 §2.2)."""
+        return self.dpop_bound_access_tokens or self.is_public
+
     def has_redirect_uri(self, uri: str) -> bool:
         """Whether an authorization response may go to *uri*."""
         return is_registered(uri, self.redirect_uris, native=self.application_type == "native")

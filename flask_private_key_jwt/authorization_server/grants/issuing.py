@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from ...database.deadline import outside_budget
-from ...errors import ConfigurationError, InvalidScope
+from ...errors import ConfigurationError, InvalidRequest, InvalidScope
 from ...settings.server import ServerSettings
 from ..needs import Offered
 from ..tokens.access_token import AccessTokenIssuer, Grant, IssuedToken
@@ -46,6 +46,7 @@ class TokenMaker:
 
         An access token lives no longer than a refresh token may, because a revocation is remembered only that long.
 
+        :raises InvalidRequest: The token must be bound to a key, and there is no proof of one.
         :raises InvalidScope: The scope is not registered for the client, or ``openid`` is asked for without a person.
         :raises InvalidTarget: ``resource`` is not one of ``OAUTH2_RESOURCES``, or was not granted.
         :raises OAuthError: A token policy refuses the token.
@@ -65,6 +66,11 @@ class TokenMaker:
         """What the tokens will say, by the rules for every grant."""
         _check_lifetime(allowed.lifetime, self._settings)
         client, granted = allowed.client, allowed.granted
+        # The token endpoint has checked this already; an endpoint of the application reads no proof.
+        if allowed.proof is None and (self._settings.DPOP_REQUIRED or client.needs_bound_tokens):
+            raise InvalidRequest(
+                "no DPoP proof, though the server or the client requires bound tokens", cause="proof_missing"
+            )
         person = granted.subject if granted else allowed.subject
         if granted:
             scope = narrow_scope(client, granted.scope if allowed.scope is None else split_scope(allowed.scope))

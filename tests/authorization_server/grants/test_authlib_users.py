@@ -457,6 +457,41 @@ def test_endpoint_of_the_application_takes_an_assertion_once(ask_echo, build_ass
     assert causes(refusals) == ["assertion_replayed"]
 
 
+class VendingEndpoint(EchoEndpoint):
+    """Hands out a token to whoever authenticates."""
+
+    ENDPOINT_NAME = "vending"
+
+    def create_endpoint_response(self, request):
+        client = self.authenticate_endpoint_client(request)
+        return 200, self.server.generate_token("vending", client), default_json_headers
+
+
+@pytest.mark.parametrize(
+    ("settings", "change", "status"),
+    [
+        ({}, {}, 200),
+        ({}, {"dpop_bound_access_tokens": True}, 400),
+        ({"OAUTH2_DPOP_REQUIRED": True}, {}, 400),
+    ],
+)
+def test_endpoint_of_the_application_issues_no_unbound_token_where_it_must_be_bound(
+    settings, change, status, app, oauth, client, build_assertion, refusals
+):
+    server = app.extensions["private_key_jwt"].server
+    server.register_endpoint(VendingEndpoint)
+    app.add_url_rule("/vending", "vending", lambda: server.create_endpoint_response("vending"), methods=["POST"])
+    with app.app_context():
+        oauth.clients.update(CLIENT_ID, change)
+
+    fields = {"client_assertion_type": ASSERTION_TYPE, "client_assertion": build_assertion()}
+    answer = app.test_client().post("/vending", data=fields)
+
+    assert answer.status_code == status
+    assert ("access_token" in answer.json) is (status == 200)
+    assert causes(refusals) == ([] if status == 200 else ["proof_missing"])
+
+
 def test_endpoint_of_the_application_refuses_as_ours_do(ask_echo, build_assertion, refusals):
     answer = ask_echo(build_assertion(aud="https://evil.example"))
 
