@@ -114,7 +114,7 @@ def _check_jwks(jwks: Mapping[str, Any] | None, wanted: set[str]) -> Mapping[str
         raise InvalidClientMetadata(f"jwks: {problem}", cause=f"jwks_{problem.cause}") from None
     if wrong := [problem for problem in passed_over if isinstance(problem, WrongCertificate)]:
         raise InvalidClientMetadata(f"jwks: {wrong[0]}", cause=f"jwks_{wrong[0].cause}")
-    kept = _keep_known_members(jwks)
+    kept = keep_known_members(jwks)
     usable, _ = read_jwks(kept)
     if not any(key.public.algs & wanted for key in usable):
         causes = [*map(str, passed_over), *(["a member has the wrong type"] if len(usable) < len(keys) else ())]
@@ -125,7 +125,7 @@ def _check_jwks(jwks: Mapping[str, Any] | None, wanted: set[str]) -> Mapping[str
     return kept
 
 
-def _keep_known_members(jwks: Mapping[str, Any]) -> dict[str, Any]:
+def keep_known_members(jwks: Mapping[str, Any]) -> dict[str, Any]:
     """The set with only those members of its keys that this package knows; others would only take memory.
 
     Of ``x5c`` only the first certificate is kept, because no other is ever read (RFC 7517 §4.7).

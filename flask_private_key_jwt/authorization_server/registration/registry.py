@@ -12,6 +12,7 @@ from ..registered_client import RegisteredBy, RegisteredClient
 from ..stores.sql.registrations import ClientIdTaken, SQLAlchemyRegistrations
 from ..stores.tables.client import new_version
 from ..tokens.revoked import longest_life
+from .authentication import keep_known_members
 from .merge_patch import merge_metadata
 from .metadata import OPERATOR_MAX_BYTES, build_client, describe_client, with_default_scope
 
@@ -69,10 +70,17 @@ class ClientRegistry:
         :raises InvalidClientMetadata: A key is unusable or registered already, or the keys are at a ``jwks_uri``.
         :raises StoreUnavailable: The database did not answer.
         """
-        return self._change(
-            client_id,
-            lambda before: {"jwks": with_keys(before, jwks, algs=self._signing_algs(before), now=clock.now())},
-        )
+
+        def add(before: RegisteredClient) -> Mapping[str, Any]:
+            together = with_keys(before, jwks, algs=self._signing_algs(before), now=clock.now())
+            # Such a key would not be kept, and the caller would believe that it is there.
+            if len(keep_known_members(together)["keys"]) < len(together["keys"]):
+                raise InvalidClientMetadata(
+                    "nothing to add: a member of a key has the wrong type", cause="jwks_member_type"
+                )
+            return {"jwks": together}
+
+        return self._change(client_id, add)
 
     def retire_key(self, client_id: str, name: str) -> RegisteredClient:
         """Remove one key of a client; it stops working with the next request.

@@ -293,3 +293,15 @@ def test_change_by_the_operator_is_no_vouching(clients):
     clients.vouch(CLIENT_ID, vouched=False)
 
     assert clients.update(CLIENT_ID, {"scope": "read"}).registered_by == "client"
+
+
+@pytest.mark.parametrize("wrong", [{"n": 5}, {"key_ops": ["verify", 5]}, {"e": "\ud800"}])
+def test_added_key_that_would_not_be_kept_is_refused(clients, keys, wrong):
+    third = keys("ES256", "third").public_jwk()
+
+    with pytest.raises(InvalidClientMetadata) as refused:
+        clients.add_keys(CLIENT_ID, {"keys": [{**third, **wrong}]})
+
+    assert refused.value.cause == "jwks_member_type"
+    assert len(clients.describe(CLIENT_ID)["jwks"]["keys"]) == 1
+    assert len(clients.add_keys(CLIENT_ID, {"keys": [third]}).jwks["keys"]) == 2
