@@ -139,9 +139,12 @@ class SafeFetcher:
             self._slots.release()
             raise FetchFailed("no thread can be started") from None
         try:
-            result = outcome.get(timeout=max(0.0, deadline - time.monotonic()))
+            result: FetchedDocument | FetchProblem | None = outcome.get(timeout=max(0.0, deadline - time.monotonic()))
         except Empty:
             wire.cut()
+            result = None
+        # The thread's own wait may end at the deadline too: one sentence, whichever of the two was first.
+        if result is None or (isinstance(result, FetchFailed) and time.monotonic() >= deadline):
             result = FetchFailed(f"no answer within {self._policy.timeout_seconds:g} seconds")
         if isinstance(result, FetchProblem):
             raise result
