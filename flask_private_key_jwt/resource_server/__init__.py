@@ -8,12 +8,12 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .admission import current_token
     from .protector import ResourceProtector
+    from .token_in_flask import current_token
 
 __all__ = ["ResourceProtector", "current_token"]
 
-_HOMES = {"ResourceProtector": ".protector", "current_token": ".admission"}
+_HOMES = {"ResourceProtector": ".protector", "current_token": ".token_in_flask"}
 """Public name -> its module, which is imported at first use (PEP 562), so that importing one file imports no other."""
 
 

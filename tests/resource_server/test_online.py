@@ -130,7 +130,7 @@ def test_a_revoked_token_is_refused(ask, site, build_token, refusals):
     assert (answer.status_code, answer.json) == (401, INVALID_TOKEN)
     assert challenges(answer) == [
         'Bearer error="invalid_token", error_description="The access token is invalid.", '
-        f'resource_metadata="{API}/.well-known/oauth-protected-resource"'
+        f'scope="read", resource_metadata="{API}/.well-known/oauth-protected-resource"'
     ]
     assert refusals == [INACTIVE]
     assert causes(refusals) == ["token_inactive"]
