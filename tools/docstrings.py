@@ -87,6 +87,8 @@ def signature(shown: str, function: Any, link: Link) -> Iterator[str]:
     :param shown: What it is called on the page.
     """
     definition = _definition_of(function)
+    if isinstance(definition, ast.AsyncFunctionDef):
+        shown = f"async {shown}"
     arguments, given = definition.args, inspect.signature(function).parameters
     shown_arguments = [_argument(argument, given) for argument in arguments.args if argument.arg != "self"]
     if arguments.kwonlyargs:
@@ -146,9 +148,9 @@ def _plain(expression: ast.expr) -> str:
     return re.sub(r"\b(?:jose|flask|os|requests)\.(?=\w)", "", ast.unparse(expression)).replace("'", '"')
 
 
-def _definition_of(function: Any) -> ast.FunctionDef:
+def _definition_of(function: Any) -> ast.FunctionDef | ast.AsyncFunctionDef:
     definition = ast.parse(textwrap.dedent(inspect.getsource(function))).body[0]
-    assert isinstance(definition, ast.FunctionDef)
+    assert isinstance(definition, ast.FunctionDef | ast.AsyncFunctionDef)
     return definition
 
 

@@ -9,13 +9,10 @@ from typing import Any, cast
 
 from ..errors import ConfigurationError
 from ..threads import Threads
+from . import ASYNC_REPLAY_STORES
 from .base import AsyncReplayStore, Mark, ReplayStore, remember_once
-from .loading import is_import_path, kind_of, load_replay_store, make_own_store
+from .loading import find_object, is_import_path, kind_of, load_replay_store, make_own_store
 from .memory import MemoryReplayStore
-from .redis import check_redis
-
-REDIS_URLS, SQL_URL = ("redis://", "rediss://", "unix://"), "://"
-"""Entries of :data:`.REPLAY_STORES`."""
 
 
 def load_async_replay_store(setting: object) -> AsyncReplayStore:
@@ -26,35 +23,28 @@ def load_async_replay_store(setting: object) -> AsyncReplayStore:
     """
     if not isinstance(setting, str) or is_import_path(setting):
         return _adapt(make_own_store(setting))
-    kind = kind_of(setting)
-    if kind in REDIS_URLS:
-        check_redis()
-        from .async_redis import AsyncRedisReplayStore
-
-        return AsyncRedisReplayStore(setting)
-    if kind == SQL_URL and _has_async_driver(setting):
-        try:
-            from .async_sql import AsyncSQLAlchemyReplayStore
-        except ImportError:  # SQLAlchemy's asyncio needs greenlet
-            raise ConfigurationError(
-                "OAUTH2_REPLAY_STORE names an async database driver, for which SQLAlchemy needs greenlet: "
-                "pip install flask-private-key-jwt[asgi]"
-            ) from None
-        return AsyncSQLAlchemyReplayStore(setting)
-    return _adapt(load_replay_store(setting))
+    path = ASYNC_REPLAY_STORES.get(kind_of(setting))
+    return _adapt(load_replay_store(setting) if path is None else find_object(path)(setting))
 
 
 def _adapt(store: Any) -> AsyncReplayStore:
-    if inspect.iscoroutinefunction(getattr(store, "remember", None)):
+    if not inspect.iscoroutinefunction(getattr(store, "remember", None)):
+        checked = load_replay_store(store)
+        return Immediate(checked) if isinstance(checked, MemoryReplayStore) else InThreads(checked)
+    for name, arguments in (("remember", ([],)), ("purge", ())):
+        method = getattr(store, name, None)
+        if not inspect.iscoroutinefunction(method):
+            raise ConfigurationError(
+                f"OAUTH2_REPLAY_STORE: {type(store).__name__} has an async remember(): it needs an async {name}() too."
+            )
         try:
-            inspect.signature(store.remember).bind([])
+            inspect.signature(method).bind(*arguments)
         except TypeError as error:
             raise ConfigurationError(
-                f"OAUTH2_REPLAY_STORE: remember() of {type(store).__name__} cannot be called with marks: {error}."
+                f"OAUTH2_REPLAY_STORE: {name}() of {type(store).__name__} cannot be called as AsyncReplayStore says: "
+                f"{error}."
             ) from None
-        return cast(AsyncReplayStore, store)
-    checked = load_replay_store(store)
-    return Immediate(checked) if isinstance(checked, MemoryReplayStore) else InThreads(checked)
+    return cast(AsyncReplayStore, store)
 
 
 class Immediate:
@@ -66,6 +56,10 @@ class Immediate:
     async def remember(self, marks: Sequence[Mark]) -> None:
         """See :meth:`.base.AsyncReplayStore.remember`."""
         remember_once(self.store, marks)
+
+    async def purge(self) -> int:
+        """See :meth:`.base.AsyncReplayStore.purge`."""
+        return self.store.purge()
 
 
 class InThreads:
@@ -79,8 +73,6 @@ class InThreads:
         """See :meth:`.base.AsyncReplayStore.remember`."""
         await self._threads.run(remember_once, self.store, marks)
 
-
-def _has_async_driver(url: str) -> Any:
-    from .own_engine import has_async_driver
-
-    return has_async_driver(url)
+    async def purge(self) -> int:
+        """See :meth:`.base.AsyncReplayStore.purge`."""
+        return await self._threads.run(self.store.purge)

@@ -49,6 +49,10 @@ class AsyncRedisReplayStore:
         """See :meth:`.base.AsyncReplayStore.remember`."""
         await self._marks.remember(marks)
 
+    async def purge(self) -> int:
+        """Nothing to do: Redis expires marks by itself."""
+        return 0
+
     async def close(self) -> None:
         """Close the connections of this event loop."""
         await self._connections.get().close()

@@ -14,7 +14,7 @@ from ..database.batches import BATCH_ROWS, no_rest
 from ..database.deadline import seconds_left
 from ..database.failure import describe_failure
 from ..database.loop_breaker import LoopBreaker
-from ..database.sqlite import use_wal
+from ..database.sqlite import use_wal_on_loop
 from ..errors import StoreUnavailable
 from ..per_loop import PerLoop
 from .base import Mark
@@ -25,12 +25,14 @@ T = TypeVar("T")
 
 TIMEOUT_SECONDS = 5
 """Longest wait for the database outside a request, and of a probe."""
+PURGE_SECONDS = 3600
+"""Longest time of a purge."""
 
 
 def _open_engine(text: str) -> AsyncEngine:
     """Make an engine; it does not connect yet. Each statement commits by itself."""
     engine = make_engine(parse_url(text), create_async_engine, isolation_level="AUTOCOMMIT")
-    use_wal(engine.sync_engine)
+    use_wal_on_loop(engine.sync_engine)
     return engine
 
 
@@ -54,12 +56,11 @@ class AsyncSQLAlchemyReplayStore:
         if marks:
             await self._engines.get().run(lambda database: self._marks.remember(database, marks))
 
-    async def purge(self, *, batch: int = BATCH_ROWS) -> int:
-        """Delete marks that expired long ago, and return how many; safe at any time.
-
-        :raises StoreUnavailable: The database did not answer.
-        """
-        return await self._engines.get().run(lambda database: self._marks.purge(database, batch=batch, rest=no_rest))
+    async def purge(self) -> int:
+        """See :meth:`.base.AsyncReplayStore.purge`."""
+        return await self._engines.get().run(
+            lambda database: self._marks.purge(database, batch=BATCH_ROWS, rest=no_rest), seconds=PURGE_SECONDS
+        )
 
     async def close(self) -> None:
         """Close the connections of this event loop."""
@@ -74,9 +75,10 @@ class _LoopEngine:
         self._breaker = LoopBreaker(self._probe, store="database")
         self._under_way: set[asyncio.Task[object]] = set()
 
-    async def run(self, work: Callable[[MarksDatabase], T]) -> T:
+    async def run(self, work: Callable[[MarksDatabase], T], *, seconds: float = TIMEOUT_SECONDS) -> T:
         """The result of *work*, which gets one connection.
 
+        :param seconds: Longest wait outside a request.
         :raises StoreUnavailable: The database did not answer in time, or refused.
         """
         self._breaker.check()
@@ -85,7 +87,7 @@ class _LoopEngine:
         self._under_way.add(task)
         task.add_done_callback(self._forget_task)
         try:
-            async with asyncio.timeout(seconds_left(TIMEOUT_SECONDS)):
+            async with asyncio.timeout(seconds_left(seconds)):
                 return await asyncio.shield(task)
         except TimeoutError:
             self._breaker.trip()

@@ -117,6 +117,9 @@ class AsyncReplayStore(Protocol):
     async def remember(self, marks: Sequence[Mark]) -> None:
         """See :meth:`ReplayStore.remember`. The caller may be cancelled, or stop waiting, at any time."""
 
+    async def purge(self) -> int:
+        """See :meth:`ReplayStore.purge`."""
+
 
 def remember_once(store: ReplayStore | AsyncReplayStore, marks: Sequence[Mark]) -> None:
     """Record *marks* in a store, which may be the application's own.

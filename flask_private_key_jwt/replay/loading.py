@@ -42,7 +42,7 @@ def load_replay_store(setting: object, *, build_sql: Callable[[], ReplayStore] |
         return build_sql()
     if kind == "memory":
         log.warning("OAUTH2_REPLAY_STORE is memory: right for one process only, and a restart forgets")
-    factory = _find(path)
+    factory = find_object(path)
     return cast(ReplayStore, factory(setting) if "://" in setting else factory())
 
 
@@ -56,7 +56,7 @@ def make_own_store(setting: object) -> Any:
 
     :raises ConfigurationError: There is nothing at this import path.
     """
-    return _make(_find(setting) if isinstance(setting, str) else setting)
+    return _make(find_object(setting) if isinstance(setting, str) else setting)
 
 
 def kind_of(setting: str) -> str:
@@ -67,7 +67,11 @@ def kind_of(setting: str) -> str:
     return f"{scheme}://" if f"{scheme}://" in REPLAY_STORES else "://"
 
 
-def _find(path: str) -> Any:
+def find_object(path: str) -> Any:
+    """What is at an import path.
+
+    :raises ConfigurationError: There is nothing.
+    """
     module, _, names = path.partition(":")
     try:
         found: Any = import_module(module)

@@ -10,7 +10,7 @@ from typing import Any
 from ..database.batches import BATCH_ROWS, Rest, no_rest
 from ..errors import ConfigurationError
 from ..run_now import run_now
-from .base import Mark
+from .base import AsyncReplayStore, Mark
 
 TIMEOUT_SECONDS = 1
 """Longest wait for a connection and for an answer; ``?socket_timeout=`` in the URL changes it."""
@@ -62,6 +62,17 @@ class RedisReplayStore:
 
     async def _ask(self, *command: Any) -> Any:
         return self._connections.ask(*command)
+
+
+def open_async_store(url: str) -> AsyncReplayStore:
+    """The same for an event loop.
+
+    :raises ConfigurationError: As :class:`RedisReplayStore`.
+    """
+    check_redis()
+    from .async_redis import AsyncRedisReplayStore
+
+    return AsyncRedisReplayStore(url)
 
 
 def check_redis() -> None:

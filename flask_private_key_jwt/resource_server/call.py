@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import unquote_to_bytes
 
 Environ = Mapping[str, Any]
 """A WSGI environment (PEP 3333)."""
@@ -34,3 +35,50 @@ def read_environ(environ: Environ) -> Call:
         authorization=environ.get("HTTP_AUTHORIZATION"),
         proof=environ.get("HTTP_DPOP"),
     )
+
+
+def read_scope(scope: Environ) -> Call:
+    """Read an ASGI scope of the type ``http`` or ``websocket``, whose handshake is a GET (RFC 6455 §4.1)."""
+    authorization: list[str] = []
+    proofs: list[str] = []
+    for name, value in scope["headers"]:
+        if name == b"authorization":
+            authorization.append(value.decode("latin-1"))
+        elif name == b"dpop":
+            proofs.append(value.decode("latin-1"))
+    mount, path = _split_path(scope)
+    return Call(
+        method=scope.get("method", "GET"),
+        mount=mount,
+        path=path,
+        query=scope.get("query_string", b"").decode("latin-1"),
+        authorization=",".join(authorization) if authorization else None,
+        proof=",".join(proofs) if proofs else None,
+    )
+
+
+def _split_path(scope: Environ) -> tuple[str, str]:
+    """Where the application is mounted, and the rest of the path.
+
+    By ASGI's present rule ``path`` begins with ``root_path``; some servers and proxies leave it out.
+    """
+    mount = _as_bytes(scope.get("app_root_path", scope.get("root_path", ""))).rstrip("/")
+    path = _find_path(scope)
+    if mount and (path == mount or path.startswith(f"{mount}/")):
+        path = path[len(mount) :]
+    return mount, path
+
+
+def _find_path(scope: Environ) -> str:
+    text: str = scope["path"]
+    raw: bytes | None = scope.get("raw_path")
+    if raw is not None and b"%" in raw:
+        # ``path`` is decoded as UTF-8, which loses other bytes. Something may have changed it and not ``raw_path``.
+        exact = unquote_to_bytes(raw.partition(b"?")[0])
+        if exact.decode("utf-8", "replace") == text:
+            return exact.decode("latin-1")
+    return _as_bytes(text)
+
+
+def _as_bytes(text: str) -> str:
+    return text if text.isascii() else text.encode("utf-8", "surrogatepass").decode("latin-1")

@@ -5,6 +5,8 @@ import pytest
 from tests.refusals import causes
 from tests.resource_server.api_answers import INSUFFICIENT_SCOPE, INVALID_TOKEN, MISSING_TOKEN, challenges
 
+EVERY_FRAMEWORK = True
+
 METADATA = 'resource_metadata="https://api.example/.well-known/oauth-protected-resource"'
 ALGS = 'algs="ES256 PS256"'
 NO_PROOF = 'error="invalid_dpop_proof", error_description="The DPoP proof is invalid."'
