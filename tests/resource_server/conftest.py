@@ -56,8 +56,14 @@ def issuer(issuer_key: jose.PrivateKey, monkeypatch: pytest.MonkeyPatch) -> Issu
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """A module with ``EVERY_FRAMEWORK`` runs its tests of an API in each of them."""
-    if "framework" in metafunc.fixturenames and getattr(metafunc.module, "EVERY_FRAMEWORK", False):
+    fixtures = metafunc.fixturenames
+    if getattr(metafunc.module, "EVERY_FRAMEWORK", False) and "framework" in fixtures and "in_flask" not in fixtures:
         metafunc.parametrize("framework", list(FRAMEWORKS))
+
+
+@pytest.fixture
+def in_flask() -> None:
+    """For a test of what is Flask's own, in a module with ``EVERY_FRAMEWORK``."""
 
 
 @pytest.fixture

@@ -61,14 +61,22 @@ def tell_all(claims: Any) -> dict[str, Any]:
     return {"claims": dict(claims)}
 
 
-def views_of(*, with_dpop: bool) -> list[tuple[str, tuple[Any, ...], dict[str, Any], Callable[[Any], dict[str, Any]]]]:
-    """Path, arguments and options of ``require_oauth``, and what the view says; ``/bound`` only with DPoP."""
+def views_of(
+    config: dict[str, Any],
+) -> list[tuple[str, tuple[Any, ...], dict[str, Any], Callable[[Any], dict[str, Any]]]]:
+    """Path, arguments and options of ``require_oauth``, and what the view says: ``/bound`` only where proofs are
+    checked, ``/online`` only where the issuer can be asked."""
     views: list[Any] = [
         ("/any", (), {}, tell_client),
         ("/read", ("read",), {}, tell_all),
         ("/optional", ("read",), {"optional": True}, tell_client),
     ]
-    return views + ([("/bound", (), {"dpop": "required"}, tell_client)] if with_dpop else [])
+    if config["OAUTH2_REPLAY_STORE"] is not None:
+        views.append(("/bound", (), {"dpop": "required"}, tell_client))
+    if "OAUTH2_CLIENT_KEY" in config:
+        views.append(("/online", ("read",), {"online": True}, tell_client))
+        views.append(("/optional-online", (), {"online": True, "optional": True}, tell_client))
+    return views
 
 
 def make_flask(config: dict[str, Any]) -> Api:
@@ -76,7 +84,7 @@ def make_flask(config: dict[str, Any]) -> Api:
     app.config.from_mapping(config)
     require_oauth = ResourceProtector()
     require_oauth.init_app(app)
-    for path, arguments, options, tell in views_of(with_dpop=config["OAUTH2_REPLAY_STORE"] is not None):
+    for path, arguments, options, tell in views_of(config):
 
         def view(tell: Any = tell) -> dict[str, Any]:
             return tell(current_token)  # type: ignore[no-any-return]
@@ -88,7 +96,7 @@ def make_flask(config: dict[str, Any]) -> Api:
 def make_wsgi(config: dict[str, Any]) -> Api:
     require_oauth = WSGIProtector(config)
     apps: dict[str, Any] = {}
-    for path, arguments, options, tell in views_of(with_dpop=config["OAUTH2_REPLAY_STORE"] is not None):
+    for path, arguments, options, tell in views_of(config):
 
         def view(environ: Any, start_response: Any, tell: Any = tell) -> Any:
             start_response("200 OK", [("Content-Type", "application/json")])
@@ -109,7 +117,7 @@ def make_wsgi(config: dict[str, Any]) -> Api:
 def make_asgi(config: dict[str, Any]) -> Api:
     require_oauth = ASGIProtector(config)
     apps: dict[str, Any] = {}
-    for path, arguments, options, tell in views_of(with_dpop=config["OAUTH2_REPLAY_STORE"] is not None):
+    for path, arguments, options, tell in views_of(config):
 
         async def view(scope: Any, receive: Any, send: Any, tell: Any = tell) -> None:
             await JSONResponse(tell(find_token(scope)))(scope, receive, send)
@@ -126,7 +134,7 @@ def make_asgi(config: dict[str, Any]) -> Api:
 def make_starlette(config: dict[str, Any]) -> Api:
     require_oauth = StarletteProtector(config)
     routes = []
-    for path, arguments, options, tell in views_of(with_dpop=config["OAUTH2_REPLAY_STORE"] is not None):
+    for path, arguments, options, tell in views_of(config):
 
         async def view(request: Any, tell: Any = tell) -> JSONResponse:
             return JSONResponse(tell(find_token(request)))
@@ -140,7 +148,7 @@ def make_starlette(config: dict[str, Any]) -> Api:
 def make_fastapi(config: dict[str, Any]) -> Api:
     require_oauth = FastAPIProtector(config)
     app = FastAPI()
-    for path, arguments, options, tell in views_of(with_dpop=config["OAUTH2_REPLAY_STORE"] is not None):
+    for path, arguments, options, tell in views_of(config):
         dependency = Depends(require_oauth(*arguments, **options))
 
         def add(path: str, dependency: Any, tell: Any) -> None:
@@ -157,7 +165,7 @@ def make_quart(config: dict[str, Any]) -> Api:
     app = Quart("api")
     app.config.from_mapping(config)
     require_oauth = QuartProtector(app.config)
-    for path, arguments, options, tell in views_of(with_dpop=config["OAUTH2_REPLAY_STORE"] is not None):
+    for path, arguments, options, tell in views_of(config):
 
         async def view(tell: Any = tell) -> Any:
             return tell(find_token(quart_request))
