@@ -7,10 +7,8 @@ own, so that an issuer that does not answer takes no thread from a store.
 
 import asyncio
 from collections.abc import Sequence
-from typing import Any, cast
+from typing import cast
 
-from ..database.deadline import seconds_left
-from ..errors import StoreUnavailable
 from ..fetching.loop_flight import LoopFlights
 from ..replay.base import AsyncReplayStore, Mark, ReplayStore, check_returned
 from ..threads import Threads
@@ -18,9 +16,6 @@ from ..tokens.verification import AccessToken, IssuerKeys, TokenVerifier
 from ..tokens.verified_tokens import Keys
 from .issuer_keys import PATIENCE_SECONDS, FetchedKeys
 from .online import OnlineCheck, name_token
-
-STORE_SECONDS = 30
-"""Longest wait for a replay store outside a request."""
 
 
 class OnTheLoop:
@@ -52,15 +47,7 @@ class OnTheLoop:
 
     async def remember(self, store: ReplayStore | AsyncReplayStore, marks: Sequence[Mark]) -> None:
         """See :meth:`.waiting.Waiting.remember`."""
-        seconds = seconds_left(STORE_SECONDS)
-        try:
-            async with asyncio.timeout(seconds):
-                returned: object = await cast(Any, store).remember(marks)
-        except TimeoutError:  # of a store that has no time limit of its own
-            raise StoreUnavailable(
-                f"the replay store did not answer within {seconds:g} s", cause="store_timeout"
-            ) from None
-        check_returned(store, returned)
+        check_returned(store, cast(object, await cast(AsyncReplayStore, store).remember(marks)))
 
     async def _load(self, keys: FetchedKeys) -> Keys:
         # As for threads: one fetches, and the others use the old keys meanwhile; if there are none, they wait.
