@@ -83,13 +83,15 @@ class LoopConnections:
         :raises redis.ResponseError: Redis refuses the command.
         :raises StoreUnavailable: Redis does not answer in time, or not at all.
         """
+        self._breaker.check()
         try:
-            async with asyncio.timeout(seconds_left(self._timeout)), self._places:
-                self._breaker.check()
-                return await self._ask_within(min(self._timeout, seconds_left(self._timeout)), command)
+            # One limit for everything, a place included: each costs as much as the command.
+            async with asyncio.timeout(min(self._timeout, seconds_left(self._timeout))), self._places:
+                return await self._ask(command)
         except redis.ResponseError:
             raise
         except (TimeoutError, redis.TimeoutError):
+            await self._drop_idle()  # Redis does not answer on these either
             self._breaker.trip()
             raise StoreUnavailable("redis: TimeoutError", cause="redis_timeout") from None
         except redis.RedisError as error:
@@ -100,15 +102,14 @@ class LoopConnections:
         self._breaker.stop()
         await self._drop_idle()
 
-    async def _ask_within(self, seconds: float, command: tuple[Any, ...]) -> Any:
+    async def _ask(self, command: tuple[Any, ...]) -> Any:
         connection = await self._take()
         try:
-            async with asyncio.timeout(seconds):
-                if connection is None:
-                    connection = self._make()
-                    await connection.connect()
-                await connection.send_command(*command, check_health=False)
-                answer = await connection.read_response(timeout=seconds)
+            if connection is None:
+                connection = self._make()
+                await connection.connect()
+            await connection.send_command(*command, check_health=False)
+            answer = await connection.read_response()
         except redis.exceptions.ReadOnlyError:  # it is a replica now: a new connection may reach the new master
             await self._discard(connection)
             await self._drop_idle()
@@ -116,11 +117,11 @@ class LoopConnections:
         except redis.ResponseError:
             self._idle.append(connection)
             raise
-        except (TimeoutError, redis.RedisError):
+        except redis.RedisError:
             await self._discard(connection)
             await self._drop_idle()  # they are lost as well, and each would cause a 503
             raise
-        except BaseException:  # cancelled between question and answer: nobody may read the rest of the answer
+        except BaseException:  # too late, or cancelled: nobody may read the answer that belongs to this question
             await self._discard(connection)
             raise
         self._idle.append(connection)
@@ -151,7 +152,8 @@ class LoopConnections:
         self._idle.append(connection)
 
     def _make(self) -> Any:
-        return self._pool.connection_class(**self._pool.connection_kwargs)
+        # Without time limits of its own, which would make a task for each read and write.
+        return self._pool.connection_class(**{**self._pool.connection_kwargs, "socket_timeout": None})
 
     async def _discard(self, connection: Any) -> None:
         """Close a connection without waiting for anything, because this task may have been cancelled."""
