@@ -9,6 +9,7 @@ from .authorization_server.assembly import assemble
 from .authorization_server.cli import oauth2_group
 from .authorization_server.endpoints import MachineEndpoints
 from .authorization_server.endpoints.browser_session import listen_to_flask_login
+from .authorization_server.endpoints.cross_origin import allow_cross_origin
 from .authorization_server.grants.authlib_grants import check_grant_class
 from .authorization_server.grants.policy import TokenPolicy
 from .authorization_server.people import ConsentView, People, SignInPage, SignOut, UserLoader
@@ -55,6 +56,7 @@ class PrivateKeyJWT:
         state = assemble(app, self._db, self._tables, declarations=self._declarations, people=self._people)
         app.extensions[EXTENSION_KEY] = state
         MachineEndpoints(state.endpoints).install(app)
+        allow_cross_origin(app, state.settings, state.endpoints)
         # Templates of a blueprint come after those of the app, so the app can replace them.
         app.register_blueprint(flask.Blueprint(EXTENSION_KEY, __name__, template_folder="templates"))
         listen_to_flask_login(app)

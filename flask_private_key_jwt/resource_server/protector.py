@@ -6,6 +6,7 @@ from typing import Any, TypeVar, cast
 
 import flask
 
+from ..cross_origin import CrossOrigin
 from ..dpop.nonce import Nonces
 from ..dpop.proof import ProofChecker
 from ..errors import ConfigurationError
@@ -16,6 +17,7 @@ from ..settings.reading import read
 from ..settings.resource import ResourceSettings
 from ..tokens.verification import TokenVerifier
 from .challenge import Challenger
+from .cross_origin import allow_cross_origin
 from .guard import EXTENSION_KEY, Guard, current_guard
 from .issuer_keys import FetchedKeys
 from .metadata import MARK, find_requirements, metadata_url
@@ -49,7 +51,8 @@ class ResourceProtector:
         if guard.settings.CLIENT_ID and guard.settings.CLIENT_KEY:  # views registered later may need them
             guard.online.prepare()
         app.extensions[EXTENSION_KEY] = guard
-        add_metadata_endpoint(app, guard.settings)
+        documents = add_metadata_endpoint(app, guard.settings)
+        allow_cross_origin(app, CrossOrigin(frozenset(guard.settings.CORS_ORIGINS)), documents=documents)
         check_new_views(app, guard.check_setup)
 
     def __call__(

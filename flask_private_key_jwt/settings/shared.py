@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Annotated, Literal
 
-from .values import ASYMMETRIC_ALGS, between, each_of, https_url
+from .values import ASYMMETRIC_ALGS, between, each_of, https_url, web_origins
 
 Seconds = Annotated[int, between(1, 3600)]
 
@@ -47,6 +47,11 @@ class SharedSettings:
     STORE_TIMEOUT_SECONDS: Annotated[int, between(1, 30)] = 5
     """Longest time that the stores (database, Redis) may take for one request, waiting included, in seconds.
     1 to 30."""
+
+    CORS_ORIGINS: Annotated[tuple[str, ...], web_origins] = ()
+    """Exact origins whose pages may call this server from a browser (CORS), or ``*`` for all; never with credentials.
+    At the authorization server: the token, PAR, revocation and UserInfo endpoints, and open registration. At an API:
+    the protected views. There it also decides instead of the application's own CORS. Empty: none."""
 
     SECRETS: tuple[str, ...] = field(default=(), repr=False)
     """Secrets to derive keys from, newest first; default: ``SECRET_KEY``, then ``SECRET_KEY_FALLBACKS``."""

@@ -97,6 +97,25 @@ def port_numbers(value: tuple[str, ...]) -> None:
             raise ValueError(f"holds {item!r}, which is not a port number")
 
 
+def web_origins(value: tuple[str, ...]) -> None:
+    """Accept a list of exact origins (RFC 6454 §6.2), as browsers write them, or only ``*``.
+
+    Not ``null``, which pages without an origin of their own have in common, and http on loopback only: on the network
+    anybody could answer for the page.
+    """
+    if value == ("*",):
+        return
+    for item in value:
+        try:
+            url = read_url(item)
+        except ValueError as error:
+            raise ValueError(f"holds {item!r}, which {error}") from None
+        if not url.host or url.origin != item:
+            raise ValueError(f"holds {item!r}, which is not an origin such as https://app.example, nor * alone")
+        if url.scheme == "http" and not url.is_loopback:
+            raise ValueError(f"holds {item!r}; http is accepted on 127.0.0.1, [::1] and localhost only")
+
+
 def url_path(value: str) -> None:
     """Accept a path that starts with a slash and does not end with one."""
     if not value.startswith("/") or value.endswith("/") or any(c <= " " or c > "~" or c in '"\\<>?#%' for c in value):

@@ -19,7 +19,7 @@ CONFIGURATION_PATH = "/register/client"
 
 
 MACHINE_ENDPOINTS = (
-    ServerEndpoint("token", "/token", ("POST",), token, metadata_member="token_endpoint"),
+    ServerEndpoint("token", "/token", ("POST",), token, metadata_member="token_endpoint", cross_origin="setting"),
     ServerEndpoint(
         "authorization",
         "/authorize",
@@ -45,6 +45,7 @@ MACHINE_ENDPOINTS = (
         pushed_authorization,
         metadata_member="pushed_authorization_request_endpoint",
         needs=frozenset({"people"}),
+        cross_origin="setting",
     ),
     ServerEndpoint(
         "userinfo",
@@ -53,10 +54,18 @@ MACHINE_ENDPOINTS = (
         userinfo,
         metadata_member="userinfo_endpoint",
         needs=frozenset({"openid"}),
+        cross_origin="setting",
     ),
     ServerEndpoint("introspection", "/introspect", ("POST",), introspection, metadata_member="introspection_endpoint"),
-    ServerEndpoint("revocation", "/revoke", ("POST",), revocation, metadata_member="revocation_endpoint"),
-    ServerEndpoint("jwks", "/jwks", ("GET", "HEAD"), jwks, metadata_member="jwks_uri"),
+    ServerEndpoint(
+        "revocation",
+        "/revoke",
+        ("POST",),
+        revocation,
+        metadata_member="revocation_endpoint",
+        cross_origin="setting",
+    ),
+    ServerEndpoint("jwks", "/jwks", ("GET", "HEAD"), jwks, metadata_member="jwks_uri", cross_origin="everybody"),
     ServerEndpoint(
         "registration",
         "/register",
@@ -64,6 +73,7 @@ MACHINE_ENDPOINTS = (
         registration,
         metadata_member="registration_endpoint",
         needs=frozenset({"registration"}),
+        cross_origin="setting",
     ),
     # Not /register?client_id=…: the two endpoints have different methods, and an Allow header names those of a path.
     ServerEndpoint(
@@ -77,8 +87,15 @@ MACHINE_ENDPOINTS = (
 """The endpoints below ``OAUTH2_URL_PREFIX``, in the order of the metadata document."""
 
 WELL_KNOWN = (
-    ServerEndpoint("metadata", METADATA_PATH, ("GET", "HEAD"), metadata),
-    ServerEndpoint("openid_metadata", OPENID_METADATA_PATH, ("GET", "HEAD"), metadata, needs=frozenset({"openid"})),
+    ServerEndpoint("metadata", METADATA_PATH, ("GET", "HEAD"), metadata, cross_origin="everybody"),
+    ServerEndpoint(
+        "openid_metadata",
+        OPENID_METADATA_PATH,
+        ("GET", "HEAD"),
+        metadata,
+        needs=frozenset({"openid"}),
+        cross_origin="everybody",
+    ),
 )
 """The two places of the metadata document."""
 
