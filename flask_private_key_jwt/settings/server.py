@@ -6,10 +6,12 @@ from typing import Annotated, Literal
 from ..errors import ConfigurationError
 from .shared import Algs, Seconds, SharedSettings
 from .values import (
+    ANY_HOST,
     ASYMMETRIC_ALGS,
     OFFLINE_ACCESS,
     between,
     host_names,
+    host_names_or_any,
     port_numbers,
     replay_store,
     resource_uris,
@@ -145,9 +147,9 @@ class ServerSettings(SharedSettings):
     """Accept clients whose ``client_id`` is the https URL of their registration
     (draft-ietf-oauth-client-id-metadata-document)."""
 
-    CLIENT_ID_HOSTS: Annotated[tuple[str, ...], host_names] = ()
+    CLIENT_ID_HOSTS: Annotated[tuple[str, ...], host_names_or_any] = ()
     """The hosts that such a ``client_id`` may name; at least one. Anyone who can publish there can create clients
-    here."""
+    here. ``["*"]``: any host with a public address; ``OAUTH2_CLIENT_ID_SCOPES`` must then say what strangers get."""
 
     CLIENT_ID_SCOPES: Annotated[tuple[str, ...], scope_tokens] = ()
     """Scopes that such clients may have; a client gets those of them that its document names."""
@@ -218,9 +220,29 @@ class ServerSettings(SharedSettings):
             raise ConfigurationError(
                 "OAUTH2_CLIENT_ID_METADATA_DOCUMENTS needs OAUTH2_CLIENT_ID_HOSTS: whose documents are clients here."
             )
+        if self.CLIENT_ID_METADATA_DOCUMENTS and self.takes_any_document and not self.CLIENT_ID_SCOPES:
+            raise ConfigurationError(
+                f'OAUTH2_CLIENT_ID_HOSTS = ["{ANY_HOST}"] needs OAUTH2_CLIENT_ID_SCOPES: the scopes that anybody\'s '
+                "client may have."
+            )
         for name in ("CLIENT_ID_SCOPES", "REGISTRATION_SCOPES", "DEFAULT_SCOPES"):
             if self.SCOPES and (unknown := set(getattr(self, name) or ()) - {*self.SCOPES, OFFLINE_ACCESS}):
                 raise ConfigurationError(f"OAUTH2_{name} holds {min(unknown)!r}, which is not in OAUTH2_SCOPES.")
+
+    @property
+    def weaknesses(self) -> tuple[str, ...]:
+        """What these settings open or weaken, for the log at the start: each a whole sentence, without a full stop."""
+        found = {
+            f'OAUTH2_CLIENT_ID_HOSTS is ["{ANY_HOST}"]: anybody with a web site can be a client here': (
+                self.CLIENT_ID_METADATA_DOCUMENTS and self.takes_any_document
+            ),
+        }
+        return tuple(sentence for sentence, is_so in found.items() if is_so)
+
+    @property
+    def takes_any_document(self) -> bool:
+        """Whether ``OAUTH2_CLIENT_ID_HOSTS`` names every host."""
+        return ANY_HOST in self.CLIENT_ID_HOSTS
 
     @property
     def resources(self) -> tuple[str, ...]:

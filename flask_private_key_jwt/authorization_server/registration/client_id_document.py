@@ -1,8 +1,9 @@
 """Clients registered by a document: the ``client_id`` is its URL (draft-ietf-oauth-client-id-metadata-document-02).
 
 Anybody who sends such a ``client_id`` makes this server fetch something. So only the hosts of
-``OAUTH2_CLIENT_ID_HOSTS`` are asked, a client in the database goes before a document, and new documents are fetched at
-the pace of :mod:`...keys.newcomers`, however many URLs a stranger makes up.
+``OAUTH2_CLIENT_ID_HOSTS`` are asked (every host at a public address if it holds ``*``), a client in the database goes
+before a document, and new documents are fetched at the pace of :mod:`...keys.newcomers`, however many URLs a stranger
+makes up.
 """
 
 import hashlib
