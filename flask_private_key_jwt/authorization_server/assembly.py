@@ -154,7 +154,7 @@ def _build_binding(settings: ServerSettings, secrets: Secrets) -> TokenBinding:
     nonces = Nonces(secrets, purpose="as", lifetime=settings.DPOP_NONCE_LIFETIME_SECONDS)
     required = nonces if settings.DPOP_NONCE == "required" else None
     checker = ProofChecker(settings, required, server=settings.ISSUER)
-    return TokenBinding(checker, required=settings.DPOP_REQUIRED)
+    return TokenBinding(checker, settings)
 
 
 def _build_tokens(

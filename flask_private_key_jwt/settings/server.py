@@ -62,6 +62,11 @@ class ServerSettings(SharedSettings):
     DPOP_REQUIRED: bool = False
     """Issue DPoP-bound tokens only, to every client (RFC 9449 §5.2)."""
 
+    PUBLIC_BEARER_TOKENS: bool = False
+    """Give public clients that show no DPoP proof Bearer tokens: of 600 seconds at most, for one resource each, with
+    refresh tokens that are replaced at each use. Whoever has such a token can use it (RFC 9700 §2.2.2). ``False``: the
+    tokens of public clients are always bound to a key."""
+
     ACCESS_TOKEN_LIFETIME_SECONDS: Annotated[int, between(10, 86400)] = 600
     """How long an access token is valid, in seconds. 10 to 86400."""
 
@@ -143,6 +148,10 @@ class ServerSettings(SharedSettings):
     JWKS_HOSTS: Annotated[tuple[str, ...], host_names] = ()
     """The only hosts that a ``jwks_uri`` may name. Empty: any host with a public address."""
 
+    ALLOWED_REDIRECTS: Literal["application_type", "https_or_loopback"] = "application_type"
+    """Which redirect URIs clients may have. ``application_type``: https; a native client also http on loopback, and
+    private schemes. ``https_or_loopback``: https, and http on loopback at any port, whatever the client says it is."""
+
     CLIENT_ID_METADATA_DOCUMENTS: bool = False
     """Accept clients whose ``client_id`` is the https URL of their registration
     (draft-ietf-oauth-client-id-metadata-document)."""
@@ -153,6 +162,9 @@ class ServerSettings(SharedSettings):
 
     CLIENT_ID_SCOPES: Annotated[tuple[str, ...], scope_tokens] = ()
     """Scopes that such clients may have; a client gets those of them that its document names."""
+
+    CLIENT_ID_PUBLIC_CLIENTS: bool = False
+    """Accept such documents from public clients too (``token_endpoint_auth_method: none``)."""
 
     FETCH_TIMEOUT_SECONDS: Annotated[int, between(2, 5)] = 3
     """Longest wait for a document that a client publishes, from name lookup to the last byte, in seconds. 2 to 5."""
@@ -212,6 +224,11 @@ class ServerSettings(SharedSettings):
                 "OAUTH2_KEY_ANNOUNCE_SECONDS must be less than OAUTH2_KEY_SIGN_SECONDS: "
                 "the next key is announced while the current one signs."
             )
+        if self.PUBLIC_BEARER_TOKENS and self.REFRESH_TOKEN_ROTATION == "off":  # noqa: S105
+            raise ConfigurationError(
+                "OAUTH2_PUBLIC_BEARER_TOKENS needs OAUTH2_REFRESH_TOKEN_ROTATION to be public or all: only its "
+                "replacement shows that an unbound refresh token was stolen."
+            )
         if self.JWKS_MIN_CACHE_SECONDS > self.JWKS_MAX_CACHE_SECONDS:
             raise ConfigurationError(
                 "OAUTH2_JWKS_MIN_CACHE_SECONDS must not be more than OAUTH2_JWKS_MAX_CACHE_SECONDS."
@@ -235,6 +252,9 @@ class ServerSettings(SharedSettings):
         found = {
             f'OAUTH2_CLIENT_ID_HOSTS is ["{ANY_HOST}"]: anybody with a web site can be a client here': (
                 self.CLIENT_ID_METADATA_DOCUMENTS and self.takes_any_document
+            ),
+            "OAUTH2_PUBLIC_BEARER_TOKENS is on: whoever steals a token of a public client can use it": (
+                self.PUBLIC_BEARER_TOKENS
             ),
         }
         return tuple(sentence for sentence, is_so in found.items() if is_so)
