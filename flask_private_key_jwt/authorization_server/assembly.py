@@ -1,5 +1,7 @@
 """Builds everything one app owns: settings, stores and steps become one State. One function for each part."""
 
+import logging
+
 import flask
 from flask_sqlalchemy import SQLAlchemy
 
@@ -51,6 +53,8 @@ from .tokens.refresh_token import RefreshTokens
 from .tokens.revocation import TokenRevoker
 from .tokens.revoked import Revocations
 
+log = logging.getLogger("flask_private_key_jwt")
+
 
 def assemble(app: flask.Flask, db: SQLAlchemy, tables: Tables, *, declarations: Declarations, people: People) -> State:
     """Build everything one app owns.
@@ -60,6 +64,8 @@ def assemble(app: flask.Flask, db: SQLAlchemy, tables: Tables, *, declarations: 
     :raises ConfigurationError: A setting is wrong or missing.
     """
     settings = read(app.config, ServerSettings)
+    for weakness in settings.weaknesses:
+        log.warning(weakness)
     base_url = endpoint_base(settings.ISSUER) + settings.URL_PREFIX
     secrets = read_app_secrets(settings, app.config)
     offered = Offers(settings, people, app)
@@ -148,7 +154,7 @@ def _build_binding(settings: ServerSettings, secrets: Secrets) -> TokenBinding:
     nonces = Nonces(secrets, purpose="as", lifetime=settings.DPOP_NONCE_LIFETIME_SECONDS)
     required = nonces if settings.DPOP_NONCE == "required" else None
     checker = ProofChecker(settings, required, server=settings.ISSUER)
-    return TokenBinding(checker, required=settings.DPOP_REQUIRED)
+    return TokenBinding(checker, settings)
 
 
 def _build_tokens(

@@ -28,6 +28,9 @@ ASYMMETRIC_ALGS = (
 OFFLINE_ACCESS = "offline_access"
 """The scope that asks for a refresh token (OpenID Connect Core §11); it need not be in ``OAUTH2_SCOPES``."""
 
+ANY_HOST = "*"
+"""In a list of hosts: any host with a public address."""
+
 _HOST_NAME = re.compile(r"[a-z0-9-]+(\.[a-z0-9-]+)*")
 _DIGITS = re.compile(r"[0-9]{1,5}")
 
@@ -88,6 +91,14 @@ def host_names(value: tuple[str, ...]) -> None:
     for item in value:
         if not _HOST_NAME.fullmatch(item):
             raise ValueError(f"holds {item!r}, which is not a lower-case host name")
+
+
+def host_names_or_any(value: tuple[str, ...]) -> None:
+    """Accept what :func:`host_names` accepts, or :data:`ANY_HOST` alone."""
+    if ANY_HOST in value and len(value) > 1:
+        raise ValueError(f"holds {ANY_HOST!r} and other names: it means every host")
+    if value != (ANY_HOST,):
+        host_names(value)
 
 
 def port_numbers(value: tuple[str, ...]) -> None:

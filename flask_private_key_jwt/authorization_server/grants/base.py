@@ -46,6 +46,11 @@ class Allowed:
     """The ID token repeats it (OpenID Connect Core §2)."""
     spend: Spend = field(default=spend_nothing, repr=False)
 
+    @property
+    def is_for_anybody(self) -> bool:
+        """Whether nothing shows that a token is used by its client: it is public, and has proved no key."""
+        return self.client.is_public and self.proof is None
+
 
 class GrantType(Protocol):
     """One way to be allowed a token (RFC 6749 §1.3); made once for each app."""

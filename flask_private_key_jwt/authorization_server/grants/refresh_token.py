@@ -36,7 +36,7 @@ class RefreshTokenGrant:
             proof=proof,
             granted=stored.granted,
             scope=_check_scope(request.get("scope"), stored),
-            spend=partial(self._refresh_tokens.use, token, stored, client),
+            spend=partial(self._refresh_tokens.use, token, stored, client, proof),
         )
 
 

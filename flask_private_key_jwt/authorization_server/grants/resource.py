@@ -1,8 +1,10 @@
 """Which resource servers a token is for (RFC 8707 §2)."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from ...errors import InvalidTarget
+from ..stores.granted import Granted
 
 
 def resolve_audience(allowed: Sequence[str], requested: Sequence[str]) -> tuple[str, ...]:
@@ -30,3 +32,21 @@ def resolve_granted_audience(
     if more := [resource for resource in requested if resource not in granted]:
         raise InvalidTarget(f"resource {more[0][:200]!r} was not granted", cause="resource_not_granted")
     return resolve_audience(allowed, requested or granted)
+
+
+def narrow_resources(granted: Granted, requested: Sequence[str]) -> Granted:
+    """What a person allowed, for the resources that ``resource`` names only; without ``resource``, for all of them."""
+    return replace(granted, resources=tuple(dict.fromkeys(requested)) or granted.resources)
+
+
+def check_single(audience: tuple[str, ...]) -> tuple[str, ...]:
+    """The ``aud`` of a token that is bound to nothing: one resource server, which cannot use it at another.
+
+    :raises InvalidTarget: There are several.
+    """
+    if len(audience) > 1:
+        raise InvalidTarget(
+            "a Bearer token of a public client is for one resource, and several are asked for",
+            cause="resource_not_single",
+        )
+    return audience
