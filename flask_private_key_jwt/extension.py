@@ -22,6 +22,7 @@ from .authorization_server.stores.tables.all_tables import TABLE_PREFIX, build_t
 from .authorization_server.tokens.introspection import IntrospectionPolicy
 from .authorization_server.tokens.user_claims import UserClaims, check_user_claims
 from .errors import ConfigurationError
+from .tokens.scope_matching import ScopeMatcher
 
 DeclaredClaims = TypeVar("DeclaredClaims", bound=UserClaims)
 
@@ -132,6 +133,17 @@ class PrivateKeyJWT:
         check_user_claims(declared)
         self._people.claims = declared
         return declared
+
+    def scope_matcher(self, matches: ScopeMatcher) -> ScopeMatcher:
+        """Register a function that says whether one scope allows another; without it, scopes are compared as strings.
+
+        ``matches(requested, registered)`` is called with a scope that a client asks for and one that it is registered
+        for, if they differ; when it refreshes, with one that was granted. It returns ``True`` if the second allows the
+        first, and otherwise ``False``: a client then gets exactly the scope it asked for. If it raises, or returns
+        anything else, the request is refused with 503.
+        """
+        self._declarations.scope_matchers.append(matches)
+        return matches
 
     def revoke(self, *, subject: str | None = None, client_id: str | None = None) -> int:
         """Revoke the tokens of a person, of a client, or of a person at a client, and forget the consents.

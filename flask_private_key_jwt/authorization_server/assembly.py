@@ -1,6 +1,7 @@
 """Builds everything one app owns: settings, stores and steps become one State. One function for each part."""
 
 import logging
+from collections.abc import Sequence
 
 import flask
 from flask_sqlalchemy import SQLAlchemy
@@ -11,6 +12,7 @@ from ..jose.derived import Secrets
 from ..settings.reading import read
 from ..settings.server import ServerSettings
 from ..settings.values import ASYMMETRIC_ALGS
+from ..tokens.scope_matching import ScopeMatcher
 from ..tokens.verification import IssuerKeys, OwnKeys, TokenVerifier
 from .app_secrets import read_app_secrets
 from .authorization.authorizer import Authorizer
@@ -96,7 +98,13 @@ def assemble(app: flask.Flask, db: SQLAlchemy, tables: Tables, *, declarations: 
             settings, secrets, stores, clients, server_keys=server_keys, own_keys=own_keys, declarations=declarations
         ),
         authorizer=_build_authorizer(
-            settings, secrets, stores, clients, objects=RequestObjects(settings, signatures, key_use), own_keys=own_keys
+            settings,
+            secrets,
+            stores,
+            clients,
+            objects=RequestObjects(settings, signatures, key_use),
+            own_keys=own_keys,
+            scope_matchers=declarations.scope_matchers,
         ),
         declarations=declarations,
         offered=offered,
@@ -171,7 +179,7 @@ def _build_tokens(
     refresh_tokens = RefreshTokens(settings, stores.refresh_tokens, revocations, secrets)
     issued = _build_issued_tokens(settings, own_keys, refresh_tokens)
     return TokenParts(
-        grants=GrantParts(stores.authorizations, refresh_tokens, revocations, issued),
+        grants=GrantParts(stores.authorizations, refresh_tokens, revocations, issued, declarations.scope_matchers),
         access_tokens=AccessTokenIssuer(settings.ISSUER, server_keys),
         id_tokens=IdTokenIssuer(settings.ISSUER, server_keys, lifetime=settings.ID_TOKEN_LIFETIME_SECONDS),
         introspection=TokenIntrospector(
@@ -206,6 +214,7 @@ def _build_authorizer(
     *,
     objects: RequestObjects,
     own_keys: IssuerKeys,
+    scope_matchers: Sequence[ScopeMatcher],
 ) -> Authorizer:
     return Authorizer(
         settings,
@@ -215,6 +224,7 @@ def _build_authorizer(
         own_keys=own_keys,
         app_secrets=secrets,
         push_quota=PushQuota(settings, stores.authorizations, stores.counters),
+        scope_matchers=scope_matchers,
     )
 
 

@@ -1,7 +1,7 @@
 """ResourceProtector: apply the steps of ``guard.py`` to Flask views, view classes and blueprints."""
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar, cast
 
 import flask
@@ -15,6 +15,7 @@ from ..replay.base import ReplayStore, name_api
 from ..replay.loading import load_replay_store
 from ..settings.reading import read
 from ..settings.resource import ResourceSettings
+from ..tokens.scope_matching import ScopeMatcher
 from ..tokens.verification import TokenVerifier
 from .challenge import Challenger
 from .cross_origin import allow_cross_origin
@@ -34,6 +35,9 @@ View = TypeVar("View", bound=Callable[..., Any])
 class ResourceProtector:
     """Protects the views of Flask apps with access tokens; one object may serve several apps."""
 
+    def __init__(self) -> None:
+        self._scope_matchers: list[ScopeMatcher] = []
+
     def init_app(self, app: flask.Flask) -> None:
         """Read the settings of *app* and add its metadata document (RFC 9728).
 
@@ -45,7 +49,7 @@ class ResourceProtector:
         """
         if EXTENSION_KEY in app.extensions:
             raise ConfigurationError("init_app was called on this app before.")
-        guard = _build_guard(app)
+        guard = _build_guard(app, self._scope_matchers)
         for requirement in find_requirements(app):  # the views that are already registered
             guard.check_setup(requirement)
         if guard.settings.CLIENT_ID and guard.settings.CLIENT_KEY:  # views registered later may need them
@@ -86,6 +90,16 @@ class ResourceProtector:
 
         return protect
 
+    def scope_matcher(self, matches: ScopeMatcher) -> ScopeMatcher:
+        """Register a function that says whether one scope allows another; without it, scopes are compared as strings.
+
+        ``matches(required, held)`` is called with a scope that a view requires and one of the token's, if they differ.
+        It returns ``True`` if the second allows the first, as ``system/*.rs`` allows ``system/Observation.rs``, and
+        otherwise ``False``. If it raises, or returns anything else, the request is refused with 503.
+        """
+        self._scope_matchers.append(matches)
+        return matches
+
     def protect(
         self,
         blueprint: flask.Blueprint,
@@ -113,7 +127,7 @@ class ResourceProtector:
         blueprint.before_request(protect_blueprint)
 
 
-def _build_guard(app: flask.Flask) -> Guard:
+def _build_guard(app: flask.Flask, scope_matchers: Sequence[ScopeMatcher]) -> Guard:
     settings = read(app.config, ResourceSettings)
     target = TargetURI(settings)
     if settings.REPLAY_STORE is not None:
@@ -138,6 +152,7 @@ def _build_guard(app: flask.Flask) -> Guard:
         online=OnlineCheck(settings),
         challenger=Challenger(settings.DPOP_SIGNING_ALGS, metadata_url(settings.RESOURCE)),
         extensions=app.extensions,
+        scope_matchers=scope_matchers,
     )
 
 

@@ -17,6 +17,7 @@ from ...errors import (
     UnauthorizedClient,
     UnsupportedResponseType,
 )
+from ...tokens.scope_matching import ScopeMatcher
 from ..grants.pkce import check_code_challenge
 from ..grants.scope import resolve_scope, split_scope
 from ..registered_client import RegisteredClient
@@ -149,11 +150,13 @@ def check_request(
     *,
     resources: Sequence[str],
     read_hint: Callable[[str], IdTokenHint],
+    scope_matchers: Sequence[ScopeMatcher] = (),
 ) -> AuthorizationRequest:
     """Check everything else about a request (RFC 6749 §4.1.1, OpenID Connect Core §3.1.2.1).
 
     :param resources: ``OAUTH2_RESOURCES``.
     :param read_hint: Reads an ID token of this server; raises :class:`InvalidRequest` if it is not one.
+    :param scope_matchers: The application's.
     :raises OAuthError: A parameter is not acceptable; the class says which error that is.
     """
     if parameters.get("registration") is not None:
@@ -170,7 +173,7 @@ def check_request(
         # Never truncated: to the client, a changed nonce would look like an attack (OpenID Connect Core §15.5.2).
         nonce=_check_text("nonce", parameters.get("nonce"), longest=MAX_NONCE_CHARACTERS),
         hinted_subject=_check_hint(parameters, client, read_hint),
-        scope=resolve_scope(client, parameters.get("scope")),
+        scope=resolve_scope(client, parameters.get("scope"), matchers=scope_matchers),
         code_challenge=check_code_challenge(parameters.get("code_challenge"), parameters.get("code_challenge_method")),
     )
     check_state(parameters.get("state"))
