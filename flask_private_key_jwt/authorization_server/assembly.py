@@ -24,8 +24,8 @@ from .client_auth.base import AuthenticationParts, ClientAuthentication
 from .client_auth.signature import ClientSignatures
 from .client_documents import build_client_keys, build_client_store, build_slots
 from .endpoint import ServerEndpoint
-from .endpoints import CONFIGURATION_PATH, MACHINE_ENDPOINTS, WELL_KNOWN
-from .endpoints.metadata import endpoint_base, issuer_path
+from .endpoints import BELOW_ISSUER, CONFIGURATION_PATH, MACHINE_ENDPOINTS, WELL_KNOWN
+from .endpoints.metadata import build_metadata, endpoint_base, issuer_path
 from .endpoints.userinfo import PATH as USERINFO_PATH
 from .endpoints.userinfo import build_guard
 from .grants.base import GrantParts
@@ -43,7 +43,7 @@ from .registration.self_registration import SelfRegistration
 from .server import AuthorizationServer
 from .server_parts import CallerChecks, Declarations, TokenParts
 from .sign_out.logout import Logout
-from .state import State
+from .state import State, current_state
 from .stores.app_stores import AppStores, open_stores
 from .stores.contracts import ClientStore
 from .stores.tables.all_tables import Tables
@@ -132,6 +132,7 @@ def assemble(app: flask.Flask, db: SQLAlchemy, tables: Tables, *, declarations: 
         refresh_tokens=stores.refresh_tokens,
         revocations=stores.revocations,
         endpoints=_find_paths(settings, offered()),
+        describe=lambda: build_metadata(current_state()),
     )
 
 
@@ -258,4 +259,8 @@ def _find_paths(settings: ServerSettings, offered: frozenset[Need]) -> dict[str,
         paths[endpoint.path + mount] = endpoint  # RFC 8414 §3.1
         paths[mount + endpoint.path] = endpoint  # OpenID Connect Discovery §4
         paths[endpoint.path] = endpoint
+    for endpoint in BELOW_ISSUER:
+        if endpoint.needs & SETTLED_AT_START <= offered:
+            paths[mount + endpoint.path] = endpoint
+            paths[endpoint.path] = endpoint
     return paths

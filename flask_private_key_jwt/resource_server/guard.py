@@ -114,7 +114,7 @@ class Guard:
         :raises ConfigurationError: It is not; the message says what to set.
         """
         self.tighten(requirement).schemes(with_dpop=self.find_replay_store() is not None)
-        if requirement.online and self._find_issuer() is None:
+        if requirement.online and self.find_issuer() is None:
             self.online.prepare()
 
     def turn_away(self, error: OAuthError, environ: Environ, requirement: Requirement) -> flask.Response:
@@ -151,7 +151,7 @@ class Guard:
         return proof
 
     def _check_revocation(self, token: AccessToken, credentials: Credentials, *, online: bool) -> None:
-        server = self._find_issuer()
+        server = self.find_issuer()
         if server is not None:  # even without online=True, because it costs no HTTP request
             if server.is_revoked(token.claims):
                 raise InvalidToken("the token was revoked, or its client is removed or disabled", cause="token_revoked")
@@ -201,13 +201,13 @@ class Guard:
             )
         return self.stored_replay
 
-    def _find_issuer(self) -> OwnServer | None:
+    def find_issuer(self) -> OwnServer | None:
         """The authorization server in the same app, if it is the issuer of the tokens that this API accepts."""
         server = self.find_own_server()
         return server if server is not None and server.settings.ISSUER == self.settings.ISSUER else None
 
     def _find_keys(self) -> IssuerKeys:
-        server = self._find_issuer()
+        server = self.find_issuer()
         return OwnKeys(server.verification_keys) if server else self.fetched_keys
 
 

@@ -27,6 +27,7 @@ from .new_views import check_new_views
 from .online import OnlineCheck
 from .own_server import SERVER_KEY, OwnServer
 from .requirement import DPoPUse, Scopes, build_requirement
+from .smart_endpoint import add_smart_endpoint
 from .target_uri import TargetURI
 
 View = TypeVar("View", bound=Callable[..., Any])
@@ -55,7 +56,7 @@ class ResourceProtector:
         if guard.settings.CLIENT_ID and guard.settings.CLIENT_KEY:  # views registered later may need them
             guard.online.prepare()
         app.extensions[EXTENSION_KEY] = guard
-        documents = add_metadata_endpoint(app, guard.settings)
+        documents = [*add_metadata_endpoint(app, guard.settings), *add_smart_endpoint(app, guard.settings)]
         allow_cross_origin(app, CrossOrigin(frozenset(guard.settings.CORS_ORIGINS)), documents=documents)
         check_new_views(app, guard.check_setup)
 

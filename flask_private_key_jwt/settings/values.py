@@ -32,6 +32,7 @@ ANY_HOST = "*"
 """In a list of hosts: any host with a public address."""
 
 _HOST_NAME = re.compile(r"[a-z0-9-]+(\.[a-z0-9-]+)*")
+_CAPABILITY = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 _DIGITS = re.compile(r"[0-9]{1,5}")
 
 
@@ -125,6 +126,13 @@ def web_origins(value: tuple[str, ...]) -> None:
             raise ValueError(f"holds {item!r}, which is not an origin such as https://app.example, nor * alone")
         if url.scheme == "http" and not url.is_loopback:
             raise ValueError(f"holds {item!r}; http is accepted on 127.0.0.1, [::1] and localhost only")
+
+
+def smart_capabilities(value: tuple[str, ...]) -> None:
+    """Accept a list of capabilities of SMART: small letters, digits and hyphens."""
+    for item in value:
+        if not _CAPABILITY.fullmatch(item):
+            raise ValueError(f"holds {item!r}, which is not a capability such as permission-v2")
 
 
 def url_path(value: str) -> None:
