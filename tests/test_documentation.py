@@ -6,7 +6,7 @@ from importlib import import_module
 
 import pytest
 
-from flask_private_key_jwt.settings.profiles import FAPI2
+from flask_private_key_jwt.settings.profiles import FAPI2, SMART
 from tests.checkout import CHECKOUT
 
 PAGES = [CHECKOUT / "README.md", CHECKOUT / "CHANGES.md", *sorted((CHECKOUT / "docs").glob("*.md"))]
@@ -77,6 +77,13 @@ def test_profile_table_names_the_settings_that_the_profile_rules():
     cells = [line.split("|")[1] for line in table.splitlines() if line.startswith("| `OAUTH2_")]
 
     assert sorted(re.findall(r"OAUTH2_(\w+)", " ".join(cells))) == sorted(FAPI2)
+
+
+def test_rules_of_smart_are_those_of_the_profile():
+    table = read_page("smart.md").partition("## The rules")[2].partition("\nAnd always:")[0]
+    cells = [line.split("|")[1] for line in table.splitlines() if line.startswith("| `OAUTH2_")]
+
+    assert sorted(re.findall(r"OAUTH2_(\w+)", " ".join(cells))) == sorted(SMART)
 
 
 def test_order_of_imports_is_the_one_that_is_checked():

@@ -7,8 +7,9 @@ import flask
 from ..errors import MethodNotAllowed, OAuthError
 from ..settings.resource import ResourceSettings
 from .guard import EXTENSION_KEY, current_guard, refuse
+from .issuer_metadata import IssuerMetadata
 from .metadata_endpoint import CACHE_SECONDS
-from .smart_configuration import IssuerMetadata, build_smart_configuration, find_paths
+from .smart_configuration import build_smart_configuration, find_paths
 
 NAME = f"{EXTENSION_KEY}.smart_configuration"
 ENDPOINT = "smart_configuration"

@@ -3,7 +3,6 @@
 from dataclasses import dataclass, field
 from typing import Annotated, Literal
 
-from .profiles.smart import ASYMMETRIC
 from .values import ASYMMETRIC_ALGS, between, each_of, https_url, smart_capabilities, web_origins
 
 Seconds = Annotated[int, between(1, 3600)]
@@ -55,9 +54,10 @@ class SharedSettings:
     At the authorization server: the token, PAR, revocation and UserInfo endpoints, and open registration. At an API:
     the protected views. There it also decides instead of the application's own CORS. Empty: none."""
 
-    SMART_CAPABILITIES: Annotated[tuple[str, ...], smart_capabilities] = (ASYMMETRIC,)
+    SMART_CAPABILITIES: Annotated[tuple[str, ...], smart_capabilities] = ()
     """``capabilities`` of the document at ``/.well-known/smart-configuration``, which only the profile ``smart`` has
-    (SMART App Launch 2.2, Conformance): what the application itself implements must be added."""
+    (SMART App Launch 2.2, Conformance): what this package implements and what the application does. Not set: the
+    former."""
 
     SECRETS: tuple[str, ...] = field(default=(), repr=False)
     """Secrets to derive keys from, newest first; default: ``SECRET_KEY``, then ``SECRET_KEY_FALLBACKS``."""

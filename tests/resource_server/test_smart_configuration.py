@@ -7,7 +7,7 @@ from werkzeug.test import Client
 
 from flask_private_key_jwt import ResourceProtector
 from flask_private_key_jwt.fetching.discovery import DiscoveryError, ServerMetadata
-from flask_private_key_jwt.resource_server import smart_configuration
+from flask_private_key_jwt.resource_server import issuer_metadata
 from flask_private_key_jwt.resource_server.smart_configuration import find_paths
 from flask_private_key_jwt.settings.reading import read
 from flask_private_key_jwt.settings.resource import ResourceSettings
@@ -48,7 +48,7 @@ class Issuer:
 @pytest.fixture
 def issuer(monkeypatch):
     made = Issuer()
-    monkeypatch.setattr(smart_configuration, "fetch_metadata", made.fetch)
+    monkeypatch.setattr(issuer_metadata, "fetch_metadata", made.fetch)
     return made
 
 

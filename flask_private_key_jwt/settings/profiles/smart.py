@@ -28,7 +28,9 @@ SMART: Mapping[str, Rule] = {
     ),
     "FETCH_FROM_LOOPBACK": Rule(is_false, "clients' keys are fetched by https, from public addresses"),
     "SMART_CAPABILITIES": Rule(
-        lambda value: ASYMMETRIC in value, f"clients have asymmetric keys, so {ASYMMETRIC} is among the capabilities"
+        lambda value: ASYMMETRIC in value,
+        f"clients have asymmetric keys, so {ASYMMETRIC} is among the capabilities",
+        (ASYMMETRIC,),
     ),
 }
 """Setting -> what the profile requires (Client Authentication: Asymmetric; Backend Services)."""
