@@ -180,7 +180,9 @@ def _build_tokens(
     refresh_tokens = RefreshTokens(settings, stores.refresh_tokens, revocations, secrets)
     issued = _build_issued_tokens(settings, own_keys, refresh_tokens)
     return TokenParts(
-        grants=GrantParts(stores.authorizations, refresh_tokens, revocations, issued, declarations.scope_matchers),
+        grants=GrantParts(
+            settings, stores.authorizations, refresh_tokens, revocations, issued, declarations.scope_matchers
+        ),
         access_tokens=AccessTokenIssuer(settings.ISSUER, server_keys),
         id_tokens=IdTokenIssuer(settings.ISSUER, server_keys, lifetime=settings.ID_TOKEN_LIFETIME_SECONDS),
         introspection=TokenIntrospector(

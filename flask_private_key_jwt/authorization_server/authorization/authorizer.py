@@ -114,7 +114,7 @@ class Authorizer:
             signed = self._objects.read(request, client)
             parameters, lifetime = signed.parameters, min(lifetime, signed.expires_at - now)
         self._objects.check_signed(parameters, client)
-        checked = self._check(parameters, client, check_target(parameters, client))
+        checked = self._check(parameters, client, check_target(parameters, client, self._settings))
         jkt = bind_to_proof(checked.dpop_jkt, proof.thumbprint if proof else None)
         kept = build_parameters(replace(checked, dpop_jkt=jkt), signed=parameters.signed)
         reference = Reference(new_request_uri(), lifetime)
@@ -153,7 +153,9 @@ class Authorizer:
                 parameters = collect(pairs)
             # Both checked once more for a pushed request: the client may have changed since (RFC 9126 §2.4).
             self._objects.check_signed(parameters, client)
-            return OpenedRequest(client, parameters, check_target(parameters, client), request_uri, request)
+            return OpenedRequest(
+                client, parameters, check_target(parameters, client, self._settings), request_uri, request
+            )
 
     def check(self, opened: OpenedRequest) -> AuthorizationRequest:
         """Check the rest of a request.
@@ -248,7 +250,7 @@ class Authorizer:
             parameters,
             client,
             target,
-            resources=self._settings.resources,
+            settings=self._settings,
             read_hint=self._read_hint,
             scope_matchers=self._scope_matchers,
         )
