@@ -6,7 +6,7 @@ from typing import Any, TypeVar, cast
 
 import flask
 
-from ..cross_origin import CrossOrigin
+from ..cross_origin import open_to
 from ..dpop.nonce import Nonces
 from ..dpop.proof import ProofChecker
 from ..errors import ConfigurationError
@@ -57,7 +57,8 @@ class ResourceProtector:
             guard.online.prepare()
         app.extensions[EXTENSION_KEY] = guard
         documents = [*add_metadata_endpoint(app, guard.settings), *add_smart_endpoint(app, guard.settings)]
-        allow_cross_origin(app, CrossOrigin(frozenset(guard.settings.CORS_ORIGINS)), documents=documents)
+        cross_origin = open_to(guard.settings.CORS_ORIGINS, what="the protected views")
+        allow_cross_origin(app, cross_origin, documents=documents)
         check_new_views(app, guard.check_setup)
 
     def __call__(
