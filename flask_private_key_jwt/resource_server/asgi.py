@@ -13,10 +13,9 @@ from ..errors import ConfigurationError
 from ..refusal import Answer
 from ..replay.async_loading import load_async_replay_store
 from ..replay.base import AsyncReplayStore
-from .asgi_answers import Message, Receive, Scope, Send, add_headers, send_answer
+from .asgi_answers import Message, Receive, Scope, Send, adding_headers, send_answer
 from .bare_protector import BareProtector, GivenSettings
 from .call import Call, read_scope
-from .guard import Entry
 from .on_loop import OnTheLoop
 from .requirement import DPoPUse, Requirement, Scopes
 
@@ -75,26 +74,29 @@ class ASGIProtector(BareProtector):
                 await app(scope, receive, send)
                 return
             call = _read(scope)
-            answer = self._find_metadata(scope, call)
+            answer = await self._answer_openly(scope, call)
             if answer is None:
-                entry = await self._enter(scope, call, requirement)
+                entry = await self._enter(call, requirement, scope)
                 answer, headers = entry.refusal, entry.headers
             if answer is not None:
                 await send_answer(answer, scope, receive, send)
                 return
-            await app(scope, receive, add_headers(headers, send) if headers else send)
+            await app(scope, receive, adding_headers(headers, send) if headers else send)
 
         return guarded
 
     def describe(self, app: ASGIApp) -> ASGIApp:
-        """*app* with the metadata document in front of it; for an application that protects only parts of itself."""
+        """*app* with the metadata document in front of it; for an application that protects only parts of itself.
+
+        Preflights of ``OAUTH2_CORS_ORIGINS`` are answered here too, for every path.
+        """
 
         async def described(scope: Scope, receive: Receive, send: Send) -> None:
             if scope["type"] not in _HANDLED:
                 await app(scope, receive, send)
                 return
-            if (document := self._find_metadata(scope, read_scope(scope))) is not None:
-                await send_answer(document, scope, receive, send)
+            if (answer := await self._answer_openly(scope, read_scope(scope))) is not None:
+                await send_answer(answer, scope, receive, send)
                 return
             exchange = scope[self._exchange_key] = Exchange()
 
@@ -103,7 +105,7 @@ class ASGIProtector(BareProtector):
                     exchange.is_refused = True
                     await send_answer(exchange.refusal, scope, None, send, instead_of=message)
                 elif not exchange.is_refused:
-                    await (add_headers(exchange.headers, send) if exchange.headers else send)(message)
+                    await (adding_headers(exchange.headers, send) if exchange.headers else send)(message)
 
             await app(scope, receive, complete)
 
@@ -126,16 +128,16 @@ class ASGIProtector(BareProtector):
         exchange = scope.get(self._exchange_key)
         if not isinstance(exchange, Exchange):
             raise ConfigurationError(f"A view is protected, but {type(self).__name__}.init_app(app) was not called.")
-        entry = await self._enter(scope, _read(scope), requirement)
+        entry = await self._enter(_read(scope), requirement, scope)
         exchange.refusal = entry.refusal
         exchange.headers = entry.headers or exchange.headers
         return entry.refusal
 
-    async def _enter(self, scope: Scope, call: Call, requirement: Requirement) -> Entry:
-        return await self._guard.enter(call, requirement, notes=scope, sender=self)
-
-    def _find_metadata(self, scope: Scope, call: Call) -> Answer | None:
-        return self._answer_metadata(call) if scope["type"] == "http" else None
+    async def _answer_openly(self, scope: Scope, call: Call) -> Answer | None:
+        """The answer to what needs no token: a document, or a preflight of a listed origin."""
+        if scope["type"] != "http":
+            return None
+        return await self._answer_document(call) or self._answer_preflight(call)
 
 
 def _read(scope: Scope) -> Call:

@@ -1,21 +1,35 @@
-"""What the protectors without Flask share: their settings, their guard, and their metadata document."""
+"""What the protectors without Flask share: settings, guard, documents, and whose pages may call (CORS)."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from dataclasses import replace
 from typing import Any
-from urllib.parse import unquote_to_bytes
+from urllib.parse import unquote
 
+from ..cross_origin import FOR_EVERYBODY, Headers, find_preflight, open_to
 from ..errors import ConfigurationError
 from ..jose.derived import read_secrets
 from ..refusal import Answer
 from ..replay.base import AsyncReplayStore, ReplayStore
 from ..settings.reading import read, read_environment, unread
 from ..settings.resource import ResourceSettings
+from ..tokens.scope_matching import ScopeMatcher
+from .answer_headers import set_headers
 from .building import build_guard
 from .call import Call
+from .guard import Entry
+from .issuer_metadata import IssuerMetadata
 from .metadata import metadata_path
 from .metadata_answer import answer_metadata
 from .requirement import DPoPUse, Requirement, Scopes, build_requirement
+from .smart_answer import answer_smart
+from .smart_configuration import find_paths
 from .waiting import Waiting
+
+METHODS = ("DELETE", "GET", "HEAD", "PATCH", "POST", "PUT")
+"""What a page of a listed origin may ask for: nobody here knows what an application serves."""
+DOCUMENT_METHODS = ("GET", "HEAD")
+AnswerDocument = Callable[[str], Awaitable[Answer]]
+"""Answers a request for a document, given its method."""
 
 GivenSettings = Mapping[str, Any] | ResourceSettings | None
 """``OAUTH2_…`` names with their values, as in Flask's ``app.config``; ``None``: those of the environment."""
@@ -47,18 +61,28 @@ class BareProtector:
                 "server. Set a redis:// or SQLAlchemy URL."
             )
         store = self.settings.REPLAY_STORE
+        self._scope_matchers: list[ScopeMatcher] = []
         self._guard = build_guard(
             self.settings,
             secrets=None if self.settings.DPOP_NONCE == "off" else read_secrets(self.settings, config),
             stored_replay=None if store is None else load_store(store),
             waiting=waiting,
             extensions={},
+            scope_matchers=self._scope_matchers,
         )
         self._requirements: list[Requirement] = []
         if self.settings.CLIENT_ID and self.settings.CLIENT_KEY:
             self._guard.online.prepare()
-        path = metadata_path(self.settings.RESOURCE)
-        self._metadata_path = None if path is None else unquote_to_bytes(path).decode("latin-1")
+        self._cross_origin = open_to(self.settings.CORS_ORIGINS, what="the protected views")
+        self._documents = self._find_documents(waiting)
+
+    def scope_matcher(self, matches: ScopeMatcher) -> ScopeMatcher:
+        """Register a function that says whether one scope allows another: see :meth:`.ResourceProtector.scope_matcher`.
+
+        It is called in the event loop, if there is one, so it must not wait.
+        """
+        self._scope_matchers.append(matches)
+        return matches
 
     def _require(self, scopes: Scopes, dpop: DPoPUse, optional: bool, online: bool) -> Requirement:
         """Check what is required, and note it for the metadata document.
@@ -70,8 +94,61 @@ class BareProtector:
         self._requirements.append(requirement)
         return requirement
 
-    def _answer_metadata(self, call: Call) -> Answer | None:
-        """The metadata document, if the request is for it."""
-        if self._metadata_path is None or self._metadata_path not in (call.path, call.mount + call.path):
+    # --- documents that everybody may read ------------------------------------------------------------------------
+    def _find_documents(self, waiting: Waiting) -> dict[str, AnswerDocument]:
+        """The documents by their paths."""
+        documents: dict[str, AnswerDocument] = {}
+        if (path := metadata_path(self.settings.RESOURCE)) is not None:
+            documents[_as_bytes(unquote(path))] = self._answer_metadata
+        if self.settings.PROFILE == "smart":
+            metadata = IssuerMetadata(self.settings)
+
+            async def answer(method: str) -> Answer:
+                return await answer_smart(
+                    self.settings, lambda: waiting.load_metadata(metadata), method=method, sender=self
+                )
+
+            documents |= {_as_bytes(path): answer for path in find_paths(self.settings)}
+        return documents
+
+    async def _answer_metadata(self, method: str) -> Answer:
+        return answer_metadata(self._guard, self._requirements, method=method, sender=self)
+
+    async def _answer_document(self, call: Call) -> Answer | None:
+        """A document, if the request is for one."""
+        document = self._documents.get(call.path) or self._documents.get(call.mount + call.path)
+        if document is None:
             return None
-        return answer_metadata(self._guard, self._requirements, method=call.method, sender=self)
+        if _is_preflight(call):
+            return Answer(204, None, FOR_EVERYBODY.build_preflight_headers(call.origin, DOCUMENT_METHODS))
+        return _add(await document(call.method), FOR_EVERYBODY.build_headers(call.origin))
+
+    # --- pages of other origins -----------------------------------------------------------------------------------
+    def _answer_preflight(self, call: Call) -> Answer | None:
+        """The answer to a preflight of a listed origin, which carries no token."""
+        if not _is_preflight(call) or not self._cross_origin.is_listed(call.origin):
+            return None
+        return Answer(204, None, self._cross_origin.build_preflight_headers(call.origin, METHODS))
+
+    def _find_cors_headers(self, call: Call) -> Headers:
+        """What a browser must know of the answer of a protected view, a refusal too."""
+        return self._cross_origin.build_headers(call.origin) if self._cross_origin.origins else ()
+
+    async def _enter(self, call: Call, requirement: Requirement, notes: MutableMapping[str, Any]) -> Entry:
+        entry = await self._guard.enter(call, requirement, notes=notes, sender=self)
+        cors = self._find_cors_headers(call)
+        if entry.refusal is not None:
+            return Entry(_add(entry.refusal, cors))
+        return Entry(headers=(*entry.headers, *cors))
+
+
+def _is_preflight(call: Call) -> bool:
+    return find_preflight(call.method, origin=call.origin, requested_method=call.requested_method) is not None
+
+
+def _add(answer: Answer, headers: Headers) -> Answer:
+    return replace(answer, headers=tuple(set_headers(answer.headers, headers)))
+
+
+def _as_bytes(path: str) -> str:
+    return path.encode("utf-8", "surrogatepass").decode("latin-1")

@@ -1,6 +1,6 @@
 """Build the guard of an API from its settings, whatever framework serves it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ..dpop.nonce import Nonces
@@ -8,6 +8,7 @@ from ..dpop.proof import ProofChecker
 from ..jose.derived import Secrets
 from ..replay.base import AsyncReplayStore, ReplayStore, name_api
 from ..settings.resource import ResourceSettings
+from ..tokens.scope_matching import ScopeMatcher
 from ..tokens.verification import TokenVerifier
 from .challenge import Challenger
 from .guard import Guard
@@ -25,12 +26,14 @@ def build_guard(
     stored_replay: ReplayStore | AsyncReplayStore | None,
     waiting: Waiting,
     extensions: Mapping[str, Any],
+    scope_matchers: Sequence[ScopeMatcher],
 ) -> Guard:
     """Build a guard.
 
     :param secrets: What nonces are derived from; not used where proofs need none.
     :param stored_replay: The store that ``OAUTH2_REPLAY_STORE`` names, if it is not that of the authorization server in
         the same app.
+    :param scope_matchers: The application's, also those that it registers later.
     :param extensions: Where the authorization server in the same app is, or will be.
     :raises ConfigurationError: The settings contradict each other.
     """
@@ -59,4 +62,5 @@ def build_guard(
         challenger=Challenger(settings.DPOP_SIGNING_ALGS, metadata_url(settings.RESOURCE)),
         extensions=extensions,
         waiting=waiting,
+        scope_matchers=scope_matchers,
     )

@@ -23,6 +23,10 @@ class Call:
     """The ``Authorization`` header; the values of a repeated one are joined by a comma."""
     proof: str | None = field(repr=False)
     """The ``DPoP`` header, likewise."""
+    origin: str | None = None
+    """The ``Origin`` header of a request from a browser's page."""
+    requested_method: str | None = None
+    """``Access-Control-Request-Method``, in a preflight."""
 
 
 def read_environ(environ: Environ) -> Call:
@@ -34,26 +38,31 @@ def read_environ(environ: Environ) -> Call:
         query=environ.get("QUERY_STRING", ""),
         authorization=environ.get("HTTP_AUTHORIZATION"),
         proof=environ.get("HTTP_DPOP"),
+        origin=environ.get("HTTP_ORIGIN"),
+        requested_method=environ.get("HTTP_ACCESS_CONTROL_REQUEST_METHOD"),
     )
+
+
+_READ = frozenset({b"authorization", b"dpop", b"origin", b"access-control-request-method"})
 
 
 def read_scope(scope: Environ) -> Call:
     """Read an ASGI scope of the type ``http`` or ``websocket``, whose handshake is a GET (RFC 6455 §4.1)."""
-    authorization: list[str] = []
-    proofs: list[str] = []
+    found: dict[bytes, str] = {}
     for name, value in scope["headers"]:
-        if name == b"authorization":
-            authorization.append(value.decode("latin-1"))
-        elif name == b"dpop":
-            proofs.append(value.decode("latin-1"))
+        if name in _READ:
+            text = value.decode("latin-1")
+            found[name] = f"{found[name]},{text}" if name in found else text
     mount, path = _split_path(scope)
     return Call(
         method=scope.get("method", "GET"),
         mount=mount,
         path=path,
         query=scope.get("query_string", b"").decode("latin-1"),
-        authorization=",".join(authorization) if authorization else None,
-        proof=",".join(proofs) if proofs else None,
+        authorization=found.get(b"authorization"),
+        proof=found.get(b"dpop"),
+        origin=found.get(b"origin"),
+        requested_method=found.get(b"access-control-request-method"),
     )
 
 

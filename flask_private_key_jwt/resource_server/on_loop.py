@@ -6,8 +6,8 @@ own, so that an issuer that does not answer takes no thread from a store.
 """
 
 import asyncio
-from collections.abc import Sequence
-from typing import cast
+from collections.abc import Mapping, Sequence
+from typing import Any, cast
 
 from ..fetching.loop_flight import LoopFlights
 from ..replay.base import AsyncReplayStore, Mark, ReplayStore, check_returned
@@ -15,6 +15,7 @@ from ..threads import Threads
 from ..tokens.verification import AccessToken, IssuerKeys, TokenVerifier
 from ..tokens.verified_tokens import Keys
 from .issuer_keys import PATIENCE_SECONDS, FetchedKeys
+from .issuer_metadata import IssuerMetadata
 from .online import OnlineCheck, name_token
 
 
@@ -48,6 +49,12 @@ class OnTheLoop:
     async def remember(self, store: ReplayStore | AsyncReplayStore, marks: Sequence[Mark]) -> None:
         """See :meth:`.waiting.Waiting.remember`."""
         check_returned(store, cast(object, await cast(AsyncReplayStore, store).remember(marks)))
+
+    async def load_metadata(self, metadata: IssuerMetadata) -> Mapping[str, Any]:
+        """See :meth:`.waiting.Waiting.load_metadata`."""
+        if (document := metadata.find_fresh()) is not None:
+            return document
+        return await self._flights.run("metadata", lambda: self._threads.run(metadata.load))
 
     async def _load(self, keys: FetchedKeys) -> Keys:
         # As for threads: one fetches, and the others use the old keys meanwhile; if there are none, they wait.

@@ -9,8 +9,9 @@ from ..refusal import Answer
 from ..replay.base import ReplayStore
 from ..replay.loading import load_replay_store
 from ..run_now import run_now
+from .answer_headers import set_headers
 from .bare_protector import BareProtector, GivenSettings
-from .call import read_environ
+from .call import Call, read_environ
 from .requirement import DPoPUse, Scopes
 from .waiting import InThisThread
 
@@ -47,9 +48,9 @@ class WSGIProtector(BareProtector):
 
         def guarded(environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
             call = read_environ(environ)
-            if (document := self._answer_metadata(call)) is not None:
-                return _send(document, call.method, start_response)
-            entry = run_now(self._guard.enter(call, requirement, notes=environ, sender=self))
+            if (answer := self._answer_openly(call)) is not None:
+                return _send(answer, call.method, start_response)
+            entry = run_now(self._enter(call, requirement, environ))
             if entry.refusal is not None:
                 return _send(entry.refusal, call.method, start_response)
             return app(environ, _adding(entry.headers, start_response) if entry.headers else start_response)
@@ -61,7 +62,7 @@ class WSGIProtector(BareProtector):
 
         def described(environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
             call = read_environ(environ)
-            if (document := self._answer_metadata(call)) is not None:
+            if (document := run_now(self._answer_document(call))) is not None:
                 return _send(document, call.method, start_response)
             return app(environ, start_response)
 
@@ -76,21 +77,25 @@ class WSGIProtector(BareProtector):
         store = self._guard.stored_replay
         return 0 if store is None else cast(ReplayStore, store).purge()
 
+    def _answer_openly(self, call: Call) -> Answer | None:
+        """The answer to what needs no token: a document, or a preflight of a listed origin."""
+        return run_now(self._answer_document(call)) or self._answer_preflight(call)
+
 
 def _send(answer: Answer, method: str, start_response: "StartResponse") -> Iterable[bytes]:
-    body = json.dumps(answer.body).encode()
-    headers = [*answer.headers, ("Content-Length", str(len(body)))]
+    body = b"" if answer.body is None else json.dumps(answer.body).encode()
+    headers = list(answer.headers)
+    if answer.body is not None:
+        headers.append(("Content-Length", str(len(body))))
     start_response(f"{answer.status} {HTTPStatus(answer.status).phrase}", headers)
     return [] if method == "HEAD" else [body]
 
 
 def _adding(added: Iterable[tuple[str, str]], start_response: "StartResponse") -> "StartResponse":
     """A ``start_response`` that sets further headers."""
-    names = {name.lower() for name, _ in added}
 
     def start(status: str, headers: list[tuple[str, str]], exc_info: object = None, /) -> Callable[[bytes], object]:
-        kept = [header for header in headers if header[0].lower() not in names]
         arguments = () if exc_info is None else (exc_info,)
-        return start_response(status, [*kept, *added], *arguments)
+        return start_response(status, set_headers(headers, added), *arguments)
 
     return start

@@ -79,6 +79,11 @@ def views_of(
     return views
 
 
+def methods_of(path: str) -> list[str]:
+    """The methods of a view."""
+    return ["GET", "POST"] if path in ("/any", "/online") else ["GET"]
+
+
 def make_flask(config: dict[str, Any]) -> Api:
     app = flask.Flask("api")
     app.config.from_mapping(config)
@@ -89,7 +94,7 @@ def make_flask(config: dict[str, Any]) -> Api:
         def view(tell: Any = tell) -> dict[str, Any]:
             return tell(current_token)  # type: ignore[no-any-return]
 
-        app.add_url_rule(path, path, require_oauth(*arguments, **options)(view), methods=["GET", "POST"])
+        app.add_url_rule(path, path, require_oauth(*arguments, **options)(view), methods=methods_of(path))
     return app
 
 
@@ -139,7 +144,7 @@ def make_starlette(config: dict[str, Any]) -> Api:
         async def view(request: Any, tell: Any = tell) -> JSONResponse:
             return JSONResponse(tell(find_token(request)))
 
-        routes.append(Route(path, require_oauth(*arguments, **options)(view), methods=["GET", "POST"]))
+        routes.append(Route(path, require_oauth(*arguments, **options)(view), methods=methods_of(path)))
     app = Starlette(routes=routes)
     require_oauth.init_app(app)
     return Served(require_oauth, asgi=app)
@@ -152,7 +157,7 @@ def make_fastapi(config: dict[str, Any]) -> Api:
         dependency = Depends(require_oauth(*arguments, **options))
 
         def add(path: str, dependency: Any, tell: Any) -> None:
-            @app.api_route(path, methods=["GET", "POST"])
+            @app.api_route(path, methods=methods_of(path))
             def view(token: Annotated[Any, dependency]) -> Any:
                 return tell(token)
 
@@ -170,7 +175,7 @@ def make_quart(config: dict[str, Any]) -> Api:
         async def view(tell: Any = tell) -> Any:
             return tell(find_token(quart_request))
 
-        app.add_url_rule(path, path, require_oauth(*arguments, **options)(view), methods=["GET", "POST"])
+        app.add_url_rule(path, path, require_oauth(*arguments, **options)(view), methods=methods_of(path))
     require_oauth.init_app(app)
     return Served(require_oauth, asgi=app)
 

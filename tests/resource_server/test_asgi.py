@@ -684,11 +684,12 @@ def test_a_store_that_blocks_its_threads_refuses_and_stops_no_loop(issuer, view,
 
     require_oauth = ASGIProtector({**CONFIG, "OAUTH2_REPLAY_STORE": Blocking(), "OAUTH2_STORE_TIMEOUT_SECONDS": 1})
     app = require_oauth.protect(view)
+    scopes = [build_scope(headers=bound()) for _ in range(150)]
 
     async def ask_often() -> tuple[list[int], float]:
         beats: list[float] = []
         beating = asyncio.ensure_future(count_beats(beats))
-        answers = await asyncio.gather(*(call(app, build_scope(headers=bound())) for _ in range(150)))
+        answers = await asyncio.gather(*(call(app, scope) for scope in scopes))
         beating.cancel()
         gate.set()
         return [answer[0] for answer in answers], longest_pause(beats)
@@ -753,3 +754,25 @@ def test_nothing_outlives_its_request(require_oauth, bound):
     ask(require_oauth.protect(app), build_scope(headers=bound()))
 
     assert seen == [True, True]
+
+
+# --- scopes ---------------------------------------------------------------------------------------------------
+def test_a_matcher_of_the_application_says_whether_a_scope_allows_another(require_oauth, view, build_token, caplog):
+    app = require_oauth.protect(view, "system/Observation.rs")
+    scope = build_scope(headers=[("Authorization", f"Bearer {build_token(scope='system/*.rs')}")])
+    assert ask(app, scope)[0] == 403
+
+    @require_oauth.scope_matcher
+    def covers(required: str, held: str) -> bool:
+        return held == "system/*.rs" and required.startswith("system/")
+
+    assert ask(app, scope)[0] == 200
+
+    @require_oauth.scope_matcher
+    async def forgets_to_await(required: str, held: str) -> bool:
+        return True
+
+    covers_nothing = build_scope(headers=[("Authorization", f"Bearer {build_token(scope='read')}")])
+    with pytest.warns(RuntimeWarning, match="never awaited"):
+        assert ask(app, covers_nothing)[0] == 503
+    assert "returned coroutine, not a boolean" in caplog.text

@@ -1,6 +1,7 @@
 """``online=True``: the issuer is asked whether a token is active; without its answer, the request is refused."""
 
 import functools
+import re
 import socket
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -192,7 +193,8 @@ def test_an_issuer_that_is_too_slow_opens_nothing(ask, site, refusals):
 
     check_unavailable(ask())
     [said] = refusals
-    assert said.endswith("/introspect did not answer within 1 seconds.")
+    # Discovery has used some of the second, more of it on a busy machine.
+    assert re.search(r"/introspect did not answer within (1|0\.\d) seconds\.$", said)
 
 
 @pytest.mark.parametrize("endpoint", [None, "http://evil.example/introspect"])

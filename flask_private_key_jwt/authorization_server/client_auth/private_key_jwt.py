@@ -20,6 +20,7 @@ from ..request import FormRequest
 from .assertion_claims import EXPLICIT_TYPE, check_audience, check_life
 from .base import AuthenticationParts
 from .signature import NotSigned
+from .smart_header import check_smart_header
 
 METHOD = "private_key_jwt"
 ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
@@ -74,6 +75,8 @@ class PrivateKeyJWTAuthentication:
     def _check(self, jwt: jose.JWT, client: RegisteredClient, request: FormRequest) -> VerifiedAssertion:
         now, settings = clock.now(), self._settings
         try:
+            if settings.PROFILE == "smart":
+                check_smart_header(jwt, client)
             key = self._find_key(jwt, client, now=now)
             check_audience(jwt, client, settings, endpoints=(self._token_url, request.url))
             used_from, until = check_life(jwt.claims, client, settings, now=now)

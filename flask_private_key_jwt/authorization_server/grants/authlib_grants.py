@@ -46,7 +46,9 @@ class AuthlibGrants:
         """The grant that answers *request*, if any does: a grant class may have its own rule for that."""
         if not self._declared and not self._registered:
             return None
-        authlib_request = TokenRequest(request, AuthenticatedClient(client, request, proof))
+        matchers = self._server.declarations.scope_matchers
+        authenticated = AuthenticatedClient(client, request, proof, scope_matchers=matchers)
+        authlib_request = TokenRequest(request, authenticated)
         for grant_class, extensions in chain(self._declared, self._registered):
             if grant_class.check_token_endpoint(authlib_request):
                 return RegisteredGrant(grant_class, extensions, authlib_request, self._server)
