@@ -16,6 +16,8 @@ import requests
 
 from .exchange_errors import explain, is_timeout
 from .outbound import USUAL, Outbound, find_proxy_problem
+from .single_flight import LeaderEnded, SingleFlight
+from .steps import Fetch, Form, Shared, Steps, T
 
 MAX_BYTES = 1 << 20
 """Largest answer that is read, in bytes."""
@@ -54,7 +56,7 @@ def exchange(
     url: str,
     *,
     timeout: float,
-    form: list[tuple[str, str]] | None = None,
+    form: Form | None = None,
     headers: Mapping[str, str] | None = None,
     outbound: Outbound = USUAL,
 ) -> FetchedAnswer:
@@ -89,7 +91,7 @@ def _send(
     method: str,
     url: str,
     timeout: float,
-    form: list[tuple[str, str]] | None,
+    form: Form | None,
     headers: Mapping[str, str] | None,
     outbound: Outbound,
 ) -> FetchedAnswer:
@@ -133,3 +135,47 @@ def time_left(deadline: float) -> float:
     :param deadline: By :func:`time.monotonic`.
     """
     return max(deadline - time.monotonic(), 0.1)
+
+
+class Runner:
+    """Runs steps (:mod:`.steps`) in the calling thread; safe to use from several threads.
+
+    :param outbound: The proxy and the certificate authorities to use.
+    """
+
+    def __init__(self, outbound: Outbound = USUAL) -> None:
+        self._outbound = outbound
+        self._flights: SingleFlight[Any] = SingleFlight(own=(LeaderEnded,))
+
+    def run(self, steps: Steps[T]) -> T:
+        """The result of *steps*, or their exception."""
+        try:
+            need = next(steps)
+            while True:
+                try:
+                    got = self.get(need)
+                except Exception as error:
+                    need = steps.throw(error)
+                else:
+                    need = steps.send(got)
+        except StopIteration as end:
+            result: T = end.value
+            return result
+        finally:
+            steps.close()
+
+    def get(self, need: Fetch | Shared) -> Any:
+        """What the steps need.
+
+        :raises NoAnswer: A fetch got no answer.
+        """
+        if isinstance(need, Shared):
+            return self._flights.run(need.key, lambda: self.run(need.start()))
+        return exchange(
+            need.method,
+            need.url,
+            timeout=need.timeout,
+            form=need.form,
+            headers=need.headers,
+            outbound=self._outbound,
+        )
