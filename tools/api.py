@@ -68,10 +68,14 @@ PAGE: dict[str, tuple[str, str, list[str]]] = {
     ),
     "Client": (
         f"{PACKAGE}.client",
-        "What a client needs. It loads neither Flask nor SQLAlchemy.",
+        "What a client needs. It loads neither Flask nor SQLAlchemy. What uses `httpx` needs the extra `[httpx]`.",
         [
             "PrivateKeyJWTAuth",
+            "HTTPXPrivateKeyJWTAuth",
+            "FreshProofTransport",
+            "AsyncFreshProofTransport",
             "TokenClient",
+            "AsyncTokenClient",
             "Token",
             "IntrospectionClient",
             "Introspection",
@@ -92,6 +96,7 @@ PAGE: dict[str, tuple[str, str, list[str]]] = {
             "RevocationError",
             "DiscoveryError",
             "ForeignOrigin",
+            "UnrepeatableBody",
         ],
     ),
     "Replay store": (
@@ -135,10 +140,16 @@ GIVEN = {
 """Class -> where its objects come from. An application does not make them, so their parameters are not shown."""
 
 INTERNAL = {
+    "AsyncFreshProofTransport.aclose",
+    "AsyncFreshProofTransport.handle_async_request",
     "Certificate.is_named",
     "Certificate.names",
     "ClientRegistry.build",
     "DPoPProof.marks",
+    "FreshProofTransport.close",
+    "FreshProofTransport.handle_request",
+    "HTTPXPrivateKeyJWTAuth.async_auth_flow",
+    "HTTPXPrivateKeyJWTAuth.sync_auth_flow",
     "PrivateKey.native",
     "PublicKey.native",
     "RegistrationToken.digest",
