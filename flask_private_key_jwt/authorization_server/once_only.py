@@ -1,10 +1,11 @@
-"""Step 4: once only. Assertion and proof are spent in one atomic step; then the use of the client's key is noted."""
+"""Step 4: once only. Assertion and proof are spent in one atomic step; then the use of the key or secret is noted."""
 
 from ..dpop.proof import DPoPProof
 from ..errors import InvalidClient, InvalidDPoPProof
 from ..replay.base import ASSERTION, PROOF, Replayed, ReplayStore, remember_once
 from .client_auth.base import VerifiedClient
 from .keys.client_key_use import ClientKeyUse
+from .keys.client_secrets import ClientSecrets
 
 REFUSALS = {ASSERTION: InvalidClient, PROOF: InvalidDPoPProof}
 """Purpose of a mark that was used before -> the refusal."""
@@ -15,11 +16,13 @@ class OnceOnly:
 
     :param replay: Remembers what was used.
     :param key_use: Notes which key of a client signed.
+    :param client_secrets: Notes which secret a client used.
     """
 
-    def __init__(self, replay: ReplayStore, key_use: ClientKeyUse) -> None:
+    def __init__(self, replay: ReplayStore, key_use: ClientKeyUse, client_secrets: ClientSecrets) -> None:
         self._replay = replay
         self._key_use = key_use
+        self._client_secrets = client_secrets
 
     def remember(self, caller: VerifiedClient, proof: DPoPProof | None) -> None:
         """Spend the assertion of a request and its proof, both or neither.
@@ -34,3 +37,5 @@ class OnceOnly:
             raise REFUSALS[replayed.mark.purpose](str(replayed), cause=replayed.cause) from None
         if caller.thumbprint is not None:
             self._key_use.note(caller.client, caller.thumbprint)
+        elif caller.secret is not None:
+            self._client_secrets.note(caller.secret)

@@ -213,9 +213,9 @@ def test_objects_of_authlibs_are_made_for_own_grants_only(oauth, app, client, as
 
 
 def note_made(made, really_init):
-    def init(self, *arguments):
+    def init(self, *arguments, **options):
         made.append(type(self))
-        really_init(self, *arguments)
+        really_init(self, *arguments, **options)
 
     return init
 

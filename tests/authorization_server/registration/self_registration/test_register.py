@@ -338,7 +338,6 @@ def test_chosen_client_id_that_is_none_is_refused(post, create_token, refusals, 
 
 def test_what_the_server_issues_is_not_taken_from_the_client(post, create_token):
     sent = {
-        "client_secret": "mine",
         "client_secret_expires_at": 5,
         "client_id_issued_at": 5,
         "registration_access_token": "mine",
@@ -349,6 +348,15 @@ def test_what_the_server_issues_is_not_taken_from_the_client(post, create_token)
 
     assert answer.status_code == 201
     assert [name for name, value in sent.items() if answer.json.get(name) == value] == []
+
+
+def test_secret_of_its_own_is_refused(post, create_token, refusals):
+    token = create_token()
+    answer = post(token, client_secret="mine")
+
+    assert (answer.status_code, answer.json["error"]) == (400, "invalid_client_metadata")
+    assert causes(refusals) == ["client_secret_sent"]
+    assert post(token, client_secret="").status_code == 201
 
 
 def test_unknown_members_are_ignored(post, create_token):
