@@ -8,10 +8,10 @@ from typing import Any, Literal
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
-from joserfc.jwk import ECKey, OctKey, OKPKey, RSAKey
+from joserfc.jwk import ECKey, OKPKey, RSAKey
 
 from ..settings.values import ASYMMETRIC_ALGS, HMAC_ALGS
-from .compact import Claims, JoseProblem, b64url, encode_json, load_json_object
+from .compact import Claims, JoseProblem, b64url, decode_base64url, encode_json, load_json_object
 from .plain_text import tidy
 from .private_keys import decode_base64_key, is_key_material, load_native_key
 from .unset import without_unset
@@ -155,12 +155,7 @@ def _read_octets(members: Mapping[str, Any]) -> bytes:
     if members.get("kty") != "oct" or not isinstance(members.get("k"), str):
         raise JoseProblem("the JWK is not a secret: its kty is not oct, or it has no k", cause="kty")
     check_purpose(members)
-    try:
-        native = OctKey.import_key({"kty": "oct", "k": members["k"]})
-    except Exception as error:  # joserfc raises many types for a malformed key
-        raise JoseProblem(f"the oct key cannot be imported: {type(error).__name__}", cause="not_importable") from None
-    octets: bytes = native.raw_value
-    return octets
+    return decode_base64url(members["k"], "k of the JWK")
 
 
 def _encode(text: str) -> bytes:
