@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from .authorization_server.authorization.interaction import ConsentPage, SignIn
     from .authorization_server.endpoints.browser_session import note_sign_in
     from .authorization_server.registered_client import RegisteredClient
+    from .authorization_server.registration.client_secrets import ClientSecret, ClientSecretRegistry, GivenSecret
     from .authorization_server.registration.registry import ClientRegistry
     from .authorization_server.request import FormRequest
     from .authorization_server.stores.sql.registration_tokens import RegistrationToken, RegistrationTokens
@@ -29,9 +30,12 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ClientRegistry",
+    "ClientSecret",
+    "ClientSecretRegistry",
     "ConsentPage",
     "DPoPProof",
     "FormRequest",
+    "GivenSecret",
     "Grant",
     "PrivateKeyJWT",
     "RegisteredClient",
@@ -49,9 +53,12 @@ __all__ = [
 
 _HOMES = {
     "ClientRegistry": ".authorization_server.registration.registry",
+    "ClientSecret": ".authorization_server.registration.client_secrets",
+    "ClientSecretRegistry": ".authorization_server.registration.client_secrets",
     "ConsentPage": ".authorization_server.authorization.interaction",
     "DPoPProof": ".dpop.proof",
     "FormRequest": ".authorization_server.request",
+    "GivenSecret": ".authorization_server.registration.client_secrets",
     "Grant": ".authorization_server.tokens.access_token",
     "PrivateKeyJWT": ".extension",
     "RegisteredClient": ".authorization_server.registered_client",

@@ -39,10 +39,10 @@ class VerifiedAssertion:
     """The secret that signed; ``None``: a key signed."""
 
 
-Signer = str | UsedSecret
+AssertionSigner = str | UsedSecret
 """What signed an assertion: a key, by its thumbprint, or a secret."""
 
-FindSigner = Callable[[jose.JWT, RegisteredClient, int], Signer]
+FindAssertionSigner = Callable[[jose.JWT, RegisteredClient, int], AssertionSigner]
 """An assertion, the client that it names, and the time -> which of the client's keys signed it.
 
 :raises JoseProblem: None did.
@@ -55,7 +55,7 @@ def has_assertion(request: FormRequest) -> bool:
     return request.get("client_assertion") is not None
 
 
-class Assertions:
+class AssertionChecker:
     """Checks assertions, the same way at every endpoint and for every kind of key.
 
     :param parts: What a method can be built from.
@@ -72,7 +72,7 @@ class Assertions:
         method: str,
         clients: ClientStore,
         algs: Collection[str],
-        find_signer: FindSigner,
+        find_signer: FindAssertionSigner,
     ) -> None:
         self._settings = parts.settings
         self._token_url = parts.token_url

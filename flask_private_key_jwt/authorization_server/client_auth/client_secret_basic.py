@@ -5,7 +5,7 @@ import binascii
 from ...errors import InvalidClientSecret, InvalidRequest
 from ..request import FormRequest, form_decode
 from .base import AuthenticationParts
-from .shared_secret import ClientWithSecret, Credentials, SharedSecrets
+from .shared_secret import ClientWithSecret, SentSecret, SharedSecrets
 
 METHOD = "client_secret_basic"
 _SCHEME = "basic "
@@ -44,7 +44,7 @@ class ClientSecretBasicAuthentication:
         return self._secrets.verify(sent)
 
 
-def read_basic(header: str) -> Credentials:
+def read_basic(header: str) -> SentSecret:
     """The credentials in an ``Authorization`` header. Both are form-urlencoded before they are joined by a colon.
 
     :raises InvalidClientSecret: It is malformed.
@@ -54,7 +54,7 @@ def read_basic(header: str) -> Credentials:
         client_id, colon, password = joined.partition(":")
         if not colon:
             raise ValueError
-        return Credentials(form_decode(client_id), form_decode(password))
+        return SentSecret(form_decode(client_id), form_decode(password))
     except ValueError as error:  # no base64, not ASCII, or not UTF-8 once decoded
         raise InvalidClientSecret(
             f"the Basic credentials cannot be read: {type(error).__name__}", cause="basic_malformed"

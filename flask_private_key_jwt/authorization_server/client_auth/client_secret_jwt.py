@@ -16,7 +16,7 @@ from ...settings.values import HMAC_ALGS
 from ..keys.client_secrets import SecretNotAccepted, UsedSecret, check_secrets_count
 from ..registered_client import RegisteredClient
 from ..request import FormRequest
-from .assertion import Assertions, VerifiedAssertion
+from .assertion import AssertionChecker, VerifiedAssertion
 from .base import AuthenticationParts
 
 METHOD = "client_secret_jwt"
@@ -47,7 +47,7 @@ class ClientSecretJWTAuthentication:
     def __init__(self, parts: AuthenticationParts) -> None:
         self._settings = parts.settings
         self._secrets = parts.client_secrets
-        self._assertions = Assertions(
+        self._assertions = AssertionChecker(
             parts,
             method=METHOD,
             clients=parts.registered_clients,  # a client registered by a document has no secret
@@ -56,7 +56,7 @@ class ClientSecretJWTAuthentication:
         )
 
     def verify(self, request: FormRequest) -> VerifiedAssertion:
-        """See :meth:`.Assertions.verify`."""
+        """See :meth:`.AssertionChecker.verify`."""
         try:
             check_secrets_count(self._settings)
         except SecretNotAccepted as problem:

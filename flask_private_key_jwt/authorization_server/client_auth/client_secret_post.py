@@ -3,7 +3,7 @@
 from ...errors import InvalidClient, InvalidRequest
 from ..request import FormRequest
 from .base import AuthenticationParts
-from .shared_secret import ClientWithSecret, Credentials, SharedSecrets
+from .shared_secret import ClientWithSecret, SentSecret, SharedSecrets
 
 METHOD = "client_secret_post"
 
@@ -31,4 +31,4 @@ class ClientSecretPostAuthentication:
             raise InvalidRequest(
                 "a client_secret and another way of authenticating in one request", cause="client_auth_twice"
             )
-        return self._secrets.verify(Credentials(request.get("client_id") or "", request.get("client_secret") or ""))
+        return self._secrets.verify(SentSecret(request.get("client_id") or "", request.get("client_secret") or ""))

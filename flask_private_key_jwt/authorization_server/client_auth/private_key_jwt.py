@@ -7,7 +7,7 @@ from ...jose import jose
 from ...settings.server import ServerSettings
 from ..registered_client import RegisteredClient
 from ..request import FormRequest
-from .assertion import Assertions, VerifiedAssertion
+from .assertion import AssertionChecker, VerifiedAssertion
 from .base import AuthenticationParts
 from .signature import NotSigned
 
@@ -24,7 +24,7 @@ class PrivateKeyJWTAuthentication:
 
     def __init__(self, parts: AuthenticationParts) -> None:
         self._signatures = parts.signatures
-        self._assertions = Assertions(
+        self._assertions = AssertionChecker(
             parts,
             method=METHOD,
             clients=parts.clients,
@@ -33,7 +33,7 @@ class PrivateKeyJWTAuthentication:
         )
 
     def verify(self, request: FormRequest) -> VerifiedAssertion:
-        """See :meth:`.Assertions.verify`."""
+        """See :meth:`.AssertionChecker.verify`."""
         return self._assertions.verify(request)
 
     def _find_key(self, jwt: jose.JWT, client: RegisteredClient, now: int) -> str:

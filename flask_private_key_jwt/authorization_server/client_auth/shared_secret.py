@@ -42,7 +42,7 @@ class ClientWithSecret:
 
 
 @dataclass(frozen=True, slots=True)
-class Credentials:
+class SentSecret:
     """What such a client sends."""
 
     client_id: str
@@ -64,7 +64,7 @@ class SharedSecrets:
         self._method = method
         self._refusal = refusal
 
-    def verify(self, sent: Credentials) -> ClientWithSecret:
+    def verify(self, sent: SentSecret) -> ClientWithSecret:
         """The client, if the secret is one of its own and counts now.
 
         :raises InvalidClient: It is not.

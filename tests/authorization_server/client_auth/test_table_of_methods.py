@@ -115,3 +115,19 @@ def test_what_a_client_may_register_follows_from_the_table(change, grant_types, 
     )
 
     assert supported_methods(settings, grant_types) == methods
+
+
+@pytest.mark.parametrize("has_keys", [True, False])
+def test_client_is_registered_for_a_new_method_by_its_line_alone(has_keys, app, oauth, client_key, monkeypatch):
+    """The table of clients takes it, too."""
+    module = import_module("flask_private_key_jwt.authorization_server.registration.authentication")
+    monkeypatch.setattr(
+        module, "CLIENT_AUTH_METHODS", (*CLIENT_AUTH_METHODS, line("tls_client_auth", "certificate", has_keys=has_keys))
+    )
+    jwks = {"jwks": {"keys": [client_key.public_jwk()]}} if has_keys else {}
+
+    with app.app_context():
+        oauth.clients.add({"client_id": "new", "token_endpoint_auth_method": "tls_client_auth", **jwks})
+
+        found = oauth.clients.get("new")
+    assert (found.token_endpoint_auth_method, found.jwks is not None) == ("tls_client_auth", has_keys)
