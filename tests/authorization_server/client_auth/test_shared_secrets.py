@@ -398,6 +398,8 @@ def test_introspection_and_revocation_refuse_another_secret(path, client, give, 
     assert answer.json == INVALID_CLIENT
     assert answer.status_code == (401 if path == "introspect" or method == "client_secret_basic" else 400)
     assert ("WWW-Authenticate" in answer.headers) == (answer.status_code == 401)
+    if method == "client_secret_basic":
+        assert answer.headers["WWW-Authenticate"] == 'Basic realm="client secret"'
     assert causes(refusals) == ["client_secret_wrong"]
 
 

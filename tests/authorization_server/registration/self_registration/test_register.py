@@ -359,6 +359,29 @@ def test_secret_of_its_own_is_refused(post, create_token, refusals):
     assert post(token, client_secret="").status_code == 201
 
 
+SECRETS = {"OAUTH2_REGISTRATION": "token", "OAUTH2_CLIENT_SECRETS_UNTIL": "2027-02-01"}
+
+
+@pytest.mark.parametrize("settings", [SECRETS])
+@pytest.mark.parametrize("method", ["client_secret_basic", "client_secret_post", "client_secret_jwt"])
+def test_method_with_a_secret_is_for_the_operators_clients(method, settings, post, create_token, refusals):
+    token = create_token()
+    for keys in ({}, {"jwks": None}):
+        answer = post(token, token_endpoint_auth_method=method, **keys)
+
+        assert (answer.status_code, answer.json["error"]) == (400, "invalid_client_metadata")
+    assert causes(refusals) == ["auth_method_operator_only"] * 2
+    assert "client_secret" not in post(token).json
+
+
+@pytest.mark.parametrize("settings", [SECRETS])
+def test_client_cannot_change_itself_to_a_secret(settings, registered, manage, refusals):
+    answer = manage("PATCH", token_endpoint_auth_method="client_secret_basic", jwks=None)
+
+    assert answer.status_code == 400
+    assert causes(refusals) == ["auth_method_operator_only"]
+
+
 def test_unknown_members_are_ignored(post, create_token):
     answer = post(create_token(), favourite_colour="blue", **{"client_name#de": "Konsole"})
 
