@@ -64,14 +64,9 @@ def _find_method(client: RegisteredClient, settings: ServerSettings, grant_types
     """The client's method in the table of methods, if a client may be registered for it."""
     open_now = {method.name: method for method in CLIENT_AUTH_METHODS if method.is_open(settings, grant_types)}
     if client.registered_by != "operator":
-        kept_back = [name for name, method in open_now.items() if method.for_operators_clients]
-        if client.token_endpoint_auth_method in kept_back:
-            raise InvalidClientMetadata(
-                f"token_endpoint_auth_method {client.token_endpoint_auth_method!r} is for clients that the operator "
-                "registers",
-                cause="auth_method_operator_only",
-            )
-        open_now = {name: method for name, method in open_now.items() if name not in kept_back}
+        if str(client.token_endpoint_auth_method) in open_now:
+            check_own_choice(client)
+        open_now = {name: method for name, method in open_now.items() if not method.for_operators_clients}
     method = open_now.get(str(client.token_endpoint_auth_method))
     if method is None:
         raise InvalidClientMetadata(
@@ -80,6 +75,19 @@ def _find_method(client: RegisteredClient, settings: ServerSettings, grant_types
             cause="auth_method_not_supported",
         )
     return method
+
+
+def check_own_choice(client: RegisteredClient) -> None:
+    """Refuse a method that a client chooses for itself, if only the operator may choose it.
+
+    :raises InvalidClientMetadata: It is such a method.
+    """
+    method = client.token_endpoint_auth_method
+    if any(method == entry.name and entry.for_operators_clients for entry in CLIENT_AUTH_METHODS):
+        raise InvalidClientMetadata(
+            f"token_endpoint_auth_method {method!r} is for clients that the operator registers",
+            cause="auth_method_operator_only",
+        )
 
 
 def _check_keyless(client: RegisteredClient) -> None:

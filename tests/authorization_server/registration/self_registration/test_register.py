@@ -375,11 +375,20 @@ def test_method_with_a_secret_is_for_the_operators_clients(method, settings, pos
 
 
 @pytest.mark.parametrize("settings", [SECRETS])
-def test_client_cannot_change_itself_to_a_secret(settings, registered, manage, refusals):
-    answer = manage("PATCH", token_endpoint_auth_method="client_secret_basic", jwks=None)
+@pytest.mark.parametrize("vouched", [False, True])
+def test_client_cannot_change_itself_to_a_secret(vouched, settings, app, oauth, registered, manage, refusals):
+    client_id = registered["client_id"]
+    with app.app_context():
+        oauth.clients.vouch(client_id, vouched=vouched)
+    change = {"token_endpoint_auth_method": "client_secret_basic", "jwks": None}
 
-    assert answer.status_code == 400
+    assert manage("PATCH", change).status_code == 400
     assert causes(refusals) == ["auth_method_operator_only"]
+
+    with app.app_context():
+        oauth.clients.vouch(client_id)
+        oauth.clients.update(client_id, change)
+    assert manage("PATCH", {"client_name": "Old"}).json["token_endpoint_auth_method"] == "client_secret_basic"
 
 
 def test_unknown_members_are_ignored(post, create_token):
