@@ -113,7 +113,9 @@ def secrets(as_json: bool) -> None:
     state = current_state()
     with readable_errors():
         found = state.clients.secrets.all()
-        keys = {client.client_id: _find_key_use(state, client) for client in state.clients.all()}
+        names = {secret.client_id for secret in found}
+        clients = [client for client in state.clients.all() if client.client_id in names]
+        keys = {client.client_id: _find_key_use(state, client) for client in clients}
     if as_json:
         rows = [{**asdict(secret), "keys": keys.get(secret.client_id)} for secret in found]
         click.echo(json.dumps(rows, indent=2))

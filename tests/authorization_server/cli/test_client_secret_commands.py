@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from sqlalchemy import text
 
 from tests.authorization_server.client_auth.conftest import PASSWORD, SECONDS_UNTIL, UNTIL, basic
 from tests.conftest import CLIENT_ID, START
@@ -180,6 +181,14 @@ def test_list_says_who_uses_a_secret_and_when_last(run, register, show, ask_toke
         (CLIENT_ID, START + 7200, {"last_signed_at": START + 3600}, True),
         ("old", None, None, True),
     ]
+
+
+def test_secret_of_a_client_that_is_gone_is_listed_too(app, server, run):
+    run("secret", "give", CLIENT_ID)
+    with app.app_context(), server[2].engine.begin() as connection:
+        connection.execute(text("DELETE FROM oauth2_client"))  # by hand, which leaves the secret
+
+    assert "console  client_secret_basic  " in run("secrets").stdout
 
 
 def test_list_shows_what_is_refused(run, clock):

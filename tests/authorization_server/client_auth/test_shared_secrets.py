@@ -2,8 +2,12 @@
 
 import base64
 import logging
+from urllib.parse import urlencode
 
+import hypothesis
 import pytest
+from hypothesis import HealthCheck, given
+from hypothesis import strategies as st
 from sqlalchemy import event, text
 
 from flask_private_key_jwt.authorization_server.keys.client_secrets import HOUR_SECONDS
@@ -527,3 +531,39 @@ def test_request_does_not_show_its_secrets():
     request = FormRequest("token", TOKEN_URL, {"client_secret": PASSWORD}, authorization=PASSWORD)
 
     assert PASSWORD not in repr(request)
+
+
+# --- whatever a caller sends --------------------------------------------------------------------------------------
+HOSTILE = hypothesis.settings(
+    max_examples=60, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+texts = st.text(st.characters(), max_size=60) | st.sampled_from(
+    ["", "\x00", "\ud800", "%", "%zz", "+", ":", "x" * 5000]
+)
+octets = st.binary(max_size=80) | st.sampled_from([b"", b":", b"console:", b"console:\xff", b"\xff:x", b"%00:%ff"])
+
+
+@pytest.fixture
+def with_secrets(client, give):
+    for method in METHODS:
+        give(method=method)
+
+
+@HOSTILE
+@given(raw=octets)
+def test_any_credentials_by_http_basic(with_secrets, post_form, raw):
+    for header in (encode(raw)["Authorization"], "Basic " + raw.decode("latin-1").replace("\n", "").replace("\r", "")):
+        answer = post_form(headers={"Authorization": header})
+
+        assert answer.status_code == 401
+        assert answer.json == INVALID_CLIENT
+
+
+@HOSTILE
+@given(client_id=texts | st.just(CLIENT_ID), password=texts)
+def test_any_credentials_in_the_form(with_secrets, app, client_id, password):
+    data = urlencode({"client_id": client_id, "client_secret": password}, errors="surrogatepass")
+    answer = app.test_client().post("/oauth2/token", data=data, content_type="application/x-www-form-urlencoded")
+
+    assert answer.status_code in (400, 401)
+    assert answer.json["error"] in ("invalid_client", "invalid_request")
