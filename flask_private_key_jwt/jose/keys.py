@@ -113,7 +113,7 @@ def import_symmetric_key(source: "str | Mapping[str, Any]", *, alg: str | None =
         octets = _read_octets(members)
     named = (members or {}).get("alg")
     chosen = alg or named or "HS256"
-    if chosen not in HMAC_ALGS or named not in (None, chosen):
+    if not isinstance(chosen, str) or chosen not in HMAC_ALGS or named not in (None, chosen):
         raise JoseProblem(f"alg {str(named or alg)[:20]!r} is not {alg or ' or '.join(HMAC_ALGS)}", cause="alg")
     if len(octets) < HMAC_ALGS[chosen]:
         raise JoseProblem(
