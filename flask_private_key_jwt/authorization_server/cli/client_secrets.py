@@ -143,8 +143,7 @@ def _line(secret: ClientSecret, keys: dict[str, int | None] | None) -> str:
     signed = "no keys" if keys is None else f"keys last signed {_date(keys['last_signed_at'])}"
     state = "" if secret.counts else "  refused now"
     return escape_unprintable(
-        f"{secret.client_id}  {secret.method}  {secret.name}  given {_date(secret.created_at)}  {_end(secret)}"
-        f"  last used {used}  {signed}{state}"
+        f"{secret.client_id}  {secret.method}  {secret.name}  last used {used}  {_end(secret)}  {signed}{state}"
     )
 
 

@@ -171,11 +171,10 @@ def test_list_says_who_uses_a_secret_and_when_last(run, register, show, ask_toke
 
     assert one.startswith("console  client_secret_basic  ")
     assert one.endswith(
-        "given 2027-01-15 08:00 UTC  until 2027-01-20 00:00 UTC  last used 2027-01-15 10:00 UTC  "
-        "keys last signed 2027-01-15 09:00 UTC"
+        "last used 2027-01-15 10:00 UTC  until 2027-01-20 00:00 UTC  keys last signed 2027-01-15 09:00 UTC"
     )
     assert two.startswith("old  client_secret_post  ")
-    assert two.endswith("until OAUTH2_CLIENT_SECRETS_UNTIL  last used never  no keys")
+    assert two.endswith("last used never  until OAUTH2_CLIENT_SECRETS_UNTIL  no keys")
     rows = json.loads(run("secrets", "--json").stdout)
     assert [(row["client_id"], row["last_used_at"], row["keys"], row["counts"]) for row in rows] == [
         (CLIENT_ID, START + 7200, {"last_signed_at": START + 3600}, True),
