@@ -99,7 +99,7 @@ def assemble(app: flask.Flask, db: SQLAlchemy, tables: Tables, *, declarations: 
                 settings, stores, clients, signatures, client_secrets, token_url=base_url + "/token"
             ),
             dpop=_build_binding(settings, secrets),
-            once_only=OnceOnly(stores.replay, key_use, client_secrets),
+            once_only=OnceOnly(stores.replay, key_use, client_secrets, declarations.after_authentication),
         ),
         tokens=_build_tokens(
             settings, secrets, stores, clients, server_keys=server_keys, own_keys=own_keys, declarations=declarations
