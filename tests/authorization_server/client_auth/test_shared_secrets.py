@@ -567,3 +567,14 @@ def test_any_credentials_in_the_form(with_secrets, app, client_id, password):
 
     assert answer.status_code in (400, 401)
     assert answer.json["error"] in ("invalid_client", "invalid_request")
+
+
+def test_application_hears_only_of_a_client_whose_secret_was_right(oauth, client, give, show, method):
+    heard = []
+    oauth.after_client_authentication(lambda caller, request: heard.append(caller.client_id))
+    give(method=method)
+
+    show(OTHER)
+    assert heard == []
+    show()
+    assert heard == [CLIENT_ID]
