@@ -23,7 +23,7 @@ _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 def supported_methods(settings: ServerSettings, grant_types: Collection[str]) -> tuple[str, ...]:
-    """The authentication methods that a client may be registered for.
+    """The authentication methods that the operator may register a client for.
 
     :param grant_types: What the server's token endpoint answers.
     """
@@ -62,19 +62,18 @@ def check_authentication(
 
 def _find_method(client: RegisteredClient, settings: ServerSettings, grant_types: Collection[str]) -> ClientAuthMethod:
     """The client's method in the table of methods, if a client may be registered for it."""
-    open_now = {method.name: method for method in CLIENT_AUTH_METHODS if method.is_open(settings, grant_types)}
+    name, offered = client.token_endpoint_auth_method, supported_methods(settings, grant_types)
+    table = {method.name: method for method in CLIENT_AUTH_METHODS}
     if client.registered_by != "operator":
-        if str(client.token_endpoint_auth_method) in open_now:
+        if name in offered:
             check_own_choice(client)
-        open_now = {name: method for name, method in open_now.items() if not method.for_operators_clients}
-    method = open_now.get(str(client.token_endpoint_auth_method))
-    if method is None:
+        offered = tuple(other for other in offered if not table[other].for_operators_clients)
+    if name not in offered:
         raise InvalidClientMetadata(
-            f"token_endpoint_auth_method {str(client.token_endpoint_auth_method)[:100]!r} is not supported; it may be "
-            f"{', '.join(open_now)}",
+            f"token_endpoint_auth_method {str(name)[:100]!r} is not supported; it may be {', '.join(offered)}",
             cause="auth_method_not_supported",
         )
-    return method
+    return table[name]
 
 
 def check_own_choice(client: RegisteredClient) -> None:
