@@ -1,5 +1,7 @@
 """Builds everything one app owns: settings, stores and steps become one State. One function for each part."""
 
+import logging
+
 import flask
 from flask_sqlalchemy import SQLAlchemy
 
@@ -27,12 +29,14 @@ from .endpoints.userinfo import build_guard
 from .grants.base import GrantParts
 from .keys.client_key_state import find_thumbprints
 from .keys.client_key_use import ClientKeyUse
+from .keys.client_secrets import ClientSecrets
 from .keys.rotation import load_schedule
 from .keys.server_keys import ServerKeys
 from .needs import SETTLED_AT_START, Need
 from .offers import Offers
 from .once_only import OnceOnly
 from .people import People
+from .registration.client_secrets import ClientSecretRegistry
 from .registration.quota import RegistrationQuota
 from .registration.registry import ClientRegistry
 from .registration.self_registration import SelfRegistration
@@ -50,6 +54,8 @@ from .tokens.issued import IssuedTokens
 from .tokens.refresh_token import RefreshTokens
 from .tokens.revocation import TokenRevoker
 from .tokens.revoked import Revocations
+
+log = logging.getLogger("flask_private_key_jwt")
 
 
 def assemble(app: flask.Flask, db: SQLAlchemy, tables: Tables, *, declarations: Declarations, people: People) -> State:
@@ -71,20 +77,29 @@ def assemble(app: flask.Flask, db: SQLAlchemy, tables: Tables, *, declarations: 
         note_key_version=lambda version: server_keys.note_version(version),
     )
     server_keys = _build_server_keys(settings, secrets, stores)
+    if settings.CLIENT_SECRETS_UNTIL is not None:
+        log.warning(
+            "OAUTH2_CLIENT_SECRETS_UNTIL is %s: until then clients may authenticate with shared secrets, which can be "
+            "stolen from either side",
+            settings.CLIENT_SECRETS_UNTIL,
+        )
     own_keys = OwnKeys(lambda: server_keys.current().public)
     slots = build_slots(settings)
     clients = build_client_store(settings, stores, slots, grant_types=lambda: server.grants.grant_types())
     client_keys = build_client_keys(settings, stores.documents, slots)
     signatures = ClientSignatures(clients, client_keys)
     key_use = ClientKeyUse(stores.key_use, client_keys, size=settings.CLIENT_CACHE_SIZE)
+    client_secrets = ClientSecrets(settings, stores.client_secrets, secrets)
     server = AuthorizationServer(
         settings,
         base_url=base_url,
         callers=CallerChecks(
             clients=clients,
-            client_auth=_build_client_auth(settings, stores, clients, signatures, token_url=base_url + "/token"),
+            client_auth=_build_client_auth(
+                settings, stores, clients, signatures, client_secrets, token_url=base_url + "/token"
+            ),
             dpop=_build_binding(settings, secrets),
-            once_only=OnceOnly(stores.replay, key_use, declarations.after_authentication),
+            once_only=OnceOnly(stores.replay, key_use, client_secrets, declarations.after_authentication),
         ),
         tokens=_build_tokens(
             settings, secrets, stores, clients, server_keys=server_keys, own_keys=own_keys, declarations=declarations
@@ -95,7 +110,12 @@ def assemble(app: flask.Flask, db: SQLAlchemy, tables: Tables, *, declarations: 
         declarations=declarations,
         offered=offered,
     )
-    registry = ClientRegistry(settings, stores.registrations, grant_types=server.grants.grant_types)
+    registry = ClientRegistry(
+        settings,
+        stores.registrations,
+        grant_types=server.grants.grant_types,
+        secrets=ClientSecretRegistry(settings, stores.registrations, stores.client_secrets, client_secrets),
+    )
     return State(
         settings=settings,
         secrets=secrets,
@@ -111,6 +131,9 @@ def assemble(app: flask.Flask, db: SQLAlchemy, tables: Tables, *, declarations: 
         people=people,
         offered=offered,
         key_use=key_use,
+        client_secrets=client_secrets,
+        stored_client_secrets=stores.client_secrets,
+        stored_key_use=stores.key_use,
         # A hint is read before a client is looked up, so nothing has asked the database for the keys' version yet.
         logout=Logout(settings, clients, keys=OwnKeys(lambda: server_keys.look().public), secrets=secrets),
         userinfo=build_guard(settings, secrets, app.extensions, own_keys=own_keys, url=base_url + USERINFO_PATH),
@@ -132,13 +155,20 @@ def _build_server_keys(settings: ServerSettings, secrets: Secrets, stores: AppSt
 
 
 def _build_client_auth(
-    settings: ServerSettings, stores: AppStores, clients: ClientStore, signatures: ClientSignatures, *, token_url: str
+    settings: ServerSettings,
+    stores: AppStores,
+    clients: ClientStore,
+    signatures: ClientSignatures,
+    client_secrets: ClientSecrets,
+    *,
+    token_url: str,
 ) -> ClientAuthentication:
     parts = AuthenticationParts(
         settings=settings,
         clients=clients,
         registered_clients=stores.clients,
         signatures=signatures,
+        client_secrets=client_secrets,
         token_url=token_url,
     )
     return ClientAuthentication(CLIENT_AUTH_METHODS, parts)

@@ -78,7 +78,7 @@ class AuthorizationServer(AuthlibServer):
         with attributed_to(caller.client.client_id):
             proof = self.dpop.check(request, caller.client)  # 3 which key they hold
             self.once_only.remember(request, caller, proof)  # 4 once only
-            allowed = self.grants.check(request, caller.client, proof)  # 5 what allows it
+            allowed = self.grants.check(request, caller.client, proof, method=caller.method)  # 5 what allows it
             token = self.issue(allowed)  # 6 the token
         return self.send(token_response(token, nonce=self.dpop.new_nonce()))  # 7 the answer
 
