@@ -1,6 +1,7 @@
 """Builds everything one app owns: settings, stores and steps become one State. One function for each part."""
 
 import logging
+from collections.abc import Sequence
 
 import flask
 from flask_sqlalchemy import SQLAlchemy
@@ -11,6 +12,7 @@ from ..jose.derived import Secrets
 from ..settings.reading import read
 from ..settings.server import ServerSettings
 from ..settings.values import ASYMMETRIC_ALGS
+from ..tokens.scope_matching import ScopeMatcher
 from ..tokens.verification import IssuerKeys, OwnKeys, TokenVerifier
 from .app_secrets import read_app_secrets
 from .authorization.authorizer import Authorizer
@@ -22,8 +24,8 @@ from .client_auth.base import AuthenticationParts, ClientAuthentication
 from .client_auth.signature import ClientSignatures
 from .client_documents import build_client_keys, build_client_store, build_slots
 from .endpoint import ServerEndpoint
-from .endpoints import CONFIGURATION_PATH, MACHINE_ENDPOINTS, WELL_KNOWN
-from .endpoints.metadata import endpoint_base, issuer_path
+from .endpoints import BELOW_ISSUER, CONFIGURATION_PATH, MACHINE_ENDPOINTS, WELL_KNOWN
+from .endpoints.metadata import build_metadata, endpoint_base, issuer_path
 from .endpoints.userinfo import PATH as USERINFO_PATH
 from .endpoints.userinfo import build_guard
 from .grants.base import GrantParts
@@ -43,7 +45,7 @@ from .registration.self_registration import SelfRegistration
 from .server import AuthorizationServer
 from .server_parts import CallerChecks, Declarations, TokenParts
 from .sign_out.logout import Logout
-from .state import State
+from .state import State, current_state
 from .stores.app_stores import AppStores, open_stores
 from .stores.contracts import ClientStore
 from .stores.tables.all_tables import Tables
@@ -66,6 +68,8 @@ def assemble(app: flask.Flask, db: SQLAlchemy, tables: Tables, *, declarations: 
     :raises ConfigurationError: A setting is wrong or missing.
     """
     settings = read(app.config, ServerSettings)
+    for weakness in settings.weaknesses:
+        log.warning(weakness)
     base_url = endpoint_base(settings.ISSUER) + settings.URL_PREFIX
     secrets = read_app_secrets(settings, app.config)
     offered = Offers(settings, people, app)
@@ -105,7 +109,13 @@ def assemble(app: flask.Flask, db: SQLAlchemy, tables: Tables, *, declarations: 
             settings, secrets, stores, clients, server_keys=server_keys, own_keys=own_keys, declarations=declarations
         ),
         authorizer=_build_authorizer(
-            settings, secrets, stores, clients, objects=RequestObjects(settings, signatures, key_use), own_keys=own_keys
+            settings,
+            secrets,
+            stores,
+            clients,
+            objects=RequestObjects(settings, signatures, key_use),
+            own_keys=own_keys,
+            scope_matchers=declarations.scope_matchers,
         ),
         declarations=declarations,
         offered=offered,
@@ -141,6 +151,7 @@ def assemble(app: flask.Flask, db: SQLAlchemy, tables: Tables, *, declarations: 
         refresh_tokens=stores.refresh_tokens,
         revocations=stores.revocations,
         endpoints=_find_paths(settings, offered()),
+        describe=lambda: build_metadata(current_state()),
     )
 
 
@@ -178,7 +189,7 @@ def _build_binding(settings: ServerSettings, secrets: Secrets) -> TokenBinding:
     nonces = Nonces(secrets, purpose="as", lifetime=settings.DPOP_NONCE_LIFETIME_SECONDS)
     required = nonces if settings.DPOP_NONCE == "required" else None
     checker = ProofChecker(settings, required, server=settings.ISSUER)
-    return TokenBinding(checker, required=settings.DPOP_REQUIRED)
+    return TokenBinding(checker, settings)
 
 
 def _build_tokens(
@@ -195,7 +206,9 @@ def _build_tokens(
     refresh_tokens = RefreshTokens(settings, stores.refresh_tokens, revocations, secrets)
     issued = _build_issued_tokens(settings, own_keys, refresh_tokens)
     return TokenParts(
-        grants=GrantParts(stores.authorizations, refresh_tokens, revocations, issued),
+        grants=GrantParts(
+            settings, stores.authorizations, refresh_tokens, revocations, issued, declarations.scope_matchers
+        ),
         access_tokens=AccessTokenIssuer(settings.ISSUER, server_keys),
         id_tokens=IdTokenIssuer(settings.ISSUER, server_keys, lifetime=settings.ID_TOKEN_LIFETIME_SECONDS),
         introspection=TokenIntrospector(
@@ -230,6 +243,7 @@ def _build_authorizer(
     *,
     objects: RequestObjects,
     own_keys: IssuerKeys,
+    scope_matchers: Sequence[ScopeMatcher],
 ) -> Authorizer:
     return Authorizer(
         settings,
@@ -239,6 +253,7 @@ def _build_authorizer(
         own_keys=own_keys,
         app_secrets=secrets,
         push_quota=PushQuota(settings, stores.authorizations, stores.counters),
+        scope_matchers=scope_matchers,
     )
 
 
@@ -272,4 +287,8 @@ def _find_paths(settings: ServerSettings, offered: frozenset[Need]) -> dict[str,
         paths[endpoint.path + mount] = endpoint  # RFC 8414 §3.1
         paths[mount + endpoint.path] = endpoint  # OpenID Connect Discovery §4
         paths[endpoint.path] = endpoint
+    for endpoint in BELOW_ISSUER:
+        if endpoint.needs & SETTLED_AT_START <= offered:
+            paths[mount + endpoint.path] = endpoint
+            paths[endpoint.path] = endpoint
     return paths

@@ -127,13 +127,16 @@ class RegisteredClient:
 
     @property
     def is_public(self) -> bool:
-        """Whether the client cannot authenticate (RFC 6749 §2.1): its tokens are bound to its DPoP key instead."""
+        """Whether the client cannot authenticate (RFC 6749 §2.1)."""
         return self.token_endpoint_auth_method == PUBLIC
 
     @property
     def needs_bound_tokens(self) -> bool:
-        """Whether every token of the client must be bound to a DPoP key (RFC 9449 §5.2, RFC 9700 §2.2)."""
-        return self.dpop_bound_access_tokens or self.is_public
+        """Whether the registration says that every token of the client must be bound to a DPoP key (RFC 9449 §5.2).
+
+        That of a public client says so unless ``OAUTH2_PUBLIC_BEARER_TOKENS`` was on when it was made (RFC 9700 §2.2).
+        """
+        return self.dpop_bound_access_tokens
 
     def has_redirect_uri(self, uri: str) -> bool:
         """Whether an authorization response may go to *uri*."""

@@ -57,7 +57,12 @@ class AuthorizationServer(AuthlibServer):
         guests = AuthlibGrants(self, declarations.grants, self._token_grants)
         self.grants = TokenGrants(settings, tokens.grants, guests=guests, offered=offered)
         self.token_maker = TokenMaker(
-            settings, tokens.access_tokens, tokens.id_tokens, declarations.policies, offered=offered
+            settings,
+            tokens.access_tokens,
+            tokens.id_tokens,
+            declarations.policies,
+            offered=offered,
+            scope_matchers=declarations.scope_matchers,
         )
         self.refresh_tokens = tokens.grants.refresh_tokens
         self.revocations = tokens.grants.revocations

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from flask.typing import ResponseReturnValue
 
+from ..tokens.scope_matching import ScopeMatcher
 from .binding import TokenBinding
 from .client_auth.base import ClientAuthenticationMethod
 from .grants.authlib_grants import GrantRegistration
@@ -30,6 +31,7 @@ class Declarations:
     introspection: list[IntrospectionPolicy] = field(default_factory=list)
     before_requests: list[BeforeMachineRequest] = field(default_factory=list)
     after_authentication: list[AfterAuthentication] = field(default_factory=list)
+    scope_matchers: list[ScopeMatcher] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,8 @@
 """What one app owns: one frozen State in ``app.extensions["private_key_jwt"]``."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import flask
 
@@ -63,6 +64,8 @@ class State:
     revocations: SQLAlchemyRevocationStore
     endpoints: Mapping[str, ServerEndpoint]
     """Path relative to the app -> the endpoint there."""
+    describe: Callable[[], Mapping[str, Any]]
+    """The metadata document, for an API in the same app."""
 
     def find_missing(self, needs: frozenset[Need]) -> str | None:
         """The private reason why something with these *needs* is not served; ``None`` if it is."""

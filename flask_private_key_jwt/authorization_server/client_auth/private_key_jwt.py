@@ -10,6 +10,7 @@ from ..request import FormRequest
 from .assertion import AssertionChecker, VerifiedAssertion
 from .base import AuthenticationParts
 from .signature import NotSigned
+from .smart_header import check_smart_header
 
 METHOD = "private_key_jwt"
 
@@ -23,6 +24,7 @@ class PrivateKeyJWTAuthentication:
     """Authenticates clients by JWTs that they signed with a registered key."""
 
     def __init__(self, parts: AuthenticationParts) -> None:
+        self._profile = parts.settings.PROFILE
         self._signatures = parts.signatures
         self._assertions = AssertionChecker(
             parts,
@@ -42,6 +44,8 @@ class PrivateKeyJWTAuthentication:
             raise InvalidClient(
                 f"the client is registered for {client.token_endpoint_auth_method!r}", cause="client_auth_method"
             )
+        if self._profile == "smart":
+            check_smart_header(jwt, client)
         registered = client.token_endpoint_auth_signing_alg
         if registered is not None and jwt.alg != registered:
             raise jose.JoseProblem(f"alg {jwt.alg!r} is not the registered {registered!r}", cause="alg_not_registered")

@@ -51,7 +51,9 @@ class AuthlibGrants:
         """
         if not self._declared and not self._registered:
             return None
-        authlib_request = TokenRequest(request, AuthenticatedClient(client, request, proof, method=method))
+        matchers = self._server.declarations.scope_matchers
+        authenticated = AuthenticatedClient(client, request, proof, method=method, scope_matchers=matchers)
+        authlib_request = TokenRequest(request, authenticated)
         for grant_class, extensions in chain(self._declared, self._registered):
             if grant_class.check_token_endpoint(authlib_request):
                 return RegisteredGrant(grant_class, extensions, authlib_request, self._server)

@@ -1,11 +1,13 @@
 """What Authlib's grants see: Authlib's mutable request and its client interface, made from our frozen values."""
 
 from collections import defaultdict
+from collections.abc import Sequence
 from typing import Any
 
 from authlib.oauth2.rfc6749 import ClientMixin, OAuth2Payload, OAuth2Request
 
 from ...dpop.proof import DPoPProof
+from ...tokens.scope_matching import ScopeMatcher, is_covered
 from ..registered_client import RegisteredClient
 from ..request import FormRequest
 
@@ -17,6 +19,7 @@ class AuthenticatedClient(ClientMixin):  # type: ignore[misc]  # Authlib has no 
 
     :param request: The request in which it authenticated; ``None``: it was only looked up, and gets no token.
     :param method: How it authenticated; ``None``: it was only looked up.
+    :param scope_matchers: The application's.
     """
 
     def __init__(
@@ -26,11 +29,13 @@ class AuthenticatedClient(ClientMixin):  # type: ignore[misc]  # Authlib has no 
         proof: DPoPProof | None,
         *,
         method: str | None = None,
+        scope_matchers: Sequence[ScopeMatcher] = (),
     ) -> None:
         self.registered = registered
         self.request = request
         self.proof = proof
         self.method = method or registered.token_endpoint_auth_method
+        self._scope_matchers = scope_matchers
 
     @property
     def client_id(self) -> str:
@@ -47,7 +52,8 @@ class AuthenticatedClient(ClientMixin):  # type: ignore[misc]  # Authlib has no 
 
     def get_allowed_scope(self, scope: str) -> str:
         """The requested scopes that are registered for the client, space separated (RFC 6749 §3.3)."""
-        return " ".join(token for token in (scope or "").split() if token in self.registered.scope)
+        wanted, held = (scope or "").split(), self.registered.scope
+        return " ".join(token for token in wanted if is_covered(token, held, self._scope_matchers))
 
     def check_redirect_uri(self, redirect_uri: str) -> bool:
         """Whether *redirect_uri* is registered for the client (RFC 9700 §2.1)."""

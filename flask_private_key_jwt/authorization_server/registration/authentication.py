@@ -52,7 +52,7 @@ def check_authentication(
     """
     method = _find_method(client, settings, grant_types)
     if method.name == PUBLIC:
-        _check_public(client)
+        _check_public(client, settings)
         return None
     if not method.has_keys:
         _check_keyless(client)
@@ -103,14 +103,14 @@ def _check_keyless(client: RegisteredClient) -> None:
         )
 
 
-def _check_public(client: RegisteredClient) -> None:
+def _check_public(client: RegisteredClient, settings: ServerSettings) -> None:
     """RFC 6749 §4.4, RFC 9700 §2.2: no keys, no unbound tokens, no tokens for itself, no signed requests."""
     for name in ("jwks", "jwks_uri", "token_endpoint_auth_signing_alg"):
         if getattr(client, name) is not None:
             raise InvalidClientMetadata(
                 f"{name} is there, but token_endpoint_auth_method is 'none'", cause="public_client_member"
             )
-    if not client.dpop_bound_access_tokens:
+    if not (client.dpop_bound_access_tokens or settings.PUBLIC_BEARER_TOKENS):
         raise InvalidClientMetadata(
             "dpop_bound_access_tokens is false, but a public client's tokens are always bound",
             cause="public_client_unbound",

@@ -8,11 +8,13 @@ from typing import Any
 
 from ...errors import ConfigurationError
 from .fapi2 import FAPI2, FAPI2_ALGS
+from .mcp import MCP
 from .rule import UNSET, Rule
+from .smart import SMART
 
-__all__ = ["FAPI2", "FAPI2_ALGS", "PROFILES", "Rule", "apply_profile"]
+__all__ = ["FAPI2", "FAPI2_ALGS", "MCP", "PROFILES", "SMART", "Rule", "apply_profile"]
 
-PROFILES: Mapping[str, Mapping[str, Rule]] = {"oauth": {}, "fapi2": FAPI2}
+PROFILES: Mapping[str, Mapping[str, Rule]] = {"oauth": {}, "fapi2": FAPI2, "mcp": MCP, "smart": SMART}
 
 
 def apply_profile(profile: str, given: Mapping[str, Any], known: frozenset[str]) -> dict[str, Any]:

@@ -35,6 +35,8 @@ FAPI2: Mapping[str, Rule] = {
     "REFRESH_TOKEN_ROTATION": Rule(
         lambda value: value != "all", "a confidential client's refresh token stays as it is (§5.3.2.1)"
     ),
+    "CLIENT_ID_PUBLIC_CLIENTS": Rule(is_false, "there are no public clients (§5.3.2.1)"),
+    "PUBLIC_BEARER_TOKENS": Rule(is_false, "every token is bound to a key (§5.3.2.1)"),
     "REPLAY_STORE": Rule(lambda value: value != "memory", _FOR_ONE_PROCESS),
     "FETCH_FROM_LOOPBACK": Rule(is_false, "clients' documents are fetched by https, from public addresses"),
 }

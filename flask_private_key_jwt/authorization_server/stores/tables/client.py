@@ -43,6 +43,9 @@ _ONE_KEY_SOURCE = (
 _GRANT_TYPES = "grant_types"
 """The one member that ``client_metadata`` always has. A row without it may still have its members in former columns, so
 nobody knows what the client may do."""
+_BOUND = "dpop_bound_access_tokens"
+"""Its column is true for every public client, by a constraint. ``client_metadata`` has it too, as false, for one that
+may have Bearer tokens. A worker of an older version does not look there, and gives it none."""
 _DEFAULT_METADATA = json.dumps({_GRANT_TYPES: ["client_credentials"]})
 
 
@@ -96,7 +99,7 @@ def build_client_table(metadata: MetaData, name: str) -> Table:
         named_check(name, "one_key_source", _ONE_KEY_SOURCE),
         named_check(name, "jwks_uri", "jwks_uri <> ''"),
         named_check(name, "auth_method", "token_endpoint_auth_method <> ''"),
-        # Only the key shows that a public client's token was not stolen (RFC 9700 §2.2).
+        # Only the key shows that a public client's token was not stolen (RFC 9700 §2.2). For the exception, see _BOUND.
         named_check(name, "public_is_bound", "token_endpoint_auth_method <> 'none' OR dpop_bound_access_tokens"),
         named_check(name, "application_type", "application_type IN ('web', 'native')"),
         named_check(name, "assertion_audience", "assertion_audience IN ('issuer', 'compatibility')"),
@@ -118,9 +121,11 @@ def snapshot(row: ClientRow) -> RegisteredClient:
     has_jwks = row.jwks is not None or row.token_endpoint_auth_method == _KEYS
     members: dict[str, Any] = {_GRANT_TYPES: frozenset()}
     jwks: Mapping[str, Any] | None = None
-    jwks_uri = row.jwks_uri
+    jwks_uri, bound = row.jwks_uri, bool(row.dpop_bound_access_tokens)
     try:
-        members = load_members(MEMBERS, _read_metadata(row.client_metadata))
+        kept = _read_metadata(row.client_metadata)
+        members = load_members(MEMBERS, kept)
+        bound = bound and not (public and kept.get(_BOUND) is False)
         if jwks_uri is None and has_jwks and not public:
             jwks = _read_object("jwks", row.jwks)
     except ValueError as error:
@@ -134,7 +139,7 @@ def snapshot(row: ClientRow) -> RegisteredClient:
         jwks=jwks,
         jwks_uri=jwks_uri,
         token_endpoint_auth_method=row.token_endpoint_auth_method,
-        dpop_bound_access_tokens=bool(row.dpop_bound_access_tokens),
+        dpop_bound_access_tokens=bound,
         assertion_audience="compatibility" if row.assertion_audience == "compatibility" else "issuer",
         application_type="native" if row.application_type == "native" else "web",
         registered_by="operator" if row.registered_by == "operator" else "client",
@@ -148,11 +153,14 @@ def build_columns(client: RegisteredClient) -> dict[str, Any]:
 
     The caller adds ``version`` and ``jwks_not_before``.
     """
+    takes_bearer_tokens = client.is_public and not client.dpop_bound_access_tokens
+    kept = {**dump_members(MEMBERS, client), **({_BOUND: False} if takes_bearer_tokens else {})}
     return {
         **{name: getattr(client, name) for name, member in MEMBERS.items() if member.has_column},
+        **({_BOUND: True} if takes_bearer_tokens else {}),
         "jwks": None if client.jwks is None else json.dumps(client.jwks),
         "registered_by": client.registered_by,
-        "client_metadata": json.dumps(dump_members(MEMBERS, client)),
+        "client_metadata": json.dumps(kept),
     }
 
 
