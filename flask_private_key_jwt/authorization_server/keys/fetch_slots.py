@@ -1,7 +1,7 @@
 """How many threads of this process may wait for clients' servers at the same time.
 
 Anybody who can name a URL can run a server there that answers one byte at a time. So no thread waits for a slot: if
-none is free it answers 503 at once, and the client can try again.
+none is free it answers 503 at once, and the client can try again. It keeps its turn meanwhile (:mod:`.waiting_line`).
 """
 
 from collections import Counter
@@ -9,8 +9,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from threading import Lock
 
+from ... import clock
 from ...errors import FetchBusy
 from ..caller_network import site_of
+from .waiting_line import SLOW_SECONDS, WaitingLine
 
 
 class FetchSlots:
@@ -30,6 +32,7 @@ class FetchSlots:
         self._held_by_others = 0
         self._held_by_address: Counter[str] = Counter()
         self._hosts: set[str] = set()
+        self._line = WaitingLine()
         self._lock = Lock()
 
     @contextmanager
@@ -54,38 +57,60 @@ class FetchSlots:
 
         :param host: The host of a document that was never fetched before; only one such fetch per host at a time.
             ``None``: the document is known, or this thread waits for another one.
-        :raises FetchBusy: All slots for these clients are taken, one is taken for this host, or the caller's address
-            holds as many as it may.
+        :raises FetchBusy: All slots for these clients are taken, or as many as others have waited for longer; one is
+            taken for this host, or the caller's address holds as many as it may.
         """
         address = self._find_address()
         caller = site_of(address) if address else None
         with self._lock:
-            self._check_others(host, caller)
+            try:
+                self._check_others(host, caller)
+            except FetchBusy:
+                if host is not None and caller is not None and not self._has_its_share(caller):
+                    self._line.wait(caller, host)
+                raise
+            began_at = clock.now()
             self._held_by_others += 1
             if host is not None:
                 self._hosts.add(host)
             if caller is not None:
                 self._held_by_address[caller] += 1
+        had_its_turn = True
         try:
             with self.for_operators_clients():
                 yield
+        except FetchBusy:
+            had_its_turn = False
+            raise
         finally:
             with self._lock:
+                if host is not None and caller is not None and had_its_turn:
+                    self._line.leave(caller)
+                    if clock.now() - began_at >= SLOW_SECONDS:
+                        self._line.note_slow(caller, host)
                 self._held_by_others -= 1
                 self._hosts.discard(host or "")
                 if caller is not None:
                     self._held_by_address -= Counter([caller])  # removes the entry of a caller that holds no slot
 
     def _check_others(self, host: str | None, caller: str | None) -> None:
-        if self._held_by_others >= self._size_for_others:
+        free = self._size_for_others - self._held_by_others
+        if free <= 0:
             raise FetchBusy(
                 f"{self._size_for_others} threads wait for the documents of self-registered clients",
                 cause="fetch_busy_strangers",
             )
         if host is not None and host in self._hosts:
             raise FetchBusy(f"another document is being fetched from {host!r}", cause="fetch_busy_host")
-        if caller is not None and self._held_by_address[caller] >= self._size_for_address:
+        if self._has_its_share(caller):
             raise FetchBusy(
                 f"{self._size_for_address} threads wait for documents that {caller!r} has asked for",
                 cause="fetch_busy_address",
             )
+        if host is None or caller is None:
+            return
+        if not self._line.has_turn(caller, host, free=free, served=self._held_by_address, busy_hosts=self._hosts):
+            raise FetchBusy(f"others have waited for longer than {caller!r}", cause="fetch_busy_turn")
+
+    def _has_its_share(self, caller: str | None) -> bool:
+        return caller is not None and self._held_by_address[caller] >= self._size_for_address

@@ -379,7 +379,7 @@ def test_newcomer_in_the_middle_of_it_is_told_when_to_come_and_gets_in(
     site.pieces = good
     first = open_document(resource=API)
 
-    assert (first.status_code, first.headers["Retry-After"]) == (503, "2")
+    assert (first.status_code, first.headers["Retry-After"], first.headers["Refresh"]) == (503, "2", "2")
     assert refusals[-1].cause == "fetch_busy_new"
     clock.move(2)
     assert open_document(resource=API).status_code == 200
