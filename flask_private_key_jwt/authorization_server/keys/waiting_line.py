@@ -1,7 +1,8 @@
 """Whose turn it is to have a new document fetched, when there is not room for all.
 
 Without an order, what becomes free goes to whoever asks most often. So there is a line, with one place for each site
-(:func:`.caller_network.site_of`): a party with many URLs stands there once. Whoever asked for a slow document stands
+(:func:`.caller_network.site_of`): a party with many URLs stands there once. Documents that somebody has had before go
+before new ones. Whoever asked for a slow document stands
 behind all others for some time, and so does whoever asks for documents of its domain: a server that is slow on purpose
 is waited for once, not again and again.
 """
@@ -35,6 +36,7 @@ class WaitingLine:
 
     def __init__(self) -> None:
         # A dictionary keeps the order in which its keys came.
+        self._known: dict[str, _Place] = {}
         self._quick: dict[str, _Place] = {}
         self._slow: dict[str, _Place] = {}
         self._slow_until: BoundedCache[str, int] = BoundedCache(max_entries=REMEMBERED, max_bytes=1 << 22)
@@ -45,6 +47,7 @@ class WaitingLine:
         host: str,
         *,
         free: int,
+        is_known: bool = False,
         served: Container[str] = (),
         busy_hosts: Container[str] = (),
     ) -> bool:
@@ -53,40 +56,48 @@ class WaitingLine:
         Whoever is not in the line stands at its end.
 
         :param host: The host of the document that it asks for.
+        :param is_known: Whether somebody has had the document before: it goes before all new ones.
         :param served: Sites that are passed over, because they have something already.
         :param busy_hosts: Who asks for one of these hosts is passed over, because it cannot have its turn now.
         """
-        before = 0
-        for part in (self._quick, self._slow) if self._is_slow(site, host) else (self._quick,):
+        before, own = 0, self._part_of(site, host, is_known=is_known)
+        for part in (self._known, self._quick, self._slow):
             for other in _alive(part):
                 if other == site:
-                    return before < free
+                    if part is own:
+                        return before < free
+                    continue
                 if other in served or part[other].host in busy_hosts:
                     continue
                 before += 1
-                # Of one host there is one document at a time, whatever else is free.
-                if before >= free or part[other].host == host:
+                # Of one host there is one new document at a time, whatever else is free.
+                if before >= free or (part[other].host == host and not is_known):
                     return False
+            if part is own:
+                break
         return before < free
 
-    def wait(self, site: str, host: str) -> None:
+    def wait(self, site: str, host: str, *, is_known: bool = False) -> None:
         """Note that *site* was turned away: it keeps its place, or gets the last one."""
-        part, other = (self._slow, self._quick) if self._is_slow(site, host) else (self._quick, self._slow)
-        other.pop(site, None)
-        place = _Place(host, clock.now())
+        part = self._part_of(site, host, is_known=is_known)
         if site in part or len(part) < REMEMBERED or sum(1 for _ in _alive(part)) < REMEMBERED:
-            part[site] = place  # a known key keeps its position
+            part[site] = _Place(host, clock.now())  # a key that is there keeps its position
 
     def leave(self, site: str) -> None:
         """Note that *site* had its turn."""
-        self._quick.pop(site, None)
-        self._slow.pop(site, None)
+        for part in (self._known, self._quick, self._slow):
+            part.pop(site, None)
 
     def note_slow(self, site: str, host: str) -> None:
         """Note that a document from *host*, which *site* asked for, was slow."""
         until = clock.now() + SLOW_FOR_SECONDS
         self._slow_until.keep(f"site {site}", until)
         self._slow_until.keep(f"domain {_domain_of(host)}", until)
+
+    def _part_of(self, site: str, host: str, *, is_known: bool) -> dict[str, _Place]:
+        if self._is_slow(site, host):
+            return self._slow
+        return self._known if is_known else self._quick
 
     def _is_slow(self, site: str, host: str) -> bool:
         noted = (self._slow_until.get(f"site {site}"), self._slow_until.get(f"domain {_domain_of(host)}"))

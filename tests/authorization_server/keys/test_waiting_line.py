@@ -1,5 +1,7 @@
 """keys/waiting_line.py: who is next, alone and with slots and budgets, while strangers ask without end."""
 
+import functools
+
 import pytest
 
 from flask_private_key_jwt.authorization_server.keys.fetch_slots import FetchSlots
@@ -89,6 +91,17 @@ def test_line_that_is_full_takes_nobody_until_places_are_lost(line, clock):
     assert line.has_turn("new", HOST, free=1)
 
 
+def test_document_that_somebody_had_before_goes_before_new_ones(line):
+    line.wait("new", "a.example")
+    line.wait("known", "b.example", is_known=True)
+
+    assert line.has_turn("known", "b.example", free=1, is_known=True)
+    assert not line.has_turn("new", "a.example", free=1)
+    assert not line.has_turn("known", "c.example", free=1)  # its place is for what it had before
+    line.leave("known")
+    assert line.has_turn("new", "a.example", free=1)
+
+
 # --- slow ones ----------------------------------------------------------------------------------------------------
 @pytest.mark.parametrize(
     ("site", "host", "is_behind"),
@@ -130,8 +143,8 @@ class Attack:
         return f"h{self.asked}.{self.domains[number % len(self.domains)]}"
 
 
-def seconds_until_in(attack, slots, *, head_start, slow_seconds=3):
-    """How long the newcomer takes to get a slot, if each slot that a stranger gets is held for *slow_seconds*."""
+def seconds_until_in(attack, slots, *, head_start, slow_seconds=3, genuine=None):
+    """How long the genuine client takes to get a slot, if each slot that a stranger gets is held for *slow_seconds*."""
     held, clock = [], attack.clock
     for second in range(head_start + 300):
         for until, slot in [entry for entry in held if entry[0] <= clock.now]:
@@ -148,7 +161,7 @@ def seconds_until_in(attack, slots, *, head_start, slow_seconds=3):
         attack.address = "203.0.113.9"
         if second >= head_start:
             try:
-                with slots.for_others("genuine.example.org"):
+                with (genuine or slots.for_others)("genuine.example.org"):
                     return second - head_start
             except FetchBusy:
                 pass
@@ -158,7 +171,7 @@ def seconds_until_in(attack, slots, *, head_start, slow_seconds=3):
 
 @pytest.mark.parametrize(
     ("sites", "domains", "head_start", "seconds"),
-    [(30, 30, 1, 60), (30, 30, 60, 10), (100, 1, 10, 10), (100, 100, 180, 10)],
+    [(18, 18, 1, 60), (18, 18, 60, 10), (100, 1, 10, 10), (60, 60, 190, 10)],
 )
 def test_newcomer_gets_a_slot_although_slow_servers_are_asked_for_all_the_time(
     sites, domains, head_start, seconds, clock
@@ -197,6 +210,14 @@ def test_newcomer_gets_in_although_thousands_of_made_up_urls_are_asked_for_twice
             return
         clock.move(1)
     raise AssertionError("a minute was not enough")
+
+
+def test_client_that_was_here_before_waits_for_nobody(clock):
+    attack = Attack(clock, sites=50, domains=50)
+    slots = FetchSlots(3, lambda: attack.address)
+    known = functools.partial(slots.for_others, is_known=True)
+
+    assert seconds_until_in(attack, slots, head_start=20, genuine=known) == 0
 
 
 def test_order_holds_for_one_host_that_strangers_ask_for_too(clock):
