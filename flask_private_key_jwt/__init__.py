@@ -16,6 +16,7 @@ from ._version import __version__
 if TYPE_CHECKING:
     from .authorization_server.authorization.interaction import ConsentPage, SignIn
     from .authorization_server.endpoints.browser_session import note_sign_in
+    from .authorization_server.machine_limits import MachineLimits
     from .authorization_server.registered_client import RegisteredClient
     from .authorization_server.registration.registry import ClientRegistry
     from .authorization_server.request import FormRequest
@@ -33,6 +34,7 @@ __all__ = [
     "DPoPProof",
     "FormRequest",
     "Grant",
+    "MachineLimits",
     "PrivateKeyJWT",
     "RegisteredClient",
     "RegistrationToken",
@@ -53,6 +55,7 @@ _HOMES = {
     "DPoPProof": ".dpop.proof",
     "FormRequest": ".authorization_server.request",
     "Grant": ".authorization_server.tokens.access_token",
+    "MachineLimits": ".authorization_server.machine_limits",
     "PrivateKeyJWT": ".extension",
     "RegisteredClient": ".authorization_server.registered_client",
     "RegistrationToken": ".authorization_server.stores.sql.registration_tokens",

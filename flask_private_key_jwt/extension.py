@@ -11,6 +11,7 @@ from .authorization_server.endpoints import MachineEndpoints
 from .authorization_server.endpoints.browser_session import listen_to_flask_login
 from .authorization_server.grants.authlib_grants import check_grant_class
 from .authorization_server.grants.policy import TokenPolicy
+from .authorization_server.once_only import AfterAuthentication
 from .authorization_server.people import ConsentView, People, SignInPage, SignOut, UserLoader
 from .authorization_server.registration.registry import ClientRegistry
 from .authorization_server.server_parts import BeforeMachineRequest, Declarations
@@ -165,6 +166,16 @@ class PrivateKeyJWT:
         pages for people (``authorization``, ``logout``) are ordinary views, where ``before_request`` functions run.
         """
         self._declarations.before_requests.append(function)
+        return function
+
+    def after_client_authentication(self, function: AfterAuthentication) -> AfterAuthentication:
+        """Register a function that is called when a client has proved who it is, at every endpoint for clients.
+
+        It is called with the :class:`RegisteredClient` and the :class:`FormRequest`, after the assertion was verified
+        and used up: nobody who repeats a client's request gets that far. It is not called for public clients, which
+        prove nothing. To refuse, it raises :class:`~flask_private_key_jwt.TooManyRequests` or another ``OAuthError``.
+        """
+        self._declarations.after_authentication.append(function)
         return function
 
     def introspection_policy(self, policy: IntrospectionPolicy) -> IntrospectionPolicy:

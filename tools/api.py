@@ -46,6 +46,7 @@ PAGE: dict[str, tuple[str, str, list[str]]] = {
         "[authorization.md](authorization.md), [registration.md](registration.md), [revocation.md](revocation.md).",
         [
             "PrivateKeyJWT",
+            "MachineLimits",
             "ClientRegistry",
             "RegistrationTokens",
             "RegistrationToken",

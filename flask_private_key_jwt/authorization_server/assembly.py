@@ -90,7 +90,7 @@ def assemble(app: flask.Flask, db: SQLAlchemy, tables: Tables, *, declarations: 
             clients=clients,
             client_auth=_build_client_auth(settings, stores, clients, signatures, token_url=base_url + "/token"),
             dpop=_build_binding(settings, secrets),
-            once_only=OnceOnly(stores.replay, key_use),
+            once_only=OnceOnly(stores.replay, key_use, declarations.after_authentication),
         ),
         tokens=_build_tokens(
             settings, secrets, stores, clients, server_keys=server_keys, own_keys=own_keys, declarations=declarations
