@@ -27,8 +27,10 @@ from .endpoints.metadata import endpoint_base, issuer_path
 from .endpoints.userinfo import PATH as USERINFO_PATH
 from .endpoints.userinfo import build_guard
 from .grants.base import GrantParts
+from .grants.client_key import ClientKeyBinding
 from .keys.client_key_state import find_thumbprints
 from .keys.client_key_use import ClientKeyUse
+from .keys.client_keys import ClientKeys
 from .keys.rotation import load_schedule
 from .keys.server_keys import ServerKeys
 from .needs import SETTLED_AT_START, Need
@@ -93,7 +95,14 @@ def assemble(app: flask.Flask, db: SQLAlchemy, tables: Tables, *, declarations: 
             once_only=OnceOnly(stores.replay, key_use),
         ),
         tokens=_build_tokens(
-            settings, secrets, stores, clients, server_keys=server_keys, own_keys=own_keys, declarations=declarations
+            settings,
+            secrets,
+            stores,
+            clients,
+            client_keys=client_keys,
+            server_keys=server_keys,
+            own_keys=own_keys,
+            declarations=declarations,
         ),
         authorizer=_build_authorizer(
             settings, secrets, stores, clients, objects=RequestObjects(settings, signatures, key_use), own_keys=own_keys
@@ -163,6 +172,7 @@ def _build_tokens(
     stores: AppStores,
     clients: ClientStore,
     *,
+    client_keys: ClientKeys,
     server_keys: ServerKeys,
     own_keys: IssuerKeys,
     declarations: Declarations,
@@ -172,6 +182,7 @@ def _build_tokens(
     issued = _build_issued_tokens(settings, own_keys, refresh_tokens)
     return TokenParts(
         grants=GrantParts(stores.authorizations, refresh_tokens, revocations, issued),
+        client_key_binding=ClientKeyBinding(settings, client_keys, revocations),
         access_tokens=AccessTokenIssuer(settings.ISSUER, server_keys),
         id_tokens=IdTokenIssuer(settings.ISSUER, server_keys, lifetime=settings.ID_TOKEN_LIFETIME_SECONDS),
         introspection=TokenIntrospector(
@@ -182,7 +193,7 @@ def _build_tokens(
             clients=clients,
             policies=declarations.introspection,
         ),
-        revoker=TokenRevoker(issued, revocations),
+        revoker=TokenRevoker(issued, revocations, ends_sessions=settings.PROFILE == "atproto"),
     )
 
 
@@ -215,6 +226,7 @@ def _build_authorizer(
         own_keys=own_keys,
         app_secrets=secrets,
         push_quota=PushQuota(settings, stores.authorizations, stores.counters),
+        replay=stores.replay,
     )
 
 

@@ -178,7 +178,7 @@ def _is_allowed(request: AuthorizationRequest, consent: Consent | None) -> bool:
     It never does for a public client whose answer any program on the device could receive: another program may pretend
     to be this client (RFC 6749 §10.2, RFC 8252 §8.6).
     """
-    if consent is None or "consent" in request.prompt:
+    if consent is None or "consent" in request.prompt or request.asks_every_time:
         return False
     if request.client.is_public and not is_claimed(request.target.redirect_uri):
         return False

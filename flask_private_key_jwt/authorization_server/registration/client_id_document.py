@@ -23,6 +23,7 @@ from ..grants import BUILT_IN, FOR_PUBLIC_CLIENTS
 from ..keys.remote_documents import DocumentUnavailable, RemoteDocuments
 from ..registered_client import OPERATOR_MEMBERS, PUBLIC, RegisteredClient
 from ..stores.contracts import ClientStore
+from .atproto_document import check_document
 from .metadata import build_client
 
 MAX_BYTES = 16384
@@ -124,6 +125,8 @@ def read_client(
         raise ValueError("client_id is not the URL of the document")
     if found := [name for name in _SECRET_MEMBERS if name in members]:
         raise ValueError(f"{found[0]} is there: a document is public")
+    if settings.PROFILE == "atproto":
+        members = check_document(url, members, trusted=settings.TRUSTED_CLIENT_IDS)
     _check_method(members.get("token_endpoint_auth_method"), settings)
     metadata = {name: value for name, value in members.items() if name not in _PASSED_OVER}
     metadata |= {
