@@ -181,7 +181,7 @@ def _build_tokens(
     refresh_tokens = RefreshTokens(settings, stores.refresh_tokens, revocations, secrets)
     issued = _build_issued_tokens(settings, own_keys, refresh_tokens)
     return TokenParts(
-        grants=GrantParts(stores.authorizations, refresh_tokens, revocations, issued),
+        grants=GrantParts(settings, stores.authorizations, refresh_tokens, revocations, issued),
         client_key_binding=ClientKeyBinding(settings, client_keys, revocations),
         access_tokens=AccessTokenIssuer(settings.ISSUER, server_keys),
         id_tokens=IdTokenIssuer(settings.ISSUER, server_keys, lifetime=settings.ID_TOKEN_LIFETIME_SECONDS),

@@ -122,7 +122,8 @@ class Guard:
 
     def tighten(self, requirement: Requirement) -> Requirement:
         """A view's requirement under the profile: ``fapi2`` (§5.3.4) and ``atproto`` take bound tokens only."""
-        return requirement if self.settings.PROFILE == "oauth" else replace(requirement, dpop="required")
+        is_strict = self.settings.PROFILE in ("fapi2", "atproto")
+        return replace(requirement, dpop="required") if is_strict else requirement
 
     def _refuse(
         self, error: OAuthError, environ: Environ, requirement: Requirement, served: Sequence[Scheme]

@@ -30,6 +30,10 @@ class ServerSettings(SharedSettings):
     RESOURCES: Annotated[tuple[str, ...], resource_uris] = ()
     """What ``resource`` may name (RFC 8707); the first is the default ``aud``. Default: the issuer."""
 
+    REQUIRE_RESOURCE: bool = False
+    """Refuse an authorization request without ``resource``, and a code that is redeemed without it. A refresh token is
+    then for the resources that the exchange of the code named."""
+
     SCOPES: Annotated[tuple[str, ...], scope_tokens] = ()
     """Scopes that clients may register, advertised as ``scopes_supported``. Empty: any scope; advertised are then those
     of OpenID Connect, if it is offered. A list without ``openid`` turns OpenID Connect off."""

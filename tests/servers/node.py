@@ -58,6 +58,12 @@ class NodeScript:
         except ValueError:
             raise AssertionError(f"the script wrote something else than JSON: {line}") from None
 
+    def lines(self) -> Iterator[str]:
+        """What the script writes, line by line, until it ends."""
+        assert self._process.stdout is not None
+        for line in self._process.stdout:
+            yield line.rstrip("\n")
+
     def write(self, value: Any) -> None:
         """Send the script one line of JSON."""
         assert self._process.stdin is not None

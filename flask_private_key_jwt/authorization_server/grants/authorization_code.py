@@ -11,7 +11,7 @@ from ..request import FormRequest
 from ..stores.granted import Granted, StoredCode
 from .base import Allowed, GrantParts
 from .pkce import check_code_verifier
-from .resource import narrow_resources
+from .resource import check_named, narrow_resources
 
 NAME = "authorization_code"
 
@@ -25,6 +25,7 @@ class AuthorizationCodeGrant:
     """
 
     def __init__(self, parts: GrantParts) -> None:
+        self._settings = parts.settings
         self._authorizations = parts.authorizations
         self._refresh_tokens = parts.refresh_tokens
         self._revocations = parts.revocations
@@ -34,11 +35,13 @@ class AuthorizationCodeGrant:
 
         :raises InvalidRequest: There is no code.
         :raises InvalidGrant: The code is not good, or the request does not fit it.
+        :raises InvalidTarget: There is no ``resource``, and there has to be one.
         """
         if (code := request.get("code")) is None:
             raise InvalidRequest("no code", cause="code_missing")
         stored = self._load(code, request, client, proof)
         self._check_good(stored)
+        check_named(request.resources, self._settings)
         allowed = Allowed(
             grant_type=NAME,
             client=client,
@@ -48,7 +51,8 @@ class AuthorizationCodeGrant:
             nonce=stored.nonce,
         )
         # A refresh token that anybody can use is for the one resource of its first access token, too.
-        kept = narrow_resources(stored.granted, request.resources) if allowed.is_for_anybody else stored.granted
+        is_narrowed = allowed.is_for_anybody or self._settings.REQUIRE_RESOURCE
+        kept = narrow_resources(stored.granted, request.resources) if is_narrowed else stored.granted
         return replace(allowed, spend=partial(self._redeem, code, kept, client, proof))
 
     def _redeem(self, code: str, granted: Granted, client: RegisteredClient, proof: DPoPProof | None) -> str | None:

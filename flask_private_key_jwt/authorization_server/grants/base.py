@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from ...dpop.proof import DPoPProof
+from ...settings.server import ServerSettings
 from ..needs import Need
 from ..registered_client import RegisteredClient
 from ..request import FormRequest
@@ -67,6 +68,7 @@ class GrantType(Protocol):
 class GrantParts:
     """What a grant of ours can be built from."""
 
+    settings: ServerSettings
     authorizations: AuthorizationStore
     refresh_tokens: RefreshTokens
     revocations: Revocations

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from ...errors import InvalidTarget
+from ...settings.server import ServerSettings
 from ..stores.granted import Granted
 
 
@@ -32,6 +33,15 @@ def resolve_granted_audience(
     if more := [resource for resource in requested if resource not in granted]:
         raise InvalidTarget(f"resource {more[0][:200]!r} was not granted", cause="resource_not_granted")
     return resolve_audience(allowed, requested or granted)
+
+
+def check_named(requested: Sequence[str], settings: ServerSettings) -> None:
+    """Refuse a request without ``resource`` where each has to name its own (``OAUTH2_REQUIRE_RESOURCE``).
+
+    :raises InvalidTarget: It has none.
+    """
+    if settings.REQUIRE_RESOURCE and not requested:
+        raise InvalidTarget("no resource, and OAUTH2_REQUIRE_RESOURCE is on", cause="resource_missing")
 
 
 def narrow_resources(granted: Granted, requested: Sequence[str]) -> Granted:

@@ -30,6 +30,10 @@ MAX_BYTES = 16384
 """Largest document; the draft recommends 5 kilobytes (§8.7), too little for keys with certificates."""
 
 _SECRET_MEMBERS = ("client_secret", "client_secret_expires_at")
+_REQUIRED_BY_MCP = (
+    "client_name",
+    "redirect_uris",
+)  # of every document (Client Registration, Implementation Requirements)
 # One document serves many servers, so members that this server does not use are ignored, and the operator's too.
 _PASSED_OVER = (*OPERATOR_MEMBERS, "response_types")
 
@@ -125,6 +129,8 @@ def read_client(
         raise ValueError("client_id is not the URL of the document")
     if found := [name for name in _SECRET_MEMBERS if name in members]:
         raise ValueError(f"{found[0]} is there: a document is public")
+    if settings.PROFILE == "mcp" and (missing := [name for name in _REQUIRED_BY_MCP if name not in members]):
+        raise ValueError(f"{missing[0]} is missing")
     if settings.PROFILE == "atproto":
         members = check_document(url, members, trusted=settings.TRUSTED_CLIENT_IDS)
     _check_method(members.get("token_endpoint_auth_method"), settings)

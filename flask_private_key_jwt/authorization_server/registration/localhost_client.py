@@ -18,7 +18,6 @@ from ..stores.contracts import ClientStore
 log = logging.getLogger("flask_private_key_jwt")
 
 ORIGIN = "http://localhost"
-NAME = "Development client"
 DEFAULT_REDIRECT_URIS = ("http://127.0.0.1/", "http://[::1]/")
 _ADDRESSES = ("127.0.0.1", "::1")
 _PARAMETERS = ("redirect_uri", "scope")
@@ -88,7 +87,6 @@ def read_localhost_client(client_id: str, *, scopes: Collection[str]) -> Registe
     return RegisteredClient(
         client_id=client_id,
         version=hashlib.sha256(client_id.encode()).hexdigest(),
-        client_name=NAME,
         grant_types=frozenset({"authorization_code", "refresh_token"}),
         scope=frozenset(wished).intersection(scopes),
         token_endpoint_auth_method=PUBLIC,

@@ -47,6 +47,7 @@ ATPROTO: Mapping[str, Rule] = {
     "REGISTRATION": Rule(lambda value: value == "closed", "clients are documents and do not register"),
     "REQUIRE_PUSHED_AUTHORIZATION_REQUESTS": Rule(is_true, "every request is pushed", True),
     "REQUIRE_SIGNED_REQUESTS": Rule(is_false, "public clients have no key to sign a request with"),
+    "REQUIRE_RESOURCE": Rule(is_false, "clients name no resource"),
     "DPOP_REQUIRED": Rule(is_true, "every token is bound to a key", True),
     "DPOP_NONCE": Rule(lambda value: value == "required", "a proof has a nonce of the server", "required"),
     "DPOP_NONCE_LIFETIME_SECONDS": Rule(

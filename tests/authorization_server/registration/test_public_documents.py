@@ -1,38 +1,21 @@
 """Public clients that are registered by a document: who gets in, and which requests make this server fetch one."""
 
-import functools
-import json
-from urllib.parse import parse_qsl, urlsplit
-
 import pytest
 
-from flask_private_key_jwt.authorization_server import client_documents
 from flask_private_key_jwt.authorization_server.registration.client_id_document import read_client
-from flask_private_key_jwt.fetching.safe_fetch import SafeFetcher
 from flask_private_key_jwt.settings.reading import read
 from flask_private_key_jwt.settings.server import ServerSettings
-from tests.authorization_server.conftest import VERIFIER, Browser, build_request
+from tests.authorization_server.conftest import DOCUMENT, DOCUMENT_URL
 from tests.conftest import INVALID_CLIENT, ISSUER
 from tests.refusals import causes
 from tests.servers.https_servers import HOST, answer
 
-URL = f"https://{HOST}/mcp/client.json"
-CALLBACK = "http://127.0.0.1:33418/callback"
 SERVED = ["authorization_code", "refresh_token", "client_credentials"]
 ON = {
     "OAUTH2_CLIENT_ID_METADATA_DOCUMENTS": True,
     "OAUTH2_CLIENT_ID_PUBLIC_CLIENTS": True,
     "OAUTH2_CLIENT_ID_HOSTS": [HOST],
     "OAUTH2_CLIENT_ID_SCOPES": ["read", "write"],
-}
-DOCUMENT = {
-    "client_id": URL,
-    "client_name": "Example MCP Client",
-    "client_uri": f"https://{HOST}",
-    "redirect_uris": ["http://127.0.0.1:3000/callback", "http://localhost:3000/callback"],
-    "grant_types": ["authorization_code", "refresh_token"],
-    "response_types": ["code"],
-    "token_endpoint_auth_method": "none",
 }
 
 
@@ -42,67 +25,40 @@ def settings(authority):
 
 
 @pytest.fixture(autouse=True)
-def _loopback_only(network, monkeypatch):
-    fetcher = functools.partial(SafeFetcher, resolve=network.resolve, connect=network.connect)
-    monkeypatch.setattr(client_documents, "SafeFetcher", fetcher)
+def _published(publish):
+    """The document is there, before the app is made."""
 
 
 @pytest.fixture
-def publish(site):
-    """Put the document at the client's URL, changed; ``None`` leaves a member out."""
-
-    def publish(**changes):
-        members = {name: value for name, value in {**DOCUMENT, **changes}.items() if value is not None}
-        site.pieces = answer(json.dumps(members).encode())
-
-    publish()
-    return publish
-
-
-@pytest.fixture
-def sign_in(app, people):
-    """Get a code as the document's client."""
-    browser = Browser(app).sign_in()
-
-    def sign_in(**changes):
-        page = browser.open(build_request(client_id=URL, redirect_uri=CALLBACK, **changes))
-        assert page.status_code == 200, page.text
-        return dict(parse_qsl(urlsplit(browser.decide(page).headers["Location"]).query))["code"]
-
-    return sign_in
-
-
-@pytest.fixture
-def redeem(post, build_dpop):
-    def redeem(code, *, proof=None, client_id=URL, assertion=False, **changes):
-        form = {"code": code, "redirect_uri": CALLBACK, "code_verifier": VERIFIER, "client_id": client_id, **changes}
-        form = {"grant_type": "authorization_code", **form}
-        return post("/oauth2/token", assertion=assertion, proof=proof or build_dpop(), **form)
-
-    return redeem
+def redeem(redeem_document, build_dpop):
+    return lambda code, **changes: redeem_document(code, **{"proof": build_dpop(), **changes})
 
 
 def read_document(**changes):
     given = {"OAUTH2_ISSUER": ISSUER, **ON, **changes.pop("settings", {})}
     settings = read({name: value for name, value in given.items() if value is not None}, ServerSettings)
     members = {name: value for name, value in {**DOCUMENT, **changes}.items() if value is not None}
-    return read_client(URL, members, settings=settings, grant_types=lambda: SERVED)
+    return read_client(DOCUMENT_URL, members, settings=settings, grant_types=lambda: SERVED)
 
 
 # --- the way in ---------------------------------------------------------------------------------------------------
-def test_public_client_gets_in_by_its_document_at_any_port_of_loopback(publish, sign_in, redeem, site):
-    answer = redeem(sign_in(scope="read write"))
+def test_public_client_gets_in_by_its_document_at_any_port_of_loopback(publish, get_document_code, redeem, site):
+    answer = redeem(get_document_code(scope="read write"))
 
     assert (answer.status_code, answer.json["token_type"], answer.json["scope"]) == (200, "DPoP", "read write")
     assert len(site.requests) == 1
 
 
-def test_its_refresh_token_is_bound_to_the_key_of_the_proof(publish, sign_in, redeem, post, build_dpop, keys, refusals):
-    form = {"grant_type": "refresh_token", "refresh_token": redeem(sign_in()).json["refresh_token"]}
+def test_its_refresh_token_is_bound_to_the_key_of_the_proof(
+    publish, get_document_code, redeem, post, build_dpop, keys, refusals
+):
+    form = {"grant_type": "refresh_token", "refresh_token": redeem(get_document_code()).json["refresh_token"]}
 
-    stolen = post("/oauth2/token", assertion=False, client_id=URL, proof=build_dpop(key=keys("ES256", "thief")), **form)
+    stolen = post(
+        "/oauth2/token", assertion=False, client_id=DOCUMENT_URL, proof=build_dpop(key=keys("ES256", "thief")), **form
+    )
     assert (stolen.json["error"], causes(refusals)) == ("invalid_grant", ["refresh_token_key_mismatch"])
-    assert post("/oauth2/token", assertion=False, client_id=URL, proof=build_dpop(), **form).status_code == 200
+    assert post("/oauth2/token", assertion=False, client_id=DOCUMENT_URL, proof=build_dpop(), **form).status_code == 200
 
 
 @pytest.mark.parametrize("flag", [None, False])
@@ -150,32 +106,38 @@ def test_bound_tokens_are_its_own_wish_where_bearer_tokens_are_allowed():
 
 
 # --- attacks ------------------------------------------------------------------------------------------------------
-def test_client_with_keys_gets_in_by_them_only(publish, sign_in, redeem, refusals, client_key, build_assertion):
+def test_client_with_keys_gets_in_by_them_only(
+    publish, get_document_code, redeem, refusals, client_key, build_assertion
+):
     publish(token_endpoint_auth_method="private_key_jwt", jwks={"keys": [client_key.public_jwk()]})
-    code = sign_in()
+    code = get_document_code()
 
     assert redeem(code).json == INVALID_CLIENT
     assert causes(refusals) == ["assertion_missing"]
-    assert redeem(code, client_id=None, assertion=build_assertion(iss=URL, sub=URL)).status_code == 200
+    assert (
+        redeem(code, client_id=None, assertion=build_assertion(iss=DOCUMENT_URL, sub=DOCUMENT_URL)).status_code == 200
+    )
 
 
 def test_document_that_drops_its_keys_while_a_code_is_out_gets_no_more_than_its_owner(
-    publish, sign_in, redeem, refusals, client_key, clock, monkeypatch
+    publish, get_document_code, redeem, refusals, client_key, clock, monkeypatch
 ):
     """Whoever can change the document is the client; but what was bound to the keys stays bound."""
     publish(token_endpoint_auth_method="private_key_jwt", jwks={"keys": [client_key.public_jwk()]})
-    code = sign_in()
+    code = get_document_code()
     publish()
 
     assert redeem(code).json == INVALID_CLIENT  # the document that the code was made with still counts
     assert causes(refusals) == ["assertion_missing"]
 
 
-def test_redirect_that_a_later_document_does_not_name_is_none(publish, app, people, sign_in, clock, refusals):
-    sign_in()
+def test_redirect_that_a_later_document_does_not_name_is_none(
+    publish, open_document, get_document_code, clock, refusals
+):
+    get_document_code()
     publish(redirect_uris=["http://127.0.0.1/other"])
     clock.move(600 + 3600)
-    page = Browser(app).sign_in().open(build_request(client_id=URL, redirect_uri=CALLBACK))
+    page = open_document()
 
     assert (page.status_code, causes(refusals)) == (400, ["redirect_uri_not_registered"])
 
@@ -194,8 +156,8 @@ def test_redirect_that_a_later_document_does_not_name_is_none(publish, app, peop
         "http://127.0.0.1:99999/callback",
     ],
 )
-def test_redirect_to_another_origin_or_path_is_none(redirect_uri, publish, app, people, refusals):
-    page = Browser(app).sign_in().open(build_request(client_id=URL, redirect_uri=redirect_uri))
+def test_redirect_to_another_origin_or_path_is_none(redirect_uri, open_document, refusals):
+    page = open_document(redirect_uri=redirect_uri)
 
     assert (page.status_code, "Location" in page.headers) == (400, False)
     assert causes(refusals) == ["redirect_uri_not_registered"]
