@@ -97,6 +97,15 @@ def test_profile_alone_sets_everything():
     assert settings.CORS_ORIGINS == ("*",)
 
 
+def test_start_warns_of_what_the_profile_opens():
+    assert sorted(sentence.partition(" ")[0] for sentence in read_server().weaknesses) == [
+        "OAUTH2_CLIENT_ID_HOSTS",
+        "OAUTH2_LOCALHOST_CLIENT_IDS",
+    ]
+    closed = read_server(CLIENT_ID_HOSTS=["app.example"], LOCALHOST_CLIENT_IDS=False)
+    assert closed.weaknesses == ()
+
+
 def test_strangers_get_the_scopes_of_the_server_unless_it_says_otherwise():
     both = ("atproto", "transition:generic")
 

@@ -228,4 +228,4 @@ def _send(target: ResponseTarget, members: dict[str, str]) -> flask.Response:
         response = flask.Response(build_form_page(target.redirect_uri, members))
         response.headers["Content-Security-Policy"] = FORM_POST_POLICY
         return response
-    return send_to(build_location(target.redirect_uri, members))
+    return send_to(build_location(target.redirect_uri, members, mode=target.response_mode))

@@ -34,6 +34,7 @@ def test_document_has_every_member_that_the_specification_requires(metadata):
     ):
         assert metadata[name] is True, name
     assert metadata.get("require_request_uri_registration", True) is True
+    assert metadata["response_modes_supported"] == ["query", "form_post", "fragment"]
 
 
 def test_document_names_the_resource_servers(metadata):

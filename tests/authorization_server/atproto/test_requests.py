@@ -1,5 +1,7 @@
 """Authorization requests under the profile: pushed, with a proof and a nonce, with state and the scope atproto."""
 
+from urllib.parse import parse_qsl, urlsplit
+
 import pytest
 
 from tests.authorization_server.atproto.conftest import ALICE, BOB, CLIENT
@@ -144,3 +146,25 @@ def test_confidential_client_is_let_in_silently_the_second_time(client):
     client.get_code()
 
     assert client.open(client.push()).status_code == 303
+
+
+# --- how the answer is sent --------------------------------------------------------------------------------------
+def test_app_in_a_browser_gets_its_answer_in_the_fragment(client, browser):
+    page = client.open_as(ALICE, client.push(response_mode="fragment"))
+    location = browser.decide(page).headers["Location"]
+
+    assert location.startswith(f"{client.callback}#code=")
+    answer = dict(parse_qsl(urlsplit(location).fragment))
+    assert sorted(answer) == ["code", "iss", "state"]
+    assert client.redeem(answer["code"]).status_code == 200
+
+
+def test_refusal_is_in_the_fragment_too(client, browser):
+    page = client.open_as(ALICE, client.push(response_mode="fragment"))
+    location = browser.decide(page, "deny").headers["Location"]
+
+    assert location.startswith(f"{client.callback}#error=access_denied&")
+
+
+def test_unknown_response_mode_is_refused(client, refusals):
+    assert_refused(client.push(response_mode="query.jwt"), refusals, "response_mode_not_supported")
