@@ -4,8 +4,11 @@ Never with credentials: ``Access-Control-Allow-Credentials`` is never sent, so a
 the page read. A page shows a token that it holds, as every other client does.
 """
 
+import logging
 from collections.abc import Iterable
 from dataclasses import dataclass
+
+log = logging.getLogger("flask_private_key_jwt")
 
 EVERY_ORIGIN = "*"
 SENT_HEADERS = ("Authorization", "DPoP", "Content-Type", "MCP-Protocol-Version")
@@ -65,6 +68,17 @@ class CrossOrigin:
 FOR_EVERYBODY = CrossOrigin(frozenset({EVERY_ORIGIN}))
 """For public documents."""
 FOR_NOBODY = CrossOrigin(frozenset())
+
+
+def open_to(origins: Iterable[str], *, what: str) -> CrossOrigin:
+    """The origins of ``OAUTH2_CORS_ORIGINS``; the log warns if they are all.
+
+    :param what: What their pages may call, for the log.
+    """
+    cross_origin = CrossOrigin(frozenset(origins))
+    if EVERY_ORIGIN in cross_origin.origins:
+        log.warning("OAUTH2_CORS_ORIGINS is *: every page of the web may call %s from its visitors' browsers", what)
+    return cross_origin
 
 
 def find_preflight(method: str, *, origin: str | None, requested_method: str | None) -> str | None:

@@ -12,6 +12,7 @@ from .authorization_server.endpoints.browser_session import listen_to_flask_logi
 from .authorization_server.endpoints.cross_origin import allow_cross_origin
 from .authorization_server.grants.authlib_grants import check_grant_class
 from .authorization_server.grants.policy import TokenPolicy
+from .authorization_server.once_only import AfterAuthentication
 from .authorization_server.people import ConsentView, FindDID, People, SignInPage, SignOut, UserLoader
 from .authorization_server.registration.registry import ClientRegistry
 from .authorization_server.server_parts import BeforeMachineRequest, Declarations
@@ -22,6 +23,7 @@ from .authorization_server.stores.tables.all_tables import TABLE_PREFIX, build_t
 from .authorization_server.tokens.introspection import IntrospectionPolicy
 from .authorization_server.tokens.user_claims import UserClaims, check_user_claims
 from .errors import ConfigurationError
+from .tokens.scope_matching import ScopeMatcher
 
 DeclaredClaims = TypeVar("DeclaredClaims", bound=UserClaims)
 
@@ -142,6 +144,17 @@ class PrivateKeyJWT:
         self._people.claims = declared
         return declared
 
+    def scope_matcher(self, matches: ScopeMatcher) -> ScopeMatcher:
+        """Register a function that says whether one scope allows another; without it, scopes are compared as strings.
+
+        ``matches(requested, registered)`` is called with a scope that a client asks for and one that it is registered
+        for, if they differ; when it refreshes, with one that was granted. It returns ``True`` if the second allows the
+        first, and otherwise ``False``: a client then gets exactly the scope it asked for. If it raises, or returns
+        anything else, the request is refused with 503.
+        """
+        self._declarations.scope_matchers.append(matches)
+        return matches
+
     def revoke(self, *, subject: str | None = None, client_id: str | None = None) -> int:
         """Revoke the tokens of a person, of a client, or of a person at a client, and forget the consents.
 
@@ -176,6 +189,16 @@ class PrivateKeyJWT:
         pages for people (``authorization``, ``logout``) are ordinary views, where ``before_request`` functions run.
         """
         self._declarations.before_requests.append(function)
+        return function
+
+    def after_client_authentication(self, function: AfterAuthentication) -> AfterAuthentication:
+        """Register a function that is called when a client has proved who it is, at every endpoint for clients.
+
+        It is called with the :class:`RegisteredClient` and the :class:`FormRequest`, after the assertion was verified
+        and used up: nobody who repeats a client's request gets that far. It is not called for public clients, which
+        prove nothing. To refuse, it raises :class:`~flask_private_key_jwt.TooManyRequests` or another ``OAuthError``.
+        """
+        self._declarations.after_authentication.append(function)
         return function
 
     def introspection_policy(self, policy: IntrospectionPolicy) -> IntrospectionPolicy:

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flask_private_key_jwt.cross_origin import FOR_EVERYBODY, FOR_NOBODY, CrossOrigin, find_preflight
+from flask_private_key_jwt.cross_origin import FOR_EVERYBODY, FOR_NOBODY, CrossOrigin, find_preflight, open_to
 from flask_private_key_jwt.errors import ConfigurationError
 from flask_private_key_jwt.settings.reading import read
 from flask_private_key_jwt.settings.resource import ResourceSettings
@@ -64,6 +64,16 @@ def test_preflight_is_told_what_may_be_sent():
 def test_everybody_gets_the_same_answer():
     assert dict(FOR_EVERYBODY.build_headers("https://evil.example"))["Access-Control-Allow-Origin"] == "*"
     assert FOR_EVERYBODY.build_headers(None) == FOR_EVERYBODY.build_headers("null")
+
+
+def test_log_warns_of_every_origin_and_of_no_other(caplog):
+    assert open_to([APP], what="the API").origins == {APP}
+    assert caplog.messages == []
+
+    assert open_to(["*"], what="the API") == FOR_EVERYBODY
+    assert caplog.messages == [
+        "OAUTH2_CORS_ORIGINS is *: every page of the web may call the API from its visitors' browsers"
+    ]
 
 
 def test_nobody_gets_nothing():

@@ -46,7 +46,11 @@ PAGE: dict[str, tuple[str, str, list[str]]] = {
         "[authorization.md](authorization.md), [registration.md](registration.md), [revocation.md](revocation.md).",
         [
             "PrivateKeyJWT",
+            "MachineLimits",
             "ClientRegistry",
+            "ClientSecretRegistry",
+            "GivenSecret",
+            "ClientSecret",
             "RegistrationTokens",
             "RegistrationToken",
             "note_sign_in",
@@ -67,10 +71,14 @@ PAGE: dict[str, tuple[str, str, list[str]]] = {
     ),
     "Client": (
         f"{PACKAGE}.client",
-        "What a client needs. It loads neither Flask nor SQLAlchemy.",
+        "What a client needs. It loads neither Flask nor SQLAlchemy. What uses `httpx` needs the extra `[httpx]`.",
         [
             "PrivateKeyJWTAuth",
+            "HTTPXPrivateKeyJWTAuth",
+            "FreshProofTransport",
+            "AsyncFreshProofTransport",
             "TokenClient",
+            "AsyncTokenClient",
             "Token",
             "IntrospectionClient",
             "Introspection",
@@ -91,6 +99,7 @@ PAGE: dict[str, tuple[str, str, list[str]]] = {
             "RevocationError",
             "DiscoveryError",
             "ForeignOrigin",
+            "UnrepeatableBody",
         ],
     ),
     "Replay store": (
@@ -115,6 +124,9 @@ PAGE: dict[str, tuple[str, str, list[str]]] = {
 
 GIVEN = {
     "ClientRegistry": "`oauth.clients`, in the context of an app.",
+    "ClientSecretRegistry": "`oauth.clients.secrets`, in the context of an app.",
+    "GivenSecret": "What `give` and `replace` of `oauth.clients.secrets` return.",
+    "ClientSecret": "What `oauth.clients.secrets` tells of a secret.",
     "RegistrationTokens": "`oauth.registration_tokens`, in the context of an app.",
     "RegistrationToken": "What `oauth.registration_tokens` gives.",
     "SignIn": "What a function of `@oauth.sign_in` is given.",
@@ -134,10 +146,16 @@ GIVEN = {
 """Class -> where its objects come from. An application does not make them, so their parameters are not shown."""
 
 INTERNAL = {
+    "AsyncFreshProofTransport.aclose",
+    "AsyncFreshProofTransport.handle_async_request",
     "Certificate.is_named",
     "Certificate.names",
     "ClientRegistry.build",
     "DPoPProof.marks",
+    "FreshProofTransport.close",
+    "FreshProofTransport.handle_request",
+    "HTTPXPrivateKeyJWTAuth.async_auth_flow",
+    "HTTPXPrivateKeyJWTAuth.sync_auth_flow",
     "PrivateKey.native",
     "PublicKey.native",
     "RegistrationToken.digest",

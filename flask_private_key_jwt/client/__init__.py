@@ -6,6 +6,7 @@ a token active right now? ``authlib_auth`` is for programs that use Authlib's cl
 """
 
 from importlib import import_module
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -16,7 +17,17 @@ if TYPE_CHECKING:
     from .auth import PrivateKeyJWTAuth
     from .authlib_auth import AuthlibClientAuth
     from .certificate import CertificateSource
-    from .errors import EndpointError, ForeignOrigin, IntrospectionError, RevocationError, TokenRequestError
+    from .errors import (
+        EndpointError,
+        ForeignOrigin,
+        IntrospectionError,
+        RevocationError,
+        TokenRequestError,
+        UnrepeatableBody,
+    )
+    from .in_httpx.async_token_client import AsyncTokenClient
+    from .in_httpx.auth import HTTPXPrivateKeyJWTAuth
+    from .in_httpx.transport import AsyncFreshProofTransport, FreshProofTransport
     from .introspection import Introspection, IntrospectionClient
     from .key import KeySource, generate_key, load_key
     from .proofs import Prover
@@ -24,12 +35,16 @@ if TYPE_CHECKING:
     from .token_client import TokenClient
 
 __all__ = [
+    "AsyncFreshProofTransport",
+    "AsyncTokenClient",
     "AuthlibClientAuth",
     "Certificate",
     "CertificateSource",
     "DiscoveryError",
     "EndpointError",
     "ForeignOrigin",
+    "FreshProofTransport",
+    "HTTPXPrivateKeyJWTAuth",
     "Introspection",
     "IntrospectionClient",
     "IntrospectionError",
@@ -43,18 +58,23 @@ __all__ = [
     "Token",
     "TokenClient",
     "TokenRequestError",
+    "UnrepeatableBody",
     "build_client_assertion",
     "generate_key",
     "load_key",
 ]
 
 _HOMES = {
+    "AsyncFreshProofTransport": ".in_httpx.transport",
+    "AsyncTokenClient": ".in_httpx.async_token_client",
     "AuthlibClientAuth": ".authlib_auth",
     "Certificate": "..jose.certificates",
     "CertificateSource": ".certificate",
     "DiscoveryError": "..fetching.discovery",
     "EndpointError": ".errors",
     "ForeignOrigin": ".errors",
+    "FreshProofTransport": ".in_httpx.transport",
+    "HTTPXPrivateKeyJWTAuth": ".in_httpx.auth",
     "Introspection": ".introspection",
     "IntrospectionClient": ".introspection",
     "IntrospectionError": ".errors",
@@ -68,11 +88,17 @@ _HOMES = {
     "Token": ".token",
     "TokenClient": ".token_client",
     "TokenRequestError": ".errors",
+    "UnrepeatableBody": ".errors",
     "build_client_assertion": ".assertion",
     "generate_key": ".key",
     "load_key": ".key",
 }
 """Public name -> its module, which is imported at first use (PEP 562)."""
+
+
+if find_spec("httpx") is None:  # the extra is not installed: "import *" must not fail for it
+    for _name in [name for name, home in _HOMES.items() if home.startswith(".in_httpx.")]:
+        __all__.remove(_name)
 
 
 def __getattr__(name: str) -> Any:

@@ -12,7 +12,9 @@ from .values import (
     between,
     host_names,
     host_names_or_any,
+    moment,
     port_numbers,
+    read_moment,
     replay_store,
     resource_uris,
     scope_tokens,
@@ -50,6 +52,10 @@ class ServerSettings(SharedSettings):
 
     ASSERTION_MAX_BYTES: Annotated[int, between(1024, 65536)] = 8192
     """Largest accepted client assertion, in bytes. 1024 to 65536."""
+
+    CLIENT_SECRETS_UNTIL: Annotated[str, moment] | None = None
+    """Until when clients may authenticate with a shared secret that the operator gave them: an ISO 8601 date or time in
+    UTC, exclusive. Not set: never. Meant for the move from secrets to keys."""
 
     REQUIRE_SIGNED_REQUESTS: bool = False
     """Take authorization requests from every client as signed request objects only (RFC 9101 §10.5)."""
@@ -265,6 +271,11 @@ class ServerSettings(SharedSettings):
         for name in ("CLIENT_ID_SCOPES", "REGISTRATION_SCOPES", "DEFAULT_SCOPES"):
             if self.SCOPES and (unknown := set(getattr(self, name) or ()) - {*self.SCOPES, OFFLINE_ACCESS}):
                 raise ConfigurationError(f"OAUTH2_{name} holds {min(unknown)!r}, which is not in OAUTH2_SCOPES.")
+
+    @property
+    def client_secrets_until(self) -> int | None:
+        """``OAUTH2_CLIENT_SECRETS_UNTIL`` in seconds since the epoch; ``None`` when it is not set."""
+        return None if self.CLIENT_SECRETS_UNTIL is None else read_moment(self.CLIENT_SECRETS_UNTIL)
 
     @property
     def weaknesses(self) -> tuple[str, ...]:

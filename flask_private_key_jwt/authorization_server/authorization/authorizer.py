@@ -17,6 +17,7 @@ from ...jose.derived import Secrets
 from ...refusal import attributed_to
 from ...replay.base import CHALLENGE, Mark, Replayed, ReplayStore, remember_once
 from ...settings.server import ServerSettings
+from ...tokens.scope_matching import ScopeMatcher
 from ...tokens.verification import IssuerKeys
 from ..registered_client import RegisteredClient, is_client_id
 from ..stores.contracts import ClientStore
@@ -87,6 +88,7 @@ class Authorizer:
         app_secrets: Secrets,
         push_quota: PushQuota,
         replay: ReplayStore,
+        scope_matchers: Sequence[ScopeMatcher] = (),
     ) -> None:
         self._settings = settings
         self._clients = clients
@@ -95,6 +97,7 @@ class Authorizer:
         self.decided_codes = DecidedCodes(store, app_secrets)
         self._push_quota = push_quota
         self._replay = replay
+        self._scope_matchers = scope_matchers
         self._read_hint = partial(read_id_token_hint, issuer=settings.ISSUER, keys=own_keys)
 
     def push(
@@ -265,7 +268,14 @@ class Authorizer:
             raise ConfigurationError(f"The id of a user, {person.subject!r}, is also a client_id: one of them must go.")
 
     def _check(self, parameters: Parameters, client: RegisteredClient, target: ResponseTarget) -> AuthorizationRequest:
-        checked = check_request(parameters, client, target, settings=self._settings, read_hint=self._read_hint)
+        checked = check_request(
+            parameters,
+            client,
+            target,
+            settings=self._settings,
+            read_hint=self._read_hint,
+            scope_matchers=self._scope_matchers,
+        )
         return check_atproto(parameters, checked) if self._settings.PROFILE == "atproto" else checked
 
     def _use_challenge(self, request: AuthorizationRequest, client: RegisteredClient) -> None:

@@ -17,6 +17,7 @@ from ...errors import (
     UnsupportedResponseType,
 )
 from ...settings.server import ServerSettings
+from ...tokens.scope_matching import ScopeMatcher
 from ..grants.pkce import check_code_challenge
 from ..grants.resource import check_named, resolve_audience
 from ..grants.scope import resolve_scope, split_scope
@@ -158,11 +159,13 @@ def check_request(
     *,
     settings: ServerSettings,
     read_hint: Callable[[str], IdTokenHint],
+    scope_matchers: Sequence[ScopeMatcher] = (),
 ) -> AuthorizationRequest:
     """Check everything else about a request (RFC 6749 §4.1.1, OpenID Connect Core §3.1.2.1).
 
     :param settings: Say which resources there are, and whether a request must name one.
     :param read_hint: Reads an ID token of this server; raises :class:`InvalidRequest` if it is not one.
+    :param scope_matchers: The application's.
     :raises OAuthError: A parameter is not acceptable; the class says which error that is.
     """
     if parameters.get("registration") is not None:
@@ -179,7 +182,7 @@ def check_request(
         # Never truncated: to the client, a changed nonce would look like an attack (OpenID Connect Core §15.5.2).
         nonce=_check_text("nonce", parameters.get("nonce"), longest=MAX_NONCE_CHARACTERS),
         hinted_subject=_check_hint(parameters, client, read_hint),
-        scope=resolve_scope(client, parameters.get("scope")),
+        scope=resolve_scope(client, parameters.get("scope"), matchers=scope_matchers),
         code_challenge=check_code_challenge(parameters.get("code_challenge"), parameters.get("code_challenge_method")),
         client_jkt=parameters.client_jkt,
     )

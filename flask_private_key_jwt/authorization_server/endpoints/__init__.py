@@ -1,5 +1,6 @@
 """HTTP only: read a form, call the steps, send an answer. The table says which endpoint is at which path."""
 
+from ...resource_server.smart_configuration import PATH as SMART_PATH
 from ..endpoint import ServerEndpoint
 from .authorization import authorization
 from .client_configuration import client_configuration
@@ -11,6 +12,7 @@ from .metadata import METADATA_PATH, OPENID_METADATA_PATH, metadata
 from .pushed_authorization import pushed_authorization
 from .registration import registration
 from .revocation import revocation
+from .smart_configuration import smart_configuration
 from .token import token
 from .userinfo import PATH as USERINFO_PATH
 from .userinfo import userinfo
@@ -99,4 +101,16 @@ WELL_KNOWN = (
 )
 """The two places of the metadata document."""
 
-__all__ = ["CONFIGURATION_PATH", "MACHINE_ENDPOINTS", "WELL_KNOWN", "MachineEndpoints"]
+BELOW_ISSUER = (
+    ServerEndpoint(
+        "smart_configuration",
+        SMART_PATH,
+        ("GET", "HEAD"),
+        smart_configuration,
+        needs=frozenset({"smart"}),
+        cross_origin="everybody",
+    ),
+)
+"""Documents that are only ever found after the issuer's path, never before it."""
+
+__all__ = ["BELOW_ISSUER", "CONFIGURATION_PATH", "MACHINE_ENDPOINTS", "WELL_KNOWN", "MachineEndpoints"]

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 import flask
 
-from ...cross_origin import FOR_EVERYBODY, FOR_NOBODY, CrossOrigin
+from ...cross_origin import FOR_EVERYBODY, FOR_NOBODY, CrossOrigin, open_to
 from ...resource_server.cross_origin import build_headers, replace_headers, run_last
 from ...settings.server import ServerSettings
 from ..endpoint import ServerEndpoint
@@ -19,7 +19,7 @@ def allow_cross_origin(app: flask.Flask, settings: ServerSettings, endpoints: Ma
 
     :param endpoints: By path.
     """
-    listed = CrossOrigin(frozenset(settings.CORS_ORIGINS))
+    listed = open_to(settings.CORS_ORIGINS, what="the authorization server")
 
     def add_headers(response: flask.Response) -> flask.Response:
         endpoint = endpoints.get(flask.request.path)

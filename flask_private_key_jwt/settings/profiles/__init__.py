@@ -11,10 +11,17 @@ from .atproto import ATPROTO, ATPROTO_SCOPE
 from .fapi2 import FAPI2, FAPI2_ALGS
 from .mcp import MCP
 from .rule import UNSET, Rule, SameAs
+from .smart import SMART
 
-__all__ = ["ATPROTO", "ATPROTO_SCOPE", "FAPI2", "FAPI2_ALGS", "MCP", "PROFILES", "Rule", "apply_profile"]
+__all__ = ["ATPROTO", "ATPROTO_SCOPE", "FAPI2", "FAPI2_ALGS", "MCP", "PROFILES", "SMART", "Rule", "apply_profile"]
 
-PROFILES: Mapping[str, Mapping[str, Rule]] = {"oauth": {}, "fapi2": FAPI2, "mcp": MCP, "atproto": ATPROTO}
+PROFILES: Mapping[str, Mapping[str, Rule]] = {
+    "oauth": {},
+    "fapi2": FAPI2,
+    "mcp": MCP,
+    "smart": SMART,
+    "atproto": ATPROTO,
+}
 
 
 def apply_profile(profile: str, given: Mapping[str, Any], known: frozenset[str]) -> dict[str, Any]:
