@@ -16,7 +16,23 @@ if TYPE_CHECKING:
     from .auth import PrivateKeyJWTAuth
     from .authlib_auth import AuthlibClientAuth
     from .certificate import CertificateSource
-    from .errors import EndpointError, ForeignOrigin, IntrospectionError, RevocationError, TokenRequestError
+    from .code_flow.client import AuthorizationCodeClient, SignInRequest
+    from .code_flow.pending import PendingSignIn
+    from .code_flow.pending_sign_ins import PendingSignIns
+    from .code_flow.person_auth import PersonAuth
+    from .code_flow.token_store import FileTokenStore, MappingTokenStore, TokenStore
+    from .code_flow.tokens import PersonTokens
+    from .errors import (
+        EndpointError,
+        ForeignOrigin,
+        IntrospectionError,
+        PushError,
+        RevocationError,
+        SignInError,
+        SignInRequired,
+        TokenRequestError,
+        UserInfoError,
+    )
     from .introspection import Introspection, IntrospectionClient
     from .key import KeySource, generate_key, load_key
     from .proofs import Prover
@@ -25,24 +41,37 @@ if TYPE_CHECKING:
 
 __all__ = [
     "AuthlibClientAuth",
+    "AuthorizationCodeClient",
     "Certificate",
     "CertificateSource",
     "DiscoveryError",
     "EndpointError",
+    "FileTokenStore",
     "ForeignOrigin",
     "Introspection",
     "IntrospectionClient",
     "IntrospectionError",
     "KeySource",
+    "MappingTokenStore",
+    "PendingSignIn",
+    "PendingSignIns",
+    "PersonAuth",
+    "PersonTokens",
     "PrivateKey",
     "PrivateKeyJWTAuth",
     "Prover",
     "PublicKey",
+    "PushError",
     "RevocationError",
     "ServerMetadata",
+    "SignInError",
+    "SignInRequest",
+    "SignInRequired",
     "Token",
     "TokenClient",
     "TokenRequestError",
+    "TokenStore",
+    "UserInfoError",
     "build_client_assertion",
     "generate_key",
     "load_key",
@@ -50,24 +79,37 @@ __all__ = [
 
 _HOMES = {
     "AuthlibClientAuth": ".authlib_auth",
+    "AuthorizationCodeClient": ".code_flow.client",
     "Certificate": "..jose.certificates",
     "CertificateSource": ".certificate",
     "DiscoveryError": "..fetching.discovery",
     "EndpointError": ".errors",
+    "FileTokenStore": ".code_flow.token_store",
     "ForeignOrigin": ".errors",
     "Introspection": ".introspection",
     "IntrospectionClient": ".introspection",
     "IntrospectionError": ".errors",
     "KeySource": ".key",
+    "MappingTokenStore": ".code_flow.token_store",
+    "PendingSignIn": ".code_flow.pending",
+    "PendingSignIns": ".code_flow.pending_sign_ins",
+    "PersonAuth": ".code_flow.person_auth",
+    "PersonTokens": ".code_flow.tokens",
     "PrivateKey": "..jose.jose",
     "PrivateKeyJWTAuth": ".auth",
     "Prover": ".proofs",
     "PublicKey": "..jose.jose",
+    "PushError": ".errors",
     "RevocationError": ".errors",
     "ServerMetadata": "..fetching.discovery",
+    "SignInError": ".errors",
+    "SignInRequest": ".code_flow.client",
+    "SignInRequired": ".errors",
     "Token": ".token",
     "TokenClient": ".token_client",
     "TokenRequestError": ".errors",
+    "TokenStore": ".code_flow.token_store",
+    "UserInfoError": ".errors",
     "build_client_assertion": ".assertion",
     "generate_key": ".key",
     "load_key": ".key",
