@@ -103,6 +103,7 @@ class CodeFlowSteps:
         """
         metadata = yield from self._client.metadata()
         endpoint = metadata.endpoint("authorization_endpoint")
+        _check_pkce(metadata)
         parameters = self._sign(build_request(pending, more=more), metadata)
         if not _pushes(metadata):
             return build_url(endpoint, parameters)
@@ -314,6 +315,16 @@ class CodeFlowSteps:
     def _fetch_keys(self) -> Steps[tuple[jose.PublicKey, ...]]:
         metadata = yield from self._client.metadata()
         return (yield from jwks_steps(metadata.jwks_uri, timeout=self._client.timeout))
+
+
+def _check_pkce(metadata: ServerMetadata) -> None:
+    """Refuse a server that says of itself that it cannot tell who redeems a code (RFC 9700 §2.1.1).
+
+    A server that says nothing of it is asked with a challenge all the same.
+    """
+    methods = metadata.raw.get("code_challenge_methods_supported")
+    if isinstance(methods, list) and "S256" not in methods:
+        raise DiscoveryError(f"{metadata.issuer} does not support PKCE with S256, so a stolen code could be used.")
 
 
 def _pushes(metadata: ServerMetadata) -> bool:
