@@ -187,8 +187,8 @@ def build() -> str:
             parts += _describe(name, getattr(import_module(module), name))
         if heading == "Errors":
             parts += _describe_refusals()
-    parts += ["## Command line", "The operator's commands, in the server's app, and the client's key maker."]
-    parts += [*_describe_commands(), *_describe_keygen()]
+    parts += ["## Command line", "The operator's commands, in the server's app, and the client's."]
+    parts += [*_describe_commands(), *_describe_client_commands(), *_describe_keygen()]
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
@@ -307,11 +307,18 @@ def _describe_commands() -> Iterator[str]:
     yield from _describe_group(oauth2_group, "flask oauth2")
 
 
+def _describe_client_commands() -> Iterator[str]:
+    from flask_private_key_jwt.client.command.program import private_key_jwt
+
+    yield from _describe_group(private_key_jwt, "private-key-jwt")
+
+
 def _describe_group(group: click.Group, path: str) -> Iterator[str]:
     context = click.Context(group)
     yield f"### `{path}`"
-    yield group.help or ""
-    commands = [(f"{path} {name}", group.commands[name]) for name in group.list_commands(context)]
+    yield to_markdown(inspect.cleandoc(group.help or ""), _link)
+    found = [(f"{path} {name}", group.get_command(context, name)) for name in group.list_commands(context)]
+    commands = [(full, command) for full, command in found if command is not None]
     for full, command in commands:
         if not isinstance(command, click.Group):
             yield f"#### `{full}`"
