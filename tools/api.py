@@ -67,10 +67,14 @@ PAGE: dict[str, tuple[str, str, list[str]]] = {
     ),
     "Client": (
         f"{PACKAGE}.client",
-        "What a client needs. It loads neither Flask nor SQLAlchemy.",
+        "What a client needs. It loads neither Flask nor SQLAlchemy. What uses `httpx` needs the extra `[httpx]`.",
         [
             "PrivateKeyJWTAuth",
+            "HTTPXPrivateKeyJWTAuth",
+            "FreshProofTransport",
+            "AsyncFreshProofTransport",
             "TokenClient",
+            "AsyncTokenClient",
             "Token",
             "IntrospectionClient",
             "Introspection",
@@ -104,6 +108,7 @@ PAGE: dict[str, tuple[str, str, list[str]]] = {
             "PushError",
             "UserInfoError",
             "ForeignOrigin",
+            "UnrepeatableBody",
         ],
     ),
     "Replay store": (
@@ -152,10 +157,16 @@ GIVEN = {
 """Class -> where its objects come from. An application does not make them, so their parameters are not shown."""
 
 INTERNAL = {
+    "AsyncFreshProofTransport.aclose",
+    "AsyncFreshProofTransport.handle_async_request",
     "Certificate.is_named",
     "Certificate.names",
     "ClientRegistry.build",
     "DPoPProof.marks",
+    "FreshProofTransport.close",
+    "FreshProofTransport.handle_request",
+    "HTTPXPrivateKeyJWTAuth.async_auth_flow",
+    "HTTPXPrivateKeyJWTAuth.sync_auth_flow",
     "PrivateKey.native",
     "PublicKey.native",
     "RegistrationToken.digest",

@@ -6,6 +6,7 @@ a token active right now? ``authlib_auth`` is for programs that use Authlib's cl
 """
 
 from importlib import import_module
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -31,8 +32,12 @@ if TYPE_CHECKING:
         SignInError,
         SignInRequired,
         TokenRequestError,
+        UnrepeatableBody,
         UserInfoError,
     )
+    from .in_httpx.async_token_client import AsyncTokenClient
+    from .in_httpx.auth import HTTPXPrivateKeyJWTAuth
+    from .in_httpx.transport import AsyncFreshProofTransport, FreshProofTransport
     from .introspection import Introspection, IntrospectionClient
     from .key import KeySource, generate_key, load_key
     from .proofs import Prover
@@ -40,6 +45,8 @@ if TYPE_CHECKING:
     from .token_client import TokenClient
 
 __all__ = [
+    "AsyncFreshProofTransport",
+    "AsyncTokenClient",
     "AuthlibClientAuth",
     "AuthorizationCodeClient",
     "Certificate",
@@ -48,6 +55,8 @@ __all__ = [
     "EndpointError",
     "FileTokenStore",
     "ForeignOrigin",
+    "FreshProofTransport",
+    "HTTPXPrivateKeyJWTAuth",
     "Introspection",
     "IntrospectionClient",
     "IntrospectionError",
@@ -71,6 +80,7 @@ __all__ = [
     "TokenClient",
     "TokenRequestError",
     "TokenStore",
+    "UnrepeatableBody",
     "UserInfoError",
     "build_client_assertion",
     "generate_key",
@@ -78,6 +88,8 @@ __all__ = [
 ]
 
 _HOMES = {
+    "AsyncFreshProofTransport": ".in_httpx.transport",
+    "AsyncTokenClient": ".in_httpx.async_token_client",
     "AuthlibClientAuth": ".authlib_auth",
     "AuthorizationCodeClient": ".code_flow.client",
     "Certificate": "..jose.certificates",
@@ -86,6 +98,8 @@ _HOMES = {
     "EndpointError": ".errors",
     "FileTokenStore": ".code_flow.token_store",
     "ForeignOrigin": ".errors",
+    "FreshProofTransport": ".in_httpx.transport",
+    "HTTPXPrivateKeyJWTAuth": ".in_httpx.auth",
     "Introspection": ".introspection",
     "IntrospectionClient": ".introspection",
     "IntrospectionError": ".errors",
@@ -109,12 +123,18 @@ _HOMES = {
     "TokenClient": ".token_client",
     "TokenRequestError": ".errors",
     "TokenStore": ".code_flow.token_store",
+    "UnrepeatableBody": ".errors",
     "UserInfoError": ".errors",
     "build_client_assertion": ".assertion",
     "generate_key": ".key",
     "load_key": ".key",
 }
 """Public name -> its module, which is imported at first use (PEP 562)."""
+
+
+if find_spec("httpx") is None:  # the extra is not installed: "import *" must not fail for it
+    for _name in [name for name, home in _HOMES.items() if home.startswith(".in_httpx.")]:
+        __all__.remove(_name)
 
 
 def __getattr__(name: str) -> Any:

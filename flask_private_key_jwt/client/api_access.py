@@ -70,17 +70,18 @@ class APIAccess:
             prove = partial(self._prover.prove, method=method, url=url, access_token=token.access_token)
         return CallHeaders(f"{token.token_type} {token.access_token}", prove)
 
-    def check_origin(self, url: str | None, what: str) -> None:
+    def check_origin(self, url: str | None, what: str, *, unsent: str = "Nothing") -> None:
         """Check that the token may be sent to *url*.
 
         :param what: What leads there, as the start of a sentence.
+        :param unsent: What was not sent there, as the start of a sentence.
         :raises ForeignOrigin: It may not.
         """
         found = find_origin(url)
         if found != self.origin:
             raise ForeignOrigin(
                 f"{what} goes to {found or 'an address without a plain origin'}, but this auth object's tokens are "
-                f"for {self.origin} only. Nothing was sent there. Use another PrivateKeyJWTAuth for another API."
+                f"for {self.origin} only. {unsent} was sent there. Use another auth object for another API."
             )
 
     def learn_nonce(self, headers: Mapping[str, str]) -> bool:

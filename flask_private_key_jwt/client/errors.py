@@ -42,6 +42,10 @@ class RevocationError(EndpointError):
     """The server did not confirm that the token is revoked: it may still be active (RFC 7009 §2.2.1)."""
 
 
+class UnrepeatableBody(requests.RequestException):
+    """A request would have to be sent again, and its body can be sent once only."""
+
+
 class ForeignOrigin(requests.RequestException, ValueError):
     """A request or a redirect would have sent the token to another origin; nothing was sent there."""
 

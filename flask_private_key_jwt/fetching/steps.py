@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 T = TypeVar("T")
+N = TypeVar("N")
 
 Form = list[tuple[str, str]]
 
@@ -38,3 +39,19 @@ class Shared:
 
 Steps = Generator[Fetch | Shared, Any, T]
 """Steps that return a ``T``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a runner got for a need."""
+
+    result: Any = field(default=None, repr=False)
+    error: Exception | None = None
+    """The exception to raise in the steps instead."""
+
+    def give_to(self, steps: Generator[N, Any, Any]) -> N:
+        """Continue *steps* with it; return what they need next.
+
+        :raises StopIteration: They have ended.
+        """
+        return steps.send(self.result) if self.error is None else steps.throw(self.error)
