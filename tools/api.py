@@ -271,7 +271,8 @@ def _members(name: str, kind: type) -> Iterator[tuple[str, Any, str]]:
     seen = set()
     for owner in filter(_is_ours, () if issubclass(kind, Exception) else kind.__mro__):
         home = name if owner is kind else next(found for found, other in _CLASSES.items() if issubclass(other, owner))
-        for member, value in vars(owner).items():
+        for member, found in vars(owner).items():
+            value = found.__func__ if isinstance(found, classmethod) else found
             full = f"{name}.{member}"
             is_public = full in CALLED or not (member.startswith("_") or full in INTERNAL or member in seen)
             if is_public and (isinstance(value, property) or inspect.isfunction(value)):

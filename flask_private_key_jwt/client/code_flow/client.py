@@ -14,7 +14,7 @@ from ...errors import ConfigurationError
 from ...fetching.discovery import ServerMetadata
 from ...fetching.exchange import TIMEOUT_SECONDS, Runner
 from ...fetching.outbound import build_outbound
-from ..api_access import choose_dpop_key
+from ..api_access import choose_dpop_key, choose_origin
 from ..assertion import Assertions
 from ..certificate import CertificateSource
 from ..client_steps import ClientSteps, PublicClient
@@ -26,7 +26,7 @@ from .browser import OpenBrowser, open_system_browser
 from .flow_steps import CodeFlowSteps, RequestSigner
 from .loopback import LoopbackListener
 from .pending import LIFETIME_SECONDS, PendingSignIn, begin
-from .person_auth import PersonAuth
+from .person_auth import PersonAccess, PersonAuth
 from .renewals import Renewals
 from .request import check_redirect_uri
 from .token_source import PersonTokenSource
@@ -38,6 +38,8 @@ log = logging.getLogger("flask_private_key_jwt")
 PATIENCE_SECONDS = 300.0
 """Default for how long a person may take to sign in, in seconds."""
 MOST_FINISHED = 10_000
+MOST_APIS = 100
+"""How many APIs' nonces are remembered."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +108,8 @@ class AuthorizationCodeClient:
         self._dpop_key = choose_dpop_key(dpop, dpop_key)
         signer: RequestSigner | None = None
         if key is None:
-            _check_public({"alg": alg, "key_password": key_password, "kid": kid, "certificate": certificate})
+            unused = {"alg": alg, "key_password": key_password, "kid": kid, "certificate": certificate}
+            _check_public({**unused, "audience": audience})
             if sign_requests:
                 raise ConfigurationError("A request is signed with the client's key: give the key, too.")
             authentication: Assertions | PublicClient = PublicClient(issuer, client_id)
@@ -133,6 +136,8 @@ class AuthorizationCodeClient:
         )
         self._renewals = Renewals(self._flow.refresh)
         self._finished = FinishedSignIns()
+        self._provers: OrderedDict[str, Prover] = OrderedDict()
+        self._lock = Lock()
 
     def __repr__(self) -> str:
         return f"<AuthorizationCodeClient {self.client_id!r} at {self.issuer!r}>"
@@ -234,7 +239,9 @@ class AuthorizationCodeClient:
         :param origin: The same, if the identifier of the API is not its URL.
         :raises ConfigurationError: There is no such origin.
         """
-        return PersonAuth(self._source(store), self._runner, resource=resource, origin=origin, dpop_key=self._dpop_key)
+        allowed_origin = choose_origin(origin, resource)
+        access = PersonAccess(self._source(store), origin=allowed_origin, prover=self._find_prover(allowed_origin))
+        return PersonAuth(access, self._runner)
 
     def userinfo(self, store: TokenStore) -> Mapping[str, Any]:
         """What the server says about the person who signed in (OpenID Connect Core §5.3).
@@ -266,6 +273,17 @@ class AuthorizationCodeClient:
             self._renewals.forget(tokens)
             if not self._runner.run(self._flow.revoke(tokens)):
                 log.info("%s has no revocation endpoint: the tokens count until they expire", self.issuer)
+
+    def _find_prover(self, origin: str) -> Prover | None:
+        """The prover for an API, one for all people: an API that wants nonces gave it one, which is good for all."""
+        if self._dpop_key is None:
+            return None
+        with self._lock:
+            known = self._provers.pop(origin, None) or Prover(self._dpop_key)
+            self._provers[origin] = known
+            while len(self._provers) > MOST_APIS:
+                self._provers.popitem(last=False)
+        return known
 
     def _source(self, store: TokenStore) -> PersonTokenSource:
         return PersonTokenSource(

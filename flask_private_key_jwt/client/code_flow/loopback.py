@@ -5,6 +5,7 @@ Every program and every web page on this machine can call it. Only a request to 
 """
 
 import contextlib
+import re
 import socket
 import socketserver
 from collections.abc import Callable
@@ -15,6 +16,7 @@ from threading import BoundedSemaphore, Thread, Timer
 from types import TracebackType
 from typing import Any
 
+from ...errors import ConfigurationError
 from ..errors import SignInError
 from ..foreign_text import show_foreign
 from .answer import read_answer
@@ -25,6 +27,8 @@ CONNECTION_SECONDS = 10.0
 MOST_CONNECTIONS = 32
 """At the same time; further ones are closed, so that no stranger takes all memory."""
 LONGEST_TARGET = 16_384
+MOST_PATIENCE_SECONDS = 86_400
+_PATH = re.compile(r"/[A-Za-z0-9._~/-]*")
 
 _PAGE = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>{title}</title></head>
@@ -40,9 +44,12 @@ class LoopbackListener:
     """Listens for the length of a ``with`` block; its port is its own alone.
 
     :param path: The path of the redirect URI.
+    :raises ConfigurationError: It is no plain path.
     """
 
     def __init__(self, path: str = "/callback") -> None:
+        if not _PATH.fullmatch(path):
+            raise ConfigurationError(f"The path {path!r} of the redirect URI must be a plain one, such as /callback.")
         self._server = _Server(path)
         self._thread = Thread(target=self._server.serve_forever, args=(0.05,), name="oauth2-loopback", daemon=True)
 
@@ -61,8 +68,13 @@ class LoopbackListener:
     def wait(self, *, seconds: float) -> Values:
         """The parameters of the first answer that is ours.
 
+        :raises ConfigurationError: *seconds* is not more than 0, or more than a day.
         :raises SignInError: None came within *seconds*.
         """
+        if not 0 < seconds <= MOST_PATIENCE_SECONDS:
+            raise ConfigurationError(
+                f"A wait of {seconds!r} seconds makes no sense: more than 0, and at most {MOST_PATIENCE_SECONDS}."
+            )
         try:
             return self._server.answers.get(timeout=seconds)
         except Empty:

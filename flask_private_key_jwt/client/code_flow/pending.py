@@ -4,7 +4,7 @@ import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
-from typing import Any
+from typing import Any, Self
 
 from ... import clock
 from ...errors import ConfigurationError
@@ -75,7 +75,7 @@ class PendingSignIn:
         }
 
     @classmethod
-    def from_json(cls, kept: Mapping[str, Any]) -> "PendingSignIn":
+    def from_json(cls, kept: Mapping[str, Any]) -> Self:
         """Read back what :meth:`to_json` made.
 
         :raises ConfigurationError: It is something else.

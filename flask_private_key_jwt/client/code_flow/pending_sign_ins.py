@@ -1,8 +1,10 @@
 """The sign-ins of one browser whose answers are not there yet: several tabs may be on their way at once."""
 
+import contextlib
 from collections.abc import Mapping, MutableMapping
 from typing import Any
 
+from ...errors import ConfigurationError
 from ..errors import SignInError
 from .answer import SignInAnswer, read_answer
 from .pending import PendingSignIn
@@ -49,8 +51,11 @@ class PendingSignIns:
 
     def _load(self) -> dict[str, PendingSignIn]:
         kept = self._session.get(self._name)
-        entries = kept if isinstance(kept, Mapping) else {}
-        return {state: PendingSignIn.from_json(entry) for state, entry in entries.items()}
+        found = {}
+        for state, entry in (kept if isinstance(kept, Mapping) else {}).items():
+            with contextlib.suppress(ConfigurationError):  # from another version of the program, for example
+                found[state] = PendingSignIn.from_json(entry)
+        return found
 
     def _save(self, kept: Mapping[str, PendingSignIn]) -> None:
         # A new object each time: a session notices that it was assigned, not what changes inside.

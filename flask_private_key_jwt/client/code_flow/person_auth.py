@@ -1,8 +1,6 @@
 """PersonAuth: set it as a ``requests`` session's auth, and every call acts for a person who signed in."""
 
-from ...fetching.exchange import Runner
-from ...jose import jose
-from ..api_access import APIAccess, choose_origin
+from ..api_access import APIAccess
 from ..auth import AccessAuth
 from ..proofs import Prover
 from .token_source import PersonTokenSource
@@ -13,13 +11,13 @@ class PersonAccess(APIAccess):
 
     :param source: Gets the tokens.
     :param origin: Where they may be sent.
-    :param dpop_key: The key that they are bound to; ``None`` for Bearer tokens.
+    :param prover: Makes the proofs for that origin; ``None`` for Bearer tokens.
     """
 
-    def __init__(self, source: PersonTokenSource, *, origin: str, dpop_key: jose.PrivateKey | None) -> None:
+    def __init__(self, source: PersonTokenSource, *, origin: str, prover: Prover | None) -> None:
         self.origin = origin
-        self._scheme = "DPoP" if dpop_key else "Bearer"
-        self._prover = Prover(dpop_key) if dpop_key else None
+        self._scheme = "DPoP" if prover else "Bearer"
+        self._prover = prover
         self._tokens = source
 
 
@@ -30,17 +28,6 @@ class PersonAuth(AccessAuth):
     :class:`~flask_private_key_jwt.client.PrivateKeyJWTAuth`: one origin, a proof for every attempt, nonces. A call
     raises :class:`~flask_private_key_jwt.client.SignInRequired` if there are no tokens that can be used or renewed.
     """
-
-    def __init__(
-        self,
-        source: PersonTokenSource,
-        runner: Runner,
-        *,
-        resource: str | None,
-        origin: str | None,
-        dpop_key: jose.PrivateKey | None,
-    ) -> None:
-        super().__init__(PersonAccess(source, origin=choose_origin(origin, resource), dpop_key=dpop_key), runner)
 
     def __repr__(self) -> str:
         return f"<PersonAuth for {self.origin}>"

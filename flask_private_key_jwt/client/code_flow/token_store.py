@@ -163,7 +163,7 @@ def replace_file(path: Path, content: bytes) -> None:
 
 @contextlib.contextmanager
 def _locked(path: Path) -> Iterator[None]:
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), 0o600)
     try:
         _lock(descriptor)
         yield
@@ -183,7 +183,12 @@ def _lock(descriptor: int) -> None:
 
 
 def _check_private(descriptor: int, path: Path) -> None:
-    if os.name != "nt" and (mode := os.fstat(descriptor).st_mode & 0o077):
+    if sys.platform == "win32":
+        return
+    status = os.fstat(descriptor)
+    if status.st_uid not in (os.geteuid(), 0):
+        raise ConfigurationError(f"{path} belongs to another user, who may have put other tokens there. Not used.")
+    if mode := status.st_mode & 0o077:
         raise ConfigurationError(
             f"{path} can be read by others than its owner (mode {mode:03o} beyond 0600): its tokens may be known to "
             "them. Sign out, remove it, and sign in again."

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Self
 
 from ...errors import ConfigurationError
 from ..token import Token
@@ -58,7 +58,7 @@ class PersonTokens:
         }
 
     @classmethod
-    def from_json(cls, kept: Mapping[str, Any]) -> "PersonTokens":
+    def from_json(cls, kept: Mapping[str, Any]) -> Self:
         """Read back what :meth:`to_json` made.
 
         :raises ConfigurationError: It is something else. The message contains no token.

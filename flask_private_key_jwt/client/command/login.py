@@ -3,7 +3,6 @@
 import click
 
 from ... import clock
-from ...errors import ConfigurationError
 from ..code_flow.browser import open_system_browser
 from ..code_flow.client import PATIENCE_SECONDS
 from .options import ServerOptions, dpop_key_option, resource_option, scope_option, server_options
@@ -46,8 +45,6 @@ def login_command(
 
     The tokens are bound to a key, which is made at the first sign-in. Both files are for their owner only.
     """
-    if not path.startswith("/"):
-        raise ConfigurationError("The --path begins with a slash, as in /callback.")
     files = choose_files(server, tokens_file, dpop_key)
     client = build_client(server, files, allow_missing_iss=allow_missing_iss)
 

@@ -117,8 +117,11 @@ def main() -> NoReturn:
     try:
         code = private_key_jwt.main(prog_name="private-key-jwt", standalone_mode=False)
     except click.ClickException as error:
-        error.show()
-        sys.exit(error.exit_code)
+        if "--json" in sys.argv:
+            click.echo(json.dumps({"failed": True, "message": error.format_message(), "exit_code": MISUSED}, indent=2))
+        else:
+            error.show()
+        sys.exit(MISUSED)
     except (click.Abort, KeyboardInterrupt):
         click.echo(err=True)
         sys.exit(INTERRUPTED)

@@ -1,6 +1,7 @@
 """AuthorizationCodeClient against our own server: people sign in, the tokens are bound, renewed, and given back."""
 
 import threading
+from dataclasses import replace
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
@@ -16,7 +17,8 @@ from flask_private_key_jwt.client import (
     TokenRequestError,
 )
 from flask_private_key_jwt.errors import ConfigurationError
-from tests.client.code_flow.people import Login, register
+from tests.client.code_flow.chromium import open_in_chromium
+from tests.client.code_flow.people import Login, register, walk
 from tests.third_party.person import PERSON, REDIRECT_URI, decide, serving_people
 
 
@@ -75,6 +77,23 @@ def test_code_is_bound_to_the_key_of_the_request(login, make_login, keys, site):
         make_login(dpop_key=keys("ES256", "thief")).client.finish(back, request.pending)
     assert caught.value.cause == "sign_in_key"
     assert login.client.finish(back, request.pending).subject == PERSON  # nothing was spent
+
+
+@pytest.mark.parametrize("par", [True, False], ids=["by the proof", "by dpop_jkt"])
+def test_server_knows_the_key_that_the_code_is_bound_to(par, login, make_login, keys, site, monkeypatch):
+    if not par:
+        monkeypatch.setattr("flask_private_key_jwt.client.code_flow.flow_steps._pushes", lambda _metadata: False)
+    request = login.start()
+    assert ("dpop_jkt=" in request.url) is not par
+    back = login.answer(request)
+    thief = make_login(dpop_key=keys("ES256", "thief"))
+    stolen = replace(request.pending, jkt=keys("ES256", "thief").public.thumbprint)
+
+    with pytest.raises(SignInError) as caught:
+        thief.client.finish(back, stolen)
+    assert caught.value.cause == "sign_in_code_refused"
+    assert site.refusals[-1].cause == "code_key_mismatch"
+    assert login.client.finish(back, request.pending).subject == PERSON
 
 
 def test_pending_sign_in_survives_in_a_session(login):
@@ -171,6 +190,7 @@ def test_request_that_makes_no_sense_is_refused_here(change, says, login):
     [
         ({"key": None, "sign_requests": True}, "give the key, too"),
         ({"key": None, "kid": "x"}, "kid belongs to a key"),
+        ({"key": None, "audience": "https://as.example/token"}, "audience belongs to a key"),
         ({"dpop": False}, "dpop_key without dpop=True"),
         ({"timeout": 0}, "timeout must be more than 0"),
     ],
@@ -216,6 +236,24 @@ def test_sign_in_with_the_browser_of_this_machine(public_login, site):
     assert public_login.store.load().subject == PERSON
 
 
+def test_real_browser_comes_back_to_the_listener(site, keys, tmp_path):
+    key = keys("ES256", "desktop")
+    metadata = {"redirect_uris": ["http://127.0.0.1/callback"], "application_type": "native"}
+    client = AuthorizationCodeClient(site.issuer, register(site, key, **metadata), key=key)
+    walk(client.start("http://127.0.0.1/callback", scope="openid").url, until="/callback?")  # allow it once
+    shown, store = [], MappingTokenStore({})
+
+    browsing = []
+
+    def browse(url):
+        browsing.append(threading.Thread(target=lambda: shown.append(open_in_chromium(url, tmp_path / "browser"))))
+        browsing[0].start()
+
+    assert client.sign_in_with_browser(store, scope="openid", open_browser=browse).subject == PERSON
+    browsing[0].join()
+    assert "You may close this page." in shown[0]
+
+
 def test_browser_that_does_not_come_back_is_told(public_login, site):
     seen = []
     with pytest.raises(SignInError) as caught:
@@ -226,6 +264,24 @@ def test_browser_that_does_not_come_back_is_told(public_login, site):
     assert caught.value.cause == "sign_in_timeout"
     assert seen[0].startswith(f"{site.issuer}/oauth2/authorize?client_id=")
     assert public_login.store.load() is None
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ({"path": "callback"}, "must be a plain one"),
+        ({"path": "/a?b"}, "must be a plain one"),
+        ({"path": "/a b"}, "must be a plain one"),
+        ({"patience_seconds": 0}, "makes no sense"),
+        ({"patience_seconds": float("nan")}, "makes no sense"),
+        ({"patience_seconds": 1e9}, "makes no sense"),
+    ],
+)
+def test_sign_in_that_makes_no_sense_is_refused(options, says, public_login):
+    with pytest.raises(ConfigurationError, match=says):
+        public_login.client.sign_in_with_browser(
+            public_login.store, scope="openid", open_browser=lambda url: None, **options
+        )
 
 
 # --- renewal ----------------------------------------------------------------------------------------------------
@@ -353,6 +409,15 @@ def test_tokens_of_another_client_are_not_used(login, public_login, site):
         public_login.client.auth(login.store, resource=site.api).token()
 
 
+def test_api_that_wants_nonces_is_asked_twice_only_once(login, site):
+    login.sign_in()
+    for _ in range(2):  # an auth object for each request, as in a web application
+        auth = login.client.auth(login.store, resource=site.api)
+        answer = requests.get(site.bound_values, auth=auth, timeout=5)
+
+    assert (answer.status_code, answer.history) == (200, [])
+
+
 # --- the end ----------------------------------------------------------------------------------------------------
 def test_sign_out_revokes_and_forgets(login, site):
     login.sign_in()
@@ -364,6 +429,15 @@ def test_sign_out_revokes_and_forgets(login, site):
     with pytest.raises(requests.RequestException):
         login.client.userinfo(copy)
     login.client.sign_out(login.store)  # nothing to do
+
+
+def test_public_client_signs_out_too(public_login, site):
+    public_login.sign_in(redirect_uri="http://127.0.0.1/callback")
+    site.refusals.clear()
+    public_login.client.sign_out(public_login.store)
+
+    assert public_login.store.load() is None
+    assert [refusal.cause for refusal in site.refusals if not refusal.cause.startswith("proof_nonce")] == []
 
 
 def test_sign_out_forgets_also_where_the_server_is_away(login, monkeypatch):

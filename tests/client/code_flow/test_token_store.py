@@ -75,6 +75,25 @@ def test_file_that_others_can_read_is_not_used(mode, file_store):
         file_store.load()
 
 
+def test_file_of_another_user_is_not_used(file_store, monkeypatch):
+    file_store.save(tokens())
+    monkeypatch.setattr(token_store.os, "geteuid", lambda: file_store.path.stat().st_uid + 1)
+    owner = file_store.path.stat().st_uid
+    if owner == 0:  # what root owns is nobody else's
+        os.chown(file_store.path, 12345, -1)
+
+    with pytest.raises(ConfigurationError, match="belongs to another user"):
+        file_store.load()
+
+
+def test_lock_follows_no_link(file_store, tmp_path):
+    (tmp_path / "tokens.json.lock").symlink_to(tmp_path / "elsewhere")
+
+    with pytest.raises(ConfigurationError, match="cannot be locked"), file_store.exclusive():
+        pass
+    assert not (tmp_path / "elsewhere").exists()
+
+
 @pytest.mark.parametrize(
     "content",
     [b"", b"[]", b"{}", b"not json", b'{"access_token": "secret"}', b'{"a": 1, "a": 2}', b"\xff", b"[" * 100_000],

@@ -485,6 +485,14 @@ def test_program_ends_with_its_exit_code(tmp_path):
     assert run_process(MAIN, "keygen", "--out", str(tmp_path / "k")).returncode == 0
 
 
+def test_wrong_use_is_json_too():
+    done = run_process(MAIN, "token", "--json")
+
+    said = json.loads(done.stdout)
+    assert (done.returncode, said["exit_code"]) == (2, 2)
+    assert said["message"].startswith("Missing option '--issuer'")
+
+
 def test_interrupt_ends_with_130():
     code = (
         "import sys; from flask_private_key_jwt.client.command import decode, program\n"
@@ -494,15 +502,26 @@ def test_interrupt_ends_with_130():
     assert run_process(code, "decode", "x").returncode == 130
 
 
-def test_program_loads_neither_flask_nor_more_than_it_needs():
+def test_program_loads_neither_flask_nor_a_server():
     code = (
         "import sys; from flask_private_key_jwt.client.command.program import *\n"
-        "private_key_jwt.get_command(None, {!r}); print(*sys.modules)"
+        "for name in COMMANDS: private_key_jwt.get_command(None, name)\n"
+        "print(*sys.modules)"
     )
-    for name in COMMANDS:
-        loaded = set(run_process(code.format(name)).stdout.split())
-        assert "click" in loaded
-        assert not loaded & {"flask", "werkzeug", "sqlalchemy", "flask_private_key_jwt.authorization_server"}
+    loaded = set(run_process(code).stdout.split())
+
+    assert {"click", "flask_private_key_jwt.client.command.login"} <= loaded
+    assert not loaded & {"flask", "werkzeug", "sqlalchemy", "flask_private_key_jwt.authorization_server"}
+
+
+def test_command_loads_only_what_it_needs():
+    code = (
+        "import sys; from flask_private_key_jwt.client.command.program import *\n"
+        "private_key_jwt.get_command(None, 'decode'); print(*sys.modules)"
+    )
+    loaded = run_process(code).stdout.split()
+
+    assert not [name for name in loaded if name.startswith("flask_private_key_jwt.client.code_flow.client")]
 
 
 def test_waiting_is_shown_at_a_terminal():
