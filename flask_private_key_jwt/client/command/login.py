@@ -6,7 +6,7 @@ from ... import clock
 from ..code_flow.browser import open_system_browser
 from ..code_flow.client import PATIENCE_SECONDS
 from .options import ServerOptions, dpop_key_option, resource_option, scope_option, server_options
-from .output import note, show, waiting
+from .output import note, quote, show, waiting
 from .program import ClientCommand
 from .sign_in_files import build_client, choose_files, tokens_option
 from .words import show_distance
@@ -70,8 +70,10 @@ def login_command(
             "dpop_key": str(files.dpop_key),
         },
         [
-            f"Signed in as {tokens.subject}." if tokens.subject else "Signed in. Ask for openid to learn as whom.",
-            *([] if tokens.token.scope is None else [f"Scope: {tokens.token.scope}"]),
+            f"Signed in as {quote(tokens.subject)}."
+            if tokens.subject
+            else "Signed in, without openid: it is not known as whom.",
+            *([] if tokens.token.scope is None else [f"Scope: {quote(tokens.token.scope)}"]),
             *([] if expires_at is None else [f"The token expires {show_distance(expires_at, now=clock.now())}."]),
             "It will be renewed."
             if tokens.refresh_token

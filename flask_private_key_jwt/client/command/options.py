@@ -12,7 +12,7 @@ import click
 from ...errors import ConfigurationError
 from ...fetching.exchange import TIMEOUT_SECONDS
 from ...settings.values import ASYMMETRIC_ALGS
-from ..source_file import read_file
+from ..source_file import is_file, read_file
 
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
@@ -128,11 +128,11 @@ dpop_key_option = _option("--dpop-key", metavar="FILE", help="The key that token
 def read_token_argument(given: str) -> str:
     """The token that an argument means: ``-`` for standard input, the path of a file, or the token itself.
 
-    :raises ConfigurationError: There is none.
+    :raises ConfigurationError: There is none, or the file cannot be read.
     """
     if given == "-":
-        text = sys.stdin.read()
-    elif os.path.sep in given or Path(given).is_file():
+        text = sys.stdin.buffer.read().decode("utf-8", "replace")
+    elif is_file(given):
         text = read_file(given, "token").decode("utf-8", "replace")
     else:
         text = given
@@ -146,4 +146,4 @@ def read_token_argument(given: str) -> str:
 
 def is_on_command_line(given: str) -> bool:
     """Whether an argument is the token itself."""
-    return given != "-" and not Path(given).is_file()
+    return given != "-" and not is_file(given)

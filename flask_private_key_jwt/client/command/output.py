@@ -42,6 +42,11 @@ def warn(line: str) -> None:
     click.secho(f"Warning: {make_printable(line)}", err=True, fg="yellow")
 
 
+def quote(text: str) -> str:
+    """Foreign text for a line of ours, which it must not end."""
+    return text if text.isprintable() else json.dumps(text)
+
+
 def _clear_line() -> None:
     """Take away what :func:`waiting` shows."""
     if sys.stderr.isatty():

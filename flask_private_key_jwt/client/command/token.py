@@ -8,7 +8,7 @@ from ... import clock
 from ..key import load_key
 from ..token_client import TokenClient
 from .options import ServerOptions, dpop_key_option, resource_option, scope_option, server_options
-from .output import note, show, waiting, warn
+from .output import note, quote, show, waiting, warn
 from .program import ClientCommand
 from .words import show_distance
 
@@ -36,7 +36,7 @@ def token_command(server: ServerOptions, scope: str | None, resources: tuple[str
     if token.expires_at is not None:
         note(f"Type {token.token_type}, expires {show_distance(token.expires_at, now=clock.now())}.")
     if token.scope is not None:
-        note(f"Scope: {token.scope}")
+        note(f"Scope: {quote(token.scope)}")
     show(
         {
             "access_token": token.access_token,

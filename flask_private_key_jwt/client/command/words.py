@@ -5,6 +5,8 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+from .output import quote
+
 KINDS = {
     "at+jwt": "an access token (RFC 9068)",
     "dpop+jwt": "a DPoP proof (RFC 9449)",
@@ -63,9 +65,8 @@ def describe(members: Mapping[str, Any], *, now: int) -> Iterator[str]:
     """One line for each member: its name, its value, and what that means."""
     width = max((len(name) for name in members), default=0)
     for name, value in members.items():
-        label = name if name.isprintable() else json.dumps(name)
-        # A line break in a claim could pass for a line of ours.
-        shown = value if isinstance(value, str) and value.isprintable() else json.dumps(value)
+        label = quote(name)
+        shown = quote(value) if isinstance(value, str) else json.dumps(value)
         meaning = MEANINGS.get(name)
         if (time := find_time(name, value)) is not None:
             meaning = f"{meaning or 'time'}: {show_time(time)}, {show_distance(time, now=now)}"

@@ -10,6 +10,7 @@ import requests
 from flask_private_key_jwt.client import (
     AuthorizationCodeClient,
     DiscoveryError,
+    FileTokenStore,
     MappingTokenStore,
     PushError,
     SignInError,
@@ -321,6 +322,29 @@ def count_token_requests(site):
     note_ = note  # kept alive: the signal holds it weakly
 
     return lambda: len(seen) if note_ else 0
+
+
+def test_two_programs_that_share_a_file_refresh_once(public_login, keys, clock, site, tmp_path):
+    path, client = tmp_path / "tokens.json", public_login.client
+    public_login.store = FileTokenStore(path)
+    public_login.sign_in(redirect_uri="http://127.0.0.1/callback")
+    clock.move(600)
+    seen = count_token_requests(site)
+    programs = [
+        AuthorizationCodeClient(site.issuer, client.client_id, dpop_key=keys("ES256", "native proof")) for _ in range(3)
+    ]
+    tokens = []
+
+    def call(program):
+        tokens.append(program.auth(FileTokenStore(path), resource=site.api).token().access_token)
+
+    threads = [threading.Thread(target=call, args=[program]) for program in programs]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert (len(tokens), len(set(tokens)), seen()) == (3, 1, 1)
 
 
 def test_request_with_an_old_session_does_not_spend_the_refresh_token_again(public_login, clock, site):

@@ -379,6 +379,14 @@ def test_decode_takes_the_token_from_anywhere(way, run, token, tmp_path):
     assert ("can read command lines" in result.stderr) is (way == "argument")
 
 
+def test_decode_takes_a_long_token_as_argument(run, keys):
+    assert "Signature: NOT CHECKED" in run("decode", jose.sign({}, {"long": "x" * 5000}, keys("ES256"))).stdout
+
+
+def test_decode_of_bytes_is_no_error_of_ours(run):
+    assert "That is no JWT" in run("decode", stdin=b"\xff\xfe\x00", exits=2).stderr
+
+
 def test_decode_as_json_warns_too(run, token):
     said = json.loads(run("decode", "--json", stdin=token).stdout)
 
