@@ -103,6 +103,7 @@ class User:
 def make_server(url, key):  # noqa: C901  # many small functions
     """The server, made as Authlib's documentation shows it."""
     app = flask.Flask("authlib_server")
+    app.config["OAUTH2_REFRESH_TOKEN_GENERATOR"] = True
     codes, refresh_tokens, client, signing_key = {}, {}, Client(key), RSAKey.generate_key(2048, {"kid": "k1"})
     app.codes, app.refresh_tokens = codes, refresh_tokens
 

@@ -94,6 +94,8 @@ class HTTPXPrivateKeyJWTAuth(httpx.Auth):
                         need = self.token_client._runner.get(need).give_to(flow)
             except StopIteration:
                 return
+            finally:
+                flow.close()
 
     async def async_auth_flow(self, request: httpx.Request) -> AsyncGenerator[httpx.Request, httpx.Response]:
         """Called by ``httpx.AsyncClient`` when the rest of a request is ready."""
@@ -108,6 +110,8 @@ class HTTPXPrivateKeyJWTAuth(httpx.Auth):
                         need = (await self.async_token_client._runner.get(need)).give_to(flow)
             except StopIteration:
                 return
+            finally:
+                flow.close()
 
     def _call(self, request: httpx.Request) -> _Flow:
         self._access.check_origin(str(request.url), "The request")
