@@ -258,6 +258,23 @@ class AuthorizationCodeClient:
             raise SignInError("UserInfo speaks of another person than the ID token.", cause="userinfo_sub")
         return claims
 
+    def build_sign_out_url(
+        self, store: TokenStore, *, post_logout_redirect_uri: str | None = None, state: str | None = None
+    ) -> str | None:
+        """Where to send the browser so that the person is signed out at the server too (OpenID RP-Initiated Logout §2).
+
+        Call it before :meth:`sign_out`: the URL has the ID token, by which the server knows who asks.
+
+        :param post_logout_redirect_uri: Where the browser goes afterwards, as it is registered.
+        :param state: Comes back to that URI.
+        :return: ``None`` if the server has no such page.
+        :raises DiscoveryError: The server's metadata could not be fetched.
+        """
+        tokens = store.load()
+        id_token = None if tokens is None else tokens.id_token
+        steps = self._flow.build_sign_out_url(id_token, post_logout_redirect_uri=post_logout_redirect_uri, state=state)
+        return self._runner.run(steps)
+
     def sign_out(self, store: TokenStore) -> None:
         """Forget the person's tokens here, and revoke them at the server (RFC 7009). Nothing to do if there are none.
 

@@ -41,6 +41,7 @@ PUSH = FormEndpoint(
 USERINFO = FormEndpoint(
     "userinfo_endpoint", undone="Nothing is known of the person", failure=UserInfoError, advice=ADVICE
 )
+END_SESSION = "end_session_endpoint"
 PERSON_TOKEN = replace(
     TOKEN,
     advice={
@@ -277,6 +278,25 @@ class CodeFlowSteps:
             yield from client.revoke_token(tokens.refresh_token, "refresh_token")
         yield from client.revoke_token(tokens.token.access_token, "access_token")
         return True
+
+    def build_sign_out_url(
+        self, id_token: str | None, *, post_logout_redirect_uri: str | None, state: str | None
+    ) -> Steps[str | None]:
+        """Where a browser is signed out at the server too (OpenID RP-Initiated Logout §2); ``None``: nowhere.
+
+        :raises DiscoveryError: The server's metadata cannot be fetched, or its endpoint is not https.
+        """
+        metadata = yield from self._client.metadata()
+        if is_unset(metadata.raw.get(END_SESSION)):
+            return None
+        values = {
+            "client_id": self._client.client_id,
+            "id_token_hint": id_token,
+            "post_logout_redirect_uri": post_logout_redirect_uri,
+            "state": state,
+        }
+        given = [(name, value) for name, value in values.items() if value is not None]
+        return build_url(metadata.endpoint(END_SESSION), given)
 
     def _ask(self, form: Form) -> Steps[Token]:
         now = clock.now()

@@ -3,6 +3,7 @@
 import os
 import re
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 
 import click
@@ -54,7 +55,9 @@ class SignInFiles:
 
 def choose_files(server: ServerOptions, tokens_file: str | None, dpop_key: str | None) -> SignInFiles:
     """The files that the options name, or the usual ones."""
-    name = _UNSAFE.sub("_", f"{server.client_id}@{server.issuer.partition('://')[2]}")[:150]
+    # For the eye, and for no two clients to share a file.
+    name = _UNSAFE.sub("_", f"{server.client_id}@{server.issuer.partition('://')[2]}")[:100]
+    name += "-" + sha256(f"{server.issuer}\x00{server.client_id}".encode()).hexdigest()[:8]
     tokens = Path(tokens_file or os.path.join(click.get_app_dir("private-key-jwt"), f"{name}.json"))
     return SignInFiles(tokens, Path(dpop_key) if dpop_key else tokens.with_name(f"{tokens.name}.dpop.pem"))
 

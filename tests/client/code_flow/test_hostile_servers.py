@@ -543,6 +543,15 @@ def test_sign_out_at_a_server_without_revocation_forgets(make_client, server, st
     assert store.load() is None
 
 
+@pytest.mark.parametrize("url", ["http://evil.example/x", "javascript:alert(1)"])
+def test_nobody_is_sent_to_a_sign_out_page_that_is_not_https(url, make_client, server, store):
+    assert make_client().build_sign_out_url(store) is None
+
+    server.metadata = {"end_session_endpoint": url}
+    with pytest.raises(DiscoveryError, match="end_session_endpoint"):
+        make_client().build_sign_out_url(store)
+
+
 def test_sign_out_revokes_the_refresh_token_first(make_client, server, store):
     client = make_client()
     tokens = sign_in(client, server, store)

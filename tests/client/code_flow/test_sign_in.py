@@ -4,6 +4,7 @@ import threading
 from dataclasses import replace
 from urllib.parse import parse_qs, urlsplit
 
+import flask
 import pytest
 import requests
 
@@ -453,6 +454,18 @@ def test_sign_out_revokes_and_forgets(login, site):
     with pytest.raises(requests.RequestException):
         login.client.userinfo(copy)
     login.client.sign_out(login.store)  # nothing to do
+
+
+def test_person_signs_out_at_the_server_too(site, keys):
+    key, bye = keys("ES256", "leaver"), "https://app.example/bye"
+    site.oauth.sign_out(lambda: flask.session.clear())
+    client_id = register(site, key, post_logout_redirect_uris=[bye])
+    login = Login(site, AuthorizationCodeClient(site.issuer, client_id, key=key))
+    login.sign_in()
+    url = login.client.build_sign_out_url(login.store, post_logout_redirect_uri=bye, state="s")
+    login.client.sign_out(login.store)
+
+    assert requests.get(url, allow_redirects=False, timeout=5).headers["Location"] == f"{bye}?state=s"
 
 
 def test_public_client_signs_out_too(public_login, site):
