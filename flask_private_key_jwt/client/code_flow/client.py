@@ -5,11 +5,9 @@ from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from hashlib import sha256
 from threading import Lock
 from typing import Any
 
-from ... import clock
 from ...errors import ConfigurationError
 from ...fetching.discovery import ServerMetadata
 from ...fetching.exchange import TIMEOUT_SECONDS, Runner
@@ -18,26 +16,27 @@ from ..api_access import choose_dpop_key, choose_origin
 from ..assertion import Assertions
 from ..certificate import CertificateSource
 from ..client_steps import ClientSteps, PublicClient
-from ..errors import SignInError
 from ..key import KeySource
 from ..proofs import Prover
 from .answer import SignInAnswer, is_state_of, read_answer
 from .browser import OpenBrowser, open_system_browser
+from .finished_sign_ins import FinishedSignIns
 from .flow_steps import CodeFlowSteps, RequestSigner
 from .loopback import LoopbackListener
-from .pending import LIFETIME_SECONDS, PendingSignIn, begin
+from .pending import PendingSignIn, begin
 from .person_auth import PersonAccess, PersonAuth
 from .renewals import Renewals
 from .request import check_redirect_uri
+from .sign_out import sign_out_url_steps
 from .token_source import PersonTokenSource
 from .token_store import TokenStore
 from .tokens import PersonTokens
+from .userinfo import check_subject, userinfo_steps
 
 log = logging.getLogger("flask_private_key_jwt")
 
 PATIENCE_SECONDS = 300.0
 """Default for how long a person may take to sign in, in seconds."""
-MOST_FINISHED = 10_000
 MOST_APIS = 100
 """How many APIs' nonces are remembered."""
 
@@ -128,9 +127,10 @@ class AuthorizationCodeClient:
         client = ClientSteps(issuer, authentication, timeout=timeout)
         self._client = client
         self._runner = Runner(build_outbound(proxies, ca_bundle))
+        self._prover = Prover(self._dpop_key) if self._dpop_key else None
         self._flow = CodeFlowSteps(
             client,
-            prover=Prover(self._dpop_key) if self._dpop_key else None,
+            prover=self._prover,
             signer=signer,
             allow_missing_iss=allow_missing_iss,
         )
@@ -235,27 +235,29 @@ class AuthorizationCodeClient:
         """An auth object for ``requests`` that sends the person's token, with a proof, and renews it.
 
         :param store: Where the tokens are.
-        :param resource: The API's URL: the only origin that the token is sent to.
-        :param origin: The same, if the identifier of the API is not its URL.
+        :param resource: The API's identifier, one of those that the person signed in for. The token is sent to its
+            origin only.
+        :param origin: That origin, if the identifier of the API is not its URL.
         :raises ConfigurationError: There is no such origin.
         """
         allowed_origin = choose_origin(origin, resource)
-        access = PersonAccess(self._source(store), origin=allowed_origin, prover=self._find_prover(allowed_origin))
+        access = PersonAccess(
+            self._source(store, resource), origin=allowed_origin, prover=self._find_prover(allowed_origin)
+        )
         return PersonAuth(access, self._runner)
 
     def userinfo(self, store: TokenStore) -> Mapping[str, Any]:
         """What the server says about the person who signed in (OpenID Connect Core §5.3).
 
         :raises SignInRequired: Nobody is signed in, or no longer.
-        :raises SignInError: The server refused, or speaks of somebody else.
+        :raises UserInfoError: The server did not answer, or refused.
+        :raises SignInError: It speaks of somebody else.
         :raises DiscoveryError: The server's metadata could not be fetched, or names no UserInfo endpoint.
         """
-        source = self._source(store)
-        claims = self._runner.run(self._flow.userinfo(source))
+        token = self._runner.run(self._source(store).get())
+        claims = self._runner.run(userinfo_steps(self._client, self._prover, token))
         tokens = store.load()
-        if tokens is None or tokens.subject is None or claims.get("sub") != tokens.subject:
-            # §5.3.2: a token that was exchanged for another person's.
-            raise SignInError("UserInfo speaks of another person than the ID token.", cause="userinfo_sub")
+        check_subject(claims, None if tokens is None else tokens.subject)
         return claims
 
     def build_sign_out_url(
@@ -272,7 +274,9 @@ class AuthorizationCodeClient:
         """
         tokens = store.load()
         id_token = None if tokens is None else tokens.id_token
-        steps = self._flow.build_sign_out_url(id_token, post_logout_redirect_uri=post_logout_redirect_uri, state=state)
+        steps = sign_out_url_steps(
+            self._client, id_token, post_logout_redirect_uri=post_logout_redirect_uri, state=state
+        )
         return self._runner.run(steps)
 
     def sign_out(self, store: TokenStore) -> None:
@@ -302,33 +306,15 @@ class AuthorizationCodeClient:
                 self._provers.popitem(last=False)
         return known
 
-    def _source(self, store: TokenStore) -> PersonTokenSource:
+    def _source(self, store: TokenStore, resource: str | None = None) -> PersonTokenSource:
         return PersonTokenSource(
-            store, self._renewals, issuer=self.issuer, client_id=self.client_id, jkt=self._flow.jkt
+            store,
+            self._renewals,
+            issuer=self.issuer,
+            client_id=self.client_id,
+            jkt=self._flow.jkt,
+            resource=resource,
         )
-
-
-class FinishedSignIns:
-    """Which sign-ins of this process have been finished, as long as their answers could come again."""
-
-    def __init__(self) -> None:
-        self._until: OrderedDict[bytes, int] = OrderedDict()
-        self._lock = Lock()
-
-    def add(self, pending: PendingSignIn) -> None:
-        """Note that the code of a sign-in is used now.
-
-        :raises SignInError: It was used before.
-        """
-        key = sha256(pending.state.encode()).digest()
-        with self._lock:
-            if key in self._until:
-                raise SignInError(
-                    "This answer was used before: the page was loaded twice, for example.", cause="sign_in_used"
-                )
-            self._until[key] = pending.started_at + LIFETIME_SECONDS
-            while len(self._until) > MOST_FINISHED or clock.is_over(next(iter(self._until.values()))):
-                self._until.popitem(last=False)
 
 
 def _check_public(arguments: Mapping[str, object]) -> None:

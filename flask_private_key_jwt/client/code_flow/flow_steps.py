@@ -7,16 +7,15 @@ from typing import Any
 from ... import clock
 from ...errors import ConfigurationError
 from ...fetching.discovery import DiscoveryError, ServerMetadata, jwks_steps
-from ...fetching.exchange import FetchedAnswer, NoAnswer
-from ...fetching.steps import Fetch, Form, Steps
+from ...fetching.exchange import FetchedAnswer
+from ...fetching.steps import Form, Steps
 from ...jose import jose
 from ...jose.unset import is_unset
 from ..client_steps import ClientSteps
 from ..endpoint import ADVICE, FormEndpoint
-from ..errors import EndpointError, PushError, SignInError, SignInRequired, TokenRequestError, UserInfoError
+from ..errors import EndpointError, PushError, SignInError, SignInRequired, TokenRequestError
 from ..proofs import Prover
 from ..token import TOKEN, Token, TokenType, read_token
-from ..token_cache import TokenSource
 from ..token_steps import TokenSteps
 from .answer import check_answer
 from .id_token import ExpectedIdToken, IdClaims, check_id_token, check_same_sign_in, choose_algs, read_id_token
@@ -38,10 +37,6 @@ PUSH = FormEndpoint(
         "unauthorized_client": "The client is not registered for the authorization_code grant.",
     },
 )
-USERINFO = FormEndpoint(
-    "userinfo_endpoint", undone="Nothing is known of the person", failure=UserInfoError, advice=ADVICE
-)
-END_SESSION = "end_session_endpoint"
 PERSON_TOKEN = replace(
     TOKEN,
     advice={
@@ -235,34 +230,6 @@ class CodeFlowSteps:
         check_same_sign_in(claims, old.claims)
         return replace(new, id_token=token.raw["id_token"], claims={**old.claims, **claims})
 
-    def userinfo(self, source: TokenSource) -> Steps[Mapping[str, Any]]:
-        """What the server says about the person (OpenID Connect Core §5.3).
-
-        :param source: Gives the access token.
-        :raises DiscoveryError: The server's metadata cannot be fetched, or names no UserInfo endpoint.
-        :raises UserInfoError: The server did not answer, or refused.
-        :raises SignInRequired: Nobody is signed in, or no longer.
-        """
-        token = yield from source.get()
-        answer = yield from self._get_userinfo(token)
-        if answer.status == 401 and self._prover is not None and self._prover.learn(answer.headers):
-            answer = yield from self._get_userinfo(token)
-        if answer.status != 200:
-            raise USERINFO.refusal(answer, token=token.access_token)
-        return USERINFO.load_members(answer)
-
-    def _get_userinfo(self, token: Token) -> Steps[FetchedAnswer]:
-        metadata = yield from self._client.metadata()
-        url = metadata.endpoint(USERINFO.member)
-        headers = {"Authorization": f"{token.token_type} {token.access_token}"}
-        if self._prover is not None:
-            headers["DPoP"] = self._prover.prove(method="GET", url=url, access_token=token.access_token)
-        try:
-            answer: FetchedAnswer = yield Fetch("GET", url, self._client.timeout, headers=headers)
-        except NoAnswer as error:
-            raise USERINFO.failure(f"{USERINFO.undone}: {error}") from None
-        return answer
-
     def revoke(self, tokens: PersonTokens) -> Steps[bool]:
         """Revoke all tokens (RFC 7009): first the one that the others come from.
 
@@ -278,25 +245,6 @@ class CodeFlowSteps:
             yield from client.revoke_token(tokens.refresh_token, "refresh_token")
         yield from client.revoke_token(tokens.token.access_token, "access_token")
         return True
-
-    def build_sign_out_url(
-        self, id_token: str | None, *, post_logout_redirect_uri: str | None, state: str | None
-    ) -> Steps[str | None]:
-        """Where a browser is signed out at the server too (OpenID RP-Initiated Logout §2); ``None``: nowhere.
-
-        :raises DiscoveryError: The server's metadata cannot be fetched, or its endpoint is not https.
-        """
-        metadata = yield from self._client.metadata()
-        if is_unset(metadata.raw.get(END_SESSION)):
-            return None
-        values = {
-            "client_id": self._client.client_id,
-            "id_token_hint": id_token,
-            "post_logout_redirect_uri": post_logout_redirect_uri,
-            "state": state,
-        }
-        given = [(name, value) for name, value in values.items() if value is not None]
-        return build_url(metadata.endpoint(END_SESSION), given)
 
     def _ask(self, form: Form) -> Steps[Token]:
         now = clock.now()

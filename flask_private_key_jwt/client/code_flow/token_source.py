@@ -18,14 +18,25 @@ class PersonTokenSource:
     :param renewals: Gets new ones.
     :param issuer: Whose tokens they must be; the same for *client_id*.
     :param jkt: The key that they must be bound to to be used.
+    :param resource: The API that they will be sent to, if it is known by its identifier.
     """
 
-    def __init__(self, store: TokenStore, renewals: Renewals, *, issuer: str, client_id: str, jkt: str | None) -> None:
+    def __init__(
+        self,
+        store: TokenStore,
+        renewals: Renewals,
+        *,
+        issuer: str,
+        client_id: str,
+        jkt: str | None,
+        resource: str | None = None,
+    ) -> None:
         self._store = store
         self._renewals = renewals
         self._issuer = issuer
         self._client_id = client_id
         self._jkt = jkt
+        self._resource = resource
         self._refused: str | None = None
 
     def get(self) -> Steps[Token]:
@@ -34,6 +45,7 @@ class PersonTokenSource:
         The new tokens are in the store before anybody uses them.
 
         :raises SignInRequired: There are no tokens, or they can no longer be renewed.
+        :raises ConfigurationError: They are another client's, or for another API.
         :raises DiscoveryError, TokenRequestError: The server gave no new ones.
         """
         tokens = self._load()
@@ -65,6 +77,12 @@ class PersonTokenSource:
             raise ConfigurationError(
                 f"The tokens that are kept belong to the client {tokens.client_id!r} at {tokens.issuer!r}, not to "
                 f"{self._client_id!r} at {self._issuer!r}. They are not used."
+            )
+        if self._resource is not None and tokens.resources and self._resource not in tokens.resources:
+            # That API could use a Bearer token at the APIs that it is for.
+            raise ConfigurationError(
+                f"The tokens are for {', '.join(tokens.resources)}, and not for {self._resource}: they are not sent "
+                "there. Name each API as resource when the person signs in."
             )
         return tokens
 

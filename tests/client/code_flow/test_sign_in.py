@@ -434,6 +434,15 @@ def test_tokens_of_another_client_are_not_used(login, public_login, site):
         public_login.client.auth(login.store, resource=site.api).token()
 
 
+def test_token_is_not_sent_to_an_api_that_it_is_not_for(login, site):
+    login.sign_in()
+    other = login.client.auth(login.store, resource="https://other.example")
+
+    with pytest.raises(ConfigurationError, match=r"and not for https://other\.example: they are not sent"):
+        requests.get("https://other.example/", auth=other, timeout=5)
+    assert login.client.auth(login.store, resource=site.api).token()
+
+
 def test_api_that_wants_nonces_is_asked_twice_only_once(login, site):
     login.sign_in()
     for _ in range(2):  # an auth object for each request, as in a web application
