@@ -126,7 +126,10 @@ class HTTPXPrivateKeyJWTAuth(httpx.Auth):
             self._check_path(redirects, response)
             if redirects:
                 attempts = Attempts()  # another URL; httpx limits the redirects, and with them this
-            following = self._choose_next(response, attempts)
+            if redirects and not isinstance(response.request.headers, SealedHeaders):
+                following = _choose_after_redirect(response)
+            else:
+                following = self._choose_next(response, token, attempts)
             if following is None:
                 return
             body.rewind(following)
@@ -142,17 +145,14 @@ class HTTPXPrivateKeyJWTAuth(httpx.Auth):
     def _check_redirect(self, request: httpx.Request) -> None:
         self._access.check_origin(str(request.url), "The redirect", unsent="Neither the token nor a proof")
 
-    def _choose_next(self, response: httpx.Response, attempts: Attempts) -> httpx.Request | None:
+    def _choose_next(self, response: httpx.Response, token: Token, attempts: Attempts) -> httpx.Request | None:
         """What to send after *response*; ``None``: nothing, it is the answer to the call."""
-        sent = response.request  # after a redirect that httpx followed, another one than was yielded
-        if not isinstance(sent.headers, SealedHeaders):
-            return self._choose_after_redirect(response)
-        access_token = sent.headers["Authorization"].partition(" ")[2]
-        error = self._access.learn(response.status_code, response.headers, access_token=access_token)
-        return sent if attempts.may_repeat(error) else None
+        error = self._access.learn(response.status_code, response.headers, access_token=token.access_token)
+        return response.request if attempts.may_repeat(error) else None
 
-    def _choose_after_redirect(self, response: httpx.Response) -> httpx.Request | None:
-        """The same, where httpx followed a redirect without the token."""
-        sent = response.request
-        # What an unsafe method did without the token is done, and must not be done twice.
-        return sent if response.status_code == 401 or sent.method in _SAFE else None
+
+def _choose_after_redirect(response: httpx.Response) -> httpx.Request | None:
+    """The same, where httpx has followed a redirect without the token."""
+    sent = response.request
+    # What an unsafe method did without the token is done, and must not be done twice.
+    return sent if response.status_code == 401 or sent.method in _SAFE else None

@@ -6,6 +6,7 @@ import pickle
 import flask
 import httpx
 import pytest
+from werkzeug.wrappers import Response
 
 from flask_private_key_jwt.client import (
     FreshProofTransport,
@@ -112,6 +113,24 @@ def test_a_failed_call_says_which_request_it_was(send, api, token_server):
     assert isinstance(caught.value, httpx.RequestError)
     assert caught.value.request.url == api.url + "/values"
     assert (caught.value.error, caught.value.status) == ("invalid_client", 400)
+
+
+@pytest.mark.parametrize("kept", [True, False])
+@pytest.mark.parametrize("wrap", [None, FreshProofTransport])
+@pytest.mark.parametrize("library", ["httpx"])
+def test_a_hook_may_replace_the_headers(wrap, kept, send, api):
+    """Without our transport, what the hook sends is sent; nothing is asked again and again."""
+
+    def replace(request):
+        request.headers = httpx.Headers({**(dict(request.headers) if kept else {"Host": "api"}), "X-Mine": "1"})
+
+    api.usual_answer = lambda call: Response(status=200 if "Authorization" in call.headers else 401)
+
+    answer = send(client={"event_hooks": {"request": [replace]}}, **({"make_transport": wrap} if wrap else {}))
+
+    assert answer.status_code == (200 if kept or wrap else 401)
+    assert len(api.calls) == 1
+    assert api.calls[0].headers["X-Mine"] == "1"
 
 
 # --- construction ---------------------------------------------------------------------------------------
