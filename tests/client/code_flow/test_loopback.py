@@ -1,5 +1,6 @@
 """client/code_flow/loopback.py: strangers who call the listener neither end the wait nor learn anything."""
 
+import contextlib
 import http.client
 import socket
 from urllib.parse import urlencode, urlsplit
@@ -165,6 +166,37 @@ def test_second_answer_changes_nothing(listener):
     call(listener, code="c-2")
 
     assert listener.wait(seconds=5)["code"] == "c-1"
+
+
+@pytest.mark.parametrize(
+    "garbage",
+    [
+        b"\x00\xff\r\n\r\n",
+        b"\x16\x03\x01\x02\x00\x01",  # TLS
+        b"GET\r\n\r\n",
+        b"GET /callback\r\n",
+        b"GET /callback HTTP/9.9\r\n\r\n",
+        b"GET /callback HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n",
+        b"GET /callback HTTP/1.1\r\n" + b"X: y\r\n" * 200 + b"\r\n",
+        b"GET /" + b"a" * 70_000 + b" HTTP/1.1\r\n\r\n",
+        b"GET /callback?state=\xff\xfe HTTP/1.1\r\n\r\n",
+        b"GET http://evil.example/callback HTTP/1.1\r\n\r\n",
+        b"",
+    ],
+    ids=lambda garbage: repr(garbage[:24]),
+)
+def test_what_is_no_browser_does_not_end_the_wait(garbage, listener, capfd):
+    with socket.create_connection(("127.0.0.1", urlsplit(listener.redirect_uri).port), timeout=5) as stranger:
+        stranger.sendall(garbage)
+        stranger.shutdown(socket.SHUT_WR)
+        with contextlib.suppress(ConnectionResetError):
+            while stranger.recv(4096):
+                pass
+
+    assert waits(listener)
+    assert capfd.readouterr() == ("", "")
+    call(listener)
+    assert listener.wait(seconds=5) == ANSWER
 
 
 def test_time_out_says_what_to_do(listener):

@@ -9,6 +9,9 @@ from importlib import import_module
 
 import pytest
 import requests
+from click.testing import CliRunner
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from werkzeug.wrappers import Response
 
 from flask_private_key_jwt.client import load_key
@@ -447,6 +450,31 @@ def test_decode_lets_no_claim_write_to_the_terminal(evil, run, keys):
 )
 def test_decode_of_something_else(text, says, run):
     assert says in run("decode", stdin=text, exits=2).stderr
+
+
+@given(st.binary() | st.text().map(str.encode))
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+def test_decode_of_anything_ends_with_a_sentence(content):
+    result = CliRunner().invoke(private_key_jwt, ["decode"], input=content)
+
+    assert isinstance(result.exception, SystemExit)
+    assert result.exit_code == 2
+
+
+JSON_VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=5,
+)
+
+
+@given(st.dictionaries(st.text() | st.sampled_from(["exp", "nbf", "iat", "iss", "sub"]), JSON_VALUES, max_size=5))
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+def test_decode_of_any_claims_shows_them(keys, claims):
+    token = jose.sign({"typ": "JWT"}, claims, keys("ES256"))
+    for options in ([], ["--json"]):
+        result = CliRunner().invoke(private_key_jwt, ["decode", *options], input=token)
+        assert result.exit_code == 0, (result.output, result.exception)
 
 
 # --- the program ------------------------------------------------------------------------------------------------
