@@ -87,10 +87,9 @@ def signature(shown: str, function: Any, link: Link) -> Iterator[str]:
     :param shown: What it is called on the page.
     """
     definition = _definition_of(function)
-    if isinstance(definition, ast.AsyncFunctionDef):
-        shown = f"async {shown}"
+    shown = f"await {shown}" if isinstance(definition, ast.AsyncFunctionDef) else shown
     arguments, given = definition.args, inspect.signature(function).parameters
-    shown_arguments = [_argument(argument, given) for argument in arguments.args if argument.arg != "self"]
+    shown_arguments = [_argument(argument, given) for argument in arguments.args if argument.arg not in ("self", "cls")]
     if arguments.kwonlyargs:
         shown_arguments += ["*", *(_argument(argument, given) for argument in arguments.kwonlyargs)]
     if arguments.kwarg:

@@ -29,14 +29,18 @@ from .endpoints.metadata import build_metadata, endpoint_base, issuer_path
 from .endpoints.userinfo import PATH as USERINFO_PATH
 from .endpoints.userinfo import build_guard
 from .grants.base import GrantParts
+from .grants.client_key import ClientKeyBinding
 from .keys.client_key_state import find_thumbprints
 from .keys.client_key_use import ClientKeyUse
+from .keys.client_keys import ClientKeys
+from .keys.client_secrets import ClientSecrets
 from .keys.rotation import load_schedule
 from .keys.server_keys import ServerKeys
 from .needs import SETTLED_AT_START, Need
 from .offers import Offers
 from .once_only import OnceOnly
 from .people import People
+from .registration.client_secrets import ClientSecretRegistry
 from .registration.quota import RegistrationQuota
 from .registration.registry import ClientRegistry
 from .registration.self_registration import SelfRegistration
@@ -79,23 +83,39 @@ def assemble(app: flask.Flask, db: SQLAlchemy, tables: Tables, *, declarations: 
         note_key_version=lambda version: server_keys.note_version(version),
     )
     server_keys = _build_server_keys(settings, secrets, stores)
+    if settings.CLIENT_SECRETS_UNTIL is not None:
+        log.warning(
+            "OAUTH2_CLIENT_SECRETS_UNTIL is %s: until then clients may authenticate with shared secrets, which can be "
+            "stolen from either side",
+            settings.CLIENT_SECRETS_UNTIL,
+        )
     own_keys = OwnKeys(lambda: server_keys.current().public)
     slots = build_slots(settings)
     clients = build_client_store(settings, stores, slots, grant_types=lambda: server.grants.grant_types())
     client_keys = build_client_keys(settings, stores.documents, slots)
     signatures = ClientSignatures(clients, client_keys)
     key_use = ClientKeyUse(stores.key_use, client_keys, size=settings.CLIENT_CACHE_SIZE)
+    client_secrets = ClientSecrets(settings, stores.client_secrets, secrets)
     server = AuthorizationServer(
         settings,
         base_url=base_url,
         callers=CallerChecks(
             clients=clients,
-            client_auth=_build_client_auth(settings, stores, clients, signatures, token_url=base_url + "/token"),
+            client_auth=_build_client_auth(
+                settings, stores, clients, signatures, client_secrets, token_url=base_url + "/token"
+            ),
             dpop=_build_binding(settings, secrets),
-            once_only=OnceOnly(stores.replay, key_use),
+            once_only=OnceOnly(stores.replay, key_use, client_secrets, declarations.after_authentication),
         ),
         tokens=_build_tokens(
-            settings, secrets, stores, clients, server_keys=server_keys, own_keys=own_keys, declarations=declarations
+            settings,
+            secrets,
+            stores,
+            clients,
+            client_keys=client_keys,
+            server_keys=server_keys,
+            own_keys=own_keys,
+            declarations=declarations,
         ),
         authorizer=_build_authorizer(
             settings,
@@ -109,7 +129,12 @@ def assemble(app: flask.Flask, db: SQLAlchemy, tables: Tables, *, declarations: 
         declarations=declarations,
         offered=offered,
     )
-    registry = ClientRegistry(settings, stores.registrations, grant_types=server.grants.grant_types)
+    registry = ClientRegistry(
+        settings,
+        stores.registrations,
+        grant_types=server.grants.grant_types,
+        secrets=ClientSecretRegistry(settings, stores.registrations, stores.client_secrets, client_secrets),
+    )
     return State(
         settings=settings,
         secrets=secrets,
@@ -125,6 +150,9 @@ def assemble(app: flask.Flask, db: SQLAlchemy, tables: Tables, *, declarations: 
         people=people,
         offered=offered,
         key_use=key_use,
+        client_secrets=client_secrets,
+        stored_client_secrets=stores.client_secrets,
+        stored_key_use=stores.key_use,
         # A hint is read before a client is looked up, so nothing has asked the database for the keys' version yet.
         logout=Logout(settings, clients, keys=OwnKeys(lambda: server_keys.look().public), secrets=secrets),
         userinfo=build_guard(settings, secrets, app.extensions, own_keys=own_keys, url=base_url + USERINFO_PATH),
@@ -147,13 +175,20 @@ def _build_server_keys(settings: ServerSettings, secrets: Secrets, stores: AppSt
 
 
 def _build_client_auth(
-    settings: ServerSettings, stores: AppStores, clients: ClientStore, signatures: ClientSignatures, *, token_url: str
+    settings: ServerSettings,
+    stores: AppStores,
+    clients: ClientStore,
+    signatures: ClientSignatures,
+    client_secrets: ClientSecrets,
+    *,
+    token_url: str,
 ) -> ClientAuthentication:
     parts = AuthenticationParts(
         settings=settings,
         clients=clients,
         registered_clients=stores.clients,
         signatures=signatures,
+        client_secrets=client_secrets,
         token_url=token_url,
     )
     return ClientAuthentication(CLIENT_AUTH_METHODS, parts)
@@ -172,6 +207,7 @@ def _build_tokens(
     stores: AppStores,
     clients: ClientStore,
     *,
+    client_keys: ClientKeys,
     server_keys: ServerKeys,
     own_keys: IssuerKeys,
     declarations: Declarations,
@@ -183,6 +219,7 @@ def _build_tokens(
         grants=GrantParts(
             settings, stores.authorizations, refresh_tokens, revocations, issued, declarations.scope_matchers
         ),
+        client_key_binding=ClientKeyBinding(settings, client_keys, revocations),
         access_tokens=AccessTokenIssuer(settings.ISSUER, server_keys),
         id_tokens=IdTokenIssuer(settings.ISSUER, server_keys, lifetime=settings.ID_TOKEN_LIFETIME_SECONDS),
         introspection=TokenIntrospector(
@@ -193,7 +230,7 @@ def _build_tokens(
             clients=clients,
             policies=declarations.introspection,
         ),
-        revoker=TokenRevoker(issued, revocations),
+        revoker=TokenRevoker(issued, revocations, ends_sessions=settings.PROFILE == "atproto"),
     )
 
 
@@ -227,6 +264,7 @@ def _build_authorizer(
         own_keys=own_keys,
         app_secrets=secrets,
         push_quota=PushQuota(settings, stores.authorizations, stores.counters),
+        replay=stores.replay,
         scope_matchers=scope_matchers,
     )
 

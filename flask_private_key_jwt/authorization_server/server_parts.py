@@ -10,8 +10,9 @@ from .binding import TokenBinding
 from .client_auth.base import ClientAuthenticationMethod
 from .grants.authlib_grants import GrantRegistration
 from .grants.base import GrantParts
+from .grants.client_key import ClientKeyBinding
 from .grants.policy import TokenPolicy
-from .once_only import OnceOnly
+from .once_only import AfterAuthentication, OnceOnly
 from .stores.contracts import ClientStore
 from .tokens.access_token import AccessTokenIssuer
 from .tokens.id_token import IdTokenIssuer
@@ -30,6 +31,7 @@ class Declarations:
     policies: list[TokenPolicy] = field(default_factory=list)
     introspection: list[IntrospectionPolicy] = field(default_factory=list)
     before_requests: list[BeforeMachineRequest] = field(default_factory=list)
+    after_authentication: list[AfterAuthentication] = field(default_factory=list)
     scope_matchers: list[ScopeMatcher] = field(default_factory=list)
 
 
@@ -48,6 +50,7 @@ class TokenParts:
     """Steps 5 and 6, introspection and revocation."""
 
     grants: GrantParts
+    client_key_binding: ClientKeyBinding
     access_tokens: AccessTokenIssuer
     id_tokens: IdTokenIssuer
     introspection: TokenIntrospector

@@ -21,4 +21,5 @@ def answer_metadata(guard: Guard, requirements: Iterable[Requirement], *, method
     except ConfigurationError as error:
         wrong = TemporarilyUnavailable(f"set up wrongly: {error}", cause="setup_wrong")
         return refuse(wrong, endpoint=NAME, sender=sender)
-    return Answer(200, build_metadata(guard.settings, requirements, with_dpop=with_dpop), HEADERS)
+    tightened = map(guard.tighten, requirements)
+    return Answer(200, build_metadata(guard.settings, tightened, with_dpop=with_dpop), HEADERS)

@@ -7,6 +7,7 @@ them once, at ``init_app``, and freezes the result; nothing else reads ``app.con
 
 import re
 from collections.abc import Callable
+from datetime import UTC, datetime
 
 from ..url import read_proxy_url, read_url
 
@@ -24,6 +25,9 @@ ASYMMETRIC_ALGS = (
     "Ed25519",
 )
 """The signature algorithms that this package supports (RFC 7518 §3.1, RFC 8037 §3.1, RFC 9864 §2.2)."""
+
+HMAC_ALGS = {"HS256": 32, "HS384": 48, "HS512": 64}
+"""Algorithm for a secret that a client shares with the server -> the fewest octets of the secret (RFC 7518 §3.2)."""
 
 OFFLINE_ACCESS = "offline_access"
 """The scope that asks for a refresh token (OpenID Connect Core §11); it need not be in ``OAUTH2_SCOPES``."""
@@ -92,6 +96,28 @@ def host_names(value: tuple[str, ...]) -> None:
     for item in value:
         if not _HOST_NAME.fullmatch(item):
             raise ValueError(f"holds {item!r}, which is not a lower-case host name")
+
+
+def read_moment(text: str) -> int:
+    """An ISO 8601 date or time in UTC, in seconds since the epoch. A date is the moment at which it begins.
+
+    :raises ValueError: It is not one, or has another offset than UTC's.
+    """
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        raise ValueError("must be an ISO 8601 date or time in UTC, e.g. 2027-03-31 or 2027-03-31T18:00:00Z") from None
+    if found.utcoffset():
+        raise ValueError("must be a time in UTC")
+    seconds = int(found.replace(tzinfo=UTC).timestamp())
+    if seconds < 0:
+        raise ValueError("must be a time after 1970")
+    return seconds
+
+
+def moment(value: str) -> None:
+    """Accept an ISO 8601 date or time in UTC."""
+    read_moment(value)
 
 
 def host_names_or_any(value: tuple[str, ...]) -> None:

@@ -16,7 +16,8 @@ import requests
 from flask_private_key_jwt import clock
 from flask_private_key_jwt.client import TokenClient
 from tests.checkout import CHECKOUT
-from tests.servers.processes import free_port, running
+from tests.servers.ports import free_port
+from tests.servers.processes import running
 
 EXAMPLE = CHECKOUT / "examples" / "mcp_server"
 INITIALIZE = {

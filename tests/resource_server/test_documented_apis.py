@@ -15,7 +15,8 @@ from flask_private_key_jwt.jose import jose
 from tests.checkout import CHECKOUT
 from tests.resource_server.introspection_server import serving
 from tests.resource_server.issuer_server import IssuerServer
-from tests.servers.processes import free_port, running
+from tests.servers.ports import free_port
+from tests.servers.processes import running
 
 PAGE = (CHECKOUT / "docs" / "asgi.md").read_text(encoding="utf-8")
 PROGRAMS = dict(re.findall(r"^## ([^\n]+)\n(?:(?!^## ).)*?^```python\n(.*?)^```$", PAGE, re.M | re.S))

@@ -20,7 +20,8 @@ from flask_private_key_jwt.jose import jose
 from tests.resource_server.introspection_server import serving
 from tests.resource_server.issuer_server import IssuerServer
 from tests.servers.line import Line
-from tests.servers.processes import free_port, running
+from tests.servers.ports import free_port
+from tests.servers.processes import running
 
 APP = "tests.resource_server.served_api:app"
 SERVERS = {

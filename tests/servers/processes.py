@@ -14,12 +14,6 @@ from tests.checkout import CHECKOUT
 _SECONDS = 20
 
 
-def free_port() -> int:
-    """A port of loopback that nobody uses."""
-    with socket.create_server(("127.0.0.1", 0)) as found:
-        return int(found.getsockname()[1])
-
-
 @contextmanager
 def running(arguments: list[str], port: int, folder: Path, variables: Mapping[str, str]) -> Iterator[str]:
     """A Python program that serves *port*; its URL."""
