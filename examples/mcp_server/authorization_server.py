@@ -25,7 +25,8 @@ def create_app() -> Flask:
     """Make the app, and its tables in a file of the instance folder."""
     app = Flask(__name__)
     app.config["SQLALCHEMY_DATABASE_URI"] = "sqlite:///authorization_server.sqlite"
-    app.config["OAUTH2_SCOPES"] = ["tools"]
+    app.config["OAUTH2_PROFILE"] = "mcp"
+    app.config["OAUTH2_SCOPES"] = app.config["OAUTH2_CLIENT_ID_SCOPES"] = ["tools"]
     app.config.from_prefixed_env()
     db.init_app(app)
     oauth.init_app(app)

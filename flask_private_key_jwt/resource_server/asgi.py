@@ -32,8 +32,10 @@ class Exchange:
     def __init__(self) -> None:
         self.refusal: Answer | None = None
         self.headers: tuple[tuple[str, str], ...] = ()
+        self.has_begun = False
+        """Whether an answer has begun."""
         self.is_refused = False
-        """Whether the refusal was sent; what else the application sends is left out then."""
+        """Whether it is the refusal."""
 
 
 class ASGIProtector(BareProtector):
@@ -101,11 +103,16 @@ class ASGIProtector(BareProtector):
             exchange = scope[self._exchange_key] = Exchange()
 
             async def complete(message: Message) -> None:
-                if exchange.refusal is not None and not exchange.is_refused and message["type"] in _STARTS:
-                    exchange.is_refused = True
-                    await send_answer(exchange.refusal, scope, None, send, instead_of=message)
-                elif not exchange.is_refused:
+                kind = message["type"]
+                if exchange.refusal is None:
+                    exchange.has_begun = exchange.has_begun or kind in _STARTS
                     await (adding_headers(exchange.headers, send) if exchange.headers else send)(message)
+                elif kind in _STARTS and not exchange.has_begun:
+                    exchange.has_begun = exchange.is_refused = True
+                    await send_answer(exchange.refusal, scope, None, send, instead_of=message)
+                elif kind == "websocket.close" and not exchange.is_refused:
+                    await send(message)
+                # All else is left out: it belongs to an answer that was replaced, or that began before the refusal.
 
             await app(scope, receive, complete)
 

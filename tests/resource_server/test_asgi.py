@@ -1,6 +1,7 @@
 """What is ASGI's own: kinds of connections, paths, repeated headers, and an event loop that must not stop."""
 
 import asyncio
+import contextlib
 import itertools
 import logging
 import threading
@@ -15,6 +16,7 @@ from starlette.applications import Starlette
 from starlette.endpoints import HTTPEndpoint
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
+from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse
 from starlette.routing import Mount, Route, WebSocketRoute
 
@@ -26,6 +28,7 @@ from flask_private_key_jwt.resource_server import (
     StarletteProtector,
     find_token,
 )
+from flask_private_key_jwt.run_now import run_now
 from tests.refusals import causes, noting_refusals
 from tests.resource_server.api_answers import INVALID_REQUEST, MISSING_TOKEN, UNAVAILABLE
 from tests.servers.asgi_client import call
@@ -476,8 +479,6 @@ def test_a_view_that_catches_the_refusal_answers_nothing_else(issuer):
         return "open"
 
     async def careless(scope: Any, receive: Any, send: Any) -> None:
-        from starlette.requests import Request
-
         try:
             await check(Request(scope))
         except Exception:
@@ -487,6 +488,40 @@ def test_a_view_that_catches_the_refusal_answers_nothing_else(issuer):
 
     assert status == 401
     assert b"secret" not in body
+
+
+def test_an_answer_that_began_before_the_refusal_does_not_go_on(issuer):
+    require_oauth = FastAPIProtector(CONFIG)
+    check, sent = require_oauth("read"), []
+
+    async def too_early(scope: Any, receive: Any, send: Any) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        with contextlib.suppress(Exception):
+            await check(Request(scope))
+        await send({"type": "http.response.body", "body": b"secret"})
+
+    async def send(message: Any) -> None:
+        sent.append(message["type"])
+
+    asyncio.run(require_oauth.describe(too_early)(build_scope(), None, send))
+
+    assert sent == ["http.response.start"]
+
+
+def test_a_websocket_that_was_accepted_before_the_refusal_is_closed(issuer):
+    require_oauth = FastAPIProtector(CONFIG)
+    check = require_oauth("read")
+
+    async def too_early(scope: Any, receive: Any, send: Any) -> None:
+        await send({"type": "websocket.accept"})
+        with contextlib.suppress(Exception):
+            await check(WebSocket(scope, receive, send))
+        await send({"type": "websocket.send", "text": "secret"})
+        await send({"type": "websocket.close", "code": 1000})
+
+    sent = shake_hands(require_oauth.describe(too_early), build_scope(kind="websocket"))
+
+    assert [message["type"] for message in sent] == ["websocket.accept", "websocket.close"]
 
 
 def test_two_requirements_use_a_proof_once(issuer, bound):
@@ -730,6 +765,19 @@ def test_one_protector_serves_several_loops_and_a_replay_is_seen_in_all(require_
         thread.join()
 
     assert sorted(statuses) == [200] + [401] * 7
+
+
+def test_without_asyncio_nobody_gets_in_and_the_log_says_why(require_oauth, view, bound, caplog):
+    sent = []
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    run_now(require_oauth.protect(view)(build_scope(headers=bound()), None, send))  # as under trio: no asyncio loop
+
+    assert sent[0]["status"] == 503
+    assert view.calls == 0
+    assert "set up wrongly: This runs under asyncio (or uvloop) only, and not under trio." in caplog.text
 
 
 def test_log_lines_are_those_of_flask(require_oauth, view, caplog):
