@@ -53,7 +53,7 @@ def error_response(error: OAuthError, *, endpoint: str, sender: object) -> Answe
     """Log the private reason, send the signal, and return the answer to a refused request (RFC 6749 §5.2).
 
     :param endpoint: Where it happened, e.g. ``token``.
-    :param sender: The Flask app, for the signal.
+    :param sender: The sender of the signal: the Flask app, without Flask the protector.
     """
     reference = describe_refusal(error, endpoint=endpoint, sender=sender)
     body = {"error": error.code, "error_description": error.description}

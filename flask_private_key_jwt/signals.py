@@ -1,4 +1,4 @@
-"""Events an application may listen to (blinker signals, sender: the Flask app)."""
+"""Events an application may listen to (blinker signals; the sender is the Flask app, without Flask the protector)."""
 
 from blinker import Namespace
 
