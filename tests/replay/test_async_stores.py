@@ -302,25 +302,49 @@ def test_a_store_that_never_answers_leaves_the_loop_free(url, causes, remote_sil
     assert "does not answer: requests that need it are refused until it does" in caplog.text
 
 
-@pytest.mark.parametrize("remote_store", ["redis"], indirect=True)
-def test_a_redis_that_is_frozen_is_refused_at_once_and_used_again_when_it_is_back(remote_store, mark, caplog):
-    caplog.set_level(logging.WARNING)
-    store = load_async_replay_store(f"{remote_store.url}?socket_timeout=0.2")
+ASYNC_SCHEMES = {"postgresql+psycopg": "postgresql+asyncpg", "mysql+pymysql": "mysql+asyncmy"}
 
-    async def use() -> None:
-        await store.remember([mark("before")])
-        remote_store.line.freeze()
-        with pytest.raises(StoreUnavailable) as refused:
-            await store.remember([mark("during")])
-        assert refused.value.cause == "redis_timeout"
-        with pytest.raises(StoreUnavailable) as refused:
-            await store.remember([mark("during too")])
-        assert refused.value.cause == "store_paused"
-        remote_store.line.thaw()
-        async with asyncio.timeout(10):
-            while "the redis answers again" not in caplog.text:
+
+@pytest.mark.parametrize("number", range(2))
+def test_a_store_that_freezes_is_refused_at_once_and_used_again_when_it_is_back(remote_store, mark, caplog, number):
+    """With many requests under way, once with connections to spare and once without."""
+    caplog.set_level(logging.WARNING)
+    scheme = remote_store.url.partition(":")[0]
+    url = remote_store.url.replace(scheme, ASYNC_SCHEMES.get(scheme, scheme), 1)
+    store = load_async_replay_store(f"{url}?socket_timeout=0.2" if scheme == "redis" else url)
+    line = remote_store.line
+
+    async def use(jti: str) -> str | None:
+        try:
+            with request_budget(0.4):
+                await store.remember([mark(jti)])
+        except StoreUnavailable as error:
+            return error.cause
+        return None
+
+    async def use_often() -> None:
+        assert await asyncio.gather(*(use(f"before {each}") for each in range(1 + 19 * number))) == [None] * (
+            1 + 19 * number
+        )
+        line.freeze()
+        beats: list[float] = []
+        beating = asyncio.ensure_future(count_beats(beats))
+        during = await asyncio.gather(*(use(f"during {each}") for each in range(20)))
+        beating.cancel()
+        assert set(during) <= {"redis_timeout", "database_timeout", "store_paused"}
+        started = monotonic()
+        assert await use("paused") == "store_paused"
+        assert monotonic() - started < 0.2
+        assert longest_pause(beats) < 0.4
+        line.thaw()
+        async with asyncio.timeout(20):
+            while " answers again" not in caplog.text:
                 await asyncio.sleep(0.02)
-        await store.remember([mark("after")])
+            for attempt in itertools.count():  # what waited for the line arrives late
+                if await use(f"after {attempt}") is None:
+                    break
+        with pytest.raises(Replayed):
+            await store.remember([mark(f"after {attempt}")])
         await close(store)
 
-    asyncio.run(use())
+    asyncio.run(use_often())
