@@ -15,7 +15,8 @@ class AsyncTokenClient:
     """:class:`~flask_private_key_jwt.client.TokenClient` for programs that await; for asyncio and trio, by ``httpx``.
 
     Nothing blocks the event loop. Safe to use from several tasks and from several event loops. Its errors are those of
-    the other, and each is also an ``httpx.RequestError``. A SOCKS proxy needs ``httpx[socks]``.
+    the other, and each is also an ``httpx.RequestError``. A SOCKS proxy needs PySocks and
+    ``httpx[socks]``.
 
     :param issuer: The server's issuer identifier.
     :param client_id: The id under which the client is registered there.

@@ -6,6 +6,7 @@ import httpx
 import pytest
 
 from flask_private_key_jwt.client import AsyncFreshProofTransport, FreshProofTransport
+from tests.client.libraries import NO_TLS
 
 
 @pytest.fixture(params=["httpx", "httpx async"])
@@ -61,9 +62,16 @@ class Transports:
     """The transports of one of the two clients."""
 
     def __init__(self, is_async):
-        self.plain = httpx.AsyncHTTPTransport if is_async else httpx.HTTPTransport
-        self.fresh = AsyncFreshProofTransport if is_async else FreshProofTransport
+        self._is_async = is_async
         self.retrying = AsyncRetrying if is_async else Retrying
+
+    def plain(self, **options):
+        kind = httpx.AsyncHTTPTransport if self._is_async else httpx.HTTPTransport
+        return kind(verify=NO_TLS, **options)
+
+    def fresh(self, beneath=None):
+        kind = AsyncFreshProofTransport if self._is_async else FreshProofTransport
+        return kind(beneath or self.plain())
 
 
 @pytest.fixture

@@ -144,36 +144,26 @@ def test_httpx_retries_by_itself_before_anything_is_sent(send, make_auth, transp
     auth = make_auth(resource=served.url)
     auth.token()
 
-    class Late(transports.plain):
+    attempts = []
+
+    def make_transport():
         """Opens the server when the first attempt has failed."""
+        transport = transports.plain(retries=2)
+        backend = transport._pool._network_backend
+        connect = backend.connect_tcp
 
-        def __init__(self):
-            super().__init__(retries=2)
-            backend, outer = self._pool._network_backend, self
-            self._attempts = 0
-            connect = backend.connect_tcp
+        def connect_tcp(*args, **options):
+            attempts.append(args)
+            if len(attempts) == 2:
+                served._listener = socket.create_server(("127.0.0.1", port))
+                served._thread = threading.Thread(target=served._serve)
+                served._thread.start()
+            return connect(*args, **options)
 
-            def note():
-                outer._attempts += 1
-                if outer._attempts == 2:
-                    served._listener = socket.create_server(("127.0.0.1", port))
-                    served._thread = threading.Thread(target=served._serve)
-                    served._thread.start()
+        backend.connect_tcp = connect_tcp
+        return transport
 
-            if hasattr(self, "handle_request"):
-
-                def connect_tcp(*args, **options):
-                    note()
-                    return connect(*args, **options)
-            else:
-
-                async def connect_tcp(*args, **options):
-                    note()
-                    return await connect(*args, **options)
-
-            backend.connect_tcp = connect_tcp
-
-    answer = send(served.url, auth=auth, make_transport=Late)
+    answer = send(served.url, auth=auth, make_transport=make_transport)
     served.close()
 
     assert answer.text == "ok"
