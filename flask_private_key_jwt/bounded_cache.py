@@ -2,9 +2,12 @@
 
 import sys
 from collections import OrderedDict
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping
+from dataclasses import fields, is_dataclass
+from functools import cache
+from operator import attrgetter
 from threading import Lock
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar, cast
 
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
@@ -20,6 +23,7 @@ OPAQUE_BYTES = 2048
 ENTRY_BYTES = 200
 """Size of an entry besides its key and its value."""
 _PLAIN = frozenset({type(None), bool, str, bytes, int, float})
+_ROWS = frozenset({list, tuple, set, frozenset})
 LARGEST_PART = 16
 """An entry larger than ``max_bytes`` divided by this is not kept: a few such entries would push out all others."""
 
@@ -98,24 +102,45 @@ class BoundedCache(Generic[K, V]):
 
 def weigh(value: object) -> int:
     """Approximate size of *value* in bytes: strings, numbers, and containers and dataclasses of them."""
+    size = sys.getsizeof
     weight, rest = 0, [value]
     while rest:
         part: Any = rest.pop()
         kind = type(part)
+        # The usual types first: isinstance() with an abstract class takes longer than all the rest.
         if kind in _PLAIN:
-            weight += sys.getsizeof(part)
-        elif (members := getattr(kind, "__dataclass_fields__", None)) is not None:
-            weight += sys.getsizeof(part)
-            rest.extend([getattr(part, name) for name in members])
-        elif isinstance(part, Mapping):
-            weight += sys.getsizeof(part) if isinstance(part, dict) else sys.getsizeof(dict(part))
-            rest.extend(part.keys())
-            rest.extend(part.values())
-        elif isinstance(part, (list, tuple, set, frozenset)):
-            weight += sys.getsizeof(part)
-            rest.extend(part)
-        elif isinstance(part, (str, bytes, int, float)):
-            weight += sys.getsizeof(part)
+            weight += size(part)
+        elif kind in _ROWS:
+            weight += size(part)
+            rest += part
+        elif kind is dict:
+            weight += size(part)
+            rest += part
+            rest += part.values()
+        elif is_dataclass(kind):
+            weight += size(part)
+            rest += _members_of(kind)(part)
         else:
-            weight += OPAQUE_BYTES
+            weight += _weigh_unusual(part, rest)
     return weight
+
+
+def _weigh_unusual(part: object, rest: list[Any]) -> int:
+    """The size of *part* alone; what it contains is added to *rest*."""
+    if isinstance(part, Mapping):
+        rest += part
+        rest += part.values()
+        return sys.getsizeof(part) if isinstance(part, dict) else sys.getsizeof(dict(part))
+    if isinstance(part, tuple(_ROWS)):
+        rest += cast(Iterable[Any], part)
+        return sys.getsizeof(part)
+    return sys.getsizeof(part) if isinstance(part, (str, bytes, int, float)) else OPAQUE_BYTES
+
+
+@cache
+def _members_of(kind: type) -> Callable[[Any], tuple[Any, ...]]:
+    """Reads the fields of a dataclass."""
+    names = [field.name for field in fields(kind)]
+    if len(names) > 1:
+        return attrgetter(*names)
+    return lambda part: tuple(getattr(part, name) for name in names)

@@ -22,6 +22,7 @@ __all__ = [
     "InteractionRefused",
     "InvalidClient",
     "InvalidClientMetadata",
+    "InvalidClientSecret",
     "InvalidDPoPProof",
     "InvalidGrant",
     "InvalidRedirectURI",
@@ -149,14 +150,21 @@ class UnauthenticatedCaller(InvalidClient):
     """The same as :class:`InvalidClient`, at an endpoint that answers it with 401 (RFC 7662 §2.3)."""
 
     status = 401
+    realm = "private_key_jwt is needed instead"
 
     def get_headers(self) -> list[tuple[str, str]]:
         """Adds the ``WWW-Authenticate`` that a 401 must have (RFC 9110 §15.5.2), for the scheme that callers use."""
-        return [*super().get_headers(), ("WWW-Authenticate", 'Basic realm="private_key_jwt is needed instead"')]
+        return [*super().get_headers(), ("WWW-Authenticate", f'Basic realm="{self.realm}"')]
 
 
 class ForeignAuthorization(UnauthenticatedCaller):
     """The caller tried an ``Authorization`` header instead of an assertion: 401 with a challenge (RFC 6749 §5.2)."""
+
+
+class InvalidClientSecret(UnauthenticatedCaller):
+    """The secret in an ``Authorization`` header is not the client's: 401 with a challenge (RFC 6749 §5.2)."""
+
+    realm = "client secret"
 
 
 class InvalidGrant(OAuthError):

@@ -6,7 +6,7 @@ from importlib import import_module
 
 import pytest
 
-from flask_private_key_jwt.settings.profiles import FAPI2
+from flask_private_key_jwt.settings.profiles import FAPI2, MCP, SMART
 from tests.checkout import CHECKOUT
 
 PAGES = [CHECKOUT / "README.md", CHECKOUT / "CHANGES.md", *sorted((CHECKOUT / "docs").glob("*.md"))]
@@ -72,11 +72,28 @@ def read_page(name):
     return (CHECKOUT / "docs" / name).read_text(encoding="utf-8")
 
 
-def test_profile_table_names_the_settings_that_the_profile_rules():
-    table = read_page("settings.md").partition("## Profiles")[2].partition("\n## ")[0]
+@pytest.mark.parametrize(
+    ("page", "heading", "profile"),
+    [
+        ("settings.md", "## Profiles", FAPI2),
+        ("mcp.md", "## The rules", MCP),
+        ("smart.md", "## The rules", SMART),
+    ],
+)
+def test_profile_table_names_the_settings_that_the_profile_rules(page, heading, profile):
+    table = read_page(page).partition(heading)[2].partition("\n## ")[0]
     cells = [line.split("|")[1] for line in table.splitlines() if line.startswith("| `OAUTH2_")]
 
-    assert sorted(re.findall(r"OAUTH2_(\w+)", " ".join(cells))) == sorted(FAPI2)
+    assert sorted(re.findall(r"OAUTH2_(\w+)", " ".join(cells))) == sorted(profile)
+
+
+def test_values_in_the_table_for_mcp_are_those_of_the_profile():
+    rows = [line.split(" | ") for line in read_page("mcp.md").splitlines() if line.startswith("| `OAUTH2_")]
+    said = {name: row[1] for row in rows for name in re.findall(r"OAUTH2_(\w+)", row[0])}
+
+    for name, rule in MCP.items():
+        default = {True: "true", ("*",): '`["*"]`', "https_or_loopback": "`https_or_loopback`"}.get(rule.default)
+        assert default is None or said[name].startswith(default), name
 
 
 def test_order_of_imports_is_the_one_that_is_checked():

@@ -46,7 +46,11 @@ PAGE: dict[str, tuple[str, str, list[str]]] = {
         "[authorization.md](authorization.md), [registration.md](registration.md), [revocation.md](revocation.md).",
         [
             "PrivateKeyJWT",
+            "MachineLimits",
             "ClientRegistry",
+            "ClientSecretRegistry",
+            "GivenSecret",
+            "ClientSecret",
             "RegistrationTokens",
             "RegistrationToken",
             "note_sign_in",
@@ -133,6 +137,9 @@ PAGE: dict[str, tuple[str, str, list[str]]] = {
 
 GIVEN = {
     "ClientRegistry": "`oauth.clients`, in the context of an app.",
+    "ClientSecretRegistry": "`oauth.clients.secrets`, in the context of an app.",
+    "GivenSecret": "What `give` and `replace` of `oauth.clients.secrets` return.",
+    "ClientSecret": "What `oauth.clients.secrets` tells of a secret.",
     "RegistrationTokens": "`oauth.registration_tokens`, in the context of an app.",
     "RegistrationToken": "What `oauth.registration_tokens` gives.",
     "SignIn": "What a function of `@oauth.sign_in` is given.",

@@ -2,6 +2,7 @@
 
 from ..dpop.proof import DPoPProof, ProofChecker
 from ..errors import InvalidRequest
+from ..settings.server import ServerSettings
 from .registered_client import RegisteredClient
 from .request import FormRequest
 
@@ -10,12 +11,12 @@ class TokenBinding:
     """Decides for an authorization server whether a request's tokens are bound, and to which key.
 
     :param checker: Checks a proof.
-    :param required: ``OAUTH2_DPOP_REQUIRED``: every client's tokens must be bound.
+    :param settings: Say whose tokens must be bound.
     """
 
-    def __init__(self, checker: ProofChecker, *, required: bool) -> None:
+    def __init__(self, checker: ProofChecker, settings: ServerSettings) -> None:
         self._checker = checker
-        self._required = required
+        self._settings = settings
 
     def new_nonce(self) -> str | None:
         """The nonce to hand out with an answer, or ``None`` where none is required (RFC 9449 §8.2)."""
@@ -31,8 +32,18 @@ class TokenBinding:
         """
         if request.proof is not None:
             return self._checker.check(request.proof, method=request.method, url=request.url)
-        if not optional and (self._required or client.needs_bound_tokens):
-            raise InvalidRequest(
-                "no DPoP proof, though the server or the client requires bound tokens", cause="proof_missing"
-            )
+        if not optional:
+            check_unbound(client, self._settings)
         return None
+
+
+def check_unbound(client: RegisteredClient, settings: ServerSettings) -> None:
+    """Refuse a request without a proof where the tokens must be bound: of this client, or of every one.
+
+    :raises InvalidRequest: They must.
+    """
+    public_and_bound = client.is_public and not settings.PUBLIC_BEARER_TOKENS  # also if it was registered otherwise
+    if settings.DPOP_REQUIRED or client.needs_bound_tokens or public_and_bound:
+        raise InvalidRequest(
+            "no DPoP proof, though the server or the client requires bound tokens", cause="proof_missing"
+        )

@@ -30,7 +30,8 @@ def build_client_store(
     """The clients in the database and, if the settings allow them, the clients registered by a document."""
     if not settings.CLIENT_ID_METADATA_DOCUMENTS:
         return stores.clients
-    policy = replace(fetch_policy(settings, hosts=settings.CLIENT_ID_HOSTS), max_bytes=MAX_BYTES)
+    hosts = () if settings.takes_any_document else settings.CLIENT_ID_HOSTS
+    policy = replace(fetch_policy(settings, hosts=hosts), max_bytes=MAX_BYTES)
     fetcher = SafeFetcher(policy)
     published = RemoteDocuments(
         stores.documents,

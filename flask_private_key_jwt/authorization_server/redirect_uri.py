@@ -12,11 +12,12 @@ programs register ``localhost``, and OpenID Registration §2 names it."""
 _ON_LOOPBACK = "127.0.0.1, [::1] or localhost"
 
 
-def check_redirect_uri(uri: str, *, native: bool) -> None:
+def check_redirect_uri(uri: str, *, native: bool, private_schemes: bool = True) -> None:
     """Refuse a redirect URI that no client may register (RFC 6749 §3.1.2, RFC 8252 §7, RFC 9700 §2.1).
 
     :param native: Whether the client is a program on a person's own device: only such a client may use http on loopback
         or a private scheme.
+    :param private_schemes: Whether such a client may use a private scheme.
     :raises ValueError: It may not be registered; the message is the end of a sentence that says why.
     """
     if len(uri) > MAX_REDIRECT_URI_CHARACTERS:
@@ -33,18 +34,30 @@ def check_redirect_uri(uri: str, *, native: bool) -> None:
             "own that is a reversed domain name, such as com.example.app:/callback"
         )
     else:
-        _check_native(uri, url)
+        _check_native(uri, url, private_schemes=private_schemes)
 
 
-def _check_native(uri: str, url: URL) -> None:
+def _check_native(uri: str, url: URL, *, private_schemes: bool) -> None:
     if url.scheme == "http":
         if not _LOOPBACK.fullmatch(uri):
             raise ValueError(f"is http, but not on {_ON_LOOPBACK}")
+    elif not private_schemes:
+        raise ValueError(f"is neither https nor http on {_ON_LOOPBACK}")
     elif "." not in url.scheme:
         # RFC 8252 §7.1: the author's domain, reversed. This rule also refuses javascript:, data: and file:.
         raise ValueError("has a scheme that is not a reversed domain name, such as com.example.app:/callback")
     elif url.authority:
         raise ValueError("names a host after its own scheme: one slash, not two, as in com.example.app:/callback")
+
+
+def is_https_or_loopback(uri: str) -> bool:
+    """Whether *uri* is https, or http on loopback."""
+    return uri.startswith("https://") or is_on_loopback(uri)
+
+
+def is_on_loopback(uri: str) -> bool:
+    """Whether *uri* leads to a program on the device that any other program there can stand in for."""
+    return _LOOPBACK.fullmatch(uri) is not None
 
 
 def is_on_device(uri: str) -> bool:

@@ -85,7 +85,7 @@ class RegisteredClient:
     default_scope: Annotated[tuple[str, ...], Member(ORDERED_SCOPE, operator_only=True)] = ()
     """Scopes the client gets when it asks for none."""
     token_endpoint_auth_method: Annotated[str, Member(ANYTHING, shown="always", has_column=True)] = "private_key_jwt"  # noqa: S105 - a method, not a secret
-    """``private_key_jwt``, or ``none`` for a public client."""
+    """``private_key_jwt``; ``none`` for a public client; or, for a client without keys, its method with a secret."""
     token_endpoint_auth_signing_alg: Annotated[str | None, Member(TEXT)] = None
     """The one algorithm its assertions may use; ``None``: any the server accepts."""
     dpop_bound_access_tokens: Annotated[bool, Member(FLAG, shown="always", has_column=True)] = False
@@ -127,13 +127,16 @@ class RegisteredClient:
 
     @property
     def is_public(self) -> bool:
-        """Whether the client cannot authenticate (RFC 6749 §2.1): its tokens are bound to its DPoP key instead."""
+        """Whether the client cannot authenticate (RFC 6749 §2.1)."""
         return self.token_endpoint_auth_method == PUBLIC
 
     @property
     def needs_bound_tokens(self) -> bool:
-        """Whether every token of the client must be bound to a DPoP key (RFC 9449 §5.2, RFC 9700 §2.2)."""
-        return self.dpop_bound_access_tokens or self.is_public
+        """Whether the registration says that every token of the client must be bound to a DPoP key (RFC 9449 §5.2).
+
+        That of a public client says so unless ``OAUTH2_PUBLIC_BEARER_TOKENS`` was on when it was made (RFC 9700 §2.2).
+        """
+        return self.dpop_bound_access_tokens
 
     def has_redirect_uri(self, uri: str) -> bool:
         """Whether an authorization response may go to *uri*."""

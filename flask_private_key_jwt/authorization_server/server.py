@@ -57,7 +57,12 @@ class AuthorizationServer(AuthlibServer):
         guests = AuthlibGrants(self, declarations.grants, self._token_grants)
         self.grants = TokenGrants(settings, tokens.grants, guests=guests, offered=offered)
         self.token_maker = TokenMaker(
-            settings, tokens.access_tokens, tokens.id_tokens, declarations.policies, offered=offered
+            settings,
+            tokens.access_tokens,
+            tokens.id_tokens,
+            declarations.policies,
+            offered=offered,
+            scope_matchers=declarations.scope_matchers,
         )
         self.refresh_tokens = tokens.grants.refresh_tokens
         self.revocations = tokens.grants.revocations
@@ -77,8 +82,8 @@ class AuthorizationServer(AuthlibServer):
         caller = self.client_auth.verify(request)  # 2 who asks
         with attributed_to(caller.client.client_id):
             proof = self.dpop.check(request, caller.client)  # 3 which key they hold
-            self.once_only.remember(caller, proof)  # 4 once only
-            allowed = self.grants.check(request, caller.client, proof)  # 5 what allows it
+            self.once_only.remember(request, caller, proof)  # 4 once only
+            allowed = self.grants.check(request, caller.client, proof, method=caller.method)  # 5 what allows it
             token = self.issue(allowed)  # 6 the token
         return self.send(token_response(token, nonce=self.dpop.new_nonce()))  # 7 the answer
 
@@ -91,7 +96,7 @@ class AuthorizationServer(AuthlibServer):
         caller = self.client_auth.verify(request)  # 2 who asks
         with attributed_to(caller.client.client_id):
             proof = self.dpop.check(request, caller.client, optional=True)  # 3 which key they hold
-            self.once_only.remember(caller, proof)  # 4 once only
+            self.once_only.remember(request, caller, proof)  # 4 once only
             parameters = Parameters(request.form, request.resources)
             # 5 and 6 what they want, checked and kept
             pushed = self.authorizer.push(parameters, caller.client, proof, address=request.remote_addr)
@@ -107,7 +112,7 @@ class AuthorizationServer(AuthlibServer):
         caller = self.client_auth.verify(request)  # 2 who asks
         try:
             with attributed_to(caller.client.client_id):
-                self.once_only.remember(caller, None)  # 4 once only
+                self.once_only.remember(request, caller, None)  # 4 once only
                 answer = Answer(200, self.introspection.describe(request.get("token"), caller.client))  # 5 what it says
         except InactiveToken as reason:
             answer = inactive_response(self._note(reason, endpoint="introspection"))
@@ -122,7 +127,7 @@ class AuthorizationServer(AuthlibServer):
         caller = self.client_auth.verify(request)  # 2 who asks
         try:
             with attributed_to(caller.client.client_id):
-                self.once_only.remember(caller, None)  # 4 once only
+                self.once_only.remember(request, caller, None)  # 4 once only
                 self.revoker.revoke(request.get("token"), caller.client)  # 5 what ends
             answer = empty_response(200)
         except InactiveToken as reason:

@@ -5,12 +5,13 @@ from dataclasses import dataclass, field
 
 from flask.typing import ResponseReturnValue
 
+from ..tokens.scope_matching import ScopeMatcher
 from .binding import TokenBinding
 from .client_auth.base import ClientAuthenticationMethod
 from .grants.authlib_grants import GrantRegistration
 from .grants.base import GrantParts
 from .grants.policy import TokenPolicy
-from .once_only import OnceOnly
+from .once_only import AfterAuthentication, OnceOnly
 from .stores.contracts import ClientStore
 from .tokens.access_token import AccessTokenIssuer
 from .tokens.id_token import IdTokenIssuer
@@ -29,6 +30,8 @@ class Declarations:
     policies: list[TokenPolicy] = field(default_factory=list)
     introspection: list[IntrospectionPolicy] = field(default_factory=list)
     before_requests: list[BeforeMachineRequest] = field(default_factory=list)
+    after_authentication: list[AfterAuthentication] = field(default_factory=list)
+    scope_matchers: list[ScopeMatcher] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@
 A few statements of each request bypass Core if nobody listens to the engine: see ``driver.py``.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from threading import Lock
@@ -99,6 +99,14 @@ class Database:
         """
         opened = self._open or self._opened()
         return (self if opened.listening.is_anybody_there() else opened.driver).fetch(statement, values)
+
+    def fetch_all_directly(self, statement: Executable, values: Mapping[str, object]) -> Sequence[Row]:
+        """As :meth:`fetch_all`, but bypasses Core if nobody listens, as :meth:`fetch_directly` does.
+
+        :raises StoreUnavailable: The database did not answer.
+        """
+        opened = self._open or self._opened()
+        return (self if opened.listening.is_anybody_there() else opened.driver).fetch_all(statement, values)
 
     def insert_directly(self, statement: UpdateBase, values: Mapping[str, object]) -> bool:
         """As :meth:`insert`, but bypasses Core if nobody listens; values are passed to the driver unchanged.

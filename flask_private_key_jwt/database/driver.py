@@ -55,8 +55,15 @@ class Driver:
         :param values: The statement's parameters, by name.
         :raises StoreUnavailable: The database did not answer.
         """
-        rows = self._run(statement, values, writes=False)
+        rows = self.fetch_all(statement, values)
         return rows[0] if rows else None
+
+    def fetch_all(self, statement: Executable, values: Mapping[str, object]) -> Sequence[tuple[Any, ...]]:
+        """Every row of a SELECT; otherwise as :meth:`fetch`.
+
+        :raises StoreUnavailable: The database did not answer.
+        """
+        return self._run(statement, values, writes=False) or ()
 
     def insert(self, statement: Executable, values: Mapping[str, object]) -> bool:
         """Run one INSERT; ``False`` if a constraint refused it, and nothing was written.

@@ -6,11 +6,15 @@ from typing import Annotated, Literal
 from ..errors import ConfigurationError
 from .shared import Algs, Seconds, SharedSettings
 from .values import (
+    ANY_HOST,
     ASYMMETRIC_ALGS,
     OFFLINE_ACCESS,
     between,
     host_names,
+    host_names_or_any,
+    moment,
     port_numbers,
+    read_moment,
     replay_store,
     resource_uris,
     scope_tokens,
@@ -27,6 +31,10 @@ class ServerSettings(SharedSettings):
 
     RESOURCES: Annotated[tuple[str, ...], resource_uris] = ()
     """What ``resource`` may name (RFC 8707); the first is the default ``aud``. Default: the issuer."""
+
+    REQUIRE_RESOURCE: bool = False
+    """Refuse an authorization request without ``resource``, and a code that is redeemed without it. A refresh token is
+    then for the resources that the exchange of the code named."""
 
     SCOPES: Annotated[tuple[str, ...], scope_tokens] = ()
     """Scopes that clients may register, advertised as ``scopes_supported``. Empty: any scope; advertised are then those
@@ -45,6 +53,10 @@ class ServerSettings(SharedSettings):
     ASSERTION_MAX_BYTES: Annotated[int, between(1024, 65536)] = 8192
     """Largest accepted client assertion, in bytes. 1024 to 65536."""
 
+    CLIENT_SECRETS_UNTIL: Annotated[str, moment] | None = None
+    """Until when clients may authenticate with a shared secret that the operator gave them: an ISO 8601 date or time in
+    UTC, exclusive. Not set: never. Meant for the move from secrets to keys."""
+
     REQUIRE_SIGNED_REQUESTS: bool = False
     """Take authorization requests from every client as signed request objects only (RFC 9101 §10.5)."""
 
@@ -59,6 +71,11 @@ class ServerSettings(SharedSettings):
 
     DPOP_REQUIRED: bool = False
     """Issue DPoP-bound tokens only, to every client (RFC 9449 §5.2)."""
+
+    PUBLIC_BEARER_TOKENS: bool = False
+    """Give public clients that show no DPoP proof Bearer tokens: of 600 seconds at most, for one resource each, with
+    refresh tokens that are replaced at each use. Whoever has such a token can use it (RFC 9700 §2.2.2). ``False``: the
+    tokens of public clients are always bound to a key."""
 
     ACCESS_TOKEN_LIFETIME_SECONDS: Annotated[int, between(10, 86400)] = 600
     """How long an access token is valid, in seconds. 10 to 86400."""
@@ -141,16 +158,23 @@ class ServerSettings(SharedSettings):
     JWKS_HOSTS: Annotated[tuple[str, ...], host_names] = ()
     """The only hosts that a ``jwks_uri`` may name. Empty: any host with a public address."""
 
+    ALLOWED_REDIRECTS: Literal["application_type", "https_or_loopback"] = "application_type"
+    """Which redirect URIs clients may have. ``application_type``: https; a native client also http on loopback, and
+    private schemes. ``https_or_loopback``: https, and http on loopback at any port, whatever the client says it is."""
+
     CLIENT_ID_METADATA_DOCUMENTS: bool = False
     """Accept clients whose ``client_id`` is the https URL of their registration
     (draft-ietf-oauth-client-id-metadata-document)."""
 
-    CLIENT_ID_HOSTS: Annotated[tuple[str, ...], host_names] = ()
+    CLIENT_ID_HOSTS: Annotated[tuple[str, ...], host_names_or_any] = ()
     """The hosts that such a ``client_id`` may name; at least one. Anyone who can publish there can create clients
-    here."""
+    here. ``["*"]``: any host with a public address; ``OAUTH2_CLIENT_ID_SCOPES`` must then say what strangers get."""
 
     CLIENT_ID_SCOPES: Annotated[tuple[str, ...], scope_tokens] = ()
     """Scopes that such clients may have; a client gets those of them that its document names."""
+
+    CLIENT_ID_PUBLIC_CLIENTS: bool = False
+    """Accept such documents from public clients too (``token_endpoint_auth_method: none``)."""
 
     FETCH_TIMEOUT_SECONDS: Annotated[int, between(2, 5)] = 3
     """Longest wait for a document that a client publishes, from name lookup to the last byte, in seconds. 2 to 5."""
@@ -210,6 +234,11 @@ class ServerSettings(SharedSettings):
                 "OAUTH2_KEY_ANNOUNCE_SECONDS must be less than OAUTH2_KEY_SIGN_SECONDS: "
                 "the next key is announced while the current one signs."
             )
+        if self.PUBLIC_BEARER_TOKENS and self.REFRESH_TOKEN_ROTATION == "off":  # noqa: S105
+            raise ConfigurationError(
+                "OAUTH2_PUBLIC_BEARER_TOKENS needs OAUTH2_REFRESH_TOKEN_ROTATION to be public or all: only its "
+                "replacement shows that an unbound refresh token was stolen."
+            )
         if self.JWKS_MIN_CACHE_SECONDS > self.JWKS_MAX_CACHE_SECONDS:
             raise ConfigurationError(
                 "OAUTH2_JWKS_MIN_CACHE_SECONDS must not be more than OAUTH2_JWKS_MAX_CACHE_SECONDS."
@@ -218,9 +247,37 @@ class ServerSettings(SharedSettings):
             raise ConfigurationError(
                 "OAUTH2_CLIENT_ID_METADATA_DOCUMENTS needs OAUTH2_CLIENT_ID_HOSTS: whose documents are clients here."
             )
+        if self.CLIENT_ID_METADATA_DOCUMENTS and self.takes_any_document and not self.CLIENT_ID_SCOPES:
+            raise ConfigurationError(
+                f'OAUTH2_CLIENT_ID_HOSTS = ["{ANY_HOST}"] needs OAUTH2_CLIENT_ID_SCOPES: the scopes that anybody\'s '
+                "client may have."
+            )
         for name in ("CLIENT_ID_SCOPES", "REGISTRATION_SCOPES", "DEFAULT_SCOPES"):
             if self.SCOPES and (unknown := set(getattr(self, name) or ()) - {*self.SCOPES, OFFLINE_ACCESS}):
                 raise ConfigurationError(f"OAUTH2_{name} holds {min(unknown)!r}, which is not in OAUTH2_SCOPES.")
+
+    @property
+    def client_secrets_until(self) -> int | None:
+        """``OAUTH2_CLIENT_SECRETS_UNTIL`` in seconds since the epoch; ``None`` when it is not set."""
+        return None if self.CLIENT_SECRETS_UNTIL is None else read_moment(self.CLIENT_SECRETS_UNTIL)
+
+    @property
+    def weaknesses(self) -> tuple[str, ...]:
+        """What these settings open or weaken, for the log at the start: each a whole sentence, without a full stop."""
+        found = {
+            f'OAUTH2_CLIENT_ID_HOSTS is ["{ANY_HOST}"]: anybody with a web site can be a client here': (
+                self.CLIENT_ID_METADATA_DOCUMENTS and self.takes_any_document
+            ),
+            "OAUTH2_PUBLIC_BEARER_TOKENS is on: whoever steals a token of a public client can use it": (
+                self.PUBLIC_BEARER_TOKENS
+            ),
+        }
+        return tuple(sentence for sentence, is_so in found.items() if is_so)
+
+    @property
+    def takes_any_document(self) -> bool:
+        """Whether ``OAUTH2_CLIENT_ID_HOSTS`` names every host."""
+        return ANY_HOST in self.CLIENT_ID_HOSTS
 
     @property
     def resources(self) -> tuple[str, ...]:

@@ -1,5 +1,7 @@
 """An application with people, a client that acts for them, and a browser; a flow to change one thing of."""
 
+import functools
+import json
 import re
 from base64 import urlsafe_b64encode
 from hashlib import sha256
@@ -9,8 +11,11 @@ import flask
 import pytest
 
 from flask_private_key_jwt import note_sign_in
+from flask_private_key_jwt.authorization_server import client_documents
+from flask_private_key_jwt.fetching.safe_fetch import SafeFetcher
 from flask_private_key_jwt.jose import jose
 from tests.conftest import ASSERTION_TYPE, ISSUER
+from tests.servers.https_servers import HOST, answer
 
 APP_ID = "webapp"
 REDIRECT_URI = "https://app.example/callback?tenant=1"
@@ -285,3 +290,74 @@ def leaver(app, signs_out, register, client_key):
         scope="openid read write",
         default_scope="read",
     )
+
+
+# --- clients that are documents -----------------------------------------------------------------------------------
+DOCUMENT_URL = f"https://{HOST}/mcp/client.json"
+LOOPBACK = "http://127.0.0.1:33418/callback"
+DOCUMENT = {
+    "client_id": DOCUMENT_URL,
+    "client_name": "Example MCP Client",
+    "client_uri": f"https://{HOST}",
+    "redirect_uris": ["http://127.0.0.1:3000/callback", "http://localhost:3000/callback"],
+    "grant_types": ["authorization_code", "refresh_token"],
+    "response_types": ["code"],
+    "token_endpoint_auth_method": "none",
+}
+"""The example of the MCP specification, at a server of this test."""
+
+
+@pytest.fixture
+def publish(site, network, monkeypatch):
+    """Put the document at its URL, changed; ``None`` leaves a member out. Nothing but loopback is connected to."""
+    fetcher = functools.partial(SafeFetcher, resolve=network.resolve, connect=network.connect)
+    monkeypatch.setattr(client_documents, "SafeFetcher", fetcher)
+
+    def publish(at=site, **changes):
+        members = {name: value for name, value in {**DOCUMENT, **changes}.items() if value is not None}
+        at.pieces = answer(json.dumps(members).encode())
+
+    publish()
+    return publish
+
+
+@pytest.fixture
+def document_app(publish, app):
+    """The app, whose fetches lead to the servers of this test."""
+    return app
+
+
+@pytest.fixture
+def open_document(document_app, people):
+    """Open a valid request of the document's client in a browser where alice is signed in, changed."""
+    browser = Browser(document_app).sign_in()
+
+    def open_document(**changes):
+        return browser.open(build_request(**{"client_id": DOCUMENT_URL, "redirect_uri": LOOPBACK, **changes}))
+
+    open_document.browser = browser
+    return open_document
+
+
+@pytest.fixture
+def get_document_code(open_document):
+    """A code for the document's client."""
+
+    def get_document_code(**changes):
+        page = open_document(**changes)
+        assert page.status_code == 200, page.text
+        location = open_document.browser.decide(page).headers["Location"]
+        return dict(parse_qsl(urlsplit(location).query))["code"]
+
+    return get_document_code
+
+
+@pytest.fixture
+def redeem_document(post):
+    """Redeem a code as the document's client, with one thing changed; without a proof, if none is given."""
+
+    def redeem_document(code, *, assertion=False, proof=None, **changes):
+        form = {"code": code, "redirect_uri": LOOPBACK, "code_verifier": VERIFIER, "client_id": DOCUMENT_URL, **changes}
+        return post("/oauth2/token", assertion=assertion, proof=proof, **{"grant_type": "authorization_code", **form})
+
+    return redeem_document

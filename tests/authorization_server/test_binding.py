@@ -10,16 +10,17 @@ from flask_private_key_jwt.dpop.confirmation import build_confirmation, load_jkt
 from flask_private_key_jwt.dpop.proof import DPoPProof, ProofChecker
 from flask_private_key_jwt.errors import InvalidDPoPProof, InvalidRequest
 from flask_private_key_jwt.jose.jose import JoseProblem
-from flask_private_key_jwt.settings.shared import SharedSettings
+from flask_private_key_jwt.settings.server import ServerSettings
 from tests.authorization_server.stores.example_client import build_client
 from tests.conftest import CLIENT_ID, ISSUER, TOKEN_URL
 
 REQUEST = FormRequest(endpoint="token", url=TOKEN_URL, form={})
 
 
-def bind(proof, *, required=False, bound=False, method="private_key_jwt"):
+def bind(proof, *, required=False, bound=False, method="private_key_jwt", bearer=False):
     """Check *proof* for the server's and the client's wish."""
-    binding = TokenBinding(ProofChecker(SharedSettings(ISSUER=ISSUER), None, server=ISSUER), required=required)
+    settings = ServerSettings(ISSUER=ISSUER, DPOP_REQUIRED=required, PUBLIC_BEARER_TOKENS=bearer)
+    binding = TokenBinding(ProofChecker(settings, None, server=ISSUER), settings)
     client = build_client(CLIENT_ID, dpop_bound_access_tokens=bound, token_endpoint_auth_method=method)
     return binding.check(dataclasses.replace(REQUEST, proof=proof), client)
 
@@ -36,7 +37,20 @@ def test_nothing_is_bound_where_nobody_asks_for_it():
     assert bind(None) is None
 
 
-@pytest.mark.parametrize("wish", [{"required": True}, {"bound": True}, {"method": "none"}])
+def test_nothing_is_bound_of_a_public_client_that_may_have_bearer_tokens():
+    assert bind(None, method="none", bearer=True) is None
+
+
+@pytest.mark.parametrize(
+    "wish",
+    [
+        {"required": True},
+        {"bound": True},
+        {"method": "none"},
+        {"method": "none", "bearer": True, "bound": True},
+        {"method": "none", "bearer": True, "required": True},
+    ],
+)
 def test_missing_proof_is_refused_where_one_is_required(wish):
     with pytest.raises(InvalidRequest) as refused:
         bind(None, **wish)

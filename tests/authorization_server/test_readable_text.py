@@ -5,7 +5,12 @@ import unicodedata
 
 import pytest
 
-from flask_private_key_jwt.authorization_server.readable_text import escape_unprintable, is_plain, is_visible_name
+from flask_private_key_jwt.authorization_server.readable_text import (
+    escape_unprintable,
+    find_short_name,
+    is_plain,
+    is_visible_name,
+)
 
 
 @pytest.mark.parametrize(
@@ -47,3 +52,41 @@ def test_sign_that_shapes_the_one_before_it_is_part_of_a_name():
     assert is_visible_name("\u2764\ufe0f")
     assert is_visible_name("\u845b\U000e0100")
     assert not is_visible_name("Ba\u3164nk")
+
+
+# --- names of strangers -------------------------------------------------------------------------------------------
+@pytest.mark.parametrize(
+    "name", ["Claude Code", "Visual Studio Code", "Кодекс", "工具", "Ελλάδα 3", "Zoë’s tool 🛠", "אבג abc"]
+)
+def test_name_of_a_stranger_is_shown_as_it_is(name):
+    assert find_short_name(name) == name
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        ("x" * 61, "x" * 59 + "…"),
+        ("x" * 60, "x" * 60),
+        ("a" + "\u0336" * 50 + "b", "a\u0336\u0336b"),
+        ("\uff23\uff4c\uff41\uff55\uff44\uff45", "Claude"),
+        ("\U0001d402laude", "Claude"),
+    ],
+)
+def test_name_of_a_stranger_is_made_harmless(name, shown):
+    assert find_short_name(name) == shown
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "Сlaude",  # a Cyrillic С
+        "Clаude",  # a Cyrillic а
+        "Gοοgle",  # Greek omicrons
+        "ꓮpple",  # a Lisu letter
+        "ᏟLAUDE",  # a Cherokee letter
+        "Αpple",  # a Greek Alpha
+        "Bank of Amerіca",  # a Ukrainian і
+    ],
+)
+def test_name_that_imitates_another_alphabet_is_not_shown(name):
+    assert find_short_name(name) is None

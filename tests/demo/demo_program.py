@@ -12,6 +12,7 @@ from pathlib import Path
 
 from flask_private_key_jwt.fetching.exchange import NoAnswer, exchange
 from tests.checkout import CHECKOUT
+from tests.servers.ports import free_port
 
 SECONDS = 60
 SERVERS = {
@@ -25,12 +26,6 @@ SERVERS = {
     }.items()
 }
 """How the README starts a server."""
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 class Demo:

@@ -17,7 +17,7 @@ from demo.web_client.memory import MOST_ENTRIES, Memory
 from demo.web_client.pages import MOST_SIGN_INS_UNDER_WAY
 from flask_private_key_jwt.jose import jose
 from flask_private_key_jwt.jose.at_hash import build_at_hash
-from tests.demo.demo_program import free_port
+from tests.servers.ports import free_port
 
 WEB = "http://127.0.0.1:5010"
 NOT_OURS = "This answer does not belong to a sign-in that was begun in this browser."

@@ -14,7 +14,7 @@ from pathlib import Path
 from sqlalchemy import create_engine, text
 from sqlalchemy.engine import make_url
 
-from tests.faults.served import free_port
+from tests.servers.ports import free_port
 from tests.servers.throwaway import KINDS, Program, _unprivileged, _wait_until_up
 
 

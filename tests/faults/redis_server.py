@@ -11,7 +11,7 @@ from pathlib import Path
 
 import redis
 
-from tests.faults.served import free_port
+from tests.servers.ports import free_port
 
 START_SECONDS = 30
 DURABLE = ("--appendonly", "yes", "--appendfsync", "always")

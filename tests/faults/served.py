@@ -5,7 +5,6 @@ import json
 import multiprocessing
 import os
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -25,6 +24,7 @@ from flask_private_key_jwt.client import build_client_assertion
 from flask_private_key_jwt.client.assertion import ASSERTION_TYPE
 from flask_private_key_jwt.jose import jose
 from tests.checkout import CHECKOUT
+from tests.servers.ports import free_port
 
 FACTORY = "tests.faults.served:create_app"
 ISSUER = "https://as.example"
@@ -109,13 +109,6 @@ def _register(
         db.create_all()
         for metadata in clients:
             oauth.clients.add(metadata)
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def granian(port: int, workers: int, factory: str) -> list[str]:

@@ -8,6 +8,7 @@ import jwt as pyjwt
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from joserfc.jwk import ECKey
 
 from flask_private_key_jwt.jose import jose
 from flask_private_key_jwt.jose.jose import JoseProblem
@@ -368,6 +369,30 @@ def test_point_off_the_curve_is_refused(client_key):
     jwk = client_key.public.jwk
 
     assert "cannot be imported" in refusal_of(jose.import_public_jwk, {**jwk, "y": jwk["x"]})
+
+
+@pytest.mark.parametrize("alg", ["ES256", "ES384", "ES512"])
+@pytest.mark.parametrize(
+    "rewrite",
+    [
+        pytest.param(lambda text: text, id="as written"),
+        pytest.param(lambda text: b64(bytes(1) + base64.urlsafe_b64decode(text + "==")), id="behind a zero byte"),
+    ],
+)
+def test_ec_key_is_read_as_joserfc_reads_it(alg, rewrite, signers):
+    jwk = dict(signers(alg).public.jwk)
+    jwk |= {name: rewrite(jwk[name]) for name in ("x", "y")}
+
+    ours, theirs = jose.import_public_jwk(jwk), ECKey.import_key(jwk)
+
+    assert ours.native.raw_value.public_numbers() == theirs.raw_value.public_numbers()
+
+
+@pytest.mark.parametrize("rewrite", [lambda x: x + "=", lambda x: "+" + x[1:], lambda x: "/" + x[1:]])
+def test_ec_key_that_is_not_base64url_is_refused(rewrite, client_key):
+    jwk = dict(client_key.public.jwk)
+
+    assert "cannot be imported" in refusal_of(jose.import_public_jwk, jwk | {"x": rewrite(jwk["x"])})
 
 
 def test_key_agreement_curve_is_refused(signers):

@@ -14,7 +14,7 @@ from sqlalchemy.engine import make_url
 
 from flask_private_key_jwt.database.deadline import request_budget
 from flask_private_key_jwt.replay.base import Replayed
-from tests.faults.served import free_port
+from tests.servers.ports import free_port
 
 MARKS = 20
 """More than a driver sends before it prepares a statement on the server."""

@@ -14,7 +14,6 @@ import os
 import pwd
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -30,6 +29,8 @@ import pymysql
 import pytest
 import redis
 from sqlalchemy.engine import make_url
+
+from tests.servers.ports import free_port
 
 START_SECONDS = 60
 
@@ -204,7 +205,7 @@ def _start_keeper(name: str, folder: Path, binary: Path) -> None:
 def keep(name: str, folder: Path, binary: Path) -> None:
     """Start a server, publish its URL, and stop it when nobody uses it any more."""
     program = KINDS[name].program
-    port = _free_port()
+    port = free_port()
     url = program.url.format(port=port)
     try:
         if as_user := _unprivileged():
@@ -230,13 +231,6 @@ def _unprivileged() -> dict[str, Any]:
     names = {account.pw_name for account in pwd.getpwall()}
     account = pwd.getpwnam("postgres" if "postgres" in names else "nobody")
     return {"user": account.pw_uid, "group": account.pw_gid}
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def _wait_until_up(check: Callable[[], None], server: subprocess.Popen[bytes]) -> None:

@@ -125,7 +125,7 @@ def serving_site(folder: Any, **config: Any) -> Iterator[Site]:
     with ExitStack() as stack:
         issuer, app = stack.enter_context(serving(make_authorization_server))
         api_url, api = stack.enter_context(serving(lambda url: make_api(issuer, url, **config)))
-        app.config["OAUTH2_RESOURCES"] = [api_url]
+        app.config["OAUTH2_RESOURCES"] = [api_url, *config.get("OAUTH2_RESOURCES", [])]
         db.init_app(app)
         oauth.init_app(app)
         with app.app_context():

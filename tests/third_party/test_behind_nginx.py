@@ -17,7 +17,8 @@ import pytest
 from flask_private_key_jwt.jose import jose
 from flask_private_key_jwt.jose.certificates import build_self_signed
 from tests.checkout import CHECKOUT
-from tests.faults.served import Caller, Served, ask_token, free_port, serving, set_up
+from tests.faults.served import Caller, Served, ask_token, serving, set_up
+from tests.servers.ports import free_port
 from tests.servers.throwaway import miss
 
 HALF_SENT = 24

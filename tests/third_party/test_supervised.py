@@ -14,7 +14,8 @@ from contextlib import contextmanager, suppress
 import pytest
 
 from tests.checkout import CHECKOUT
-from tests.faults.served import FACTORY, ask_token, call, environment_of, free_port, set_up
+from tests.faults.served import FACTORY, ask_token, call, environment_of, set_up
+from tests.servers.ports import free_port
 
 UNIT = CHECKOUT / "deploy" / "token-server.service"
 

@@ -16,6 +16,7 @@ from ...errors import (
 from ...jose.derived import Secrets
 from ...refusal import attributed_to
 from ...settings.server import ServerSettings
+from ...tokens.scope_matching import ScopeMatcher
 from ...tokens.verification import IssuerKeys
 from ..registered_client import RegisteredClient, is_client_id
 from ..stores.contracts import ClientStore
@@ -83,6 +84,7 @@ class Authorizer:
         own_keys: IssuerKeys,
         app_secrets: Secrets,
         push_quota: PushQuota,
+        scope_matchers: Sequence[ScopeMatcher] = (),
     ) -> None:
         self._settings = settings
         self._clients = clients
@@ -90,6 +92,7 @@ class Authorizer:
         self._store = store
         self.decided_codes = DecidedCodes(store, app_secrets)
         self._push_quota = push_quota
+        self._scope_matchers = scope_matchers
         self._read_hint = partial(read_id_token_hint, issuer=settings.ISSUER, keys=own_keys)
 
     def push(
@@ -111,7 +114,7 @@ class Authorizer:
             signed = self._objects.read(request, client)
             parameters, lifetime = signed.parameters, min(lifetime, signed.expires_at - now)
         self._objects.check_signed(parameters, client)
-        checked = self._check(parameters, client, check_target(parameters, client))
+        checked = self._check(parameters, client, check_target(parameters, client, self._settings))
         jkt = bind_to_proof(checked.dpop_jkt, proof.thumbprint if proof else None)
         kept = build_parameters(replace(checked, dpop_jkt=jkt), signed=parameters.signed)
         reference = Reference(new_request_uri(), lifetime)
@@ -150,7 +153,9 @@ class Authorizer:
                 parameters = collect(pairs)
             # Both checked once more for a pushed request: the client may have changed since (RFC 9126 §2.4).
             self._objects.check_signed(parameters, client)
-            return OpenedRequest(client, parameters, check_target(parameters, client), request_uri, request)
+            return OpenedRequest(
+                client, parameters, check_target(parameters, client, self._settings), request_uri, request
+            )
 
     def check(self, opened: OpenedRequest) -> AuthorizationRequest:
         """Check the rest of a request.
@@ -241,7 +246,14 @@ class Authorizer:
             raise ConfigurationError(f"The id of a user, {person.subject!r}, is also a client_id: one of them must go.")
 
     def _check(self, parameters: Parameters, client: RegisteredClient, target: ResponseTarget) -> AuthorizationRequest:
-        return check_request(parameters, client, target, resources=self._settings.resources, read_hint=self._read_hint)
+        return check_request(
+            parameters,
+            client,
+            target,
+            settings=self._settings,
+            read_hint=self._read_hint,
+            scope_matchers=self._scope_matchers,
+        )
 
     def _load_pushed(self, request_uri: str, client: RegisteredClient, *, is_open: bool, deciding: bool) -> Parameters:
         if not is_request_uri(request_uri):

@@ -5,12 +5,14 @@ from enum import Enum
 from typing import Any
 
 from ...errors import ConfigurationError, ConsentRequired, LoginRequired
-from ..redirect_uri import is_claimed
+from ..readable_text import find_short_name
+from ..redirect_uri import is_claimed, is_on_loopback
 from ..registered_client import RegisteredClient
 from ..registered_uris import find_picture_origin
 from ..stores.granted import Consent
 from ..tokens.id_token import OPENID
 from .parameters import AuthorizationRequest
+from .response import name_place
 
 MAX_SUBJECT_CHARACTERS = 255
 OFFLINE_ACCESS = "all of this while you are away, too"
@@ -76,6 +78,32 @@ class ConsentPage:
     """Whether the operator stands behind the client; otherwise nobody has verified what it says about itself."""
 
     @property
+    def claimed_name(self) -> str | None:
+        """The name that a client gave itself, if the operator does not stand behind it: short, and of one alphabet.
+
+        ``None``: it gave none, or one that could be mistaken for another (see :func:`.readable_text.find_short_name`).
+        """
+        name = self.client.client_name
+        return None if self.is_vouched_for or name is None else find_short_name(name)
+
+    @property
+    def document_host(self) -> str | None:
+        """The host of the document that registers the client, with its port: who answers for it; ``None``: there is
+        none."""
+        return name_place(self.client.client_id) if self.client.registered_by == "document" else None
+
+    @property
+    def answer_place(self) -> str:
+        """Where the answer goes, as people can recognize it: the host and port, or the private scheme of a program."""
+        return name_place(self.redirect_uri)
+
+    @property
+    def is_local_only(self) -> bool:
+        """Whether every answer goes to a program on this device, where any other program can pretend to be it."""
+        uris = self.client.redirect_uris
+        return bool(uris) and all(is_on_loopback(uri) for uri in uris)
+
+    @property
     def client_uri(self) -> str | None:
         """A page about the client (RFC 7591 §2)."""
         return self._find_uri("client_uri")
@@ -98,7 +126,10 @@ class ConsentPage:
 
     def _find_uri(self, member: str) -> str | None:
         uri: str | None = self.client.metadata.get(member)
-        return uri
+        # A document could link another's pages, and pass for that one's application.
+        if uri is None or self.document_host in (None, name_place(uri)):
+            return uri
+        return None
 
     def describe(self, scope: str) -> str:
         """What one of :attr:`scopes` allows, in words for a person; for the application's own scopes, their name.
@@ -176,11 +207,19 @@ def _is_allowed(request: AuthorizationRequest, consent: Consent | None) -> bool:
     """Whether an earlier consent covers the request.
 
     It never does for a public client whose answer any program on the device could receive: another program may pretend
-    to be this client (RFC 6749 §10.2, RFC 8252 §8.6).
+    to be this client (RFC 6749 §10.2, RFC 8252 §8.6). Nor for one whose document sends the answer to another host: a
+    document may change, and the person has to see where it leads to now.
     """
+    client, redirect_uri = request.client, request.target.redirect_uri
     if consent is None or "consent" in request.prompt:
         return False
-    if request.client.is_public and not is_claimed(request.target.redirect_uri):
+    if client.is_public and not is_claimed(redirect_uri):
+        return False
+    if (
+        client.registered_by == "document"
+        and client.is_public
+        and name_place(redirect_uri) != name_place(client.client_id)
+    ):
         return False
     return consent.covers(request.scope, request.resources)
 

@@ -12,12 +12,14 @@ from urllib.parse import parse_qsl
 
 from ...errors import (
     InvalidRequest,
-    InvalidTarget,
     RegistrationNotSupported,
     UnauthorizedClient,
     UnsupportedResponseType,
 )
+from ...settings.server import ServerSettings
+from ...tokens.scope_matching import ScopeMatcher
 from ..grants.pkce import check_code_challenge
+from ..grants.resource import check_named, resolve_audience
 from ..grants.scope import resolve_scope, split_scope
 from ..registered_client import RegisteredClient
 from ..request import MAX_PARAMETERS, REPEATABLE
@@ -147,13 +149,15 @@ def check_request(
     client: RegisteredClient,
     target: ResponseTarget,
     *,
-    resources: Sequence[str],
+    settings: ServerSettings,
     read_hint: Callable[[str], IdTokenHint],
+    scope_matchers: Sequence[ScopeMatcher] = (),
 ) -> AuthorizationRequest:
     """Check everything else about a request (RFC 6749 §4.1.1, OpenID Connect Core §3.1.2.1).
 
-    :param resources: ``OAUTH2_RESOURCES``.
+    :param settings: Say which resources there are, and whether a request must name one.
     :param read_hint: Reads an ID token of this server; raises :class:`InvalidRequest` if it is not one.
+    :param scope_matchers: The application's.
     :raises OAuthError: A parameter is not acceptable; the class says which error that is.
     """
     if parameters.get("registration") is not None:
@@ -162,7 +166,7 @@ def check_request(
     checked = AuthorizationRequest(
         client=client,
         target=target,
-        resources=_check_resources(parameters.resources, resources),
+        resources=_check_resources(parameters.resources, settings),
         dpop_jkt=_check_jkt(parameters.get("dpop_jkt")),
         prompt=_check_prompt(parameters.get("prompt")),
         max_age=_check_max_age(parameters.get("max_age"), client),
@@ -170,7 +174,7 @@ def check_request(
         # Never truncated: to the client, a changed nonce would look like an attack (OpenID Connect Core §15.5.2).
         nonce=_check_text("nonce", parameters.get("nonce"), longest=MAX_NONCE_CHARACTERS),
         hinted_subject=_check_hint(parameters, client, read_hint),
-        scope=resolve_scope(client, parameters.get("scope")),
+        scope=resolve_scope(client, parameters.get("scope"), matchers=scope_matchers),
         code_challenge=check_code_challenge(parameters.get("code_challenge"), parameters.get("code_challenge_method")),
     )
     check_state(parameters.get("state"))
@@ -190,11 +194,9 @@ def _check_response_type(response_type: str | None, client: RegisteredClient) ->
         )
 
 
-def _check_resources(requested: Sequence[str], allowed: Sequence[str]) -> tuple[str, ...]:
-    for resource in requested:
-        if resource not in allowed:
-            raise InvalidTarget(f"resource {resource[:200]!r} is not in OAUTH2_RESOURCES", cause="resource_unknown")
-    return tuple(dict.fromkeys(requested)) or (allowed[0],)
+def _check_resources(requested: Sequence[str], settings: ServerSettings) -> tuple[str, ...]:
+    check_named(requested, settings)
+    return resolve_audience(settings.resources, requested)
 
 
 def _check_jkt(jkt: str | None) -> str | None:

@@ -1,15 +1,17 @@
 """Where the response to a request may go, from the client's registration (RFC 6749 §3.1.2.3, RFC 9700 §2.1)."""
 
 from ...errors import InvalidRequest, UnusableRedirectURI
+from ...settings.server import ServerSettings
+from ..redirect_uri import is_https_or_loopback
 from ..registered_client import RegisteredClient
 from .parameters import Parameters
 from .response import RESPONSE_MODES, ResponseTarget, is_too_long
 
 
-def check_target(parameters: Parameters, client: RegisteredClient) -> ResponseTarget:
+def check_target(parameters: Parameters, client: RegisteredClient, settings: ServerSettings) -> ResponseTarget:
     """Where the response to a request goes (RFC 6749 §3.1.2.3, RFC 9700 §2.1).
 
-    :raises UnusableRedirectURI: ``redirect_uri`` is absent or not registered.
+    :raises UnusableRedirectURI: ``redirect_uri`` is absent or not registered, or no client may have it any more.
     :raises InvalidRequest: The ``response_mode`` is not served.
     """
     redirect_uri = parameters.get("redirect_uri")
@@ -19,6 +21,12 @@ def check_target(parameters: Parameters, client: RegisteredClient) -> ResponseTa
         raise UnusableRedirectURI(
             f"redirect_uri {redirect_uri[:200]!r} is not registered",
             cause="redirect_uri_not_registered",
+            client_id=client.client_id,
+        )
+    if settings.ALLOWED_REDIRECTS == "https_or_loopback" and not is_https_or_loopback(redirect_uri):
+        raise UnusableRedirectURI(  # registered before the setting was
+            f"redirect_uri {redirect_uri[:200]!r} is neither https nor on loopback",
+            cause="redirect_uri_not_allowed",
             client_id=client.client_id,
         )
     mode = parameters.get("response_mode") or "query"

@@ -23,8 +23,10 @@ class NamedClient:
     """The public client that a request names; nothing proves that it is this client."""
 
     client: RegisteredClient
+    method: str = METHOD
     marks: tuple[Mark, ...] = ()
     thumbprint: str | None = None
+    secret: None = None
 
 
 def is_tried(request: FormRequest) -> bool:
@@ -40,11 +42,11 @@ def is_open(settings: ServerSettings, grant_types: Collection[str]) -> bool:
 class PublicClients:
     """Takes the ``client_id`` of clients registered with ``token_endpoint_auth_method: none``.
 
-    A ``client_id`` without proof makes us fetch nothing: a client registered by a document always has keys.
+    A ``client_id`` without proof makes us fetch a document only if public clients may be registered by documents.
     """
 
     def __init__(self, parts: AuthenticationParts) -> None:
-        self._clients = parts.registered_clients
+        self._clients = parts.clients if parts.settings.CLIENT_ID_PUBLIC_CLIENTS else parts.registered_clients
         # fapi2 has no public clients, not even those registered before it was set (FAPI 2.0 §5.3.2.1).
         self._are_admitted = parts.settings.PROFILE != "fapi2"
 
@@ -53,6 +55,7 @@ class PublicClients:
 
         :raises InvalidRequest: The request also tries to authenticate (RFC 6749 §2.3).
         :raises InvalidClient: The client is unknown, disabled, or one that has to authenticate.
+        :raises FetchBusy: The client's document is not here, and other fetches leave no room to fetch it now.
         :raises StoreUnavailable: The clients cannot be read.
         """
         try:

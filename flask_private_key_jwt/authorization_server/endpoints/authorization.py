@@ -139,9 +139,10 @@ def _ask_for_consent(visit: Visit, request: AuthorizationRequest, person: Person
 def _name_shown(request: AuthorizationRequest) -> str:
     """What the person is asked to allow.
 
-    If the request names no scope, the registration decides, and the client may change it while the person reads.
+    If the request names no scope, the registration decides, and the client may change it while the person reads; its
+    name too.
     """
-    return f"{' '.join(request.scope)}\x00{' '.join(request.resources)}"
+    return "\x00".join([" ".join(request.scope), " ".join(request.resources), request.client.client_name or ""])
 
 
 def _send_to_sign_in(visit: Visit, request: AuthorizationRequest, *, again: bool) -> ResponseReturnValue:

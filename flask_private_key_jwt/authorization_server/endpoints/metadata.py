@@ -64,12 +64,15 @@ def _describe_authentication(state: State) -> dict[str, Any]:
     """How clients authenticate at each endpoint (RFC 8414 §2); an absent member means ``client_secret_basic``."""
     settings, grant_types = state.settings, state.server.grants.grant_types()
     methods = [method for method in CLIENT_AUTH_METHODS if method.is_open(settings, grant_types)]
+    methods.sort(key=lambda method: not method.is_usual)
     confidential = [method for method in methods if method.proves_identity]
     members: dict[str, Any] = {}
     for endpoint, accepted in (("token", methods), ("introspection", confidential), ("revocation", methods)):
         members[f"{endpoint}_endpoint_auth_methods_supported"] = [method.name for method in accepted]
         for method in accepted:
-            members |= {f"{endpoint}_endpoint_auth_{name}": value for name, value in method.describe(settings).items()}
+            for name, value in method.describe(settings).items():
+                member = f"{endpoint}_endpoint_auth_{name}"
+                members[member] = [*members.get(member, ()), *value]
     return members
 
 

@@ -17,3 +17,6 @@ GRANTS = (
 
 BUILT_IN = frozenset(grant.name for grant in GRANTS)
 """Their names."""
+
+FOR_PUBLIC_CLIENTS = frozenset(grant.name for grant in GRANTS if grant.for_public_clients)
+"""The names of those that a client which cannot authenticate may use."""

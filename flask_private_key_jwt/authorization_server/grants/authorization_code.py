@@ -1,5 +1,6 @@
 """A person has allowed it (RFC 6749 §4.1.3): the client shows the code that it was given, once."""
 
+from dataclasses import replace
 from functools import partial
 
 from ... import clock
@@ -10,6 +11,7 @@ from ..request import FormRequest
 from ..stores.granted import Granted, StoredCode
 from .base import Allowed, GrantParts
 from .pkce import check_code_verifier
+from .resource import check_named, narrow_resources
 
 NAME = "authorization_code"
 
@@ -23,6 +25,7 @@ class AuthorizationCodeGrant:
     """
 
     def __init__(self, parts: GrantParts) -> None:
+        self._settings = parts.settings
         self._authorizations = parts.authorizations
         self._refresh_tokens = parts.refresh_tokens
         self._revocations = parts.revocations
@@ -32,20 +35,25 @@ class AuthorizationCodeGrant:
 
         :raises InvalidRequest: There is no code.
         :raises InvalidGrant: The code is not good, or the request does not fit it.
+        :raises InvalidTarget: There is no ``resource``, and there has to be one.
         """
         if (code := request.get("code")) is None:
             raise InvalidRequest("no code", cause="code_missing")
         stored = self._load(code, request, client, proof)
         self._check_good(stored)
-        return Allowed(
+        check_named(request.resources, self._settings)
+        allowed = Allowed(
             grant_type=NAME,
             client=client,
             request=request,
             proof=proof,
             granted=stored.granted,
             nonce=stored.nonce,
-            spend=partial(self._redeem, code, stored.granted, client, proof),
         )
+        # A refresh token that anybody can use is for the one resource of its first access token, too.
+        is_narrowed = allowed.is_for_anybody or self._settings.REQUIRE_RESOURCE
+        kept = narrow_resources(stored.granted, request.resources) if is_narrowed else stored.granted
+        return replace(allowed, spend=partial(self._redeem, code, kept, client, proof))
 
     def _redeem(self, code: str, granted: Granted, client: RegisteredClient, proof: DPoPProof | None) -> str | None:
         """Use the code, and return the refresh token if the client gets one.

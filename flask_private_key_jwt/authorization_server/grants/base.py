@@ -1,10 +1,12 @@
 """What a grant is: it checks one request and says what it allows. A code or token is spent later, with the answer."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
 from ...dpop.proof import DPoPProof
+from ...settings.server import ServerSettings
+from ...tokens.scope_matching import ScopeMatcher
 from ..needs import Need
 from ..registered_client import RegisteredClient
 from ..request import FormRequest
@@ -46,6 +48,11 @@ class Allowed:
     """The ID token repeats it (OpenID Connect Core §2)."""
     spend: Spend = field(default=spend_nothing, repr=False)
 
+    @property
+    def is_for_anybody(self) -> bool:
+        """Whether nothing shows that a token is used by its client: it is public, and has proved no key."""
+        return self.client.is_public and self.proof is None
+
 
 class GrantType(Protocol):
     """One way to be allowed a token (RFC 6749 §1.3); made once for each app."""
@@ -62,11 +69,14 @@ class GrantType(Protocol):
 class GrantParts:
     """What a grant of ours can be built from."""
 
+    settings: ServerSettings
     authorizations: AuthorizationStore
     refresh_tokens: RefreshTokens
     revocations: Revocations
     issued: IssuedTokens
     """Recognizes the tokens of this server, for a grant that takes one."""
+    scope_matchers: Sequence[ScopeMatcher] = ()
+    """The application's, also those that it registers later."""
 
 
 @dataclass(frozen=True, slots=True)

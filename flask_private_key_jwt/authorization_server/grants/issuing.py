@@ -6,16 +6,21 @@ from dataclasses import replace
 from typing import Any
 
 from ...database.deadline import outside_budget
-from ...errors import ConfigurationError, InvalidRequest, InvalidScope
+from ...errors import ConfigurationError, InvalidScope
 from ...settings.server import ServerSettings
+from ...tokens.scope_matching import ScopeMatcher
+from ..binding import check_unbound
 from ..needs import Offered
 from ..tokens.access_token import AccessTokenIssuer, Grant, IssuedToken
 from ..tokens.id_token import OPENID, IdTokenIssuer
 from ..tokens.revoked import longest_lifetime
 from .base import Allowed
 from .policy import TokenPolicy
-from .resource import resolve_audience, resolve_granted_audience
+from .resource import check_single, resolve_audience, resolve_granted_audience
 from .scope import narrow_scope, resolve_scope, split_scope
+
+PUBLIC_BEARER_SECONDS = 600
+"""Longest life of a token that whoever has it can use: of a public client, and bound to no key."""
 
 
 class TokenMaker:
@@ -24,6 +29,7 @@ class TokenMaker:
     :param settings: The server's settings.
     :param policies: The application's token policies, also those that it registers later.
     :param offered: Returns what the application has now: OpenID Connect, or not.
+    :param scope_matchers: The application's, also those that it registers later.
     """
 
     def __init__(
@@ -34,12 +40,14 @@ class TokenMaker:
         policies: Sequence[TokenPolicy],
         *,
         offered: Offered,
+        scope_matchers: Sequence[ScopeMatcher] = (),
     ) -> None:
         self._settings = settings
         self._access_tokens = access_tokens
         self._id_tokens = id_tokens
         self._policies = policies
         self._offered = offered
+        self._scope_matchers = scope_matchers
 
     def make(self, allowed: Allowed) -> IssuedToken:
         """The access token of a grant (RFC 9068), with an ID token for the scope ``openid``. It spends nothing.
@@ -48,7 +56,8 @@ class TokenMaker:
 
         :raises InvalidRequest: The token must be bound to a key, and there is no proof of one.
         :raises InvalidScope: The scope is not registered for the client, or ``openid`` is asked for without a person.
-        :raises InvalidTarget: ``resource`` is not one of ``OAUTH2_RESOURCES``, or was not granted.
+        :raises InvalidTarget: ``resource`` is not one of ``OAUTH2_RESOURCES``, or was not granted; or the token is for
+            several, and would be a Bearer token of a public client.
         :raises OAuthError: A token policy refuses the token.
         :raises ConfigurationError: A token policy sets a claim that only the server sets, or the lifetime is too long.
         :raises StoreUnavailable: The signing key cannot be read.
@@ -66,16 +75,16 @@ class TokenMaker:
         """What the tokens will say, by the rules for every grant."""
         _check_lifetime(allowed.lifetime, self._settings)
         client, granted = allowed.client, allowed.granted
-        # The token endpoint has checked this already; an endpoint of the application reads no proof.
-        if allowed.proof is None and (self._settings.DPOP_REQUIRED or client.needs_bound_tokens):
-            raise InvalidRequest(
-                "no DPoP proof, though the server or the client requires bound tokens", cause="proof_missing"
-            )
+        if allowed.proof is None:
+            # The token endpoint has checked this already; an endpoint of the application reads no proof.
+            check_unbound(client, self._settings)
         person = granted.subject if granted else allowed.subject
         if granted:
-            scope = narrow_scope(client, granted.scope if allowed.scope is None else split_scope(allowed.scope))
+            kept = granted.scope if allowed.scope is None else split_scope(allowed.scope)
+            scope = narrow_scope(client, kept, matchers=self._scope_matchers)
         else:
-            scope = resolve_scope(client, allowed.scope, acts_for_itself=person in (None, client.client_id))
+            for_itself = person in (None, client.client_id)
+            scope = resolve_scope(client, allowed.scope, acts_for_itself=for_itself, matchers=self._scope_matchers)
         if OPENID in scope:
             self._check_openid(allowed, person)
         return Grant(
@@ -86,9 +95,13 @@ class TokenMaker:
             audience=self._resolve_audience(allowed, scope),
             proof=allowed.proof,
             grant_id=granted.grant_id if granted else secrets.token_urlsafe(16),
-            lifetime=allowed.lifetime or self._settings.ACCESS_TOKEN_LIFETIME_SECONDS,
+            lifetime=self._find_lifetime(allowed),
             auth_time=granted.auth_time if granted else None,
         )
+
+    def _find_lifetime(self, allowed: Allowed) -> int:
+        lifetime = allowed.lifetime or self._settings.ACCESS_TOKEN_LIFETIME_SECONDS
+        return min(lifetime, PUBLIC_BEARER_SECONDS) if allowed.is_for_anybody else lifetime
 
     def _check_openid(self, allowed: Allowed, person: str | None) -> None:
         """Refuse ``openid`` for a client that acts for itself: an ID token says who signed in."""
@@ -103,6 +116,8 @@ class TokenMaker:
             audience = resolve_audience(known, requested)
         else:
             audience = resolve_granted_audience(allowed.granted.resources, known, requested)
+        if allowed.is_for_anybody:
+            return check_single(audience)
         # The scope gives access to UserInfo, a resource server whose name is the issuer. Like every resource server it
         # accepts only tokens that name it in aud (RFC 9068 §4). Without this scope, a token names the issuer only if
         # OAUTH2_RESOURCES has it.

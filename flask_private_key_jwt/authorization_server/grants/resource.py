@@ -1,8 +1,11 @@
 """Which resource servers a token is for (RFC 8707 §2)."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from ...errors import InvalidTarget
+from ...settings.server import ServerSettings
+from ..stores.granted import Granted
 
 
 def resolve_audience(allowed: Sequence[str], requested: Sequence[str]) -> tuple[str, ...]:
@@ -30,3 +33,30 @@ def resolve_granted_audience(
     if more := [resource for resource in requested if resource not in granted]:
         raise InvalidTarget(f"resource {more[0][:200]!r} was not granted", cause="resource_not_granted")
     return resolve_audience(allowed, requested or granted)
+
+
+def check_named(requested: Sequence[str], settings: ServerSettings) -> None:
+    """Refuse a request without ``resource`` where each has to name its own (``OAUTH2_REQUIRE_RESOURCE``).
+
+    :raises InvalidTarget: It has none.
+    """
+    if settings.REQUIRE_RESOURCE and not requested:
+        raise InvalidTarget("no resource, and OAUTH2_REQUIRE_RESOURCE is on", cause="resource_missing")
+
+
+def narrow_resources(granted: Granted, requested: Sequence[str]) -> Granted:
+    """What a person allowed, for the resources that ``resource`` names only; without ``resource``, for all of them."""
+    return replace(granted, resources=tuple(dict.fromkeys(requested)) or granted.resources)
+
+
+def check_single(audience: tuple[str, ...]) -> tuple[str, ...]:
+    """The ``aud`` of a token that is bound to nothing: one resource server, which cannot use it at another.
+
+    :raises InvalidTarget: There are several.
+    """
+    if len(audience) > 1:
+        raise InvalidTarget(
+            "a Bearer token of a public client is for one resource, and several are asked for",
+            cause="resource_not_single",
+        )
+    return audience

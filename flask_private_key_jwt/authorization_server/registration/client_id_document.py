@@ -1,8 +1,9 @@
 """Clients registered by a document: the ``client_id`` is its URL (draft-ietf-oauth-client-id-metadata-document-02).
 
 Anybody who sends such a ``client_id`` makes this server fetch something. So only the hosts of
-``OAUTH2_CLIENT_ID_HOSTS`` are asked, a client in the database goes before a document, and new documents are fetched at
-the pace of :mod:`...keys.newcomers`, however many URLs a stranger makes up.
+``OAUTH2_CLIENT_ID_HOSTS`` are asked (every host at a public address if it holds ``*``), a client in the database goes
+before a document, and new documents are fetched at the pace of :mod:`...keys.newcomers`, however many URLs a stranger
+makes up.
 """
 
 import hashlib
@@ -18,9 +19,9 @@ from ...settings.server import ServerSettings
 from ...url import find_url
 from ..client_auth.private_key_jwt import METHOD
 from ..client_members import split_scope
-from ..grants import BUILT_IN
+from ..grants import BUILT_IN, FOR_PUBLIC_CLIENTS
 from ..keys.remote_documents import DocumentUnavailable, RemoteDocuments
-from ..registered_client import OPERATOR_MEMBERS, RegisteredClient
+from ..registered_client import OPERATOR_MEMBERS, PUBLIC, RegisteredClient
 from ..stores.contracts import ClientStore
 from .metadata import build_client
 
@@ -28,6 +29,10 @@ MAX_BYTES = 16384
 """Largest document; the draft recommends 5 kilobytes (§8.7), too little for keys with certificates."""
 
 _SECRET_MEMBERS = ("client_secret", "client_secret_expires_at")
+_REQUIRED_BY_MCP = (
+    "client_name",
+    "redirect_uris",
+)  # of every document (Client Registration, Implementation Requirements)
 # One document serves many servers, so members that this server does not use are ignored, and the operator's too.
 _PASSED_OVER = (*OPERATOR_MEMBERS, "response_types")
 
@@ -123,8 +128,9 @@ def read_client(
         raise ValueError("client_id is not the URL of the document")
     if found := [name for name in _SECRET_MEMBERS if name in members]:
         raise ValueError(f"{found[0]} is there: a document is public")
-    if members.get("token_endpoint_auth_method") != METHOD:
-        raise ValueError(f"token_endpoint_auth_method is not {METHOD}")
+    if settings.PROFILE == "mcp" and (missing := [name for name in _REQUIRED_BY_MCP if name not in members]):
+        raise ValueError(f"{missing[0]} is missing")
+    _check_method(members.get("token_endpoint_auth_method"), settings)
     metadata = {name: value for name, value in members.items() if name not in _PASSED_OVER}
     metadata |= {
         "client_id": url,
@@ -145,6 +151,13 @@ def read_client(
         raise ValueError(refusal.reason) from None
 
 
+def _check_method(method: object, settings: ServerSettings) -> None:
+    """Nothing symmetric (§4.1); a public client only where the settings allow it."""
+    accepted = (METHOD, PUBLIC) if settings.CLIENT_ID_PUBLIC_CLIENTS else (METHOD,)
+    if method not in accepted:
+        raise ValueError(f"token_endpoint_auth_method is not {' or '.join(accepted)}")
+
+
 def _granted_scope(members: Mapping[str, Any], granted: Sequence[str]) -> str:
     """The scopes that such clients may have and the document asks for; all of them if it does not ask."""
     wished = members.get("scope")
@@ -160,7 +173,8 @@ def _served_grant_types(members: Mapping[str, Any], served: Sequence[str], setti
     if not isinstance(wished, list):
         raise ValueError("grant_types is not a list")
     # The application's own grants are not for clients that registered themselves.
-    given = (*BUILT_IN, *settings.REGISTRATION_GRANT_TYPES)
+    is_public = members.get("token_endpoint_auth_method") == PUBLIC
+    given = FOR_PUBLIC_CLIENTS if is_public else BUILT_IN.union(settings.REGISTRATION_GRANT_TYPES)
     if not (common := [grant_type for grant_type in served if grant_type in wished and grant_type in given]):
         raise ValueError("none of its grant_types is served here")
     return common

@@ -23,8 +23,8 @@ from .unsupported_members import UNSUPPORTED, check_unsupported
 OPERATOR_MAX_BYTES = 262144
 """Largest registration by the operator, in bytes: enough for the largest number of keys, with certificates."""
 
-_NEVER_KEPT = ("response_types", "subject_type")
-"""Members that are checked but not kept, because the server knows their value anyway."""
+_NEVER_KEPT = ("response_types", "subject_type", "client_secret")
+"""Members that are checked but not kept: the server knows the value of the first two anyway, and refuses the third."""
 
 
 def build_client(
@@ -45,7 +45,7 @@ def build_client(
     :param max_bytes: Largest registration: the size of the kept members as JSON.
     :raises InvalidClientMetadata: A member is not acceptable; the reason says which and why.
     """
-    given = _complete(without_unset(metadata, keep=("response_types",)))
+    given = _complete(without_unset(metadata, keep=("response_types",)), settings, registered_by)
     check_unsupported(given, is_document=registered_by == "document")
     members = check_members(MEMBERS, given, settings)
     client = RegisteredClient(**members, version=version, registered_by=registered_by)
@@ -53,7 +53,7 @@ def build_client(
     _check_assertion_audience(client, settings)
     _check_grant_types(client, grant_types)
     _check_scopes(client, settings, grant_types)
-    check_redirects(client, given.get("response_types"))
+    check_redirects(client, given.get("response_types"), settings)
     _check_own_grants(client, settings)
     _check_size(given, client, max_bytes)
     return client
@@ -86,13 +86,16 @@ def with_default_scope(metadata: Mapping[str, Any], settings: ServerSettings) ->
 
 
 # --- inside ------------------------------------------------------------------------------------------------
-def _complete(given: dict[str, Any]) -> dict[str, Any]:
+def _complete(given: dict[str, Any], settings: ServerSettings, registered_by: RegisteredBy) -> dict[str, Any]:
     """The registration with missing members added: a new ``client_id``, and defaults that depend on other members."""
     # Hex, so that a new client_id never starts with "-": a command line would read it as an option.
-    defaults: dict[str, Any] = {"client_id": secrets.token_hex(16), "application_type": find_application_type(given)}
-    if given.get("token_endpoint_auth_method") == PUBLIC:
+    defaults: dict[str, Any] = {"client_id": secrets.token_hex(16)}
+    if settings.PROFILE == "mcp" and registered_by == "client" and not {"jwks", "jwks_uri"} & given.keys():
+        # An MCP client that names no method and has no keys means to be told one (RFC 7591 §3.2.1).
+        given = {"token_endpoint_auth_method": PUBLIC, **given}
+    if given.get("token_endpoint_auth_method") == PUBLIC and not settings.PUBLIC_BEARER_TOKENS:
         defaults["dpop_bound_access_tokens"] = True
-    return {**defaults, **given}
+    return {**defaults, **given, "application_type": find_application_type(given, settings)}
 
 
 def _check_assertion_audience(client: RegisteredClient, settings: ServerSettings) -> None:

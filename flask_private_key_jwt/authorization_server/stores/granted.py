@@ -72,6 +72,8 @@ class StoredRefreshToken:
     """When it ends even if it is used, in seconds since the epoch."""
     used_at: int | None = None
     """When it was replaced by another one, in seconds since the epoch; ``None``: never."""
+    is_bearer: bool = False
+    """Whether its client was public and proved no key: whoever has the token can use it."""
 
     @property
     def ends_at(self) -> int:

@@ -1,10 +1,10 @@
 """Refresh tokens (RFC 6749 §6): opaque, stored as hashes, and usable only by their own client (RFC 9700 §4.14.2).
 
 The refresh token of a confidential client is bound to its keys by client authentication, and stays the same. That of a
-public client is bound to its DPoP key, and is replaced at each use. A client that did not get the answer may use the
-replaced token again for some time, and gets the same successor. The successor is derived from the replaced token, so
-only hashes are stored. After that time, or when the successor has been used, another use means that somebody else has
-the token too: the grant is revoked.
+public client is bound to its DPoP key, if it has shown one, and is replaced at each use. A client that did not get the
+answer may use the replaced token again for some time, and gets the same successor. The successor is derived from the
+replaced token, so only hashes are stored. After that time, or when the successor has been used, another use means that
+somebody else has the token too: the grant is revoked.
 """
 
 import hmac
@@ -58,7 +58,17 @@ class RefreshTokens:
         jkt = proof.thumbprint if proof and client.is_public else None
         expires_at = clock.now() + self._settings.REFRESH_TOKEN_LIFETIME_SECONDS
         token = secrets.token_urlsafe(32)
-        self._store.add(token, StoredRefreshToken(granted, jkt, proof is not None, self._new_idle_until(), expires_at))
+        self._store.add(
+            token,
+            StoredRefreshToken(
+                granted,
+                jkt,
+                proof is not None,
+                self._new_idle_until(),
+                expires_at,
+                is_bearer=proof is None and client.is_public,
+            ),
+        )
         return token
 
     def load(self, token: str, client: RegisteredClient, proof: DPoPProof | None) -> StoredRefreshToken:
@@ -83,9 +93,10 @@ class RefreshTokens:
         if stored.dpop_bound and proof is None:
             # Never a Bearer token from a grant whose tokens were bound (RFC 9700 §2.2).
             raise InvalidRequest("no DPoP proof, though the grant's tokens are bound", cause="proof_missing_for_grant")
-        if _belongs_to_nobody(stored, client):
+        if self._belongs_to_nobody(stored, client):
             raise InvalidGrant(
-                "the refresh token is bound to no key, and the client has become public", cause="refresh_token_unbound"
+                "the refresh token is bound to no key, as those of public clients must be",
+                cause="refresh_token_unbound",
             )
         if stored.dpop_jkt is not None and (proof is None or proof.thumbprint != stored.dpop_jkt):
             raise InvalidGrant("the refresh token is bound to another key", cause="refresh_token_key_mismatch")
@@ -96,8 +107,12 @@ class RefreshTokens:
             )
         return stored
 
-    def use(self, token: str, stored: StoredRefreshToken, client: RegisteredClient) -> str | None:
+    def use(
+        self, token: str, stored: StoredRefreshToken, client: RegisteredClient, proof: DPoPProof | None
+    ) -> str | None:
         """Note that a loaded token is used; return its successor, or ``None`` if the token stays the same.
+
+        If a public client shows a key for the first time, the successor is bound to it.
 
         :raises InvalidGrant: It was revoked or replaced in the meantime, and its successor cannot be found.
         :raises StoreUnavailable: The database did not answer.
@@ -107,7 +122,8 @@ class RefreshTokens:
             return None
         if stored.used_at is None:
             successor = self._derive_successors(token)[0]
-            if self._store.replace(token, successor, replace(stored, idle_until=self._new_idle_until())):
+            next_one = replace(_bind(stored, proof), idle_until=self._new_idle_until())
+            if self._store.replace(token, successor, next_one):
                 return successor
         return self._load_successor(token)[0]  # a retry, or two requests at once: each gets the same
 
@@ -129,7 +145,7 @@ class RefreshTokens:
 
         :raises StoreUnavailable: The database did not answer.
         """
-        if clock.is_over(self.find_end(stored)) or _belongs_to_nobody(stored, client):
+        if clock.is_over(self.find_end(stored)) or self._belongs_to_nobody(stored, client):
             return False
         try:
             if stored.used_at is not None and not self._may_be_retried(token, stored):
@@ -137,6 +153,15 @@ class RefreshTokens:
         except InvalidGrant:
             return False
         return not self._revocations.is_grant_revoked(stored.granted)
+
+    def _belongs_to_nobody(self, stored: StoredRefreshToken, client: RegisteredClient) -> bool:
+        """Whether anybody could use the token who must not: it is bound to no key, and its client is public.
+
+        Either the client had to authenticate when it got the token, or ``OAUTH2_PUBLIC_BEARER_TOKENS`` is off by now.
+        """
+        if not client.is_public or stored.dpop_jkt is not None:
+            return False
+        return not (stored.is_bearer and self._settings.PUBLIC_BEARER_TOKENS)
 
     def _is_rotated(self, client: RegisteredClient) -> bool:
         rotation = self._settings.REFRESH_TOKEN_ROTATION
@@ -176,6 +201,8 @@ class RefreshTokens:
         return self._secrets.derive("refresh token successor")  # at first use: a set-up command needs no secret
 
 
-def _belongs_to_nobody(stored: StoredRefreshToken, client: RegisteredClient) -> bool:
-    """Whether anybody could use the token: it is not bound to a key, and its client has become public since."""
-    return client.is_public and stored.dpop_jkt is None
+def _bind(stored: StoredRefreshToken, proof: DPoPProof | None) -> StoredRefreshToken:
+    """Bind what anybody could use to the key that is proved now (RFC 9449 §5)."""
+    if not stored.is_bearer or proof is None:
+        return stored
+    return replace(stored, dpop_jkt=proof.thumbprint, dpop_bound=True, is_bearer=False)

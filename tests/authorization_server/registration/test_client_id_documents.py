@@ -12,7 +12,7 @@ from flask_private_key_jwt.errors import ConfigurationError
 from flask_private_key_jwt.fetching.safe_fetch import SafeFetcher
 from flask_private_key_jwt.settings.reading import read
 from flask_private_key_jwt.settings.server import ServerSettings
-from tests.conftest import API, INVALID_CLIENT, ISSUER
+from tests.conftest import API, INVALID_CLIENT, ISSUER, close, make_app
 from tests.refusals import causes
 from tests.servers.https_servers import ADDRESS, HOST, answer
 
@@ -28,8 +28,14 @@ ON = {
 
 
 @pytest.fixture
-def settings(authority):
-    return {**ON, "OAUTH2_FETCH_CA_BUNDLE": authority.bundle}
+def settings_hosts():
+    """The hosts that may be named; a test overrides it by parametrizing ``settings_hosts``."""
+    return [HOST]
+
+
+@pytest.fixture
+def settings(authority, settings_hosts):
+    return {**ON, "OAUTH2_CLIENT_ID_HOSTS": settings_hosts, "OAUTH2_FETCH_CA_BUNDLE": authority.bundle}
 
 
 @pytest.fixture(autouse=True)
@@ -523,7 +529,78 @@ def test_hosts_must_be_named():
     with pytest.raises(ConfigurationError, match="needs OAUTH2_CLIENT_ID_HOSTS"):
         read(settings, ServerSettings)
     with pytest.raises(ConfigurationError, match="which is not a lower-case host name"):
-        read({**settings, "OAUTH2_CLIENT_ID_HOSTS": "*"}, ServerSettings)
+        read({**settings, "OAUTH2_CLIENT_ID_HOSTS": "*.example"}, ServerSettings)
+
+
+def test_any_host_needs_scopes_for_strangers_and_goes_with_no_other_name():
+    settings = {"OAUTH2_ISSUER": ISSUER, **ON}
+
+    assert read({**settings, "OAUTH2_CLIENT_ID_HOSTS": "*"}, ServerSettings).takes_any_document
+    assert not read(settings, ServerSettings).takes_any_document
+    with pytest.raises(ConfigurationError, match="needs OAUTH2_CLIENT_ID_SCOPES"):
+        read({**settings, "OAUTH2_CLIENT_ID_HOSTS": ["*"], "OAUTH2_CLIENT_ID_SCOPES": []}, ServerSettings)
+    with pytest.raises(ConfigurationError, match="it means every host"):
+        read({**settings, "OAUTH2_CLIENT_ID_HOSTS": ["*", HOST]}, ServerSettings)
+
+
+@pytest.mark.parametrize(("hosts", "is_warned"), [(["*"], True), ([HOST], False)])
+def test_any_host_is_warned_about_at_the_start(hosts, is_warned, tmp_path, caplog):
+    app, _, db = make_app(f"sqlite:///{tmp_path}/warned.sqlite", **{**ON, "OAUTH2_CLIENT_ID_HOSTS": hosts})
+    close(app, db)
+
+    assert ("anybody with a web site can be a client here" in caplog.text) == is_warned
+
+
+# --- any host ---------------------------------------------------------------------------------------------------
+OTHER_URL = "https://other.example/mcp/client.json"
+
+
+@pytest.fixture
+def other_site(network, serve, authority, document):
+    """Another client's server, whose host no setting names."""
+    network.names["other.example"] = [["93.184.215.99"]]
+    site = serve(authority.server_context("other.example"), address="93.184.215.99")
+    site.pieces = answer(json.dumps({**document, "client_id": OTHER_URL}).encode())
+    return site
+
+
+@pytest.mark.parametrize("settings_hosts", [["*"]])
+def test_document_of_any_host_is_a_client_where_all_are_open(settings_hosts, other_site, publish, ask):
+    assert ask(client_id=OTHER_URL).status_code == 200
+    assert ask().status_code == 200
+
+
+def test_document_of_another_host_is_none_where_hosts_are_named(other_site, publish, ask, refusals, network):
+    assert_refused(ask(client_id=OTHER_URL), refusals, "client_unknown")
+    assert network.lookups == []
+
+
+@pytest.mark.parametrize("settings_hosts", [["*"]])
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://127.0.0.1/client.json",
+        "https://localhost/client.json",
+        "https://app.localhost/client.json",
+        "https://[::1]/client.json",
+        "https://10.0.0.1/client.json",
+        "https://169.254.169.254/client.json",
+        "https://2130706433/client.json",
+        f"https://{HOST}:8443/client.json",
+    ],
+)
+def test_any_host_is_none_of_this_network(url, settings_hosts, publish, ask, network, refusals):
+    assert_refused(ask(client_id=url), refusals, "client_unknown")
+    assert network.lookups == []
+
+
+@pytest.mark.parametrize("settings_hosts", [["*"]])
+def test_name_that_leads_inside_is_refused_where_all_are_open(settings_hosts, other_site, ask, network, caplog):
+    network.names["other.example"] = [["169.254.169.254"]]
+
+    assert ask(client_id=OTHER_URL).json == INVALID_CLIENT
+    assert "has address 169.254.169.254, which is not allowed: link-local" in caplog.text
+    assert network.connections == []
 
 
 def test_scopes_of_such_clients_are_scopes_of_the_server():

@@ -243,3 +243,47 @@ def test_places_after_sign_out_are_on_the_device_too(add):
 @pytest.mark.parametrize("grant_types", [5, True, {"authorization_code": 1}])
 def test_public_client_whose_grant_types_are_no_list_is_refused(grant_types, add):
     assert "grant_types is not a list" in refusal_of(add, **PUBLIC, grant_types=grant_types)
+
+
+# --- https or loopback, whatever kind the client says it is ---------------------------------------------------
+ANY_KIND = [{"OAUTH2_ALLOWED_REDIRECTS": "https_or_loopback"}]
+
+
+@pytest.mark.parametrize("settings", ANY_KIND)
+@pytest.mark.parametrize("application_type", [None, "web", "native"])
+def test_loopback_goes_beside_https_at_any_port_for_every_kind_of_client(application_type, add, settings):
+    uris = ["http://127.0.0.1:33418/", "http://localhost/cb", "http://[::1]/", "https://app.example/callback"]
+    client = add(redirect_uris=uris, application_type=application_type)
+
+    assert (client.redirect_uris, client.application_type) == (tuple(uris), "native")
+    for uri in ("http://127.0.0.1:5/", "http://localhost:5/cb", "http://[::1]:5/", "https://app.example/callback"):
+        assert client.has_redirect_uri(uri)
+    for uri in ("http://127.0.0.1:5/cb", "http://localhost:5/", "https://app.example:8443/callback"):
+        assert not client.has_redirect_uri(uri)
+
+
+@pytest.mark.parametrize("settings", ANY_KIND)
+@pytest.mark.parametrize("application_type", [None, "web", "native"])
+@pytest.mark.parametrize(
+    "uri", ["com.example.app:/callback", "http://app.example/", "http://127.0.0.2/", "http://localhost.evil.example/"]
+)
+def test_what_is_neither_https_nor_loopback_is_refused_for_every_kind_of_client(uri, application_type, add, settings):
+    reason = refusal_of(add, InvalidRedirectURI, redirect_uris=[uri], application_type=application_type)
+
+    assert reason.startswith(f"redirect_uris: {uri!r} is ")
+    assert add(redirect_uris=["https://app.example/"], application_type=application_type)
+
+
+@pytest.mark.parametrize("settings", ANY_KIND)
+def test_kind_that_a_client_says_stays_where_nothing_is_on_loopback(add, settings):
+    assert add(application_type="native").application_type == "native"
+    assert add(application_type="web").application_type == "web"
+    assert add().application_type == "web"
+    assert "application_type 5 is not supported" in refusal_of(add, application_type=5).replace("'", "")
+
+
+@pytest.mark.parametrize("application_type", [None, "web"])
+def test_loopback_beside_https_is_for_native_clients_only_without_the_setting(application_type, add):
+    uris = ["http://127.0.0.1:33418/", "https://app.example/callback"]
+
+    assert "is not https" in refusal_of(add, InvalidRedirectURI, redirect_uris=uris, application_type=application_type)

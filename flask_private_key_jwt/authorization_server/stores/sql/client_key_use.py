@@ -29,7 +29,7 @@ class SQLAlchemyClientKeyUseStore:
 
     def load(self, client_id: str) -> Mapping[str, KeyUse]:
         """See :meth:`.contracts.ClientKeyUseStore.load`."""
-        return _read_uses(self._database.fetch_all(self._select, {"client": client_id}), client_id)
+        return _read_uses(self._database.fetch_all_directly(self._select, {"client": client_id}), client_id)
 
     def replace(self, client_id: str, thumbprints: Set[str], *, now: int) -> None:
         """See :meth:`.contracts.ClientKeyUseStore.replace`. In short transactions, so others wait for one row only."""

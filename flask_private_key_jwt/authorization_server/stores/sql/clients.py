@@ -75,7 +75,7 @@ class SQLAlchemyClientStore:
         """See :meth:`.contracts.ClientStore.newer`: what :meth:`find` gave is the newest there is."""
 
     def _load(self, client_id: str) -> RegisteredClient | None:
-        row = self._database.fetch(self._whole, {"client_id": client_id})
+        row = self._database.fetch_directly(self._whole, {"client_id": client_id})
         assert row is not None
         key_version, *columns = row
         self._note_key_version(key_version)

@@ -17,6 +17,8 @@ from .revocations import revoke_within
 
 CHUNK = 500
 """Most rows that one statement names: each is a parameter, and databases limit their number."""
+_BEARER = "bearer"
+"""Is not the thumbprint of any key: a worker of an older version refuses the refresh tokens that anybody can use."""
 _Key = TypeVar("_Key", str, bytes)
 
 
@@ -47,11 +49,12 @@ class SQLAlchemyRefreshTokenStore:
             return None
         return StoredRefreshToken(
             granted=read_granted(row),
-            dpop_jkt=row.dpop_jkt,
+            dpop_jkt=None if row.dpop_jkt == _BEARER else row.dpop_jkt,
             dpop_bound=bool(row.dpop_bound),
             idle_until=row.idle_until,
             expires_at=row.expires_at,
             used_at=row.used_at,
+            is_bearer=row.dpop_jkt == _BEARER,
         )
 
     def keep_alive(self, token: str, *, idle_until: int) -> None:
@@ -109,7 +112,7 @@ def _build_row(token: str, stored: StoredRefreshToken) -> dict[str, object]:
     return {
         "digest": digest(token),
         **granted_columns(stored.granted),
-        "dpop_jkt": stored.dpop_jkt,
+        "dpop_jkt": _BEARER if stored.is_bearer else stored.dpop_jkt,
         "dpop_bound": stored.dpop_bound,
         "idle_until": stored.idle_until,
         "expires_at": stored.expires_at,

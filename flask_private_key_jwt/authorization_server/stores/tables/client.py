@@ -32,14 +32,20 @@ from ...registered_client import MAX_CLIENT_ID_CHARACTERS, MEMBERS, PUBLIC, Regi
 
 log = logging.getLogger("flask_private_key_jwt")
 
+_KEYS = "private_key_jwt"
+# Which methods there are, and which of them need keys, is decided by the table of methods. The constraint only knows
+# two: the one whose clients always have keys, and the one whose clients never have.
 _ONE_KEY_SOURCE = (
-    "(jwks IS NULL AND jwks_uri IS NOT NULL AND token_endpoint_auth_method <> 'none')"
+    "(jwks IS NULL AND jwks_uri IS NULL AND token_endpoint_auth_method <> 'private_key_jwt')"
+    " OR (jwks IS NULL AND jwks_uri IS NOT NULL AND token_endpoint_auth_method <> 'none')"
     " OR (jwks IS NOT NULL AND jwks_uri IS NULL AND token_endpoint_auth_method <> 'none')"
-    " OR (jwks IS NULL AND jwks_uri IS NULL AND token_endpoint_auth_method = 'none')"
 )
 _GRANT_TYPES = "grant_types"
 """The one member that ``client_metadata`` always has. A row without it may still have its members in former columns, so
 nobody knows what the client may do."""
+_BOUND = "dpop_bound_access_tokens"
+"""Its column is true for every public client, by a constraint. ``client_metadata`` has it too, as false, for one that
+may have Bearer tokens. A worker of an older version does not look there, and gives it none."""
 _DEFAULT_METADATA = json.dumps({_GRANT_TYPES: ["client_credentials"]})
 
 
@@ -74,7 +80,7 @@ def build_client_table(metadata: MetaData, name: str) -> Table:
         Column("owner", String(255)),
         Column("jwks", JSON_TEXT),
         Column("jwks_uri", Text),
-        Column("token_endpoint_auth_method", String(48), nullable=False, default="private_key_jwt"),
+        Column("token_endpoint_auth_method", String(48), nullable=False, default=_KEYS),
         Column("dpop_bound_access_tokens", Boolean, nullable=False, default=False),
         Column("assertion_audience", String(16), nullable=False, default="issuer"),
         Column("application_type", String(16), nullable=False, default="web"),
@@ -92,8 +98,8 @@ def build_client_table(metadata: MetaData, name: str) -> Table:
         named_check(name, "jwks", """jwks NOT IN ('', 'null', '[]', '{}', '{"keys":[]}', '{"keys": []}')"""),
         named_check(name, "one_key_source", _ONE_KEY_SOURCE),
         named_check(name, "jwks_uri", "jwks_uri <> ''"),
-        named_check(name, "auth_method", "token_endpoint_auth_method IN ('private_key_jwt', 'none')"),
-        # Only the key shows that a public client's token was not stolen (RFC 9700 §2.2).
+        named_check(name, "auth_method", "token_endpoint_auth_method <> ''"),
+        # Only the key shows that a public client's token was not stolen (RFC 9700 §2.2). For the exception, see _BOUND.
         named_check(name, "public_is_bound", "token_endpoint_auth_method <> 'none' OR dpop_bound_access_tokens"),
         named_check(name, "application_type", "application_type IN ('web', 'native')"),
         named_check(name, "assertion_audience", "assertion_audience IN ('issuer', 'compatibility')"),
@@ -112,12 +118,15 @@ def snapshot(row: ClientRow) -> RegisteredClient:
     log says why.
     """
     public = row.token_endpoint_auth_method == PUBLIC
+    has_jwks = row.jwks is not None or row.token_endpoint_auth_method == _KEYS
     members: dict[str, Any] = {_GRANT_TYPES: frozenset()}
     jwks: Mapping[str, Any] | None = None
-    jwks_uri = row.jwks_uri
+    jwks_uri, bound = row.jwks_uri, bool(row.dpop_bound_access_tokens)
     try:
-        members = load_members(MEMBERS, _read_metadata(row.client_metadata))
-        if jwks_uri is None and not public:
+        kept = _read_metadata(row.client_metadata)
+        members = load_members(MEMBERS, kept)
+        bound = bound and not (public and kept.get(_BOUND) is False)
+        if jwks_uri is None and has_jwks and not public:
             jwks = _read_object("jwks", row.jwks)
     except ValueError as error:
         log.error("client %r cannot authenticate: its %s", row.client_id, error)
@@ -130,7 +139,7 @@ def snapshot(row: ClientRow) -> RegisteredClient:
         jwks=jwks,
         jwks_uri=jwks_uri,
         token_endpoint_auth_method=row.token_endpoint_auth_method,
-        dpop_bound_access_tokens=bool(row.dpop_bound_access_tokens),
+        dpop_bound_access_tokens=bound,
         assertion_audience="compatibility" if row.assertion_audience == "compatibility" else "issuer",
         application_type="native" if row.application_type == "native" else "web",
         registered_by="operator" if row.registered_by == "operator" else "client",
@@ -144,11 +153,14 @@ def build_columns(client: RegisteredClient) -> dict[str, Any]:
 
     The caller adds ``version`` and ``jwks_not_before``.
     """
+    takes_bearer_tokens = client.is_public and not client.dpop_bound_access_tokens
+    kept = {**dump_members(MEMBERS, client), **({_BOUND: False} if takes_bearer_tokens else {})}
     return {
         **{name: getattr(client, name) for name, member in MEMBERS.items() if member.has_column},
+        **({_BOUND: True} if takes_bearer_tokens else {}),
         "jwks": None if client.jwks is None else json.dumps(client.jwks),
         "registered_by": client.registered_by,
-        "client_metadata": json.dumps(dump_members(MEMBERS, client)),
+        "client_metadata": json.dumps(kept),
     }
 
 

@@ -1,0 +1,86 @@
+"""OAUTH2_PROFILE = "mcp": what it sets, and which settings contradict it."""
+
+import pytest
+
+from flask_private_key_jwt.errors import ConfigurationError
+from flask_private_key_jwt.settings.profiles import MCP
+from flask_private_key_jwt.settings.reading import read
+from flask_private_key_jwt.settings.resource import ResourceSettings
+from flask_private_key_jwt.settings.server import ServerSettings
+from tests.conftest import API, ISSUER
+
+CONTRADICTIONS = {
+    "CLIENT_ID_METADATA_DOCUMENTS": False,
+    "CLIENT_ID_HOSTS": (),
+    "CLIENT_ID_PUBLIC_CLIENTS": False,
+    "REFRESH_TOKEN_ROTATION": "off",
+    "ACCESS_TOKEN_LIFETIME_SECONDS": 3601,
+    "REQUIRE_RESOURCE": False,
+    "ALLOWED_REDIRECTS": "application_type",
+    "REQUIRE_PUSHED_AUTHORIZATION_REQUESTS": True,
+    "REQUIRE_SIGNED_REQUESTS": True,
+    "REGISTRATION_TRUSTED": True,
+}
+FITTING = {
+    "CLIENT_ID_METADATA_DOCUMENTS": True,
+    "CLIENT_ID_HOSTS": ("app.example",),
+    "CLIENT_ID_PUBLIC_CLIENTS": True,
+    "PUBLIC_BEARER_TOKENS": False,
+    "REFRESH_TOKEN_ROTATION": "all",
+    "ACCESS_TOKEN_LIFETIME_SECONDS": 3600,
+    "REQUIRE_RESOURCE": True,
+    "ALLOWED_REDIRECTS": "https_or_loopback",
+    "REQUIRE_PUSHED_AUTHORIZATION_REQUESTS": False,
+    "REQUIRE_SIGNED_REQUESTS": False,
+    "REGISTRATION_TRUSTED": False,
+    "REGISTRATION": "open",
+    "DPOP_REQUIRED": True,
+}
+
+
+def read_server(**given):
+    given = {"PROFILE": "mcp", "CLIENT_ID_SCOPES": ("tools",), **given}
+    return read({"OAUTH2_ISSUER": ISSUER, **{f"OAUTH2_{name}": value for name, value in given.items()}}, ServerSettings)
+
+
+def test_every_rule_of_the_table_is_tried():
+    assert set(MCP) == set(CONTRADICTIONS) | {"PUBLIC_BEARER_TOKENS"}
+
+
+def test_profile_sets_what_is_not_set():
+    settings = read_server()
+
+    assert settings.takes_any_document
+    assert settings.CLIENT_ID_METADATA_DOCUMENTS
+    assert settings.CLIENT_ID_PUBLIC_CLIENTS
+    assert settings.PUBLIC_BEARER_TOKENS
+    assert settings.REQUIRE_RESOURCE
+    assert settings.ALLOWED_REDIRECTS == "https_or_loopback"
+    assert settings.REGISTRATION == "closed"
+    assert settings.FETCH_FROM_LOOPBACK is False
+
+
+def test_scopes_of_strangers_must_be_given():
+    with pytest.raises(ConfigurationError, match="needs OAUTH2_CLIENT_ID_SCOPES"):
+        read_server(CLIENT_ID_SCOPES=())
+
+
+@pytest.mark.parametrize("name", CONTRADICTIONS)
+def test_setting_that_contradicts_the_profile_stops_the_start(name):
+    value = CONTRADICTIONS[name]
+
+    with pytest.raises(ConfigurationError) as caught:
+        read_server(**{name: value})
+
+    assert str(caught.value).startswith(f"OAUTH2_{name} = {value!r} contradicts OAUTH2_PROFILE = 'mcp': ")
+
+
+@pytest.mark.parametrize("name", FITTING)
+def test_setting_that_fits_the_profile_is_kept(name):
+    assert getattr(read_server(**{name: FITTING[name]}), name) == FITTING[name]
+
+
+def test_api_may_have_the_profile_of_its_server():
+    config = {"OAUTH2_ISSUER": ISSUER, "OAUTH2_RESOURCE": API, "OAUTH2_PROFILE": "mcp"}
+
+    assert read(config, ResourceSettings).PROFILE == "mcp"
