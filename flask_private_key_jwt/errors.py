@@ -52,6 +52,7 @@ __all__ = [
     "UnprotectedRequest",
     "UnsupportedGrantType",
     "UnsupportedResponseType",
+    "UnusableAccount",
     "UnusableClient",
     "UnusableRedirectURI",
     "UseDPoPNonce",
@@ -236,6 +237,14 @@ class AccessDenied(OAuthError):
     code = "access_denied"
     status = 403
     description = "The request was denied."
+
+
+class UnusableAccount(OAuthError):
+    """The account of the person cannot be used with this client, whatever the person says (RFC 6749 §4.1.2.1)."""
+
+    code = "access_denied"
+    status = 403
+    description = "This account cannot be used here."
 
 
 class LoginRequired(OAuthError):

@@ -13,7 +13,7 @@ from .authorization_server.endpoints.cross_origin import allow_cross_origin
 from .authorization_server.grants.authlib_grants import check_grant_class
 from .authorization_server.grants.policy import TokenPolicy
 from .authorization_server.once_only import AfterAuthentication
-from .authorization_server.people import ConsentView, People, SignInPage, SignOut, UserLoader
+from .authorization_server.people import ConsentView, FindDID, People, SignInPage, SignOut, UserLoader
 from .authorization_server.registration.registry import ClientRegistry
 from .authorization_server.server_parts import BeforeMachineRequest, Declarations
 from .authorization_server.state import EXTENSION_KEY, current_state
@@ -93,6 +93,15 @@ class PrivateKeyJWT:
         """
         self._people.load_user = load_user
         return load_user
+
+    def did(self, find_did: FindDID) -> FindDID:
+        """Register the function that returns the DID of a user's account, for ``OAUTH2_PROFILE = "atproto"``.
+
+        It is called with what the :meth:`user` function returned. Its result is the ``sub`` of the user's tokens, in
+        place of ``get_id()``. Without this function ``get_id()`` has to return the DID.
+        """
+        self._people.find_did = find_did
+        return find_did
 
     def sign_in(self, page: SignInPage) -> SignInPage:
         """Register the function that sends the browser to the sign-in page; it is called with a :class:`SignIn`.

@@ -29,8 +29,10 @@ from .endpoints.metadata import build_metadata, endpoint_base, issuer_path
 from .endpoints.userinfo import PATH as USERINFO_PATH
 from .endpoints.userinfo import build_guard
 from .grants.base import GrantParts
+from .grants.client_key import ClientKeyBinding
 from .keys.client_key_state import find_thumbprints
 from .keys.client_key_use import ClientKeyUse
+from .keys.client_keys import ClientKeys
 from .keys.client_secrets import ClientSecrets
 from .keys.rotation import load_schedule
 from .keys.server_keys import ServerKeys
@@ -106,7 +108,14 @@ def assemble(app: flask.Flask, db: SQLAlchemy, tables: Tables, *, declarations: 
             once_only=OnceOnly(stores.replay, key_use, client_secrets, declarations.after_authentication),
         ),
         tokens=_build_tokens(
-            settings, secrets, stores, clients, server_keys=server_keys, own_keys=own_keys, declarations=declarations
+            settings,
+            secrets,
+            stores,
+            clients,
+            client_keys=client_keys,
+            server_keys=server_keys,
+            own_keys=own_keys,
+            declarations=declarations,
         ),
         authorizer=_build_authorizer(
             settings,
@@ -198,6 +207,7 @@ def _build_tokens(
     stores: AppStores,
     clients: ClientStore,
     *,
+    client_keys: ClientKeys,
     server_keys: ServerKeys,
     own_keys: IssuerKeys,
     declarations: Declarations,
@@ -209,6 +219,7 @@ def _build_tokens(
         grants=GrantParts(
             settings, stores.authorizations, refresh_tokens, revocations, issued, declarations.scope_matchers
         ),
+        client_key_binding=ClientKeyBinding(settings, client_keys, revocations),
         access_tokens=AccessTokenIssuer(settings.ISSUER, server_keys),
         id_tokens=IdTokenIssuer(settings.ISSUER, server_keys, lifetime=settings.ID_TOKEN_LIFETIME_SECONDS),
         introspection=TokenIntrospector(
@@ -219,7 +230,7 @@ def _build_tokens(
             clients=clients,
             policies=declarations.introspection,
         ),
-        revoker=TokenRevoker(issued, revocations),
+        revoker=TokenRevoker(issued, revocations, ends_sessions=settings.PROFILE == "atproto"),
     )
 
 
@@ -253,6 +264,7 @@ def _build_authorizer(
         own_keys=own_keys,
         app_secrets=secrets,
         push_quota=PushQuota(settings, stores.authorizations, stores.counters),
+        replay=stores.replay,
         scope_matchers=scope_matchers,
     )
 

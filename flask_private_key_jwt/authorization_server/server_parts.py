@@ -10,6 +10,7 @@ from .binding import TokenBinding
 from .client_auth.base import ClientAuthenticationMethod
 from .grants.authlib_grants import GrantRegistration
 from .grants.base import GrantParts
+from .grants.client_key import ClientKeyBinding
 from .grants.policy import TokenPolicy
 from .once_only import AfterAuthentication, OnceOnly
 from .stores.contracts import ClientStore
@@ -49,6 +50,7 @@ class TokenParts:
     """Steps 5 and 6, introspection and revocation."""
 
     grants: GrantParts
+    client_key_binding: ClientKeyBinding
     access_tokens: AccessTokenIssuer
     id_tokens: IdTokenIssuer
     introspection: TokenIntrospector

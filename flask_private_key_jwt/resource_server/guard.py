@@ -124,8 +124,9 @@ class Guard:
         return self._refuse(error, environ, requirement, served)
 
     def tighten(self, requirement: Requirement) -> Requirement:
-        """A view's requirement under the profile: ``fapi2`` takes bound tokens only (§5.3.4)."""
-        return replace(requirement, dpop="required") if self.settings.PROFILE == "fapi2" else requirement
+        """A view's requirement under the profile: ``fapi2`` (§5.3.4) and ``atproto`` take bound tokens only."""
+        is_strict = self.settings.PROFILE in ("fapi2", "atproto")
+        return replace(requirement, dpop="required") if is_strict else requirement
 
     def _refuse(
         self, error: OAuthError, environ: Environ, requirement: Requirement, served: Sequence[Scheme]

@@ -46,6 +46,7 @@ def _answer() -> flask.Response:
         return refuse(
             TemporarilyUnavailable(f"set up wrongly: {error}", cause="setup_wrong"), endpoint="resource_metadata"
         )
-    document = build_metadata(guard.settings, find_requirements(flask.current_app), with_dpop=with_dpop)
+    requirements = map(guard.tighten, find_requirements(flask.current_app))
+    document = build_metadata(guard.settings, requirements, with_dpop=with_dpop)
     headers = {"Cache-Control": f"public, max-age={CACHE_SECONDS}", "Access-Control-Allow-Origin": "*"}
     return flask.Response(json.dumps(document), headers=headers, content_type="application/json")

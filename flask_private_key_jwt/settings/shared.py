@@ -23,9 +23,9 @@ class SharedSettings:
     )
     """The authorization server's issuer identifier, used literally in ``iss`` and ``aud`` (RFC 8414 §2)."""
 
-    PROFILE: Literal["oauth", "fapi2", "mcp", "smart"] = "oauth"
+    PROFILE: Literal["oauth", "fapi2", "mcp", "smart", "atproto"] = "oauth"
     """The rules in force: ``fapi2`` is the FAPI 2.0 Security Profile, ``mcp`` is for MCP servers, ``smart`` is SMART
-    App Launch 2.2; see :mod:`.profiles`."""
+    App Launch 2.2, ``atproto`` is for the AT Protocol; see :mod:`.profiles`."""
 
     DPOP_NONCE: Literal["off", "required"] = "off"
     """Whether a DPoP proof must carry a nonce of this server (RFC 9449 §8, §9)."""

@@ -53,6 +53,8 @@ def check_life(claims: jose.Claims, client: RegisteredClient, settings: ServerSe
     :param now: Seconds since the epoch.
     :raises JoseProblem: It is expired, not good yet, or good for too long.
     """
+    if settings.PROFILE == "atproto":
+        jose.require_date(claims, "iat")
     longest = settings.ASSERTION_LIFETIME_SECONDS
     if client.assertion_audience == "compatibility" and settings.PROFILE not in ("fapi2", "smart"):
         longest = max(longest, COMPATIBILITY_LIFETIME_SECONDS)

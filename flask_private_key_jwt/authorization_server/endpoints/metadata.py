@@ -10,7 +10,7 @@ from ...settings.server import ServerSettings
 from ...settings.values import OFFLINE_ACCESS
 from ...url import read_url
 from ..authorization.parameters import RESPONSE_TYPE
-from ..authorization.response import RESPONSE_MODES
+from ..authorization.response import list_response_modes
 from ..client_auth import CLIENT_AUTH_METHODS
 from ..grants.pkce import METHODS
 from ..needs import Need
@@ -79,7 +79,7 @@ def _describe_authentication(state: State) -> dict[str, Any]:
 def _describe_authorization(settings: ServerSettings) -> dict[str, Any]:
     """The members about the authorization endpoint (RFC 9126 §5, RFC 7636 §6.2, RFC 9207 §3, RFC 9101 §10.5)."""
     return {
-        "response_modes_supported": list(RESPONSE_MODES),
+        "response_modes_supported": list(list_response_modes(settings)),
         "code_challenge_methods_supported": list(METHODS),
         "authorization_response_iss_parameter_supported": True,
         "require_pushed_authorization_requests": settings.REQUIRE_PUSHED_AUTHORIZATION_REQUESTS,

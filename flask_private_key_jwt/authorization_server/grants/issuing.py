@@ -14,6 +14,7 @@ from ..needs import Offered
 from ..tokens.access_token import AccessTokenIssuer, Grant, IssuedToken
 from ..tokens.id_token import OPENID, IdTokenIssuer
 from ..tokens.revoked import longest_lifetime
+from .atproto import check_session
 from .base import Allowed
 from .policy import TokenPolicy
 from .resource import check_single, resolve_audience, resolve_granted_audience
@@ -56,6 +57,7 @@ class TokenMaker:
 
         :raises InvalidRequest: The token must be bound to a key, and there is no proof of one.
         :raises InvalidScope: The scope is not registered for the client, or ``openid`` is asked for without a person.
+        :raises InvalidGrant: Under ``atproto``, the id of the person is not a DID.
         :raises InvalidTarget: ``resource`` is not one of ``OAUTH2_RESOURCES``, or was not granted; or the token is for
             several, and would be a Bearer token of a public client.
         :raises OAuthError: A token policy refuses the token.
@@ -85,6 +87,8 @@ class TokenMaker:
         else:
             for_itself = person in (None, client.client_id)
             scope = resolve_scope(client, allowed.scope, acts_for_itself=for_itself, matchers=self._scope_matchers)
+        if self._settings.PROFILE == "atproto" and person not in (None, client.client_id):
+            check_session(scope, person)
         if OPENID in scope:
             self._check_openid(allowed, person)
         return Grant(

@@ -23,6 +23,7 @@ from ..grants import BUILT_IN, FOR_PUBLIC_CLIENTS
 from ..keys.remote_documents import DocumentUnavailable, RemoteDocuments
 from ..registered_client import OPERATOR_MEMBERS, PUBLIC, RegisteredClient
 from ..stores.contracts import ClientStore
+from .atproto_document import check_document
 from .metadata import build_client
 
 MAX_BYTES = 16384
@@ -73,6 +74,10 @@ class ClientIdDocuments:
         """See :meth:`.contracts.ClientStore.is_admitted`. A document's client is admitted while its host is trusted."""
         client = self._registered.find(client_id)
         return self._is_document(client_id) if client is None else client.enabled
+
+    def is_taken(self, client_id: str) -> bool:
+        """See :meth:`.contracts.ClientStore.is_taken`."""
+        return self._registered.is_taken(client_id) or self._is_document(client_id)
 
     def confirm(self, client: RegisteredClient) -> None:
         """See :meth:`.contracts.ClientStore.confirm`."""
@@ -130,6 +135,8 @@ def read_client(
         raise ValueError(f"{found[0]} is there: a document is public")
     if settings.PROFILE == "mcp" and (missing := [name for name in _REQUIRED_BY_MCP if name not in members]):
         raise ValueError(f"{missing[0]} is missing")
+    if settings.PROFILE == "atproto":
+        members = check_document(url, members, trusted=settings.TRUSTED_CLIENT_IDS)
     _check_method(members.get("token_endpoint_auth_method"), settings)
     metadata = {name: value for name, value in members.items() if name not in _PASSED_OVER}
     metadata |= {
