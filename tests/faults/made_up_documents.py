@@ -47,7 +47,7 @@ class Outcome:
         answers = ", ".join(f"{count} x {status}" for status, count in sorted(self.strangers.items()))
         return (
             f"{self.known} requests of the known client, the slowest in {self.slowest_seconds * 1000:.0f} ms; "
-            f"the newcomer was in after {self.newcomer_seconds:.1f} s, {self.turned_away} x 503; strangers got {answers}"
+            f"the newcomer was in after {self.newcomer_seconds:.1f} s, {self.turned_away} x 503; strangers: {answers}"
         )
 
 
