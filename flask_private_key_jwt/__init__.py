@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from .authorization_server.endpoints.browser_session import note_sign_in
     from .authorization_server.machine_limits import MachineLimits
     from .authorization_server.registered_client import RegisteredClient
+    from .authorization_server.registration.client_secrets import ClientSecret, ClientSecretRegistry, GivenSecret
     from .authorization_server.registration.registry import ClientRegistry
     from .authorization_server.request import FormRequest
     from .authorization_server.stores.sql.registration_tokens import RegistrationToken, RegistrationTokens
@@ -30,9 +31,12 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ClientRegistry",
+    "ClientSecret",
+    "ClientSecretRegistry",
     "ConsentPage",
     "DPoPProof",
     "FormRequest",
+    "GivenSecret",
     "Grant",
     "MachineLimits",
     "PrivateKeyJWT",
@@ -51,9 +55,12 @@ __all__ = [
 
 _HOMES = {
     "ClientRegistry": ".authorization_server.registration.registry",
+    "ClientSecret": ".authorization_server.registration.client_secrets",
+    "ClientSecretRegistry": ".authorization_server.registration.client_secrets",
     "ConsentPage": ".authorization_server.authorization.interaction",
     "DPoPProof": ".dpop.proof",
     "FormRequest": ".authorization_server.request",
+    "GivenSecret": ".authorization_server.registration.client_secrets",
     "Grant": ".authorization_server.tokens.access_token",
     "MachineLimits": ".authorization_server.machine_limits",
     "PrivateKeyJWT": ".extension",

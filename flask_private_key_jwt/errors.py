@@ -22,6 +22,7 @@ __all__ = [
     "InteractionRefused",
     "InvalidClient",
     "InvalidClientMetadata",
+    "InvalidClientSecret",
     "InvalidDPoPProof",
     "InvalidGrant",
     "InvalidRedirectURI",
@@ -51,6 +52,7 @@ __all__ = [
     "UnprotectedRequest",
     "UnsupportedGrantType",
     "UnsupportedResponseType",
+    "UnusableAccount",
     "UnusableClient",
     "UnusableRedirectURI",
     "UseDPoPNonce",
@@ -149,14 +151,21 @@ class UnauthenticatedCaller(InvalidClient):
     """The same as :class:`InvalidClient`, at an endpoint that answers it with 401 (RFC 7662 §2.3)."""
 
     status = 401
+    realm = "private_key_jwt is needed instead"
 
     def get_headers(self) -> list[tuple[str, str]]:
         """Adds the ``WWW-Authenticate`` that a 401 must have (RFC 9110 §15.5.2), for the scheme that callers use."""
-        return [*super().get_headers(), ("WWW-Authenticate", 'Basic realm="private_key_jwt is needed instead"')]
+        return [*super().get_headers(), ("WWW-Authenticate", f'Basic realm="{self.realm}"')]
 
 
 class ForeignAuthorization(UnauthenticatedCaller):
     """The caller tried an ``Authorization`` header instead of an assertion: 401 with a challenge (RFC 6749 §5.2)."""
+
+
+class InvalidClientSecret(UnauthenticatedCaller):
+    """The secret in an ``Authorization`` header is not the client's: 401 with a challenge (RFC 6749 §5.2)."""
+
+    realm = "client secret"
 
 
 class InvalidGrant(OAuthError):
@@ -228,6 +237,14 @@ class AccessDenied(OAuthError):
     code = "access_denied"
     status = 403
     description = "The request was denied."
+
+
+class UnusableAccount(OAuthError):
+    """The account of the person cannot be used with this client, whatever the person says (RFC 6749 §4.1.2.1)."""
+
+    code = "access_denied"
+    status = 403
+    description = "This account cannot be used here."
 
 
 class LoginRequired(OAuthError):

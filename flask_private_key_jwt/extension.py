@@ -9,10 +9,11 @@ from .authorization_server.assembly import assemble
 from .authorization_server.cli import oauth2_group
 from .authorization_server.endpoints import MachineEndpoints
 from .authorization_server.endpoints.browser_session import listen_to_flask_login
+from .authorization_server.endpoints.cross_origin import allow_cross_origin
 from .authorization_server.grants.authlib_grants import check_grant_class
 from .authorization_server.grants.policy import TokenPolicy
 from .authorization_server.once_only import AfterAuthentication
-from .authorization_server.people import ConsentView, People, SignInPage, SignOut, UserLoader
+from .authorization_server.people import ConsentView, FindDID, People, SignInPage, SignOut, UserLoader
 from .authorization_server.registration.registry import ClientRegistry
 from .authorization_server.server_parts import BeforeMachineRequest, Declarations
 from .authorization_server.state import EXTENSION_KEY, current_state
@@ -22,6 +23,7 @@ from .authorization_server.stores.tables.all_tables import TABLE_PREFIX, build_t
 from .authorization_server.tokens.introspection import IntrospectionPolicy
 from .authorization_server.tokens.user_claims import UserClaims, check_user_claims
 from .errors import ConfigurationError
+from .tokens.scope_matching import ScopeMatcher
 
 DeclaredClaims = TypeVar("DeclaredClaims", bound=UserClaims)
 
@@ -56,6 +58,7 @@ class PrivateKeyJWT:
         state = assemble(app, self._db, self._tables, declarations=self._declarations, people=self._people)
         app.extensions[EXTENSION_KEY] = state
         MachineEndpoints(state.endpoints).install(app)
+        allow_cross_origin(app, state.settings, state.endpoints)
         # Templates of a blueprint come after those of the app, so the app can replace them.
         app.register_blueprint(flask.Blueprint(EXTENSION_KEY, __name__, template_folder="templates"))
         listen_to_flask_login(app)
@@ -90,6 +93,15 @@ class PrivateKeyJWT:
         """
         self._people.load_user = load_user
         return load_user
+
+    def did(self, find_did: FindDID) -> FindDID:
+        """Register the function that returns the DID of a user's account, for ``OAUTH2_PROFILE = "atproto"``.
+
+        It is called with what the :meth:`user` function returned. Its result is the ``sub`` of the user's tokens, in
+        place of ``get_id()``. Without this function ``get_id()`` has to return the DID.
+        """
+        self._people.find_did = find_did
+        return find_did
 
     def sign_in(self, page: SignInPage) -> SignInPage:
         """Register the function that sends the browser to the sign-in page; it is called with a :class:`SignIn`.
@@ -131,6 +143,17 @@ class PrivateKeyJWT:
         check_user_claims(declared)
         self._people.claims = declared
         return declared
+
+    def scope_matcher(self, matches: ScopeMatcher) -> ScopeMatcher:
+        """Register a function that says whether one scope allows another; without it, scopes are compared as strings.
+
+        ``matches(requested, registered)`` is called with a scope that a client asks for and one that it is registered
+        for, if they differ; when it refreshes, with one that was granted. It returns ``True`` if the second allows the
+        first, and otherwise ``False``: a client then gets exactly the scope it asked for. If it raises, or returns
+        anything else, the request is refused with 503.
+        """
+        self._declarations.scope_matchers.append(matches)
+        return matches
 
     def revoke(self, *, subject: str | None = None, client_id: str | None = None) -> int:
         """Revoke the tokens of a person, of a client, or of a person at a client, and forget the consents.

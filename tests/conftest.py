@@ -21,7 +21,7 @@ from tests.tables import create_tables, make_extension
 sys.dont_write_bytecode = False
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
-pytest_plugins = ["tests.servers.databases", "tests.servers.network", "tests.servers.node"]
+pytest_plugins = ["tests.servers.databases", "tests.servers.network", "tests.servers.node", "tests.servers.chromium"]
 
 ISSUER = "https://as.example"
 TOKEN_URL = f"{ISSUER}/oauth2/token"

@@ -6,7 +6,7 @@ from importlib import import_module
 
 import pytest
 
-from flask_private_key_jwt.settings.profiles import FAPI2, MCP
+from flask_private_key_jwt.settings.profiles import FAPI2, MCP, SMART
 from tests.checkout import CHECKOUT
 
 PAGES = [CHECKOUT / "README.md", CHECKOUT / "CHANGES.md", *sorted((CHECKOUT / "docs").glob("*.md"))]
@@ -73,7 +73,12 @@ def read_page(name):
 
 
 @pytest.mark.parametrize(
-    ("page", "heading", "profile"), [("settings.md", "## Profiles", FAPI2), ("mcp.md", "## The rules", MCP)]
+    ("page", "heading", "profile"),
+    [
+        ("settings.md", "## Profiles", FAPI2),
+        ("mcp.md", "## The rules", MCP),
+        ("smart.md", "## The rules", SMART),
+    ],
 )
 def test_profile_table_names_the_settings_that_the_profile_rules(page, heading, profile):
     table = read_page(page).partition(heading)[2].partition("\n## ")[0]

@@ -87,8 +87,9 @@ def signature(shown: str, function: Any, link: Link) -> Iterator[str]:
     :param shown: What it is called on the page.
     """
     definition = _definition_of(function)
+    shown = f"await {shown}" if isinstance(definition, ast.AsyncFunctionDef) else shown
     arguments, given = definition.args, inspect.signature(function).parameters
-    shown_arguments = [_argument(argument, given) for argument in arguments.args if argument.arg != "self"]
+    shown_arguments = [_argument(argument, given) for argument in arguments.args if argument.arg not in ("self", "cls")]
     if arguments.kwonlyargs:
         shown_arguments += ["*", *(_argument(argument, given) for argument in arguments.kwonlyargs)]
     if arguments.kwarg:
@@ -146,9 +147,9 @@ def _plain(expression: ast.expr) -> str:
     return re.sub(r"\b(?:jose|flask|os|requests)\.(?=\w)", "", ast.unparse(expression)).replace("'", '"')
 
 
-def _definition_of(function: Any) -> ast.FunctionDef:
+def _definition_of(function: Any) -> ast.FunctionDef | ast.AsyncFunctionDef:
     definition = ast.parse(textwrap.dedent(inspect.getsource(function))).body[0]
-    assert isinstance(definition, ast.FunctionDef)
+    assert isinstance(definition, ast.FunctionDef | ast.AsyncFunctionDef)
     return definition
 
 

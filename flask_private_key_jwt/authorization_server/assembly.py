@@ -1,6 +1,7 @@
 """Builds everything one app owns: settings, stores and steps become one State. One function for each part."""
 
 import logging
+from collections.abc import Sequence
 
 import flask
 from flask_sqlalchemy import SQLAlchemy
@@ -11,6 +12,7 @@ from ..jose.derived import Secrets
 from ..settings.reading import read
 from ..settings.server import ServerSettings
 from ..settings.values import ASYMMETRIC_ALGS
+from ..tokens.scope_matching import ScopeMatcher
 from ..tokens.verification import IssuerKeys, OwnKeys, TokenVerifier
 from .app_secrets import read_app_secrets
 from .authorization.authorizer import Authorizer
@@ -22,26 +24,30 @@ from .client_auth.base import AuthenticationParts, ClientAuthentication
 from .client_auth.signature import ClientSignatures
 from .client_documents import build_client_keys, build_client_store, build_slots
 from .endpoint import ServerEndpoint
-from .endpoints import CONFIGURATION_PATH, MACHINE_ENDPOINTS, WELL_KNOWN
-from .endpoints.metadata import endpoint_base, issuer_path
+from .endpoints import BELOW_ISSUER, CONFIGURATION_PATH, MACHINE_ENDPOINTS, WELL_KNOWN
+from .endpoints.metadata import build_metadata, endpoint_base, issuer_path
 from .endpoints.userinfo import PATH as USERINFO_PATH
 from .endpoints.userinfo import build_guard
 from .grants.base import GrantParts
+from .grants.client_key import ClientKeyBinding
 from .keys.client_key_state import find_thumbprints
 from .keys.client_key_use import ClientKeyUse
+from .keys.client_keys import ClientKeys
+from .keys.client_secrets import ClientSecrets
 from .keys.rotation import load_schedule
 from .keys.server_keys import ServerKeys
 from .needs import SETTLED_AT_START, Need
 from .offers import Offers
 from .once_only import OnceOnly
 from .people import People
+from .registration.client_secrets import ClientSecretRegistry
 from .registration.quota import RegistrationQuota
 from .registration.registry import ClientRegistry
 from .registration.self_registration import SelfRegistration
 from .server import AuthorizationServer
 from .server_parts import CallerChecks, Declarations, TokenParts
 from .sign_out.logout import Logout
-from .state import State
+from .state import State, current_state
 from .stores.app_stores import AppStores, open_stores
 from .stores.contracts import ClientStore
 from .stores.tables.all_tables import Tables
@@ -77,31 +83,58 @@ def assemble(app: flask.Flask, db: SQLAlchemy, tables: Tables, *, declarations: 
         note_key_version=lambda version: server_keys.note_version(version),
     )
     server_keys = _build_server_keys(settings, secrets, stores)
+    if settings.CLIENT_SECRETS_UNTIL is not None:
+        log.warning(
+            "OAUTH2_CLIENT_SECRETS_UNTIL is %s: until then clients may authenticate with shared secrets, which can be "
+            "stolen from either side",
+            settings.CLIENT_SECRETS_UNTIL,
+        )
     own_keys = OwnKeys(lambda: server_keys.current().public)
     slots = build_slots(settings)
     clients = build_client_store(settings, stores, slots, grant_types=lambda: server.grants.grant_types())
     client_keys = build_client_keys(settings, stores.documents, slots)
     signatures = ClientSignatures(clients, client_keys)
     key_use = ClientKeyUse(stores.key_use, client_keys, size=settings.CLIENT_CACHE_SIZE)
+    client_secrets = ClientSecrets(settings, stores.client_secrets, secrets)
     server = AuthorizationServer(
         settings,
         base_url=base_url,
         callers=CallerChecks(
             clients=clients,
-            client_auth=_build_client_auth(settings, stores, clients, signatures, token_url=base_url + "/token"),
+            client_auth=_build_client_auth(
+                settings, stores, clients, signatures, client_secrets, token_url=base_url + "/token"
+            ),
             dpop=_build_binding(settings, secrets),
-            once_only=OnceOnly(stores.replay, key_use, declarations.after_authentication),
+            once_only=OnceOnly(stores.replay, key_use, client_secrets, declarations.after_authentication),
         ),
         tokens=_build_tokens(
-            settings, secrets, stores, clients, server_keys=server_keys, own_keys=own_keys, declarations=declarations
+            settings,
+            secrets,
+            stores,
+            clients,
+            client_keys=client_keys,
+            server_keys=server_keys,
+            own_keys=own_keys,
+            declarations=declarations,
         ),
         authorizer=_build_authorizer(
-            settings, secrets, stores, clients, objects=RequestObjects(settings, signatures, key_use), own_keys=own_keys
+            settings,
+            secrets,
+            stores,
+            clients,
+            objects=RequestObjects(settings, signatures, key_use),
+            own_keys=own_keys,
+            scope_matchers=declarations.scope_matchers,
         ),
         declarations=declarations,
         offered=offered,
     )
-    registry = ClientRegistry(settings, stores.registrations, grant_types=server.grants.grant_types)
+    registry = ClientRegistry(
+        settings,
+        stores.registrations,
+        grant_types=server.grants.grant_types,
+        secrets=ClientSecretRegistry(settings, stores.registrations, stores.client_secrets, client_secrets),
+    )
     return State(
         settings=settings,
         secrets=secrets,
@@ -117,6 +150,9 @@ def assemble(app: flask.Flask, db: SQLAlchemy, tables: Tables, *, declarations: 
         people=people,
         offered=offered,
         key_use=key_use,
+        client_secrets=client_secrets,
+        stored_client_secrets=stores.client_secrets,
+        stored_key_use=stores.key_use,
         # A hint is read before a client is looked up, so nothing has asked the database for the keys' version yet.
         logout=Logout(settings, clients, keys=OwnKeys(lambda: server_keys.look().public), secrets=secrets),
         userinfo=build_guard(settings, secrets, app.extensions, own_keys=own_keys, url=base_url + USERINFO_PATH),
@@ -124,6 +160,7 @@ def assemble(app: flask.Flask, db: SQLAlchemy, tables: Tables, *, declarations: 
         refresh_tokens=stores.refresh_tokens,
         revocations=stores.revocations,
         endpoints=_find_paths(settings, offered()),
+        describe=lambda: build_metadata(current_state()),
     )
 
 
@@ -138,13 +175,20 @@ def _build_server_keys(settings: ServerSettings, secrets: Secrets, stores: AppSt
 
 
 def _build_client_auth(
-    settings: ServerSettings, stores: AppStores, clients: ClientStore, signatures: ClientSignatures, *, token_url: str
+    settings: ServerSettings,
+    stores: AppStores,
+    clients: ClientStore,
+    signatures: ClientSignatures,
+    client_secrets: ClientSecrets,
+    *,
+    token_url: str,
 ) -> ClientAuthentication:
     parts = AuthenticationParts(
         settings=settings,
         clients=clients,
         registered_clients=stores.clients,
         signatures=signatures,
+        client_secrets=client_secrets,
         token_url=token_url,
     )
     return ClientAuthentication(CLIENT_AUTH_METHODS, parts)
@@ -163,6 +207,7 @@ def _build_tokens(
     stores: AppStores,
     clients: ClientStore,
     *,
+    client_keys: ClientKeys,
     server_keys: ServerKeys,
     own_keys: IssuerKeys,
     declarations: Declarations,
@@ -171,7 +216,10 @@ def _build_tokens(
     refresh_tokens = RefreshTokens(settings, stores.refresh_tokens, revocations, secrets)
     issued = _build_issued_tokens(settings, own_keys, refresh_tokens)
     return TokenParts(
-        grants=GrantParts(settings, stores.authorizations, refresh_tokens, revocations, issued),
+        grants=GrantParts(
+            settings, stores.authorizations, refresh_tokens, revocations, issued, declarations.scope_matchers
+        ),
+        client_key_binding=ClientKeyBinding(settings, client_keys, revocations),
         access_tokens=AccessTokenIssuer(settings.ISSUER, server_keys),
         id_tokens=IdTokenIssuer(settings.ISSUER, server_keys, lifetime=settings.ID_TOKEN_LIFETIME_SECONDS),
         introspection=TokenIntrospector(
@@ -182,7 +230,7 @@ def _build_tokens(
             clients=clients,
             policies=declarations.introspection,
         ),
-        revoker=TokenRevoker(issued, revocations),
+        revoker=TokenRevoker(issued, revocations, ends_sessions=settings.PROFILE == "atproto"),
     )
 
 
@@ -206,6 +254,7 @@ def _build_authorizer(
     *,
     objects: RequestObjects,
     own_keys: IssuerKeys,
+    scope_matchers: Sequence[ScopeMatcher],
 ) -> Authorizer:
     return Authorizer(
         settings,
@@ -215,6 +264,8 @@ def _build_authorizer(
         own_keys=own_keys,
         app_secrets=secrets,
         push_quota=PushQuota(settings, stores.authorizations, stores.counters),
+        replay=stores.replay,
+        scope_matchers=scope_matchers,
     )
 
 
@@ -248,4 +299,8 @@ def _find_paths(settings: ServerSettings, offered: frozenset[Need]) -> dict[str,
         paths[endpoint.path + mount] = endpoint  # RFC 8414 §3.1
         paths[mount + endpoint.path] = endpoint  # OpenID Connect Discovery §4
         paths[endpoint.path] = endpoint
+    for endpoint in BELOW_ISSUER:
+        if endpoint.needs & SETTLED_AT_START <= offered:
+            paths[mount + endpoint.path] = endpoint
+            paths[endpoint.path] = endpoint
     return paths

@@ -84,8 +84,8 @@ class AuthlibServer(AuthorizationServer):  # type: ignore[misc]  # Authlib has n
             caller = self.client_auth.verify(request.read)
             with attributed_to(caller.client.client_id):
                 self.once_only.remember(request.read, caller, None)
-            request.authenticated = AuthenticatedClient(caller.client, request.read, None)
-        if request.authenticated.registered.token_endpoint_auth_method not in methods:
+            request.authenticated = AuthenticatedClient(caller.client, request.read, None, method=caller.method)
+        if request.authenticated.method not in methods:
             raise UnauthorizedClient(
                 f"the grant accepts {list(methods)!r} only",
                 cause="grant_auth_method",

@@ -15,6 +15,7 @@ from .keys.fetch_slots import FetchSlots
 from .keys.newcomers import Newcomers
 from .keys.remote_documents import RemoteDocuments, cache_policy
 from .registration.client_id_document import MAX_BYTES, ClientIdDocuments, read_client
+from .registration.localhost_client import LocalhostClients
 from .stores.app_stores import AppStores
 from .stores.contracts import ClientStore, FetchedDocumentStore
 
@@ -44,7 +45,8 @@ def build_client_store(
         take_slot=slots.for_others,
         admit=Newcomers(_find_address).admit,
     )
-    return ClientIdDocuments(stores.clients, published, fetcher.check_url)
+    clients = ClientIdDocuments(stores.clients, published, fetcher.check_url)
+    return LocalhostClients(clients, settings.CLIENT_ID_SCOPES) if settings.LOCALHOST_CLIENT_IDS else clients
 
 
 def build_client_keys(settings: ServerSettings, documents: FetchedDocumentStore, slots: FetchSlots) -> ClientKeys:

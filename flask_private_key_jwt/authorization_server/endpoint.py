@@ -2,10 +2,13 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Literal
 
 from flask.typing import ResponseReturnValue
 
 from .needs import Need
+
+CrossOriginUse = Literal["never", "setting", "everybody"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,3 +25,5 @@ class ServerEndpoint:
     """What the application must have for the endpoint to be served."""
     in_browser: bool = False
     """Whether it is a page for people: an ordinary view, which runs after the app's own hooks."""
+    cross_origin: CrossOriginUse = "never"
+    """Whose pages may read its answers: nobody's, those of ``OAUTH2_CORS_ORIGINS``, or everybody's."""

@@ -26,5 +26,6 @@ class Offers:
             "openid": people and (not self.settings.SCOPES or OPENID in self.settings.SCOPES),
             "sign_out": self.people.can_be_signed_out(self.app),
             "registration": self.settings.REGISTRATION != "closed",
+            "smart": self.settings.PROFILE == "smart",
         }
         return frozenset(need for need, is_there in has.items() if is_there)

@@ -1,4 +1,4 @@
-"""Step 4: once only. Assertion and proof are spent in one atomic step; then the use of the client's key is noted."""
+"""Step 4: once only. Assertion and proof are spent in one atomic step; then the use of the key or secret is noted."""
 
 from collections.abc import Callable, Sequence
 
@@ -8,6 +8,7 @@ from ..errors import InvalidClient, InvalidDPoPProof
 from ..replay.base import ASSERTION, PROOF, Replayed, ReplayStore, remember_once
 from .client_auth.base import VerifiedClient
 from .keys.client_key_use import ClientKeyUse
+from .keys.client_secrets import ClientSecrets
 from .registered_client import RegisteredClient
 from .request import FormRequest
 
@@ -23,15 +24,21 @@ class OnceOnly:
 
     :param replay: Remembers what was used.
     :param key_use: Notes which key of a client signed.
+    :param client_secrets: Notes which secret a client used.
     :param listeners: The application's functions that hear who asks. Not before this step, so that nobody who repeats
         a client's request is taken for the client.
     """
 
     def __init__(
-        self, replay: ReplayStore, key_use: ClientKeyUse, listeners: Sequence[AfterAuthentication] = ()
+        self,
+        replay: ReplayStore,
+        key_use: ClientKeyUse,
+        client_secrets: ClientSecrets,
+        listeners: Sequence[AfterAuthentication] = (),
     ) -> None:
         self._replay = replay
         self._key_use = key_use
+        self._client_secrets = client_secrets
         self._listeners = listeners
 
     def remember(self, request: FormRequest, caller: VerifiedClient, proof: DPoPProof | None) -> None:
@@ -47,6 +54,8 @@ class OnceOnly:
             raise REFUSALS[replayed.mark.purpose](str(replayed), cause=replayed.cause) from None
         if caller.thumbprint is not None:
             self._key_use.note(caller.client, caller.thumbprint)
+        elif caller.secret is not None:
+            self._client_secrets.note(caller.secret)
         if not caller.client.is_public:
             for listener in self._listeners:
                 with outside_budget():

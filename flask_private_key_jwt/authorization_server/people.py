@@ -18,6 +18,8 @@ SignInPage = Callable[[SignIn], ResponseReturnValue]
 """Sends the browser to where people sign in."""
 SignOut = Callable[[], Any]
 """Ends the application's own session of the current browser; what it returns does not matter."""
+FindDID = Callable[[Any], str]
+"""A user -> the DID of their account."""
 ConsentView = Callable[[ConsentPage], ResponseReturnValue]
 """Shows a page whose form sends the decision back."""
 
@@ -42,6 +44,7 @@ class People:
     consent: ConsentView | None = None
     sign_out: SignOut | None = None
     claims: UserClaims | None = None
+    find_did: FindDID | None = None
 
     def are_known(self, app: flask.Flask) -> bool:
         """Whether *app* has people at all: it says who they are, or Flask-Login does."""
@@ -66,10 +69,10 @@ class People:
         with outside_budget():
             user = (self.load_user or _load_user_of_flask_login)()
             # Flask-Login's anonymous user is an object too, and so is a proxy that stands for nobody.
-            nobody = user is None or not getattr(user, "is_authenticated", True)
-        if nobody:
-            return None
-        return Person(find_subject(user), user, session.auth_time)
+            if user is None or not getattr(user, "is_authenticated", True):
+                return None
+            subject = find_subject(user) if self.find_did is None else self.find_did(user)
+        return Person(subject, user, session.auth_time)
 
     def send_to_sign_in(self, sign_in: SignIn) -> ResponseReturnValue:
         """Send the browser to where people sign in.

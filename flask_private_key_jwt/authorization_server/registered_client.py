@@ -85,7 +85,7 @@ class RegisteredClient:
     default_scope: Annotated[tuple[str, ...], Member(ORDERED_SCOPE, operator_only=True)] = ()
     """Scopes the client gets when it asks for none."""
     token_endpoint_auth_method: Annotated[str, Member(ANYTHING, shown="always", has_column=True)] = "private_key_jwt"  # noqa: S105 - a method, not a secret
-    """``private_key_jwt``, or ``none`` for a public client."""
+    """``private_key_jwt``; ``none`` for a public client; or, for a client without keys, its method with a secret."""
     token_endpoint_auth_signing_alg: Annotated[str | None, Member(TEXT)] = None
     """The one algorithm its assertions may use; ``None``: any the server accepts."""
     dpop_bound_access_tokens: Annotated[bool, Member(FLAG, shown="always", has_column=True)] = False

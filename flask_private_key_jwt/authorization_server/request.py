@@ -1,7 +1,7 @@
 """Step 1: what was asked. A frozen value; parameters from the body only, each once (RFC 6749 §3.2)."""
 
 from collections.abc import Mapping, MutableMapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from io import BytesIO
 from types import MappingProxyType
 from typing import Any, Protocol
@@ -24,18 +24,23 @@ class FormRequest:
     """Which endpoint: ``token``, ``par``, ``introspect``, ``revoke``."""
     url: str
     """The endpoint's URL by configuration, never from ``Host``; a proof's ``htu`` and some clients' ``aud`` name it."""
-    form: Mapping[str, str]
+    form: Mapping[str, str] = field(repr=False)
     """Every parameter sent, empty ones too, without ``resource``; read it through :meth:`get`."""
     resources: tuple[str, ...] = ()
     """The values of ``resource``, in order (RFC 8707 §2)."""
     proof: str | None = None
     """The ``DPoP`` header (RFC 9449 §4.1)."""
-    has_authorization: bool = False
-    """Whether an ``Authorization`` header was sent."""
+    authorization: str | None = field(default=None, repr=False)
+    """The ``Authorization`` header; it may hold a secret."""
     method: str = "POST"
     """The HTTP method."""
     remote_addr: str | None = None
     """The caller's address, from the WSGI server; behind a proxy, ``ProxyFix`` corrects it."""
+
+    @property
+    def has_authorization(self) -> bool:
+        """Whether an ``Authorization`` header was sent."""
+        return self.authorization is not None
 
     def get(self, name: str) -> str | None:
         """The value of a parameter; ``None`` when it was not sent or sent empty (RFC 6749 §3.2)."""
@@ -63,7 +68,7 @@ def parse_form(body: bytes, content_type: str) -> tuple[dict[str, str], tuple[st
                 continue
             name, _, value = pair.partition("=")
             if "%" in pair or "+" in pair:  # usually only client_assertion_type has to be decoded
-                name, value = _decode(name), _decode(value)
+                name, value = form_decode(name), form_decode(value)
             if name in REPEATABLE:
                 if value:
                     resources.append(value)
@@ -76,7 +81,7 @@ def parse_form(body: bytes, content_type: str) -> tuple[dict[str, str], tuple[st
     return form, tuple(resources)
 
 
-def _decode(text: str) -> str:
+def form_decode(text: str) -> str:
     """Decode a name or a value of a form (RFC 6749 Appendix B).
 
     :raises UnicodeDecodeError: It is not UTF-8.
@@ -117,7 +122,7 @@ def read_form(http: HTTPRequest, *, endpoint: str, url: str, max_bytes: int) -> 
         form=MappingProxyType(form),
         resources=resources,
         proof=environ.get("HTTP_DPOP"),
-        has_authorization="HTTP_AUTHORIZATION" in environ,
+        authorization=environ.get("HTTP_AUTHORIZATION"),
         method=http.method,
         remote_addr=environ.get("REMOTE_ADDR") or None,
     )

@@ -57,8 +57,14 @@ class AuthorizationServer(AuthlibServer):
         guests = AuthlibGrants(self, declarations.grants, self._token_grants)
         self.grants = TokenGrants(settings, tokens.grants, guests=guests, offered=offered)
         self.token_maker = TokenMaker(
-            settings, tokens.access_tokens, tokens.id_tokens, declarations.policies, offered=offered
+            settings,
+            tokens.access_tokens,
+            tokens.id_tokens,
+            declarations.policies,
+            offered=offered,
+            scope_matchers=declarations.scope_matchers,
         )
+        self.client_key_binding = tokens.client_key_binding
         self.refresh_tokens = tokens.grants.refresh_tokens
         self.revocations = tokens.grants.revocations
         self.introspection = tokens.introspection
@@ -78,7 +84,8 @@ class AuthorizationServer(AuthlibServer):
         with attributed_to(caller.client.client_id):
             proof = self.dpop.check(request, caller.client)  # 3 which key they hold
             self.once_only.remember(request, caller, proof)  # 4 once only
-            allowed = self.grants.check(request, caller.client, proof)  # 5 what allows it
+            allowed = self.grants.check(request, caller.client, proof, method=caller.method)  # 5 what allows it
+            self.client_key_binding.check(allowed, caller.thumbprint)
             token = self.issue(allowed)  # 6 the token
         return self.send(token_response(token, nonce=self.dpop.new_nonce()))  # 7 the answer
 
@@ -90,11 +97,14 @@ class AuthorizationServer(AuthlibServer):
         request = self.read_form("par")  # 1 what was asked
         caller = self.client_auth.verify(request)  # 2 who asks
         with attributed_to(caller.client.client_id):
-            proof = self.dpop.check(request, caller.client, optional=True)  # 3 which key they hold
+            # 3 which key they hold
+            proof = self.dpop.check(request, caller.client, optional=self.settings.PROFILE != "atproto")
             self.once_only.remember(request, caller, proof)  # 4 once only
             parameters = Parameters(request.form, request.resources)
             # 5 and 6 what they want, checked and kept
-            pushed = self.authorizer.push(parameters, caller.client, proof, address=request.remote_addr)
+            pushed = self.authorizer.push(
+                parameters, caller.client, proof, client_jkt=caller.thumbprint, address=request.remote_addr
+            )
         answer = pushed_response(pushed.request_uri, expires_in=pushed.expires_in, nonce=self.dpop.new_nonce())
         return self.send(answer)  # 7 the answer
 
@@ -153,7 +163,7 @@ class AuthorizationServer(AuthlibServer):
         token = self.token_maker.make(allowed)
         self._announce(token)
         # Last: if the resource or the token policy is the reason for a refusal, nothing has been spent.
-        return token.members(refresh_token=allowed.spend())
+        return token.members(refresh_token=allowed.spend(), with_subject=self.settings.PROFILE == "atproto")
 
     def send(self, answer: Answer) -> flask.Response:
         """Step 7: an answer as a Flask response."""

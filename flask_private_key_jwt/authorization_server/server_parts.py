@@ -5,10 +5,12 @@ from dataclasses import dataclass, field
 
 from flask.typing import ResponseReturnValue
 
+from ..tokens.scope_matching import ScopeMatcher
 from .binding import TokenBinding
 from .client_auth.base import ClientAuthenticationMethod
 from .grants.authlib_grants import GrantRegistration
 from .grants.base import GrantParts
+from .grants.client_key import ClientKeyBinding
 from .grants.policy import TokenPolicy
 from .once_only import AfterAuthentication, OnceOnly
 from .stores.contracts import ClientStore
@@ -30,6 +32,7 @@ class Declarations:
     introspection: list[IntrospectionPolicy] = field(default_factory=list)
     before_requests: list[BeforeMachineRequest] = field(default_factory=list)
     after_authentication: list[AfterAuthentication] = field(default_factory=list)
+    scope_matchers: list[ScopeMatcher] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +50,7 @@ class TokenParts:
     """Steps 5 and 6, introspection and revocation."""
 
     grants: GrantParts
+    client_key_binding: ClientKeyBinding
     access_tokens: AccessTokenIssuer
     id_tokens: IdTokenIssuer
     introspection: TokenIntrospector

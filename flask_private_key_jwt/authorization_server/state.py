@@ -1,7 +1,8 @@
 """What one app owns: one frozen State in ``app.extensions["private_key_jwt"]``."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import flask
 
@@ -13,6 +14,7 @@ from ..resource_server.guard import Guard
 from ..settings.server import ServerSettings
 from .endpoint import ServerEndpoint
 from .keys.client_key_use import ClientKeyUse
+from .keys.client_secrets import ClientSecrets
 from .keys.server_keys import ServerKeys
 from .needs import REASONS, Need, Offered, find_missing
 from .people import People
@@ -22,6 +24,8 @@ from .server import AuthorizationServer
 from .sign_out.logout import Logout
 from .stores.contracts import FetchedDocumentStore
 from .stores.sql.authorizations import SQLAlchemyAuthorizationStore
+from .stores.sql.client_key_use import SQLAlchemyClientKeyUseStore
+from .stores.sql.client_secrets import SQLAlchemyClientSecretStore
 from .stores.sql.counters import Counters
 from .stores.sql.refresh_tokens import SQLAlchemyRefreshTokenStore
 from .stores.sql.registration_tokens import RegistrationTokens
@@ -49,6 +53,9 @@ class State:
     people: People
     offered: Offered
     key_use: ClientKeyUse
+    client_secrets: ClientSecrets
+    stored_client_secrets: SQLAlchemyClientSecretStore
+    stored_key_use: SQLAlchemyClientKeyUseStore
     logout: Logout
     userinfo: Guard
     """Checks the tokens at UserInfo."""
@@ -57,6 +64,8 @@ class State:
     revocations: SQLAlchemyRevocationStore
     endpoints: Mapping[str, ServerEndpoint]
     """Path relative to the app -> the endpoint there."""
+    describe: Callable[[], Mapping[str, Any]]
+    """The metadata document, for an API in the same app."""
 
     def find_missing(self, needs: frozenset[Need]) -> str | None:
         """The private reason why something with these *needs* is not served; ``None`` if it is."""

@@ -1,37 +1,105 @@
 """PrivateKeyJWTAuth: set it as a ``requests`` session's auth, and every call sends a token, and a proof if needed."""
 
 from collections.abc import Mapping
-from functools import partial
 from typing import Any
 
 import requests
 from requests.auth import AuthBase
 from requests.utils import rewind_body
 
-from ..errors import ConfigurationError
-from ..fetching.exchange import TIMEOUT_SECONDS
-from ..jose import jose
+from ..fetching.exchange import TIMEOUT_SECONDS, Runner
+from .api_access import APIAccess, Attempts, choose_dpop_key, choose_origin
 from .certificate import CertificateSource
-from .challenge import find_challenge_error
-from .errors import ForeignOrigin
-from .headers import Prove, TokenHeaders
-from .key import KeySource, load_key
-from .origin import find_origin, load_origin
-from .proofs import Prover
+from .headers import TokenHeaders
+from .key import KeySource
 from .token import Token
-from .token_cache import TokenCache
 from .token_client import TokenClient
 
-NONCE, RENEWAL = "use_dpop_nonce", "invalid_token"
-"""The two errors of a 401 after which a second attempt can succeed (RFC 9449 §9, RFC 6750 §3.1)."""
+
+class AccessAuth(AuthBase):
+    """Sends a token, and a proof if needed, with the calls to one API.
+
+    :param access: What is sent, and where.
+    :param runner: Gets the tokens.
+    """
+
+    def __init__(self, access: APIAccess, runner: Runner) -> None:
+        self.origin = access.origin
+        self._access = access
+        self._runner = runner
+
+    def token(self) -> Token:
+        """The current token; it is fetched or renewed now if necessary.
+
+        :raises DiscoveryError: The server's metadata could not be fetched.
+        :raises TokenRequestError: The server gave no usable token.
+        """
+        return self._runner.run(self._access.token())
+
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        """Called by ``requests`` when the rest of a request is ready."""
+        self._access.check_origin(request.url, "The request")
+        request.headers = TokenHeaders(request.headers)
+        self._authorize(request, request)
+        request.register_hook("response", self._on_answer)  # type: ignore[no-untyped-call]
+        return request
+
+    def _authorize(self, request: requests.PreparedRequest, target: requests.PreparedRequest) -> None:
+        """Set the headers of *request* for the URL and the method of *target*."""
+        assert isinstance(request.headers, TokenHeaders)
+        headers = self._access.call_headers(self.token(), method=str(target.method), url=str(target.url))
+        request.headers.authorize(headers.authorization, headers.prove)
+
+    def _on_answer(self, response: requests.Response, **options: Any) -> requests.Response:
+        """Called by ``requests`` with every answer: keep its nonce, send again if that can help, check redirects."""
+        request = response.request
+        attempts = Attempts()
+        while (error := self._learn(response)) and _is_replayable(response.request) and attempts.may_repeat(error):
+            response = self._send_again(response, options)
+        if response.is_redirect:
+            self._prepare_redirect(request, response)
+        return response
+
+    def _learn(self, response: requests.Response) -> str | None:
+        access_token = response.request.headers["Authorization"].partition(" ")[2]
+        return self._access.learn(response.status_code, response.headers, access_token=access_token)
+
+    def _send_again(self, response: requests.Response, options: dict[str, Any]) -> requests.Response:
+        """Send the request of *response* once more, as ``requests``'s own digest authentication does."""
+        _ = response.content  # read to its end, so that the connection can be used again
+        response.close()
+        request = response.request.copy()
+        if hasattr(request.body, "seek"):
+            rewind_body(request)
+        self._authorize(request, request)
+        answer = response.connection.send(request, **options)
+        answer.history = [*response.history, response]
+        return answer
+
+    def _prepare_redirect(self, request: requests.PreparedRequest, response: requests.Response) -> None:
+        """Check where a redirect leads, and make the proof for the next request.
+
+        ``requests`` copies the headers of the first *request* to the next one, and does not call the auth object again.
+        So the proof for the next URL and method is put into the headers of *request*.
+        """
+        with requests.Session() as session:
+            session.trust_env = False
+            upcoming = next(session.resolve_redirects(response, request, yield_requests=True), None)
+        if not isinstance(upcoming, requests.PreparedRequest):
+            return
+        self._access.check_origin(upcoming.url, f"The redirect ({response.status_code})")
+        if not _is_replayable(upcoming):
+            # requests would follow the redirect with an empty body.
+            raise requests.exceptions.UnrewindableBodyError("A redirect needs the body again, which cannot be rewound.")
+        self._authorize(request, upcoming)
 
 
-class PrivateKeyJWTAuth(AuthBase):
+class PrivateKeyJWTAuth(AccessAuth):
     """Authenticates the calls to one API with tokens obtained by private_key_jwt; safe to share between threads.
 
-    A request or a redirect to any other origin raises :class:`ForeignOrigin` before anything is sent there. This holds
-    for ``allow_redirects=False`` too, because an auth object cannot see that option. The session's adapter may retry by
-    itself (urllib3's ``Retry``): every attempt gets a new proof.
+    A request or a redirect to any other origin raises :class:`~flask_private_key_jwt.client.ForeignOrigin` before
+    anything is sent there. This holds for ``allow_redirects=False`` too, because an auth object cannot see that option.
+    The session's adapter may retry by itself (urllib3's ``Retry``): every attempt gets a new proof.
 
     :param issuer: As in :class:`~flask_private_key_jwt.client.TokenClient`, like the other parameters not named here.
     :param scope: Scopes to ask for, separated by spaces; default: the server decides.
@@ -63,8 +131,8 @@ class PrivateKeyJWTAuth(AuthBase):
         proxies: Mapping[str, str] | None = None,
         ca_bundle: str | None = None,
     ) -> None:
-        bound_key = _choose_dpop_key(dpop, dpop_key)
-        self.origin = load_origin(origin or resource or "")
+        bound_key = choose_dpop_key(dpop, dpop_key)
+        allowed_origin = choose_origin(origin, resource)
         self.token_client = TokenClient(
             issuer,
             client_id,
@@ -79,104 +147,13 @@ class PrivateKeyJWTAuth(AuthBase):
             proxies=proxies,
             ca_bundle=ca_bundle,
         )
-        self._prover = Prover(bound_key) if bound_key else None
-        self._scheme = self.token_client.token_type
-        self._tokens = TokenCache(lambda: self.token_client.request_token(scope=scope, resource=resource or ()))
+        access = APIAccess(
+            self.token_client._tokens, origin=allowed_origin, dpop_key=bound_key, scope=scope, resource=resource
+        )
+        super().__init__(access, self.token_client._runner)
 
     def __repr__(self) -> str:
         return f"<PrivateKeyJWTAuth {self.token_client.client_id!r} for {self.origin}>"
-
-    def token(self) -> Token:
-        """The current token; it is fetched or renewed now if necessary.
-
-        :raises DiscoveryError: The server's metadata could not be fetched.
-        :raises TokenRequestError: The server gave no usable token.
-        """
-        return self._tokens.get()
-
-    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
-        """Called by ``requests`` when the rest of a request is ready."""
-        self._check_origin(request.url, "The request")
-        request.headers = TokenHeaders(request.headers)
-        self._authorize(request, request)
-        request.register_hook("response", self._on_answer)  # type: ignore[no-untyped-call]
-        return request
-
-    def _authorize(self, request: requests.PreparedRequest, target: requests.PreparedRequest) -> None:
-        """Set the headers of *request* for the URL and the method of *target*."""
-        token = self._tokens.get()
-        assert isinstance(request.headers, TokenHeaders)
-        prove: Prove | None = None
-        if self._prover is not None:
-            method, url = str(target.method), str(target.url)
-            prove = partial(self._prover.prove, method=method, url=url, access_token=token.access_token)
-        request.headers.authorize(f"{token.token_type} {token.access_token}", prove)
-
-    def _on_answer(self, response: requests.Response, **options: Any) -> requests.Response:
-        """Called by ``requests`` with every answer: keep its nonce, send again if that can help, check redirects."""
-        request = response.request
-        mendable = {NONCE, RENEWAL}
-        while (error := self._learn(response)) in mendable and _is_replayable(response.request):
-            mendable.remove(error)  # each once: if the server repeats the error, nothing more is sent
-            response = self._send_again(response, options)
-        if response.is_redirect:
-            self._prepare_redirect(request, response)
-        return response
-
-    def _learn(self, response: requests.Response) -> str | None:
-        """Keep the answer's nonce, drop a token it refuses; return the error of a 401 that a second attempt may fix."""
-        has_nonce = self._prover is not None and self._prover.learn(response.headers)
-        if response.status_code != 401:
-            return None
-        error = find_challenge_error(response.headers.get("WWW-Authenticate"), self._scheme)
-        if error == RENEWAL:
-            self._tokens.forget(response.request.headers["Authorization"].partition(" ")[2])
-        return None if error == NONCE and not has_nonce else error
-
-    def _send_again(self, response: requests.Response, options: dict[str, Any]) -> requests.Response:
-        """Send the request of *response* once more, as ``requests``'s own digest authentication does."""
-        _ = response.content  # read to its end, so that the connection can be used again
-        response.close()
-        request = response.request.copy()
-        if hasattr(request.body, "seek"):
-            rewind_body(request)
-        self._authorize(request, request)
-        answer = response.connection.send(request, **options)
-        answer.history = [*response.history, response]
-        return answer
-
-    def _prepare_redirect(self, request: requests.PreparedRequest, response: requests.Response) -> None:
-        """Check where a redirect leads, and make the proof for the next request.
-
-        ``requests`` copies the headers of the first *request* to the next one, and does not call the auth object again.
-        So the proof for the next URL and method is put into the headers of *request*.
-        """
-        with requests.Session() as session:
-            session.trust_env = False
-            upcoming = next(session.resolve_redirects(response, request, yield_requests=True), None)
-        if not isinstance(upcoming, requests.PreparedRequest):
-            return
-        self._check_origin(upcoming.url, f"The redirect ({response.status_code})")
-        if not _is_replayable(upcoming):
-            # requests would follow the redirect with an empty body.
-            raise requests.exceptions.UnrewindableBodyError("A redirect needs the body again, which cannot be rewound.")
-        self._authorize(request, upcoming)
-
-    def _check_origin(self, url: str | None, what: str) -> None:
-        found = find_origin(url)
-        if found != self.origin:
-            raise ForeignOrigin(
-                f"{what} goes to {found or 'an address without a plain origin'}, but this auth object's tokens are "
-                f"for {self.origin} only. Nothing was sent there. Use another PrivateKeyJWTAuth for another API."
-            )
-
-
-def _choose_dpop_key(dpop: bool, dpop_key: KeySource | None) -> jose.PrivateKey | None:
-    if dpop_key is not None and not dpop:
-        raise ConfigurationError("A dpop_key without dpop=True would not be used: say which is meant.")
-    if not dpop:
-        return None
-    return jose.generate_private_key("ES256") if dpop_key is None else load_key(dpop_key)
 
 
 def _is_replayable(request: requests.PreparedRequest) -> bool:

@@ -1,23 +1,17 @@
-"""Post forms to the endpoints of an authorization server: discovery, a new assertion, one HTTP exchange with limits."""
+"""Post forms to the endpoints of an authorization server, with threads: runs the steps of ``client_steps.py``."""
 
-import time
 from collections.abc import Mapping
 
-from ..errors import ConfigurationError
-from ..fetching.discovery import ServerMetadata, fetch_metadata
-from ..fetching.exchange import TIMEOUT_SECONDS, FetchedAnswer, NoAnswer, exchange, time_left
+from ..fetching.discovery import ServerMetadata
+from ..fetching.exchange import TIMEOUT_SECONDS, FetchedAnswer, Runner
 from ..fetching.outbound import build_outbound
-from ..fetching.single_flight import SingleFlight
-from .assertion import ASSERTION_TYPE, Assertions
+from ..fetching.steps import Form as Form
+from .assertion import Assertions
 from .certificate import CertificateSource
+from .client_steps import ClientSteps
 from .endpoint import FormEndpoint
 from .key import KeySource
 from .proofs import Prover
-
-Form = list[tuple[str, str]]
-
-_MOVED = (301, 302, 303, 307, 308, 404, 410)
-"""Status codes which say that the endpoint is no longer at this URL."""
 
 
 class EndpointClient:
@@ -56,8 +50,6 @@ class EndpointClient:
         proxies: Mapping[str, str] | None = None,
         ca_bundle: str | None = None,
     ) -> None:
-        if not timeout > 0:
-            raise ConfigurationError(f"The timeout must be more than 0 seconds, not {timeout!r}.")
         self.issuer = issuer
         self.client_id = client_id
         self._assertions = Assertions(
@@ -71,10 +63,8 @@ class EndpointClient:
             audience=audience,
         )
         self.key = self._assertions.key
-        self._timeout = timeout
-        self._outbound = build_outbound(proxies, ca_bundle)
-        self._metadata: ServerMetadata | None = None
-        self._discovery: SingleFlight[ServerMetadata] = SingleFlight()
+        self._steps = ClientSteps(issuer, self._assertions, timeout=timeout)
+        self._runner = Runner(build_outbound(proxies, ca_bundle))
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.client_id!r} at {self.issuer!r}>"
@@ -84,8 +74,7 @@ class EndpointClient:
 
         :raises DiscoveryError: It could not be fetched, or is about another issuer.
         """
-        # Read once: another thread may drop it. Of the threads that find none, one fetches it for all.
-        return self._metadata or self._discovery.run(self.issuer, self._discover)
+        return self._runner.run(self._steps.metadata())
 
     def build_assertion(self) -> str:
         """A new client assertion for this server, for one request."""
@@ -101,29 +90,4 @@ class EndpointClient:
         :raises DiscoveryError: The server's metadata could not be fetched, or names no such endpoint.
         :raises EndpointError: There was no answer; raised as the endpoint's own subclass.
         """
-        deadline = time.monotonic() + self._timeout
-        url = self.metadata().endpoint(endpoint.member)
-        credentials = [
-            ("client_assertion_type", ASSERTION_TYPE),
-            ("client_assertion", assertion or self.build_assertion()),
-        ]
-        headers = {"DPoP": prover.prove(method="POST", url=url)} if prover else {}
-        try:
-            answer = exchange(
-                "POST",
-                url,
-                form=[*form, *credentials],
-                headers=headers,
-                timeout=time_left(deadline),
-                outbound=self._outbound,
-            )
-        except NoAnswer as error:
-            self._metadata = None  # the endpoint may have moved: look it up again next time
-            raise endpoint.failure(f"{endpoint.undone}: {error}") from None
-        if answer.status in _MOVED:
-            self._metadata = None
-        return answer
-
-    def _discover(self) -> ServerMetadata:
-        self._metadata = metadata = fetch_metadata(self.issuer, timeout=self._timeout, outbound=self._outbound)
-        return metadata
+        return self._runner.run(self._steps.post(endpoint, form, assertion=assertion, prover=prover))

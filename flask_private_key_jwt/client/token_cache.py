@@ -1,15 +1,25 @@
-"""Keep one token and renew it in time; only one thread renews at a time."""
+"""Keep one token and renew it in time; only one thread or task renews at a time. No I/O."""
 
 from collections.abc import Callable
-from concurrent.futures import Future
 from threading import Lock
+from typing import Protocol
 
 from .. import clock
-from .errors import TokenRequestError
+from ..fetching.steps import Shared, Steps
 from .token import Token
 
 MARGIN_SECONDS = 30
 """How long before it expires a token is renewed, in seconds: longer than a request takes to arrive."""
+
+
+class TokenSource(Protocol):
+    """Where the token for the calls to an API comes from."""
+
+    def get(self) -> Steps[Token]:
+        """The current token, or a new one if it is due."""
+
+    def forget(self, access_token: str) -> None:
+        """Do not give this token again, because an API refused it; a newer one stays."""
 
 
 class TokenCache:
@@ -18,25 +28,21 @@ class TokenCache:
     :param fetch: Gets a new token from the server.
     """
 
-    def __init__(self, fetch: Callable[[], Token]) -> None:
+    def __init__(self, fetch: Callable[[], Steps[Token]]) -> None:
         self._fetch = fetch
         self._lock = Lock()
         self._token: Token | None = None
-        self._renewal: Future[Token] | None = None
 
-    def get(self) -> Token:
+    def get(self) -> Steps[Token]:
         """The current token, or a new one if there is none or it is due.
 
         While one thread renews the token, the other threads wait, and get the same token or the same exception.
         """
-        with self._lock:
-            if self._token and not self._token.is_due(clock.now(), margin=MARGIN_SECONDS):
-                return self._token
-            running = self._renewal
-            renewal = self._renewal = running or Future()
-        if running is None:
-            self._renew(renewal)
-        return renewal.result()
+        known = self._find_current()
+        if known is not None:
+            return known
+        renewed: Token = yield Shared("token", self._renew)
+        return renewed
 
     def forget(self, access_token: str) -> None:
         """Drop the token if it is *access_token*; a newer one that another thread has fetched meanwhile stays."""
@@ -44,17 +50,14 @@ class TokenCache:
             if self._token and self._token.access_token == access_token:
                 self._token = None
 
-    def _renew(self, renewal: Future[Token]) -> None:
-        token: Token | None = None
-        failure: Exception = TokenRequestError("The token request was interrupted.")
-        try:
-            token = self._fetch()
-        except Exception as error:  # raised by result(), in this thread and in every waiting one
-            failure = error
-        finally:  # also after a KeyboardInterrupt: no thread may wait for ever
+    def _find_current(self) -> Token | None:
+        token = self._token  # read once: another thread may drop it
+        return None if token is None or token.is_due(clock.now(), margin=MARGIN_SECONDS) else token
+
+    def _renew(self) -> Steps[Token]:
+        token = self._find_current()  # somebody may have renewed it since get() looked
+        if token is None:
+            token = yield from self._fetch()
             with self._lock:
-                self._token, self._renewal = token, None
-            if token:
-                renewal.set_result(token)
-            else:
-                renewal.set_exception(failure)
+                self._token = token
+        return token

@@ -1,19 +1,15 @@
-"""Request tokens and revoke them: with a proof if tokens are bound, and one retry for a nonce."""
+"""Request tokens and revoke them, with threads: runs the steps of ``token_steps.py``."""
 
-import logging
 from collections.abc import Mapping, Sequence
 
-from .. import clock
-from ..fetching.exchange import TIMEOUT_SECONDS, FetchedAnswer
+from ..fetching.exchange import TIMEOUT_SECONDS
 from ..jose import jose
 from .certificate import CertificateSource
-from .endpoint_client import EndpointClient, Form
+from .endpoint_client import EndpointClient
 from .key import KeySource
 from .proofs import Prover
-from .revocation import REVOCATION, check_revoked
-from .token import TOKEN, Token, TokenType, read_token
-
-log = logging.getLogger("flask_private_key_jwt")
+from .token import Token, TokenType
+from .token_steps import TokenSteps
 
 
 class TokenClient(EndpointClient):
@@ -67,12 +63,12 @@ class TokenClient(EndpointClient):
             proxies=proxies,
             ca_bundle=ca_bundle,
         )
-        self._prover = Prover(dpop_key) if dpop_key else None
+        self._tokens = TokenSteps(self._steps, Prover(dpop_key) if dpop_key else None)
 
     @property
     def token_type(self) -> TokenType:
         """The only type of token that is accepted."""
-        return "DPoP" if self._prover else "Bearer"
+        return self._tokens.token_type
 
     def request_token(
         self, *, scope: str | None = None, resource: str | Sequence[str] = (), assertion: str | None = None
@@ -85,17 +81,7 @@ class TokenClient(EndpointClient):
         :raises DiscoveryError: The server's metadata could not be fetched.
         :raises TokenRequestError: The server did not answer, refused, or gave no token of the wanted type.
         """
-        form = [("grant_type", "client_credentials"), ("client_id", self.client_id)]
-        form += [("scope", scope)] if scope else []
-        form += [("resource", value) for value in ([resource] if isinstance(resource, str) else resource)]
-        now = clock.now()
-        answer, may_retry = self._ask(form, assertion)
-        if may_retry:
-            # Some servers have used up the assertion although they refused, so the retry sends a new one.
-            answer, _ = self._ask(form, None)
-        token = read_token(answer, wanted=self.token_type, now=now)
-        log.debug("client %s got a %s token from %s", self.client_id, token.token_type, self.issuer)
-        return token
+        return self._runner.run(self._tokens.request_token(scope=scope, resource=resource, assertion=assertion))
 
     def revoke_token(self, token: str, token_type_hint: str | None = None) -> None:
         """Revoke a token (RFC 7009 §2.1); a token that the server does not know counts as revoked.
@@ -106,14 +92,4 @@ class TokenClient(EndpointClient):
         :raises DiscoveryError: The server's metadata could not be fetched, or names no revocation endpoint.
         :raises RevocationError: The server did not answer, or refused: the token may still be active.
         """
-        form = [("token", token), ("client_id", self.client_id)]
-        form += [("token_type_hint", token_type_hint)] if token_type_hint else []
-        check_revoked(self._post(REVOCATION, form), token=token)
-        log.debug("client %s revoked a token at %s", self.client_id, self.issuer)
-
-    def _ask(self, form: Form, assertion: str | None) -> tuple[FetchedAnswer, bool]:
-        """Send one token request. Also return whether the server refused for a missing nonce only, and gave one
-        (RFC 9449 §8)."""
-        answer = self._post(TOKEN, form, assertion=assertion, prover=self._prover)
-        has_nonce = self._prover is not None and self._prover.learn(answer.headers)
-        return answer, has_nonce and TOKEN.find_error(answer) == "use_dpop_nonce"
+        self._runner.run(self._tokens.revoke_token(token, token_type_hint))

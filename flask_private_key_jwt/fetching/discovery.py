@@ -12,8 +12,9 @@ from ..jose import jose
 from ..jose.unset import is_unset, without_unset
 from ..settings.values import https_url
 from ..url import BadURL, read_url
-from .exchange import TIMEOUT_SECONDS, FetchedAnswer, NoAnswer, TooLarge, exchange, time_left
+from .exchange import TIMEOUT_SECONDS, FetchedAnswer, NoAnswer, Runner, TooLarge, time_left
 from .outbound import USUAL, Outbound
+from .steps import Fetch, Steps
 
 log = logging.getLogger("flask_private_key_jwt")
 
@@ -75,13 +76,20 @@ class ServerMetadata:
 
 
 def fetch_metadata(issuer: str, *, timeout: float = TIMEOUT_SECONDS, outbound: Outbound = USUAL) -> ServerMetadata:
+    """Fetch and check the metadata of *issuer*, by the steps of :func:`metadata_steps`.
+
+    :param outbound: The proxy and the certificate authorities to use.
+    """
+    return Runner(outbound).run(metadata_steps(issuer, timeout=timeout))
+
+
+def metadata_steps(issuer: str, *, timeout: float = TIMEOUT_SECONDS) -> Steps[ServerMetadata]:
     """Fetch and check the metadata of *issuer*: at its RFC 8414 location, or else at that of OpenID Connect.
 
     Servers say "not here" in many ways (400, 401, 403, 404, a redirect, a page). So after any answer that is not the
     document, the second location is tried, with the same checks.
 
     :param timeout: Longest wait for both locations together, in seconds.
-    :param outbound: The proxy and the certificate authorities to use.
     :raises DiscoveryError: There is no document, or it is not JSON, too large, or about another issuer (RFC 8414 §3.3).
     """
     try:
@@ -92,7 +100,8 @@ def fetch_metadata(issuer: str, *, timeout: float = TIMEOUT_SECONDS, outbound: O
     problems: list[DiscoveryError] = []
     for url in metadata_locations(issuer):
         try:
-            return _read_metadata(_get(url, timeout=time_left(deadline), outbound=outbound), issuer, url)
+            answer = yield from _get(url, timeout=time_left(deadline))
+            return _read_metadata(answer, issuer, url)
         except _NoDocument as problem:
             problems.append(problem)
     said = "; ".join(problem.reason.rstrip(".") for problem in problems)
@@ -113,15 +122,23 @@ def metadata_locations(issuer: str) -> tuple[str, str]:
 
 
 def fetch_jwks(uri: str, *, timeout: float = TIMEOUT_SECONDS, outbound: Outbound = USUAL) -> tuple[jose.PublicKey, ...]:
+    """Fetch a JWK Set, by the steps of :func:`jwks_steps`.
+
+    :param outbound: The proxy and the certificate authorities to use.
+    """
+    return Runner(outbound).run(jwks_steps(uri, timeout=timeout))
+
+
+def jwks_steps(uri: str, *, timeout: float = TIMEOUT_SECONDS) -> Steps[tuple[jose.PublicKey, ...]]:
     """Fetch a JWK Set (RFC 7517 §5) and return its keys in their order, without keys that are not supported.
 
     :param timeout: Longest wait for the whole answer, in seconds.
-    :param outbound: The proxy and the certificate authorities to use.
     :raises DiscoveryError: There is no JWK Set, or it is not JSON or too large.
     """
     if not _is_safe_url(uri):
         raise DiscoveryError(f"The keys at {uri[:200]!r} are not fetched: the address must be https.")
-    entries = _load_object(_get(uri, timeout=timeout, outbound=outbound), uri).get("keys")
+    answer = yield from _get(uri, timeout=timeout)
+    entries = _load_object(answer, uri).get("keys")
     if not isinstance(entries, list):
         raise DiscoveryError(f"{uri} answered with no JWK Set: keys is not a list.")
     keys = []
@@ -165,13 +182,14 @@ def _is_safe_url(text: str) -> bool:
     return url.fragment is None
 
 
-def _get(url: str, *, timeout: float, outbound: Outbound) -> FetchedAnswer:
+def _get(url: str, *, timeout: float) -> Steps[FetchedAnswer]:
     try:
-        return exchange("GET", url, timeout=timeout, outbound=outbound)
+        answer: FetchedAnswer = yield Fetch("GET", url, timeout)
     except TooLarge as error:
         raise _NoDocument(str(error)) from None
     except NoAnswer as error:  # no second attempt: the second location is on the same server
         raise DiscoveryError(str(error)) from None
+    return answer
 
 
 class _NoDocument(DiscoveryError):

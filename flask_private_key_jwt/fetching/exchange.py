@@ -6,7 +6,7 @@ URLs that strangers choose are fetched by :mod:`.safe_fetch`.
 import os
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from queue import Empty, SimpleQueue
 from threading import Thread
@@ -14,8 +14,10 @@ from typing import Any
 
 import requests
 
-from .exchange_errors import explain, is_timeout
+from .exchange_errors import FailureKind, explain, find_kind, is_timeout
 from .outbound import USUAL, Outbound, find_proxy_problem
+from .single_flight import LeaderEnded, SingleFlight
+from .steps import Fetch, Form, Outcome, Shared, Steps, T
 
 MAX_BYTES = 1 << 20
 """Largest answer that is read, in bytes."""
@@ -54,7 +56,7 @@ def exchange(
     url: str,
     *,
     timeout: float,
-    form: list[tuple[str, str]] | None = None,
+    form: Form | None = None,
     headers: Mapping[str, str] | None = None,
     outbound: Outbound = USUAL,
 ) -> FetchedAnswer:
@@ -79,7 +81,7 @@ def exchange(
     try:
         result = outcome.get(timeout=timeout)
     except Empty:
-        result = _too_slow(url, timeout)
+        result = too_slow(url, timeout)
     if isinstance(result, NoAnswer):
         raise result
     return result
@@ -89,7 +91,7 @@ def _send(
     method: str,
     url: str,
     timeout: float,
-    form: list[tuple[str, str]] | None,
+    form: Form | None,
     headers: Mapping[str, str] | None,
     outbound: Outbound,
 ) -> FetchedAnswer:
@@ -113,17 +115,34 @@ def _explain(url: str, timeout: float, error: Exception, outbound: Outbound) -> 
     if isinstance(error, NoAnswer):
         return error
     if is_timeout(error):
-        return _too_slow(url, timeout)
+        return too_slow(url, timeout)
+    return why_no_answer(url, error, find_kind, outbound)
+
+
+def why_no_answer(
+    url: str,
+    error: Exception,
+    kind_of: Callable[[Exception, str | None], FailureKind],
+    outbound: Outbound,
+    *,
+    socks: tuple[str, str] = ("socks", "PySocks"),
+) -> NoAnswer:
+    """What to say of *error*, in the operator's words.
+
+    :param kind_of: What kind of error it is, of the library that was used; also gets the proxy's URL.
+    :param socks: The module that this library needs for a SOCKS proxy, and the package that it comes from.
+    """
     bundle = outbound.find_ca_bundle()
     if bundle and not os.path.exists(bundle):
         return NoAnswer(f"{url} was not asked: the certificate authorities {bundle!r} do not exist.")
     proxy = outbound.find_proxy(url)
-    if proxy and (problem := find_proxy_problem(proxy if "://" in proxy else f"http://{proxy}")):
+    if proxy and (problem := find_proxy_problem(proxy if "://" in proxy else f"http://{proxy}", socks=socks)):
         return NoAnswer(f"{url} was not asked: the proxy setting of the environment (HTTPS_PROXY) {problem}.")
-    return NoAnswer(explain(url, error, proxy=proxy))
+    return NoAnswer(explain(url, error, kind_of(error, proxy), proxy=proxy))
 
 
-def _too_slow(url: str, timeout: float) -> NoAnswer:
+def too_slow(url: str, timeout: float) -> NoAnswer:
+    """What to say when *timeout*, in seconds, is over."""
     return NoAnswer(f"{url} did not answer within {round(timeout, 1):g} seconds.")
 
 
@@ -133,3 +152,45 @@ def time_left(deadline: float) -> float:
     :param deadline: By :func:`time.monotonic`.
     """
     return max(deadline - time.monotonic(), 0.1)
+
+
+class Runner:
+    """Runs steps (:mod:`.steps`) in the calling thread; safe to use from several threads.
+
+    :param outbound: The proxy and the certificate authorities to use.
+    """
+
+    def __init__(self, outbound: Outbound = USUAL) -> None:
+        self.outbound = outbound
+        self._flights: SingleFlight[Any] = SingleFlight(own=(LeaderEnded,))
+
+    def run(self, steps: Steps[T]) -> T:
+        """The result of *steps*, or their exception."""
+        try:
+            need = next(steps)
+            while True:
+                need = self.get(need).give_to(steps)
+        except StopIteration as end:
+            result: T = end.value
+            return result
+        finally:
+            steps.close()
+
+    def get(self, need: Fetch | Shared) -> Outcome:
+        """What the steps need, or the exception instead of it."""
+        try:
+            return Outcome(self._get(need))
+        except Exception as error:
+            return Outcome(error=error)
+
+    def _get(self, need: Fetch | Shared) -> Any:
+        if isinstance(need, Shared):
+            return self._flights.run(need.key, lambda: self.run(need.start()))
+        return exchange(
+            need.method,
+            need.url,
+            timeout=need.timeout,
+            form=need.form,
+            headers=need.headers,
+            outbound=self.outbound,
+        )

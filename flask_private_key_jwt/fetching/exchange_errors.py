@@ -8,7 +8,7 @@ import re
 import socket
 import ssl
 from collections.abc import Iterator
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 import requests
 import urllib3
@@ -16,6 +16,9 @@ import urllib3
 from .outbound import name_proxy
 
 E = TypeVar("E", bound=BaseException)
+
+FailureKind = Literal["proxy", "tls", "unknown name", "hung up", "not HTTP", "unreachable", "other"]
+"""A kind of error of an HTTP library."""
 
 _NOT_TLS = (
     "WRONG_VERSION_NUMBER",
@@ -28,32 +31,48 @@ _NOT_TLS = (
 _EXPIRED, _NOT_YET_VALID, _OTHER_NAME = (10,), (9,), (62, 64)
 _UNKNOWN_AUTHORITY = (2, 18, 19, 20, 21)
 """OpenSSL's ``X509_V_ERR_…`` numbers, which do not change, for a missing, self-signed or unknown issuer."""
-_TUNNEL = re.compile(r"Tunnel connection failed: (\d{3})\b")
+_TUNNEL = re.compile(r"(?:Tunnel connection failed: |^)(\d{3})\b")
+"""A proxy's refusal, in the messages of urllib3 and of httpx."""
 
 
 def is_timeout(error: Exception) -> bool:
     """Whether *error* is a timeout; for one while reading the body, requests raises ``ConnectionError``."""
-    return isinstance(error, requests.Timeout) or _find(error, urllib3.exceptions.ReadTimeoutError) is not None
+    return isinstance(error, requests.Timeout) or find_cause(error, urllib3.exceptions.ReadTimeoutError) is not None
 
 
-def explain(url: str, error: Exception, *, proxy: str | None) -> str:
+def find_kind(error: Exception, _: str | None = None) -> FailureKind:
+    """What kind of error *error* of ``requests`` is."""
+    if isinstance(error, requests.exceptions.ProxyError):
+        return "proxy"
+    if isinstance(error, requests.exceptions.SSLError):
+        return "tls"
+    if find_cause(error, urllib3.exceptions.NameResolutionError):
+        return "unknown name"
+    if find_cause(error, http.client.RemoteDisconnected):
+        return "hung up"
+    if find_cause(error, http.client.BadStatusLine) or find_cause(error, http.client.LineTooLong):
+        return "not HTTP"
+    return "unreachable" if isinstance(error, requests.ConnectionError) else "other"
+
+
+def explain(url: str, error: Exception, kind: FailureKind, *, proxy: str | None) -> str:
     """Why there was no answer from *url*.
 
     :param proxy: The URL of the proxy, if one was used.
     """
-    if isinstance(error, requests.exceptions.ProxyError):
+    if kind == "proxy":
         return f"{url} cannot be reached through the proxy {name_proxy(proxy or '')}: {_explain_proxy(error)}."
     way = f" through the proxy {name_proxy(proxy)}" if proxy else ""
-    if isinstance(error, requests.exceptions.SSLError):
+    if kind == "tls":
         return f"{url} {_explain_tls(error)}{way}."
-    if _find(error, socket.gaierror) or _find(error, urllib3.exceptions.NameResolutionError):
+    if kind == "unknown name" or find_cause(error, socket.gaierror):
         return f"{url} cannot be reached{way}: its host name is not known here."
-    if _find(error, http.client.RemoteDisconnected) or _find(error, ConnectionResetError):
+    if kind == "hung up" or find_cause(error, ConnectionResetError):
         return f"{url} hung up without an answer{way}."
-    if _find(error, http.client.BadStatusLine) or _find(error, http.client.LineTooLong):
+    if kind == "not HTTP":
         speaks = "https" if url.startswith("http:") else "something else"
         return f"{url} does not answer in HTTP{way}: does it speak {speaks}?"
-    if isinstance(error, requests.ConnectionError):
+    if kind == "unreachable":
         return f"{url} cannot be reached{way}: is the server running, and the address right?"
     return f"{url} gave no usable HTTP answer{way}: {type(error).__name__}."
 
@@ -64,7 +83,7 @@ def _explain_proxy(error: Exception) -> str:
             status = found[1]
             hint = ", so it wants a user name and password, or others" if status == "407" else ""
             return f"it refuses with status {status}{hint}"
-    if certificate := _find(error, ssl.SSLCertVerificationError):
+    if certificate := find_cause(error, ssl.SSLCertVerificationError):
         return f"it {_explain_certificate(certificate)}"
     if "only use HTTP and not HTTPS" in str(error):
         return "it speaks plain http, so its own URL must begin with http"
@@ -72,9 +91,9 @@ def _explain_proxy(error: Exception) -> str:
 
 
 def _explain_tls(error: Exception) -> str:
-    if certificate := _find(error, ssl.SSLCertVerificationError):
+    if certificate := find_cause(error, ssl.SSLCertVerificationError):
         return _explain_certificate(certificate)
-    cause = _find(error, ssl.SSLError)
+    cause = find_cause(error, ssl.SSLError)
     reason = (cause.reason if cause else None) or ""
     if reason in _NOT_TLS:
         return "does not speak TLS: it may be a plain http server, or the port wrong"
@@ -98,7 +117,7 @@ def _explain_certificate(error: ssl.SSLCertVerificationError) -> str:
     return f"has a TLS certificate that is not accepted ({error.verify_message})"
 
 
-def _find(error: BaseException, kind: type[E]) -> E | None:
+def find_cause(error: BaseException, kind: type[E]) -> E | None:
     """The first exception of *kind* in the chain of *error*."""
     return next((cause for cause in _chain(error) if isinstance(cause, kind)), None)
 

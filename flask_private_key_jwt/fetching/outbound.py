@@ -80,17 +80,20 @@ def build_outbound(
     return Outbound(proxies, None if ca_bundle is None else os.fspath(ca_bundle))
 
 
-def find_proxy_problem(url: object) -> str | None:
+def find_proxy_problem(url: object, *, socks: tuple[str, str] = ("socks", "PySocks")) -> str | None:
     """Why *url* cannot be used as a proxy, as the end of a sentence; ``None`` if it can.
 
     The reason never quotes the URL, which may contain a password.
+
+    :param socks: The module that a SOCKS proxy needs, and the package that it comes from.
     """
+    module, package = socks
     try:
         proxy = read_proxy_url(url if isinstance(url, str) else "")
     except BadURL:
         return "does not hold the URL of a proxy, such as http://proxy.example:3128"
-    if proxy.scheme.startswith("socks") and find_spec("socks") is None:
-        return "names a SOCKS proxy, and PySocks is not installed: pip install PySocks"
+    if proxy.scheme.startswith("socks") and find_spec(module) is None:
+        return f"names a SOCKS proxy, and {package} is not installed: pip install {package}"
     return None
 
 

@@ -10,9 +10,12 @@ from ..database.deadline import outside_budget
 
 T = TypeVar("T")
 
-
 _FOLLOWED = 3
 """How many other threads a thread waits for that fail with an *own* error, before it raises that error too."""
+
+
+class LeaderEnded(RuntimeError):
+    """The thread that ran the action for all was ended, by Ctrl-C for example."""
 
 
 class SingleFlight(Generic[T]):
@@ -67,7 +70,7 @@ class SingleFlight(Generic[T]):
         except Exception as error:
             flight.set_exception(error)
         except BaseException:
-            flight.set_exception(RuntimeError("the thread that did it was ended"))
+            flight.set_exception(LeaderEnded("the thread that did it was ended"))
             raise
         finally:
             with self._lock:

@@ -186,6 +186,18 @@ def b64url(data: bytes) -> str:
     return b64(data).decode()
 
 
+def decode_base64url(text: str, what: str) -> bytes:
+    """Decode base64url without padding (RFC 7515 §2), strictly.
+
+    :param what: Its name in the reason.
+    :raises JoseProblem: It is something else, or empty.
+    """
+    data = text.encode("ascii", "replace")
+    if not data or data.translate(None, _ALPHABET):
+        raise JoseProblem(f"the {what} is not base64url", cause="not_base64")
+    return _unb64(data, what)
+
+
 def _unb64(data: bytes, what: str) -> bytes:
     """Decode base64url.
 

@@ -1,8 +1,10 @@
 """Keys derived from the application's secrets, one per purpose (HKDF, RFC 5869)."""
 
+import base64
 from collections.abc import Mapping
 from typing import Any
 
+from cryptography.fernet import Fernet, MultiFernet
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
@@ -32,6 +34,13 @@ class Secrets:
         if not self._values:
             raise ConfigurationError(MISSING)
         return tuple(_hkdf(value, purpose) for value in self._values)
+
+    def cipher(self, purpose: str) -> MultiFernet:
+        """Encrypts with the newest secret's key for *purpose*, and decrypts with any.
+
+        :raises ConfigurationError: The application has no secret.
+        """
+        return MultiFernet([Fernet(base64.urlsafe_b64encode(key)) for key in self.derive(purpose)])
 
 
 MISSING = (

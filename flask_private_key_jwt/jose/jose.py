@@ -35,14 +35,17 @@ from .keys import (
     RSA_MIN_BITS,
     PrivateKey,
     PublicKey,
+    SymmetricKey,
+    check_not_a_key,
     check_purpose,
     generate_private_key,
     import_private_key,
     import_public_jwk,
     import_public_pem,
+    import_symmetric_key,
     public_key_of,
 )
-from .signatures import encode_head, sign, sign_with_head, verify
+from .signatures import encode_head, sign, sign_with_head, verify, verify_mac
 
 __all__ = [
     "JWT",
@@ -53,6 +56,7 @@ __all__ = [
     "JoseProblem",
     "PrivateKey",
     "PublicKey",
+    "SymmetricKey",
     "b64url",
     "check_audience",
     "check_begun",
@@ -60,6 +64,7 @@ __all__ = [
     "check_expiry",
     "check_header",
     "check_life",
+    "check_not_a_key",
     "check_purpose",
     "check_times",
     "decode_unverified",
@@ -68,6 +73,7 @@ __all__ = [
     "import_private_key",
     "import_public_jwk",
     "import_public_pem",
+    "import_symmetric_key",
     "load_json_object",
     "parse",
     "public_key_of",
@@ -81,4 +87,5 @@ __all__ = [
     "sign",
     "sign_with_head",
     "verify",
+    "verify_mac",
 ]

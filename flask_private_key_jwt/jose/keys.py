@@ -2,7 +2,7 @@
 
 from base64 import urlsafe_b64decode
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Any, Literal
 
@@ -11,10 +11,10 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
 from joserfc.jwk import ECKey, OKPKey, RSAKey
 
-from ..settings.values import ASYMMETRIC_ALGS
-from .compact import Claims, JoseProblem, b64url, encode_json, load_json_object
+from ..settings.values import ASYMMETRIC_ALGS, HMAC_ALGS
+from .compact import Claims, JoseProblem, b64url, decode_base64url, encode_json, load_json_object
 from .plain_text import tidy
-from .private_keys import decode_base64_key, load_native_key
+from .private_keys import decode_base64_key, is_key_material, load_native_key
 from .unset import without_unset
 
 RSA_MIN_BITS = 2048
@@ -75,6 +75,95 @@ class PrivateKey:
         """
         kid = self.public.kid or self.public.thumbprint
         return {**self.public.jwk, "use": "sig", "alg": self.alg, "kid": kid, **members}
+
+
+@dataclass(frozen=True, slots=True)
+class SymmetricKey:
+    """A secret that a client shares with the server, with the one algorithm it is for.
+
+    It has a class of its own: no function that verifies with a public key takes it, and none that takes it verifies
+    with a public key.
+    """
+
+    octets: bytes = field(repr=False)
+    """The key itself (RFC 7518 §6.4.1)."""
+    alg: str
+    """The algorithm of the signatures it verifies: HS256, HS384 or HS512."""
+    kid: str | None = None
+    """Its name (RFC 7517 §4.5), if it has one."""
+
+    def fits(self, alg: str) -> bool:
+        """Whether this key may verify *alg*."""
+        return alg == self.alg
+
+
+def import_symmetric_key(source: "str | Mapping[str, Any]", *, alg: str | None = None) -> SymmetricKey:
+    """Import a shared secret for HMAC (RFC 7518 §3.2).
+
+    :param source: A JWK with ``kty: oct``, or any other string, whose UTF-8 octets are the key.
+    :param alg: The algorithm; default: the JWK's ``alg``, else HS256.
+    :raises JoseProblem: The key is shorter than the algorithm's hash, is a public or private key of another kind, or is
+        not for signatures; the message quotes nothing of it.
+    """
+    members = source if isinstance(source, Mapping) else _find_jwk(source)
+    if members is None:
+        assert isinstance(source, str)
+        octets = _encode(source)
+    else:
+        members = without_unset(members)
+        octets = _read_octets(members)
+    named = (members or {}).get("alg")
+    chosen = alg or named or "HS256"
+    if not isinstance(chosen, str) or chosen not in HMAC_ALGS or named not in (None, chosen):
+        raise JoseProblem(f"alg {str(named or alg)[:20]!r} is not {alg or ' or '.join(HMAC_ALGS)}", cause="alg")
+    if len(octets) < HMAC_ALGS[chosen]:
+        raise JoseProblem(
+            f"the secret has {len(octets)} octets, and {chosen} needs {HMAC_ALGS[chosen]}", cause="too_short"
+        )
+    check_not_a_key(octets)
+    kid = (members or {}).get("kid")
+    return SymmetricKey(octets, chosen, kid if isinstance(kid, str) else None)
+
+
+def check_not_a_key(secret: bytes) -> None:
+    """Refuse a public or private key as a secret: everybody has the public key, and could sign with it.
+
+    :raises JoseProblem: It is a key or a certificate, in PEM, OpenSSH, DER or JWK, or base64 of one.
+    """
+    text = tidy(secret)
+    for data in (text, tidy(decode_base64_key(text) or text)):
+        if is_key_material(data) or _is_jwk(data):
+            raise JoseProblem("it is a key or a certificate, and no secret", cause="is_a_key")
+
+
+def _is_jwk(data: bytes) -> bool:
+    """Whether *data* is a JWK or a JWK Set. One random secret in 256 begins with a brace."""
+    if not data.lstrip().startswith(b"{"):
+        return False
+    try:
+        return not {"kty", "keys"}.isdisjoint(load_json_object(data, "key"))
+    except JoseProblem:
+        return False
+
+
+def _find_jwk(text: str) -> Mapping[str, Any] | None:
+    """The members of *text* if it is a JSON object: then only the octets in it are the secret."""
+    return load_json_object(text, "key") if text.lstrip().startswith("{") else None
+
+
+def _read_octets(members: Mapping[str, Any]) -> bytes:
+    """The octets of a JWK with ``kty: oct``."""
+    if members.get("kty") != "oct" or not isinstance(members.get("k"), str):
+        raise JoseProblem("the JWK is not a secret: its kty is not oct, or it has no k", cause="kty")
+    check_purpose(members)
+    return decode_base64url(members["k"], "k of the JWK")
+
+
+def _encode(text: str) -> bytes:
+    try:
+        return text.encode()
+    except UnicodeEncodeError:  # a lone surrogate
+        raise JoseProblem("the secret is not Unicode", cause="not_unicode") from None
 
 
 def import_public_jwk(jwk: object) -> PublicKey:

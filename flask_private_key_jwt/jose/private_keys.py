@@ -74,6 +74,19 @@ def decode_base64_key(data: bytes) -> bytes | None:
     return decoded if tidy(decoded).lstrip().startswith(_KEY_STARTS) else None
 
 
+def is_key_material(data: bytes) -> bool:
+    """Whether *data* is PEM, or a public key, a private key or a certificate in OpenSSH or DER."""
+    if _LABEL.search(data) or data.startswith(_SSH_PUBLIC) or is_pkcs12(data):
+        return True
+    if not data.startswith(b"\x30"):
+        return False
+    try:
+        _load_der(data, None)
+    except JoseProblem as problem:
+        return str(problem) in (PUBLIC_KEY, CERTIFICATE) or "encrypted" in str(problem)
+    return True
+
+
 def is_pkcs12(data: bytes) -> bool:
     """Whether *data* is a PKCS #12 file (PFX)."""
     return _PKCS12.match(data) is not None

@@ -1,10 +1,9 @@
 """Small encrypted values that a browser keeps for the server: nobody else can read or change them, and they expire."""
 
-import base64
 import json
 from typing import Any
 
-from cryptography.fernet import Fernet, InvalidToken, MultiFernet
+from cryptography.fernet import InvalidToken, MultiFernet
 
 from .. import clock
 from .derived import Secrets
@@ -43,4 +42,4 @@ class Seal:
             return None
 
     def _cipher(self) -> MultiFernet:
-        return MultiFernet([Fernet(base64.urlsafe_b64encode(key)) for key in self._secrets.derive(self._purpose)])
+        return self._secrets.cipher(self._purpose)

@@ -17,20 +17,28 @@ PROOF = "dpop_proof"
 KEY_POSSESSION = "key_possession"
 
 
+CHALLENGE = "code_challenge"
+
+
 CAUSES = {
     ASSERTION: "assertion_replayed",
     PROOF: "proof_replayed",
     KEY_POSSESSION: "key_possession_replayed",
+    CHALLENGE: "code_challenge_reused",
 }
 """What was used before -> the code of the private reason."""
 
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """The record that a ``jti`` was used: that of an assertion, a DPoP proof or a proof of key possession."""
+    """The record that a ``jti`` was used: that of an assertion, a DPoP proof or a proof of key possession.
+
+    Under ``atproto`` also that a ``code_challenge`` was.
+    """
 
     purpose: str
-    """``client_assertion``, ``dpop_proof`` or ``key_possession``; marks of different purposes never collide."""
+    """``client_assertion``, ``dpop_proof``, ``key_possession`` or ``code_challenge``; marks of different purposes never
+    collide."""
     server: str
     """The server where it is used: an authorization server's issuer, or an API's issuer and identifier. Several servers
     may share a store."""

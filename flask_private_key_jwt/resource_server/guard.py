@@ -20,6 +20,7 @@ from ..errors import (
 from ..refusal import attributed_to, error_response
 from ..replay.base import Replayed, ReplayStore, remember_once
 from ..settings.resource import ResourceSettings
+from ..tokens.scope_matching import ScopeMatcher
 from ..tokens.verification import AccessToken, IssuerKeys, OwnKeys, TokenVerifier
 from .admission import Admission, find_admission, remember_admission
 from .challenge import Challenger
@@ -52,6 +53,8 @@ class Guard:
     """The app's extensions; the authorization server may be added to them later."""
     name: str = "resource"
     """The ``endpoint`` of a refusal, in the log and the signal."""
+    scope_matchers: Sequence[ScopeMatcher] = ()
+    """The application's, also those that it registers later."""
 
     # --- the table of contents ------------------------------------------------------------------------------
     def admit(self, environ: Environ, requirement: Requirement, *, served: Sequence[Scheme]) -> Admission:
@@ -65,7 +68,7 @@ class Guard:
         with attributed_to(token.client_id):
             requirement.check_binding(token, credentials.scheme)  # 3 is it sent under the scheme it was issued for?
             proof = self._check_proof(credentials, token, environ)  # 4 does the caller hold its key?
-            requirement.check_scope(token)  # 5 does it allow this view?
+            requirement.check_scope(token, self.scope_matchers)  # 5 does it allow this view?
             self._check_revocation(token, credentials, online=requirement.online)  # 6 is it still active?
             self._remember(proof)  # 7 use up the proof; nothing is used up before this line
         return Admission(self, token, credentials, online=requirement.online)
@@ -79,7 +82,7 @@ class Guard:
         """
         token = admission.token
         with attributed_to(token.client_id):
-            requirement.check_again(token, admission.credentials.scheme)
+            requirement.check_again(token, admission.credentials.scheme, self.scope_matchers)
             if requirement.online and not admission.online:
                 self._check_revocation(token, admission.credentials, online=True)
                 admission.online = True
@@ -111,7 +114,7 @@ class Guard:
         :raises ConfigurationError: It is not; the message says what to set.
         """
         self.tighten(requirement).schemes(with_dpop=self.find_replay_store() is not None)
-        if requirement.online and self._find_issuer() is None:
+        if requirement.online and self.find_issuer() is None:
             self.online.prepare()
 
     def turn_away(self, error: OAuthError, environ: Environ, requirement: Requirement) -> flask.Response:
@@ -121,8 +124,9 @@ class Guard:
         return self._refuse(error, environ, requirement, served)
 
     def tighten(self, requirement: Requirement) -> Requirement:
-        """A view's requirement under the profile: ``fapi2`` takes bound tokens only (§5.3.4)."""
-        return replace(requirement, dpop="required") if self.settings.PROFILE == "fapi2" else requirement
+        """A view's requirement under the profile: ``fapi2`` (§5.3.4) and ``atproto`` take bound tokens only."""
+        is_strict = self.settings.PROFILE in ("fapi2", "atproto")
+        return replace(requirement, dpop="required") if is_strict else requirement
 
     def _refuse(
         self, error: OAuthError, environ: Environ, requirement: Requirement, served: Sequence[Scheme]
@@ -148,7 +152,7 @@ class Guard:
         return proof
 
     def _check_revocation(self, token: AccessToken, credentials: Credentials, *, online: bool) -> None:
-        server = self._find_issuer()
+        server = self.find_issuer()
         if server is not None:  # even without online=True, because it costs no HTTP request
             if server.is_revoked(token.claims):
                 raise InvalidToken("the token was revoked, or its client is removed or disabled", cause="token_revoked")
@@ -198,13 +202,13 @@ class Guard:
             )
         return self.stored_replay
 
-    def _find_issuer(self) -> OwnServer | None:
+    def find_issuer(self) -> OwnServer | None:
         """The authorization server in the same app, if it is the issuer of the tokens that this API accepts."""
         server = self.find_own_server()
         return server if server is not None and server.settings.ISSUER == self.settings.ISSUER else None
 
     def _find_keys(self) -> IssuerKeys:
-        server = self._find_issuer()
+        server = self.find_issuer()
         return OwnKeys(server.verification_keys) if server else self.fetched_keys
 
 

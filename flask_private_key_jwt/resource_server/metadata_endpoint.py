@@ -15,11 +15,14 @@ CACHE_SECONDS = 300
 _ALLOW = ("GET", "HEAD", "OPTIONS")
 
 
-def add_metadata_endpoint(app: flask.Flask, settings: ResourceSettings) -> None:
-    """Add the document to *app*, unless its resource is not a URL: then there is no path for the document."""
+def add_metadata_endpoint(app: flask.Flask, settings: ResourceSettings) -> list[str]:
+    """Add the document to *app*, unless its resource is not a URL: then there is no path for the document.
+
+    :return: The path of the document, or nothing.
+    """
     path = metadata_path(settings.RESOURCE)
     if path is None:
-        return
+        return []
     path = unquote(path)
     app.add_url_rule(path, NAME, _answer, methods=["GET", "POST", "PUT", "PATCH", "DELETE"])
 
@@ -29,6 +32,7 @@ def add_metadata_endpoint(app: flask.Flask, settings: ResourceSettings) -> None:
 
     # Before the app's own functions: if one of them requires a login, it must not block the document.
     app.before_request_funcs.setdefault(None, []).insert(0, answer_first)
+    return [path]
 
 
 def _answer() -> flask.Response:
@@ -42,6 +46,7 @@ def _answer() -> flask.Response:
         return refuse(
             TemporarilyUnavailable(f"set up wrongly: {error}", cause="setup_wrong"), endpoint="resource_metadata"
         )
-    document = build_metadata(guard.settings, find_requirements(flask.current_app), with_dpop=with_dpop)
+    requirements = map(guard.tighten, find_requirements(flask.current_app))
+    document = build_metadata(guard.settings, requirements, with_dpop=with_dpop)
     headers = {"Cache-Control": f"public, max-age={CACHE_SECONDS}", "Access-Control-Allow-Origin": "*"}
     return flask.Response(json.dumps(document), headers=headers, content_type="application/json")

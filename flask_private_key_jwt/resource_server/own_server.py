@@ -1,6 +1,7 @@
 """The authorization server in the same app as the API, if there is one. Its code is not imported."""
 
-from typing import Protocol
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
 
 from ..jose.derived import Secrets
 from ..jose.jose import Claims, PublicKey
@@ -25,6 +26,10 @@ class OwnServer(Protocol):
     @property
     def replay(self) -> ReplayStore:
         """Where it remembers used proofs; the API uses the same store."""
+
+    @property
+    def describe(self) -> Callable[[], Mapping[str, Any]]:
+        """Returns its metadata document (RFC 8414 §2)."""
 
     def verification_keys(self) -> tuple[PublicKey, ...]:
         """The public keys that verify its tokens.

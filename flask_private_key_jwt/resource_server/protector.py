@@ -1,11 +1,12 @@
 """ResourceProtector: apply the steps of ``guard.py`` to Flask views, view classes and blueprints."""
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar, cast
 
 import flask
 
+from ..cross_origin import open_to
 from ..dpop.nonce import Nonces
 from ..dpop.proof import ProofChecker
 from ..errors import ConfigurationError
@@ -14,8 +15,10 @@ from ..replay.base import ReplayStore, name_api
 from ..replay.loading import load_replay_store
 from ..settings.reading import read
 from ..settings.resource import ResourceSettings
+from ..tokens.scope_matching import ScopeMatcher
 from ..tokens.verification import TokenVerifier
 from .challenge import Challenger
+from .cross_origin import allow_cross_origin
 from .guard import EXTENSION_KEY, Guard, current_guard
 from .issuer_keys import FetchedKeys
 from .metadata import MARK, find_requirements, metadata_url
@@ -24,6 +27,7 @@ from .new_views import check_new_views
 from .online import OnlineCheck
 from .own_server import SERVER_KEY, OwnServer
 from .requirement import DPoPUse, Scopes, build_requirement
+from .smart_endpoint import add_smart_endpoint
 from .target_uri import TargetURI
 
 View = TypeVar("View", bound=Callable[..., Any])
@@ -31,6 +35,9 @@ View = TypeVar("View", bound=Callable[..., Any])
 
 class ResourceProtector:
     """Protects the views of Flask apps with access tokens; one object may serve several apps."""
+
+    def __init__(self) -> None:
+        self._scope_matchers: list[ScopeMatcher] = []
 
     def init_app(self, app: flask.Flask) -> None:
         """Read the settings of *app* and add its metadata document (RFC 9728).
@@ -43,13 +50,15 @@ class ResourceProtector:
         """
         if EXTENSION_KEY in app.extensions:
             raise ConfigurationError("init_app was called on this app before.")
-        guard = _build_guard(app)
+        guard = _build_guard(app, self._scope_matchers)
         for requirement in find_requirements(app):  # the views that are already registered
             guard.check_setup(requirement)
         if guard.settings.CLIENT_ID and guard.settings.CLIENT_KEY:  # views registered later may need them
             guard.online.prepare()
         app.extensions[EXTENSION_KEY] = guard
-        add_metadata_endpoint(app, guard.settings)
+        documents = [*add_metadata_endpoint(app, guard.settings), *add_smart_endpoint(app, guard.settings)]
+        cross_origin = open_to(guard.settings.CORS_ORIGINS, what="the protected views")
+        allow_cross_origin(app, cross_origin, documents=documents)
         check_new_views(app, guard.check_setup)
 
     def __call__(
@@ -83,6 +92,16 @@ class ResourceProtector:
 
         return protect
 
+    def scope_matcher(self, matches: ScopeMatcher) -> ScopeMatcher:
+        """Register a function that says whether one scope allows another; without it, scopes are compared as strings.
+
+        ``matches(required, held)`` is called with a scope that a view requires and one of the token's, if they differ.
+        It returns ``True`` if the second allows the first, as ``system/*.rs`` allows ``system/Observation.rs``, and
+        otherwise ``False``. If it raises, or returns anything else, the request is refused with 503.
+        """
+        self._scope_matchers.append(matches)
+        return matches
+
     def protect(
         self,
         blueprint: flask.Blueprint,
@@ -110,7 +129,7 @@ class ResourceProtector:
         blueprint.before_request(protect_blueprint)
 
 
-def _build_guard(app: flask.Flask) -> Guard:
+def _build_guard(app: flask.Flask, scope_matchers: Sequence[ScopeMatcher]) -> Guard:
     settings = read(app.config, ResourceSettings)
     target = TargetURI(settings)
     if settings.REPLAY_STORE is not None:
@@ -135,6 +154,7 @@ def _build_guard(app: flask.Flask) -> Guard:
         online=OnlineCheck(settings),
         challenger=Challenger(settings.DPOP_SIGNING_ALGS, metadata_url(settings.RESOURCE)),
         extensions=app.extensions,
+        scope_matchers=scope_matchers,
     )
 
 

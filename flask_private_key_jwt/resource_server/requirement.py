@@ -6,6 +6,7 @@ from typing import Any, Literal, get_args
 
 from ..errors import ConfigurationError, InsufficientScope, InvalidToken
 from ..settings.values import scope_tokens
+from ..tokens.scope_matching import ScopeMatcher, is_covered
 from ..tokens.verification import AccessToken
 from .credentials import Scheme
 
@@ -53,19 +54,23 @@ class Requirement:
         elif token.jkt is None:
             raise InvalidToken("a token that is bound to no key under the DPoP scheme", cause="token_unbound_as_dpop")
 
-    def check_scope(self, token: AccessToken) -> None:
+    def check_scope(self, token: AccessToken, matchers: Sequence[ScopeMatcher] = ()) -> None:
         """Check the token's scope (RFC 6750 §3.1).
 
+        :param matchers: The application's: whether a scope of the token allows another one.
         :raises InsufficientScope: The token covers none of the sets.
+        :raises ConfigurationError: A matcher failed.
         """
-        if self.alternatives and not any(token.scopes.issuperset(scopes) for scopes in self.alternatives):
+        if self.alternatives and not any(
+            all(is_covered(scope, token.scopes, matchers) for scope in scopes) for scopes in self.alternatives
+        ):
             wanted = " or ".join(repr(" ".join(scopes)) for scopes in self.alternatives)
             raise InsufficientScope(
                 f"the token has scope {' '.join(sorted(token.scopes))[:200]!r}, not {wanted}",
                 cause="scope_insufficient",
             )
 
-    def check_again(self, token: AccessToken, scheme: Scheme) -> None:
+    def check_again(self, token: AccessToken, scheme: Scheme, matchers: Sequence[ScopeMatcher] = ()) -> None:
         """Check a request that another requirement let in already, as for a view in a protected blueprint.
 
         Its proof was checked and used up then, so it is not checked again.
@@ -74,7 +79,7 @@ class Requirement:
         :raises InsufficientScope: As :meth:`check_scope`.
         """
         self.check_binding(token, scheme)
-        self.check_scope(token)
+        self.check_scope(token, matchers)
 
 
 NO_REPLAY_STORE = (

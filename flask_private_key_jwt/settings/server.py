@@ -12,7 +12,9 @@ from .values import (
     between,
     host_names,
     host_names_or_any,
+    moment,
     port_numbers,
+    read_moment,
     replay_store,
     resource_uris,
     scope_tokens,
@@ -50,6 +52,10 @@ class ServerSettings(SharedSettings):
 
     ASSERTION_MAX_BYTES: Annotated[int, between(1024, 65536)] = 8192
     """Largest accepted client assertion, in bytes. 1024 to 65536."""
+
+    CLIENT_SECRETS_UNTIL: Annotated[str, moment] | None = None
+    """Until when clients may authenticate with a shared secret that the operator gave them: an ISO 8601 date or time in
+    UTC, exclusive. Not set: never. Meant for the move from secrets to keys."""
 
     REQUIRE_SIGNED_REQUESTS: bool = False
     """Take authorization requests from every client as signed request objects only (RFC 9101 §10.5)."""
@@ -96,6 +102,12 @@ class ServerSettings(SharedSettings):
 
     REFRESH_TOKEN_IDLE_SECONDS: Annotated[int, between(60, 730 * 86400)] = 30 * 86400
     """After how long an unused refresh token expires, in seconds. 60 to 63072000."""
+
+    PUBLIC_REFRESH_TOKEN_LIFETIME_SECONDS: Annotated[int, between(60, 730 * 86400)] | None = None
+    """The same as ``REFRESH_TOKEN_LIFETIME_SECONDS`` for public clients, if they are to have less. 60 to 63072000."""
+
+    PUBLIC_REFRESH_TOKEN_IDLE_SECONDS: Annotated[int, between(60, 730 * 86400)] | None = None
+    """The same as ``REFRESH_TOKEN_IDLE_SECONDS`` for public clients, if they are to have less. 60 to 63072000."""
 
     REFRESH_TOKEN_ROTATION: Literal["public", "all", "off"] = "public"  # noqa: S105 - whose, not a secret
     """Whose refresh tokens are replaced at each use (RFC 9700 §4.14.2). Those of a confidential client are bound to its
@@ -170,6 +182,13 @@ class ServerSettings(SharedSettings):
     CLIENT_ID_PUBLIC_CLIENTS: bool = False
     """Accept such documents from public clients too (``token_endpoint_auth_method: none``)."""
 
+    LOCALHOST_CLIENT_IDS: bool = False
+    """Under ``atproto``: accept development clients, whose ``client_id`` is ``http://localhost`` with a query that says
+    where on this device they listen. Everybody can claim to be one."""
+
+    TRUSTED_CLIENT_IDS: tuple[str, ...] = ()
+    """Under ``atproto``: the clients whose name, logo and links people see; of all others the ``client_id``."""
+
     FETCH_TIMEOUT_SECONDS: Annotated[int, between(2, 5)] = 3
     """Longest wait for a document that a client publishes, from name lookup to the last byte, in seconds. 2 to 5."""
 
@@ -241,6 +260,9 @@ class ServerSettings(SharedSettings):
             raise ConfigurationError(
                 "OAUTH2_CLIENT_ID_METADATA_DOCUMENTS needs OAUTH2_CLIENT_ID_HOSTS: whose documents are clients here."
             )
+        for name in ("LOCALHOST_CLIENT_IDS", "TRUSTED_CLIENT_IDS"):
+            if getattr(self, name) and self.PROFILE != "atproto":
+                raise ConfigurationError(f"OAUTH2_{name} needs OAUTH2_PROFILE = 'atproto': it means nothing elsewhere.")
         is_open = self.takes_any_document or self.PROFILE == "mcp"
         if self.CLIENT_ID_METADATA_DOCUMENTS and is_open and not self.CLIENT_ID_SCOPES:
             why = f'OAUTH2_CLIENT_ID_HOSTS = ["{ANY_HOST}"]' if self.takes_any_document else "OAUTH2_PROFILE = 'mcp'"
@@ -250,11 +272,19 @@ class ServerSettings(SharedSettings):
                 raise ConfigurationError(f"OAUTH2_{name} holds {min(unknown)!r}, which is not in OAUTH2_SCOPES.")
 
     @property
+    def client_secrets_until(self) -> int | None:
+        """``OAUTH2_CLIENT_SECRETS_UNTIL`` in seconds since the epoch; ``None`` when it is not set."""
+        return None if self.CLIENT_SECRETS_UNTIL is None else read_moment(self.CLIENT_SECRETS_UNTIL)
+
+    @property
     def weaknesses(self) -> tuple[str, ...]:
         """What these settings open or weaken, for the log at the start: each a whole sentence, without a full stop."""
         found = {
             f'OAUTH2_CLIENT_ID_HOSTS is ["{ANY_HOST}"]: anybody with a web site can be a client here': (
                 self.CLIENT_ID_METADATA_DOCUMENTS and self.takes_any_document
+            ),
+            "OAUTH2_LOCALHOST_CLIENT_IDS is on: any program on a person's own device can be a client here": (
+                self.LOCALHOST_CLIENT_IDS
             ),
             "OAUTH2_PUBLIC_BEARER_TOKENS is on: whoever steals a token of a public client can use it": (
                 self.PUBLIC_BEARER_TOKENS
@@ -271,3 +301,19 @@ class ServerSettings(SharedSettings):
     def resources(self) -> tuple[str, ...]:
         """``OAUTH2_RESOURCES``, or the issuer when it is empty."""
         return self.RESOURCES or (self.ISSUER,)
+
+    def find_session_lifetime(self, *, public: bool) -> int:
+        """How long the refresh tokens of one consent work, in seconds.
+
+        :param public: Whether they are a public client's.
+        """
+        longest = self.REFRESH_TOKEN_LIFETIME_SECONDS
+        return min(longest, self.PUBLIC_REFRESH_TOKEN_LIFETIME_SECONDS or longest) if public else longest
+
+    def find_idle_lifetime(self, *, public: bool) -> int:
+        """After how long an unused refresh token expires, in seconds.
+
+        :param public: Whether it is a public client's.
+        """
+        longest = self.REFRESH_TOKEN_IDLE_SECONDS
+        return min(longest, self.PUBLIC_REFRESH_TOKEN_IDLE_SECONDS or longest) if public else longest

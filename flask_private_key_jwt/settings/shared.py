@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Annotated, Literal
 
-from .values import ASYMMETRIC_ALGS, between, each_of, https_url
+from .values import ASYMMETRIC_ALGS, between, each_of, https_url, smart_capabilities, web_origins
 
 Seconds = Annotated[int, between(1, 3600)]
 
@@ -23,9 +23,9 @@ class SharedSettings:
     )
     """The authorization server's issuer identifier, used literally in ``iss`` and ``aud`` (RFC 8414 §2)."""
 
-    PROFILE: Literal["oauth", "fapi2", "mcp"] = "oauth"
-    """The rules in force: ``fapi2`` is the FAPI 2.0 Security Profile, ``mcp`` is for MCP servers; see
-    :mod:`.profiles`."""
+    PROFILE: Literal["oauth", "fapi2", "mcp", "smart", "atproto"] = "oauth"
+    """The rules in force: ``fapi2`` is the FAPI 2.0 Security Profile, ``mcp`` is for MCP servers, ``smart`` is SMART
+    App Launch 2.2, ``atproto`` is for the AT Protocol; see :mod:`.profiles`."""
 
     DPOP_NONCE: Literal["off", "required"] = "off"
     """Whether a DPoP proof must carry a nonce of this server (RFC 9449 §8, §9)."""
@@ -48,6 +48,16 @@ class SharedSettings:
     STORE_TIMEOUT_SECONDS: Annotated[int, between(1, 30)] = 5
     """Longest time that the stores (database, Redis) may take for one request, waiting included, in seconds.
     1 to 30."""
+
+    CORS_ORIGINS: Annotated[tuple[str, ...], web_origins] = ()
+    """Exact origins whose pages may call this server from a browser (CORS), or ``*`` for all; never with credentials.
+    At the authorization server: the token, PAR, revocation and UserInfo endpoints, and open registration. At an API:
+    the protected views. There it also decides instead of the application's own CORS. Empty: none."""
+
+    SMART_CAPABILITIES: Annotated[tuple[str, ...], smart_capabilities] = ()
+    """``capabilities`` of the document at ``/.well-known/smart-configuration``, which only the profile ``smart`` has
+    (SMART App Launch 2.2, Conformance): what this package implements and what the application does. Not set: the
+    former."""
 
     SECRETS: tuple[str, ...] = field(default=(), repr=False)
     """Secrets to derive keys from, newest first; default: ``SECRET_KEY``, then ``SECRET_KEY_FALLBACKS``."""

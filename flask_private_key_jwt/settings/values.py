@@ -7,6 +7,7 @@ them once, at ``init_app``, and freezes the result; nothing else reads ``app.con
 
 import re
 from collections.abc import Callable
+from datetime import UTC, datetime
 
 from ..url import read_proxy_url, read_url
 
@@ -25,6 +26,9 @@ ASYMMETRIC_ALGS = (
 )
 """The signature algorithms that this package supports (RFC 7518 §3.1, RFC 8037 §3.1, RFC 9864 §2.2)."""
 
+HMAC_ALGS = {"HS256": 32, "HS384": 48, "HS512": 64}
+"""Algorithm for a secret that a client shares with the server -> the fewest octets of the secret (RFC 7518 §3.2)."""
+
 OFFLINE_ACCESS = "offline_access"
 """The scope that asks for a refresh token (OpenID Connect Core §11); it need not be in ``OAUTH2_SCOPES``."""
 
@@ -32,6 +36,7 @@ ANY_HOST = "*"
 """In a list of hosts: any host with a public address."""
 
 _HOST_NAME = re.compile(r"[a-z0-9-]+(\.[a-z0-9-]+)*")
+_CAPABILITY = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 _DIGITS = re.compile(r"[0-9]{1,5}")
 
 
@@ -93,6 +98,28 @@ def host_names(value: tuple[str, ...]) -> None:
             raise ValueError(f"holds {item!r}, which is not a lower-case host name")
 
 
+def read_moment(text: str) -> int:
+    """An ISO 8601 date or time in UTC, in seconds since the epoch. A date is the moment at which it begins.
+
+    :raises ValueError: It is not one, or has another offset than UTC's.
+    """
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        raise ValueError("must be an ISO 8601 date or time in UTC, e.g. 2027-03-31 or 2027-03-31T18:00:00Z") from None
+    if found.utcoffset():
+        raise ValueError("must be a time in UTC")
+    seconds = int(found.replace(tzinfo=UTC).timestamp())
+    if seconds < 0:
+        raise ValueError("must be a time after 1970")
+    return seconds
+
+
+def moment(value: str) -> None:
+    """Accept an ISO 8601 date or time in UTC."""
+    read_moment(value)
+
+
 def host_names_or_any(value: tuple[str, ...]) -> None:
     """Accept what :func:`host_names` accepts, or :data:`ANY_HOST` alone."""
     if ANY_HOST in value and len(value) > 1:
@@ -106,6 +133,32 @@ def port_numbers(value: tuple[str, ...]) -> None:
     for item in value:
         if not _DIGITS.fullmatch(item) or not 0 < int(item) < 65536:
             raise ValueError(f"holds {item!r}, which is not a port number")
+
+
+def web_origins(value: tuple[str, ...]) -> None:
+    """Accept a list of exact origins (RFC 6454 §6.2), as browsers write them, or only ``*``.
+
+    Not ``null``, which pages without an origin of their own have in common, and http on loopback only: on the network
+    anybody could answer for the page.
+    """
+    if value == ("*",):
+        return
+    for item in value:
+        try:
+            url = read_url(item)
+        except ValueError as error:
+            raise ValueError(f"holds {item!r}, which {error}") from None
+        if not url.host or url.origin != item:
+            raise ValueError(f"holds {item!r}, which is not an origin such as https://app.example, nor * alone")
+        if url.scheme == "http" and not url.is_loopback:
+            raise ValueError(f"holds {item!r}; http is accepted on 127.0.0.1, [::1] and localhost only")
+
+
+def smart_capabilities(value: tuple[str, ...]) -> None:
+    """Accept a list of capabilities of SMART: small letters, digits and hyphens."""
+    for item in value:
+        if not _CAPABILITY.fullmatch(item):
+            raise ValueError(f"holds {item!r}, which is not a capability such as permission-v2")
 
 
 def url_path(value: str) -> None:

@@ -138,7 +138,7 @@ def test_request_is_read_into_a_frozen_value():
         form={"a": "b", "c": ""},
         resources=("r",),
         proof="proof",
-        has_authorization=True,
+        authorization="",
         method="POST",
     )
     with pytest.raises(AttributeError):

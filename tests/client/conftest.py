@@ -7,13 +7,13 @@ import threading
 from dataclasses import dataclass, field
 
 import pytest
-import requests
 from werkzeug.serving import make_server
 from werkzeug.wrappers import Request, Response
 
-from flask_private_key_jwt.client import IntrospectionClient, PrivateKeyJWTAuth, TokenClient
+from flask_private_key_jwt.client import IntrospectionClient
 from flask_private_key_jwt.dpop.proof import access_token_hash
 from flask_private_key_jwt.jose import jose
+from tests.client.libraries import AUTHS, ERRORS, TOKEN_CLIENTS, open_session
 
 CLIENT_ID = "billing"
 
@@ -80,7 +80,8 @@ class Server:
     def __call__(self, environ, start_response):
         request = Request(environ)
         body = request.get_data(parse_form_data=False)
-        form = dict(Request({**environ, "wsgi.input": io.BytesIO(body)}).form)
+        is_form = request.mimetype == "application/x-www-form-urlencoded"
+        form = dict(Request({**environ, "wsgi.input": io.BytesIO(body)}).form) if is_form else {}
         call = Call(request.method, request.base_url, dict(request.headers), body, form)
         return self.answer(request, call)(environ, start_response)
 
@@ -203,8 +204,20 @@ def rsa_key(keys):
 
 
 @pytest.fixture
-def make_client(token_server, key):
-    return lambda **options: TokenClient(token_server.url, CLIENT_ID, **{"key": key, **options})
+def library():
+    """The HTTP library that the client uses; a module that tests what all have in common parametrizes it."""
+    return "requests"
+
+
+@pytest.fixture
+def call_error(library):
+    """The class that each failed call of the library has."""
+    return ERRORS[library]
+
+
+@pytest.fixture
+def make_client(token_server, key, library):
+    return lambda **options: TOKEN_CLIENTS[library](token_server.url, CLIENT_ID, **{"key": key, **options})
 
 
 @pytest.fixture
@@ -213,18 +226,17 @@ def make_introspector(token_server, key):
 
 
 @pytest.fixture
-def make_auth(token_server, api, key):
+def make_auth(token_server, api, key, library):
     def make_auth(**options):
         options = {"key": key, "resource": api.url, "dpop": True, **options}
-        return PrivateKeyJWTAuth(token_server.url, CLIENT_ID, **options)
+        return AUTHS[library](token_server.url, CLIENT_ID, **options)
 
     return make_auth
 
 
 @pytest.fixture
-def session():
-    with requests.Session() as session:
-        session.trust_env = False
+def session(library):
+    with open_session(library) as session:
         yield session
 
 

@@ -1,14 +1,19 @@
-"""client/auth.py: one session, one token, and a proof with every send."""
+"""client/auth.py and client/in_httpx/auth.py: one session, one token, and a proof with every send."""
 
 import itertools
 import threading
 
 import pytest
-import requests
 from werkzeug.wrappers import Response
 
 from flask_private_key_jwt.client import TokenRequestError
 from flask_private_key_jwt.jose import jose
+from tests.client.libraries import LIBRARIES, open_session
+
+
+@pytest.fixture(params=LIBRARIES)
+def library(request):
+    return request.param
 
 
 # --- the usual way --------------------------------------------------------------------------------------
@@ -123,7 +128,9 @@ def test_neither_the_auth_object_nor_its_token_shows_secrets(make_auth):
 
     assert "token-1" not in repr(auth.token())
     assert "token-1" not in repr(vars(auth))
-    assert repr(auth).startswith("<PrivateKeyJWTAuth 'billing' for http://127.0.0.1:")
+    assert repr(auth).startswith(
+        ("<PrivateKeyJWTAuth 'billing' for http://1", "<HTTPXPrivateKeyJWTAuth 'billing' for http://1")
+    )
 
 
 # --- renewal --------------------------------------------------------------------------------------------
@@ -187,14 +194,14 @@ def test_a_bearer_challenge_does_not_make_it_a_bearer_client(call_api, api):
 
 
 # --- threads --------------------------------------------------------------------------------------------
-def test_twenty_threads_get_one_token(make_auth, session, api, token_server):
+@pytest.mark.parametrize("library", ["requests", "httpx"])  # each event loop renews by itself
+def test_twenty_threads_get_one_token(make_auth, library, api, token_server):
     auth = make_auth()
     token_server.gate = threading.Event()
     answers = []
 
     def call():
-        with requests.Session() as own:
-            own.trust_env = False
+        with open_session(library) as own:
             answers.append(own.get(api.url, auth=auth).status_code)
 
     threads = [threading.Thread(target=call) for _ in range(20)]
@@ -209,15 +216,15 @@ def test_twenty_threads_get_one_token(make_auth, session, api, token_server):
     assert len({proof["jti"] for proof in api.proofs}) == 20
 
 
-def test_threads_whose_token_was_refused_share_the_next_one(make_auth, api, token_server):
+@pytest.mark.parametrize("library", ["requests", "httpx"])
+def test_threads_whose_token_was_refused_share_the_next_one(make_auth, library, api, token_server):
     auth = make_auth()
     auth.token()
     api.usual_answer = lambda call: api.refuse() if call.headers["Authorization"].endswith("-1") else Response("ok")
     answers = []
 
     def call():
-        with requests.Session() as own:
-            own.trust_env = False
+        with open_session(library) as own:
             answers.append(own.get(api.url, auth=auth).text)
 
     threads = [threading.Thread(target=call) for _ in range(8)]

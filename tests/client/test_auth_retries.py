@@ -1,11 +1,19 @@
-"""client/auth.py: what a second send can mend, and that there is no third."""
+"""client/auth.py and client/in_httpx/auth.py: what a second send can mend, and that there is no third."""
 
 import io
+import json
 
+import httpx
 import pytest
 from werkzeug.wrappers import Response
 
-from flask_private_key_jwt.client import TokenRequestError
+from flask_private_key_jwt.client import TokenRequestError, UnrepeatableBody
+from tests.client.libraries import LIBRARIES
+
+
+@pytest.fixture(params=LIBRARIES)
+def library(request):
+    return request.param
 
 
 # --- a refused token ------------------------------------------------------------------------------------
@@ -98,7 +106,7 @@ def test_the_nonce_an_api_asks_for_is_sent_with_the_same_token(call_api, api):
     assert answer.text == "ok"
     assert [proof.get("nonce") for proof in api.proofs] == [None, "first"]
     assert api.tokens == ["DPoP token-1", "DPoP token-1"]
-    assert [call.body for call in api.calls] == [b'{"a": 1}'] * 2
+    assert [json.loads(call.body) for call in api.calls] == [{"a": 1}] * 2
     assert all(call.fits_proof() for call in api.calls)
     assert api.proofs[0]["jti"] != api.proofs[1]["jti"]
 
@@ -190,32 +198,56 @@ def bodies_once():
     yield b"two"
 
 
+@pytest.fixture
+def post_once(call_api, library):
+    """Post a body that can be sent once only, and is refused: ``requests`` returns the 401, httpx gets an exception."""
+
+    def post_once(body):
+        if library == "requests":
+            assert call_api(method="POST", data=body).status_code == 401
+            return
+        with pytest.raises(UnrepeatableBody, match=r"can be sent once only: it was not sent again") as caught:
+            call_api(method="POST", data=body)
+        assert isinstance(caught.value, httpx.RequestError)
+        assert caught.value.request.url.path == "/values"
+
+    return post_once
+
+
 @pytest.mark.parametrize("refusal", ["nonce", "token"])
-def test_a_body_that_cannot_be_rewound_is_not_sent_again(refusal, call_api, api):
+def test_a_body_that_cannot_be_rewound_is_not_sent_again(refusal, post_once, api):
     api.script = [api.ask_for_nonce("first") if refusal == "nonce" else api.refuse()]
 
-    answer = call_api(method="POST", data=bodies_once())
+    post_once(bodies_once())
 
-    assert answer.status_code == 401
     assert [call.body for call in api.calls] == [b"onetwo"]
 
 
-def test_what_the_refusal_taught_is_used_for_the_next_such_body(call_api, api):
+def test_what_the_refusal_taught_is_used_for_the_next_such_body(post_once, call_api, api):
     api.script = [api.ask_for_nonce("first")]
-    call_api(method="POST", data=bodies_once())
+    post_once(bodies_once())
 
     assert call_api(method="POST", data=bodies_once()).text == "ok"
     assert api.proofs[1]["nonce"] == "first"
 
 
-def test_a_refused_token_is_renewed_for_the_next_such_body(call_api, api):
+def test_a_refused_token_is_renewed_for_the_next_such_body(post_once, call_api, api):
     api.script = [api.refuse()]
-    call_api(method="POST", data=bodies_once())
+    post_once(bodies_once())
 
     assert call_api(method="POST", data=bodies_once()).text == "ok"
     assert api.tokens == ["DPoP token-1", "DPoP token-2"]
 
 
+@pytest.mark.parametrize("library", ["requests", "httpx"])  # an AsyncClient takes no such file
+def test_a_file_is_sent_again(call_api, api):
+    api.script = [api.refuse()]
+
+    assert call_api(method="POST", data=io.BytesIO(b"content")).text == "ok"
+    assert [call.body for call in api.calls] == [b"content", b"content"]
+
+
+@pytest.mark.parametrize("library", ["requests"])  # httpx itself sends a wrong length for it
 def test_a_file_is_sent_again_from_where_it_stood(call_api, api):
     api.script = [api.refuse()]
     file = io.BytesIO(b"header|content")
@@ -225,12 +257,13 @@ def test_a_file_is_sent_again_from_where_it_stood(call_api, api):
     assert [call.body for call in api.calls] == [b"content", b"content"]
 
 
-def test_a_pipe_is_not_sent_again(call_api, api):
+@pytest.mark.parametrize("library", ["requests", "httpx"])
+def test_a_pipe_is_not_sent_again(post_once, api):
     api.script = [api.refuse()]
 
     class Pipe(io.BytesIO):
         def tell(self):
             raise OSError("not seekable")
 
-    assert call_api(method="POST", data=Pipe(b"content")).status_code == 401
+    post_once(Pipe(b"content"))
     assert len(api.calls) == 1

@@ -40,6 +40,26 @@ def test_the_package_alone_loads_no_requests():
     assert "requests" not in loaded_by("import flask_private_key_jwt.client")
 
 
+def test_the_requests_client_loads_no_httpx():
+    loaded = loaded_by("from flask_private_key_jwt.client import PrivateKeyJWTAuth, TokenClient, IntrospectionClient")
+
+    assert {"httpx", "httpcore", "anyio"}.isdisjoint(loaded)
+
+
+def test_without_httpx_everything_else_is_there():
+    loaded = loaded_by("sys.modules['httpx'] = None; from flask_private_key_jwt.client import *; PrivateKeyJWTAuth")
+
+    assert "flask_private_key_jwt.client.auth" in loaded
+    assert "flask_private_key_jwt.client.in_httpx" not in loaded
+
+
+def test_without_httpx_it_is_said_what_to_install():
+    statement = "sys.modules['httpx'] = None; from flask_private_key_jwt.client import HTTPXPrivateKeyJWTAuth"
+    with pytest.raises(subprocess.CalledProcessError) as failed:
+        loaded_by(statement)
+    assert "ImportError: httpx is not installed: pip install flask-private-key-jwt[httpx]" in failed.value.stderr
+
+
 def test_the_public_names_are_there():
     assert dir(client) == sorted(client.__all__)
     for name in client.__all__:

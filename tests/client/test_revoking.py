@@ -8,8 +8,14 @@ from werkzeug.wrappers import Response
 
 from flask_private_key_jwt.client import DiscoveryError, RevocationError
 from flask_private_key_jwt.client.revocation import REVOCATION
+from tests.client.libraries import TOKEN_CLIENTS
 
 OPAQUE = "opaque.refresh~token"
+
+
+@pytest.fixture(params=TOKEN_CLIENTS)
+def library(request):
+    return request.param
 
 
 def test_a_revocation_request_is_a_form_with_an_assertion(make_client, token_server):

@@ -1,11 +1,10 @@
-"""client/token_client.py: one token request, as it goes over the wire, and every way it can fail."""
+"""client/token_client.py, client/in_httpx/: one token request, as it goes over the wire, and every way it can fail."""
 
 import json
 import socket
 import threading
 
 import pytest
-import requests
 from werkzeug.wrappers import Response
 
 from flask_private_key_jwt.client import DiscoveryError, TokenClient, TokenRequestError
@@ -14,8 +13,14 @@ from flask_private_key_jwt.errors import ConfigurationError
 from flask_private_key_jwt.fetching.exchange import MAX_BYTES
 from flask_private_key_jwt.jose import jose
 from flask_private_key_jwt.jose.certificates import build_self_signed, load_certificate
+from tests.client.libraries import TOKEN_CLIENTS
 
 ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
+
+
+@pytest.fixture(params=TOKEN_CLIENTS)
+def library(request):
+    return request.param
 
 
 @pytest.fixture
@@ -360,12 +365,12 @@ def test_an_answer_beyond_the_largest_size_is_refused(make_client, token_server)
         make_client().request_token()
 
 
-def test_all_that_goes_wrong_on_the_way_is_an_exception_of_requests(make_client, token_server):
+def test_all_that_goes_wrong_on_the_way_is_an_exception_of_the_library(make_client, token_server, call_error):
     token_server.script = [token_server.refuse("invalid_client")]
 
-    with pytest.raises(requests.RequestException) as caught:
+    with pytest.raises(call_error) as caught:
         make_client().request_token()
-    assert caught.value.request is None
+    assert isinstance(caught.value, TokenRequestError)
     assert caught.value.response is None
 
 

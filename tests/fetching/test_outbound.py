@@ -7,9 +7,10 @@ import threading
 import pytest
 
 from flask_private_key_jwt.errors import ConfigurationError
-from flask_private_key_jwt.fetching.discovery import DiscoveryError, fetch_metadata
-from flask_private_key_jwt.fetching.exchange import NoAnswer, exchange
+from flask_private_key_jwt.fetching.discovery import DiscoveryError
+from flask_private_key_jwt.fetching.exchange import NoAnswer
 from flask_private_key_jwt.fetching.outbound import Outbound, build_outbound
+from tests.fetching.ways import WAYS, exchange, fetch_metadata, fetching_with
 from tests.servers.https_servers import Authority
 from tests.servers.outbound_site import HOST, ISSUER, ROUTE, company_proxy, company_site, make_authority
 
@@ -21,6 +22,12 @@ def bare_environment(monkeypatch):
     for name in VARIABLES:
         monkeypatch.delenv(name, raising=False)
         monkeypatch.delenv(name.lower(), raising=False)
+
+
+@pytest.fixture(params=WAYS, autouse=True)
+def way_to_fetch(request):
+    with fetching_with(request.param):
+        yield
 
 
 @pytest.fixture
@@ -144,7 +151,7 @@ def test_a_proxy_that_is_away_is_named(authority):
         ("http://alice:80/hunter2@proxy.example:3128", "does not hold the URL of a proxy"),
         ("alice:80/hunter2@proxy.example:3128", "does not hold the URL of a proxy"),
         ("ftp://alice:hunter2@proxy.example", "does not hold the URL of a proxy"),
-        ("socks5://alice:hunter2@127.0.0.1:1", "names a SOCKS proxy, and PySocks is not installed"),
+        ("socks5://alice:hunter2@127.0.0.1:1", "names a SOCKS proxy, and (PySocks|httpx\\[socks\\]) is not installed"),
     ],
 )
 def test_what_is_no_proxy_in_the_environment_is_said_without_being_quoted(url, problem, authority, monkeypatch):

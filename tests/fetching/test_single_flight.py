@@ -5,7 +5,7 @@ from concurrent.futures import Future
 
 import pytest
 
-from flask_private_key_jwt.fetching.single_flight import SingleFlight
+from flask_private_key_jwt.fetching.single_flight import LeaderEnded, SingleFlight
 
 
 class Flown(Exception):
@@ -91,7 +91,7 @@ def test_a_thread_that_is_ended_leaves_nobody_waiting(fly_together):
     leader, *others = fly_together(end)
 
     assert type(leader) is SystemExit
-    assert {type(outcome) for outcome in others} == {RuntimeError}
+    assert {type(outcome) for outcome in others} == {LeaderEnded}
 
 
 def test_who_comes_afterwards_flies_anew():

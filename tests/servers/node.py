@@ -189,12 +189,26 @@ def _node_installed() -> tuple[str, Path]:
     with (folder / "lock").open("a") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not (folder / "ready").exists():
-            _install(npm, folder, ["--omit=optional"] if enough else [])
+            _install_once_a_run(npm, folder, ["--omit=optional"] if enough else [])
     modules = folder / "node_modules"
     return _choose_program(own if enough else None, modules), modules
 
 
-def _install(npm: str, folder: Path, options: list[str]) -> None:
+def _install_once_a_run(npm: str, folder: Path, options: list[str]) -> None:
+    """Install; what failed in this run is not tried again by its other processes, because it may take long to fail."""
+    run, failed = os.environ.get("PYTEST_XDIST_TESTRUNUID", str(os.getpid())), folder / "failed"
+    told = json.loads(failed.read_text()) if failed.exists() else {}
+    if told.get("run") == run:
+        miss(told["why"])
+    why = _install(npm, folder, options)
+    if why is not None:
+        failed.write_text(json.dumps({"run": run, "why": why}))
+        miss(why)
+    (folder / "ready").touch()
+
+
+def _install(npm: str, folder: Path, options: list[str]) -> str | None:
+    """Install, and say why that did not work; ``None``: it did."""
     for name in FILES:
         shutil.copy(PACKAGES / name, folder)
     HOME.mkdir(parents=True, exist_ok=True)
@@ -211,10 +225,11 @@ def _install(npm: str, folder: Path, options: list[str]) -> None:
             timeout=INSTALL_SECONDS,
         )
     except subprocess.TimeoutExpired:
-        miss(f"no packages for Node.js: npm took longer than {INSTALL_SECONDS} s")
-    if done.returncode != 0:
-        miss(f"no packages for Node.js: npm ci ended with {done.returncode}: {done.stdout[-2000:]}")
-    (folder / "ready").touch()
+        return f"no packages for Node.js: npm took longer than {INSTALL_SECONDS} s"
+    if done.returncode == 0:
+        return None
+    said = [line for line in done.stdout.splitlines() if line.startswith(("npm error", "npm ERR!"))]
+    return f"no packages for Node.js: npm ci ended with {done.returncode}: {'; '.join(said)[:1000]}"
 
 
 def _choose_program(own: str | None, modules: Path) -> str:

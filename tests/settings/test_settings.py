@@ -31,7 +31,8 @@ BESIDE = {
     "KEY_ANNOUNCE_SECONDS": {"OAUTH2_KEY_SIGN_SECONDS": 63072000},
     "KEY_SIGN_SECONDS": {"OAUTH2_KEY_ANNOUNCE_SECONDS": 900},
     "CLIENT_ID_METADATA_DOCUMENTS": {"OAUTH2_CLIENT_ID_HOSTS": ["client.example"]},
-    "PROFILE": {"OAUTH2_CLIENT_ID_SCOPES": ["read"]},
+    "LOCALHOST_CLIENT_IDS": {"OAUTH2_PROFILE": "atproto"},
+    "PROFILE": {"OAUTH2_CLIENT_ID_SCOPES": ["atproto"]},
 }
 
 
@@ -497,3 +498,51 @@ def test_refusal_of_a_private_setting_does_not_quote_it(name, value):
     assert sentence.startswith(f"OAUTH2_{name} is not accepted: it must be ")
     assert "hunter2" not in sentence
     assert SECRET not in sentence
+
+
+# --- dates --------------------------------------------------------------------------------------------------
+@pytest.mark.parametrize(
+    ("text", "moment"),
+    [
+        ("2027-03-31", 1806451200),
+        ("20270331", 1806451200),
+        ("2027-03-31T00:00", 1806451200),
+        ("2027-03-31 00:00:00", 1806451200),
+        ("2027-03-31T18:00:00Z", 1806516000),
+        ("2027-03-31T18:00:00+00:00", 1806516000),
+        ("1970-01-01", 0),
+    ],
+)
+def test_date_is_a_moment_in_utc(text, moment):
+    config = {"OAUTH2_ISSUER": "https://as.example", "OAUTH2_CLIENT_SECRETS_UNTIL": text}
+
+    assert read(config, ServerSettings).client_secrets_until == moment
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "",
+        "soon",
+        "2027",
+        "31.03.2027",
+        "2027-02-30",
+        "2027-03-31T25:00",
+        "2027-03-31T18:00+01:00",
+        1806451200,
+        True,
+        [],
+    ],
+)
+def test_other_date_is_refused(value):
+    assert refusal_of(ServerSettings, "CLIENT_SECRETS_UNTIL", value).startswith(
+        f"OAUTH2_CLIENT_SECRETS_UNTIL = {value!r} is not accepted: it must be "
+    )
+
+
+def test_date_before_the_epoch_is_refused():
+    assert "must be a time after 1970" in refusal_of(ServerSettings, "CLIENT_SECRETS_UNTIL", "1969-12-31")
+
+
+def test_no_date_means_never():
+    assert read({"OAUTH2_ISSUER": "https://as.example"}, ServerSettings).client_secrets_until is None

@@ -94,6 +94,11 @@ def make_api(issuer: str, url: str, **config: Any) -> flask.Flask:
     def values() -> dict[str, Any]:
         return {"client": current_token["client_id"], "cnf": current_token.get("cnf")}
 
+    @app.get("/invoices")
+    @require_oauth("invoices.read")
+    def invoices() -> dict[str, Any]:
+        return {"invoices": []}
+
     @app.get("/bound-values")
     @require_oauth("read", dpop="required")
     def bound_values() -> dict[str, Any]:

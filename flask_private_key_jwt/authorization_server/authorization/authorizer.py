@@ -15,12 +15,15 @@ from ...errors import (
 )
 from ...jose.derived import Secrets
 from ...refusal import attributed_to
+from ...replay.base import CHALLENGE, Mark, Replayed, ReplayStore, remember_once
 from ...settings.server import ServerSettings
+from ...tokens.scope_matching import ScopeMatcher
 from ...tokens.verification import IssuerKeys
 from ..registered_client import RegisteredClient, is_client_id
 from ..stores.contracts import ClientStore
 from ..stores.granted import AuthorizationStore, Consent, Granted, PushedRequest, StoredCode
 from ..tokens.id_token import read_id_token_hint
+from .atproto import CHALLENGE_SECONDS, check_account, check_atproto
 from .decided_codes import DecidedCodes
 from .interaction import Person
 from .parameters import AuthorizationRequest, Parameters, check_request, collect
@@ -71,6 +74,7 @@ class Authorizer:
     :param own_keys: This server's own public keys, which verify an ``id_token_hint``.
     :param app_secrets: The application's secrets.
     :param push_quota: Says whether one more request may be pushed.
+    :param replay: Remembers every ``code_challenge``, if the profile wants that.
     """
 
     def __init__(
@@ -83,6 +87,8 @@ class Authorizer:
         own_keys: IssuerKeys,
         app_secrets: Secrets,
         push_quota: PushQuota,
+        replay: ReplayStore,
+        scope_matchers: Sequence[ScopeMatcher] = (),
     ) -> None:
         self._settings = settings
         self._clients = clients
@@ -90,15 +96,24 @@ class Authorizer:
         self._store = store
         self.decided_codes = DecidedCodes(store, app_secrets)
         self._push_quota = push_quota
+        self._replay = replay
+        self._scope_matchers = scope_matchers
         self._read_hint = partial(read_id_token_hint, issuer=settings.ISSUER, keys=own_keys)
 
     def push(
-        self, form: Parameters, client: RegisteredClient, proof: DPoPProof | None, *, address: str | None = None
+        self,
+        form: Parameters,
+        client: RegisteredClient,
+        proof: DPoPProof | None,
+        *,
+        client_jkt: str | None = None,
+        address: str | None = None,
     ) -> Reference:
         """Check a request in full and keep it (RFC 9126 §2).
 
         :param form: The parameters. If a request object is among them, only the object counts (RFC 9126 §3).
         :param proof: The request's proof: the code will be bound to its key (RFC 9449 §10.1).
+        :param client_jkt: Thumbprint of the key with which the client authenticated; ``None``: it used none.
         :param address: The caller's address.
         :raises OAuthError: The request is not acceptable.
         :raises TooManyRequests: Too many requests wait already.
@@ -113,9 +128,10 @@ class Authorizer:
         self._objects.check_signed(parameters, client)
         checked = self._check(parameters, client, check_target(parameters, client, self._settings))
         jkt = bind_to_proof(checked.dpop_jkt, proof.thumbprint if proof else None)
-        kept = build_parameters(replace(checked, dpop_jkt=jkt), signed=parameters.signed)
+        kept = build_parameters(replace(checked, dpop_jkt=jkt, client_jkt=client_jkt), signed=parameters.signed)
         reference = Reference(new_request_uri(), lifetime)
         pushed_by = self._push_quota.check(client, address)
+        self._use_challenge(checked, client)
         pushed = PushedRequest(client.client_id, kept.to_json(), now + lifetime, pushed_by=pushed_by)
         self._store.push(reference.request_uri, pushed)
         return reference
@@ -207,6 +223,7 @@ class Authorizer:
             resources=request.resources,
             auth_time=person.auth_time,
             granted_at=granted_at,
+            client_jkt=request.client_jkt,
         )
         stored = StoredCode(
             granted=granted,
@@ -237,13 +254,42 @@ class Authorizer:
                 "the request_uri was used before", cause="request_uri_used", client_id=opened.client.client_id
             )
 
+    def check_account(self, person: Person) -> None:
+        """Check that a request can be answered for this person at all, before they are asked.
+
+        :raises UnusableAccount: Under ``atproto``, their id is not a DID.
+        """
+        if self._settings.PROFILE == "atproto":
+            check_account(person.subject)
+
     def _check_subject(self, person: Person) -> None:
         """Keep people and clients apart: a client that acts for itself has its own id as ``sub`` (RFC 9700 §4.15)."""
         if is_client_id(person.subject) and self._clients.is_taken(person.subject):
             raise ConfigurationError(f"The id of a user, {person.subject!r}, is also a client_id: one of them must go.")
 
     def _check(self, parameters: Parameters, client: RegisteredClient, target: ResponseTarget) -> AuthorizationRequest:
-        return check_request(parameters, client, target, settings=self._settings, read_hint=self._read_hint)
+        checked = check_request(
+            parameters,
+            client,
+            target,
+            settings=self._settings,
+            read_hint=self._read_hint,
+            scope_matchers=self._scope_matchers,
+        )
+        return check_atproto(parameters, checked) if self._settings.PROFILE == "atproto" else checked
+
+    def _use_challenge(self, request: AuthorizationRequest, client: RegisteredClient) -> None:
+        """Under ``atproto``: refuse a ``code_challenge`` that the client used in the last 24 hours."""
+        if self._settings.PROFILE != "atproto":
+            return
+        now = clock.now()
+        mark = Mark(
+            CHALLENGE, self._settings.ISSUER, client.client_id, request.code_challenge, now + CHALLENGE_SECONDS, now
+        )
+        try:
+            remember_once(self._replay, [mark])
+        except Replayed as replayed:
+            raise InvalidRequest("the code_challenge was used before", cause=replayed.cause) from None
 
     def _load_pushed(self, request_uri: str, client: RegisteredClient, *, is_open: bool, deciding: bool) -> Parameters:
         if not is_request_uri(request_uri):

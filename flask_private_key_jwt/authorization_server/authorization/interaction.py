@@ -211,7 +211,7 @@ def _is_allowed(request: AuthorizationRequest, consent: Consent | None) -> bool:
     document may change, and the person has to see where it leads to now.
     """
     client, redirect_uri = request.client, request.target.redirect_uri
-    if consent is None or "consent" in request.prompt:
+    if consent is None or "consent" in request.prompt or request.asks_every_time:
         return False
     if client.is_public and not is_claimed(redirect_uri):
         return False

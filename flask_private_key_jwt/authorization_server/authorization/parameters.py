@@ -17,6 +17,7 @@ from ...errors import (
     UnsupportedResponseType,
 )
 from ...settings.server import ServerSettings
+from ...tokens.scope_matching import ScopeMatcher
 from ..grants.pkce import check_code_challenge
 from ..grants.resource import check_named, find_named, resolve_audience
 from ..grants.scope import resolve_scope, split_scope
@@ -60,6 +61,8 @@ class Parameters:
     """Whether they come from a request object that the client signed (RFC 9101)."""
     hinted_subject: str | None = None
     """The person whom the ``id_token_hint`` of a pushed request named; the hint was checked then, and is not kept."""
+    client_jkt: str | None = None
+    """Thumbprint of the key with which the client authenticated when it pushed the request; ``None``: it used none."""
 
     def get(self, name: str) -> str | None:
         """The value of a parameter; ``None`` when it was not sent or sent empty (RFC 6749 §3.1)."""
@@ -72,6 +75,7 @@ class Parameters:
             "resources": [*self.resources],
             **({"signed": True} if self.signed else {}),
             **({} if self.hinted_subject is None else {"hinted_subject": self.hinted_subject}),
+            **({} if self.client_jkt is None else {"client_jkt": self.client_jkt}),
         }
 
     @classmethod
@@ -82,6 +86,7 @@ class Parameters:
             tuple(kept["resources"]),
             signed=kept.get("signed", False),
             hinted_subject=kept.get("hinted_subject"),
+            client_jkt=kept.get("client_jkt"),
         )
 
 
@@ -105,6 +110,10 @@ class AuthorizationRequest:
     """The ID token repeats it unchanged (OpenID Connect Core §2)."""
     hinted_subject: str | None
     """The only person the answer may be about; ``None``: any person."""
+    client_jkt: str | None = None
+    """As in :class:`Parameters`."""
+    asks_every_time: bool = False
+    """Whether the person is asked even if they allowed the same before."""
 
     @property
     def needs_auth_time(self) -> bool:
@@ -150,11 +159,13 @@ def check_request(
     *,
     settings: ServerSettings,
     read_hint: Callable[[str], IdTokenHint],
+    scope_matchers: Sequence[ScopeMatcher] = (),
 ) -> AuthorizationRequest:
     """Check everything else about a request (RFC 6749 §4.1.1, OpenID Connect Core §3.1.2.1).
 
     :param settings: Say which resources there are, and whether a request must name one.
     :param read_hint: Reads an ID token of this server; raises :class:`InvalidRequest` if it is not one.
+    :param scope_matchers: The application's.
     :raises OAuthError: A parameter is not acceptable; the class says which error that is.
     """
     if parameters.get("registration") is not None:
@@ -163,7 +174,7 @@ def check_request(
     checked = AuthorizationRequest(
         client=client,
         target=target,
-        resources=_check_resources(parameters.resources, settings),
+        resources=_check_resources(_find_resources(parameters, settings), settings),
         dpop_jkt=_check_jkt(parameters.get("dpop_jkt")),
         prompt=_check_prompt(parameters.get("prompt")),
         max_age=_check_max_age(parameters.get("max_age"), client),
@@ -171,8 +182,9 @@ def check_request(
         # Never truncated: to the client, a changed nonce would look like an attack (OpenID Connect Core §15.5.2).
         nonce=_check_text("nonce", parameters.get("nonce"), longest=MAX_NONCE_CHARACTERS),
         hinted_subject=_check_hint(parameters, client, read_hint),
-        scope=resolve_scope(client, parameters.get("scope")),
+        scope=resolve_scope(client, parameters.get("scope"), matchers=scope_matchers),
         code_challenge=check_code_challenge(parameters.get("code_challenge"), parameters.get("code_challenge_method")),
+        client_jkt=parameters.client_jkt,
     )
     check_state(parameters.get("state"))
     return checked
@@ -189,6 +201,15 @@ def _check_response_type(response_type: str | None, client: RegisteredClient) ->
         raise UnauthorizedClient(
             "the client is not registered for authorization_code", cause="grant_type_not_registered"
         )
+
+
+def _find_resources(parameters: Parameters, settings: ServerSettings) -> tuple[str, ...]:
+    """What the request names: ``resource``, or as SMART says it, ``aud`` (SMART App Launch 2.2, App Launch).
+
+    In a request object ``aud`` is this server (RFC 9101 §4).
+    """
+    audience = parameters.get("aud") if settings.PROFILE == "smart" and not parameters.signed else None
+    return parameters.resources if audience is None else (*parameters.resources, audience)
 
 
 def _check_resources(requested: Sequence[str], settings: ServerSettings) -> tuple[str, ...]:

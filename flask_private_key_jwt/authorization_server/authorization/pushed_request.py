@@ -60,7 +60,13 @@ def build_parameters(request: AuthorizationRequest, *, signed: bool) -> Paramete
         "nonce": request.nonce,
     }
     kept = {name: value for name, value in values.items() if value}
-    return Parameters(kept, request.resources, signed=signed, hinted_subject=request.hinted_subject)
+    return Parameters(
+        kept,
+        request.resources,
+        signed=signed,
+        hinted_subject=request.hinted_subject,
+        client_jkt=request.client_jkt,
+    )
 
 
 def check_no_request_uri(request_uri: str | None) -> None:

@@ -8,10 +8,14 @@ from html import escape
 from urllib.parse import quote_plus, urlencode
 
 from ...errors import InvalidRequest
+from ...settings.server import ServerSettings
 from ...url import find_url
 
 RESPONSE_MODES = ("query", "form_post")
 """How a response may be sent (OAuth 2.0 Multiple Response Types §2.1, Form Post Response Mode §2)."""
+FRAGMENT = "fragment"
+"""Under ``atproto`` also so: apps in a browser read it there. A page that redirects takes a fragment along to another
+site (RFC 9700 §4.1.1), which is of no use there: under this profile a code needs the app's DPoP key and verifier."""
 
 _SUBMIT = "document.forms[0].submit()"
 SUBMIT_SCRIPT_HASH = "sha256-" + base64.b64encode(sha256(_SUBMIT.encode()).digest()).decode()
@@ -20,6 +24,11 @@ SUBMIT_SCRIPT_HASH = "sha256-" + base64.b64encode(sha256(_SUBMIT.encode()).diges
 
 MAX_STATE_BYTES = 4096
 """Longest accepted ``state``, encoded as in a URL, because it must fit into the ``Location`` of the answer."""
+
+
+def list_response_modes(settings: ServerSettings) -> tuple[str, ...]:
+    """How a response may be sent, with these settings."""
+    return (*RESPONSE_MODES, FRAGMENT) if settings.PROFILE == "atproto" else RESPONSE_MODES
 
 
 def is_too_long(state: str | None) -> bool:
@@ -67,7 +76,8 @@ def build_onward(target: ResponseTarget, members: dict[str, str]) -> Onward:
     """The link or form that takes the response *members* to *target*, in its response mode."""
     if target.response_mode == "form_post":
         return Onward(name_place(target.redirect_uri), target.redirect_uri, members)
-    return Onward(name_place(target.redirect_uri), build_location(target.redirect_uri, members))
+    location = build_location(target.redirect_uri, members, mode=target.response_mode)
+    return Onward(name_place(target.redirect_uri), location)
 
 
 def name_place(uri: str) -> str:
@@ -77,8 +87,13 @@ def name_place(uri: str) -> str:
     return url.authority or url.scheme if url is not None else uri.partition(":")[0]
 
 
-def build_location(redirect_uri: str, members: dict[str, str]) -> str:
-    """*redirect_uri* with the response in its query; its own query stays in front (RFC 6749 §3.1.2)."""
+def build_location(redirect_uri: str, members: dict[str, str], *, mode: str = "query") -> str:
+    """*redirect_uri* with the response in its query; its own query stays in front (RFC 6749 §3.1.2).
+
+    :param mode: ``fragment``: in its fragment instead; no redirect URI has one of its own.
+    """
+    if mode == FRAGMENT:
+        return f"{redirect_uri}#{urlencode(members)}"
     separator = "&" if "?" in redirect_uri else "?"
     return f"{redirect_uri}{separator}{urlencode(members)}"
 

@@ -5,7 +5,7 @@ from ...settings.server import ServerSettings
 from ..redirect_uri import is_https_or_loopback
 from ..registered_client import RegisteredClient
 from .parameters import Parameters
-from .response import RESPONSE_MODES, ResponseTarget, is_too_long
+from .response import ResponseTarget, is_too_long, list_response_modes
 
 
 def check_target(parameters: Parameters, client: RegisteredClient, settings: ServerSettings) -> ResponseTarget:
@@ -30,7 +30,7 @@ def check_target(parameters: Parameters, client: RegisteredClient, settings: Ser
             client_id=client.client_id,
         )
     mode = parameters.get("response_mode") or "query"
-    if mode not in RESPONSE_MODES:
+    if mode not in list_response_modes(settings):
         raise InvalidRequest(
             f"response_mode {mode[:40]!r} is not supported",
             cause="response_mode_not_supported",

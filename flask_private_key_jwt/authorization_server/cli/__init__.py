@@ -4,6 +4,8 @@ from flask.cli import AppGroup
 
 from .client import client_group
 from .client_keys import add_key, keys, retire_key
+from .client_secrets import secret_group, secrets
+from .from_authlib import from_authlib
 from .key import key_group
 from .maintenance import purge, secret
 from .registration_token import registration_token_group
@@ -11,7 +13,7 @@ from .revoke import revoke
 
 oauth2_group = AppGroup("oauth2", help="Run the OAuth 2 authorization server: its clients, keys and stores.")
 oauth2_group.add_command(client_group)
-for command in (keys, add_key, retire_key):
+for command in (keys, add_key, retire_key, secret_group, secrets, from_authlib):
     client_group.add_command(command)
 oauth2_group.add_command(key_group)
 oauth2_group.add_command(registration_token_group)

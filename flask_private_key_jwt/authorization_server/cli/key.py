@@ -7,6 +7,7 @@ import click
 from flask.cli import AppGroup
 
 from ... import clock
+from ..client_auth import client_secret_jwt
 from ..keys.rotation import find_end, find_published, find_signer, load_schedule
 from ..state import current_state
 from ..stores.contracts import StoredKey
@@ -84,5 +85,13 @@ def retire(kid: str) -> None:
 def reencrypt() -> None:
     """Encrypt the keys with the newest secret, so that SECRET_KEY_FALLBACKS can be emptied."""
     with readable_errors():
-        count = current_state().server_keys.reencrypt()
+        state = current_state()
+        count = state.server_keys.reencrypt()
+        left = state.client_secrets.reencrypt(is_jwt=lambda secret: secret.method == client_secret_jwt.METHOD)
     click.echo(f"{count} {'key is' if count == 1 else 'keys are'} encrypted with the newest secret.")
+    if left:
+        click.echo(
+            f"Note: {left} of the clients' own secrets {'needs' if left == 1 else 'need'} an older one until the "
+            "client has used it once more.",
+            err=True,
+        )

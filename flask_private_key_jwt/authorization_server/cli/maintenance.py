@@ -28,7 +28,7 @@ def secret() -> None:
 @with_appcontext
 def purge(batch: int) -> None:
     """Delete what expired an hour ago: used jti values, old keys, documents, registration tokens, codes, refresh
-    tokens, revocations, counters; and clients that registered themselves and were never used.
+    tokens, revocations, counters, client secrets; and clients that registered themselves and were never used.
 
     Safe at any time, while the server runs; run it daily or so.
     """
@@ -38,6 +38,7 @@ def purge(batch: int) -> None:
         state.documents,
         state.registration_tokens,
         state.key_use,
+        state.stored_client_secrets,
         state.authorizations,
         state.refresh_tokens,
         state.revocations,

@@ -22,7 +22,7 @@ _UNITS = {"m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
 _LONGEST_SECONDS = 366 * 86400
 
 
-def _read_lifetime(_context: click.Context, _option: click.Parameter, text: str) -> int:
+def read_lifetime(_context: click.Context, _option: click.Parameter, text: str) -> int:
     """A time such as ``90m``, ``12h``, ``7d`` or ``4w``, in seconds."""
     match = re.fullmatch(r"([1-9][0-9]{0,5})([mhdw])", text, re.ASCII)
     seconds = int(match[1]) * _UNITS[match[2]] if match else 0
@@ -33,7 +33,7 @@ def _read_lifetime(_context: click.Context, _option: click.Parameter, text: str)
 
 @registration_token_group.command("create")
 @click.option("--uses", default=1, show_default=True, type=click.IntRange(1, MAX_USES), help="Clients to register.")
-@click.option("--expires-in", default="7d", show_default=True, callback=_read_lifetime, help="For how long, e.g. 12h.")
+@click.option("--expires-in", default="7d", show_default=True, callback=read_lifetime, help="For how long, e.g. 12h.")
 @click.option("--label", default="", help="Whom it is for; you will see it in the list and in the log.")
 @click.option("--allow-client-id", is_flag=True, help="Clients may choose their own client_id with it.")
 @click.option("--json", "as_json", is_flag=True, help="Print the token with all about it as JSON.")

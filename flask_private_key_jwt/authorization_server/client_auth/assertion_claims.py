@@ -19,7 +19,7 @@ def check_audience(
     Each further accepted value lets a hostile server pass on an assertion that a client made for that server. So the
     operator can allow it for clients it vouches for; a client that registered itself must name the issuer.
 
-    :param endpoints: The URLs that may be named besides: of the token endpoint, and of the endpoint that was called.
+    :param endpoints: The URLs that may be named besides: of the token endpoint, then of the endpoint that was called.
     :raises JoseProblem: The assertion was made for somebody else.
     """
     values = jose.require_audience(jwt.claims)
@@ -27,9 +27,15 @@ def check_audience(
     if strict and not isinstance(jwt.claims["aud"], str):
         raise jose.JoseProblem("aud is not a string", cause="aud_not_text")  # FAPI 2.0 Security Profile §5.3.2.1
     accepted = {settings.ISSUER}
-    if _may_name_endpoints(client, settings) and not strict and jwt.typ != EXPLICIT_TYPE:
+    may_name_several = False
+    if strict or jwt.typ == EXPLICIT_TYPE:
+        pass
+    elif settings.PROFILE == "smart":
+        accepted.add(endpoints[0])  # clients of SMART know no other name, those that registered themselves either
+    elif _may_name_endpoints(client, settings):
         accepted |= {*endpoints}
-    elif len(values) != 1:
+        may_name_several = True
+    if len(values) != 1 and not may_name_several:
         raise jose.JoseProblem("aud is not exactly one value", cause="aud_not_one")
     if not values or not accepted.issuperset(values):
         raise jose.JoseProblem(f"aud {jose.shorten(jwt.claims['aud'])} is not {sorted(accepted)}", cause="aud")
@@ -47,7 +53,9 @@ def check_life(claims: jose.Claims, client: RegisteredClient, settings: ServerSe
     :param now: Seconds since the epoch.
     :raises JoseProblem: It is expired, not good yet, or good for too long.
     """
+    if settings.PROFILE == "atproto":
+        jose.require_date(claims, "iat")
     longest = settings.ASSERTION_LIFETIME_SECONDS
-    if client.assertion_audience == "compatibility" and settings.PROFILE != "fapi2":
+    if client.assertion_audience == "compatibility" and settings.PROFILE not in ("fapi2", "smart"):
         longest = max(longest, COMPATIBILITY_LIFETIME_SECONDS)
     return jose.check_life(claims, now=now, skew=settings.CLOCK_SKEW_SECONDS, longest=longest)

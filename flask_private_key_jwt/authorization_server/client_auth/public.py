@@ -23,8 +23,10 @@ class NamedClient:
     """The public client that a request names; nothing proves that it is this client."""
 
     client: RegisteredClient
+    method: str = METHOD
     marks: tuple[Mark, ...] = ()
     thumbprint: str | None = None
+    secret: None = None
 
 
 def is_tried(request: FormRequest) -> bool:

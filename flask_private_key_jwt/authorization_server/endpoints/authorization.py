@@ -18,6 +18,7 @@ from ...errors import (
     OAuthError,
     ServerError,
     TemporarilyUnavailable,
+    UnusableAccount,
 )
 from ...refusal import REFERENCE_HEADER
 from ..authorization.authorizer import STAND_INS, OpenedRequest
@@ -43,7 +44,7 @@ IN_THE_URL = ("client_id", *STAND_INS, *REPEATABLE, *KNOWN)
 NAME = "authorization"
 FORM_POST_POLICY = f"default-src 'none'; script-src '{SUBMIT_SCRIPT_HASH}'; {ALONE}"
 
-FOR_THE_PERSON_ONLY = (TemporarilyUnavailable, ServerError, InvalidRequestURI, InteractionRefused)
+FOR_THE_PERSON_ONLY = (TemporarilyUnavailable, ServerError, InvalidRequestURI, InteractionRefused, UnusableAccount)
 """Refusals that are not sent to the client, because its request is still open or does not exist."""
 
 
@@ -96,7 +97,8 @@ def _visit(state: State, here: str, decision: Mapping[str, str]) -> ResponseRetu
     visit = Visit(state, session, opened, opened.request_uri or opened.request or query, f"{here}?{query}", began_at)
     try:
         request = state.server.authorizer.check(opened)
-        person = state.people.find_person(session)
+        if (person := state.people.find_person(session)) is not None:
+            state.server.authorizer.check_account(person)
         return _decide(visit, request, person, decision) if decision else _proceed(visit, request, person)
     except FOR_THE_PERSON_ONLY:
         raise
@@ -123,6 +125,7 @@ def _proceed(visit: Visit, request: AuthorizationRequest, person: Person | None)
 
 
 def _ask_for_consent(visit: Visit, request: AuthorizationRequest, person: Person) -> ResponseReturnValue:
+    settings = visit.state.settings
     page = ConsentPage(
         client=request.client,
         user=person.user,
@@ -131,7 +134,8 @@ def _ask_for_consent(visit: Visit, request: AuthorizationRequest, person: Person
         redirect_uri=request.target.redirect_uri,
         action=visit.url,
         decision_token=visit.session.issue_decision_token(visit.name, person.subject, shown=_name_shown(request)),
-        is_vouched_for=request.client.is_vouched_for(visit.state.settings),
+        is_vouched_for=request.client.is_vouched_for(settings)
+        or request.client.client_id in settings.TRUSTED_CLIENT_IDS,
     )
     return allow_picture(visit.state.people.ask_for_consent(page), page.logo_uri)
 
@@ -224,4 +228,4 @@ def _send(target: ResponseTarget, members: dict[str, str]) -> flask.Response:
         response = flask.Response(build_form_page(target.redirect_uri, members))
         response.headers["Content-Security-Policy"] = FORM_POST_POLICY
         return response
-    return send_to(build_location(target.redirect_uri, members))
+    return send_to(build_location(target.redirect_uri, members, mode=target.response_mode))

@@ -74,6 +74,14 @@ FAULTS: tuple[tuple[tuple[type[OAuthError], ...], Fault], ...] = (
         ),
     ),
     (
+        (errors.UnusableAccount,),
+        Fault(
+            "unusable_account",
+            "This account cannot be used here",
+            "It lacks what applications of this kind need. Use another account, or tell whoever runs this server.",
+        ),
+    ),
+    (
         (
             errors.InvalidScope,
             errors.InvalidTarget,

@@ -10,7 +10,7 @@ from ...settings.server import ServerSettings
 from ...settings.values import OFFLINE_ACCESS
 from ...url import read_url
 from ..authorization.parameters import RESPONSE_TYPE
-from ..authorization.response import RESPONSE_MODES
+from ..authorization.response import list_response_modes
 from ..client_auth import CLIENT_AUTH_METHODS
 from ..grants.pkce import METHODS
 from ..needs import Need
@@ -64,19 +64,22 @@ def _describe_authentication(state: State) -> dict[str, Any]:
     """How clients authenticate at each endpoint (RFC 8414 §2); an absent member means ``client_secret_basic``."""
     settings, grant_types = state.settings, state.server.grants.grant_types()
     methods = [method for method in CLIENT_AUTH_METHODS if method.is_open(settings, grant_types)]
+    methods.sort(key=lambda method: not method.is_usual)
     confidential = [method for method in methods if method.proves_identity]
     members: dict[str, Any] = {}
     for endpoint, accepted in (("token", methods), ("introspection", confidential), ("revocation", methods)):
         members[f"{endpoint}_endpoint_auth_methods_supported"] = [method.name for method in accepted]
         for method in accepted:
-            members |= {f"{endpoint}_endpoint_auth_{name}": value for name, value in method.describe(settings).items()}
+            for name, value in method.describe(settings).items():
+                member = f"{endpoint}_endpoint_auth_{name}"
+                members[member] = [*members.get(member, ()), *value]
     return members
 
 
 def _describe_authorization(settings: ServerSettings) -> dict[str, Any]:
     """The members about the authorization endpoint (RFC 9126 §5, RFC 7636 §6.2, RFC 9207 §3, RFC 9101 §10.5)."""
     return {
-        "response_modes_supported": list(RESPONSE_MODES),
+        "response_modes_supported": list(list_response_modes(settings)),
         "code_challenge_methods_supported": list(METHODS),
         "authorization_response_iss_parameter_supported": True,
         "require_pushed_authorization_requests": settings.REQUIRE_PUSHED_AUTHORIZATION_REQUESTS,

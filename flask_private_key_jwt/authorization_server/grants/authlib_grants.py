@@ -42,23 +42,30 @@ class AuthlibGrants:
         grants = chain(self._declared, self._registered)
         return (grant_class.GRANT_TYPE for grant_class, _ in grants if grant_class.GRANT_TYPE)
 
-    def find(self, request: FormRequest, client: RegisteredClient, proof: DPoPProof | None) -> "RegisteredGrant | None":
-        """The grant that answers *request*, if any does: a grant class may have its own rule for that."""
+    def find(
+        self, request: FormRequest, client: RegisteredClient, proof: DPoPProof | None, *, method: str
+    ) -> "RegisteredGrant | None":
+        """The grant that answers *request*, if any does: a grant class may have its own rule for that.
+
+        :param method: How the client has authenticated.
+        """
         if not self._declared and not self._registered:
             return None
-        authlib_request = TokenRequest(request, AuthenticatedClient(client, request, proof))
+        matchers = self._server.declarations.scope_matchers
+        authenticated = AuthenticatedClient(client, request, proof, method=method, scope_matchers=matchers)
+        authlib_request = TokenRequest(request, authenticated)
         for grant_class, extensions in chain(self._declared, self._registered):
             if grant_class.check_token_endpoint(authlib_request):
                 return RegisteredGrant(grant_class, extensions, authlib_request, self._server)
         return None
 
     def note_authenticated(
-        self, request: FormRequest, client: RegisteredClient, proof: DPoPProof | None, *, by: GrantType
+        self, request: FormRequest, client: RegisteredClient, proof: DPoPProof | None, *, method: str, by: GrantType
     ) -> None:
         """Send Authlib's signal that a client has authenticated, for a grant of ours; Authlib's grants send it."""
         if self._server.is_authentication_heard():
             self._server.send_signal(
-                "after_authenticate_client", client=AuthenticatedClient(client, request, proof), grant=by
+                "after_authenticate_client", client=AuthenticatedClient(client, request, proof, method=method), grant=by
             )
 
 

@@ -1,11 +1,13 @@
 """What Authlib's grants see: Authlib's mutable request and its client interface, made from our frozen values."""
 
 from collections import defaultdict
+from collections.abc import Sequence
 from typing import Any
 
 from authlib.oauth2.rfc6749 import ClientMixin, OAuth2Payload, OAuth2Request
 
 from ...dpop.proof import DPoPProof
+from ...tokens.scope_matching import ScopeMatcher, is_covered
 from ..registered_client import RegisteredClient
 from ..request import FormRequest
 
@@ -16,12 +18,24 @@ class AuthenticatedClient(ClientMixin):  # type: ignore[misc]  # Authlib has no 
     Authlib passes only the client to the token generator, so this object carries the request and the proof there.
 
     :param request: The request in which it authenticated; ``None``: it was only looked up, and gets no token.
+    :param method: How it authenticated; ``None``: it was only looked up.
+    :param scope_matchers: The application's.
     """
 
-    def __init__(self, registered: RegisteredClient, request: FormRequest | None, proof: DPoPProof | None) -> None:
+    def __init__(
+        self,
+        registered: RegisteredClient,
+        request: FormRequest | None,
+        proof: DPoPProof | None,
+        *,
+        method: str | None = None,
+        scope_matchers: Sequence[ScopeMatcher] = (),
+    ) -> None:
         self.registered = registered
         self.request = request
         self.proof = proof
+        self.method = method or registered.token_endpoint_auth_method
+        self._scope_matchers = scope_matchers
 
     @property
     def client_id(self) -> str:
@@ -38,19 +52,20 @@ class AuthenticatedClient(ClientMixin):  # type: ignore[misc]  # Authlib has no 
 
     def get_allowed_scope(self, scope: str) -> str:
         """The requested scopes that are registered for the client, space separated (RFC 6749 §3.3)."""
-        return " ".join(token for token in (scope or "").split() if token in self.registered.scope)
+        wanted, held = (scope or "").split(), self.registered.scope
+        return " ".join(token for token in wanted if is_covered(token, held, self._scope_matchers))
 
     def check_redirect_uri(self, redirect_uri: str) -> bool:
         """Whether *redirect_uri* is registered for the client (RFC 9700 §2.1)."""
         return self.registered.has_redirect_uri(redirect_uri)
 
     def check_client_secret(self, client_secret: str) -> bool:
-        """Always false: these clients have no secret."""
+        """Always false: a grant never compares secrets, the server has authenticated the client already."""
         return False
 
     def check_endpoint_auth_method(self, method: str, endpoint: str) -> bool:
-        """Whether the client may authenticate with *method*: only with the registered one, at every endpoint."""
-        return method == self.registered.token_endpoint_auth_method
+        """Whether the client may authenticate with *method*: only as it did in this request, or as it is registered."""
+        return method == self.method
 
     def check_response_type(self, response_type: str) -> bool:
         """Whether the client may ask for *response_type*; only ``code`` is possible (RFC 7591 §2.1)."""
@@ -98,7 +113,7 @@ class TokenRequest(OAuth2Request):  # type: ignore[misc]
         self.read = request
         self.authenticated = client
         self.client: AuthenticatedClient | None = None
-        self.auth_method = client.registered.token_endpoint_auth_method if client else None
+        self.auth_method = client.method if client else None
         self.user = self.authorization_code = self.refresh_token = self.credential = None
         self._body = self._scope = None
 

@@ -1,11 +1,12 @@
 """What a grant is: it checks one request and says what it allows. A code or token is spent later, with the answer."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
 from ...dpop.proof import DPoPProof
 from ...settings.server import ServerSettings
+from ...tokens.scope_matching import ScopeMatcher
 from ..needs import Need
 from ..registered_client import RegisteredClient
 from ..request import FormRequest
@@ -74,6 +75,8 @@ class GrantParts:
     revocations: Revocations
     issued: IssuedTokens
     """Recognizes the tokens of this server, for a grant that takes one."""
+    scope_matchers: Sequence[ScopeMatcher] = ()
+    """The application's, also those that it registers later."""
 
 
 @dataclass(frozen=True, slots=True)

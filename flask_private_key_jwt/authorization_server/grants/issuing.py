@@ -8,11 +8,13 @@ from typing import Any
 from ...database.deadline import outside_budget
 from ...errors import ConfigurationError, InvalidScope
 from ...settings.server import ServerSettings
+from ...tokens.scope_matching import ScopeMatcher
 from ..binding import check_unbound
 from ..needs import Offered
 from ..tokens.access_token import AccessTokenIssuer, Grant, IssuedToken
 from ..tokens.id_token import OPENID, IdTokenIssuer
 from ..tokens.revoked import longest_lifetime
+from .atproto import check_session
 from .base import Allowed
 from .policy import TokenPolicy
 from .resource import check_single, find_named, resolve_audience, resolve_granted_audience
@@ -28,6 +30,7 @@ class TokenMaker:
     :param settings: The server's settings.
     :param policies: The application's token policies, also those that it registers later.
     :param offered: Returns what the application has now: OpenID Connect, or not.
+    :param scope_matchers: The application's, also those that it registers later.
     """
 
     def __init__(
@@ -38,12 +41,14 @@ class TokenMaker:
         policies: Sequence[TokenPolicy],
         *,
         offered: Offered,
+        scope_matchers: Sequence[ScopeMatcher] = (),
     ) -> None:
         self._settings = settings
         self._access_tokens = access_tokens
         self._id_tokens = id_tokens
         self._policies = policies
         self._offered = offered
+        self._scope_matchers = scope_matchers
 
     def make(self, allowed: Allowed) -> IssuedToken:
         """The access token of a grant (RFC 9068), with an ID token for the scope ``openid``. It spends nothing.
@@ -52,6 +57,7 @@ class TokenMaker:
 
         :raises InvalidRequest: The token must be bound to a key, and there is no proof of one.
         :raises InvalidScope: The scope is not registered for the client, or ``openid`` is asked for without a person.
+        :raises InvalidGrant: Under ``atproto``, the id of the person is not a DID.
         :raises InvalidTarget: ``resource`` is not one of ``OAUTH2_RESOURCES``, or was not granted; or the token is for
             several, and would be a Bearer token of a public client.
         :raises OAuthError: A token policy refuses the token.
@@ -76,9 +82,13 @@ class TokenMaker:
             check_unbound(client, self._settings)
         person = granted.subject if granted else allowed.subject
         if granted:
-            scope = narrow_scope(client, granted.scope if allowed.scope is None else split_scope(allowed.scope))
+            kept = granted.scope if allowed.scope is None else split_scope(allowed.scope)
+            scope = narrow_scope(client, kept, matchers=self._scope_matchers)
         else:
-            scope = resolve_scope(client, allowed.scope, acts_for_itself=person in (None, client.client_id))
+            for_itself = person in (None, client.client_id)
+            scope = resolve_scope(client, allowed.scope, acts_for_itself=for_itself, matchers=self._scope_matchers)
+        if self._settings.PROFILE == "atproto" and person not in (None, client.client_id):
+            check_session(scope, person)
         if OPENID in scope:
             self._check_openid(allowed, person)
         return Grant(

@@ -28,9 +28,12 @@ class TokenGrants:
         self._offered = offered
         self._built_in = {entry.name: (entry, entry.build(parts)) for entry in GRANTS}
 
-    def check(self, request: FormRequest, client: RegisteredClient, proof: DPoPProof | None) -> Allowed | AcceptedGrant:
+    def check(
+        self, request: FormRequest, client: RegisteredClient, proof: DPoPProof | None, *, method: str
+    ) -> Allowed | AcceptedGrant:
         """Find the grant for the request's ``grant_type``, and return what it allows. Nothing is spent yet.
 
+        :param method: How the client has authenticated.
         :raises InvalidRequest: No ``grant_type``.
         :raises UnsupportedGrantType: No grant of that name is served.
         :raises UnauthorizedClient: The client is not registered for it (RFC 7591 §2), it is not open to clients that
@@ -40,7 +43,7 @@ class TokenGrants:
         grant_type = request.get("grant_type")
         if grant_type is None:
             raise InvalidRequest("no grant_type", cause="grant_type_missing")
-        if (guest := self._guests.find(request, client, proof)) is not None:
+        if (guest := self._guests.find(request, client, proof, method=method)) is not None:
             check_may_use(client, grant_type, self._settings)  # the application's grant may not check this
             return guest.check()
         entry, grant = self._built_in.get(grant_type, (None, None))
@@ -50,7 +53,7 @@ class TokenGrants:
         if client.is_public and not entry.for_public_clients:
             accepted = [method.name for method in CLIENT_AUTH_METHODS if method.proves_identity]
             raise UnauthorizedClient(f"the grant accepts {accepted!r} only", cause="grant_auth_method")
-        self._guests.note_authenticated(request, client, proof, by=grant)
+        self._guests.note_authenticated(request, client, proof, method=method, by=grant)
         return grant.check(request, client, proof)
 
     def grant_types(self) -> list[str]:

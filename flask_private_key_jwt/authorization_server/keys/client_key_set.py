@@ -59,6 +59,8 @@ def without_key(client: RegisteredClient, name: str, *, algs: Collection[str], n
 
 
 def _own_jwks(client: RegisteredClient) -> Mapping[str, Any]:
+    if client.jwks is None and client.jwks_uri is None and not client.is_public:
+        return {"keys": []}  # it has only secrets
     if client.jwks is None:
         raise InvalidClientMetadata(
             f"client {client.client_id!r} publishes its keys at {client.jwks_uri!r}, and adds and retires them there",

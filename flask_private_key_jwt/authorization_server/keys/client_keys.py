@@ -157,10 +157,10 @@ def read_key_set(url: str, members: Mapping[str, Any]) -> tuple[ClientKey, ...]:
 
 def load_client_keys(client: RegisteredClient) -> tuple[ClientKey, ...]:
     """Parse a client's ``jwks``. Unusable entries are ignored; with private keys in it the whole set is refused."""
-    if client.is_public:
+    if client.jwks is None:
         return ()
     try:
-        return parse_jwks(client.jwks or {})
+        return parse_jwks(client.jwks)
     except jose.JoseProblem as problem:
         log.error("the keys of client %r are refused: %s", client.client_id, problem)
         return ()

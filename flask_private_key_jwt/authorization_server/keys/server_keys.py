@@ -5,7 +5,6 @@ There is no thread: the process that reads the keys and finds that one is due ma
 key signs and verifies nothing from the next request on, on every worker.
 """
 
-import base64
 import json
 import logging
 import threading
@@ -13,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from cryptography.fernet import Fernet, InvalidToken, MultiFernet
+from cryptography.fernet import InvalidToken, MultiFernet
 
 from ... import clock
 from ...database.batches import KEEP_ENDED_SECONDS
@@ -263,4 +262,4 @@ class ServerKeys:
             ) from None
 
     def _cipher(self) -> MultiFernet:
-        return MultiFernet([Fernet(base64.urlsafe_b64encode(key)) for key in self._secrets.derive(_PURPOSE)])
+        return self._secrets.cipher(_PURPOSE)

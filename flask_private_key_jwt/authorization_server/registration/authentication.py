@@ -10,6 +10,7 @@ from ...jose.jose import JoseProblem
 from ...jose.unset import without_unset
 from ...settings.server import ServerSettings
 from ..client_auth import CLIENT_AUTH_METHODS
+from ..client_auth.base import ClientAuthMethod
 from ..grants import GRANTS
 from ..keys.client_keys import WrongCertificate, read_jwks
 from ..registered_client import PUBLIC, RegisteredClient
@@ -22,11 +23,22 @@ _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 def supported_methods(settings: ServerSettings, grant_types: Collection[str]) -> tuple[str, ...]:
-    """The authentication methods that a client may be registered for.
+    """The authentication methods that the operator may register a client for.
 
     :param grant_types: What the server's token endpoint answers.
     """
     return tuple(method.name for method in CLIENT_AUTH_METHODS if method.is_open(settings, grant_types))
+
+
+def find_method_with_keys() -> str:
+    """The method of a client that has got its first keys."""
+    return next(method.name for method in CLIENT_AUTH_METHODS if method.has_keys)
+
+
+def is_keyless(client: RegisteredClient) -> bool:
+    """Whether the client authenticates, but without keys of its own."""
+    keyless = (method.name for method in CLIENT_AUTH_METHODS if not method.has_keys and method.proves_identity)
+    return client.token_endpoint_auth_method in keyless
 
 
 def check_authentication(
@@ -38,16 +50,57 @@ def check_authentication(
     :raises InvalidClientMetadata: This server does not offer the method, the client has no keys that fit it, or it is a
         public client and asks for something that needs keys.
     """
-    method, offered = client.token_endpoint_auth_method, supported_methods(settings, grant_types)
-    if method not in offered:
-        raise InvalidClientMetadata(
-            f"token_endpoint_auth_method {str(method)[:100]!r} is not supported; it may be {', '.join(offered)}",
-            cause="auth_method_not_supported",
-        )
-    if method == PUBLIC:
+    method = _find_method(client, settings, grant_types)
+    if method.name == PUBLIC:
         _check_public(client, settings)
         return None
+    if not method.has_keys:
+        _check_keyless(client)
+        return None
     return _check_keys(client, settings)
+
+
+def _find_method(client: RegisteredClient, settings: ServerSettings, grant_types: Collection[str]) -> ClientAuthMethod:
+    """The client's method in the table of methods, if a client may be registered for it."""
+    name, offered = client.token_endpoint_auth_method, supported_methods(settings, grant_types)
+    table = {method.name: method for method in CLIENT_AUTH_METHODS}
+    if client.registered_by != "operator":
+        if name in offered:
+            check_own_choice(client)
+        offered = tuple(other for other in offered if not table[other].for_operators_clients)
+    if name not in offered:
+        raise InvalidClientMetadata(
+            f"token_endpoint_auth_method {str(name)[:100]!r} is not supported; it may be {', '.join(offered)}",
+            cause="auth_method_not_supported",
+        )
+    return table[name]
+
+
+def check_own_choice(client: RegisteredClient) -> None:
+    """Refuse a method that a client chooses for itself, if only the operator may choose it.
+
+    :raises InvalidClientMetadata: It is such a method.
+    """
+    method = client.token_endpoint_auth_method
+    if any(method == entry.name and entry.for_operators_clients for entry in CLIENT_AUTH_METHODS):
+        raise InvalidClientMetadata(
+            f"token_endpoint_auth_method {method!r} is for clients that the operator registers",
+            cause="auth_method_operator_only",
+        )
+
+
+def _check_keyless(client: RegisteredClient) -> None:
+    """A client that has no keys yet cannot sign either."""
+    members = ("jwks", "jwks_uri", "token_endpoint_auth_signing_alg", "request_object_signing_alg")
+    present = [name for name in members if getattr(client, name) is not None]
+    if client.require_signed_request_object:
+        present.append("require_signed_request_object")
+    if present:
+        raise InvalidClientMetadata(
+            f"{present[0]} is there, but token_endpoint_auth_method is {client.token_endpoint_auth_method!r}; a client "
+            "that has keys is registered for private_key_jwt, and may have a secret besides",
+            cause="keyless_client_member",
+        )
 
 
 def _check_public(client: RegisteredClient, settings: ServerSettings) -> None:

@@ -23,6 +23,7 @@ from ..grants import BUILT_IN, FOR_PUBLIC_CLIENTS
 from ..keys.remote_documents import DocumentUnavailable, RemoteDocuments
 from ..registered_client import OPERATOR_MEMBERS, PUBLIC, RegisteredClient
 from ..stores.contracts import ClientStore
+from .atproto_document import check_document
 from .metadata import build_client
 
 MAX_BYTES = 16384
@@ -134,6 +135,8 @@ def read_client(
         raise ValueError(f"{found[0]} is there: a document is public")
     if settings.PROFILE == "mcp" and (missing := [name for name in _REQUIRED_BY_MCP if name not in members]):
         raise ValueError(f"{missing[0]} is missing")
+    if settings.PROFILE == "atproto":
+        members = check_document(url, members, trusted=settings.TRUSTED_CLIENT_IDS)
     _check_method(members.get("token_endpoint_auth_method"), settings)
     metadata = {name: value for name, value in members.items() if name not in _PASSED_OVER}
     metadata |= {

@@ -23,8 +23,8 @@ from .unsupported_members import UNSUPPORTED, check_unsupported
 OPERATOR_MAX_BYTES = 262144
 """Largest registration by the operator, in bytes: enough for the largest number of keys, with certificates."""
 
-_NEVER_KEPT = ("response_types", "subject_type")
-"""Members that are checked but not kept, because the server knows their value anyway."""
+_NEVER_KEPT = ("response_types", "subject_type", "client_secret")
+"""Members that are checked but not kept: the server knows the value of the first two anyway, and refuses the third."""
 
 
 def build_client(

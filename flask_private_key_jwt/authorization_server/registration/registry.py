@@ -12,7 +12,8 @@ from ..registered_client import RegisteredBy, RegisteredClient
 from ..stores.sql.registrations import ClientIdTaken, SQLAlchemyRegistrations
 from ..stores.tables.client import new_version
 from ..tokens.revoked import longest_life
-from .authentication import keep_known_members
+from .authentication import find_method_with_keys, is_keyless, keep_known_members
+from .client_secrets import ClientSecretRegistry
 from .merge_patch import merge_metadata
 from .metadata import OPERATOR_MAX_BYTES, build_client, describe_client, with_default_scope
 
@@ -32,10 +33,13 @@ class ClientRegistry:
         registrations: SQLAlchemyRegistrations,
         *,
         grant_types: Callable[[], Sequence[str]],
+        secrets: ClientSecretRegistry,
     ) -> None:
         self._settings = settings
         self._registrations = registrations
         self._grant_types = grant_types
+        self.secrets = secrets
+        """The secrets of clients that are moving to keys."""
 
     def add(self, metadata: Mapping[str, Any]) -> RegisteredClient:
         """Register a client.
@@ -66,6 +70,9 @@ class ClientRegistry:
     def add_keys(self, client_id: str, jwks: Mapping[str, Any]) -> RegisteredClient:
         """Add the keys of a JWK Set to the client's own. The old ones stay until :meth:`retire_key`.
 
+        The first keys of a client that had only secrets make it a ``private_key_jwt`` client; its secrets count until
+        they end.
+
         :raises UnknownClient: There is none.
         :raises InvalidClientMetadata: A key is unusable or registered already, or the keys are at a ``jwks_uri``.
         :raises StoreUnavailable: The database did not answer.
@@ -78,6 +85,8 @@ class ClientRegistry:
                 raise InvalidClientMetadata(
                     "nothing to add: a member of a key has the wrong type", cause="jwks_member_type"
                 )
+            if is_keyless(before):
+                return {"jwks": together, "token_endpoint_auth_method": find_method_with_keys()}
             return {"jwks": together}
 
         return self._change(client_id, add)

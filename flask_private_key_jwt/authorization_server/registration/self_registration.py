@@ -31,6 +31,7 @@ from ..stores.sql.registration_tokens import RegistrationToken, RegistrationToke
 from ..stores.sql.registrations import ClientIdTaken, SQLAlchemyRegistrations
 from ..stores.tables.client import new_version
 from ..tokens.revoked import longest_life
+from .authentication import check_own_choice
 from .client_id_document import is_client_id_url
 from .key_possession import MEMBER, check_possession
 from .merge_patch import merge_metadata
@@ -301,6 +302,8 @@ class SelfRegistration:
     def _build_update(self, before: RegisteredClient, metadata: Mapping[str, Any]) -> RegisteredClient:
         given = _without(metadata, OPERATOR_MEMBERS)
         built = self._build({**given, "client_id": before.client_id}, registered_by=before.registered_by)
+        if built.token_endpoint_auth_method != before.token_endpoint_auth_method:
+            check_own_choice(built)
         # Scopes that the operator added stay, and scopes that the operator removed do not come back.
         client = _narrow(built, before.scope | set(self._settings.REGISTRATION_SCOPES or ()))
         kept: dict[str, Any] = {name: getattr(before, name) for name in OPERATOR_MEMBERS}

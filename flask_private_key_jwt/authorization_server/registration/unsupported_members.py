@@ -80,6 +80,11 @@ def check_unsupported(metadata: Mapping[str, Any], *, is_document: bool) -> None
         raise UnapprovedSoftwareStatement(
             "a software_statement, whoever signed it: this server trusts no issuer", cause="software_statement"
         )
+    if "client_secret" in metadata:
+        raise InvalidClientMetadata(
+            "client_secret is there, but only the operator gives a client a secret: flask oauth2 client secret give",
+            cause="client_secret_sent",
+        )
     _check_subject_type(metadata)
     for name, member in UNSUPPORTED.items():
         if name not in metadata or _is_same(metadata[name], member.same) or (is_document and not member.protects):

@@ -16,6 +16,7 @@ from ..registered_client import RegisteredClient
 from .contracts import ClientStore, FetchedDocumentStore
 from .sql.authorizations import SQLAlchemyAuthorizationStore
 from .sql.client_key_use import SQLAlchemyClientKeyUseStore
+from .sql.client_secrets import SQLAlchemyClientSecretStore
 from .sql.clients import SQLAlchemyClientStore
 from .sql.counters import Counters
 from .sql.documents import SQLAlchemyFetchedDocumentStore
@@ -46,6 +47,7 @@ class AppStores:
     counters: Counters
     unused_clients: UnusedClients
     key_use: SQLAlchemyClientKeyUseStore
+    client_secrets: SQLAlchemyClientSecretStore
     authorizations: SQLAlchemyAuthorizationStore
     refresh_tokens: SQLAlchemyRefreshTokenStore
     revocations: SQLAlchemyRevocationStore
@@ -90,6 +92,7 @@ def open_stores(
         counters=Counters(database, tables),
         unused_clients=UnusedClients(database, tables, keep_seconds=settings.REGISTRATION_UNUSED_SECONDS),
         key_use=SQLAlchemyClientKeyUseStore(database, tables),
+        client_secrets=SQLAlchemyClientSecretStore(database, tables),
         authorizations=SQLAlchemyAuthorizationStore(
             database, tables.granted, keep_seconds=settings.INTERACTION_LIFETIME_SECONDS
         ),

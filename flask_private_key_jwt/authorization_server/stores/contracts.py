@@ -168,6 +168,72 @@ class ClientKeyUseStore(Protocol):
         """
 
 
+@dataclass(frozen=True, slots=True)
+class StoredClientSecret:
+    """A shared secret of a client, as the database has it; times in seconds since the epoch."""
+
+    client_id: str
+    name: str
+    """What people call it: 8 hex digits, unique for the client."""
+    method: str
+    """The one method it is for, as in ``client_secret_basic``."""
+    kept: str = field(repr=False)
+    """What is kept of it: an HMAC, or its encrypted octets; :mod:`..keys.client_secrets` knows."""
+    created_at: int
+    expires_at: int | None = None
+    """From when on it is refused; ``None``: only ``OAUTH2_CLIENT_SECRETS_UNTIL`` decides."""
+    last_used_at: int | None = None
+    """When the client last authenticated with it, to the hour; ``None``: never."""
+
+
+class ClientSecretStore(Protocol):
+    """Keeps the secrets that the operator gave to clients."""
+
+    def load(self, client_id: str) -> Sequence[StoredClientSecret]:
+        """The secrets of exactly this client, the oldest first.
+
+        :raises StoreUnavailable: The database did not answer.
+        """
+
+    def all(self) -> Sequence[StoredClientSecret]:
+        """The secrets of all clients, by ``client_id``, the oldest first.
+
+        :raises StoreUnavailable: The database did not answer.
+        """
+
+    def add(self, secret: StoredClientSecret, *, others_end_at: int | None = None) -> None:
+        """Keep a new secret, in one transaction with the end of others.
+
+        :param others_end_at: When the client's other secrets for the same method end, unless they end before.
+        :raises StoreUnavailable: The database did not answer.
+        """
+
+    def end(self, client_id: str, name: str | None, *, expires_at: int | None) -> int:
+        """Set the end of one secret, or of all of the client's; return of how many.
+
+        :raises StoreUnavailable: The database did not answer.
+        """
+
+    def remove(self, client_id: str, name: str | None) -> int:
+        """Delete one secret, or all of the client's; return how many.
+
+        :raises StoreUnavailable: The database did not answer.
+        """
+
+    def mark_used(self, secret: StoredClientSecret, *, now: int, not_after: int) -> bool:
+        """Record that a client authenticated with *secret* now, in one atomic step.
+
+        :return: ``False`` if the secret is gone, or its last recorded use is later than *not_after*.
+        :raises StoreUnavailable: The database did not answer.
+        """
+
+    def keep_anew(self, secret: StoredClientSecret, kept: str) -> None:
+        """Replace what is kept of *secret*, unless somebody else has done so.
+
+        :raises StoreUnavailable: The database did not answer.
+        """
+
+
 UNUSED_SECONDS = 7 * 86400
 """A document that nobody has tried to fetch for this time can be deleted; it has not been used for days then."""
 NEVER_HAD_SECONDS = 3600

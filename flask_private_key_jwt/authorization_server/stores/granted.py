@@ -27,6 +27,9 @@ class Granted:
     """When the person signed in, in seconds since the epoch; ``None``: unknown."""
     granted_at: int | None = None
     """When the person allowed it, in seconds since the epoch; ``None``: the row is older than this column."""
+    client_jkt: str | None = None
+    """RFC 7638 thumbprint of the key with which the client authenticated when it pushed the request; ``None``: no key
+    signed, the request was not pushed, or the row is older than this column."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -71,10 +71,11 @@ class IssuedToken:
     def __repr__(self) -> str:
         return f"<IssuedToken {self.jti} for {self.grant.client_id!r}>"
 
-    def members(self, *, refresh_token: str | None = None) -> "TokenMembers":
+    def members(self, *, refresh_token: str | None = None, with_subject: bool = False) -> "TokenMembers":
         """The members of the token response.
 
         :param refresh_token: The client's refresh token, if it gets one.
+        :param with_subject: Whether it names the person, if the token is about one.
         """
         members = TokenMembers(
             access_token=self.value,
@@ -86,6 +87,8 @@ class IssuedToken:
             members["id_token"] = self.id_token
         if refresh_token is not None:
             members["refresh_token"] = refresh_token
+        if with_subject and self.grant.subject != self.grant.client_id:
+            members["sub"] = self.grant.subject
         return members
 
 

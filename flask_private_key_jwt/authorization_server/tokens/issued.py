@@ -29,17 +29,20 @@ class IssuedTokens:
         self._keys = keys
         self._refresh_tokens = refresh_tokens
 
-    def load(self, text: str) -> AccessToken | StoredRefreshToken:
+    def load(self, text: str, *, also_expired: bool = False) -> AccessToken | StoredRefreshToken:
         """The token, of any client, also if it was revoked.
 
         A ``token_type_hint`` (RFC 7009 §2.1) is ignored: the form of the token says which type it is.
 
+        :param also_expired: Whether an access token may have expired, for a caller who only wants to know its grant.
         :raises InactiveToken: It is malformed, not ours, unknown, or has expired for every API.
         :raises StoreUnavailable: The database did not answer.
         """
         try:
             # A JWT always has a dot, a refresh token never.
-            return self._load_access_token(text) if "." in text else self._load_refresh_token(text)
+            if "." in text:
+                return self._load_access_token(text, also_expired=also_expired)
+            return self._load_refresh_token(text)
         except InvalidToken as refusal:
             raise InactiveToken(refusal.reason, cause=refusal.cause) from None
 
@@ -57,10 +60,10 @@ class IssuedTokens:
         except jose.JoseProblem as problem:
             raise problem.as_refusal(InactiveToken, "token") from None
 
-    def _load_access_token(self, text: str) -> AccessToken:
+    def _load_access_token(self, text: str, *, also_expired: bool) -> AccessToken:
         # A token from a machine whose clock is ahead is not valid yet, but it must be possible to revoke it now.
         token = self._verifier.load(text, self._keys)
-        if clock.is_over(find_last_use(self._settings, math.ceil(token.valid_until))):
+        if not also_expired and clock.is_over(find_last_use(self._settings, math.ceil(token.valid_until))):
             raise InvalidToken(
                 f"token: expired, {clock.now() - math.ceil(token.valid_until)} s ago", cause="token_expired"
             )

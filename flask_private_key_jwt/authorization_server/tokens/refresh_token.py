@@ -48,15 +48,17 @@ class RefreshTokens:
         A client that is registered for ``refresh_token`` gets one. If it is also registered for the scope
         ``offline_access``, it gets one only with that scope (OpenID Connect Core §11).
 
-        :param proof: The proof of the request; a public client's refresh tokens are bound to its key.
+        :param proof: The proof of the request; a public client's refresh tokens are bound to its key, under ``atproto``
+            every client's.
         :raises StoreUnavailable: The database did not answer.
         """
         if "refresh_token" not in client.grant_types:
             return None
         if OFFLINE_ACCESS in client.scope and OFFLINE_ACCESS not in granted.scope:
             return None
-        jkt = proof.thumbprint if proof and client.is_public else None
-        expires_at = clock.now() + self._settings.REFRESH_TOKEN_LIFETIME_SECONDS
+        is_bound = client.is_public or self._settings.PROFILE == "atproto"
+        jkt = proof.thumbprint if proof and is_bound else None
+        expires_at = clock.now() + self._settings.find_session_lifetime(public=client.is_public)
         token = secrets.token_urlsafe(32)
         self._store.add(
             token,
@@ -64,7 +66,7 @@ class RefreshTokens:
                 granted,
                 jkt,
                 proof is not None,
-                self._new_idle_until(),
+                self._new_idle_until(client),
                 expires_at,
                 is_bearer=proof is None and client.is_public,
             ),
@@ -118,11 +120,11 @@ class RefreshTokens:
         :raises StoreUnavailable: The database did not answer.
         """
         if stored.used_at is None and not self._is_rotated(client):
-            self._store.keep_alive(token, idle_until=self._new_idle_until())
+            self._store.keep_alive(token, idle_until=self._new_idle_until(client))
             return None
         if stored.used_at is None:
             successor = self._derive_successors(token)[0]
-            next_one = replace(_bind(stored, proof), idle_until=self._new_idle_until())
+            next_one = replace(_bind(stored, proof), idle_until=self._new_idle_until(client))
             if self._store.replace(token, successor, next_one):
                 return successor
         return self._load_successor(token)[0]  # a retry, or two requests at once: each gets the same
@@ -167,8 +169,8 @@ class RefreshTokens:
         rotation = self._settings.REFRESH_TOKEN_ROTATION
         return rotation == "all" or (rotation == "public" and client.is_public)
 
-    def _new_idle_until(self) -> int:
-        return clock.now() + self._settings.REFRESH_TOKEN_IDLE_SECONDS
+    def _new_idle_until(self, client: RegisteredClient) -> int:
+        return clock.now() + self._settings.find_idle_lifetime(public=client.is_public)
 
     def _may_be_retried(self, token: str, stored: StoredRefreshToken) -> bool:
         """Whether a replaced token may be used again, because its client may not have got the answer.

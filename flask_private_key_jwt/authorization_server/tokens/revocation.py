@@ -17,14 +17,17 @@ class TokenRevoker:
 
     :param issued: Recognizes a token.
     :param revocations: Revokes it.
+    :param ends_sessions: Whether an access token stands for its whole grant, also after it has expired: to sign out, a
+        client of the AT Protocol shows the last access token that it had.
     """
 
-    def __init__(self, issued: IssuedTokens, revocations: Revocations) -> None:
+    def __init__(self, issued: IssuedTokens, revocations: Revocations, *, ends_sessions: bool) -> None:
+        self._ends_sessions = ends_sessions
         self._issued = issued
         self._revocations = revocations
 
     def revoke(self, text: str | None, caller: RegisteredClient) -> None:
-        """Revoke a token: a refresh token with all tokens of its grant, an access token alone (§2.1).
+        """Revoke a token: a refresh token with all tokens of its grant; an access token alone, or as one (§2.1).
 
         :param text: The request's ``token``.
         :raises InvalidRequest: There is none, or it is another client's; nothing is revoked (§2.1).
@@ -34,7 +37,7 @@ class TokenRevoker:
         """
         if text is None:
             raise InvalidRequest("no token", cause="token_parameter_missing")
-        token = self._issued.load(text)
+        token = self._issued.load(text, also_expired=self._ends_sessions)
         owner = token.granted.client_id if isinstance(token, StoredRefreshToken) else token.client_id
         if owner != caller.client_id:
             # Anybody can claim to be a public client, and must not learn whether a stolen token is still valid.
@@ -42,8 +45,13 @@ class TokenRevoker:
                 f"the token belongs to client {owner!r}", cause="token_foreign"
             )
         if isinstance(token, StoredRefreshToken):
-            self._revocations.revoke_grant(token.granted.grant_id)
-            log.info("client %r revoked the grant %s", caller.client_id, token.granted.grant_id)
+            self._revoke_grant(token.granted.grant_id, caller)
+        elif self._ends_sessions and "grant_id" in token.claims:
+            self._revoke_grant(token.claims["grant_id"], caller)
         else:
             self._revocations.revoke_token(token.claims["jti"], expires_at=math.ceil(token.valid_until))
             log.info("client %r revoked the access token %s", caller.client_id, token.claims["jti"])
+
+    def _revoke_grant(self, grant_id: str, caller: RegisteredClient) -> None:
+        self._revocations.revoke_grant(grant_id)
+        log.info("client %r revoked the grant %s", caller.client_id, grant_id)

@@ -7,13 +7,21 @@ from collections.abc import Mapping
 from typing import Any
 
 from ...errors import ConfigurationError
+from .atproto import ATPROTO, ATPROTO_SCOPE
 from .fapi2 import FAPI2, FAPI2_ALGS
 from .mcp import MCP
-from .rule import UNSET, Rule
+from .rule import UNSET, Rule, SameAs
+from .smart import SMART
 
-__all__ = ["FAPI2", "FAPI2_ALGS", "MCP", "PROFILES", "Rule", "apply_profile"]
+__all__ = ["ATPROTO", "ATPROTO_SCOPE", "FAPI2", "FAPI2_ALGS", "MCP", "PROFILES", "SMART", "Rule", "apply_profile"]
 
-PROFILES: Mapping[str, Mapping[str, Rule]] = {"oauth": {}, "fapi2": FAPI2, "mcp": MCP}
+PROFILES: Mapping[str, Mapping[str, Rule]] = {
+    "oauth": {},
+    "fapi2": FAPI2,
+    "mcp": MCP,
+    "smart": SMART,
+    "atproto": ATPROTO,
+}
 
 
 def apply_profile(profile: str, given: Mapping[str, Any], known: frozenset[str]) -> dict[str, Any]:
@@ -30,5 +38,5 @@ def apply_profile(profile: str, given: Mapping[str, Any], known: frozenset[str])
                 f"OAUTH2_{name} = {given[name]!r} contradicts OAUTH2_PROFILE = {profile!r}: {rule.because}."
             )
         if name in known and name not in given and rule.default is not UNSET:
-            values[name] = rule.default
+            values[name] = values[rule.default.name] if isinstance(rule.default, SameAs) else rule.default
     return values

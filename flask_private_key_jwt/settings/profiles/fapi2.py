@@ -25,6 +25,9 @@ FAPI2: Mapping[str, Rule] = {
     "ASSERTION_AUDIENCE": Rule(
         lambda value: value == "issuer", "a client assertion is for the issuer alone (§5.3.2.1)"
     ),
+    "CLIENT_SECRETS_UNTIL": Rule(
+        lambda value: value is None, "clients authenticate with keys, never with a shared secret (§5.3.2.1)"
+    ),
     "CLOCK_SKEW_SECONDS": Rule(lambda value: value >= 10, "a clock may be 10 seconds ahead (§5.3.2.1)"),
     "DPOP_REQUIRED": Rule(is_true, "every token is bound to a key (§5.3.2.1)", True),
     "REQUIRE_PUSHED_AUTHORIZATION_REQUESTS": Rule(is_true, "every request is pushed (§5.3.2.2)", True),

@@ -9,6 +9,13 @@ UNSET = object()
 
 
 @dataclass(frozen=True, slots=True)
+class SameAs:
+    """A default: the value that another setting has, which stands further up in the table."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
 class Rule:
     """What a profile requires of one setting."""
 
@@ -16,7 +23,7 @@ class Rule:
     because: str
     """Why, as the end of a sentence."""
     default: Any = UNSET
-    """Its value when it is not set, if the usual default is not allowed."""
+    """Its value when it is not set, if the usual default is not allowed; or :class:`SameAs`."""
 
 
 def is_true(value: bool) -> bool:

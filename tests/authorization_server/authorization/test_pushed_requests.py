@@ -252,13 +252,13 @@ def kept(app):
     return kept
 
 
-def test_values_are_kept_as_they_were_checked(push, kept):
+def test_values_are_kept_as_they_were_checked(push, kept, client_key):
     pushed = push(prompt="login consent login", scope="read read", max_age="0", request="", unknown="x" * 9999)
 
     assert pushed.status_code == 201
     sent = build_request(scope="read", response_mode="query", prompt="consent login", max_age="0")
     del sent["client_id"]
-    assert kept() == [{"values": sent, "resources": [API]}]
+    assert kept() == [{"values": sent, "resources": [API], "client_jkt": client_key.public.thumbprint}]
 
 
 def test_prompt_has_a_longest_length(push, refusals):

@@ -113,14 +113,20 @@ def test_options_go_before_the_file(run, metadata_file, app, oauth):
 
 
 def test_unknown_member_is_ignored_with_a_note(run, write, metadata):
-    outcome = run("add", write({**metadata, "client_secret": "s3cret", "favourite_colour": "blue"}), "--json")
+    outcome = run("add", write({**metadata, "favourite_colour": "blue"}), "--json")
 
     assert outcome.exit_code == 0
-    assert outcome.stderr == (
-        "Note: client_secret is not a member this server knows; it is ignored.\n"
-        "Note: favourite_colour is not a member this server knows; it is ignored.\n"
+    assert outcome.stderr == "Note: favourite_colour is not a member this server knows; it is ignored.\n"
+
+
+def test_secret_in_the_file_is_refused_and_not_shown(run, write, metadata):
+    outcome = run("add", write({**metadata, "client_secret": "s3cret"}))
+
+    assert_refused(
+        outcome,
+        "client_secret is there, but only the operator gives a client a secret: flask oauth2 client secret give.",
     )
-    assert "s3cret" not in outcome.output
+    assert "s3cret" not in outcome.output + outcome.stderr
 
 
 def test_add_needs_a_file_or_a_certificate(run):

@@ -10,7 +10,7 @@ from flask_private_key_jwt.authorization_server.client_auth.base import ClientAu
 from flask_private_key_jwt.authorization_server.registration.authentication import supported_methods
 from flask_private_key_jwt.authorization_server.request import FormRequest
 from flask_private_key_jwt.errors import InvalidClient
-from tests.conftest import TOKEN_URL
+from tests.conftest import START, TOKEN_URL
 
 
 class Method:
@@ -31,7 +31,12 @@ def line(name, parameter, **more):
     )
 
 
-TABLE = (line("private_key_jwt", "client_assertion"), line("tls_client_auth", "certificate"), line("none", "client_id"))
+TABLE = (
+    line("private_key_jwt", "client_assertion", is_usual=True),
+    ClientAuthMethod("closed", build=lambda parts: None, is_tried=lambda request: True),
+    line("tls_client_auth", "certificate"),
+    line("none", "client_id"),
+)
 
 
 @pytest.fixture
@@ -60,7 +65,7 @@ def test_refusal_never_falls_through_to_another_method(verify):
     assert refused.value.reason == "refused by private_key_jwt"
 
 
-def test_request_that_tries_none_is_refused_by_the_first(verify):
+def test_request_that_tries_none_is_refused_by_the_usual_one(verify):
     with pytest.raises(InvalidClient) as refused:
         verify(wrong="yes")
 
@@ -92,9 +97,37 @@ def test_new_method_is_advertised_where_it_proves_who_the_client_is(app, monkeyp
         ({}, ["client_credentials"], ("private_key_jwt",)),
         ({"PROFILE": "fapi2"}, ["authorization_code"], ("private_key_jwt",)),
         ({"REQUIRE_SIGNED_REQUESTS": True}, ["authorization_code"], ("private_key_jwt",)),
+        (
+            {"client_secrets_until": START, "CLIENT_SECRETS_UNTIL": ""},
+            ["authorization_code"],
+            ("private_key_jwt", "none"),
+        ),
+        (
+            {"client_secrets_until": START + 1},
+            ["client_credentials"],
+            ("client_secret_jwt", "private_key_jwt", "client_secret_basic", "client_secret_post"),
+        ),
     ],
 )
 def test_what_a_client_may_register_follows_from_the_table(change, grant_types, methods):
-    settings = SimpleNamespace(**{"PROFILE": "oauth", "REQUIRE_SIGNED_REQUESTS": False, **change})
+    settings = SimpleNamespace(
+        **{"PROFILE": "oauth", "REQUIRE_SIGNED_REQUESTS": False, "client_secrets_until": None, **change}
+    )
 
     assert supported_methods(settings, grant_types) == methods
+
+
+@pytest.mark.parametrize("has_keys", [True, False])
+def test_client_is_registered_for_a_new_method_by_its_line_alone(has_keys, app, oauth, client_key, monkeypatch):
+    """The table of clients takes it, too."""
+    module = import_module("flask_private_key_jwt.authorization_server.registration.authentication")
+    monkeypatch.setattr(
+        module, "CLIENT_AUTH_METHODS", (*CLIENT_AUTH_METHODS, line("tls_client_auth", "certificate", has_keys=has_keys))
+    )
+    jwks = {"jwks": {"keys": [client_key.public_jwk()]}} if has_keys else {}
+
+    with app.app_context():
+        oauth.clients.add({"client_id": "new", "token_endpoint_auth_method": "tls_client_auth", **jwks})
+
+        found = oauth.clients.get("new")
+    assert (found.token_endpoint_auth_method, found.jwks is not None) == ("tls_client_auth", has_keys)

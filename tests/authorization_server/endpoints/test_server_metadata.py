@@ -42,6 +42,41 @@ def test_document_says_what_the_server_does(document):
     }
 
 
+SECRETS = pytest.mark.parametrize("settings", [{"OAUTH2_CLIENT_SECRETS_UNTIL": "2027-01-16"}])
+WITH_SECRETS = ["private_key_jwt", "client_secret_jwt", "client_secret_basic", "client_secret_post"]
+
+
+@SECRETS
+@pytest.mark.parametrize("name", ["token", "introspection", "revocation"])
+def test_secrets_are_advertised_until_their_date(name, http, clock, settings):
+    document = http.get(PATH).json
+    assert document[f"{name}_endpoint_auth_methods_supported"] == WITH_SECRETS
+    algs = [*ASYMMETRIC_ALGS, "HS256", "HS384", "HS512"]
+    assert document[f"{name}_endpoint_auth_signing_alg_values_supported"] == algs
+    clock.move(16 * 3600 - 1)
+    assert http.get(PATH).json == document
+
+    clock.move(1)
+
+    after = http.get(PATH).json
+    assert after[f"{name}_endpoint_auth_methods_supported"] == ["private_key_jwt"]
+    assert after[f"{name}_endpoint_auth_signing_alg_values_supported"] == list(ASYMMETRIC_ALGS)
+
+
+@SECRETS
+def test_secrets_change_nothing_else_of_the_document(http, clock, settings):
+    before = http.get(PATH).json
+    clock.move(86400)
+    after = http.get(PATH).json
+
+    assert {name for name in before if before[name] != after.get(name)} == {
+        f"{endpoint}_endpoint_auth_{what}"
+        for endpoint in ("token", "introspection", "revocation")
+        for what in ("methods_supported", "signing_alg_values_supported")
+    }
+    assert "HS256" not in str([before["dpop_signing_alg_values_supported"]])
+
+
 @pytest.mark.parametrize("settings", [{"OAUTH2_SCOPES": ["read", "write"]}])
 def test_scopes_are_advertised_where_they_are_declared(document):
     assert document["scopes_supported"] == ["read", "write"]

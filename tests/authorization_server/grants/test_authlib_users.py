@@ -213,9 +213,9 @@ def test_objects_of_authlibs_are_made_for_own_grants_only(oauth, app, client, as
 
 
 def note_made(made, really_init):
-    def init(self, *arguments):
+    def init(self, *arguments, **options):
         made.append(type(self))
-        really_init(self, *arguments)
+        really_init(self, *arguments, **options)
 
     return init
 
@@ -591,3 +591,24 @@ def test_grant_that_looks_its_client_up_accepts_only_its_methods(app, oauth, peo
 
     assert answer.json["error"] == "unauthorized_client"
     assert refusals == ["the grant accepts ['private_key_jwt'] only"]
+
+
+# --- the method that the client used, not only the one it is registered for -----------------------------------
+class TolerantGrant(BadgeGrant):
+    TOKEN_ENDPOINT_AUTH_METHODS = ["private_key_jwt", "client_secret_basic"]
+
+
+@pytest.mark.parametrize("settings", [{"OAUTH2_CLIENT_SECRETS_UNTIL": "2027-02-01"}])
+@pytest.mark.parametrize(("grant", "status"), [(BadgeGrant, 400), (TolerantGrant, 200)])
+def test_grant_takes_a_secret_only_if_it_names_the_method(grant, status, app, oauth, client, ask_token, refusals):
+    oauth.register_grant(grant)
+    with app.app_context():
+        oauth.clients.update(CLIENT_ID, {"grant_types": [BADGE]})
+        secret = oauth.clients.secrets.give(CLIENT_ID).secret
+    form = {"grant_type": BADGE, "badge": "4711"}
+
+    answer = app.test_client().post("/oauth2/token", data=form, auth=(CLIENT_ID, secret))
+
+    assert answer.status_code == status
+    assert causes(refusals) == ([] if status == 200 else ["grant_auth_method"])
+    assert ask_token(**form).status_code == 200

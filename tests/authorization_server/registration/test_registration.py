@@ -113,13 +113,10 @@ def test_operator_has_room_for_the_most_keys_with_certificates(build, keys):
 
 
 def test_unknown_members_are_named_and_not_stored(build):
-    client = build(favourite_colour="blue", client_secret="s3cret", tos_uri="https://console.example/terms")
+    client = build(favourite_colour="blue", tos_uri="https://console.example/terms")
 
     assert client.metadata == {"tos_uri": "https://console.example/terms"}
-    assert unknown_members({"scope": "", "client_secret": "", "favourite_colour": ""}) == [
-        "client_secret",
-        "favourite_colour",
-    ]
+    assert unknown_members({"scope": "", "favourite_colour": ""}) == ["favourite_colour"]
 
 
 # --- an application's own grants --------------------------------------------------------------------------

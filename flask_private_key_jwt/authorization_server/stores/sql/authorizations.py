@@ -26,7 +26,7 @@ from ....database.purging import delete_in_batches
 from ..granted import KEEP_USED_SECONDS, Consent, Granted, PushedRequest, StoredCode, digest
 from ..tables.grants import GrantTables
 
-_GRANTED = ("grant_id", "client_id", "subject", "scope", "resources", "auth_time", "granted_at")
+_GRANTED = ("grant_id", "client_id", "subject", "scope", "resources", "auth_time", "granted_at", "client_jkt")
 _PURGED_AT_ONCE = 500
 
 
@@ -190,6 +190,7 @@ def granted_columns(granted: Granted) -> dict[str, object]:
         "resources": " ".join(granted.resources),
         "auth_time": granted.auth_time,
         "granted_at": granted.granted_at,
+        "client_jkt": granted.client_jkt,
     }
 
 

@@ -9,12 +9,14 @@ from sqlalchemy.exc import IntegrityError
 
 from .... import clock
 from ....database.database import Database
+from ....errors import StoreUnavailable
 from ...registered_client import RegisteredClient
 from ..contracts import DocumentKey, kind_of_key_set
 from ..tables.all_tables import Tables
 from ..tables.client import ClientRow, build_columns, is_gathered, snapshot
 from ..tables.former_columns import check_gathered
 from .client_key_use import replace_key_uses
+from .client_secrets import forget_secrets
 from .documents import find_last_claim, release_document
 from .refresh_tokens import forget_client
 
@@ -53,6 +55,7 @@ class SQLAlchemyRegistrations:
     ) -> None:
         self._database = database
         self._keys = tables.client_key
+        self._secrets = tables.client_secret
         self._find_thumbprints = find_thumbprints
         self._is_vouched_for = is_vouched_for
         self._table = table = tables.client
@@ -103,9 +106,15 @@ class SQLAlchemyRegistrations:
             with self._database.begin() as connection:
                 spend(connection)
                 self._insert(connection, row)
+                forget_secrets(connection, self._secrets, [client.client_id])
                 self._record_keys(connection, client, now=now)
         except ClientIdTaken:
             check_gathered(self._database, self._table)  # the cause may also be a former column that may not be NULL
+            if self.find(client.client_id) is None:
+                raise StoreUnavailable(
+                    "database: a constraint of the client table refuses the client; docs/upgrading.md has the new ones",
+                    cause="database_constraint",
+                ) from None
             raise
         return Registration(client, now, access_token_digest)
 
@@ -184,6 +193,7 @@ class SQLAlchemyRegistrations:
             removed = connection.execute(delete(self._table).where(self._is_still(before))).rowcount == 1
             if removed:
                 replace_key_uses(connection, self._keys, before.client_id, frozenset(), now=clock.now())
+                forget_secrets(connection, self._secrets, [before.client_id])
                 forget_client(connection, self._granted, before.client_id, until=until)
         return removed
 

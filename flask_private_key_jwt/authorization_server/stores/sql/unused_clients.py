@@ -28,6 +28,7 @@ class UnusedClients:
         self._database = database
         self._client = tables.client
         self._key = tables.client_key
+        self._secret = tables.client_secret
         granted = tables.granted
         self._traces = (granted.consent, granted.authorization_code, granted.refresh_token)
         self._keep_seconds = keep_seconds
@@ -69,7 +70,10 @@ class UnusedClients:
 
     def _never_signed(self) -> ColumnElement[bool]:
         its_own = (self._key.c.client_id == self._client.c.client_id) & self._key.c.last_used_at.is_not(None)
-        return ~select(self._key.c.client_id).where(its_own).exists()
+        never_signed = ~select(self._key.c.client_id).where(its_own).exists()
+        secret = self._secret.c.client_id
+        # The operator gave the secret, and so wants the client.
+        return never_signed & ~select(secret).where(secret == self._client.c.client_id).exists()
 
     def _without_traces(self, found: Sequence[Any]) -> list[Any]:
         """The clients without traces. Not a part of the DELETE, which on MariaDB would lock every row it reads."""

@@ -36,6 +36,7 @@ TABLE_PREFIX = "oauth2_"
 _NAMES = (
     "client",
     "client_key",
+    "client_secret",
     "fetched_document",
     "registration_token",
     "server_key",
@@ -53,6 +54,7 @@ class Tables:
 
     client: Table
     client_key: Table
+    client_secret: Table
     fetched_document: Table
     registration_token: Table
     server_key: Table
@@ -79,6 +81,7 @@ def build_tables(db: "SQLAlchemy", *, prefix: str = TABLE_PREFIX) -> Tables:
     return Tables(
         client=client,
         client_key=_build_client_key_table(db.metadata, f"{prefix}client_key"),
+        client_secret=_build_client_secret_table(db.metadata, f"{prefix}client_secret"),
         fetched_document=_build_fetched_document_table(db.metadata, f"{prefix}fetched_document"),
         registration_token=_build_registration_token_table(db.metadata, f"{prefix}registration_token"),
         server_key=_build_server_key_table(db.metadata, f"{prefix}server_key"),
@@ -101,6 +104,27 @@ def _build_client_key_table(metadata: MetaData, name: str) -> Table:
         PrimaryKeyConstraint("client_id", "thumbprint", name=conv(f"pk_{name}")),
         named_check(name, "names", "client_id <> '' AND thumbprint <> ''"),
         named_check(name, "times", "added_at >= 0 AND last_used_at >= 0"),
+        mysql_charset=CHARSET,
+        mariadb_charset=CHARSET,
+    )
+
+
+def _build_client_secret_table(metadata: MetaData, name: str) -> Table:
+    """Secrets that the operator gave to clients: an HMAC of each, or its octets encrypted."""
+    return Table(
+        name,
+        metadata,
+        Column("client_id", String(MAX_CLIENT_ID_CHARACTERS)),
+        Column("name", String(32)),
+        Column("method", String(48), nullable=False),
+        Column("kept", Text, nullable=False),
+        Column("created_at", BigInteger, nullable=False),
+        # NULL: only OAUTH2_CLIENT_SECRETS_UNTIL decides.
+        Column("expires_at", BigInteger),
+        Column("last_used_at", BigInteger),
+        PrimaryKeyConstraint("client_id", "name", name=conv(f"pk_{name}")),
+        named_check(name, "names", "client_id <> '' AND name <> '' AND method <> '' AND kept <> ''"),
+        named_check(name, "times", "created_at >= 0 AND expires_at >= 0 AND last_used_at >= 0"),
         mysql_charset=CHARSET,
         mariadb_charset=CHARSET,
     )

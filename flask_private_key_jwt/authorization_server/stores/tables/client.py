@@ -32,10 +32,13 @@ from ...registered_client import MAX_CLIENT_ID_CHARACTERS, MEMBERS, PUBLIC, Regi
 
 log = logging.getLogger("flask_private_key_jwt")
 
+_KEYS = "private_key_jwt"
+# Which methods there are, and which of them need keys, is decided by the table of methods. The constraint only knows
+# two: the one whose clients always have keys, and the one whose clients never have.
 _ONE_KEY_SOURCE = (
-    "(jwks IS NULL AND jwks_uri IS NOT NULL AND token_endpoint_auth_method <> 'none')"
+    "(jwks IS NULL AND jwks_uri IS NULL AND token_endpoint_auth_method <> 'private_key_jwt')"
+    " OR (jwks IS NULL AND jwks_uri IS NOT NULL AND token_endpoint_auth_method <> 'none')"
     " OR (jwks IS NOT NULL AND jwks_uri IS NULL AND token_endpoint_auth_method <> 'none')"
-    " OR (jwks IS NULL AND jwks_uri IS NULL AND token_endpoint_auth_method = 'none')"
 )
 _GRANT_TYPES = "grant_types"
 """The one member that ``client_metadata`` always has. A row without it may still have its members in former columns, so
@@ -77,7 +80,7 @@ def build_client_table(metadata: MetaData, name: str) -> Table:
         Column("owner", String(255)),
         Column("jwks", JSON_TEXT),
         Column("jwks_uri", Text),
-        Column("token_endpoint_auth_method", String(48), nullable=False, default="private_key_jwt"),
+        Column("token_endpoint_auth_method", String(48), nullable=False, default=_KEYS),
         Column("dpop_bound_access_tokens", Boolean, nullable=False, default=False),
         Column("assertion_audience", String(16), nullable=False, default="issuer"),
         Column("application_type", String(16), nullable=False, default="web"),
@@ -95,7 +98,7 @@ def build_client_table(metadata: MetaData, name: str) -> Table:
         named_check(name, "jwks", """jwks NOT IN ('', 'null', '[]', '{}', '{"keys":[]}', '{"keys": []}')"""),
         named_check(name, "one_key_source", _ONE_KEY_SOURCE),
         named_check(name, "jwks_uri", "jwks_uri <> ''"),
-        named_check(name, "auth_method", "token_endpoint_auth_method IN ('private_key_jwt', 'none')"),
+        named_check(name, "auth_method", "token_endpoint_auth_method <> ''"),
         # Only the key shows that a public client's token was not stolen (RFC 9700 §2.2). For the exception, see _BOUND.
         named_check(name, "public_is_bound", "token_endpoint_auth_method <> 'none' OR dpop_bound_access_tokens"),
         named_check(name, "application_type", "application_type IN ('web', 'native')"),
@@ -115,6 +118,7 @@ def snapshot(row: ClientRow) -> RegisteredClient:
     log says why.
     """
     public = row.token_endpoint_auth_method == PUBLIC
+    has_jwks = row.jwks is not None or row.token_endpoint_auth_method == _KEYS
     members: dict[str, Any] = {_GRANT_TYPES: frozenset()}
     jwks: Mapping[str, Any] | None = None
     jwks_uri, bound = row.jwks_uri, bool(row.dpop_bound_access_tokens)
@@ -122,7 +126,7 @@ def snapshot(row: ClientRow) -> RegisteredClient:
         kept = _read_metadata(row.client_metadata)
         members = load_members(MEMBERS, kept)
         bound = bound and not (public and kept.get(_BOUND) is False)
-        if jwks_uri is None and not public:
+        if jwks_uri is None and has_jwks and not public:
             jwks = _read_object("jwks", row.jwks)
     except ValueError as error:
         log.error("client %r cannot authenticate: its %s", row.client_id, error)

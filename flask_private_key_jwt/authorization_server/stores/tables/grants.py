@@ -163,4 +163,6 @@ def _granted() -> list[Column[Any]]:
         Column("auth_time", BigInteger),
         # NULL: the row is older than the column.
         Column("granted_at", BigInteger),
+        # NULL: no key of the client's signed the request, or the row is older than the column.
+        Column("client_jkt", String(64)),
     ]

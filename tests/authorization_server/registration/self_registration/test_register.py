@@ -338,7 +338,6 @@ def test_chosen_client_id_that_is_none_is_refused(post, create_token, refusals, 
 
 def test_what_the_server_issues_is_not_taken_from_the_client(post, create_token):
     sent = {
-        "client_secret": "mine",
         "client_secret_expires_at": 5,
         "client_id_issued_at": 5,
         "registration_access_token": "mine",
@@ -349,6 +348,47 @@ def test_what_the_server_issues_is_not_taken_from_the_client(post, create_token)
 
     assert answer.status_code == 201
     assert [name for name, value in sent.items() if answer.json.get(name) == value] == []
+
+
+def test_secret_of_its_own_is_refused(post, create_token, refusals):
+    token = create_token()
+    answer = post(token, client_secret="mine")
+
+    assert (answer.status_code, answer.json["error"]) == (400, "invalid_client_metadata")
+    assert causes(refusals) == ["client_secret_sent"]
+    assert post(token, client_secret="").status_code == 201
+
+
+SECRETS = {"OAUTH2_REGISTRATION": "token", "OAUTH2_CLIENT_SECRETS_UNTIL": "2027-02-01"}
+
+
+@pytest.mark.parametrize("settings", [SECRETS])
+@pytest.mark.parametrize("method", ["client_secret_basic", "client_secret_post", "client_secret_jwt"])
+def test_method_with_a_secret_is_for_the_operators_clients(method, settings, post, create_token, refusals):
+    token = create_token()
+    for keys in ({}, {"jwks": None}):
+        answer = post(token, token_endpoint_auth_method=method, **keys)
+
+        assert (answer.status_code, answer.json["error"]) == (400, "invalid_client_metadata")
+    assert causes(refusals) == ["auth_method_operator_only"] * 2
+    assert "client_secret" not in post(token).json
+
+
+@pytest.mark.parametrize("settings", [SECRETS])
+@pytest.mark.parametrize("vouched", [False, True])
+def test_client_cannot_change_itself_to_a_secret(vouched, settings, app, oauth, registered, manage, refusals):
+    client_id = registered["client_id"]
+    with app.app_context():
+        oauth.clients.vouch(client_id, vouched=vouched)
+    change = {"token_endpoint_auth_method": "client_secret_basic", "jwks": None}
+
+    assert manage("PATCH", change).status_code == 400
+    assert causes(refusals) == ["auth_method_operator_only"]
+
+    with app.app_context():
+        oauth.clients.vouch(client_id)
+        oauth.clients.update(client_id, change)
+    assert manage("PATCH", {"client_name": "Old"}).json["token_endpoint_auth_method"] == "client_secret_basic"
 
 
 def test_unknown_members_are_ignored(post, create_token):
