@@ -87,7 +87,8 @@ def signature(shown: str, function: Any, link: Link) -> Iterator[str]:
     :param shown: What it is called on the page.
     """
     definition = _definition_of(function)
-    shown = f"await {shown}" if isinstance(definition, ast.AsyncFunctionDef) else shown
+    if isinstance(definition, ast.AsyncFunctionDef):
+        shown = f"async {shown}"
     arguments, given = definition.args, inspect.signature(function).parameters
     shown_arguments = [_argument(argument, given) for argument in arguments.args if argument.arg not in ("self", "cls")]
     if arguments.kwonlyargs:

@@ -60,6 +60,21 @@ def test_without_httpx_it_is_said_what_to_install():
     assert "ImportError: httpx is not installed: pip install flask-private-key-jwt[httpx]" in failed.value.stderr
 
 
+@pytest.mark.parametrize("copied", ["headers.raw", "headers.multi_items()", "headers.items()"])
+def test_an_httpx_whose_copies_of_headers_would_leak_is_not_used(copied):
+    code = f"""
+import httpx
+usual = httpx.Headers.__init__
+def init(self, headers=None, encoding=None):
+    usual(self, list({copied}) if isinstance(headers, httpx.Headers) else headers, encoding)
+httpx.Headers.__init__ = init
+from flask_private_key_jwt.client import HTTPXPrivateKeyJWTAuth
+"""
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+
+    assert "ImportError: This version of httpx is not supported" in run.stderr
+
+
 def test_the_public_names_are_there():
     assert dir(client) == sorted(client.__all__)
     for name in client.__all__:

@@ -136,6 +136,13 @@ def test_forgetting_an_older_token_keeps_the_newer_one(cache, source):
     assert cache.get().access_token == new == "token-2"
 
 
+def test_who_comes_too_late_for_a_renewal_takes_its_token(cache, source):
+    early, late = next(cache.cache.get()), next(cache.cache.get())  # neither has found a token
+
+    assert cache.runner.run(early.start()) is cache.runner.run(late.start())
+    assert source.fetches == 1
+
+
 def test_a_token_without_an_end_is_kept(clock):
     def fetch():
         yield from ()

@@ -30,6 +30,7 @@ import pytest
 import redis
 from sqlalchemy.engine import make_url
 
+from tests.checkout import CHECKOUT
 from tests.servers.ports import free_port
 
 START_SECONDS = 60
@@ -188,7 +189,8 @@ _keepers: list[subprocess.Popen[bytes]] = []  # so that none is collected while 
 def _start_keeper(name: str, folder: Path, binary: Path) -> None:
     with tempfile.TemporaryFile() as log:
         keeper = subprocess.Popen(
-            [sys.executable, __file__, name, folder, binary],
+            [sys.executable, "-m", "tests.servers.throwaway", name, folder, binary],
+            cwd=CHECKOUT,
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,

@@ -22,7 +22,7 @@ class SealedHeaders(httpx.Headers):
                 super().__delitem__(name)
 
     def _all(self) -> httpx.Headers:
-        every = httpx.Headers(self)
+        every = httpx.Headers(super().raw)
         every.update(self._sealed)
         return every
 
