@@ -4,8 +4,6 @@ from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Self
 
-import flask
-
 from flask_private_key_jwt.signals import request_refused
 
 
@@ -26,9 +24,10 @@ def causes(refusals: Sequence[Refusal]) -> list[str]:
 
 
 @contextmanager
-def noting_refusals(app: flask.Flask, *, unnoted: Collection[str] = ()) -> Iterator[list[Refusal]]:
+def noting_refusals(app: object, *, unnoted: Collection[str] = ()) -> Iterator[list[Refusal]]:
     """The refusals of *app* during the block, in order.
 
+    :param app: The sender of their signals: a Flask app, or a protector that has no Flask.
     :param unnoted: Error codes of those that are passed over.
     """
     noted: list[Refusal] = []

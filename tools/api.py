@@ -66,8 +66,19 @@ PAGE: dict[str, tuple[str, str, list[str]]] = {
     ),
     "Resource server": (
         f"{PACKAGE}.resource_server",
-        "What an API needs; both names are in `flask_private_key_jwt` too. See [online-checks.md](online-checks.md).",
-        ["ResourceProtector", "current_token"],
+        "What an API needs: in Flask `ResourceProtector` and `current_token`, which `flask_private_key_jwt` has too; "
+        "elsewhere one of the others, and `find_token`. See [asgi.md](asgi.md) and "
+        "[online-checks.md](online-checks.md).",
+        [
+            "ResourceProtector",
+            "current_token",
+            "ASGIProtector",
+            "StarletteProtector",
+            "FastAPIProtector",
+            "QuartProtector",
+            "WSGIProtector",
+            "find_token",
+        ],
     ),
     "Client": (
         f"{PACKAGE}.client",
@@ -188,7 +199,10 @@ INTERNAL = {
 }
 """Methods of these classes that only the package itself uses."""
 
-CALLED = {"ResourceProtector.__call__": "require_oauth"}
+CALLED = {
+    f"{protector}.__call__": "require_oauth"
+    for protector in ("ResourceProtector", "StarletteProtector", "FastAPIProtector", "QuartProtector")
+}
 """Methods that the page shows under another name."""
 
 

@@ -3,17 +3,25 @@
 It walks the primary key to find them. There is no index on the expiry, because it would slow down every write.
 """
 
+from contextlib import AbstractContextManager
 from time import perf_counter
-from typing import Any
+from typing import Any, Protocol
 
 from sqlalchemy import ColumnElement, Table, delete, exists, select, true
+from sqlalchemy.engine import Connection
 
 from .batches import BATCH_ROWS, Rest, no_rest
-from .database import Database
+
+
+class Transactions(Protocol):
+    """What a purge needs of a database."""
+
+    def begin(self) -> AbstractContextManager[Connection]:
+        """See :meth:`.Database.begin`."""
 
 
 def delete_in_batches(
-    database: Database, table: Table, ended: ColumnElement[bool], *, batch: int = BATCH_ROWS, rest: Rest = no_rest
+    database: Transactions, table: Table, ended: ColumnElement[bool], *, batch: int = BATCH_ROWS, rest: Rest = no_rest
 ) -> int:
     """Delete the rows of *table* that meet *ended*, and return how many.
 

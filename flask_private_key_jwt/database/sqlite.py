@@ -5,6 +5,7 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from time import monotonic, sleep
+from typing import Any
 
 from sqlalchemy import event
 from sqlalchemy.engine import Engine
@@ -54,22 +55,36 @@ def waiting_for_writers(connection: PoolProxiedConnection, seconds: float) -> It
             wait_for_writers(connection, before)
 
 
-def _set_wal(connection: sqlite3.Connection, _record: object) -> None:
+def use_wal_on_loop(engine: Engine) -> None:
+    """The same for the engine of an event loop, which must not sleep.
+
+    :param engine: The synchronous face of an async engine.
+    """
+    if engine.dialect.name == "sqlite":
+        event.listen(engine, "connect", _set_wal_at_once)
+
+
+def _set_wal_at_once(connection: sqlite3.Connection, record: object) -> None:
+    # If another process is switching just now, the file is in WAL in a moment, and the next connection finds it so.
+    _set_wal(connection, record, patience=0)
+
+
+def _set_wal(connection: sqlite3.Connection, _record: object, patience: float = SWITCH_SECONDS) -> None:
     cursor = connection.cursor()
-    if cursor.execute("PRAGMA busy_timeout").fetchone()[0] < TIMEOUT_SECONDS * 1000:
+    if _ask(cursor, "PRAGMA busy_timeout") < TIMEOUT_SECONDS * 1000:
         cursor.execute(f"PRAGMA busy_timeout = {TIMEOUT_SECONDS * 1000}")
-    if _switch_to_wal(cursor):
+    if _switch_to_wal(cursor, patience):
         # Without WAL, NORMAL could damage the file.
         cursor.execute("PRAGMA synchronous = NORMAL")
     cursor.close()
 
 
-def _switch_to_wal(cursor: sqlite3.Cursor) -> bool:
+def _switch_to_wal(cursor: sqlite3.Cursor, patience: float) -> bool:
     """Try to switch; return whether the database is in WAL now.
 
     While another process is switching, SQLite refuses instead of waiting, so this tries again.
     """
-    give_up = monotonic() + SWITCH_SECONDS
+    give_up = monotonic() + patience
     while True:
         try:
             cursor.execute("PRAGMA journal_mode = WAL")
@@ -78,4 +93,9 @@ def _switch_to_wal(cursor: sqlite3.Cursor) -> bool:
                 sleep(SWITCH_PAUSE_SECONDS)
                 continue
             log.info("SQLite does not switch to WAL: %s", error)  # for example, the file is read-only
-        return bool(cursor.execute("PRAGMA journal_mode").fetchone()[0] == "wal")
+        return bool(_ask(cursor, "PRAGMA journal_mode") == "wal")
+
+
+def _ask(cursor: sqlite3.Cursor, pragma: str) -> Any:
+    cursor.execute(pragma)  # the cursor of an async driver does not return itself
+    return cursor.fetchone()[0]

@@ -23,3 +23,13 @@ REPLAY_STORES: Mapping[str, str | None] = {
 """Value of ``OAUTH2_REPLAY_STORE``, or the start of its URL -> import path of the function that makes the store, and
 gets the URL. ``://`` means every other URL. ``None``: the authorization server makes the store, in the application's
 database."""
+
+_ASYNC_REDIS = "flask_private_key_jwt.replay.redis:open_async_store"
+
+ASYNC_REPLAY_STORES: Mapping[str, str] = {
+    "redis://": _ASYNC_REDIS,
+    "rediss://": _ASYNC_REDIS,
+    "unix://": _ASYNC_REDIS,
+    "://": "flask_private_key_jwt.replay.sql_on_loop:open_sql_store",
+}
+"""The same for an event loop; of any other kind, it is the store of :data:`REPLAY_STORES`."""

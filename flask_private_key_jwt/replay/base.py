@@ -119,14 +119,31 @@ class ReplayStore(Protocol):
         """
 
 
-def remember_once(store: ReplayStore, marks: Sequence[Mark]) -> None:
+class AsyncReplayStore(Protocol):
+    """A replay store for an event loop; its methods have the rules of those of :class:`ReplayStore`."""
+
+    async def remember(self, marks: Sequence[Mark]) -> None:
+        """See :meth:`ReplayStore.remember`. The caller may be cancelled, or stop waiting, at any time."""
+
+    async def purge(self) -> int:
+        """See :meth:`ReplayStore.purge`."""
+
+
+def remember_once(store: ReplayStore | AsyncReplayStore, marks: Sequence[Mark]) -> None:
     """Record *marks* in a store, which may be the application's own.
 
     :raises Replayed: See :meth:`ReplayStore.remember`.
     :raises StoreUnavailable: See :meth:`ReplayStore.remember`.
     :raises ConfigurationError: The store returned something: it may have meant that a mark is there already.
     """
-    returned = cast(Any, store).remember(marks)
+    check_returned(store, cast(Any, store).remember(marks))
+
+
+def check_returned(store: object, returned: object) -> None:
+    """Check what ``remember()`` of a store returned.
+
+    :raises ConfigurationError: It is not ``None``.
+    """
     if returned is not None:
         raise ConfigurationError(
             f"remember() of the replay store {type(store).__name__} returned a {type(returned).__name__}: it has to "

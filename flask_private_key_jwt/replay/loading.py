@@ -25,11 +25,9 @@ def load_replay_store(setting: object, *, build_sql: Callable[[], ReplayStore] |
     :param build_sql: Makes the store in the application's database, for ``sql``; ``None`` if there is no such database.
     :raises ConfigurationError: The store cannot be made; the message never quotes a URL.
     """
-    if not isinstance(setting, str):
-        return _check(_make(setting))
-    if _IMPORT_PATH.fullmatch(setting):
-        return _check(_make(_find(setting)))
-    kind = _kind_of(setting)
+    if not isinstance(setting, str) or is_import_path(setting):
+        return _check(make_own_store(setting))
+    kind = kind_of(setting)
     if kind not in REPLAY_STORES:
         names = ", ".join(name for name in REPLAY_STORES if "://" not in name)
         raise ConfigurationError(
@@ -44,18 +42,36 @@ def load_replay_store(setting: object, *, build_sql: Callable[[], ReplayStore] |
         return build_sql()
     if kind == "memory":
         log.warning("OAUTH2_REPLAY_STORE is memory: right for one process only, and a restart forgets")
-    factory = _find(path)
+    factory = find_object(path)
     return cast(ReplayStore, factory(setting) if "://" in setting else factory())
 
 
-def _kind_of(setting: str) -> str:
+def is_import_path(setting: str) -> bool:
+    """Whether a setting is the import path of the application's own store."""
+    return _IMPORT_PATH.fullmatch(setting) is not None
+
+
+def make_own_store(setting: object) -> Any:
+    """The application's own store, which a setting holds, makes or names by its import path; not checked yet.
+
+    :raises ConfigurationError: There is nothing at this import path.
+    """
+    return _make(find_object(setting) if isinstance(setting, str) else setting)
+
+
+def kind_of(setting: str) -> str:
+    """The entry of :data:`.REPLAY_STORES` that a name or a URL is of."""
     scheme, separator, _ = setting.partition("://")
     if not separator:
         return setting
     return f"{scheme}://" if f"{scheme}://" in REPLAY_STORES else "://"
 
 
-def _find(path: str) -> Any:
+def find_object(path: str) -> Any:
+    """What is at an import path.
+
+    :raises ConfigurationError: There is nothing.
+    """
     module, _, names = path.partition(":")
     try:
         found: Any = import_module(module)

@@ -1,8 +1,9 @@
 """The engine of a replay store in a separate database."""
 
 import os
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import create_engine
 from sqlalchemy.engine import URL, Engine, make_url
@@ -11,6 +12,8 @@ from sqlalchemy.exc import ArgumentError
 from ..database.connecting import wait_limits
 from ..database.sqlite import TIMEOUT_SECONDS, use_wal
 from ..errors import ConfigurationError
+
+E = TypeVar("E")
 
 COMMAND_TIMEOUT_SECONDS = 30
 """Outside a request: longest wait for the replay database's server, if its driver has such a limit. It equals the
@@ -27,7 +30,24 @@ def open_engine(text: str) -> Engine:
     :raises ConfigurationError: The URL is malformed, its driver is not installed, or it names a database
         in memory, where each thread would see its own database.
     """
-    url = _parse(text)
+    engine = make_engine(parse_url(text), create_engine)
+    use_wal(engine)
+    return engine
+
+
+def has_async_driver(text: str) -> bool:
+    """Whether the driver of a SQLAlchemy URL is for event loops, as asyncpg and aiosqlite are.
+
+    :raises ConfigurationError: The URL is malformed.
+    """
+    return bool(parse_url(text).get_dialect(_is_async=True).is_async)
+
+
+def make_engine(url: URL, create: Callable[..., E], **further: Any) -> E:
+    """Make an engine by *create*, with the arguments that its database needs.
+
+    :raises ConfigurationError: As :func:`open_engine`.
+    """
     options: dict[str, Any] = {}
     if url.get_backend_name() == "sqlite":
         if url.database in (None, "", ":memory:") or "memory" in str(url):
@@ -37,13 +57,11 @@ def open_engine(text: str) -> Engine:
     else:
         url, options["connect_args"] = _read_query(url)
     try:
-        engine = create_engine(url, **options)
+        return create(url, **options, **further)
     except ModuleNotFoundError as error:
         raise ConfigurationError(
             f"OAUTH2_REPLAY_STORE names a {url.drivername} database, whose driver {error.name} is not installed."
         ) from None
-    use_wal(engine)
-    return engine
 
 
 def _read_query(url: URL) -> tuple[URL, dict[str, Any]]:
@@ -61,7 +79,11 @@ def _read_query(url: URL) -> tuple[URL, dict[str, Any]]:
     return url.difference_update_query([PREPARE]), arguments
 
 
-def _parse(text: str) -> URL:
+def parse_url(text: str) -> URL:
+    """Read a SQLAlchemy URL.
+
+    :raises ConfigurationError: It is malformed.
+    """
     try:
         url = make_url(text)
         url.get_dialect()

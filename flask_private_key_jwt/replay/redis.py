@@ -2,78 +2,18 @@
 
 One Redis, not a Cluster: one step uses several keys, which a Cluster may keep on different nodes. Redis must not evict
 keys (``maxmemory-policy noeviction``), because a ``jti`` whose mark was evicted could be used twice.
-
-This store notices when Redis may have lost marks: see :data:`_REMEMBER`. With ``appendonly yes`` and
-``appendfsync always`` Redis loses nothing; otherwise a restart loses what was not written yet, or everything.
 """
 
-import logging
-import secrets
 from collections.abc import Sequence
-from hashlib import sha1
 from typing import Any
 
-from .. import clock
 from ..database.batches import BATCH_ROWS, Rest, no_rest
-from ..errors import ConfigurationError, StoreUnavailable
-from .base import Mark, Replayed, build_digests
-
-log = logging.getLogger("flask_private_key_jwt")
+from ..errors import ConfigurationError
+from ..run_now import run_now
+from .base import AsyncReplayStore, Mark
 
 TIMEOUT_SECONDS = 1
 """Longest wait for a connection and for an answer; ``?socket_timeout=`` in the URL changes it."""
-
-_STATE = b"flask_private_key_jwt:replay"
-_PREFIX = _STATE + b":"
-_KEEP_SECONDS = 60
-"""How long Redis keeps a mark after it expired. The expiry is computed with the clock of one process, which may be
-ahead; by the clocks of the other processes the mark may still be needed."""
-_FORGOTTEN, _UNSETTLED = -1, -2
-
-# Redis runs one script at a time: nobody writes between the read and the write. Expiry goes by the caller's clock, as
-# in every store; Redis's own expiry only frees memory.
-#
-# The state key records which Redis process has the marks ("server"), and until which second it may have lost some
-# ("since"). If the process changed (a restart, or a replica took over), or if the state is missing although a caller
-# has seen one (Redis was emptied), "since" is now. In a Redis that no caller has seen before, it is when Redis started.
-# A mark that can have been used until then is always refused; later ones are not affected. A caller that has seen
-# another "epoch" than the current one knows that Redis was emptied, even if a caller without that knowledge came first.
-_REMEMBER = """
-local now, seen, durable, fresh, keep = tonumber(ARGV[1]), ARGV[2], ARGV[3], ARGV[4], tonumber(ARGV[5])
-local info = redis.pcall('INFO', 'server')
-if type(info) == 'table' then info = '' end
-local server = string.match(info, 'run_id:(%x+)') or ''
-local state = redis.call('HMGET', KEYS[1], 'epoch', 'server', 'durable', 'since', 'created')
-local epoch, since, created = state[1], tonumber(state[4] or 0), tonumber(state[5] or 0)
-if not epoch or state[2] ~= server then
-    if durable == '' then return {-2, '', 0} end
-    if not epoch or state[3] ~= '1' or durable ~= '1' then
-        local uptime = tonumber(string.match(info, 'uptime_in_seconds:(%d+)') or '')
-        if epoch or seen ~= '' then since = now elseif uptime then since = now - uptime + 1 end
-        epoch, created = fresh, now
-    end
-    redis.call('HSET', KEYS[1], 'epoch', epoch, 'server', server, 'durable', durable, 'since', since,
-        'created', created)
-end
-if seen ~= '' and seen ~= epoch and since < created then
-    since = created
-    redis.call('HSET', KEYS[1], 'since', since)
-end
-for number = 2, #KEYS do
-    local kept_until = redis.call('GET', KEYS[number])
-    if kept_until and tonumber(kept_until) >= now then return {number - 1, epoch, since} end
-end
-for number = 2, #KEYS do
-    if since > 0 and tonumber(ARGV[2 * number + 3]) <= since then return {-1, epoch, since} end
-end
-for number = 2, #KEYS do
-    local kept_until = ARGV[2 * number + 2]
-    redis.call('SET', KEYS[number], kept_until, 'EX', math.max(tonumber(kept_until) - now, 0) + keep)
-end
-return {0, epoch, since}
-"""
-_SHA = sha1(_REMEMBER.encode(), usedforsecurity=False).hexdigest()
-"""The name under which Redis caches the script."""
 
 
 class RedisReplayStore:
@@ -84,16 +24,13 @@ class RedisReplayStore:
     """
 
     def __init__(self, url: str) -> None:
-        try:
-            import redis
-            from redis.backoff import NoBackoff
-            from redis.retry import Retry
-        except ModuleNotFoundError:
-            raise ConfigurationError(
-                "OAUTH2_REPLAY_STORE is in Redis, and redis-py is not installed: "
-                "pip install flask-private-key-jwt[redis]"
-            ) from None
+        check_redis()
+        import redis
+        from redis.backoff import NoBackoff
+        from redis.retry import Retry
+
         from .redis_connections import RedisConnections
+        from .redis_marks import RedisMarks
 
         try:
             # No retry: if only the answer was lost, the repeated script would find its own marks.
@@ -109,29 +46,11 @@ class RedisReplayStore:
             raise ConfigurationError("OAUTH2_REPLAY_STORE is not a URL that redis-py reads.") from None
         timeout = pool.connection_kwargs["socket_timeout"] or TIMEOUT_SECONDS
         self._connections = RedisConnections(pool, timeout=timeout)
-        self._refused, self._has_no_script = redis.ResponseError, redis.exceptions.NoScriptError
-        self._seen = b""
-        """The epoch of the last answer."""
+        self._marks = RedisMarks(self._ask)
 
     def remember(self, marks: Sequence[Mark]) -> None:
         """See :meth:`.base.ReplayStore.remember`."""
-        if not marks:
-            return
-        keys = [_STATE, *(_PREFIX + digest for digest in build_digests(marks))]
-        times = [second for mark in marks for second in (mark.until, mark.used_from)]
-        try:
-            found, since = self._run(keys, times, durable="")
-            if found == _UNSETTLED:
-                found, since = self._run(keys, times, durable="1" if self._find_durable() else "0")
-        except self._refused as error:
-            raise StoreUnavailable(f"redis: {type(error).__name__}", cause="redis_unavailable") from None
-        if found == _FORGOTTEN:
-            raise StoreUnavailable(
-                f"redis: it may have forgotten what was used up to {since}, and this may be of then",
-                cause="redis_restarted",
-            )
-        if found:
-            raise Replayed(marks[found - 1])
+        run_now(self._marks.remember(marks))
 
     def purge(self, *, batch: int = BATCH_ROWS, rest: Rest = no_rest) -> int:
         """Nothing to do: Redis expires marks by itself."""
@@ -141,30 +60,29 @@ class RedisReplayStore:
         """Close the connections."""
         self._connections.close()
 
-    def _run(self, keys: Sequence[bytes], times: Sequence[int], *, durable: str) -> tuple[int, int]:
-        arguments = [clock.now(), self._seen, durable, secrets.token_hex(8), _KEEP_SECONDS, *times]
-        try:
-            answer = self._connections.ask("EVALSHA", _SHA, len(keys), *keys, *arguments)
-        except self._has_no_script:  # Redis did nothing yet
-            answer = self._connections.ask("EVAL", _REMEMBER, len(keys), *keys, *arguments)
-        found, epoch, since = answer
-        self._seen = epoch or self._seen
-        return found, since
+    async def _ask(self, *command: Any) -> Any:
+        return self._connections.ask(*command)
 
-    def _find_durable(self) -> bool:
-        """Whether marks survive a restart of this Redis. False if it took over from another server, whose marks it may
-        not have."""
-        settled = (
-            b"aof_enabled:1" in self._find("INFO", "persistence")
-            and self._find("CONFIG", "GET", "appendfsync")[1:] == [b"always"]
-            and b"master_replid2:0000000000000000000000000000000000000000" in self._find("INFO", "replication")
-        )
-        if not settled:
-            log.warning("Redis may forget used jti values in a restart: set appendonly yes and appendfsync always")
-        return settled
 
-    def _find(self, *command: str) -> Any:
-        try:
-            return self._connections.ask(*command)
-        except self._refused:  # a managed Redis may not allow the command
-            return b""
+def open_async_store(url: str) -> AsyncReplayStore:
+    """The same for an event loop.
+
+    :raises ConfigurationError: As :class:`RedisReplayStore`.
+    """
+    check_redis()
+    from .async_redis import AsyncRedisReplayStore
+
+    return AsyncRedisReplayStore(url)
+
+
+def check_redis() -> None:
+    """Check that redis-py is installed.
+
+    :raises ConfigurationError: It is not.
+    """
+    try:
+        import redis  # noqa: F401
+    except ModuleNotFoundError:
+        raise ConfigurationError(
+            "OAUTH2_REPLAY_STORE is in Redis, and redis-py is not installed: pip install flask-private-key-jwt[redis]"
+        ) from None

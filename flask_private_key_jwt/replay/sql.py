@@ -1,7 +1,7 @@
 """Remembers marks in one table of an SQL database."""
 
-from collections.abc import Sequence
-from typing import Self
+from collections.abc import Mapping, Sequence
+from typing import Protocol, Self
 
 from sqlalchemy import (
     MetaData,
@@ -16,11 +16,12 @@ from sqlalchemy import (
 )
 from sqlalchemy.schema import CreateTable
 from sqlalchemy.sql import Insert
+from sqlalchemy.sql.dml import UpdateBase
 
 from .. import clock
 from ..database.batches import BATCH_ROWS, KEEP_ENDED_SECONDS, Rest, no_rest
 from ..database.database import Database
-from ..database.purging import delete_in_batches
+from ..database.purging import Transactions, delete_in_batches
 from ..errors import StoreUnavailable
 from .base import Mark, Replayed, build_digests
 from .own_engine import open_engine
@@ -38,9 +39,7 @@ class SQLAlchemyReplayStore:
 
     def __init__(self, database: Database, table: Table | None = None) -> None:
         self._database = database
-        self._table = build_replay_table(MetaData()) if table is None else table
-        self._table_exists = table is not None  # the application's table is made by its migrations
-        self._inserts: dict[int, Insert] = {}
+        self._marks = SQLMarks(table)
 
     @classmethod
     def from_url(cls, url: str) -> Self:
@@ -53,9 +52,40 @@ class SQLAlchemyReplayStore:
 
     def remember(self, marks: Sequence[Mark]) -> None:
         """See :meth:`.base.ReplayStore.remember`."""
+        self._marks.remember(self._database, marks)
+
+    def purge(self, *, batch: int = BATCH_ROWS, rest: Rest = no_rest) -> int:
+        """See :meth:`.base.ReplayStore.purge`."""
+        return self._marks.purge(self._database, batch=batch, rest=rest)
+
+    def close(self) -> None:
+        """Close the connections of an engine made by :meth:`from_url`."""
+        self._database.engine.dispose()
+
+
+class MarksDatabase(Transactions, Protocol):
+    """What is needed of a database: of :class:`.Database`, or of one connection of an event loop."""
+
+    def insert_directly(self, statement: UpdateBase, values: Mapping[str, object]) -> bool:
+        """See :meth:`.Database.insert_directly`."""
+
+
+class SQLMarks:
+    """The table of marks, and what is done in it.
+
+    :param table: The application's own table of marks. Without it, a table is made in the database at first use.
+    """
+
+    def __init__(self, table: Table | None = None) -> None:
+        self._table = build_replay_table(MetaData()) if table is None else table
+        self._table_exists = table is not None  # the application's table is made by its migrations
+        self._inserts: dict[int, Insert] = {}
+
+    def remember(self, database: MarksDatabase, marks: Sequence[Mark]) -> None:
+        """See :meth:`.base.ReplayStore.remember`."""
         if not marks:
             return
-        self._ensure_table()
+        self._ensure_table(database)
         digests = build_digests(marks)
         # Sorted: two requests with the same marks wait for each other and do not end in a deadlock.
         rows: list[tuple[bytes, int]] = sorted(
@@ -67,22 +97,18 @@ class SQLAlchemyReplayStore:
             values[f"until_{number}"] = until
         statement = self._insert(len(rows))
         for _ in range(_ATTEMPTS):
-            if self._database.insert_directly(statement, values):
+            if database.insert_directly(statement, values):
                 return
-            self._make_room(marks, digests)
+            self._make_room(database, marks, digests)
         raise StoreUnavailable(
             "database: the replay table refuses a row that is not there", cause="database_constraint"
         )
 
-    def purge(self, *, batch: int = BATCH_ROWS, rest: Rest = no_rest) -> int:
+    def purge(self, database: MarksDatabase, *, batch: int, rest: Rest) -> int:
         """See :meth:`.base.ReplayStore.purge`."""
-        self._ensure_table()
+        self._ensure_table(database)
         ended = self._table.c.expires_at < clock.now() - KEEP_ENDED_SECONDS
-        return delete_in_batches(self._database, self._table, ended, batch=batch, rest=rest)
-
-    def close(self) -> None:
-        """Close the connections of an engine made by :meth:`from_url`."""
-        self._database.engine.dispose()
+        return delete_in_batches(database, self._table, ended, batch=batch, rest=rest)
 
     def _insert(self, count: int) -> Insert:
         if count not in self._inserts:
@@ -100,31 +126,31 @@ class SQLAlchemyReplayStore:
             )
         return self._inserts[count]
 
-    def _make_room(self, marks: Sequence[Mark], digests: Sequence[bytes]) -> None:
+    def _make_room(self, database: MarksDatabase, marks: Sequence[Mark], digests: Sequence[bytes]) -> None:
         """After a refused INSERT: find the mark that exists already, or delete those of *marks* that have expired.
 
         :raises Replayed: One of *marks* exists and has not expired.
         """
         now, table = clock.now(), self._table
         ours = or_(*(table.c.digest == digest for digest in digests))
-        with self._database.begin() as connection:
+        with database.begin() as connection:
             there = set(connection.scalars(select(table.c.digest).where(ours, table.c.expires_at >= now)))
         for mark, digest in zip(marks, digests, strict=True):
             if digest in there:
                 raise Replayed(mark)
-        with self._database.begin() as connection:
+        with database.begin() as connection:
             connection.execute(delete(table).where(ours, table.c.expires_at < now))
 
-    def _ensure_table(self) -> None:
+    def _ensure_table(self, database: MarksDatabase) -> None:
         """Make the table in a separate database. If several processes try at once, one succeeds."""
         if self._table_exists:
             return
         try:
-            with self._database.begin() as connection:
+            with database.begin() as connection:
                 if not inspect(connection).has_table(self._table.name):
                     connection.execute(CreateTable(self._table))
         except StoreUnavailable:
-            with self._database.begin() as connection:
+            with database.begin() as connection:
                 if not inspect(connection).has_table(self._table.name):
                     raise
         self._table_exists = True

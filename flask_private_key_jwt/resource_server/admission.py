@@ -1,10 +1,7 @@
-"""A request that was let in, and ``current_token``: the claims of its verified token."""
+"""A request that was let in."""
 
-from collections.abc import MutableMapping
-from typing import Any, cast
-
-from flask import request
-from werkzeug.local import LocalProxy
+from collections.abc import Mapping, MutableMapping
+from typing import Any
 
 from ..jose.jose import Claims
 from ..tokens.verification import AccessToken
@@ -44,26 +41,29 @@ def _copy(value: Any) -> Any:
     return value
 
 
-def remember_admission(environ: MutableMapping[str, Any], admission: Admission) -> None:
-    """Note on the request that it was let in."""
-    # In the WSGI environment and not in flask.g: in an outer app context, as tests push one, requests share g.
-    environ[_KEY] = admission
+def remember_admission(notes: MutableMapping[str, Any], admission: Admission) -> None:
+    """Note on a request that it was let in.
+
+    :param notes: Its WSGI environment, or its ASGI scope.
+    """
+    # Not in flask.g: in an outer app context, as tests push one, requests share g. Not in a context variable either:
+    # a task that outlives its request, as those of a WebSocket or of an MCP session, would go on with its token.
+    notes[_KEY] = admission
 
 
-def find_admission(environ: MutableMapping[str, Any], *, by: object) -> Admission | None:
+def find_admission(notes: Mapping[str, Any], *, by: object) -> Admission | None:
     """The admission of this request by this guard, if any; that of another app's guard does not count."""
-    admission: Admission | None = environ.get(_KEY)
+    admission: Admission | None = notes.get(_KEY)
     return admission if admission is not None and admission.by is by else None
 
 
-def _find_claims() -> Claims | None:
-    admission: Admission | None = request.environ.get(_KEY)
+def find_token(request: Any) -> Claims | None:
+    """The claims of the verified access token of a request (RFC 9068 §2.2), for the view to read and change.
+
+    :param request: An ASGI scope; an object that has one as its ``scope``, such as the requests of Starlette, FastAPI
+        and Quart; or a WSGI environment.
+    :return: ``None`` if there is no token: where nothing is protected, or for an anonymous caller.
+    """
+    notes = request if isinstance(request, Mapping) and _KEY in request else getattr(request, "scope", request)
+    admission: Admission | None = notes.get(_KEY)
     return admission.claims if admission else None
-
-
-current_token: Claims = cast(Claims, LocalProxy(_find_claims))
-"""The claims of the verified access token, e.g. ``current_token["client_id"]`` (RFC 9068 §2.2).
-
-It is false (``if current_token:``) if there is no token: in a view that is not protected, for an anonymous caller of an
-``optional`` view, and outside a request.
-"""

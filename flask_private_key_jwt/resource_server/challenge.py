@@ -7,7 +7,7 @@ needs an escape (RFC 9110 §5.6.4).
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ..errors import InsufficientScope, MissingToken, OAuthError
+from ..errors import InsufficientScope, InvalidToken, MissingToken, OAuthError
 from .credentials import Scheme
 from .requirement import BoundTokenAsBearer, Requirement
 
@@ -33,15 +33,16 @@ class Challenger:
         """
         if error.status >= 500:
             return []
+        # Who has no valid token learns which scope to ask for (RFC 6750 §3): an MCP client asks its user for that.
+        wanted = {}
+        if requirement.alternatives and isinstance(error, (InvalidToken, InsufficientScope)):
+            wanted["scope"] = " ".join(requirement.alternatives[0])
         if isinstance(error, MissingToken):  # no error code: the caller may not have known (RFC 6750 §3.1)
-            return [self._write(scheme, {}) for scheme in served]
+            return [self._write(scheme, wanted) for scheme in served]
         # One challenge only: clients retry after use_dpop_nonce only if it is the only challenge.
         fits = used in served and not isinstance(error, BoundTokenAsBearer)
         scheme = used if used and fits else served[0]
-        parameters = {"error": error.code, "error_description": error.description}
-        if isinstance(error, InsufficientScope):
-            parameters["scope"] = " ".join(requirement.alternatives[0])
-        return [self._write(scheme, parameters)]
+        return [self._write(scheme, {"error": error.code, "error_description": error.description, **wanted})]
 
     def _write(self, scheme: Scheme, parameters: dict[str, str]) -> str:
         if scheme == "DPoP":

@@ -1,14 +1,12 @@
 """Step 1: the credentials of a request: the ``Authorization`` header and the proof (RFC 6750 §2.1, RFC 9449 §7.1)."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Literal
 
 from ..errors import InvalidRequest, MissingToken
-
-Environ = Mapping[str, Any]
-"""A WSGI environment (PEP 3333)."""
+from .call import Call
 
 Scheme = Literal["Bearer", "DPoP"]
 _SCHEMES: dict[str, Scheme] = {"bearer": "Bearer", "dpop": "DPoP"}
@@ -25,13 +23,12 @@ class Credentials:
     """The ``DPoP`` header (RFC 9449 §4.1)."""
 
 
-def find_scheme(environ: Environ) -> Scheme | None:
+def find_scheme(call: Call) -> Scheme | None:
     """The scheme of the ``Authorization`` header, in any case (RFC 9110 §11.1); ``None`` if not Bearer or DPoP."""
-    header: str = environ.get("HTTP_AUTHORIZATION", "")
-    return _SCHEMES.get(header.strip().partition(" ")[0].lower())
+    return _SCHEMES.get((call.authorization or "").strip().partition(" ")[0].lower())
 
 
-def read_credentials(environ: Environ, *, served: Sequence[Scheme]) -> Credentials:
+def read_credentials(call: Call, *, served: Sequence[Scheme]) -> Credentials:
     """Read the credentials of a request.
 
     A token in the query or the body is never read (RFC 9700 §4.3.2).
@@ -41,11 +38,11 @@ def read_credentials(environ: Environ, *, served: Sequence[Scheme]) -> Credentia
     :raises MissingToken: There is no ``Authorization`` header, or it has another scheme.
     :raises InvalidRequest: The header is malformed or repeated, or there is also a token in the query.
     """
-    header: str | None = environ.get("HTTP_AUTHORIZATION")
+    header = call.authorization
     if header is None:
         raise MissingToken("no Authorization header", cause="token_missing")
-    _check_single(header, environ.get("QUERY_STRING", ""))
-    scheme = find_scheme(environ)
+    _check_single(header, call.query)
+    scheme = find_scheme(call)
     if scheme is None:
         raise MissingToken(
             f"the authorization scheme {header.strip().partition(' ')[0][:40]!r} is not known",
@@ -58,11 +55,11 @@ def read_credentials(environ: Environ, *, served: Sequence[Scheme]) -> Credentia
         raise InvalidRequest(
             "the Authorization header does not hold exactly one token", cause="authorization_header_malformed"
         )
-    return Credentials(scheme, token, environ.get("HTTP_DPOP"))
+    return Credentials(scheme, token, call.proof)
 
 
 def _check_single(header: str, query: str) -> None:
-    # WSGI joins repeated headers with a comma; no token contains one (RFC 6750 §2: one method per request).
+    # Repeated headers are joined by a comma; no token contains one (RFC 6750 §2: one method per request).
     if "," in header:
         mechanisms = [part.strip().partition(" ")[0].lower() for part in header.split(",")]
         if not _SCHEMES.keys().isdisjoint(mechanisms):

@@ -7,7 +7,7 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.routing import RequestRedirect, Rule
 
 from ..cross_origin import FOR_EVERYBODY, CrossOrigin, Headers, find_preflight
-from .metadata import find_marks
+from .marked_views import find_marks
 
 DOCUMENT_METHODS = ("GET", "HEAD")
 

@@ -1,11 +1,11 @@
-"""The steps of a request to a protected view; steps 1 to 6 use up nothing."""
+"""The steps of a request to a protected view; steps 1 to 6 use up nothing.
 
-import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+No framework is known here. What may have to wait is awaited: :mod:`.waiting` says how, for threads and for event loops.
+"""
+
+from collections.abc import Mapping, MutableMapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
-
-import flask
 
 from ..database.deadline import request_budget
 from ..dpop.proof import DPoPProof, ProofChecker
@@ -17,23 +17,33 @@ from ..errors import (
     TemporarilyUnavailable,
     UseDPoPNonce,
 )
-from ..refusal import attributed_to, error_response
-from ..replay.base import Replayed, ReplayStore, remember_once
+from ..refusal import Answer, attributed_to, error_response
+from ..replay.base import AsyncReplayStore, Replayed, ReplayStore
 from ..settings.resource import ResourceSettings
 from ..tokens.scope_matching import ScopeMatcher
 from ..tokens.verification import AccessToken, IssuerKeys, OwnKeys, TokenVerifier
 from .admission import Admission, find_admission, remember_admission
+from .call import Call
 from .challenge import Challenger
-from .credentials import Credentials, Environ, Scheme, find_scheme, read_credentials
+from .credentials import Credentials, Scheme, find_scheme, read_credentials
 from .online import OnlineCheck
 from .own_server import SERVER_KEY, OwnServer
 from .requirement import Requirement
 from .target_uri import Target
-
-EXTENSION_KEY = "private_key_jwt_resource"
+from .waiting import InThisThread, Waiting
 
 UNAUTHORIZED = (InvalidDPoPProof, UseDPoPNonce)
 """Refusals that are 400 at the token endpoint and 401 at an API (RFC 9449 §7.1, §9)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """What became of a request to a protected view."""
+
+    refusal: Answer | None = None
+    """The answer to a request that is refused; ``None``: it is let in."""
+    headers: tuple[tuple[str, str], ...] = ()
+    """Headers to add to the answer of the view."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +55,7 @@ class Guard:
     proofs: ProofChecker
     target: Target
     fetched_keys: IssuerKeys
-    stored_replay: ReplayStore | None
+    stored_replay: ReplayStore | AsyncReplayStore | None
     """The store that ``OAUTH2_REPLAY_STORE`` names; ``None`` if it is that of the authorization server in the app."""
     online: OnlineCheck
     challenger: Challenger
@@ -53,27 +63,28 @@ class Guard:
     """The app's extensions; the authorization server may be added to them later."""
     name: str = "resource"
     """The ``endpoint`` of a refusal, in the log and the signal."""
+    waiting: Waiting = field(default_factory=InThisThread)
     scope_matchers: Sequence[ScopeMatcher] = ()
     """The application's, also those that it registers later."""
 
     # --- the table of contents ------------------------------------------------------------------------------
-    def admit(self, environ: Environ, requirement: Requirement, *, served: Sequence[Scheme]) -> Admission:
+    async def admit(self, call: Call, requirement: Requirement, *, served: Sequence[Scheme]) -> Admission:
         """Check a request that must have credentials.
 
         :param served: The schemes that the view accepts.
         :raises OAuthError: The request is refused.
         """
-        credentials = read_credentials(environ, served=served)  # 1 read the token and the proof
-        token = self.tokens.verify(credentials.token, self._find_keys())  # 2 verify the token
+        credentials = read_credentials(call, served=served)  # 1 read the token and the proof
+        token = await self.waiting.verify(self.tokens, credentials.token, self._find_keys())  # 2 verify the token
         with attributed_to(token.client_id):
             requirement.check_binding(token, credentials.scheme)  # 3 is it sent under the scheme it was issued for?
-            proof = self._check_proof(credentials, token, environ)  # 4 does the caller hold its key?
+            proof = self._check_proof(credentials, token, call)  # 4 does the caller hold its key?
             requirement.check_scope(token, self.scope_matchers)  # 5 does it allow this view?
-            self._check_revocation(token, credentials, online=requirement.online)  # 6 is it still active?
-            self._remember(proof)  # 7 use up the proof; nothing is used up before this line
+            await self._check_revocation(token, credentials, online=requirement.online)  # 6 is it still active?
+            await self._remember(proof)  # 7 use up the proof; nothing is used up before this line
         return Admission(self, token, credentials, online=requirement.online)
 
-    def admit_again(self, admission: Admission, requirement: Requirement) -> None:
+    async def admit_again(self, admission: Admission, requirement: Requirement) -> None:
         """Check a request that another requirement let in already, as for a view in a protected blueprint.
 
         Its proof was used up then, and is not checked again.
@@ -84,29 +95,37 @@ class Guard:
         with attributed_to(token.client_id):
             requirement.check_again(token, admission.credentials.scheme, self.scope_matchers)
             if requirement.online and not admission.online:
-                self._check_revocation(token, admission.credentials, online=True)
+                await self._check_revocation(token, admission.credentials, online=True)
                 admission.online = True
 
-    def enter(self, request: flask.Request, requirement: Requirement) -> flask.Response | None:
-        """Let a request in and return ``None``, or refuse it and return the answer. A caller's input never raises."""
-        environ = request.environ
+    async def enter(
+        self, call: Call, requirement: Requirement, *, notes: MutableMapping[str, Any], sender: object
+    ) -> Entry:
+        """Let a request in, or refuse it. A caller's input never raises.
+
+        :param notes: What the framework keeps about the request: its WSGI environment or ASGI scope. The admission is
+            noted there, and an earlier one is found there.
+        :param sender: The sender of the signal of a refusal.
+        """
         served: Sequence[Scheme] = ()
+        headers: tuple[tuple[str, str], ...] = ()
         try:
             requirement = self.tighten(requirement)
             served = requirement.schemes(with_dpop=self.find_replay_store() is not None)
-            if earlier := find_admission(environ, by=self):
+            if earlier := find_admission(notes, by=self):
                 with request_budget(self.settings.STORE_TIMEOUT_SECONDS):
-                    self.admit_again(earlier, requirement)
-            elif "HTTP_AUTHORIZATION" in environ or not requirement.optional:
+                    await self.admit_again(earlier, requirement)
+            elif call.authorization is not None or not requirement.optional:
                 with request_budget(self.settings.STORE_TIMEOUT_SECONDS):
-                    admission = self.admit(environ, requirement, served=served)
-                remember_admission(environ, admission)
-                self._hand_out_nonce(admission)
+                    admission = await self.admit(call, requirement, served=served)
+                remember_admission(notes, admission)
+                headers = self._hand_out_nonce(admission)
         except OAuthError as error:
-            return self._refuse(error, environ, requirement, served)
+            return Entry(self._refuse(error, call, requirement, served, sender))
         except ConfigurationError as error:  # the operator's mistake, not the caller's: the log says what to do
-            return refuse(TemporarilyUnavailable(f"set up wrongly: {error}", cause="setup_wrong"), endpoint=self.name)
-        return None
+            wrong = TemporarilyUnavailable(f"set up wrongly: {error}", cause="setup_wrong")
+            return Entry(refuse(wrong, endpoint=self.name, sender=sender))
+        return Entry(headers=headers)
 
     def check_setup(self, requirement: Requirement) -> None:
         """Check that this app is able to do what a view requires.
@@ -117,11 +136,11 @@ class Guard:
         if requirement.online and self.find_issuer() is None:
             self.online.prepare()
 
-    def turn_away(self, error: OAuthError, environ: Environ, requirement: Requirement) -> flask.Response:
+    def turn_away(self, error: OAuthError, call: Call, requirement: Requirement, *, sender: object) -> Answer:
         """Refuse a request that was let in, for a reason that the view found."""
         requirement = self.tighten(requirement)
         served = requirement.schemes(with_dpop=self.find_replay_store() is not None)
-        return self._refuse(error, environ, requirement, served)
+        return self._refuse(error, call, requirement, served, sender)
 
     def tighten(self, requirement: Requirement) -> Requirement:
         """A view's requirement under the profile: ``fapi2`` (§5.3.4) and ``atproto`` take bound tokens only."""
@@ -129,21 +148,21 @@ class Guard:
         return replace(requirement, dpop="required") if is_strict else requirement
 
     def _refuse(
-        self, error: OAuthError, environ: Environ, requirement: Requirement, served: Sequence[Scheme]
-    ) -> flask.Response:
-        challenges = self.challenger.build(error, requirement, served=served, used=find_scheme(environ))
-        return refuse(error, challenges, endpoint=self.name)
+        self, error: OAuthError, call: Call, requirement: Requirement, served: Sequence[Scheme], sender: object
+    ) -> Answer:
+        challenges = self.challenger.build(error, requirement, served=served, used=find_scheme(call))
+        return refuse(error, challenges, endpoint=self.name, sender=sender)
 
     # --- the steps --------------------------------------------------------------------------------------------
-    def _check_proof(self, credentials: Credentials, token: AccessToken, environ: Environ) -> DPoPProof | None:
+    def _check_proof(self, credentials: Credentials, token: AccessToken, call: Call) -> DPoPProof | None:
         if credentials.scheme == "Bearer":
             return None
         if credentials.proof is None:
             raise InvalidDPoPProof("no DPoP proof", cause="proof_missing")
         proof = self.proofs.check(
             credentials.proof,
-            method=environ["REQUEST_METHOD"],
-            url=self.target.build(environ),
+            method=call.method,
+            url=self.target.build(call),
             access_token=credentials.token,
             jkt=token.jkt,
         )
@@ -151,7 +170,7 @@ class Guard:
             raise InvalidToken("the proof is made with another key than the token's", cause="proof_key_mismatch")
         return proof
 
-    def _check_revocation(self, token: AccessToken, credentials: Credentials, *, online: bool) -> None:
+    async def _check_revocation(self, token: AccessToken, credentials: Credentials, *, online: bool) -> None:
         server = self.find_issuer()
         if server is not None:  # even without online=True, because it costs no HTTP request
             if server.is_revoked(token.claims):
@@ -159,36 +178,30 @@ class Guard:
             # is_revoked also notices changed signing keys. So verify again: the token's key may be retired by now.
             self.tokens.verify(credentials.token, OwnKeys(server.verification_keys))
         elif online:
-            self.online.check(credentials.token, token)
+            await self.waiting.check_online(self.online, credentials.token, token)
 
-    def _remember(self, proof: DPoPProof | None) -> None:
+    async def _remember(self, proof: DPoPProof | None) -> None:
         if proof is None:
             return
         replay = self.find_replay_store()
         assert replay is not None  # without a store, the DPoP scheme is not accepted
         try:
-            remember_once(replay, proof.marks)
+            await self.waiting.remember(replay, proof.marks)
         except Replayed as replayed:
             raise InvalidDPoPProof(str(replayed), cause=replayed.cause) from None
 
-    def _hand_out_nonce(self, admission: Admission) -> None:
-        """Add a new nonce to the answer, so that the next request need not be refused first (RFC 9449 §8.2, §9)."""
+    def _hand_out_nonce(self, admission: Admission) -> tuple[tuple[str, str], ...]:
+        """Headers with a new nonce, so that the next request need not be refused first (RFC 9449 §8.2, §9)."""
         nonce = self.proofs.new_nonce() if admission.credentials.scheme == "DPoP" else None
-        if nonce is None:
-            return
-
-        @flask.after_this_request
-        def add_nonce(response: flask.Response) -> flask.Response:
-            response.headers["DPoP-Nonce"] = nonce
-            response.headers["Cache-Control"] = "no-store"  # a cache would give out old nonces (RFC 9449 §8.2)
-            return response
+        # A cache would give out old nonces (RFC 9449 §8.2).
+        return () if nonce is None else (("DPoP-Nonce", nonce), ("Cache-Control", "no-store"))
 
     # --- what may come from the authorization server in the same app ------------------------------------------
     def find_own_server(self) -> OwnServer | None:
         """The authorization server in the same app, if there is one by now."""
         return self.extensions.get(SERVER_KEY)
 
-    def find_replay_store(self) -> ReplayStore | None:
+    def find_replay_store(self) -> ReplayStore | AsyncReplayStore | None:
         """Where used proofs are remembered; ``None`` if nowhere: then no proof can be accepted.
 
         :raises ConfigurationError: The setting refers to a database that this app does not have.
@@ -212,24 +225,9 @@ class Guard:
         return OwnKeys(server.verification_keys) if server else self.fetched_keys
 
 
-def current_guard() -> Guard:
-    """The guard of the current app.
-
-    :raises ConfigurationError: ``init_app`` was not called on the app.
-    """
-    guard = flask.current_app.extensions.get(EXTENSION_KEY)
-    if not isinstance(guard, Guard):
-        raise ConfigurationError("A view is protected, but ResourceProtector().init_app(app) was not called.")
-    return guard
-
-
-def refuse(error: OAuthError, challenges: Sequence[str] = (), *, endpoint: str = "resource") -> flask.Response:
-    """Report a refusal to the log and the signal, and return the answer.
-
-    A response, not an exception, so that the app's error handlers, which make pages for people, do not change it.
-    """
-    app = flask.current_app._get_current_object()  # type: ignore[attr-defined]
-    answer = error_response(error, endpoint=endpoint, sender=app)
+def refuse(error: OAuthError, challenges: Sequence[str] = (), *, endpoint: str, sender: object) -> Answer:
+    """Report a refusal to the log and the signal, and return the answer."""
+    answer = error_response(error, endpoint=endpoint, sender=sender)
     status = 401 if isinstance(error, UNAUTHORIZED) else answer.status
-    headers = [*answer.headers, *(("WWW-Authenticate", challenge) for challenge in challenges)]
-    return flask.Response(json.dumps(answer.body), status, headers)
+    headers = (*answer.headers, *(("WWW-Authenticate", challenge) for challenge in challenges))
+    return Answer(status, answer.body, headers)

@@ -52,19 +52,16 @@ class FetchedKeys:
 
     def load(self) -> Keys:
         """See :class:`.verification.IssuerKeys`. Outdated keys are used only while the issuer does not answer."""
-        snapshot, age = self._look()
-        if snapshot is not None and age < self._settings.JWKS_CACHE_SECONDS:
-            return snapshot.keys
-        stale = snapshot is not None and age < self._settings.JWKS_CACHE_SECONDS + self._settings.JWKS_STALE_SECONDS
+        if (keys := self.find_fresh()) is not None:
+            return keys
+        old = self.find_stale()
         # One thread fetches. The others use the old keys meanwhile; if there are none, they wait.
-        if not self._fetching.acquire(blocking=not stale):
-            assert snapshot is not None
-            return snapshot.keys
+        if not self._fetching.acquire(blocking=old is None):
+            assert old is not None
+            return old
         try:
-            renewed, age = self._look()
-            if renewed is not None and age < self._settings.JWKS_CACHE_SECONDS:
-                return renewed.keys
-            return self._try_fetch(keep=snapshot if stale else None)
+            renewed = self.find_fresh()
+            return self._try_fetch(keep=old) if renewed is None else renewed
         finally:
             self._fetching.release()
 
@@ -77,15 +74,32 @@ class FetchedKeys:
             if snapshot is None or snapshot.keys is not known or clock.now() < self._refetch_from:
                 return snapshot.keys if snapshot else known
             self._refetch_from = clock.now() + REFETCH_SECONDS
-            return self._try_fetch(keep=snapshot)
+            return self._try_fetch(keep=snapshot.keys)
         finally:
             self._fetching.release()
+
+    # --- for an event loop, which must not wait here --------------------------------------------------------------
+    def find_fresh(self) -> Keys | None:
+        """The keys, if :meth:`load` would return them without a fetch."""
+        snapshot, age = self._look()
+        return snapshot.keys if snapshot is not None and age < self._settings.JWKS_CACHE_SECONDS else None
+
+    def find_stale(self) -> Keys | None:
+        """The keys, if they may be used while the issuer does not answer."""
+        snapshot, age = self._look()
+        usable = self._settings.JWKS_CACHE_SECONDS + self._settings.JWKS_STALE_SECONDS
+        return snapshot.keys if snapshot is not None and age < usable else None
+
+    def may_refetch(self, known: Keys) -> bool:
+        """Whether :meth:`load_newer` would fetch."""
+        snapshot = self._snapshot
+        return snapshot is not None and snapshot.keys is known and clock.now() >= self._refetch_from
 
     def _look(self) -> tuple[_Snapshot | None, int]:
         snapshot = self._snapshot
         return snapshot, clock.now() - snapshot.fetched_at if snapshot else 0
 
-    def _try_fetch(self, *, keep: _Snapshot | None) -> Keys:
+    def _try_fetch(self, *, keep: Keys | None) -> Keys:
         """Fetch the keys, unless that failed a moment ago. The caller holds the lock.
 
         :param keep: The old keys, to use if the issuer does not answer.
@@ -97,13 +111,13 @@ class FetchedKeys:
                 return self._snapshot.keys
             except DiscoveryError as error:
                 self._failure = str(error)
-                self._pause_until = clock.now() + (REFETCH_SECONDS if keep else RETRY_SECONDS)
+                self._pause_until = clock.now() + (RETRY_SECONDS if keep is None else REFETCH_SECONDS)
                 log.warning("the keys of %s cannot be fetched: %s", self._settings.ISSUER, error)
         if keep is None:
             raise TemporarilyUnavailable(
                 f"the issuer's keys cannot be fetched: {self._failure}", cause="issuer_keys_unavailable"
             )
-        return keep.keys
+        return keep
 
 
 def _build_fetch(settings: ResourceSettings) -> Callable[[], Keys]:

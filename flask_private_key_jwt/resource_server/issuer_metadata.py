@@ -39,8 +39,7 @@ class IssuerMetadata:
 
         :raises TemporarilyUnavailable: The issuer does not answer, and there is no old document.
         """
-        known = self._find(self._settings.JWKS_CACHE_SECONDS)
-        if known is not None:
+        if (known := self.find_fresh()) is not None:
             return known
         old = self._find(self._settings.JWKS_CACHE_SECONDS + self._settings.JWKS_STALE_SECONDS)
         # One thread fetches. The others use the old document meanwhile; if there is none, they wait.
@@ -48,9 +47,13 @@ class IssuerMetadata:
             assert old is not None
             return old
         try:
-            return self._find(self._settings.JWKS_CACHE_SECONDS) or self._try_fetch(keep=old)
+            return self.find_fresh() or self._try_fetch(keep=old)
         finally:
             self._fetching.release()
+
+    def find_fresh(self) -> Mapping[str, Any] | None:
+        """The document, if :meth:`load` would return it without a fetch."""
+        return self._find(self._settings.JWKS_CACHE_SECONDS)
 
     def _find(self, longest: int) -> Mapping[str, Any] | None:
         snapshot = self._snapshot

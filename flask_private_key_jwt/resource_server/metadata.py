@@ -1,17 +1,21 @@
 """The API's description of itself: protected resource metadata (RFC 9728)."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import Any
-
-from flask import Flask
 
 from ..settings.resource import ResourceSettings
 from ..url import find_web_url
 from .requirement import Requirement
 
 WELL_KNOWN = "/.well-known/oauth-protected-resource"
-MARK = "oauth_requirement"
-"""The attribute of a protected view, or of a blueprint's ``before_request`` function, with its :class:`Requirement`."""
+CACHE_SECONDS = 300
+"""How long the document may be cached."""
+ALLOW = ("GET", "HEAD", "OPTIONS")
+HEADERS = (
+    ("Content-Type", "application/json"),
+    ("Cache-Control", f"public, max-age={CACHE_SECONDS}"),
+    ("Access-Control-Allow-Origin", "*"),
+)
 
 
 def metadata_path(resource: str) -> str | None:
@@ -51,23 +55,3 @@ def build_metadata(
             requirement.dpop == "required" for requirement in requirements
         )
     return document
-
-
-def find_requirements(app: Flask) -> Iterator[Requirement]:
-    """The requirements of all views and blueprints that are registered on *app* so far."""
-    for view in app.view_functions.values():
-        yield from find_marks(view)
-    for blueprint, functions in app.before_request_funcs.items():
-        if blueprint is not None:
-            for function in functions:
-                yield from find_marks(function)
-
-
-def find_marks(view: object) -> Iterator[Requirement]:
-    """The requirements of one view, or of one ``before_request`` function of a blueprint."""
-    view_class = getattr(view, "view_class", None)
-    methods = [getattr(view_class, method.lower(), None) for method in getattr(view_class, "methods", None) or ()]
-    for function in (view, *methods):
-        requirement = getattr(function, MARK, None)
-        if isinstance(requirement, Requirement):
-            yield requirement

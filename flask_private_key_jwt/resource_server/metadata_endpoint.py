@@ -1,18 +1,16 @@
-"""The endpoint of the metadata document (RFC 9728 §3)."""
+"""The endpoint of the metadata document in a Flask app (RFC 9728 §3)."""
 
-import json
 from urllib.parse import unquote
 
 import flask
 
-from ..errors import ConfigurationError, MethodNotAllowed, TemporarilyUnavailable
 from ..settings.resource import ResourceSettings
-from .guard import EXTENSION_KEY, current_guard, refuse
-from .metadata import build_metadata, find_requirements, metadata_path
+from .in_flask import EXTENSION_KEY, current_app, current_guard, make_response
+from .marked_views import find_requirements
+from .metadata import metadata_path
+from .metadata_answer import answer_metadata
 
 NAME = f"{EXTENSION_KEY}.metadata"
-CACHE_SECONDS = 300
-_ALLOW = ("GET", "HEAD", "OPTIONS")
 
 
 def add_metadata_endpoint(app: flask.Flask, settings: ResourceSettings) -> list[str]:
@@ -36,17 +34,7 @@ def add_metadata_endpoint(app: flask.Flask, settings: ResourceSettings) -> list[
 
 
 def _answer() -> flask.Response:
-    if flask.request.method not in _ALLOW:
-        refusal = MethodNotAllowed(f"method {flask.request.method[:20]!r}", allow=_ALLOW)
-        return refuse(refusal, endpoint="resource_metadata")
-    guard = current_guard()
-    try:
-        with_dpop = guard.find_replay_store() is not None
-    except ConfigurationError as error:
-        return refuse(
-            TemporarilyUnavailable(f"set up wrongly: {error}", cause="setup_wrong"), endpoint="resource_metadata"
-        )
-    requirements = map(guard.tighten, find_requirements(flask.current_app))
-    document = build_metadata(guard.settings, requirements, with_dpop=with_dpop)
-    headers = {"Cache-Control": f"public, max-age={CACHE_SECONDS}", "Access-Control-Allow-Origin": "*"}
-    return flask.Response(json.dumps(document), headers=headers, content_type="application/json")
+    app = current_app()
+    return make_response(
+        answer_metadata(current_guard(), find_requirements(app), method=flask.request.method, sender=app)
+    )

@@ -6,7 +6,7 @@ from typing import Any
 
 from flask import Flask
 
-from .metadata import find_marks
+from .marked_views import find_marks
 from .requirement import Requirement
 
 Check = Callable[[Requirement], None]

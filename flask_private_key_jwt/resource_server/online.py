@@ -73,11 +73,22 @@ class OnlineCheck:
         :raises TemporarilyUnavailable: The issuer does not answer, refuses to, or its answer is about another token.
         :raises ConfigurationError: As :meth:`prepare`.
         """
-        digest = sha256(text.encode()).hexdigest()  # so that no copy of the token stays in memory
-        verdict = self._known.find(digest) or self._ask_once(digest, text, token)
+        digest = name_token(text)
+        verdict = self.find(digest) or self.ask(digest, text, token)
         verdict.check()
 
-    def _ask_once(self, digest: str, text: str, token: AccessToken) -> Verdict:
+    def find(self, digest: str) -> Verdict | None:
+        """What the issuer said about a token a moment ago.
+
+        :param digest: The token's name, by :func:`name_token`.
+        """
+        return self._known.find(digest)
+
+    def ask(self, digest: str, text: str, token: AccessToken) -> Verdict:
+        """What the issuer says about a token now; nothing that it says, or fails to say, raises.
+
+        :raises ConfigurationError: As :meth:`prepare`.
+        """
         client = self.prepare()
         if failure := self._pause.find_failure():
             now = clock.now()
@@ -122,6 +133,11 @@ class OnlineCheck:
             return Verdict(now, now + PAUSE_SECONDS, TemporarilyUnavailable, reason, cause="issuer_undecided")
         self._pause.note_failure(str(error), answers=answers)
         return Verdict(now, now, TemporarilyUnavailable, reason, cause="issuer_unavailable")
+
+
+def name_token(text: str) -> str:
+    """The name of a token, so that no copy of it stays in memory."""
+    return sha256(text.encode()).hexdigest()
 
 
 def _build_client(settings: ResourceSettings) -> Introspector:

@@ -7,28 +7,24 @@ from typing import Any, TypeVar, cast
 import flask
 
 from ..cross_origin import open_to
-from ..dpop.nonce import Nonces
-from ..dpop.proof import ProofChecker
 from ..errors import ConfigurationError
-from ..jose.derived import read_secrets
-from ..replay.base import ReplayStore, name_api
+from ..jose.derived import Secrets, read_secrets
+from ..replay.base import ReplayStore
 from ..replay.loading import load_replay_store
 from ..settings.reading import read
 from ..settings.resource import ResourceSettings
 from ..tokens.scope_matching import ScopeMatcher
-from ..tokens.verification import TokenVerifier
-from .challenge import Challenger
+from .building import build_guard
 from .cross_origin import allow_cross_origin
-from .guard import EXTENSION_KEY, Guard, current_guard
-from .issuer_keys import FetchedKeys
-from .metadata import MARK, find_requirements, metadata_url
+from .guard import Guard
+from .in_flask import EXTENSION_KEY, current_guard, enter
+from .marked_views import MARK, find_requirements
 from .metadata_endpoint import add_metadata_endpoint
 from .new_views import check_new_views
-from .online import OnlineCheck
 from .own_server import SERVER_KEY, OwnServer
 from .requirement import DPoPUse, Scopes, build_requirement
 from .smart_endpoint import add_smart_endpoint
-from .target_uri import TargetURI
+from .waiting import InThisThread
 
 View = TypeVar("View", bound=Callable[..., Any])
 
@@ -84,7 +80,7 @@ class ResourceProtector:
 
             @functools.wraps(view)
             def protected(*args: Any, **kwargs: Any) -> Any:
-                refusal = current_guard().enter(flask.request, requirement)
+                refusal = enter(current_guard(), requirement)
                 return flask.current_app.ensure_sync(view)(*args, **kwargs) if refusal is None else refusal
 
             setattr(protected, MARK, requirement)
@@ -123,7 +119,7 @@ class ResourceProtector:
             # Flask answers OPTIONS itself, without calling the view; a browser's CORS preflight sends no token.
             if flask.request.method == "OPTIONS" and _answers_options(flask.request):
                 return None
-            return current_guard().enter(flask.request, requirement)
+            return enter(current_guard(), requirement)
 
         setattr(protect_blueprint, MARK, requirement)
         blueprint.before_request(protect_blueprint)
@@ -131,40 +127,21 @@ class ResourceProtector:
 
 def _build_guard(app: flask.Flask, scope_matchers: Sequence[ScopeMatcher]) -> Guard:
     settings = read(app.config, ResourceSettings)
-    target = TargetURI(settings)
-    if settings.REPLAY_STORE is not None:
-        target.base()  # raises now, not at the first proof
-    return Guard(
-        settings=settings,
-        tokens=TokenVerifier(
-            issuer=settings.ISSUER,
-            resource=settings.RESOURCE,
-            algs=settings.TOKEN_SIGNING_ALGS,
-            max_bytes=settings.TOKEN_MAX_BYTES,
-            clock_skew=settings.CLOCK_SKEW_SECONDS,
-        ),
-        proofs=ProofChecker(
-            settings,
-            _build_nonces(settings, app),
-            server=name_api(issuer=settings.ISSUER, resource=settings.RESOURCE),
-        ),
-        target=target,
-        fetched_keys=FetchedKeys(settings),
+    return build_guard(
+        settings,
+        secrets=_find_secrets(settings, app),
         stored_replay=_load_stored_replay(settings, app),
-        online=OnlineCheck(settings),
-        challenger=Challenger(settings.DPOP_SIGNING_ALGS, metadata_url(settings.RESOURCE)),
+        waiting=InThisThread(),
         extensions=app.extensions,
         scope_matchers=scope_matchers,
     )
 
 
-def _build_nonces(settings: ResourceSettings, app: flask.Flask) -> Nonces | None:
+def _find_secrets(settings: ResourceSettings, app: flask.Flask) -> Secrets | None:
     if settings.DPOP_NONCE == "off":
         return None
     server: OwnServer | None = app.extensions.get(SERVER_KEY)
-    secrets = server.secrets if server else read_secrets(settings, app.config)
-    # Another purpose than the token server's, so that neither accepts a nonce of the other (RFC 9449 §9).
-    return Nonces(secrets, purpose="rs", lifetime=settings.DPOP_NONCE_LIFETIME_SECONDS)
+    return server.secrets if server else read_secrets(settings, app.config)
 
 
 def _load_stored_replay(settings: ResourceSettings, app: flask.Flask) -> ReplayStore | None:

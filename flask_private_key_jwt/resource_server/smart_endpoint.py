@@ -1,19 +1,18 @@
 """The endpoint of an API's ``/.well-known/smart-configuration`` in Flask, under the profile ``smart``."""
 
-import json
+from collections.abc import Mapping
+from typing import Any
 
 import flask
 
-from ..errors import MethodNotAllowed, OAuthError
+from ..run_now import run_now
 from ..settings.resource import ResourceSettings
-from .guard import EXTENSION_KEY, current_guard, refuse
+from .in_flask import EXTENSION_KEY, current_app, current_guard, make_response
 from .issuer_metadata import IssuerMetadata
-from .metadata_endpoint import CACHE_SECONDS
-from .smart_configuration import build_smart_configuration, find_paths
+from .smart_answer import answer_smart
+from .smart_configuration import find_paths
 
 NAME = f"{EXTENSION_KEY}.smart_configuration"
-ENDPOINT = "smart_configuration"
-_ALLOW = ("GET", "HEAD", "OPTIONS")
 
 
 def add_smart_endpoint(app: flask.Flask, settings: ResourceSettings) -> list[str]:
@@ -27,18 +26,12 @@ def add_smart_endpoint(app: flask.Flask, settings: ResourceSettings) -> list[str
         return []
     fetched = IssuerMetadata(settings)
 
-    def answer() -> flask.Response:
-        if flask.request.method not in _ALLOW:
-            method = flask.request.method[:20]
-            return refuse(MethodNotAllowed(f"method {method!r}", allow=_ALLOW), endpoint=ENDPOINT)
+    async def load() -> Mapping[str, Any]:
         issuer = current_guard().find_issuer()
-        try:
-            metadata = fetched.load() if issuer is None else issuer.describe()
-        except OAuthError as error:
-            return refuse(error, endpoint=ENDPOINT)
-        document = build_smart_configuration(metadata, settings.SMART_CAPABILITIES)
-        headers = {"Cache-Control": f"public, max-age={CACHE_SECONDS}", "Access-Control-Allow-Origin": "*"}
-        return flask.Response(json.dumps(document), headers=headers, content_type="application/json")
+        return fetched.load() if issuer is None else issuer.describe()
+
+    def answer() -> flask.Response:
+        return make_response(run_now(answer_smart(settings, load, method=flask.request.method, sender=current_app())))
 
     def answer_first() -> flask.Response | None:
         return answer() if flask.request.path in paths else None

@@ -7,13 +7,13 @@ from urllib.parse import quote_from_bytes
 from ..errors import ConfigurationError
 from ..settings.resource import ResourceSettings
 from ..url import find_web_url
-from .credentials import Environ
+from .call import Call
 
 
 class Target(Protocol):
     """Knows the URL of a request."""
 
-    def build(self, environ: Environ) -> str:
+    def build(self, call: Call) -> str:
         """The URL of a request, without query and fragment.
 
         :raises ConfigurationError: The application does not know its own URL.
@@ -26,7 +26,7 @@ class FixedURI:
 
     url: str
 
-    def build(self, environ: Environ) -> str:
+    def build(self, call: Call) -> str:
         """See :meth:`Target.build`."""
         return self.url
 
@@ -58,17 +58,14 @@ class TargetURI:
             )
         return self._base
 
-    def build(self, environ: Environ) -> str:
+    def build(self, call: Call) -> str:
         """The URL of a request, without query and fragment.
 
-        WSGI provides the decoded path; it is escaped again, with as few escapes as possible.
+        The path of a call is decoded; it is escaped again, with as few escapes as possible.
 
         :raises ConfigurationError: As :meth:`base`.
         """
-        path: str = environ.get("PATH_INFO", "")
-        if not self._base_has_mount:
-            path = environ.get("SCRIPT_NAME", "") + path
-        # PEP 3333: strings in the environment are bytes decoded as latin-1.
+        path = call.path if self._base_has_mount else call.mount + call.path
         return self.base() + quote_from_bytes(path.encode("latin-1", "replace"), safe=_LITERAL)
 
 

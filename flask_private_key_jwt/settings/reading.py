@@ -1,6 +1,7 @@
 """From app.config to frozen settings: check names, convert values, explain errors."""
 
 import difflib
+import json
 import logging
 import os
 import types
@@ -50,6 +51,26 @@ def read(config: Mapping[str, Any], kind: type[S]) -> S:
             raise ConfigurationError(f"{name} is not set. {setting.metadata[HOW_TO_SET]}")
     known = frozenset(setting.name for setting in fields(kind))
     return kind(**apply_profile(values.get("PROFILE", "oauth"), values, known))
+
+
+def read_environment(environ: Mapping[str, str] = os.environ) -> dict[str, Any]:
+    """The settings in the environment, for an API without Flask: ``OAUTH2_ISSUER`` and so on.
+
+    A value that is JSON is read as JSON, as ``from_prefixed_env`` of Flask does; any other is a string.
+    """
+    settings: dict[str, Any] = {}
+    for name, value in environ.items():
+        if name.startswith(_PREFIX):
+            try:
+                settings[name] = json.loads(value)
+            except ValueError:
+                settings[name] = value
+    return settings
+
+
+def unread(settings: SharedSettings) -> dict[str, Any]:
+    """Settings as a ``config`` that :func:`read` takes, so that they are checked, however they were made."""
+    return {_PREFIX + setting.name: getattr(settings, setting.name) for setting in fields(settings)}
 
 
 def check_names(config: Mapping[str, Any]) -> None:

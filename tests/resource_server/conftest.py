@@ -5,17 +5,16 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from typing import Any
 
-import flask
 import pytest
 from werkzeug.test import TestResponse
 
-from flask_private_key_jwt import ResourceProtector, current_token
 from flask_private_key_jwt.dpop.proof import access_token_hash
 from flask_private_key_jwt.fetching.discovery import DiscoveryError
 from flask_private_key_jwt.fetching.outbound import Outbound
 from flask_private_key_jwt.jose import jose
 from flask_private_key_jwt.resource_server import issuer_keys
 from tests.refusals import Refusal, noting_refusals
+from tests.resource_server.frameworks import FRAMEWORKS, Api, Served
 
 ISSUER = "https://as.example"
 API = "https://api.example"
@@ -55,44 +54,50 @@ def issuer(issuer_key: jose.PrivateKey, monkeypatch: pytest.MonkeyPatch) -> Issu
     return made
 
 
-def add_views(app: flask.Flask, require_oauth: ResourceProtector, *, with_dpop: bool) -> None:
-    @app.route("/any", methods=["GET", "POST"])
-    @require_oauth()
-    def any_token() -> dict[str, Any]:
-        return {"client": current_token["client_id"]}
-
-    @app.get("/read")
-    @require_oauth("read")
-    def read() -> dict[str, Any]:
-        return {"claims": dict(current_token)}
-
-    @app.get("/optional")
-    @require_oauth("read", optional=True)
-    def optional() -> dict[str, Any]:
-        return {"client": current_token["client_id"] if current_token else None}
-
-    if with_dpop:
-
-        @app.get("/bound")
-        @require_oauth(dpop="required")
-        def bound() -> dict[str, Any]:
-            return {"client": current_token["client_id"]}
-
-
-def make_api(**config: Any) -> flask.Flask:
-    """An API with a few views; ``/bound`` only where it can check proofs."""
-    app = flask.Flask("api")
-    app.config.from_mapping(OAUTH2_ISSUER=ISSUER, OAUTH2_RESOURCE=API, OAUTH2_REPLAY_STORE="memory")
-    app.config.from_mapping(config)
-    require_oauth = ResourceProtector()
-    require_oauth.init_app(app)
-    add_views(app, require_oauth, with_dpop=app.config["OAUTH2_REPLAY_STORE"] is not None)
-    return app
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """A module with ``EVERY_FRAMEWORK`` runs its tests of an API in each of them."""
+    fixtures = metafunc.fixturenames
+    if getattr(metafunc.module, "EVERY_FRAMEWORK", False) and "framework" in fixtures and "in_flask" not in fixtures:
+        metafunc.parametrize("framework", list(FRAMEWORKS))
 
 
 @pytest.fixture
-def app(issuer: Issuer, settings: dict[str, Any]) -> flask.Flask:
+def in_flask() -> None:
+    """For a test of what is Flask's own, in a module with ``EVERY_FRAMEWORK``."""
+
+
+@pytest.fixture
+def framework() -> str:
+    """The framework of the API under test."""
+    return "flask"
+
+
+@pytest.fixture
+def make_api(issuer: Issuer, framework: str) -> Iterator[Callable[..., Api]]:
+    """Makes APIs with a few views: ``make_api(OAUTH2_DPOP_NONCE="required", …)``."""
+    made: list[Api] = []
+
+    def make(**config: Any) -> Api:
+        usual = {"OAUTH2_ISSUER": ISSUER, "OAUTH2_RESOURCE": API, "OAUTH2_REPLAY_STORE": "memory"}
+        made.append(FRAMEWORKS[framework]({**usual, **config}))
+        return made[-1]
+
+    yield make
+    for api in made:
+        if isinstance(api, Served):
+            api.close()
+
+
+@pytest.fixture
+def app(make_api: Callable[..., Api], settings: dict[str, Any]) -> Api:
     return make_api(**settings)
+
+
+@pytest.fixture
+def refusals(app: Api) -> Iterator[list[Refusal]]:
+    """The private reasons of what the API refused, in order, each with its cause."""
+    with noting_refusals(getattr(app, "sender", app)) as noted:
+        yield noted
 
 
 @pytest.fixture
@@ -159,7 +164,7 @@ class Caller:
     """Calls the API as a client would."""
 
     def __init__(
-        self, app: flask.Flask, build_token: Callable[..., str], build_proof: Callable[..., str], key: jose.PrivateKey
+        self, app: Any, build_token: Callable[..., str], build_proof: Callable[..., str], key: jose.PrivateKey
     ) -> None:
         self.app = app
         self._build_token = build_token
@@ -187,21 +192,24 @@ class Caller:
 
 @pytest.fixture
 def call(
-    app: flask.Flask, build_token: Callable[..., str], build_proof: Callable[..., str], proof_key: jose.PrivateKey
+    app: Api, build_token: Callable[..., str], build_proof: Callable[..., str], proof_key: jose.PrivateKey
 ) -> Caller:
     return Caller(app, build_token, build_proof, proof_key)
 
 
 @pytest.fixture
 def make_caller(
-    issuer: Issuer, build_token: Callable[..., str], build_proof: Callable[..., str], proof_key: jose.PrivateKey
+    make_api: Callable[..., Api],
+    build_token: Callable[..., str],
+    build_proof: Callable[..., str],
+    proof_key: jose.PrivateKey,
 ) -> Iterator[Callable[..., Caller]]:
     """Makes callers of APIs with other settings: ``make_caller(OAUTH2_DPOP_NONCE="required", …)``."""
     with ExitStack() as stack:
 
         def make(**config: Any) -> Caller:
             caller = Caller(make_api(**config), build_token, build_proof, proof_key)
-            caller.refusals = stack.enter_context(noting_refusals(caller.app))
+            caller.refusals = stack.enter_context(noting_refusals(getattr(caller.app, "sender", caller.app)))
             return caller
 
         yield make

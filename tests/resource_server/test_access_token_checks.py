@@ -6,6 +6,8 @@ from flask_private_key_jwt.jose import jose, signatures
 from tests.refusals import causes
 from tests.resource_server.api_answers import INVALID_TOKEN, challenges
 
+EVERY_FRAMEWORK = True
+
 API = "https://api.example"
 
 

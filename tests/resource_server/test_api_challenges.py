@@ -5,6 +5,8 @@ import pytest
 from tests.refusals import causes
 from tests.resource_server.api_answers import INSUFFICIENT_SCOPE, INVALID_TOKEN, MISSING_TOKEN, challenges
 
+EVERY_FRAMEWORK = True
+
 METADATA = 'resource_metadata="https://api.example/.well-known/oauth-protected-resource"'
 ALGS = 'algs="ES256 PS256"'
 NO_PROOF = 'error="invalid_dpop_proof", error_description="The DPoP proof is invalid."'
@@ -23,6 +25,23 @@ def bearer_only(make_caller):
 
 def test_no_credentials_get_a_challenge_for_each_scheme_and_no_error(call):
     assert challenges(call.send("/any")) == [f"DPoP {ALGS}, {METADATA}", f"Bearer {METADATA}"]
+
+
+def test_no_credentials_learn_the_scope_to_ask_for(call):
+    assert challenges(call.send("/read")) == [
+        f'DPoP scope="read", {ALGS}, {METADATA}',
+        f'Bearer scope="read", {METADATA}',
+    ]
+
+
+def test_a_bad_token_learns_the_scope_to_ask_for(call):
+    assert challenges(call.bearer("x", path="/read")) == [f'Bearer {NO_TOKEN}, scope="read", {METADATA}']
+
+
+def test_a_bad_proof_learns_no_scope(call, build_token, proof_key):
+    answer = call.dpop(build_token(bound_to=proof_key), proof="x", path="/read")
+
+    assert challenges(answer) == [f"DPoP {NO_PROOF}, {ALGS}, {METADATA}"]
 
 
 def test_where_dpop_is_required_bearer_is_not_offered(call):

@@ -5,6 +5,8 @@ import pytest
 from tests.refusals import causes
 from tests.resource_server.api_answers import INVALID_REQUEST, INVALID_TOKEN, MISSING_TOKEN, challenges
 
+EVERY_FRAMEWORK = True
+
 
 @pytest.mark.parametrize("scheme", ["Bearer", "bearer", "BEARER", "bEaReR"])
 def test_the_bearer_scheme_is_case_insensitive(call, build_token, scheme):

@@ -8,6 +8,8 @@ from flask_private_key_jwt.jose.derived import Secrets
 from tests.refusals import causes
 from tests.resource_server.api_answers import INVALID_PROOF, USE_DPOP_NONCE, challenges
 
+EVERY_FRAMEWORK = True
+
 SECRET = "a secret for tests only, long enough"
 
 

@@ -11,6 +11,8 @@ from flask_private_key_jwt.replay.memory import MemoryReplayStore
 from tests.refusals import causes
 from tests.resource_server.api_answers import INVALID_PROOF, INVALID_TOKEN, challenges
 
+EVERY_FRAMEWORK = True
+
 HTU = "https://api.example/any"
 
 

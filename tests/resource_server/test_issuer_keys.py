@@ -15,6 +15,8 @@ from flask_private_key_jwt.resource_server.issuer_keys import FetchedKeys, fetch
 from tests.refusals import causes
 from tests.resource_server.api_answers import INVALID_TOKEN, UNAVAILABLE, challenges
 
+EVERY_FRAMEWORK = True
+
 CACHE, STALE = 300, 3600
 
 

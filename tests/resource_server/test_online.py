@@ -1,6 +1,7 @@
 """``online=True``: the issuer is asked whether a token is active; without its answer, the request is refused."""
 
 import functools
+import re
 import socket
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -9,13 +10,15 @@ import flask
 import pytest
 from werkzeug.wrappers import Response
 
-from flask_private_key_jwt import ResourceProtector, current_token
+from flask_private_key_jwt import ResourceProtector
 from flask_private_key_jwt.errors import ConfigurationError
 from flask_private_key_jwt.jose import jose
 from tests.conftest import API
 from tests.refusals import causes
 from tests.resource_server.api_answers import INSUFFICIENT_SCOPE, INVALID_PROOF, INVALID_TOKEN, UNAVAILABLE, challenges
 from tests.resource_server.introspection_server import IntrospectionServer, refuse, say, serving
+
+EVERY_FRAMEWORK = True
 
 CACHE, REVOKED, PAUSE = 10, 60, 2
 UNKNOWN = "the issuer does not say whether the token still counts: "
@@ -52,20 +55,7 @@ def client_settings(site, client_key, tmp_path):
 
 @pytest.fixture
 def app(make_caller, client_settings, settings):
-    app = make_caller(**client_settings, **settings).app
-    require_oauth = ResourceProtector()
-
-    @app.route("/online", methods=["GET", "POST"])
-    @require_oauth("read", online=True)
-    def online():
-        return {"client": current_token["client_id"]}
-
-    @app.get("/optional-online")
-    @require_oauth(online=True, optional=True)
-    def optional_online():
-        return {"client": current_token["client_id"] if current_token else None}
-
-    return app
+    return make_caller(**client_settings, **settings).app
 
 
 @pytest.fixture
@@ -130,7 +120,7 @@ def test_a_revoked_token_is_refused(ask, site, build_token, refusals):
     assert (answer.status_code, answer.json) == (401, INVALID_TOKEN)
     assert challenges(answer) == [
         'Bearer error="invalid_token", error_description="The access token is invalid.", '
-        f'resource_metadata="{API}/.well-known/oauth-protected-resource"'
+        f'scope="read", resource_metadata="{API}/.well-known/oauth-protected-resource"'
     ]
     assert refusals == [INACTIVE]
     assert causes(refusals) == ["token_inactive"]
@@ -203,7 +193,8 @@ def test_an_issuer_that_is_too_slow_opens_nothing(ask, site, refusals):
 
     check_unavailable(ask())
     [said] = refusals
-    assert said.endswith("/introspect did not answer within 1 seconds.")
+    # Discovery has used some of the second, more of it on a busy machine.
+    assert re.search(r"/introspect did not answer within (1|0\.\d) seconds\.$", said)
 
 
 @pytest.mark.parametrize("endpoint", [None, "http://evil.example/introspect"])
@@ -572,7 +563,7 @@ def test_a_question_that_was_lost_while_others_were_answered_does_not_stop_the_o
 
 # --- views inside of blueprints ---------------------------------------------------------------------------
 @pytest.fixture
-def add_blueprint(app):
+def add_blueprint(in_flask, app):
     def add(*, outer, inner):
         require_oauth = ResourceProtector()
         blueprint = flask.Blueprint("inside", __name__, url_prefix="/inside")
@@ -715,7 +706,7 @@ def test_an_encrypted_key_opens_with_its_password(client_settings, client_key, t
     require_oauth.init_app(app)
 
 
-def test_a_view_that_comes_later_is_an_error_where_it_is_registered(make_caller, site):
+def test_a_view_that_comes_later_is_an_error_where_it_is_registered(in_flask, make_caller, site):
     caller = make_caller(OAUTH2_ISSUER=site.url)
 
     with pytest.raises(ConfigurationError, match=r"A view asks the issuer about tokens \(online=True\)"):
@@ -723,7 +714,9 @@ def test_a_view_that_comes_later_is_an_error_where_it_is_registered(make_caller,
     assert caller.send("/later").status_code == 404
 
 
-def test_a_view_that_flask_was_not_told_of_is_unavailable_and_the_log_says_what_to_set(make_caller, site, refusals):
+def test_a_view_that_flask_was_not_told_of_is_unavailable_and_the_log_says_what_to_set(
+    in_flask, make_caller, site, refusals
+):
     caller = make_caller(OAUTH2_ISSUER=site.url)
     caller.app.get("/later", endpoint="later")(lambda: "in")
     caller.app.view_functions["later"] = ResourceProtector()(online=True)(lambda: "in")

@@ -5,6 +5,8 @@ import pytest
 
 from flask_private_key_jwt import ResourceProtector
 
+EVERY_FRAMEWORK = True
+
 PATH = "/.well-known/oauth-protected-resource"
 
 

@@ -36,6 +36,31 @@ print(sorted(unwanted & sys.modules.keys()), f"{package}.client" in sys.modules)
 """
 
 
+WITHOUT_FLASK = """
+import asyncio
+import sys
+from flask_private_key_jwt.resource_server import ASGIProtector, WSGIProtector, find_token
+
+settings = {
+    "OAUTH2_ISSUER": "https://as.example", "OAUTH2_RESOURCE": "https://api.example", "OAUTH2_REPLAY_STORE": "memory"
+}
+WSGIProtector(settings).protect(lambda environ, start_response: [b""], "read")
+
+async def view(scope, receive, send):
+    raise AssertionError
+
+async def send(message):
+    answers.append(message)
+
+answers = []
+app = ASGIProtector(settings).protect(view, "read", dpop="required")
+scope = {"type": "http", "method": "GET", "path": "/", "headers": [(b"authorization", b"DPoP x"), (b"dpop", b"y")]}
+asyncio.run(app(scope, None, send))
+assert answers[0]["status"] == 401
+print(sorted({"flask", "werkzeug", "sqlalchemy", "flask_sqlalchemy", "redis", "starlette"} & sys.modules.keys()))
+"""
+
+
 def run(script):
     finished = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=False)
     assert finished.returncode == 0, finished.stderr
@@ -48,3 +73,7 @@ def test_a_fresh_process_loads_neither():
 
 def test_an_api_that_asks_its_issuer_loads_the_client_s_side_and_no_more():
     assert run(SCRIPT + ONLINE_SCRIPT) == ["[] False", "[] True"]
+
+
+def test_an_api_without_flask_loads_neither_flask_nor_a_database():
+    assert run(WITHOUT_FLASK) == ["[]"]

@@ -13,6 +13,7 @@ from flask_private_key_jwt.settings.reading import read
 from flask_private_key_jwt.settings.resource import ResourceSettings
 from tests.conftest import make_app
 from tests.refusals import causes, noting_refusals
+from tests.resource_server.frameworks import FRAMEWORKS
 
 PATH = "/.well-known/smart-configuration"
 ISSUER = "https://as.example"
@@ -216,3 +217,32 @@ def test_server_in_the_same_app_is_not_asked_over_http(issuer, tmp_path):
     assert issuer.asked == 0
     with app.app_context():
         db.engine.dispose()
+
+
+# --- without Flask --------------------------------------------------------------------------------------------
+@pytest.mark.parametrize("framework", ["wsgi", "asgi", "starlette", "fastapi", "quart"])
+def test_an_api_without_flask_has_the_same_document(issuer, framework):
+    config = {"OAUTH2_ISSUER": ISSUER, "OAUTH2_RESOURCE": FHIR, "OAUTH2_PROFILE": "smart", "OAUTH2_REPLAY_STORE": None}
+    api = FRAMEWORKS[framework](config)
+    client = api.test_client()
+    try:
+        for _ in range(2):
+            answer = client.get(f"/fhir/r4{PATH}")
+            assert answer.status_code == 200
+            assert answer.json == make_api().test_client().get(f"/fhir/r4{PATH}").json
+            assert answer.headers["Access-Control-Allow-Origin"] == "*"
+        assert client.post(f"/fhir/r4{PATH}").status_code == 405
+    finally:
+        api.close()
+
+
+def test_an_issuer_that_is_away_is_unavailable_without_flask(issuer):
+    issuer.away = True
+    config = {"OAUTH2_ISSUER": ISSUER, "OAUTH2_RESOURCE": FHIR, "OAUTH2_PROFILE": "smart", "OAUTH2_REPLAY_STORE": None}
+    api = FRAMEWORKS["asgi"](config)
+    try:
+        with noting_refusals(api.sender) as refusals:
+            assert api.test_client().get(f"/fhir/r4{PATH}").status_code == 503
+    finally:
+        api.close()
+    assert causes(refusals) == ["issuer_metadata_unavailable"]

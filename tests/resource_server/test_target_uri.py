@@ -9,6 +9,7 @@ from werkzeug.test import Client
 
 from flask_private_key_jwt import ResourceProtector
 from flask_private_key_jwt.errors import ConfigurationError
+from flask_private_key_jwt.resource_server.call import read_environ
 from flask_private_key_jwt.resource_server.target_uri import TargetURI
 
 
@@ -38,12 +39,12 @@ def target(resource="https://api.example", external=None):
 def test_the_url_is_the_configured_base_and_the_path(resource, external, mount, path, url):
     environ = {"SCRIPT_NAME": mount, "PATH_INFO": path, "HTTP_HOST": "evil.example", "QUERY_STRING": "a=b"}
 
-    assert target(resource, external).build(environ) == url
+    assert target(resource, external).build(read_environ(environ)) == url
 
 
 def test_a_resource_that_is_no_url_needs_an_external_url():
     with pytest.raises(ConfigurationError, match="Set OAUTH2_EXTERNAL_URL"):
-        target("urn:example:api").build({"PATH_INFO": "/"})
+        target("urn:example:api").build(read_environ({"PATH_INFO": "/"}))
 
 
 @pytest.fixture

@@ -5,6 +5,8 @@ import pytest
 from flask_private_key_jwt.jose import jose
 from flask_private_key_jwt.tokens.verified_tokens import MAX_BYTES, VerifiedTokens
 
+EVERY_FRAMEWORK = True
+
 OLD, NEW = ("old",), ("new",)
 
 

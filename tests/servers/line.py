@@ -1,4 +1,4 @@
-"""A way to a server that a test can cut and restore."""
+"""A way to a server that a test can cut and restore, or freeze."""
 
 import contextlib
 import socket
@@ -8,7 +8,7 @@ from typing import Any
 
 
 class Line:
-    """A way to a server, on a port of its own, that a test can cut and restore."""
+    """A way to a server, on a port of its own, that a test can cut and restore, or freeze and thaw."""
 
     def __init__(self, host: str, port: int) -> None:
         self._target = (host, port)
@@ -16,10 +16,21 @@ class Line:
         self.port: int = self._listener.getsockname()[1]
         self._sockets: list[socket.socket] = []
         self._threads: list[threading.Thread] = []
+        self._flowing = threading.Event()
+        self._flowing.set()
         self._run(self._accept)
+
+    def freeze(self) -> None:
+        """Keep every connection, take new ones, and let nothing through."""
+        self._flowing.clear()
+
+    def thaw(self) -> None:
+        """Let through what waited, and all that follows."""
+        self._flowing.set()
 
     def cut(self) -> None:
         """Drop every connection and refuse new ones."""
+        self.thaw()
         # shutdown wakes the threads; close alone would leave them waiting.
         for end in [self._listener, *self._sockets]:
             with contextlib.suppress(OSError):
@@ -52,10 +63,10 @@ class Line:
             self._run(self._pump, near, far)
             self._run(self._pump, far, near)
 
-    @staticmethod
-    def _pump(source: socket.socket, sink: socket.socket) -> None:
+    def _pump(self, source: socket.socket, sink: socket.socket) -> None:
         with contextlib.suppress(OSError):
             while data := source.recv(65536):
+                self._flowing.wait()
                 sink.sendall(data)
         for end in (source, sink):
             with contextlib.suppress(OSError):

@@ -16,6 +16,7 @@ from ...replay.base import name_api
 from ...resource_server.admission import Admission, find_admission
 from ...resource_server.challenge import Challenger
 from ...resource_server.guard import Guard
+from ...resource_server.in_flask import enter, turn_away
 from ...resource_server.online import OnlineCheck
 from ...resource_server.requirement import Requirement
 from ...resource_server.target_uri import FixedURI
@@ -34,16 +35,16 @@ REQUIREMENT = Requirement(((OPENID,),))
 
 def userinfo() -> flask.Response:
     """``GET`` and ``POST /oauth2/userinfo``; the token is in the ``Authorization`` header, never in the form."""
-    state, request = current_state(), flask.request
+    state = current_state()
     guard = state.userinfo
-    if (refusal := guard.enter(request, REQUIREMENT)) is not None:
+    if (refusal := enter(guard, REQUIREMENT)) is not None:
         return refusal
-    admission = find_admission(request.environ, by=guard)
+    admission = find_admission(flask.request.environ, by=guard)
     assert admission is not None  # the guard let the request in
     try:
         return state.server.send(Answer(200, _find_claims(state, admission)))
     except InvalidToken as refused:
-        return guard.turn_away(refused, request.environ, REQUIREMENT)
+        return turn_away(guard, refused, REQUIREMENT)
 
 
 def _find_claims(state: State, admission: Admission) -> dict[str, Any]:

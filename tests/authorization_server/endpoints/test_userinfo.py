@@ -72,7 +72,7 @@ def assert_refused(answer, challenge, refusals, cause, *, says=""):
     assert refusals[0].startswith(says)
 
 
-BEARER_REFUSED = 'Bearer error="invalid_token", error_description="The access token is invalid."'
+BEARER_REFUSED = 'Bearer error="invalid_token", error_description="The access token is invalid.", scope="openid"'
 
 
 # --- what it says ---------------------------------------------------------------------------------------------
@@ -165,7 +165,7 @@ def test_proof_of_another_key_is_refused(bound, ask, keys, refusals):
     answer = ask(bound, proof={"key": keys("ES256", "thief")})
 
     challenge = DPOP_CHALLENGE.replace(
-        "DPoP ", 'DPoP error="invalid_token", error_description="The access token is invalid.", '
+        "DPoP ", 'DPoP error="invalid_token", error_description="The access token is invalid.", scope="openid", '
     )
     assert_refused(answer, challenge, refusals, "proof_key_mismatch")
 
@@ -182,7 +182,10 @@ def test_whoever_brings_nothing_is_told_how(app, webapp, refusals):
     answer = app.test_client().get(PATH)
 
     assert answer.status_code == 401
-    assert answer.headers.getlist("WWW-Authenticate") == [DPOP_CHALLENGE, "Bearer"]
+    assert answer.headers.getlist("WWW-Authenticate") == [
+        DPOP_CHALLENGE.replace("DPoP ", 'DPoP scope="openid", '),
+        'Bearer scope="openid"',
+    ]
     assert causes(refusals) == ["token_missing"]
 
 
@@ -220,7 +223,7 @@ def test_profile_takes_bound_tokens_only(app, people, openid_app, browser, push,
     answer = ask(token, scheme="Bearer")
     assert (answer.status_code, answer.json) == (401, INVALID_TOKEN)
     unbound = app.test_client().get(PATH)
-    assert unbound.headers.getlist("WWW-Authenticate") == ['DPoP algs="PS256 ES256 EdDSA Ed25519"']
+    assert unbound.headers.getlist("WWW-Authenticate") == ['DPoP scope="openid", algs="PS256 ES256 EdDSA Ed25519"']
 
 
 @pytest.mark.parametrize("method", ["PUT", "DELETE", "PATCH", "HEAD"])
@@ -313,7 +316,7 @@ def test_person_who_is_no_more_ends_the_token(oauth, get_tokens, bound, ask, ref
 
     assert_refused(ask(get_tokens()["access_token"]), BEARER_REFUSED, refusals, "person_unknown")
     challenge = DPOP_CHALLENGE.replace(
-        "DPoP ", 'DPoP error="invalid_token", error_description="The access token is invalid.", '
+        "DPoP ", 'DPoP error="invalid_token", error_description="The access token is invalid.", scope="openid", '
     )
     refusals.clear()
     assert_refused(ask(bound, proof={}), challenge, refusals, "person_unknown")
