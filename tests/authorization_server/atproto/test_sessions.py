@@ -1,11 +1,14 @@
 """Sessions under the profile: how they begin, whom they are about, who goes on with them, and when they end."""
 
+import json
+
 import pytest
 
 from flask_private_key_jwt.authorization_server.grants.atproto import is_did
 from tests.authorization_server.atproto.conftest import ALICE, BOB, CALLBACK, CLIENT, SCOPE
-from tests.conftest import INVALID_CLIENT, ISSUER
+from tests.conftest import INVALID_CLIENT, ISSUER, TOKEN_URL
 from tests.refusals import causes
+from tests.servers.https_servers import answer
 
 DAY = 86400
 INVALID_GRANT = {"error": "invalid_grant", "error_description": "The grant is invalid, expired or revoked."}
@@ -48,6 +51,14 @@ def test_code_is_for_the_key_that_pushed_the_request(client, keys, refusals):
 
     assert_refused(client.redeem(code, proof=stolen), refusals, "code_key_mismatch")
     assert client.redeem(code).status_code == 200
+
+
+def test_client_gets_no_token_for_itself(client, publish, refusals):
+    publish(grant_types=["authorization_code", "client_credentials"])
+    answer = client.send("/oauth2/token", TOKEN_URL, {"grant_type": "client_credentials", "scope": "atproto"})
+
+    assert answer.json["error"] == "unauthorized_client"
+    assert causes(refusals) == ["grant_type_not_registered"]
 
 
 # --- whom they are about -----------------------------------------------------------------------------------------
@@ -158,6 +169,31 @@ def test_session_ends_when_its_client_key_is_gone(client, publish, keys, client_
     clock.move(600)
     refusals.clear()
     assert_refused(client.refresh(tokens), refusals, "refresh_token_unknown")
+
+
+@pytest.fixture
+def publish_keys(publish, network, serve, authority):
+    """Put the client's keys at a URL that the document names."""
+    network.names["keys.other.example"] = [["93.184.215.99"]]
+    server = serve(authority.server_context("keys.other.example"), address="93.184.215.99")
+    publish(jwks=None, jwks_uri="https://keys.other.example/jwks.json")
+
+    def publish_keys(*keys):
+        server.pieces = answer(json.dumps({"keys": [key.public_jwk() for key in keys]}).encode())
+
+    return publish_keys
+
+
+def test_same_holds_for_keys_at_a_url(client, publish_keys, keys, client_key, refusals, clock):
+    new_key = keys("ES256", "new")
+    publish_keys(client_key, new_key)
+    tokens = client.sign_in()
+    assert_refused(client.refresh(tokens, key=new_key), refusals, "client_key_changed")
+    publish_keys(new_key)
+    clock.move(600)
+    refusals.clear()
+
+    assert_refused(client.refresh(tokens, key=new_key), refusals, "client_key_removed")
 
 
 def test_session_that_began_with_a_key_does_not_go_on_without(client, publish, build_client, refusals, clock):
