@@ -61,8 +61,12 @@ def private_imports(source):
     return [name for name in found if name not in MODULES]
 
 
-@pytest.mark.parametrize("path", sorted(ROOT.glob("demo/**/*.py")), ids=lambda path: str(path.relative_to(ROOT)))
-def test_the_demo_imports_public_names_only(path):
+@pytest.mark.parametrize(
+    "path",
+    sorted([*ROOT.glob("demo/**/*.py"), *ROOT.glob("examples/*/*.py")]),
+    ids=lambda path: str(path.relative_to(ROOT)),
+)
+def test_the_demo_and_the_examples_import_public_names_only(path):
     assert private_imports(path.read_text(encoding="utf-8")) == []
 
 

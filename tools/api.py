@@ -84,6 +84,15 @@ PAGE: dict[str, tuple[str, str, list[str]]] = {
             "Introspection",
             "ServerMetadata",
             "AuthlibClientAuth",
+            "AuthorizationCodeClient",
+            "SignInRequest",
+            "PendingSignIn",
+            "PendingSignIns",
+            "PersonTokens",
+            "PersonAuth",
+            "TokenStore",
+            "FileTokenStore",
+            "MappingTokenStore",
             "build_client_assertion",
             "Prover",
             "load_key",
@@ -98,6 +107,10 @@ PAGE: dict[str, tuple[str, str, list[str]]] = {
             "IntrospectionError",
             "RevocationError",
             "DiscoveryError",
+            "SignInError",
+            "SignInRequired",
+            "PushError",
+            "UserInfoError",
             "ForeignOrigin",
             "UnrepeatableBody",
         ],
@@ -138,6 +151,11 @@ GIVEN = {
     "Token": "What `TokenClient.request_token` and `PrivateKeyJWTAuth.token` give.",
     "Introspection": "What `IntrospectionClient.introspect` gives.",
     "ServerMetadata": "What `TokenClient.metadata` gives.",
+    "SignInRequest": "What `AuthorizationCodeClient.start` gives.",
+    "PendingSignIn": "What is kept of a sign-in until the browser comes back: `SignInRequest.pending`.",
+    "TokenStore": "What an application's own token store does.",
+    "PersonTokens": "What `AuthorizationCodeClient.finish` gives, and what a token store keeps.",
+    "PersonAuth": "What `AuthorizationCodeClient.auth` gives.",
     "PrivateKey": "What `load_key` and `generate_key` give.",
     "PublicKey": "The public half of a `PrivateKey`.",
     "Certificate": "What a certificate is once it is read.",
@@ -164,6 +182,8 @@ INTERNAL = {
     "RegistrationTokens.purge",
     "RegisteredClient.is_vouched_for",
     "RegisteredClient.jwks_not_before",
+    "PendingSignIn.code_challenge",
+    "PendingSignIn.wants_id_token",
     "Token.is_due",
 }
 """Methods of these classes that only the package itself uses."""
@@ -185,8 +205,8 @@ def build() -> str:
             parts += _describe(name, getattr(import_module(module), name))
         if heading == "Errors":
             parts += _describe_refusals()
-    parts += ["## Command line", "The operator's commands, in the server's app, and the client's key maker."]
-    parts += [*_describe_commands(), *_describe_keygen()]
+    parts += ["## Command line", "The operator's commands, in the server's app, and the client's."]
+    parts += [*_describe_commands(), *_describe_client_commands(), *_describe_keygen()]
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
@@ -258,7 +278,8 @@ def _members(name: str, kind: type) -> Iterator[tuple[str, Any, str]]:
     seen = set()
     for owner in filter(_is_ours, () if issubclass(kind, Exception) else kind.__mro__):
         home = name if owner is kind else next(found for found, other in _CLASSES.items() if issubclass(other, owner))
-        for member, value in vars(owner).items():
+        for member, found in vars(owner).items():
+            value = found.__func__ if isinstance(found, classmethod) else found
             full = f"{name}.{member}"
             is_public = full in CALLED or not (member.startswith("_") or full in INTERNAL or member in seen)
             if is_public and (isinstance(value, property) or inspect.isfunction(value)):
@@ -305,11 +326,18 @@ def _describe_commands() -> Iterator[str]:
     yield from _describe_group(oauth2_group, "flask oauth2")
 
 
+def _describe_client_commands() -> Iterator[str]:
+    from flask_private_key_jwt.client.command.program import private_key_jwt
+
+    yield from _describe_group(private_key_jwt, "private-key-jwt")
+
+
 def _describe_group(group: click.Group, path: str) -> Iterator[str]:
     context = click.Context(group)
     yield f"### `{path}`"
-    yield group.help or ""
-    commands = [(f"{path} {name}", group.commands[name]) for name in group.list_commands(context)]
+    yield to_markdown(inspect.cleandoc(group.help or ""), _link)
+    found = [(f"{path} {name}", group.get_command(context, name)) for name in group.list_commands(context)]
+    commands = [(full, command) for full, command in found if command is not None]
     for full, command in commands:
         if not isinstance(command, click.Group):
             yield f"#### `{full}`"

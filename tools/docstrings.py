@@ -89,7 +89,7 @@ def signature(shown: str, function: Any, link: Link) -> Iterator[str]:
     definition = _definition_of(function)
     shown = f"await {shown}" if isinstance(definition, ast.AsyncFunctionDef) else shown
     arguments, given = definition.args, inspect.signature(function).parameters
-    shown_arguments = [_argument(argument, given) for argument in arguments.args if argument.arg != "self"]
+    shown_arguments = [_argument(argument, given) for argument in arguments.args if argument.arg not in ("self", "cls")]
     if arguments.kwonlyargs:
         shown_arguments += ["*", *(_argument(argument, given) for argument in arguments.kwonlyargs)]
     if arguments.kwarg:

@@ -11,7 +11,7 @@ from ..errors import ConfigurationError
 from ..jose import jose
 from ..settings.values import ASYMMETRIC_ALGS
 from .key import load_key
-from .keygen import CertificateWish, build_key_files, write_key_files
+from .keygen import CertificateWish, build_key_files, make_key, write_key_files
 
 PROGRAM = "python -m flask_private_key_jwt.client"
 
@@ -50,7 +50,7 @@ def build_parser() -> argparse.ArgumentParser:
 
 
 def _keygen(options: argparse.Namespace) -> None:
-    key = _make_key(options.alg, options.bits)
+    key = make_key(options.alg, options.bits)
     wish = CertificateWish(options.common_name or Path(options.out).name, options.days) if options.certificate else None
     files = build_key_files(options.out, key, password=_find_password(options), certificate=wish)
     write_key_files(files)
@@ -64,16 +64,6 @@ def _keygen(options: argparse.Namespace) -> None:
         "\nThen, in the client:\n"
         f"  PrivateKeyJWTAuth(ISSUER, CLIENT_ID, key={str(files[0].path)!r}{_alg_argument(key)}, resource=API)"
     )
-
-
-def _make_key(alg: str, bits: int | None) -> jose.PrivateKey:
-    if bits is None:
-        return jose.generate_private_key(alg)
-    if not alg.startswith(("PS", "RS")):
-        raise ConfigurationError(f"--bits is for RSA keys (PS256, RS256 and the like), not for {alg}.")
-    if not jose.RSA_MIN_BITS <= bits <= jose.RSA_MAX_BITS:
-        raise ConfigurationError(f"--bits must lie between {jose.RSA_MIN_BITS} and {jose.RSA_MAX_BITS}.")
-    return jose.generate_private_key(alg, rsa_bits=bits)
 
 
 def _find_password(options: argparse.Namespace) -> str | None:

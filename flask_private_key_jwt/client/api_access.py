@@ -13,7 +13,7 @@ from .key import KeySource, load_key
 from .origin import find_origin, load_origin
 from .proofs import Prover
 from .token import Token
-from .token_cache import TokenCache
+from .token_cache import TokenCache, TokenSource
 from .token_steps import TokenSteps
 
 _NONCE, _RENEWAL = "use_dpop_nonce", "invalid_token"
@@ -53,7 +53,7 @@ class APIAccess:
         self._scheme = tokens.token_type
         # Not the prover of the token server, whose nonces are not valid here.
         self._prover = Prover(dpop_key) if dpop_key else None
-        self._tokens = TokenCache(lambda: tokens.request_token(scope=scope, resource=resource or ()))
+        self._tokens: TokenSource = TokenCache(lambda: tokens.request_token(scope=scope, resource=resource or ()))
 
     def token(self) -> Steps[Token]:
         """The current token; it is fetched or renewed now if necessary.

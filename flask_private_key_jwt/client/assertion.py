@@ -37,12 +37,24 @@ class Assertions:
         certificate: CertificateSource | None,
         audience: str | None,
     ) -> None:
-        _check_names(issuer, client_id)
+        check_names(issuer, client_id)
         self.client_id = client_id
         self.audience = issuer if audience is None else _check_audience(audience)
         self.key = load_key(key, alg=alg, password=key_password)
         self._kid = kid
         self._certificate = None if certificate is None else load_client_certificate(certificate, self.key)
+
+    @property
+    def header(self) -> dict[str, Any]:
+        """How the server finds the key, in everything that it signs."""
+        return name_key(self.key, kid=self._kid, certificate=self._certificate)
+
+    def credentials(self, assertion: str | None = None) -> list[tuple[str, str]]:
+        """What authenticates one request (RFC 7523 §2.2).
+
+        :param assertion: An assertion to send instead of a new one.
+        """
+        return [("client_assertion_type", ASSERTION_TYPE), ("client_assertion", assertion or self.build())]
 
     def build(self) -> str:
         """A new assertion, for one request."""
@@ -97,7 +109,11 @@ def name_key(key: jose.PrivateKey, *, kid: str | None, certificate: Certificate 
     return {**({"kid": chosen} if chosen else {}), **({"x5t": certificate.x5t} if certificate else {})}
 
 
-def _check_names(issuer: str, client_id: str) -> None:
+def check_names(issuer: str, client_id: str) -> None:
+    """Check the names of a server and of a client there.
+
+    :raises ConfigurationError: The issuer is no https URL (http on loopback only), or the client_id is empty.
+    """
     try:
         https_url(issuer)
     except ValueError as error:

@@ -7,7 +7,7 @@ import requests
 from requests.auth import AuthBase
 from requests.utils import rewind_body
 
-from ..fetching.exchange import TIMEOUT_SECONDS
+from ..fetching.exchange import TIMEOUT_SECONDS, Runner
 from .api_access import APIAccess, Attempts, choose_dpop_key, choose_origin
 from .certificate import CertificateSource
 from .headers import TokenHeaders
@@ -16,65 +16,17 @@ from .token import Token
 from .token_client import TokenClient
 
 
-class PrivateKeyJWTAuth(AuthBase):
-    """Authenticates the calls to one API with tokens obtained by private_key_jwt; safe to share between threads.
+class AccessAuth(AuthBase):
+    """Sends a token, and a proof if needed, with the calls to one API.
 
-    A request or a redirect to any other origin raises :class:`~flask_private_key_jwt.client.ForeignOrigin` before
-    anything is sent there. This holds for ``allow_redirects=False`` too, because an auth object cannot see that option.
-    The session's adapter may retry by itself (urllib3's ``Retry``): every attempt gets a new proof.
-
-    :param issuer: As in :class:`~flask_private_key_jwt.client.TokenClient`, like the other parameters not named here.
-    :param scope: Scopes to ask for, separated by spaces; default: the server decides.
-    :param resource: The API's identifier: what the token is requested for (RFC 8707), and where it may be sent.
-    :param origin: Where the token may be sent, if *resource* is not the API's URL or the server has no ``resource``.
-    :param dpop: Ask for tokens bound to a key, and send a proof with every request (RFC 9449).
-    :param dpop_key: That key; default: a new ES256 key for this object.
-    :param proxies: For calls to the token server only; calls to the API use their session's. The same for *ca_bundle*.
-    :raises ConfigurationError: One of these is wrong; the message says which and why.
+    :param access: What is sent, and where.
+    :param runner: Gets the tokens.
     """
 
-    def __init__(
-        self,
-        issuer: str,
-        client_id: str,
-        *,
-        key: KeySource,
-        alg: str | None = None,
-        key_password: str | None = None,
-        kid: str | None = None,
-        certificate: CertificateSource | None = None,
-        audience: str | None = None,
-        scope: str | None = None,
-        resource: str | None = None,
-        origin: str | None = None,
-        dpop: bool = False,
-        dpop_key: KeySource | None = None,
-        timeout: float = TIMEOUT_SECONDS,
-        proxies: Mapping[str, str] | None = None,
-        ca_bundle: str | None = None,
-    ) -> None:
-        bound_key = choose_dpop_key(dpop, dpop_key)
-        self.origin = choose_origin(origin, resource)
-        self.token_client = TokenClient(
-            issuer,
-            client_id,
-            key=key,
-            alg=alg,
-            key_password=key_password,
-            kid=kid,
-            certificate=certificate,
-            audience=audience,
-            dpop_key=bound_key,
-            timeout=timeout,
-            proxies=proxies,
-            ca_bundle=ca_bundle,
-        )
-        self._access = APIAccess(
-            self.token_client._tokens, origin=self.origin, dpop_key=bound_key, scope=scope, resource=resource
-        )
-
-    def __repr__(self) -> str:
-        return f"<PrivateKeyJWTAuth {self.token_client.client_id!r} for {self.origin}>"
+    def __init__(self, access: APIAccess, runner: Runner) -> None:
+        self.origin = access.origin
+        self._access = access
+        self._runner = runner
 
     def token(self) -> Token:
         """The current token; it is fetched or renewed now if necessary.
@@ -82,7 +34,7 @@ class PrivateKeyJWTAuth(AuthBase):
         :raises DiscoveryError: The server's metadata could not be fetched.
         :raises TokenRequestError: The server gave no usable token.
         """
-        return self.token_client._runner.run(self._access.token())
+        return self._runner.run(self._access.token())
 
     def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
         """Called by ``requests`` when the rest of a request is ready."""
@@ -140,6 +92,68 @@ class PrivateKeyJWTAuth(AuthBase):
             # requests would follow the redirect with an empty body.
             raise requests.exceptions.UnrewindableBodyError("A redirect needs the body again, which cannot be rewound.")
         self._authorize(request, upcoming)
+
+
+class PrivateKeyJWTAuth(AccessAuth):
+    """Authenticates the calls to one API with tokens obtained by private_key_jwt; safe to share between threads.
+
+    A request or a redirect to any other origin raises :class:`~flask_private_key_jwt.client.ForeignOrigin` before
+    anything is sent there. This holds for ``allow_redirects=False`` too, because an auth object cannot see that option.
+    The session's adapter may retry by itself (urllib3's ``Retry``): every attempt gets a new proof.
+
+    :param issuer: As in :class:`~flask_private_key_jwt.client.TokenClient`, like the other parameters not named here.
+    :param scope: Scopes to ask for, separated by spaces; default: the server decides.
+    :param resource: The API's identifier: what the token is requested for (RFC 8707), and where it may be sent.
+    :param origin: Where the token may be sent, if *resource* is not the API's URL or the server has no ``resource``.
+    :param dpop: Ask for tokens bound to a key, and send a proof with every request (RFC 9449).
+    :param dpop_key: That key; default: a new ES256 key for this object.
+    :param proxies: For calls to the token server only; calls to the API use their session's. The same for *ca_bundle*.
+    :raises ConfigurationError: One of these is wrong; the message says which and why.
+    """
+
+    def __init__(
+        self,
+        issuer: str,
+        client_id: str,
+        *,
+        key: KeySource,
+        alg: str | None = None,
+        key_password: str | None = None,
+        kid: str | None = None,
+        certificate: CertificateSource | None = None,
+        audience: str | None = None,
+        scope: str | None = None,
+        resource: str | None = None,
+        origin: str | None = None,
+        dpop: bool = False,
+        dpop_key: KeySource | None = None,
+        timeout: float = TIMEOUT_SECONDS,
+        proxies: Mapping[str, str] | None = None,
+        ca_bundle: str | None = None,
+    ) -> None:
+        bound_key = choose_dpop_key(dpop, dpop_key)
+        allowed_origin = choose_origin(origin, resource)
+        self.token_client = TokenClient(
+            issuer,
+            client_id,
+            key=key,
+            alg=alg,
+            key_password=key_password,
+            kid=kid,
+            certificate=certificate,
+            audience=audience,
+            dpop_key=bound_key,
+            timeout=timeout,
+            proxies=proxies,
+            ca_bundle=ca_bundle,
+        )
+        access = APIAccess(
+            self.token_client._tokens, origin=allowed_origin, dpop_key=bound_key, scope=scope, resource=resource
+        )
+        super().__init__(access, self.token_client._runner)
+
+    def __repr__(self) -> str:
+        return f"<PrivateKeyJWTAuth {self.token_client.client_id!r} for {self.origin}>"
 
 
 def _is_replayable(request: requests.PreparedRequest) -> bool:

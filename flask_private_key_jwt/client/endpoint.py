@@ -1,6 +1,5 @@
 """One endpoint that a client posts forms to: its name, and what its errors mean (RFC 6749 §5.2)."""
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -9,8 +8,7 @@ from ..fetching.exchange import FetchedAnswer
 from ..jose import jose
 from ..jose.unset import without_unset
 from .errors import EndpointError
-
-_JWT = re.compile(r"eyJ[\w.-]+")  # a JSON object in base64url starts with eyJ
+from .foreign_text import show_foreign
 
 ADVICE = {
     "invalid_client": "The server does not accept this client's assertion: is the client_id registered there, enabled, "
@@ -61,8 +59,8 @@ class FormEndpoint:
         :param token: The token in the request; the message must not contain it.
         """
         members = self.load_members(answer)
-        error = _printable(members.get("error"), token)
-        description = _printable(members.get("error_description"), token)
+        error = show_foreign(members.get("error"), token)
+        description = show_foreign(members.get("error_description"), token)
         reference = f" (reference {answer.reference})" if answer.reference else ""
         if error is None:
             message = (
@@ -85,12 +83,4 @@ class FormEndpoint:
 
     def find_error(self, answer: FetchedAnswer) -> str | None:
         """The error code of an answer; ``None`` for a success, or if there is no OAuth error."""
-        return None if answer.status == 200 else _printable(self.load_members(answer).get("error"))
-
-
-def _printable(value: object, token: str = "") -> str | None:
-    """Foreign text for a message: one short line, without the token and without JWTs, which a server may send back."""
-    if not isinstance(value, str) or not value:
-        return None
-    text = value.replace(token, "[token]") if token else value  # before the text is cut, so that no part of it remains
-    return _JWT.sub("[JWT]", "".join(c if " " <= c <= "~" else "?" for c in text[:2000]))[:200]
+        return None if answer.status == 200 else show_foreign(self.load_members(answer).get("error"))

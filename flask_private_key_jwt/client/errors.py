@@ -48,3 +48,40 @@ class UnrepeatableBody(requests.RequestException):
 
 class ForeignOrigin(requests.RequestException, ValueError):
     """A request or a redirect would have sent the token to another origin; nothing was sent there."""
+
+
+class SignInError(EndpointError):
+    """Nobody is signed in: the answer that the browser brought, or what the server said after it, must not be used.
+
+    :param message: One or two sentences for the operator of the client.
+    :param cause: The code of the reason, which stays the same when the message is reworded (``docs/causes.md``).
+    :param error: The server's error code, if it sent one: ``access_denied``, for example (RFC 6749 §4.1.2.1).
+    :param description: The server's ``error_description``, printable and shortened.
+    :param status: The HTTP status, if the reason is an answer to this client.
+    :param reference: The answer's ``Error-Reference``, if it has one: the id of the reason in the server's log.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        cause: str,
+        error: str | None = None,
+        description: str | None = None,
+        status: int | None = None,
+        reference: str | None = None,
+    ) -> None:
+        super().__init__(message, error=error, description=description, status=status, reference=reference)
+        self.cause = cause
+
+
+class PushError(EndpointError):
+    """The server did not take the pushed authorization request (RFC 9126 §2.3)."""
+
+
+class UserInfoError(EndpointError):
+    """The server did not say who the person is (OpenID Connect Core §5.3.3)."""
+
+
+class SignInRequired(TokenRequestError):
+    """There are no tokens of a person that can be used or renewed: the person has to sign in (again)."""

@@ -30,6 +30,22 @@ class CertificateWish:
     days: int
 
 
+def make_key(alg: str, bits: int | None) -> jose.PrivateKey:
+    """A new key.
+
+    :param alg: What it signs with (RFC 7518 §3.1).
+    :param bits: Size of an RSA key; ``None`` for the usual one.
+    :raises ConfigurationError: The size does not fit.
+    """
+    if bits is None:
+        return jose.generate_private_key(alg)
+    if not alg.startswith(("PS", "RS")):
+        raise ConfigurationError(f"--bits is for RSA keys (PS256, RS256 and the like), not for {alg}.")
+    if not jose.RSA_MIN_BITS <= bits <= jose.RSA_MAX_BITS:
+        raise ConfigurationError(f"--bits must lie between {jose.RSA_MIN_BITS} and {jose.RSA_MAX_BITS}.")
+    return jose.generate_private_key(alg, rsa_bits=bits)
+
+
 def build_key_files(
     prefix: str, key: jose.PrivateKey, *, password: str | None = None, certificate: CertificateWish | None = None
 ) -> list[KeyFile]:

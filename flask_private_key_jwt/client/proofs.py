@@ -24,6 +24,11 @@ class Prover:
         self._key = key
         self._nonce: str | None = None
 
+    @property
+    def thumbprint(self) -> str:
+        """The RFC 7638 thumbprint of the key: the ``jkt`` of what is bound to it."""
+        return self._key.public.thumbprint
+
     def prove(self, *, method: str, url: str, access_token: str | None = None) -> str:
         """A new proof for one request.
 

@@ -56,20 +56,21 @@ class Token:
         return now >= self.expires_at - min(margin, (self.expires_at - self.obtained_at) // 2)
 
 
-def read_token(answer: FetchedAnswer, *, wanted: TokenType, now: int) -> Token:
+def read_token(answer: FetchedAnswer, *, wanted: TokenType, now: int, endpoint: FormEndpoint = TOKEN) -> Token:
     """Read the token from an answer of the token endpoint.
 
     :param wanted: The only token type that is accepted, so that a client that asked for a bound token never uses a
         Bearer token instead.
     :param now: When the request was sent, in seconds since the epoch.
+    :param endpoint: The token endpoint, with advice for the grant that was used.
     :raises TokenRequestError: The answer is an error, is malformed, or has another type of token.
     """
     if answer.status != 200:
-        raise TOKEN.refusal(answer)
-    members = TOKEN.load_members(answer)
+        raise endpoint.refusal(answer)
+    members = endpoint.load_members(answer)
     access_token, token_type = members.get("access_token"), members.get("token_type")
     if not isinstance(access_token, str) or not _ACCESS_TOKEN.fullmatch(access_token):
-        raise TOKEN.unusable(answer, "answer holds no usable access_token.")
+        raise endpoint.unusable(answer, "answer holds no usable access_token.")
     if not isinstance(token_type, str) or token_type.lower() != wanted.lower():
         hint = "it may not support DPoP" if wanted == "DPoP" else "pass dpop=True"
         raise TokenRequestError(

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from threading import Lock
+from typing import Protocol
 
 from .. import clock
 from ..fetching.steps import Shared, Steps
@@ -9,6 +10,16 @@ from .token import Token
 
 MARGIN_SECONDS = 30
 """How long before it expires a token is renewed, in seconds: longer than a request takes to arrive."""
+
+
+class TokenSource(Protocol):
+    """Where the token for the calls to an API comes from."""
+
+    def get(self) -> Steps[Token]:
+        """The current token, or a new one if it is due."""
+
+    def forget(self, access_token: str) -> None:
+        """Do not give this token again, because an API refused it; a newer one stays."""
 
 
 class TokenCache:

@@ -263,11 +263,10 @@ class ServerSettings(SharedSettings):
         for name in ("LOCALHOST_CLIENT_IDS", "TRUSTED_CLIENT_IDS"):
             if getattr(self, name) and self.PROFILE != "atproto":
                 raise ConfigurationError(f"OAUTH2_{name} needs OAUTH2_PROFILE = 'atproto': it means nothing elsewhere.")
-        if self.CLIENT_ID_METADATA_DOCUMENTS and self.takes_any_document and not self.CLIENT_ID_SCOPES:
-            raise ConfigurationError(
-                f'OAUTH2_CLIENT_ID_HOSTS = ["{ANY_HOST}"] needs OAUTH2_CLIENT_ID_SCOPES: the scopes that anybody\'s '
-                "client may have."
-            )
+        is_open = self.takes_any_document or self.PROFILE == "mcp"
+        if self.CLIENT_ID_METADATA_DOCUMENTS and is_open and not self.CLIENT_ID_SCOPES:
+            why = f'OAUTH2_CLIENT_ID_HOSTS = ["{ANY_HOST}"]' if self.takes_any_document else "OAUTH2_PROFILE = 'mcp'"
+            raise ConfigurationError(f"{why} needs OAUTH2_CLIENT_ID_SCOPES: the scopes that anybody's client may have.")
         for name in ("CLIENT_ID_SCOPES", "REGISTRATION_SCOPES", "DEFAULT_SCOPES"):
             if self.SCOPES and (unknown := set(getattr(self, name) or ()) - {*self.SCOPES, OFFLINE_ACCESS}):
                 raise ConfigurationError(f"OAUTH2_{name} holds {min(unknown)!r}, which is not in OAUTH2_SCOPES.")

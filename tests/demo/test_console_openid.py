@@ -13,8 +13,8 @@ from demo.console_client.openid import check_id_token, check_same_person, show_i
 from demo.console_client.revoking import revoke_and_try
 from demo.console_client.show import Show
 from demo.console_client.walk import WentWrong
-from flask_private_key_jwt.authorization_server.tokens.id_token import build_at_hash
 from flask_private_key_jwt.jose import jose
+from flask_private_key_jwt.jose.at_hash import build_at_hash
 
 ISSUER = "https://as.example"
 EXPECTED = {"issuer": ISSUER, "client_id": "app", "nonce": "n0nce", "access_token": "at-1"}

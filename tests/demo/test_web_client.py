@@ -15,8 +15,8 @@ from werkzeug.wrappers import Request, Response
 from demo.web_client import create_app, memory
 from demo.web_client.memory import MOST_ENTRIES, Memory
 from demo.web_client.pages import MOST_SIGN_INS_UNDER_WAY
-from flask_private_key_jwt.authorization_server.tokens.id_token import build_at_hash
 from flask_private_key_jwt.jose import jose
+from flask_private_key_jwt.jose.at_hash import build_at_hash
 from tests.servers.ports import free_port
 
 WEB = "http://127.0.0.1:5010"

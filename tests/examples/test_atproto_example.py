@@ -13,7 +13,8 @@ import pytest
 import requests
 
 from tests.checkout import CHECKOUT
-from tests.faults.served import environment_of, free_port
+from tests.faults.served import environment_of
+from tests.servers.ports import free_port
 
 EXAMPLE = CHECKOUT / "examples" / "atproto"
 SECONDS = 30

@@ -9,6 +9,7 @@ import os
 import select
 import shutil
 import subprocess
+import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -47,6 +48,7 @@ class Chromium:
         read_commands, self._write = os.pipe()
         self._read, write_answers = os.pipe()
         self._log = (folder / "chromium.log").open("w")
+        self._temporary = tempfile.TemporaryDirectory(prefix="pkjwt-", ignore_cleanup_errors=True)  # a short path
         arguments = [program, *OPTIONS, f"--user-data-dir={folder / 'profile'}", "about:blank"]
         # Twice, so that neither copy lands on a descriptor that is still to be copied.
         script = f'exec 8<&{read_commands} 9>&{write_answers}; exec 3<&8 4>&9; exec "$@"'
@@ -56,7 +58,7 @@ class Chromium:
             stdin=subprocess.DEVNULL,
             stdout=self._log,
             stderr=self._log,
-            env={**os.environ, "HOME": str(folder)},
+            env={**os.environ, "HOME": str(folder), "TMPDIR": self._temporary.name},
         )
         os.close(read_commands)
         os.close(write_answers)
@@ -125,6 +127,7 @@ class Chromium:
         os.close(self._write)
         os.close(self._read)
         self._log.close()
+        self._temporary.cleanup()
 
     def _call(self, method: str, **parameters: Any) -> dict[str, Any]:
         self._last_id += 1

@@ -61,8 +61,10 @@ def test_profile_sets_what_is_not_set():
 
 
 def test_scopes_of_strangers_must_be_given():
-    with pytest.raises(ConfigurationError, match="needs OAUTH2_CLIENT_ID_SCOPES"):
+    with pytest.raises(ConfigurationError, match=r"^OAUTH2_CLIENT_ID_HOSTS = .* needs OAUTH2_CLIENT_ID_SCOPES"):
         read_server(CLIENT_ID_SCOPES=())
+    with pytest.raises(ConfigurationError, match=r"^OAUTH2_PROFILE = 'mcp' needs OAUTH2_CLIENT_ID_SCOPES"):
+        read_server(CLIENT_ID_SCOPES=(), CLIENT_ID_HOSTS=("app.example",))
 
 
 @pytest.mark.parametrize("name", CONTRADICTIONS)

@@ -264,7 +264,7 @@ class Authorizer:
 
     def _check_subject(self, person: Person) -> None:
         """Keep people and clients apart: a client that acts for itself has its own id as ``sub`` (RFC 9700 §4.15)."""
-        if is_client_id(person.subject) and self._clients.find(person.subject) is not None:
+        if is_client_id(person.subject) and self._clients.is_taken(person.subject):
             raise ConfigurationError(f"The id of a user, {person.subject!r}, is also a client_id: one of them must go.")
 
     def _check(self, parameters: Parameters, client: RegisteredClient, target: ResponseTarget) -> AuthorizationRequest:

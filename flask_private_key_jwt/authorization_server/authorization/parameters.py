@@ -174,7 +174,7 @@ def check_request(
     checked = AuthorizationRequest(
         client=client,
         target=target,
-        resources=_check_resources(parameters.resources, settings),
+        resources=_check_resources(_find_resources(parameters, settings), settings),
         dpop_jkt=_check_jkt(parameters.get("dpop_jkt")),
         prompt=_check_prompt(parameters.get("prompt")),
         max_age=_check_max_age(parameters.get("max_age"), client),
@@ -201,6 +201,15 @@ def _check_response_type(response_type: str | None, client: RegisteredClient) ->
         raise UnauthorizedClient(
             "the client is not registered for authorization_code", cause="grant_type_not_registered"
         )
+
+
+def _find_resources(parameters: Parameters, settings: ServerSettings) -> tuple[str, ...]:
+    """What the request names: ``resource``, or as SMART says it, ``aud`` (SMART App Launch 2.2, App Launch).
+
+    In a request object ``aud`` is this server (RFC 9101 §4).
+    """
+    audience = parameters.get("aud") if settings.PROFILE == "smart" and not parameters.signed else None
+    return parameters.resources if audience is None else (*parameters.resources, audience)
 
 
 def _check_resources(requested: Sequence[str], settings: ServerSettings) -> tuple[str, ...]:

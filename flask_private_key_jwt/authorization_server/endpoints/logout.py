@@ -74,12 +74,14 @@ def _proceed(visit: SignOutVisit, person: Person | None) -> ResponseReturnValue:
 
 def _ask(visit: SignOutVisit, person: Person) -> ResponseReturnValue:
     visit.session.open(visit.name)
+    client = visit.request.client
     page = LogoutPage(
-        client=visit.request.client,
+        client=client,
         user=person.user,
         redirect_uri=visit.request.redirect_uri,
         action=visit.url,
         decision_token=visit.session.issue_decision_token(visit.name, person.subject),
+        is_vouched_for=client is not None and client.is_vouched_for(visit.state.settings),
     )
     return flask.render_template("private_key_jwt/logout.html", page=page)
 

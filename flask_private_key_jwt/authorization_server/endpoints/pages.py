@@ -9,6 +9,7 @@ from flask.typing import ResponseReturnValue
 from ...database.deadline import request_budget
 from ...errors import (
     ConfigurationError,
+    FetchBusy,
     InvalidRequest,
     MethodNotAllowed,
     NotOffered,
@@ -144,6 +145,9 @@ def build_refusal_page(refusal: OAuthError, endpoint: str, *, onward: Onward | N
     response = flask.Response(page, status=refusal.status)
     response.headers[REFERENCE_HEADER] = reference
     response.headers.extend((name, value) for name, value in refusal.get_headers() if name in HEADERS_OF_REFUSALS)
+    if isinstance(refusal, FetchBusy) and flask.request.method == "GET":
+        # The browser keeps the place that its request has among those that wait for their client's document.
+        response.headers["Refresh"] = str(refusal.retry_after_seconds)
     return response
 
 

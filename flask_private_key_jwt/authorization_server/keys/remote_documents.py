@@ -30,9 +30,18 @@ _POLLS_A_SECOND = 10
 T = TypeVar("T")
 Read = Callable[[str, Mapping[str, Any]], T]
 """Makes a value from a URL and the JSON object there; raises ``ValueError`` if it is not a document of this kind."""
-TakeSlot = Callable[[str | None], AbstractContextManager[None]]
-"""Gives a slot to a thread that fetches a new document from this host; ``None``: the document is known, or the thread
-waits for another one. Raises ``FetchBusy``."""
+
+
+class TakeSlot(Protocol):
+    """Gives a slot to a thread that fetches, or that waits for another one which does."""
+
+    def __call__(self, host: str | None, /, *, is_known: bool) -> AbstractContextManager[None]:
+        """A slot during the block.
+
+        :param host: The host of the document that the thread fetches; ``None``: it waits.
+        :param is_known: Whether somebody has had the document before.
+        :raises FetchBusy: There is none now.
+        """
 
 
 class Fetcher(Protocol):
@@ -203,7 +212,11 @@ class RemoteDocuments(Generic[T]):
 
     def _fly(self, wish: _Wish[T]) -> Document[T] | None:
         """Fetch; one thread of this process fetches for all of them."""
-        return self._flights.run(wish.url, lambda: self._claim_and_fetch(wish), waiting=lambda: self._take_slot(None))
+        return self._flights.run(wish.url, lambda: self._claim_and_fetch(wish), waiting=lambda: self._wait_for(wish))
+
+    def _wait_for(self, wish: _Wish[T]) -> AbstractContextManager[None]:
+        """A slot for a thread that waits for another one's fetch."""
+        return self._take_slot(None, is_known=wish.seen is not None)
 
     def _claim_and_fetch(self, wish: _Wish[T]) -> Document[T] | None:
         """Fetch if this worker gets the claim; ``None``: too early, another worker fetches, or the fetch failed."""
@@ -216,7 +229,7 @@ class RemoteDocuments(Generic[T]):
             return None
         is_new = stored is None or stored.body is None
         # Somebody may make up slow URLs at a host: they must not block the documents that clients publish there.
-        with self._take_slot(host_of(url) if is_new else None):
+        with self._take_slot(host_of(url), is_known=not is_new):
             if is_new:
                 self._admit(url)
             claimed_at = max(now, wish.not_before + 1)
@@ -250,7 +263,7 @@ class RemoteDocuments(Generic[T]):
         stored = self._load(wish.url)
         if wish.is_met_by(document := self._parse(stored)) or not self._may_be_under_way(stored):
             return document
-        with self._take_slot(None):
+        with self._wait_for(wish):
             for _ in range(self._policy.fetch_seconds * _POLLS_A_SECOND):
                 stored = self._load(wish.url)
                 if wish.is_met_by(document := self._parse(stored)):

@@ -75,6 +75,10 @@ class ClientIdDocuments:
         client = self._registered.find(client_id)
         return self._is_document(client_id) if client is None else client.enabled
 
+    def is_taken(self, client_id: str) -> bool:
+        """See :meth:`.contracts.ClientStore.is_taken`."""
+        return self._registered.is_taken(client_id) or self._is_document(client_id)
+
     def confirm(self, client: RegisteredClient) -> None:
         """See :meth:`.contracts.ClientStore.confirm`."""
         if client.registered_by != "document":

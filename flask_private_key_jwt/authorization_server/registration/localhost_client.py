@@ -50,6 +50,10 @@ class LocalhostClients:
         client = self.find(client_id) if claims_localhost(client_id) else None
         return self._others.is_admitted(client_id) if client is None else client.enabled
 
+    def is_taken(self, client_id: str) -> bool:
+        """See :meth:`.contracts.ClientStore.is_taken`."""
+        return claims_localhost(client_id) or self._others.is_taken(client_id)
+
     def confirm(self, client: RegisteredClient) -> None:
         """See :meth:`.contracts.ClientStore.confirm`."""
         if not _is_made_here(client):

@@ -86,6 +86,8 @@ class LogoutPage:
     action: str
     decision_token: str = field(repr=False)
     """Ties the decision to this request, this person and this browser session."""
+    is_vouched_for: bool = False
+    """Whether the operator stands behind the client; otherwise nobody has checked the name that it gave itself."""
 
     @property
     def signed_in_as(self) -> str:

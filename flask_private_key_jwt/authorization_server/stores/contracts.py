@@ -39,6 +39,14 @@ class ClientStore(Protocol):
         :raises StoreUnavailable: The database did not answer.
         """
 
+    def is_taken(self, client_id: str) -> bool:
+        """Whether a client has exactly this ``client_id``, also if it is disabled, or may have it by a document.
+
+        Nothing is fetched.
+
+        :raises StoreUnavailable: The database did not answer.
+        """
+
     def confirm(self, client: RegisteredClient) -> None:
         """Note that *client* has proved who it is: its snapshot may be kept in memory now.
 

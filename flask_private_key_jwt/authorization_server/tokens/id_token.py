@@ -3,14 +3,12 @@
 Their only claim about the person is ``sub``; the others are at UserInfo (§5.4).
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from hashlib import sha256, sha384, sha512
-from typing import Any
 
 from ... import clock
 from ...errors import InvalidRequest
 from ...jose import jose
+from ...jose.at_hash import build_at_hash
 from ...settings.values import ASYMMETRIC_ALGS
 from ...tokens.verification import IssuerKeys, check_signature
 from ..keys.server_keys import ServerKeys
@@ -22,7 +20,6 @@ MAX_HINT_BYTES = 8192
 HINT_TYPES = frozenset({None, "jwt"})
 CLAIMS = ("iss", "sub", "aud", "iat", "exp", "auth_time", "nonce", "at_hash")
 """The claims that an ID token may have."""
-_HASHES: Mapping[str, Any] = {"256": sha256, "384": sha384, "512": sha512}
 
 
 class IdTokenIssuer:
@@ -59,15 +56,6 @@ class IdTokenIssuer:
         }
         header = {"typ": "JWT", "kid": signing.public.kid}
         return jose.sign(header, {name: value for name, value in claims.items() if value is not None}, signing)
-
-
-def build_at_hash(access_token: str, alg: str) -> str:
-    """The left half of the access token's hash, base64url; *alg* decides the hash (OpenID Connect Core §3.1.3.6).
-
-    Ed25519 hashes with SHA-512 (RFC 8032 §5.1).
-    """
-    digest = _HASHES.get(alg[-3:], sha512)(access_token.encode()).digest()
-    return jose.b64url(digest[: len(digest) // 2])
 
 
 @dataclass(frozen=True, slots=True)

@@ -379,10 +379,31 @@ def test_newcomer_in_the_middle_of_it_is_told_when_to_come_and_gets_in(
     site.pieces = good
     first = open_document(resource=API)
 
-    assert (first.status_code, first.headers["Retry-After"]) == (503, "2")
+    assert (first.status_code, first.headers["Retry-After"], first.headers["Refresh"]) == (503, "2", "2")
     assert refusals[-1].cause == "fetch_busy_new"
     clock.move(2)
     assert open_document(resource=API).status_code == 200
+
+
+def test_person_whose_id_is_a_url_gets_no_token_and_nothing_is_fetched(
+    document_app, people, publish, register, client_key, network, refusals
+):
+    register(
+        client_id="own",
+        jwks={"keys": [client_key.public_jwk()]},
+        grant_types=["authorization_code"],
+        redirect_uris=["https://app.example/callback"],
+        scope="read",
+    )
+    browser = Browser(document_app)
+    browser.http.get("/test/login/https:%2F%2Fids.example%2F7")
+    with browser.http.session_transaction() as session:
+        session["user"] = "https://ids.example/7"
+    page = browser.open(build_request(client_id="own", redirect_uri="https://app.example/callback", resource=API))
+
+    assert browser.decide(page).status_code == 503
+    assert refusals[-1].cause == "setup_wrong"
+    assert network.lookups == []
 
 
 # --- registration over HTTP ---------------------------------------------------------------------------------------

@@ -76,7 +76,7 @@ def documents(start_worker):
 
 
 @contextmanager
-def free_slot(_host):
+def free_slot(_host, *, is_known):
     yield
 
 
@@ -498,8 +498,8 @@ class Slots:
         self.taken = False
 
     @contextmanager
-    def take(self, host):
-        self.asked.append(host)
+    def take(self, host, *, is_known):
+        self.asked.append((host, is_known))
         if self.taken:
             raise FetchBusy("all are taken")
         yield
@@ -519,7 +519,16 @@ def test_without_a_slot_nothing_is_claimed_and_the_next_request_succeeds(start_w
 
     slots.taken = False
     assert documents.load(URL).value == [1]
-    assert slots.asked == ["keys.client.example"] * 2
+    assert slots.asked == [("keys.client.example", False)] * 2
+
+
+def test_fetch_of_a_document_that_somebody_had_before_says_so(start_worker, slots, clock):
+    documents = start_worker(take_slot=slots.take)
+    documents.load(URL)
+    clock.move(600 + 3600)
+    documents.load(URL)
+
+    assert slots.asked == [("keys.client.example", False), ("keys.client.example", True)]
 
 
 def test_without_a_slot_a_warm_document_serves(start_worker, site, slots, clock):

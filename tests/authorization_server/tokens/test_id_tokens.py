@@ -3,8 +3,8 @@
 import pytest
 from authlib.oauth2.rfc6749.grants import BaseGrant, TokenEndpointMixin
 
-from flask_private_key_jwt.authorization_server.tokens.id_token import build_at_hash
 from flask_private_key_jwt.jose import jose
+from flask_private_key_jwt.jose.at_hash import build_at_hash
 from tests.authorization_server.conftest import APP_ID, User, answer_in, build_request
 from tests.conftest import API, ISSUER, START
 from tests.refusals import causes

@@ -18,7 +18,8 @@ from flask_private_key_jwt.client import (
 )
 from tests.checkout import CHECKOUT
 from tests.client.in_httpx.granian_app import create_app
-from tests.faults.served import environment_of, free_port, granian
+from tests.faults.served import environment_of, granian
+from tests.servers.ports import free_port
 
 WORKERS = 2
 

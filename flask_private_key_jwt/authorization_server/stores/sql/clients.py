@@ -67,6 +67,10 @@ class SQLAlchemyClientStore:
         client = self.find(client_id)
         return client is not None and client.enabled
 
+    def is_taken(self, client_id: str) -> bool:
+        """See :meth:`.contracts.ClientStore.is_taken`."""
+        return self.find(client_id) is not None
+
     def confirm(self, client: RegisteredClient) -> None:
         """See :meth:`.contracts.ClientStore.confirm`."""
         self._snapshots.confirm(client)
