@@ -154,17 +154,20 @@ def test_new_session_may_begin_with_the_new_key(client, publish, keys, client_ke
     assert client.refresh(tokens, key=new_key).status_code == 200
 
 
-def test_session_ends_when_its_client_key_is_gone(client, publish, keys, client_key, refusals, clock, app):
+@pytest.mark.parametrize("signed_by", ["the removed key", "the new key"])
+def test_session_ends_when_its_client_key_is_gone_and_does_not_come_back_with_it(
+    client, publish, keys, client_key, refusals, clock, signed_by
+):
     new_key = keys("ES256", "new")
     publish(jwks={"keys": [client_key.public_jwk(), new_key.public_jwk()]})
     tokens = client.sign_in()
     publish(jwks={"keys": [new_key.public_jwk()]})
     clock.move(600)
 
-    assert_refused(client.refresh(tokens), refusals, "assertion_no_key", error=INVALID_CLIENT)
-    refusals.clear()
-    assert_refused(client.refresh(tokens, key=new_key), refusals, "client_key_removed")
-    # It does not come back with the key.
+    if signed_by == "the removed key":
+        assert_refused(client.refresh(tokens), refusals, "assertion_no_key", error=INVALID_CLIENT)
+    else:
+        assert_refused(client.refresh(tokens, key=new_key), refusals, "client_key_removed")
     publish(jwks={"keys": [client_key.public_jwk(), new_key.public_jwk()]})
     clock.move(600)
     refusals.clear()
@@ -194,6 +197,29 @@ def test_same_holds_for_keys_at_a_url(client, publish_keys, keys, client_key, re
     refusals.clear()
 
     assert_refused(client.refresh(tokens, key=new_key), refusals, "client_key_removed")
+
+
+def test_request_that_nobody_signed_ends_no_session_whose_key_is_there(client, build_client, keys, refusals):
+    tokens = client.sign_in()
+    assert_refused(
+        client.refresh(tokens, key=keys("ES256", "thief")), refusals, "assertion_no_key", error=INVALID_CLIENT
+    )
+    refusals.clear()
+    unsigned = build_client(public=True).refresh(tokens)
+    assert_refused(unsigned, refusals, "assertion_missing", error=INVALID_CLIENT)
+
+    assert client.refresh(tokens).status_code == 200
+
+
+def test_session_outlives_a_document_that_cannot_be_had_for_a_while(client, site, publish, refusals, clock):
+    tokens = client.sign_in()
+    site.pieces = answer(b"", status="500 Oh")
+    clock.move(60 + 3601)
+    assert_refused(client.refresh(tokens), refusals, "client_unknown", error=INVALID_CLIENT)
+    publish()
+    clock.move(60)
+
+    assert client.refresh(tokens).status_code == 200
 
 
 def test_session_that_began_with_a_key_does_not_go_on_without(client, publish, build_client, refusals, clock):
