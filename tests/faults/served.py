@@ -228,13 +228,15 @@ def call(
     *,
     content_type: str = "application/x-www-form-urlencoded",
     headers: Mapping[str, str] | None = None,
+    source: str = "127.0.0.1",
 ) -> Answer:
     """One request on a connection of its own.
 
+    :param source: The address that it comes from, in 127.0.0.0/8.
     :raises OSError: The connection was refused or broke.
     """
     started = time.monotonic()
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE_SECONDS)
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE_SECONDS, source_address=(source, 0))
     try:
         kind = {"Content-Type": content_type} if body is not None else {}
         connection.request(method, path, body, {**kind, **(headers or {})})

@@ -6,6 +6,7 @@ code under test to the addresses it has checked.
 
 import contextlib
 import datetime
+import ipaddress
 import socket
 import ssl
 from collections.abc import Iterable
@@ -44,7 +45,7 @@ class Authority:
             key,
             until=until,
             extensions=[
-                x509.SubjectAlternativeName([x509.DNSName(name) for name in names]),
+                x509.SubjectAlternativeName([_alternative(name) for name in names]),
                 x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]),
             ],
         )
@@ -82,6 +83,13 @@ class _Issuer:
         for extension in extensions:
             builder = builder.add_extension(extension, critical=isinstance(extension, x509.BasicConstraints))
         return builder.sign(self._key, SHA256())
+
+
+def _alternative(name: str) -> x509.GeneralName:
+    try:
+        return x509.IPAddress(ipaddress.ip_address(name))
+    except ValueError:
+        return x509.DNSName(name)
 
 
 def _now() -> datetime.datetime:

@@ -19,7 +19,7 @@ from ...errors import (
 from ...settings.server import ServerSettings
 from ...tokens.scope_matching import ScopeMatcher
 from ..grants.pkce import check_code_challenge
-from ..grants.resource import check_named, resolve_audience
+from ..grants.resource import check_named, find_named, resolve_audience
 from ..grants.scope import resolve_scope, split_scope
 from ..registered_client import RegisteredClient
 from ..request import MAX_PARAMETERS, REPEATABLE
@@ -214,7 +214,7 @@ def _find_resources(parameters: Parameters, settings: ServerSettings) -> tuple[s
 
 def _check_resources(requested: Sequence[str], settings: ServerSettings) -> tuple[str, ...]:
     check_named(requested, settings)
-    return resolve_audience(settings.resources, requested)
+    return resolve_audience(settings.resources, find_named(requested, settings))
 
 
 def _check_jkt(jkt: str | None) -> str | None:

@@ -11,7 +11,7 @@ from ..request import FormRequest
 from ..stores.granted import Granted, StoredCode
 from .base import Allowed, GrantParts
 from .pkce import check_code_verifier
-from .resource import check_named, narrow_resources
+from .resource import check_named, find_named, narrow_resources
 
 NAME = "authorization_code"
 
@@ -52,7 +52,8 @@ class AuthorizationCodeGrant:
         )
         # A refresh token that anybody can use is for the one resource of its first access token, too.
         is_narrowed = allowed.is_for_anybody or self._settings.REQUIRE_RESOURCE
-        kept = narrow_resources(stored.granted, request.resources) if is_narrowed else stored.granted
+        named = find_named(request.resources, self._settings)
+        kept = narrow_resources(stored.granted, named) if is_narrowed else stored.granted
         return replace(allowed, spend=partial(self._redeem, code, kept, client, proof))
 
     def _redeem(self, code: str, granted: Granted, client: RegisteredClient, proof: DPoPProof | None) -> str | None:

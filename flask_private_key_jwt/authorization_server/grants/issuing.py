@@ -17,7 +17,7 @@ from ..tokens.revoked import longest_lifetime
 from .atproto import check_session
 from .base import Allowed
 from .policy import TokenPolicy
-from .resource import check_single, resolve_audience, resolve_granted_audience
+from .resource import check_single, find_named, resolve_audience, resolve_granted_audience
 from .scope import narrow_scope, resolve_scope, split_scope
 
 PUBLIC_BEARER_SECONDS = 600
@@ -115,7 +115,7 @@ class TokenMaker:
             raise InvalidScope("scope openid, which is not in OAUTH2_SCOPES", cause="openid_not_offered")
 
     def _resolve_audience(self, allowed: Allowed, scope: tuple[str, ...]) -> tuple[str, ...]:
-        known, requested = self._settings.resources, allowed.request.resources
+        known, requested = self._settings.resources, find_named(allowed.request.resources, self._settings)
         if allowed.granted is None:
             audience = resolve_audience(known, requested)
         else:

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 from ...errors import InvalidTarget
 from ...settings.server import ServerSettings
+from ...url import find_web_url
 from ..stores.granted import Granted
 
 
@@ -35,6 +36,27 @@ def resolve_granted_audience(
     return resolve_audience(allowed, requested or granted)
 
 
+def find_named(requested: Sequence[str], settings: ServerSettings) -> tuple[str, ...]:
+    """The resources that ``resource`` names, each once, as ``OAUTH2_RESOURCES`` has them; others stay as they are.
+
+    They are compared exactly. Only under the profile ``mcp`` the case of scheme and host, the default port and the
+    slash of an empty path make no difference, because clients write the URL of their server as they were given it
+    (Canonical Server URI).
+    """
+    if settings.PROFILE != "mcp":
+        return tuple(dict.fromkeys(requested))
+    own = {_normalize(resource): resource for resource in reversed(settings.resources)}
+    known = frozenset(settings.resources)
+    return tuple(dict.fromkeys(item if item in known else own.get(_normalize(item), item) for item in requested))
+
+
+def _normalize(resource: str) -> str:
+    url = find_web_url(resource)
+    if url is None or url.fragment is not None:
+        return resource
+    return url.origin + (url.path or "/") + ("" if url.query is None else f"?{url.query}")
+
+
 def check_named(requested: Sequence[str], settings: ServerSettings) -> None:
     """Refuse a request without ``resource`` where each has to name its own (``OAUTH2_REQUIRE_RESOURCE``).
 
@@ -46,7 +68,7 @@ def check_named(requested: Sequence[str], settings: ServerSettings) -> None:
 
 def narrow_resources(granted: Granted, requested: Sequence[str]) -> Granted:
     """What a person allowed, for the resources that ``resource`` names only; without ``resource``, for all of them."""
-    return replace(granted, resources=tuple(dict.fromkeys(requested)) or granted.resources)
+    return replace(granted, resources=tuple(requested) or granted.resources)
 
 
 def check_single(audience: tuple[str, ...]) -> tuple[str, ...]:

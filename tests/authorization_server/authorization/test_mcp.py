@@ -149,6 +149,32 @@ def test_refresh_inherits_the_resource(get_code, redeem, again, refusals):
     assert causes(refusals) == ["resource_not_granted"]
 
 
+@pytest.mark.parametrize("written", ["HTTPS://API.example", f"{API}/", f"{API}:443", f"{API}:443/"])
+def test_resource_may_be_written_as_the_client_was_given_it(written, get_code, redeem, again):
+    answer = redeem(get_code(resource=written), resource=written)
+
+    assert claims_of(answer)["aud"] == API
+    assert claims_of(again(answer.json["refresh_token"], resource=written))["aud"] == API
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        f"{API}/mcp",
+        f"{API}:8443",
+        "http://api.example",
+        f"{API}?",
+        f"{API}#",
+        "https://api.example.",
+        "https://u@api.example",
+    ],
+)
+def test_resource_that_is_another_one_is_refused(written, open_page, get_code, redeem, refusals):
+    assert INVALID_TARGET in open_page(resource=written).text
+    assert redeem(get_code(), resource=written).json["error"] == INVALID_TARGET
+    assert causes(refusals) == ["resource_unknown", "resource_not_granted"]
+
+
 def test_public_clients_bearer_token_is_for_no_second_resource(get_code, redeem, refusals):
     code = get_code(resource=[API, OTHER_API])
 
