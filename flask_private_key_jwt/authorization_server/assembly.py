@@ -219,7 +219,7 @@ def _build_tokens(
         grants=GrantParts(
             settings, stores.authorizations, refresh_tokens, revocations, issued, declarations.scope_matchers
         ),
-        client_key_binding=ClientKeyBinding(settings, client_keys, revocations),
+        client_key_binding=ClientKeyBinding(settings, clients, client_keys, refresh_tokens, revocations),
         access_tokens=AccessTokenIssuer(settings.ISSUER, server_keys),
         id_tokens=IdTokenIssuer(settings.ISSUER, server_keys, lifetime=settings.ID_TOKEN_LIFETIME_SECONDS),
         introspection=TokenIntrospector(

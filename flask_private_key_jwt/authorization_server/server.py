@@ -4,13 +4,14 @@ from typing import Any
 
 import flask
 
-from ..errors import InactiveToken
+from ..errors import InactiveToken, InvalidClient
 from ..refusal import Answer, attributed_to, describe_refusal
 from ..settings.server import ServerSettings
 from ..signals import token_issued
 from .authlib_server import AuthlibServer
 from .authorization.authorizer import Authorizer
 from .authorization.parameters import Parameters
+from .client_auth.base import VerifiedClient
 from .grants.authlib_grants import AcceptedGrant, AuthlibGrants
 from .grants.base import Allowed
 from .grants.issuing import TokenMaker
@@ -80,7 +81,7 @@ class AuthorizationServer(AuthlibServer):
         :raises OAuthError: The request is refused; ``endpoints/http.py`` makes the answer.
         """
         request = request or self.read_request()  # 1 what was asked
-        caller = self.client_auth.verify(request)  # 2 who asks
+        caller = self._verify(request)  # 2 who asks
         with attributed_to(caller.client.client_id):
             proof = self.dpop.check(request, caller.client)  # 3 which key they hold
             self.once_only.remember(request, caller, proof)  # 4 once only
@@ -173,6 +174,14 @@ class AuthorizationServer(AuthlibServer):
         """Tell the log and the signal why nothing is said about a token; return the reference id for the answer."""
         sender = flask.current_app._get_current_object()  # type: ignore[attr-defined]
         return describe_refusal(reason, endpoint=endpoint, sender=sender)
+
+    def _verify(self, request: FormRequest) -> VerifiedClient:
+        """Find out who asks for a token. Who cannot prove it may end a session whose key its client removed."""
+        try:
+            return self.client_auth.verify(request)
+        except InvalidClient:
+            self.client_key_binding.note_refused(request)
+            raise
 
     def _announce(self, token: IssuedToken) -> None:
         if not token_issued.receivers:  # most apps have none, and this runs for every token

@@ -40,6 +40,13 @@ def test_the_package_alone_loads_no_requests():
     assert "requests" not in loaded_by("import flask_private_key_jwt.client")
 
 
+def test_a_client_for_people_loads_what_it_uses():
+    loaded = loaded_by("from flask_private_key_jwt.client import AuthorizationCodeClient, FileTokenStore")
+
+    assert "requests" in loaded
+    assert not {"click", "httpx", "flask_private_key_jwt.client.command"} & set(loaded)
+
+
 def test_the_requests_client_loads_no_httpx():
     loaded = loaded_by("from flask_private_key_jwt.client import PrivateKeyJWTAuth, TokenClient, IntrospectionClient")
 

@@ -2,13 +2,16 @@
 
 import functools
 import json
+import threading
 from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlencode
 
 import pytest
+import requests
 
 from flask_private_key_jwt.authorization_server import client_documents
+from flask_private_key_jwt.client import AuthorizationCodeClient, MappingTokenStore
 from flask_private_key_jwt.fetching.safe_fetch import SafeFetcher
 from flask_private_key_jwt.replay.memory import MemoryReplayStore
 from tests.refusals import causes
@@ -172,6 +175,21 @@ def test_app_in_development_needs_no_document(site, start, network):
         assert steps.do("refresh")["sub"] == DID
         assert steps.do("signOut") == {"left": 0}
     assert network.lookups == []
+
+
+def test_own_client_of_this_package_is_one_in_development(site):
+    query = urlencode({"redirect_uri": "http://127.0.0.1/callback", "scope": SCOPE})
+    client = AuthorizationCodeClient(site.issuer, f"http://localhost?{query}")
+    store = MappingTokenStore({})
+
+    def open_browser(url):
+        threading.Thread(target=lambda: requests.get(decide(site, url), timeout=5)).start()
+
+    client.sign_in_with_browser(store, scope=SCOPE, open_browser=open_browser, patience_seconds=20)
+    called = requests.get(site.bound_values, auth=client.auth(store, origin=site.api), timeout=5)
+    assert called.json()["client"] == client.client_id
+    client.sign_out(store)
+    assert without_nonces(site) == []
 
 
 def test_session_goes_on_only_with_the_key_that_began_it(site, publish, start, keys):

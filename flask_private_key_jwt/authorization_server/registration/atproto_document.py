@@ -16,6 +16,8 @@ from ..registered_client import PUBLIC
 NAMES = ("client_name", "client_uri", "logo_uri", "tos_uri", "policy_uri")
 """What a client says of itself to people."""
 _PAGES = NAMES[1:]
+_GRANT_TYPES = ("authorization_code", "refresh_token")
+"""All that a document's client may use: it never acts for itself."""
 _REQUIRED = ("scope", "grant_types", "response_types", "redirect_uris", "dpop_bound_access_tokens")
 
 
@@ -42,6 +44,7 @@ def check_document(url: str, members: Mapping[str, Any], *, trusted: Collection[
     _check_scope(members["scope"])
     _check_pages(client, members)
     counting = {"application_type": "web", "token_endpoint_auth_method": PUBLIC, **members}
+    counting["grant_types"] = [name for name in _GRANT_TYPES if name in members["grant_types"]]
     _check_redirect_uris(client, counting["redirect_uris"], native=counting["application_type"] == "native")
     if url in trusted:
         return counting

@@ -134,6 +134,8 @@ class AuthorizationCodeClient:
             signer=signer,
             allow_missing_iss=allow_missing_iss,
         )
+        if allow_missing_iss:
+            log.warning("client %s at %s takes answers without iss: another server could pose as it", client_id, issuer)
         self._renewals = Renewals(self._flow.refresh)
         self._finished = FinishedSignIns()
         self._provers: OrderedDict[str, Prover] = OrderedDict()

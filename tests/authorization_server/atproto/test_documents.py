@@ -43,6 +43,13 @@ def test_document_of_the_specification_is_taken(read_document):
     assert (client.dpop_bound_access_tokens, client.is_public) == (True, False)
 
 
+def test_client_never_acts_for_itself_whatever_its_document_says(read_document):
+    wished = ["authorization_code", "client_credentials", "refresh_token", "urn:example:own"]
+
+    assert read_document(grant_types=wished).grant_types == {"authorization_code", "refresh_token"}
+    assert read_document(grant_types=["client_credentials", "authorization_code"]).grant_types == {"authorization_code"}
+
+
 @pytest.mark.parametrize(
     ("changes", "says"),
     [

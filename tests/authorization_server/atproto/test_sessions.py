@@ -1,11 +1,14 @@
 """Sessions under the profile: how they begin, whom they are about, who goes on with them, and when they end."""
 
+import json
+
 import pytest
 
 from flask_private_key_jwt.authorization_server.grants.atproto import is_did
 from tests.authorization_server.atproto.conftest import ALICE, BOB, CALLBACK, CLIENT, SCOPE
-from tests.conftest import INVALID_CLIENT, ISSUER
+from tests.conftest import INVALID_CLIENT, ISSUER, TOKEN_URL
 from tests.refusals import causes
+from tests.servers.https_servers import answer
 
 DAY = 86400
 INVALID_GRANT = {"error": "invalid_grant", "error_description": "The grant is invalid, expired or revoked."}
@@ -48,6 +51,14 @@ def test_code_is_for_the_key_that_pushed_the_request(client, keys, refusals):
 
     assert_refused(client.redeem(code, proof=stolen), refusals, "code_key_mismatch")
     assert client.redeem(code).status_code == 200
+
+
+def test_client_gets_no_token_for_itself(client, publish, refusals):
+    publish(grant_types=["authorization_code", "client_credentials"])
+    answer = client.send("/oauth2/token", TOKEN_URL, {"grant_type": "client_credentials", "scope": "atproto"})
+
+    assert answer.json["error"] == "unauthorized_client"
+    assert causes(refusals) == ["grant_type_not_registered"]
 
 
 # --- whom they are about -----------------------------------------------------------------------------------------
@@ -143,21 +154,72 @@ def test_new_session_may_begin_with_the_new_key(client, publish, keys, client_ke
     assert client.refresh(tokens, key=new_key).status_code == 200
 
 
-def test_session_ends_when_its_client_key_is_gone(client, publish, keys, client_key, refusals, clock, app):
+@pytest.mark.parametrize("signed_by", ["the removed key", "the new key"])
+def test_session_ends_when_its_client_key_is_gone_and_does_not_come_back_with_it(
+    client, publish, keys, client_key, refusals, clock, signed_by
+):
     new_key = keys("ES256", "new")
     publish(jwks={"keys": [client_key.public_jwk(), new_key.public_jwk()]})
     tokens = client.sign_in()
     publish(jwks={"keys": [new_key.public_jwk()]})
     clock.move(600)
 
-    assert_refused(client.refresh(tokens), refusals, "assertion_no_key", error=INVALID_CLIENT)
-    refusals.clear()
-    assert_refused(client.refresh(tokens, key=new_key), refusals, "client_key_removed")
-    # It does not come back with the key.
+    if signed_by == "the removed key":
+        assert_refused(client.refresh(tokens), refusals, "assertion_no_key", error=INVALID_CLIENT)
+    else:
+        assert_refused(client.refresh(tokens, key=new_key), refusals, "client_key_removed")
     publish(jwks={"keys": [client_key.public_jwk(), new_key.public_jwk()]})
     clock.move(600)
     refusals.clear()
     assert_refused(client.refresh(tokens), refusals, "refresh_token_unknown")
+
+
+@pytest.fixture
+def publish_keys(publish, network, serve, authority):
+    """Put the client's keys at a URL that the document names."""
+    network.names["keys.other.example"] = [["93.184.215.99"]]
+    server = serve(authority.server_context("keys.other.example"), address="93.184.215.99")
+    publish(jwks=None, jwks_uri="https://keys.other.example/jwks.json")
+
+    def publish_keys(*keys):
+        server.pieces = answer(json.dumps({"keys": [key.public_jwk() for key in keys]}).encode())
+
+    return publish_keys
+
+
+def test_same_holds_for_keys_at_a_url(client, publish_keys, keys, client_key, refusals, clock):
+    new_key = keys("ES256", "new")
+    publish_keys(client_key, new_key)
+    tokens = client.sign_in()
+    assert_refused(client.refresh(tokens, key=new_key), refusals, "client_key_changed")
+    publish_keys(new_key)
+    clock.move(600)
+    refusals.clear()
+
+    assert_refused(client.refresh(tokens, key=new_key), refusals, "client_key_removed")
+
+
+def test_request_that_nobody_signed_ends_no_session_whose_key_is_there(client, build_client, keys, refusals):
+    tokens = client.sign_in()
+    assert_refused(
+        client.refresh(tokens, key=keys("ES256", "thief")), refusals, "assertion_no_key", error=INVALID_CLIENT
+    )
+    refusals.clear()
+    unsigned = build_client(public=True).refresh(tokens)
+    assert_refused(unsigned, refusals, "assertion_missing", error=INVALID_CLIENT)
+
+    assert client.refresh(tokens).status_code == 200
+
+
+def test_session_outlives_a_document_that_cannot_be_had_for_a_while(client, site, publish, refusals, clock):
+    tokens = client.sign_in()
+    site.pieces = answer(b"", status="500 Oh")
+    clock.move(60 + 3601)
+    assert_refused(client.refresh(tokens), refusals, "client_unknown", error=INVALID_CLIENT)
+    publish()
+    clock.move(60)
+
+    assert client.refresh(tokens).status_code == 200
 
 
 def test_session_that_began_with_a_key_does_not_go_on_without(client, publish, build_client, refusals, clock):

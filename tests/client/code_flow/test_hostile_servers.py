@@ -207,6 +207,14 @@ def test_answer_without_iss_is_for_those_who_allow_it_at_servers_that_promise_no
     assert lax.finish(back(request, server, iss=None), request.pending).subject == "alice"
 
 
+def test_allowing_it_is_warned_about(make_client, caplog):
+    make_client()
+    assert caplog.text == ""
+
+    make_client(allow_missing_iss=True)
+    assert "takes answers without iss: another server could pose as it" in caplog.text
+
+
 def test_sign_in_of_another_client_is_refused(make_client, server):
     request = start(make_client())
     other = AuthorizationCodeClient(server.url, "other", dpop_key=make_client()._dpop_key)

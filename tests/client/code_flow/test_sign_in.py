@@ -19,8 +19,7 @@ from flask_private_key_jwt.client import (
     TokenRequestError,
 )
 from flask_private_key_jwt.errors import ConfigurationError
-from tests.client.code_flow.chromium import open_in_chromium
-from tests.client.code_flow.people import Login, register, walk
+from tests.client.code_flow.people import Login, register
 from tests.third_party.person import PERSON, REDIRECT_URI, decide, serving_people
 
 
@@ -238,22 +237,27 @@ def test_sign_in_with_the_browser_of_this_machine(public_login, site):
     assert public_login.store.load().subject == PERSON
 
 
-def test_real_browser_comes_back_to_the_listener(site, keys, tmp_path):
-    key = keys("ES256", "desktop")
-    metadata = {"redirect_uris": ["http://127.0.0.1/callback"], "application_type": "native"}
-    client = AuthorizationCodeClient(site.issuer, register(site, key, **metadata), key=key)
-    walk(client.start("http://127.0.0.1/callback", scope="openid").url, until="/callback?")  # allow it once
-    shown, store = [], MappingTokenStore({})
-
-    browsing = []
-
+def test_real_browser_comes_back_to_the_listener(public_login, chromium):
     def browse(url):
-        browsing.append(threading.Thread(target=lambda: shown.append(open_in_chromium(url, tmp_path / "browser"))))
-        browsing[0].start()
+        chromium.open(url)
+        chromium.press("button[value=allow]")
 
-    assert client.sign_in_with_browser(store, scope="openid", open_browser=browse).subject == PERSON
-    browsing[0].join()
-    assert "You may close this page." in shown[0]
+    tokens = public_login.client.sign_in_with_browser(public_login.store, scope="openid", open_browser=browse)
+
+    assert tokens.subject == PERSON
+    chromium.wait_for_text("body", "You may close this page.")
+
+
+def test_real_browser_shows_that_the_person_said_no(public_login, chromium):
+    def browse(url):
+        chromium.open(url)
+        chromium.press("button[value=deny]")
+
+    with pytest.raises(SignInError) as caught:
+        public_login.client.sign_in_with_browser(public_login.store, scope="openid", open_browser=browse)
+
+    assert caught.value.error == "access_denied"
+    chromium.wait_for_text("body", "The server answered: access_denied.")
 
 
 def test_browser_that_does_not_come_back_is_told(public_login, site):
