@@ -52,12 +52,7 @@ def _check_native(uri: str, url: URL, *, private_schemes: bool) -> None:
 
 def is_https_or_loopback(uri: str) -> bool:
     """Whether *uri* is https, or http on loopback."""
-    return uri.startswith("https://") or is_on_loopback(uri)
-
-
-def is_on_loopback(uri: str) -> bool:
-    """Whether *uri* leads to a program on the device that any other program there can stand in for."""
-    return _LOOPBACK.fullmatch(uri) is not None
+    return uri.startswith("https://") or _LOOPBACK.fullmatch(uri) is not None
 
 
 def is_on_device(uri: str) -> bool:

@@ -18,6 +18,7 @@ from tests.servers.ports import free_port
 from tests.servers.throwaway import miss
 
 EXAMPLE = CHECKOUT / "examples" / "mcp"
+SERVER = CHECKOUT / "examples" / "mcp_server" / "server.py"
 BROWSER = Path(__file__).with_name("allowing_browser.py")
 SECONDS = 60
 
@@ -32,7 +33,7 @@ class Example:
 
     def __init__(self, folder):
         self.folder = folder
-        for file in EXAMPLE.glob("*.py"):
+        for file in (*EXAMPLE.glob("*.py"), SERVER):
             shutil.copy(file, folder)
         self.issuer, self.port = f"http://127.0.0.1:{free_port()}", free_port()
         self.resource = f"http://127.0.0.1:{self.port}/mcp"
@@ -42,9 +43,8 @@ class Example:
             "PYTHONDONTWRITEBYTECODE": "1",
             "FLASK_OAUTH2_ISSUER": self.issuer,
             "FLASK_OAUTH2_RESOURCES": self.resource,
-            "ISSUER": self.issuer,
-            "RESOURCE": self.resource,
-            "PORT": str(self.port),
+            "OAUTH2_ISSUER": self.issuer,
+            "OAUTH2_RESOURCE": self.resource,
             "BROWSER": f"{sys.executable} {BROWSER} %s",
         }
 
@@ -60,7 +60,7 @@ class Example:
 
     @contextmanager
     def serving(self, url, *words):
-        with (self.folder / f"{words[0]}.log").open("w") as log:
+        with (self.folder / f"{words[1]}.log").open("w") as log:
             process = subprocess.Popen(
                 [sys.executable, *words], cwd=self.folder, env=self.environment, stdout=log, stderr=log
             )
@@ -94,7 +94,7 @@ def example(tmp_path):
     app = ("-m", "flask", "--app", "app", "run", "-p", example.issuer.rpartition(":")[2])
     with (
         example.serving(f"{example.issuer}/.well-known/oauth-authorization-server", *app),
-        example.serving(example.resource, "server.py"),
+        example.serving(example.resource, "-m", "uvicorn", "server:app", "--port", str(example.port)),
     ):
         yield example
 
@@ -102,9 +102,10 @@ def example(tmp_path):
 def test_client_registers_asks_a_person_and_calls_the_tool(example):
     done = example.run("client.py", example.resource)
 
-    assert done.stdout.startswith("alice, by "), done.stderr
-    registered = example.run("-m", "flask", "--app", "app", "oauth2", "client", "list", "--json")
-    assert done.stdout.strip().removeprefix("alice, by ") in registered.stdout
+    client_id, _, may = done.stdout.strip().partition(" ")
+    assert may == "may tools", done.stderr
+    registered = example.run("-m", "flask", "--app", "app", "oauth2", "client", "show", client_id, "--json")
+    assert json.loads(registered.stdout)["client_name"] == "Example MCP Client"
 
 
 def test_tokens_of_another_server_are_no_use_at_the_tool(example):
@@ -119,8 +120,9 @@ def test_tokens_of_another_server_are_no_use_at_the_tool(example):
     assert "resource_metadata=" in answer.headers["WWW-Authenticate"]
 
 
-def test_page_names_the_files_of_the_example():
+def test_page_names_the_files_and_the_settings_of_the_example():
     page = (CHECKOUT / "docs" / "mcp.md").read_text(encoding="utf-8")
+    source = (EXAMPLE / "app.py").read_text(encoding="utf-8")
 
-    assert all(f"(../examples/mcp/{file.name})" in page for file in EXAMPLE.glob("*.py"))
-    assert json.dumps({"scopes": ["tools"]})[12:-1] in page
+    assert all(f"(../{file.relative_to(CHECKOUT)})" in page for file in (*EXAMPLE.glob("*.py"), SERVER))
+    assert [line for line in page.splitlines() if line.startswith("    OAUTH2_") and line not in source] == []

@@ -6,7 +6,7 @@ from typing import Any
 
 from ...errors import ConfigurationError, ConsentRequired, LoginRequired
 from ..readable_text import find_short_name
-from ..redirect_uri import is_claimed, is_on_loopback
+from ..redirect_uri import is_claimed, is_on_device
 from ..registered_client import RegisteredClient
 from ..registered_uris import find_picture_origin
 from ..stores.granted import Consent
@@ -101,7 +101,7 @@ class ConsentPage:
     def is_local_only(self) -> bool:
         """Whether every answer goes to a program on this device, where any other program can pretend to be it."""
         uris = self.client.redirect_uris
-        return bool(uris) and all(is_on_loopback(uri) for uri in uris)
+        return bool(uris) and all(is_on_device(uri) for uri in uris)
 
     @property
     def client_uri(self) -> str | None:

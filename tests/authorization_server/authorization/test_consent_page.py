@@ -150,3 +150,54 @@ def test_other_pages_load_no_pictures_from_elsewhere(browser, show_consent):
     answer = browser.decide(show_consent(**PAGES))
 
     assert "img-src" not in answer.headers["Content-Security-Policy"]
+
+
+# --- clients that nobody vouches for --------------------------------------------------------------------------------
+@pytest.fixture
+def show_stranger(app, oauth, people, register, browser):
+    """The consent page of a public client that registered itself; the first redirect URI gets the answer."""
+
+    def show_stranger(*redirect_uris, vouched=False, **members):
+        client = register(
+            token_endpoint_auth_method="none",
+            application_type="native",
+            grant_types=["authorization_code"],
+            redirect_uris=[*redirect_uris],
+            scope="read",
+            **members,
+        )
+        with app.app_context():
+            oauth.clients.vouch(client.client_id, vouched=vouched)
+        request = build_request(client_id=client.client_id, redirect_uri=redirect_uris[0])
+        return browser.sign_in().open(request).text
+
+    return show_stranger
+
+
+@pytest.mark.parametrize(
+    "uri", ["http://127.0.0.1/cb", "http://[::1]/cb", "http://localhost:8080/cb", "com.example.app:/cb"]
+)
+def test_stranger_that_only_this_device_can_answer_is_warned_about(uri, show_stranger):
+    warning = "any program can pretend to be this application"
+
+    assert warning in show_stranger(uri)
+    assert warning not in show_stranger(uri, "https://app.example/callback")
+    assert warning not in show_stranger(uri, vouched=True)
+
+
+def test_name_of_a_stranger_is_its_own_word_and_that_of_a_client_of_the_operators_is_its_name(show_stranger):
+    stranger = show_stranger("https://app.example/cb", client_name="Your Bank")
+    own = show_stranger("https://app.example/cb", client_name="Your Bank", vouched=True)
+
+    assert "<h1>Allow <bdi>an application that registered itself</bdi>?</h1>" in stranger
+    assert "It calls itself <q><bdi>Your Bank</bdi></q>." in stranger
+    assert "<h1>Allow <bdi>Your Bank</bdi>?</h1>" in own
+    assert "calls itself" not in own
+
+
+@pytest.mark.parametrize(
+    ("uri", "place"),
+    [("https://app.example:8443/cb?a=b", "app.example:8443"), ("com.example.app:/cb", "com.example.app")],
+)
+def test_page_names_where_the_answer_goes(uri, place, show_stranger):
+    assert f"Your answer goes to <strong>{place}</strong>" in show_stranger(uri)
