@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import flask
 
-from ..refusal import Answer
+from ..answers.refusal import Answer
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment

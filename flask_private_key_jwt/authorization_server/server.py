@@ -4,8 +4,8 @@ from typing import Any
 
 import flask
 
+from ..answers.refusal import Answer, attributed_to, describe_refusal
 from ..errors import InactiveToken, InvalidClient
-from ..refusal import Answer, attributed_to, describe_refusal
 from ..settings.server import ServerSettings
 from ..signals import token_issued
 from .authlib_server import AuthlibServer

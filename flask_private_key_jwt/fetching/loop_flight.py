@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
-from ..per_loop import PerLoop
+from ..event_loops.per_loop import PerLoop
 
 T = TypeVar("T")
 

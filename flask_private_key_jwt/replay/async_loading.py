@@ -10,7 +10,7 @@ from typing import Any, TypeVar, cast
 
 from ..database.deadline import seconds_left
 from ..errors import ConfigurationError, StoreUnavailable
-from ..threads import Threads
+from ..event_loops.threads import Threads
 from . import ASYNC_REPLAY_STORES
 from .base import AsyncReplayStore, Mark, ReplayStore, check_returned, remember_once
 from .loading import find_object, is_import_path, kind_of, load_replay_store, make_own_store

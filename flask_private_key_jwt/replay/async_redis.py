@@ -12,7 +12,7 @@ from redis.backoff import NoBackoff
 from ..database.deadline import seconds_left
 from ..database.loop_breaker import LoopBreaker
 from ..errors import ConfigurationError, StoreUnavailable
-from ..per_loop import PerLoop
+from ..event_loops.per_loop import PerLoop
 from .base import Mark
 from .redis import TIMEOUT_SECONDS
 from .redis_marks import RedisMarks

@@ -16,7 +16,7 @@ from ..database.failure import describe_failure
 from ..database.loop_breaker import LoopBreaker
 from ..database.sqlite import use_wal_on_loop
 from ..errors import StoreUnavailable
-from ..per_loop import PerLoop
+from ..event_loops.per_loop import PerLoop
 from .base import Mark
 from .own_engine import make_engine, parse_url
 from .sql import MarksDatabase, SQLMarks

@@ -9,7 +9,7 @@ from typing import Any
 
 from ..database.batches import BATCH_ROWS, Rest, no_rest
 from ..errors import ConfigurationError
-from ..run_now import run_now
+from ..event_loops.run_now import run_now
 from .base import AsyncReplayStore, Mark
 
 TIMEOUT_SECONDS = 1

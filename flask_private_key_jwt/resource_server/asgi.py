@@ -9,8 +9,8 @@ sees to it that exactly this is sent.
 from collections.abc import Awaitable, Callable
 from typing import cast
 
+from ..answers.refusal import Answer
 from ..errors import ConfigurationError
-from ..refusal import Answer
 from ..replay.async_loading import load_async_replay_store
 from ..replay.base import AsyncReplayStore
 from .asgi_answers import Message, Receive, Scope, Send, adding_headers, send_answer

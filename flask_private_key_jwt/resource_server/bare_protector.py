@@ -5,10 +5,10 @@ from dataclasses import replace
 from typing import Any
 from urllib.parse import unquote
 
-from ..cross_origin import FOR_EVERYBODY, Headers, find_preflight, open_to
+from ..answers.cross_origin import FOR_EVERYBODY, Headers, find_preflight, open_to
+from ..answers.refusal import Answer
 from ..errors import ConfigurationError
 from ..jose.derived import read_secrets
-from ..refusal import Answer
 from ..replay.base import AsyncReplayStore, ReplayStore
 from ..settings.reading import read, read_environment, unread
 from ..settings.resource import ResourceSettings

@@ -7,6 +7,7 @@ from collections.abc import Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from ..answers.refusal import Answer, attributed_to, error_response
 from ..database.deadline import request_budget
 from ..dpop.proof import DPoPProof, ProofChecker
 from ..errors import (
@@ -17,7 +18,6 @@ from ..errors import (
     TemporarilyUnavailable,
     UseDPoPNonce,
 )
-from ..refusal import Answer, attributed_to, error_response
 from ..replay.base import AsyncReplayStore, Replayed, ReplayStore
 from ..settings.resource import ResourceSettings
 from ..tokens.scope_matching import ScopeMatcher

@@ -9,9 +9,9 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
+from ..event_loops.threads import Threads
 from ..fetching.loop_flight import LoopFlights
 from ..replay.base import AsyncReplayStore, Mark, ReplayStore, check_returned
-from ..threads import Threads
 from ..tokens.verification import AccessToken, IssuerKeys, TokenVerifier
 from ..tokens.verified_tokens import Keys
 from .issuer_keys import PATIENCE_SECONDS, FetchedKeys

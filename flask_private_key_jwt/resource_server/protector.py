@@ -6,7 +6,7 @@ from typing import Any, TypeVar, cast
 
 import flask
 
-from ..cross_origin import open_to
+from ..answers.cross_origin import open_to
 from ..errors import ConfigurationError
 from ..jose.derived import Secrets, read_secrets
 from ..replay.base import ReplayStore

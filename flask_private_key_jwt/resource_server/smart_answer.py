@@ -3,8 +3,8 @@
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
+from ..answers.refusal import Answer
 from ..errors import MethodNotAllowed, OAuthError
-from ..refusal import Answer
 from ..settings.resource import ResourceSettings
 from .guard import refuse
 from .metadata import ALLOW, HEADERS

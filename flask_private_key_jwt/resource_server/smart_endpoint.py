@@ -5,7 +5,7 @@ from typing import Any
 
 import flask
 
-from ..run_now import run_now
+from ..event_loops.run_now import run_now
 from ..settings.resource import ResourceSettings
 from .in_flask import EXTENSION_KEY, current_app, current_guard, make_response
 from .issuer_metadata import IssuerMetadata

@@ -6,6 +6,7 @@ import pytest
 from authlib.oauth2.rfc6749.errors import OAuth2Error
 
 from flask_private_key_jwt import errors
+from flask_private_key_jwt.answers.refusal import NO_STORE, error_response
 from flask_private_key_jwt.authorization_server.response import token_response, translate
 from flask_private_key_jwt.errors import (
     InvalidClient,
@@ -16,7 +17,6 @@ from flask_private_key_jwt.errors import (
     StoreUnavailable,
     UseDPoPNonce,
 )
-from flask_private_key_jwt.refusal import NO_STORE, error_response
 from flask_private_key_jwt.signals import request_refused
 
 SENDER = object()

@@ -21,6 +21,7 @@ from starlette.responses import JSONResponse, PlainTextResponse
 from starlette.routing import Mount, Route, WebSocketRoute
 
 from flask_private_key_jwt.errors import ConfigurationError
+from flask_private_key_jwt.event_loops.run_now import run_now
 from flask_private_key_jwt.resource_server import (
     ASGIProtector,
     FastAPIProtector,
@@ -28,7 +29,6 @@ from flask_private_key_jwt.resource_server import (
     StarletteProtector,
     find_token,
 )
-from flask_private_key_jwt.run_now import run_now
 from tests.refusals import causes, noting_refusals
 from tests.resource_server.api_answers import INVALID_REQUEST, MISSING_TOKEN, UNAVAILABLE
 from tests.servers.asgi_client import call

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 
 from ... import clock
+from ...answers.refusal import attributed_to
 from ...dpop.proof import DPoPProof
 from ...errors import (
     ConfigurationError,
@@ -14,7 +15,6 @@ from ...errors import (
     UnprotectedRequest,
 )
 from ...jose.derived import Secrets
-from ...refusal import attributed_to
 from ...replay.base import CHALLENGE, Mark, Replayed, ReplayStore, remember_once
 from ...settings.server import ServerSettings
 from ...tokens.scope_matching import ScopeMatcher

@@ -8,9 +8,9 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 from ... import clock
+from ...answers.refusal import attributed_to
 from ...errors import ForeignAuthorization, InvalidClient, InvalidRequest
 from ...jose import jose
-from ...refusal import attributed_to
 from ...replay.base import ASSERTION, Mark
 from ..client_lookup import NotAdmitted, load_enabled
 from ..keys.client_secrets import UsedSecret

@@ -6,8 +6,8 @@ PKCE, exact redirect URIs, and tokens that are bound to the client's DPoP key pr
 from collections.abc import Collection
 from dataclasses import dataclass
 
+from ...answers.refusal import attributed_to
 from ...errors import InvalidClient, InvalidRequest
-from ...refusal import attributed_to
 from ...replay.base import Mark
 from ...settings.server import ServerSettings
 from ..client_lookup import NotAdmitted, check_enabled, load_registered

@@ -3,8 +3,8 @@
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 
+from ...answers.refusal import attributed_to
 from ...errors import InvalidClient
-from ...refusal import attributed_to
 from ...replay.base import Mark
 from ...settings.server import ServerSettings
 from ..client_lookup import NotAdmitted, load_enabled

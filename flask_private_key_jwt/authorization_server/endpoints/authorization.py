@@ -11,6 +11,7 @@ import flask
 from flask.typing import ResponseReturnValue
 
 from ... import clock
+from ...answers.refusal import REFERENCE_HEADER
 from ...errors import (
     AccessDenied,
     InteractionRefused,
@@ -20,7 +21,6 @@ from ...errors import (
     TemporarilyUnavailable,
     UnusableAccount,
 )
-from ...refusal import REFERENCE_HEADER
 from ..authorization.authorizer import STAND_INS, OpenedRequest
 from ..authorization.interaction import ConsentPage, Person, SignIn, Step, is_sign_in_enough, next_step
 from ..authorization.parameters import KNOWN, AuthorizationRequest, read_query

@@ -2,7 +2,7 @@
 
 import flask
 
-from ...refusal import Answer
+from ...answers.refusal import Answer
 from ..registration.self_registration import ManagedClient
 from ..response import empty_response
 from ..state import State, current_state

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 import flask
 
-from ...cross_origin import FOR_EVERYBODY, FOR_NOBODY, CrossOrigin, open_to
+from ...answers.cross_origin import FOR_EVERYBODY, FOR_NOBODY, CrossOrigin, open_to
 from ...resource_server.cross_origin import build_headers, replace_headers, run_last
 from ...settings.server import ServerSettings
 from ..endpoint import ServerEndpoint

@@ -12,6 +12,7 @@ from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import HTTPException, NotFound
 from werkzeug.routing import Rule
 
+from ...answers.refusal import error_response
 from ...database.deadline import request_budget
 from ...errors import (
     ConfigurationError,
@@ -23,7 +24,6 @@ from ...errors import (
     TemporarilyUnavailable,
     TooManyRequests,
 )
-from ...refusal import error_response
 from ..endpoint import ServerEndpoint
 from ..response import translate
 from ..state import EXTENSION_KEY, State, current_state

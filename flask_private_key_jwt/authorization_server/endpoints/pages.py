@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 import flask
 from flask.typing import ResponseReturnValue
 
+from ...answers.refusal import REFERENCE_HEADER, describe_refusal
 from ...database.deadline import request_budget
 from ...errors import (
     ConfigurationError,
@@ -17,7 +18,6 @@ from ...errors import (
     PayloadTooLarge,
     TemporarilyUnavailable,
 )
-from ...refusal import REFERENCE_HEADER, describe_refusal
 from ..authorization.parameters import collect
 from ..authorization.response import Onward
 from ..registered_uris import find_picture_origin

@@ -7,11 +7,11 @@ from typing import Any
 import flask
 from werkzeug.exceptions import HTTPException
 
+from ...answers.refusal import Answer
 from ...dpop.nonce import Nonces
 from ...dpop.proof import ProofChecker
 from ...errors import ConfigurationError, InvalidToken, OAuthError
 from ...jose.derived import Secrets
-from ...refusal import Answer
 from ...replay.base import name_api
 from ...resource_server.admission import Admission, find_admission
 from ...resource_server.challenge import Challenger

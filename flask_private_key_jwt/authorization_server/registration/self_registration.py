@@ -16,6 +16,7 @@ from urllib.parse import quote
 
 from sqlalchemy import Connection
 
+from ...answers.refusal import attributed_to
 from ...errors import (
     InvalidClientMetadata,
     InvalidRegistrationToken,
@@ -23,7 +24,6 @@ from ...errors import (
     TemporarilyUnavailable,
 )
 from ...jose.unset import is_unset, without_unset
-from ...refusal import attributed_to
 from ...replay.base import Mark, Replayed, ReplayStore, remember_once
 from ...settings.server import ServerSettings
 from ..registered_client import MEMBERS, OPERATOR_MEMBERS, RegisteredBy, RegisteredClient, is_client_id

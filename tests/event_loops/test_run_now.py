@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from flask_private_key_jwt.run_now import run_now
+from flask_private_key_jwt.event_loops.run_now import run_now
 
 
 async def give(value):

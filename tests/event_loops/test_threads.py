@@ -8,10 +8,10 @@ from contextvars import ContextVar
 import pytest
 
 from flask_private_key_jwt.errors import ConfigurationError, TemporarilyUnavailable
+from flask_private_key_jwt.event_loops.per_loop import PerLoop
+from flask_private_key_jwt.event_loops.run_now import run_now
+from flask_private_key_jwt.event_loops.threads import Threads
 from flask_private_key_jwt.fetching.loop_flight import LoopFlights
-from flask_private_key_jwt.per_loop import PerLoop
-from flask_private_key_jwt.run_now import run_now
-from flask_private_key_jwt.threads import Threads
 
 variable: ContextVar[int] = ContextVar("variable", default=0)
 

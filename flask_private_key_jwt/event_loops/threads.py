@@ -8,7 +8,7 @@ from contextvars import copy_context
 from threading import BoundedSemaphore, Lock
 from typing import Any, TypeVar
 
-from .errors import TemporarilyUnavailable
+from ..errors import TemporarilyUnavailable
 
 T = TypeVar("T")
 

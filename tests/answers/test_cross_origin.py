@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flask_private_key_jwt.cross_origin import FOR_EVERYBODY, FOR_NOBODY, CrossOrigin, find_preflight, open_to
+from flask_private_key_jwt.answers.cross_origin import FOR_EVERYBODY, FOR_NOBODY, CrossOrigin, find_preflight, open_to
 from flask_private_key_jwt.errors import ConfigurationError
 from flask_private_key_jwt.settings.reading import read
 from flask_private_key_jwt.settings.resource import ResourceSettings

@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from . import errors
-from .errors import OAuthError
-from .signals import request_refused
+from .. import errors
+from ..errors import OAuthError
+from ..signals import request_refused
 
 log = logging.getLogger("flask_private_key_jwt")
 

@@ -1,0 +1,1 @@
+"""What lets the same code serve threads and event loops."""
