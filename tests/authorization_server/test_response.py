@@ -206,7 +206,8 @@ def test_request_uri_never_reaches_the_log(behind, signals, caplog):
 
 
 @pytest.mark.parametrize(
-    "text", ["keyword-of-an-extra-long-client-name", "eye-clinic", "https://as.example/oauth2/token"]
+    "text",
+    ["keyword-of-an-extra-long-client-name", "eye-clinic", "https://as.example/oauth2/token", "ey" + "J-" * 20 + "a"],
 )
 def test_ordinary_text_is_logged_as_it_is(text, signals):
     answer_to(InvalidClient(f"client {text!r} is not registered"))
