@@ -20,6 +20,9 @@ SMART: Mapping[str, Rule] = {
         "a client assertion is for the URL of the token endpoint, or for the issuer",
         "compatibility",
     ),
+    "CLIENT_SECRETS_UNTIL": Rule(
+        lambda value: value is None, "clients have asymmetric keys, and client-confidential-symmetric is not offered"
+    ),
     "ACCESS_TOKEN_LIFETIME_SECONDS": Rule(
         lambda value: value <= 3600, "an access token lives an hour at most, and five minutes by default", 300
     ),
