@@ -4,7 +4,7 @@ import pytest
 
 from flask_private_key_jwt.authorization_server.grants.atproto import is_did
 from tests.authorization_server.atproto.conftest import ALICE, BOB, CALLBACK, CLIENT, SCOPE
-from tests.conftest import INVALID_CLIENT, ISSUER
+from tests.conftest import INVALID_CLIENT, ISSUER, TOKEN_URL
 from tests.refusals import causes
 
 DAY = 86400
@@ -182,6 +182,15 @@ def public_client(publish, build_client):
     """A public client at the same document."""
     publish(token_endpoint_auth_method="none", token_endpoint_auth_signing_alg=None, jwks=None)
     return build_client(public=True)
+
+
+def test_client_gets_no_token_that_no_person_allowed(publish, client, refusals):
+    publish(grant_types=["authorization_code", "refresh_token", "client_credentials"])
+    form = {"grant_type": "client_credentials", "scope": SCOPE}
+
+    assert client.send("/oauth2/token", TOKEN_URL, form).json["error"] == "unauthorized_client"
+    assert causes(refusals) == ["grant_type_not_registered"]
+    assert client.sign_in()["sub"] == ALICE
 
 
 def test_public_client_gets_the_same_tokens(public_client):
