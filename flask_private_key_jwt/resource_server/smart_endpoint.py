@@ -31,6 +31,10 @@ def add_smart_endpoint(app: flask.Flask, settings: ResourceSettings) -> list[str
         if flask.request.method not in _ALLOW:
             method = flask.request.method[:20]
             return refuse(MethodNotAllowed(f"method {method!r}", allow=_ALLOW), endpoint=ENDPOINT)
+        if flask.request.method == "OPTIONS":  # a browser asks what it may do; the issuer has no part in that
+            allow = flask.Response(status=204, headers={"Allow": ", ".join(_ALLOW)})
+            del allow.headers["Content-Type"]
+            return allow
         issuer = current_guard().find_issuer()
         try:
             metadata = fetched.load() if issuer is None else issuer.describe()

@@ -73,6 +73,15 @@ def test_api_follows_the_profile_too():
         read({**config, "OAUTH2_REPLAY_STORE": "memory"}, ResourceSettings)
 
 
+@pytest.mark.parametrize("scopes", [[], ["openid", "system/*.rs"]])
+def test_single_sign_on_is_promised_where_there_is_openid_connect(scopes):
+    capabilities = ["client-confidential-asymmetric", "sso-openid-connect"]
+
+    assert read_server(PROFILE="smart", SMART_CAPABILITIES=capabilities, SCOPES=scopes)
+    with pytest.raises(ConfigurationError, match="OAUTH2_SMART_CAPABILITIES has sso-openid-connect"):
+        read_server(PROFILE="smart", SMART_CAPABILITIES=capabilities, SCOPES=["system/*.rs"])
+
+
 @pytest.mark.parametrize("value", ["", "Permission-V2", "permission v2", "permission_v2", "-a", "a-", 'x"'])
 def test_what_is_no_capability_stops_the_start(value):
     with pytest.raises(ConfigurationError, match="OAUTH2_SMART_CAPABILITIES"):

@@ -10,6 +10,9 @@ PROMISED_ALGS = ("RS384", "ES384")
 ASYMMETRIC = "client-confidential-asymmetric"
 """The capability that this package implements."""
 
+OPENID_CAPABILITY = "sso-openid-connect"
+"""The capability that needs OpenID Connect."""
+
 SMART: Mapping[str, Rule] = {
     "ASSERTION_SIGNING_ALGS": Rule(
         lambda value: set(PROMISED_ALGS) <= set(value), "clients sign with RS384 or ES384, so both are accepted"
