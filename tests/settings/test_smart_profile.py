@@ -65,6 +65,14 @@ def test_setting_that_fits_the_profile_is_kept(name):
     assert getattr(read_server(PROFILE="smart", **{name: FITTING[name]}), name) == FITTING[name]
 
 
+def test_secrets_are_not_among_the_capabilities():
+    both = ("client-confidential-asymmetric", "client-confidential-symmetric")
+
+    with pytest.raises(ConfigurationError, match="contradicts OAUTH2_PROFILE = 'smart'"):
+        read_server(PROFILE="smart", SMART_CAPABILITIES=both)
+    assert read_server(PROFILE="smart", SMART_CAPABILITIES=both[:1])
+
+
 def test_api_follows_the_profile_too():
     config = {"OAUTH2_ISSUER": ISSUER, "OAUTH2_RESOURCE": API, "OAUTH2_PROFILE": "smart"}
 

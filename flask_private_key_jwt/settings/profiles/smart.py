@@ -10,6 +10,9 @@ PROMISED_ALGS = ("RS384", "ES384")
 ASYMMETRIC = "client-confidential-asymmetric"
 """The capability that this package implements."""
 
+SYMMETRIC = "client-confidential-symmetric"
+"""The capability of servers whose clients have secrets."""
+
 OPENID_CAPABILITY = "sso-openid-connect"
 """The capability that needs OpenID Connect."""
 
@@ -24,7 +27,7 @@ SMART: Mapping[str, Rule] = {
         "compatibility",
     ),
     "CLIENT_SECRETS_UNTIL": Rule(
-        lambda value: value is None, "clients have asymmetric keys, and client-confidential-symmetric is not offered"
+        lambda value: value is None, f"clients have asymmetric keys, and {SYMMETRIC} is not offered"
     ),
     "ACCESS_TOKEN_LIFETIME_SECONDS": Rule(
         lambda value: value <= 3600, "an access token lives an hour at most, and five minutes by default", 300
@@ -34,8 +37,8 @@ SMART: Mapping[str, Rule] = {
     ),
     "FETCH_FROM_LOOPBACK": Rule(is_false, "clients' keys are fetched by https, from public addresses"),
     "SMART_CAPABILITIES": Rule(
-        lambda value: ASYMMETRIC in value,
-        f"clients have asymmetric keys, so {ASYMMETRIC} is among the capabilities",
+        lambda value: ASYMMETRIC in value and SYMMETRIC not in value,
+        f"clients have asymmetric keys, so {ASYMMETRIC} is among the capabilities, and {SYMMETRIC} is not",
         (ASYMMETRIC,),
     ),
 }
