@@ -10,6 +10,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 
 from .. import clock
 from ..errors import ConfigurationError, TemporarilyUnavailable, TooManyRequests
+from ..resource_server.cross_origin import read_preflight
 from ..url import find_url
 from .caller_network import network_of
 from .registered_client import RegisteredClient
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("flask_private_key_jwt")
 
-PUBLIC = frozenset({"jwks", "metadata", "openid_metadata"})
+PUBLIC = frozenset({"jwks", "metadata", "openid_metadata", "smart_configuration"})
 """What everybody may read, and what caches keep."""
 
 
@@ -37,7 +38,8 @@ class MachineLimits:
     :param limiter: The application's Flask-Limiter; its storage counts. Workers need a common one, such as Redis, with
         a time-out (``storage_options={"socket_timeout": 1}``).
     :param by_address: For each endpoint, in the notation of Flask-Limiter, such as ``"300 per minute"``; ``None``: no
-        such limit. An IPv6 network (/64) counts as one address. Documents that everybody may read are not counted.
+        such limit. An IPv6 network (/64) counts as one address. Documents that everybody may read are not counted, nor
+        the preflights of browsers (CORS).
     :param by_client: For each endpoint and each client that has authenticated; ``None``: no such limit.
     :param trust_address: Whether ``REMOTE_ADDR`` is the caller's. Behind a proxy it is the proxy's, unless Werkzeug's
         ``ProxyFix`` corrects it. Without this argument, :meth:`init_app` warns if it cannot tell.
@@ -83,7 +85,7 @@ class MachineLimits:
     def _check_address(self, endpoint: str) -> None:
         address = flask.request.remote_addr
         # A server on a Unix socket gives no address: all callers would share one limit.
-        if address and endpoint not in PUBLIC:
+        if address and endpoint not in PUBLIC and read_preflight(flask.request) is None:
             self._count(self._by_address, endpoint, network_of(address), kind="address", cause="limit_address")
 
     def _check_client(self, client: RegisteredClient, request: FormRequest) -> None:

@@ -50,7 +50,12 @@ def current_app() -> flask.Flask:
 
 def make_response(answer: Answer) -> flask.Response:
     """A response, not an exception, so that the app's error handlers, which make pages for people, do not change it."""
-    return flask.Response(json.dumps(answer.body), answer.status, list(answer.headers))
+    response = flask.Response(
+        "" if answer.body is None else json.dumps(answer.body), answer.status, list(answer.headers)
+    )
+    if answer.body is None:
+        del response.headers["Content-Type"]
+    return response
 
 
 def _add_later(headers: Iterable[tuple[str, str]]) -> None:

@@ -23,6 +23,8 @@ async def answer_smart(
     """
     if method not in ALLOW:
         return refuse(MethodNotAllowed(f"method {method[:20]!r}", allow=ALLOW), endpoint=NAME, sender=sender)
+    if method == "OPTIONS":  # a browser asks what it may do; the issuer has no part in that
+        return Answer(204, None, (("Allow", ", ".join(ALLOW)),))
     try:
         metadata = await load()
     except OAuthError as error:

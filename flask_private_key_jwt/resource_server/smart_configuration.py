@@ -8,11 +8,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import unquote
 
+from ..settings.profiles.smart import OPENID_CAPABILITY
 from ..settings.resource import ResourceSettings
 from ..url import find_web_url
 
 PATH = "/.well-known/smart-configuration"
-OPENID_CAPABILITY = "sso-openid-connect"
 COPIED = (
     "authorization_endpoint",
     "token_endpoint",

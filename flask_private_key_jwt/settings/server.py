@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from typing import Annotated, Literal
 
 from ..errors import ConfigurationError
+from .profiles.smart import OPENID_CAPABILITY
 from .shared import Algs, Seconds, SharedSettings
 from .values import (
     ANY_HOST,
@@ -224,7 +225,8 @@ class ServerSettings(SharedSettings):
 
     REGISTRATION_GRANT_TYPES: tuple[str, ...] = ()
     """The application's own grant types (``register_grant``) that are open to clients which the operator did not
-    register: those that registered themselves, and documents. Empty: such clients have the built-in ones only."""
+    register: those that registered themselves, and documents. Empty: such clients have the built-in ones only. Where
+    anybody can be one, ``client_credentials`` is not among these, but may be named here."""
 
     REGISTRATIONS_PER_HOUR: Annotated[int, between(1, 100000)] = 20
     """How many clients may register from one address in an hour without a registration token; from all addresses
@@ -267,6 +269,14 @@ class ServerSettings(SharedSettings):
         if self.CLIENT_ID_METADATA_DOCUMENTS and is_open and not self.CLIENT_ID_SCOPES:
             why = f'OAUTH2_CLIENT_ID_HOSTS = ["{ANY_HOST}"]' if self.takes_any_document else "OAUTH2_PROFILE = 'mcp'"
             raise ConfigurationError(f"{why} needs OAUTH2_CLIENT_ID_SCOPES: the scopes that anybody's client may have.")
+        self._check_scopes()
+
+    def _check_scopes(self) -> None:
+        if OPENID_CAPABILITY in self.SMART_CAPABILITIES and self.SCOPES and "openid" not in self.SCOPES:
+            raise ConfigurationError(
+                f"OAUTH2_SMART_CAPABILITIES has {OPENID_CAPABILITY}, and OAUTH2_SCOPES is without openid, which turns "
+                "OpenID Connect off."
+            )
         for name in ("CLIENT_ID_SCOPES", "REGISTRATION_SCOPES", "DEFAULT_SCOPES"):
             if self.SCOPES and (unknown := set(getattr(self, name) or ()) - {*self.SCOPES, OFFLINE_ACCESS}):
                 raise ConfigurationError(f"OAUTH2_{name} holds {min(unknown)!r}, which is not in OAUTH2_SCOPES.")

@@ -8,6 +8,8 @@ from flask_limiter.util import get_remote_address
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from flask_private_key_jwt import MachineLimits
+from flask_private_key_jwt.authorization_server.endpoints import BELOW_ISSUER, MACHINE_ENDPOINTS, WELL_KNOWN
+from flask_private_key_jwt.authorization_server.machine_limits import PUBLIC
 from flask_private_key_jwt.errors import ConfigurationError
 from tests.authorization_server.conftest import build_request
 from tests.conftest import CLIENT_ID
@@ -88,6 +90,44 @@ def test_documents_for_everybody_are_not_counted(limit, app):
     answers = [app.test_client().get("/.well-known/oauth-authorization-server") for _ in range(3)]
 
     assert [answer.status_code for answer in answers] == [200, 200, 200]
+
+
+@pytest.mark.parametrize("settings", [{"OAUTH2_PROFILE": "smart", "OAUTH2_REPLAY_STORE": "sql"}])
+def test_document_that_smart_clients_read_first_is_not_counted_either(limit, app):
+    limit(by_address="1 per minute")
+
+    answers = [app.test_client().get("/.well-known/smart-configuration") for _ in range(3)]
+
+    assert [answer.status_code for answer in answers] == [200, 200, 200]
+
+
+def test_documents_for_everybody_are_those_that_every_page_may_read():
+    tables = (*MACHINE_ENDPOINTS, *WELL_KNOWN, *BELOW_ISSUER)
+
+    assert {endpoint.name for endpoint in tables if endpoint.cross_origin == "everybody"} == PUBLIC
+
+
+@pytest.mark.parametrize("settings", [{"OAUTH2_CORS_ORIGINS": ["https://spa.example"]}])
+def test_preflight_uses_up_nothing(limit, app, ask_token):
+    limit(by_address="1 per minute")
+    preflight = {"Origin": "https://spa.example", "Access-Control-Request-Method": "POST"}
+    http = app.test_client()
+
+    answers = [http.options("/oauth2/token", headers=preflight) for _ in range(3)]
+
+    assert [answer.status_code for answer in answers] == [204, 204, 204]
+    assert [ask_token(headers={"Origin": "https://spa.example"}).status_code for _ in range(2)] == [200, 429]
+    assert http.options("/oauth2/token", headers=preflight).status_code == 204
+
+
+@pytest.mark.parametrize("headers", [{}, {"Origin": "https://spa.example"}, {"Access-Control-Request-Method": "POST"}])
+def test_what_only_resembles_a_preflight_is_counted(headers, limit, app, refusals):
+    limit(by_address="1 per minute")
+
+    answers = [app.test_client().options("/oauth2/token", headers=headers) for _ in range(2)]
+
+    assert [answer.status_code for answer in answers] == [204, 429]
+    assert causes(refusals) == ["limit_address"]
 
 
 def test_client_may_ask_until_its_limit(limit, ask_token, refusals):

@@ -148,6 +148,18 @@ def test_document_is_for_every_page(issuer):
     assert answer.headers["Access-Control-Allow-Methods"] == "GET, HEAD"
 
 
+def test_preflight_does_not_ask_the_issuer_and_succeeds_while_it_is_away(issuer):
+    issuer.away = True
+    answer = (
+        make_api()
+        .test_client()
+        .options(f"/fhir/r4{PATH}", headers={"Origin": "https://app.example", "Access-Control-Request-Method": "GET"})
+    )
+
+    assert (answer.status_code, answer.data, issuer.asked) == (204, b"", 0)
+    assert answer.headers["Access-Control-Allow-Origin"] == "*"
+
+
 # --- the issuer ------------------------------------------------------------------------------------------------------
 def test_issuer_is_asked_once_until_the_answer_is_old(issuer, clock):
     http = make_api(OAUTH2_JWKS_CACHE_SECONDS=300).test_client()

@@ -13,6 +13,7 @@ CONTRADICTIONS = {
     "ASSERTION_SIGNING_ALGS": ("RS384", "ES256"),
     "ASSERTION_LIFETIME_SECONDS": 301,
     "ASSERTION_AUDIENCE": "issuer",
+    "CLIENT_SECRETS_UNTIL": "2027-03-31",
     "ACCESS_TOKEN_LIFETIME_SECONDS": 3601,
     "REPLAY_STORE": "memory",
     "FETCH_FROM_LOOPBACK": True,
@@ -22,6 +23,7 @@ FITTING = {
     "ASSERTION_SIGNING_ALGS": ("RS384", "ES384"),
     "ASSERTION_LIFETIME_SECONDS": 300,
     "ASSERTION_AUDIENCE": "compatibility",
+    "CLIENT_SECRETS_UNTIL": None,
     "ACCESS_TOKEN_LIFETIME_SECONDS": 3600,
     "REPLAY_STORE": "redis://localhost",
     "FETCH_FROM_LOOPBACK": False,
@@ -63,12 +65,29 @@ def test_setting_that_fits_the_profile_is_kept(name):
     assert getattr(read_server(PROFILE="smart", **{name: FITTING[name]}), name) == FITTING[name]
 
 
+def test_secrets_are_not_among_the_capabilities():
+    both = ("client-confidential-asymmetric", "client-confidential-symmetric")
+
+    with pytest.raises(ConfigurationError, match="contradicts OAUTH2_PROFILE = 'smart'"):
+        read_server(PROFILE="smart", SMART_CAPABILITIES=both)
+    assert read_server(PROFILE="smart", SMART_CAPABILITIES=both[:1])
+
+
 def test_api_follows_the_profile_too():
     config = {"OAUTH2_ISSUER": ISSUER, "OAUTH2_RESOURCE": API, "OAUTH2_PROFILE": "smart"}
 
     assert read(config, ResourceSettings).PROFILE == "smart"
     with pytest.raises(ConfigurationError, match=r"^OAUTH2_REPLAY_STORE"):
         read({**config, "OAUTH2_REPLAY_STORE": "memory"}, ResourceSettings)
+
+
+@pytest.mark.parametrize("scopes", [[], ["openid", "system/*.rs"]])
+def test_single_sign_on_is_promised_where_there_is_openid_connect(scopes):
+    capabilities = ["client-confidential-asymmetric", "sso-openid-connect"]
+
+    assert read_server(PROFILE="smart", SMART_CAPABILITIES=capabilities, SCOPES=scopes)
+    with pytest.raises(ConfigurationError, match="OAUTH2_SMART_CAPABILITIES has sso-openid-connect"):
+        read_server(PROFILE="smart", SMART_CAPABILITIES=capabilities, SCOPES=["system/*.rs"])
 
 
 @pytest.mark.parametrize("value", ["", "Permission-V2", "permission v2", "permission_v2", "-a", "a-", 'x"'])

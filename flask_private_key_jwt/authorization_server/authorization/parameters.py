@@ -48,6 +48,8 @@ KNOWN = (
     "registration",
 )
 """The parameters that are read; all others are neither read nor kept (RFC 6749 §3.1)."""
+SMART_AUDIENCE = "aud"
+"""Read under ``smart`` too, but never from a request object, where it is this server (RFC 9101 §4)."""
 _JKT = re.compile(r"[A-Za-z0-9_-]{43}")
 
 
@@ -208,7 +210,7 @@ def _find_resources(parameters: Parameters, settings: ServerSettings) -> tuple[s
 
     In a request object ``aud`` is this server (RFC 9101 §4).
     """
-    audience = parameters.get("aud") if settings.PROFILE == "smart" and not parameters.signed else None
+    audience = parameters.get(SMART_AUDIENCE) if settings.PROFILE == "smart" and not parameters.signed else None
     return parameters.resources if audience is None else (*parameters.resources, audience)
 
 

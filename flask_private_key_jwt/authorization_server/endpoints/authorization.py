@@ -23,7 +23,7 @@ from ...errors import (
 )
 from ..authorization.authorizer import STAND_INS, OpenedRequest
 from ..authorization.interaction import ConsentPage, Person, SignIn, Step, is_sign_in_enough, next_step
-from ..authorization.parameters import KNOWN, AuthorizationRequest, read_query
+from ..authorization.parameters import KNOWN, SMART_AUDIENCE, AuthorizationRequest, read_query
 from ..authorization.response import SUBMIT_SCRIPT_HASH, ResponseTarget, build_form_page, build_location, build_onward
 from ..request import REPEATABLE
 from ..state import State, current_state
@@ -39,7 +39,7 @@ from .pages import (
 )
 from .strict_session import find_way_in, read_own_query
 
-IN_THE_URL = ("client_id", *STAND_INS, *REPEATABLE, *KNOWN)
+IN_THE_URL = ("client_id", *STAND_INS, *REPEATABLE, *KNOWN, SMART_AUDIENCE)
 """The parameters of a posted request that are copied into the URL; all others would be ignored there."""
 NAME = "authorization"
 FORM_POST_POLICY = f"default-src 'none'; script-src '{SUBMIT_SCRIPT_HASH}'; {ALONE}"

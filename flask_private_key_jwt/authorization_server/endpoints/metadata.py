@@ -100,10 +100,16 @@ def _describe_openid(state: State, scopes: list[str]) -> dict[str, Any]:
 
 
 def _list_scopes(settings: ServerSettings, offered: Set[Need]) -> list[str]:
-    """``OAUTH2_SCOPES``; without the setting, the scopes of OpenID Connect if it is offered."""
-    if settings.SCOPES or "openid" not in offered:
-        return list(settings.SCOPES)
-    return [OPENID, *SCOPE_CLAIMS, OFFLINE_ACCESS]
+    """``OAUTH2_SCOPES``; without the setting, the scopes of OpenID Connect if it is offered.
+
+    ``offline_access`` need not be among the first. It is named if a setting gives it to clients: MCP clients ask for it
+    only then, and a client that may have it gets no refresh token unless it asks.
+    """
+    if not settings.SCOPES and "openid" in offered:
+        return [OPENID, *SCOPE_CLAIMS, OFFLINE_ACCESS]
+    given = {*settings.CLIENT_ID_SCOPES, *(settings.REGISTRATION_SCOPES or ()), *settings.DEFAULT_SCOPES}
+    is_given = "people" in offered and OFFLINE_ACCESS in given.difference(settings.SCOPES)
+    return [*settings.SCOPES, *([OFFLINE_ACCESS] if is_given else ())]
 
 
 def _list_signing_algs(state: State) -> list[str]:

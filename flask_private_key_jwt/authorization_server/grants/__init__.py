@@ -18,5 +18,8 @@ GRANTS = (
 BUILT_IN = frozenset(grant.name for grant in GRANTS)
 """Their names."""
 
+BY_PEOPLE = frozenset(grant.name for grant in GRANTS if "people" in grant.needs)
+"""The names of those that give a client nothing which no person has allowed."""
+
 FOR_PUBLIC_CLIENTS = frozenset(grant.name for grant in GRANTS if grant.for_public_clients)
 """The names of those that a client which cannot authenticate may use."""

@@ -5,22 +5,35 @@ from typing import Any
 
 from ...errors import UnauthorizedClient
 from ...settings.server import ServerSettings
-from ..registered_client import RegisteredClient
+from ..registered_client import RegisteredBy, RegisteredClient
 from ..request import FormRequest
 from ..tokens.access_token import Grant
-from . import BUILT_IN
+from . import BUILT_IN, BY_PEOPLE
 
 TokenPolicy = Callable[[RegisteredClient, FormRequest, Grant], Mapping[str, Any] | None]
 """Client, request and grant -> further claims; raise an :class:`~flask_private_key_jwt.errors.OAuthError` to refuse."""
 
 
 def is_open_to(client: RegisteredClient, grant_type: str, settings: ServerSettings) -> bool:
-    """Whether *client* may be registered for a grant type, and use it.
+    """Whether *client* may be registered for a grant type, and use it."""
+    return client.is_vouched_for(settings) or grant_type in list_open_grants(client.registered_by, settings)
 
-    An application made its own grants for certain clients. So a client that registered itself gets only the built-in
-    grants, and those that ``OAUTH2_REGISTRATION_GRANT_TYPES`` names.
+
+def list_open_grants(registered_by: RegisteredBy, settings: ServerSettings) -> frozenset[str]:
+    """The grants that are open to clients which the operator does not stand behind.
+
+    An application made its own grants for certain clients. So others get only the built-in grants, and those that
+    ``OAUTH2_REGISTRATION_GRANT_TYPES`` names. Where anybody can be such a client, the built-in ones are only those that
+    a person has to allow: otherwise everybody would get a token without asking anyone.
     """
-    return grant_type in BUILT_IN or grant_type in settings.REGISTRATION_GRANT_TYPES or client.is_vouched_for(settings)
+    built_in = BY_PEOPLE if _can_be_anybody(registered_by, settings) else BUILT_IN
+    return built_in.union(settings.REGISTRATION_GRANT_TYPES)
+
+
+def _can_be_anybody(registered_by: RegisteredBy, settings: ServerSettings) -> bool:
+    if registered_by == "document":
+        return settings.takes_any_document or settings.PROFILE == "atproto"
+    return settings.PROFILE == "mcp" and settings.REGISTRATION == "open"
 
 
 def check_may_use(client: RegisteredClient, grant_type: str, settings: ServerSettings) -> None:

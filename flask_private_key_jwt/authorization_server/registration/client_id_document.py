@@ -19,7 +19,8 @@ from ...settings.server import ServerSettings
 from ...url import find_url
 from ..client_auth.private_key_jwt import METHOD
 from ..client_members import split_scope
-from ..grants import BUILT_IN, FOR_PUBLIC_CLIENTS
+from ..grants import FOR_PUBLIC_CLIENTS
+from ..grants.policy import list_open_grants
 from ..keys.remote_documents import DocumentUnavailable, RemoteDocuments
 from ..registered_client import OPERATOR_MEMBERS, PUBLIC, RegisteredClient
 from ..stores.contracts import ClientStore
@@ -179,9 +180,8 @@ def _served_grant_types(members: Mapping[str, Any], served: Sequence[str], setti
     wished = members.get("grant_types", ["authorization_code"])  # the default of RFC 7591 §2
     if not isinstance(wished, list):
         raise ValueError("grant_types is not a list")
-    # The application's own grants are not for clients that registered themselves.
     is_public = members.get("token_endpoint_auth_method") == PUBLIC
-    given = FOR_PUBLIC_CLIENTS if is_public else BUILT_IN.union(settings.REGISTRATION_GRANT_TYPES)
+    given = FOR_PUBLIC_CLIENTS if is_public else list_open_grants("document", settings)
     if not (common := [grant_type for grant_type in served if grant_type in wished and grant_type in given]):
         raise ValueError("none of its grant_types is served here")
     return common

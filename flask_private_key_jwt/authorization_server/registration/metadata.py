@@ -14,6 +14,7 @@ from ...jose.unset import is_unset, without_unset
 from ...settings.server import ServerSettings
 from ...settings.values import OFFLINE_ACCESS
 from ..client_members import check_members, describe_members
+from ..grants import BUILT_IN
 from ..grants.policy import is_open_to
 from ..registered_client import MEMBERS, PUBLIC, RegisteredBy, RegisteredClient
 from .authentication import check_authentication
@@ -130,8 +131,9 @@ def _check_scopes(client: RegisteredClient, settings: ServerSettings, grant_type
 
 def _check_own_grants(client: RegisteredClient, settings: ServerSettings) -> None:
     if kept_back := [name for name in sorted(client.grant_types) if not is_open_to(client, name, settings)]:
+        why = "asks no person, and is" if kept_back[0] in BUILT_IN else "is the application's own,"
         raise InvalidClientMetadata(
-            f"grant type {kept_back[0]!r} is the application's own, for the operator's clients; others may use it if "
+            f"grant type {kept_back[0]!r} {why} for the operator's clients; others may use it if "
             "the operator vouches for the client, or OAUTH2_REGISTRATION_GRANT_TYPES names it",
             cause="grant_type_not_open",
         )

@@ -77,7 +77,8 @@ class RefreshTokens:
         """What is stored for a refresh token, after checking that this client may use it now.
 
         :raises InvalidGrant: It is unknown, another client's, expired, revoked or bound to another key; or it was
-            replaced too long ago, or its successor has been used. The last two also revoke the grant.
+            replaced too long ago, or its successor has been used, or is bound to another key. The last three also
+            revoke the grant.
         :raises InvalidRequest: Its access tokens are bound to a key, and the request proves none.
         :raises StoreUnavailable: The database did not answer.
         """
@@ -103,10 +104,9 @@ class RefreshTokens:
         if stored.dpop_jkt is not None and (proof is None or proof.thumbprint != stored.dpop_jkt):
             raise InvalidGrant("the refresh token is bound to another key", cause="refresh_token_key_mismatch")
         if stored.used_at is not None and not self._may_be_retried(token, stored):
-            self._revocations.revoke_grant(stored.granted.grant_id)
-            raise InvalidGrant(
-                "the refresh token was replaced before; the grant is revoked", cause="refresh_token_reused"
-            )
+            raise self._refuse_reuse(stored)
+        if stored.used_at is not None:
+            self._load_own_successor(token, stored, proof)
         return stored
 
     def use(
@@ -116,7 +116,8 @@ class RefreshTokens:
 
         If a public client shows a key for the first time, the successor is bound to it.
 
-        :raises InvalidGrant: It was revoked or replaced in the meantime, and its successor cannot be found.
+        :raises InvalidGrant: It was revoked or replaced in the meantime, and its successor cannot be found or is bound
+            to another key. The last also revokes the grant.
         :raises StoreUnavailable: The database did not answer.
         """
         if stored.used_at is None and not self._is_rotated(client):
@@ -127,7 +128,7 @@ class RefreshTokens:
             next_one = replace(_bind(stored, proof), idle_until=self._new_idle_until(client))
             if self._store.replace(token, successor, next_one):
                 return successor
-        return self._load_successor(token)[0]  # a retry, or two requests at once: each gets the same
+        return self._load_own_successor(token, stored, proof)  # a retry, or two requests at once: each gets the same
 
     def find(self, token: str) -> StoredRefreshToken | None:
         """What is stored for a refresh token, of any client, also if it has ended. This changes nothing.
@@ -181,6 +182,24 @@ class RefreshTokens:
             return False
         # If the successor was used, the answer arrived: this caller is somebody else (RFC 9700 §4.14.2).
         return self._load_successor(token)[1].used_at is None
+
+    def _load_own_successor(self, token: str, stored: StoredRefreshToken, proof: DPoPProof | None) -> str:
+        """The successor of *token*, for the party that made it.
+
+        Whoever used a token that was bound to nothing, and showed a key, bound the successor. A second party that does
+        not hold this key cannot use the successor, so its next use would never show that there are two of them.
+
+        :raises InvalidGrant: The successor is bound to another key, and the grant is revoked; or there is none.
+        """
+        successor, next_one = self._load_successor(token)
+        if next_one.dpop_jkt is not None and (proof is None or proof.thumbprint != next_one.dpop_jkt):
+            raise self._refuse_reuse(stored)
+        return successor
+
+    def _refuse_reuse(self, stored: StoredRefreshToken) -> InvalidGrant:
+        """Revoke the grant of a token that two parties have; return the refusal."""
+        self._revocations.revoke_grant(stored.granted.grant_id)
+        return InvalidGrant("the refresh token was replaced before; the grant is revoked", cause="refresh_token_reused")
 
     def _load_successor(self, token: str) -> tuple[str, StoredRefreshToken]:
         """The successor of *token*, which was made with the newest secret of that time.

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from ..values import ANY_HOST
 from .rule import Rule, is_false, is_true
 
 FAPI2_ALGS = ("PS256", "ES256", "EdDSA", "Ed25519")
@@ -34,6 +35,10 @@ FAPI2: Mapping[str, Rule] = {
     "CODE_LIFETIME_SECONDS": Rule(lambda value: value <= 60, "a code lives 60 seconds at most (§5.3.2.1)"),
     "REFRESH_TOKEN_ROTATION": Rule(
         lambda value: value != "all", "a confidential client's refresh token stays as it is (§5.3.2.1)"
+    ),
+    "CLIENT_ID_HOSTS": Rule(lambda value: ANY_HOST not in value, "the operator knows whose clients there are"),
+    "ALLOWED_REDIRECTS": Rule(
+        lambda value: value == "application_type", "http on loopback is for native clients only (§5.3.2.2)"
     ),
     "CLIENT_ID_PUBLIC_CLIENTS": Rule(is_false, "there are no public clients (§5.3.2.1)"),
     "PUBLIC_BEARER_TOKENS": Rule(is_false, "every token is bound to a key (§5.3.2.1)"),

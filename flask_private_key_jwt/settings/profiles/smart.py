@@ -10,6 +10,12 @@ PROMISED_ALGS = ("RS384", "ES384")
 ASYMMETRIC = "client-confidential-asymmetric"
 """The capability that this package implements."""
 
+SYMMETRIC = "client-confidential-symmetric"
+"""The capability of servers whose clients have secrets."""
+
+OPENID_CAPABILITY = "sso-openid-connect"
+"""The capability that needs OpenID Connect."""
+
 SMART: Mapping[str, Rule] = {
     "ASSERTION_SIGNING_ALGS": Rule(
         lambda value: set(PROMISED_ALGS) <= set(value), "clients sign with RS384 or ES384, so both are accepted"
@@ -20,6 +26,9 @@ SMART: Mapping[str, Rule] = {
         "a client assertion is for the URL of the token endpoint, or for the issuer",
         "compatibility",
     ),
+    "CLIENT_SECRETS_UNTIL": Rule(
+        lambda value: value is None, f"clients have asymmetric keys, and {SYMMETRIC} is not offered"
+    ),
     "ACCESS_TOKEN_LIFETIME_SECONDS": Rule(
         lambda value: value <= 3600, "an access token lives an hour at most, and five minutes by default", 300
     ),
@@ -28,8 +37,8 @@ SMART: Mapping[str, Rule] = {
     ),
     "FETCH_FROM_LOOPBACK": Rule(is_false, "clients' keys are fetched by https, from public addresses"),
     "SMART_CAPABILITIES": Rule(
-        lambda value: ASYMMETRIC in value,
-        f"clients have asymmetric keys, so {ASYMMETRIC} is among the capabilities",
+        lambda value: ASYMMETRIC in value and SYMMETRIC not in value,
+        f"clients have asymmetric keys, so {ASYMMETRIC} is among the capabilities, and {SYMMETRIC} is not",
         (ASYMMETRIC,),
     ),
 }

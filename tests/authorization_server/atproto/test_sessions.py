@@ -246,6 +246,15 @@ def public_client(publish, build_client):
     return build_client(public=True)
 
 
+def test_client_gets_no_token_that_no_person_allowed(publish, client, refusals):
+    publish(grant_types=["authorization_code", "refresh_token", "client_credentials"])
+    form = {"grant_type": "client_credentials", "scope": SCOPE}
+
+    assert client.send("/oauth2/token", TOKEN_URL, form).json["error"] == "unauthorized_client"
+    assert causes(refusals) == ["grant_type_not_registered"]
+    assert client.sign_in()["sub"] == ALICE
+
+
 def test_public_client_gets_the_same_tokens(public_client):
     tokens = public_client.sign_in()
 

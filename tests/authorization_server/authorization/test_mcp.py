@@ -4,8 +4,12 @@ import json
 
 import pytest
 
+from flask_private_key_jwt.authorization_server.registration.client_id_document import read_client
 from flask_private_key_jwt.jose import jose
+from flask_private_key_jwt.settings.reading import read
+from flask_private_key_jwt.settings.server import ServerSettings
 from tests.authorization_server.conftest import (
+    DOCUMENT,
     DOCUMENT_URL,
     LOOPBACK,
     VERIFIER,
@@ -340,6 +344,62 @@ def test_stolen_refresh_token_is_none_of_another_documents_client(
     assert again(stolen).status_code == 200
 
 
+def test_operator_may_block_a_document(get_code, redeem, again, open_page, register, refusals):
+    code, token = get_code(), redeem(get_code()).json["refresh_token"]
+    register(
+        client_id=DOCUMENT_URL,
+        enabled=False,
+        token_endpoint_auth_method="none",
+        grant_types=["authorization_code"],
+        redirect_uris=[LOOPBACK],
+        scope="read",
+    )
+
+    assert open_page().status_code == 400
+    assert redeem(code).json == again(token).json == INVALID_CLIENT
+    assert causes(refusals) == ["client_disabled"] * 3
+
+
+# --- tokens that no person allowed ---------------------------------------------------------------------------------
+MACHINE = {"token_endpoint_auth_method": "private_key_jwt", "grant_types": ["authorization_code", "client_credentials"]}
+
+
+@pytest.fixture
+def ask_for_itself(publish, app, people, post, client_key, build_assertion):
+    """Ask for a token without a person, as the client of a document that names the grant."""
+    publish(**MACHINE, jwks={"keys": [client_key.public_jwk()]})
+
+    def ask_for_itself(client_id=DOCUMENT_URL):
+        assertion = build_assertion(iss=client_id, sub=client_id)
+        return post("/oauth2/token", assertion=assertion, grant_type="client_credentials", scope="read", resource=API)
+
+    return ask_for_itself
+
+
+def test_stranger_gets_no_token_that_no_person_allowed(ask_for_itself, get_code, redeem, build_assertion, refusals):
+    assert ask_for_itself().json["error"] == "unauthorized_client"
+    assert causes(refusals) == ["grant_type_not_registered"]
+    assertion = build_assertion(iss=DOCUMENT_URL, sub=DOCUMENT_URL)
+    assert claims_of(redeem(get_code(), assertion=assertion, client_id=None))["sub"] == "alice"
+
+
+def test_operators_own_machine_gets_one(ask_for_itself, register, client_key):
+    register(client_id="machine", jwks={"keys": [client_key.public_jwk()]}, scope="read")
+
+    assert claims_of(ask_for_itself("machine"))["sub"] == "machine"
+
+
+@pytest.mark.parametrize(
+    "more", [{"OAUTH2_CLIENT_ID_HOSTS": [HOST]}, {"OAUTH2_REGISTRATION_GRANT_TYPES": ["client_credentials"]}]
+)
+def test_where_the_operator_says_so_documents_get_one(more, client_key):
+    settings = read({"OAUTH2_ISSUER": ISSUER, **PROFILE, **more}, ServerSettings)
+    members = {**DOCUMENT, **MACHINE, "jwks": {"keys": [client_key.public_jwk()]}}
+    client = read_client(DOCUMENT_URL, members, settings=settings, grant_types=lambda: MACHINE["grant_types"])
+
+    assert client.grant_types == {"authorization_code", "client_credentials"}
+
+
 # --- slow and huge documents --------------------------------------------------------------------------------------
 @pytest.mark.parametrize("settings", [{**PROFILE, "OAUTH2_FETCH_TIMEOUT_SECONDS": 2}])
 def test_slow_document_is_no_client_and_blocks_nobody(
@@ -495,6 +555,18 @@ def test_registration_that_the_profile_has_no_room_for_is_refused(
 def test_registration_without_keys_and_method_is_none_without_the_profile(settings, document_app, people, refusals):
     assert document_app.test_client().post("/oauth2/register", json=SDK).status_code == 400
     assert causes(refusals) == ["jwks_missing"]
+
+
+@pytest.mark.parametrize("settings", [OPEN, {**OPEN, "OAUTH2_REGISTRATION_GRANT_TYPES": ["client_credentials"]}])
+def test_stranger_registers_for_no_token_that_no_person_allows(settings, document_app, people, client_key, refusals):
+    wished = {"jwks": {"keys": [client_key.public_jwk()]}, "grant_types": ["client_credentials"], "scope": "read"}
+    answer = document_app.test_client().post("/oauth2/register", json=wished)
+
+    if "OAUTH2_REGISTRATION_GRANT_TYPES" in settings:
+        assert answer.status_code == 201
+    else:
+        assert (answer.status_code, causes(refusals)) == (400, ["grant_type_not_open"])
+        assert "asks no person, and is for the operator's clients" in refusals[0]
 
 
 # --- clients of the time before -----------------------------------------------------------------------------------

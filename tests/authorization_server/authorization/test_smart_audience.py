@@ -3,7 +3,7 @@
 import pytest
 
 from flask_private_key_jwt.jose import jose
-from tests.authorization_server.conftest import answer_in, build_request
+from tests.authorization_server.conftest import PATH, answer_in, build_request
 from tests.conftest import API
 from tests.refusals import causes
 
@@ -42,6 +42,17 @@ def test_counterfeit_server_is_refused(aud, browser, webapp, push, refusals):
 
     assert (answer["error"], pushed.json["error"]) == ("invalid_target", "invalid_target")
     assert causes(refusals) == ["resource_unknown", "resource_unknown"]
+
+
+@smart
+@pytest.mark.parametrize(("aud", "error"), [("https://evil.example/fhir", "invalid_target"), (SECOND, None)])
+def test_posted_request_names_its_server_too(aud, error, browser, webapp, redeem):
+    posted = browser.sign_in().http.post(PATH, data=build_request(aud=aud))
+    page = browser.http.get(posted.headers["Location"])
+    answer = answer_in(page if error else browser.decide(page))
+
+    assert answer.get("error") == error
+    assert error or audience_of(redeem(answer["code"])) == SECOND
 
 
 @smart

@@ -6,7 +6,7 @@ from flask_private_key_jwt.authorization_server.tokens.user_claims import STANDA
 from flask_private_key_jwt.errors import StoreUnavailable
 from flask_private_key_jwt.jose import jose
 from tests.authorization_server.conftest import APP_ID
-from tests.conftest import API, ISSUER
+from tests.conftest import API, ISSUER, close, make_app
 
 OAUTH = "/.well-known/oauth-authorization-server"
 OPENID = "/.well-known/openid-configuration"
@@ -82,6 +82,19 @@ def test_scopes_are_those_of_the_setting(read, oauth):
 
     assert read()["scopes_supported"] == ["read", "openid", "email"]
     assert read()["claims_supported"] == [*ID_TOKEN_CLAIMS, "email", "email_verified"]
+
+
+@pytest.mark.parametrize("name", ["OAUTH2_CLIENT_ID_SCOPES", "OAUTH2_REGISTRATION_SCOPES", "OAUTH2_DEFAULT_SCOPES"])
+@pytest.mark.parametrize("with_people", [True, False])
+def test_offline_access_is_named_where_a_setting_gives_it_to_clients(name, with_people, tmp_path):
+    given = {"OAUTH2_SCOPES": ["read"], name: ["read", "offline_access"]}
+    app, oauth, db = make_app(f"sqlite:///{tmp_path}/given.sqlite", **given)
+    if with_people:
+        oauth.user(lambda: None)
+    scopes = app.test_client().get(OAUTH).json["scopes_supported"]
+    close(app, db)
+
+    assert scopes == (["read", "offline_access"] if with_people else ["read"])
 
 
 @pytest.mark.parametrize("settings", [{"OAUTH2_SCOPES": ["read"]}])

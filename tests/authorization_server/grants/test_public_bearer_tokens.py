@@ -6,6 +6,7 @@ import pytest
 from sqlalchemy import select, update
 
 from flask_private_key_jwt.authorization_server.registration.metadata import describe_client
+from flask_private_key_jwt.authorization_server.tokens.refresh_token import RefreshTokens
 from flask_private_key_jwt.errors import ConfigurationError
 from flask_private_key_jwt.jose import jose
 from flask_private_key_jwt.settings.reading import read
@@ -227,6 +228,50 @@ def test_refresh_token_is_bound_when_its_client_shows_a_key(flow, again, build_d
     assert again(bound.json["refresh_token"], proof=build_dpop(key=keys("ES256", "thief"))).status_code == 400
     assert causes(refusals) == ["proof_missing_for_grant", "refresh_token_key_mismatch"]
     assert again(bound.json["refresh_token"], proof=build_dpop()).status_code == 200
+
+
+def test_thief_who_binds_the_successor_to_a_key_is_noticed_at_the_owners_next_use(flow, again, build_dpop, refusals):
+    stolen = flow().json["refresh_token"]
+    thiefs = again(stolen, proof=build_dpop()).json["refresh_token"]
+
+    assert again(stolen).json["error"] == INVALID_GRANT  # at once, when the owner might be trying again
+    assert again(thiefs, proof=build_dpop()).json["error"] == INVALID_GRANT
+    assert causes(refusals) == ["refresh_token_reused", "refresh_token_unknown"]
+
+
+def test_so_is_one_with_another_key(flow, again, build_dpop, keys, refusals):
+    stolen = flow().json["refresh_token"]
+    again(stolen, proof=build_dpop(key=keys("ES256", "thief")))
+
+    assert again(stolen, proof=build_dpop()).json["error"] == INVALID_GRANT
+    assert causes(refusals) == ["refresh_token_reused"]
+
+
+def test_two_parties_at_once_are_noticed_too(flow, again, build_dpop, monkeypatch, refusals):
+    stolen = flow().json["refresh_token"]
+    load = RefreshTokens.load
+
+    def load_and_let_the_thief_be_first(*arguments):
+        stored = load(*arguments)
+        monkeypatch.setattr(RefreshTokens, "load", load)
+        thiefs.append(again(stolen, proof=build_dpop()).json["refresh_token"])
+        return stored
+
+    thiefs: list[str] = []
+    monkeypatch.setattr(RefreshTokens, "load", load_and_let_the_thief_be_first)
+
+    assert again(stolen).json["error"] == INVALID_GRANT
+    assert again(thiefs[0], proof=build_dpop()).json["error"] == INVALID_GRANT
+    assert causes(refusals) == ["refresh_token_reused", "refresh_token_unknown"]
+
+
+@pytest.mark.parametrize("shows_a_key", [False, True])
+def test_owner_who_did_not_get_the_answer_gets_the_same_one(shows_a_key, flow, again, build_dpop):
+    first = flow().json["refresh_token"]
+    second, retried = (again(first, proof=build_dpop() if shows_a_key else None) for _ in range(2))
+
+    assert second.json["refresh_token"] == retried.json["refresh_token"]
+    assert second.json["token_type"] == retried.json["token_type"] == ("DPoP" if shows_a_key else "Bearer")
 
 
 # --- the setting changes ----------------------------------------------------------------------------------------

@@ -35,7 +35,9 @@ def settings_hosts():
 
 @pytest.fixture
 def settings(authority, settings_hosts):
-    return {**ON, "OAUTH2_CLIENT_ID_HOSTS": settings_hosts, "OAUTH2_FETCH_CA_BUNDLE": authority.bundle}
+    # The clients of this file act for themselves, which those of every host may do only if the setting names the grant.
+    named = {"OAUTH2_REGISTRATION_GRANT_TYPES": ["client_credentials"]} if "*" in settings_hosts else {}
+    return {**ON, **named, "OAUTH2_CLIENT_ID_HOSTS": settings_hosts, "OAUTH2_FETCH_CA_BUNDLE": authority.bundle}
 
 
 @pytest.fixture(autouse=True)
@@ -568,6 +570,18 @@ def other_site(network, serve, authority, document):
 def test_document_of_any_host_is_a_client_where_all_are_open(settings_hosts, other_site, publish, ask):
     assert ask(client_id=OTHER_URL).status_code == 200
     assert ask().status_code == 200
+
+
+def test_document_of_any_host_may_not_act_for_itself(build_settings, document):
+    wished = {**document, "grant_types": ["authorization_code", "client_credentials"]}
+    wished |= {"redirect_uris": ["https://app.example/callback"]}
+    served = ["authorization_code", "client_credentials"]
+
+    def read_with(**changes):
+        return read_client(URL, wished, settings=build_settings(**changes), grant_types=lambda: served).grant_types
+
+    assert read_with(OAUTH2_CLIENT_ID_HOSTS=["*"]) == {"authorization_code"}
+    assert read_with() == set(served)
 
 
 def test_document_of_another_host_is_none_where_hosts_are_named(other_site, publish, ask, refusals, network):
