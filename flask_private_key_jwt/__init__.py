@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from .dpop.proof import DPoPProof
     from .errors import TooManyRequests
     from .extension import PrivateKeyJWT
+    from .operations.health import health_blueprint
     from .resource_server import ResourceProtector, current_token
 
 __all__ = [
@@ -43,6 +44,7 @@ __all__ = [
     "__version__",
     "current_token",
     "gather_client_metadata",
+    "health_blueprint",
     "note_sign_in",
     "spread_client_metadata",
 ]
@@ -62,6 +64,7 @@ _HOMES = {
     "TooManyRequests": ".errors",
     "current_token": ".resource_server",
     "gather_client_metadata": ".authorization_server.stores.tables.former_columns",
+    "health_blueprint": ".operations.health",
     "note_sign_in": ".authorization_server.endpoints.browser_session",
     "spread_client_metadata": ".authorization_server.stores.tables.former_columns",
 }

@@ -65,6 +65,11 @@ PAGE: dict[str, tuple[str, str, list[str]]] = {
         "What an API needs; both names are in `flask_private_key_jwt` too. See [online-checks.md](online-checks.md).",
         ["ResourceProtector", "current_token"],
     ),
+    "Operations": (
+        PACKAGE,
+        "What an application may mount for whoever runs it: [operations.md](operations.md).",
+        ["health_blueprint"],
+    ),
     "Client": (
         f"{PACKAGE}.client",
         "What a client needs. It loads neither Flask nor SQLAlchemy.",

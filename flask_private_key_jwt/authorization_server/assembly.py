@@ -33,6 +33,7 @@ from .needs import SETTLED_AT_START, Need
 from .offers import Offers
 from .once_only import OnceOnly
 from .people import People
+from .readiness import ServerReadiness
 from .registration.quota import RegistrationQuota
 from .registration.registry import ClientRegistry
 from .registration.self_registration import SelfRegistration
@@ -118,6 +119,7 @@ def assemble(app: flask.Flask, db: SQLAlchemy, tables: Tables, *, declarations: 
         refresh_tokens=stores.refresh_tokens,
         revocations=stores.revocations,
         endpoints=_find_paths(settings, offered()),
+        readiness=ServerReadiness(settings, stores.database, tables, replay=stores.replay, server_keys=server_keys),
     )
 
 

@@ -8,6 +8,7 @@ import flask
 from ..errors import ConfigurationError
 from ..jose.derived import Secrets
 from ..jose.jose import Claims, PublicKey
+from ..readiness import ReadinessCheck
 from ..replay.base import ReplayStore
 from ..resource_server.guard import Guard
 from ..settings.server import ServerSettings
@@ -16,6 +17,7 @@ from .keys.client_key_use import ClientKeyUse
 from .keys.server_keys import ServerKeys
 from .needs import REASONS, Need, Offered, find_missing
 from .people import People
+from .readiness import ServerReadiness
 from .registration.registry import ClientRegistry
 from .registration.self_registration import SelfRegistration
 from .server import AuthorizationServer
@@ -57,11 +59,16 @@ class State:
     revocations: SQLAlchemyRevocationStore
     endpoints: Mapping[str, ServerEndpoint]
     """Path relative to the app -> the endpoint there."""
+    readiness: ServerReadiness
 
     def find_missing(self, needs: frozenset[Need]) -> str | None:
         """The private reason why something with these *needs* is not served; ``None`` if it is."""
         missing = find_missing(needs, self.offered()) if needs else None
         return None if missing is None else REASONS[missing]
+
+    def readiness_checks(self) -> Mapping[str, ReadinessCheck]:
+        """What the server needs in order to answer requests: a name -> a function that raises if it is not there."""
+        return self.readiness.checks()
 
     def verification_keys(self) -> tuple[PublicKey, ...]:
         """The public keys of this server's tokens, for an API in the same app."""

@@ -17,6 +17,10 @@ PROOF = "dpop_proof"
 KEY_POSSESSION = "key_possession"
 
 
+READINESS = "readiness"
+"""Written to find out whether a store can be written to; nothing is used."""
+
+
 CAUSES = {
     ASSERTION: "assertion_replayed",
     PROOF: "proof_replayed",
@@ -30,7 +34,8 @@ class Mark:
     """The record that a ``jti`` was used: that of an assertion, a DPoP proof or a proof of key possession."""
 
     purpose: str
-    """``client_assertion``, ``dpop_proof`` or ``key_possession``; marks of different purposes never collide."""
+    """``client_assertion``, ``dpop_proof``, ``key_possession`` or, when a store is only tried, ``readiness``; marks of
+    different purposes never collide."""
     server: str
     """The server where it is used: an authorization server's issuer, or an API's issuer and identifier. Several servers
     may share a store."""

@@ -17,6 +17,7 @@ from ..errors import (
     TemporarilyUnavailable,
     UseDPoPNonce,
 )
+from ..readiness import ReadinessCheck
 from ..refusal import attributed_to, error_response
 from ..replay.base import Replayed, ReplayStore, remember_once
 from ..settings.resource import ResourceSettings
@@ -26,6 +27,7 @@ from .challenge import Challenger
 from .credentials import Credentials, Environ, Scheme, find_scheme, read_credentials
 from .online import OnlineCheck
 from .own_server import SERVER_KEY, OwnServer
+from .readiness import build_checks
 from .requirement import Requirement
 from .target_uri import Target
 
@@ -55,7 +57,7 @@ class Guard:
 
     # --- the table of contents ------------------------------------------------------------------------------
     def admit(self, environ: Environ, requirement: Requirement, *, served: Sequence[Scheme]) -> Admission:
-        """Check a request that must have credentials.
+        """ReadinessCheck a request that must have credentials.
 
         :param served: The schemes that the view accepts.
         :raises OAuthError: The request is refused.
@@ -71,7 +73,7 @@ class Guard:
         return Admission(self, token, credentials, online=requirement.online)
 
     def admit_again(self, admission: Admission, requirement: Requirement) -> None:
-        """Check a request that another requirement let in already, as for a view in a protected blueprint.
+        """ReadinessCheck a request that another requirement let in already, as for a view in a protected blueprint.
 
         Its proof was used up then, and is not checked again.
 
@@ -106,13 +108,24 @@ class Guard:
         return None
 
     def check_setup(self, requirement: Requirement) -> None:
-        """Check that this app is able to do what a view requires.
+        """ReadinessCheck that this app is able to do what a view requires.
 
         :raises ConfigurationError: It is not; the message says what to set.
         """
         self.tighten(requirement).schemes(with_dpop=self.find_replay_store() is not None)
         if requirement.online and self._find_issuer() is None:
             self.online.prepare()
+
+    def readiness_checks(self) -> Mapping[str, ReadinessCheck]:
+        """What the API needs in order to answer calls: a name -> a function that raises if it is not there.
+
+        What it has from the authorization server in the same app is that server's to check.
+        """
+        return build_checks(
+            self.settings,
+            find_replay=None if self.find_own_server() else self.find_replay_store,
+            keys=None if self._find_issuer() else self.fetched_keys,
+        )
 
     def turn_away(self, error: OAuthError, environ: Environ, requirement: Requirement) -> flask.Response:
         """Refuse a request that was let in, for a reason that the view found."""

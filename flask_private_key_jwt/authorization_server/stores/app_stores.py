@@ -37,6 +37,8 @@ FindThumbprints = Callable[[RegisteredClient], Set[str]]
 class AppStores:
     """The stores of one app."""
 
+    database: Database
+    """The database that they are in."""
     clients: ClientStore
     registrations: SQLAlchemyRegistrations
     registration_tokens: RegistrationTokens
@@ -73,6 +75,7 @@ def open_stores(
         return client.is_vouched_for(settings)
 
     return AppStores(
+        database=database,
         clients=SQLAlchemyClientStore(
             database,
             tables,

@@ -4,7 +4,7 @@ Every constraint has its final name, so the application's naming convention does
 name it. A constraint refuses what must never be in the table, whoever writes it: a view, a shell, ``psql``.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING
 
 from sqlalchemy import (
@@ -60,6 +60,13 @@ class Tables:
     counter: Table
     granted: GrantTables
     Client: type[ClientModel]
+
+    @property
+    def all(self) -> tuple[Table, ...]:
+        """Every table."""
+        own = (getattr(self, field.name) for field in fields(self))
+        granted = (getattr(self.granted, field.name) for field in fields(self.granted))
+        return tuple(table for table in (*own, *granted) if isinstance(table, Table))
 
 
 def build_tables(db: "SQLAlchemy", *, prefix: str = TABLE_PREFIX) -> Tables:
