@@ -9,7 +9,7 @@ from typing import Any
 
 from . import errors
 from .errors import OAuthError
-from .signals import request_refused
+from .events import Announcer, RequestRefused
 
 log = logging.getLogger("flask_private_key_jwt")
 
@@ -81,18 +81,9 @@ def describe_refusal(error: OAuthError, *, endpoint: str, sender: object) -> str
         error.client_id,
         reference,
     )
-    try:
-        request_refused.send(
-            sender,
-            error=error.code,
-            cause=error.cause,
-            reason=reason,
-            reference=reference,
-            endpoint=endpoint,
-            client_id=error.client_id,
-        )
-    except Exception:  # a listener's own defect; the caller gets the answer all the same
-        log.exception("a receiver of request_refused failed [reference %s]", reference)
+    if RequestRefused.signal.receivers:
+        refused = RequestRefused(error.code, error.cause, reason, reference, endpoint, error.client_id)
+        Announcer(sender).tell(refused)
     return reference
 
 

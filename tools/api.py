@@ -112,8 +112,26 @@ PAGE: dict[str, tuple[str, str, list[str]]] = {
     ),
     "Signals": (
         f"{PACKAGE}.signals",
-        "Events of the servers (blinker); the sender is the Flask app.",
-        ["request_refused", "token_issued"],
+        "Events of the servers (blinker); the sender is the Flask app. One table of all: [events.md](events.md).",
+        [
+            "token_issued",
+            "request_refused",
+            "request_pushed",
+            "code_issued",
+            "consent_given",
+            "consent_withdrawn",
+            "signed_out",
+            "client_registered",
+            "client_changed",
+            "client_keys_changed",
+            "client_removed",
+            "token_revoked",
+            "grant_revoked",
+            "tokens_revoked",
+            "signing_key_changed",
+            "registration_token_created",
+            "registration_token_revoked",
+        ],
     ),
 }
 """Heading -> module, an introduction, and the names in the order of the page."""

@@ -5,6 +5,7 @@ from flask_sqlalchemy import SQLAlchemy
 
 from ..dpop.nonce import Nonces
 from ..dpop.proof import ProofChecker
+from ..events import Announcer
 from ..jose.derived import Secrets
 from ..settings.reading import read
 from ..settings.server import ServerSettings
@@ -63,13 +64,14 @@ def assemble(app: flask.Flask, db: SQLAlchemy, tables: Tables, *, declarations: 
     settings = read(app.config, ServerSettings)
     base_url = endpoint_base(settings.ISSUER) + settings.URL_PREFIX
     secrets = read_app_secrets(settings, app.config)
-    offered = Offers(settings, people, app)
+    offered, announcer = Offers(settings, people, app), Announcer(app)
     stores = open_stores(
         settings,
         db,
         tables,
         find_thumbprints=find_thumbprints,
         note_key_version=lambda version: server_keys.note_version(version),
+        tell=announcer.tell,
     )
     server_keys = _build_server_keys(settings, secrets, stores)
     own_keys = OwnKeys(lambda: server_keys.current().public)
@@ -95,10 +97,12 @@ def assemble(app: flask.Flask, db: SQLAlchemy, tables: Tables, *, declarations: 
         ),
         declarations=declarations,
         offered=offered,
+        announcer=announcer,
     )
     registry = ClientRegistry(settings, stores.registrations, grant_types=server.grants.grant_types)
     return State(
         settings=settings,
+        announcer=announcer,
         secrets=secrets,
         clients=registry,
         registration_tokens=stores.registration_tokens,

@@ -5,9 +5,9 @@ from typing import Any
 import flask
 
 from ..errors import InactiveToken
+from ..events import Announcer, TokenIssued
 from ..refusal import Answer, attributed_to, describe_refusal
 from ..settings.server import ServerSettings
-from ..signals import token_issued
 from .authlib_server import AuthlibServer
 from .authorization.authorizer import Authorizer
 from .authorization.parameters import Parameters
@@ -34,6 +34,7 @@ class AuthorizationServer(AuthlibServer):
     :param authorizer: Checks authorization requests and keeps them.
     :param declarations: What the application registers on the extension.
     :param offered: Returns what the application has now.
+    :param announcer: Tells the application's receivers what happened.
     """
 
     def __init__(
@@ -46,6 +47,7 @@ class AuthorizationServer(AuthlibServer):
         authorizer: Authorizer,
         declarations: Declarations,
         offered: Offered,
+        announcer: Announcer,
     ) -> None:
         super().__init__()
         self.settings = settings
@@ -65,6 +67,7 @@ class AuthorizationServer(AuthlibServer):
         self.revoker = tokens.revoker
         self.authorizer = authorizer
         self.declarations = declarations
+        self.announcer = announcer
 
     # --- the table of contents --------------------------------------------------------------------------
     def create_token_response(self, request: FormRequest | None = None) -> flask.Response:
@@ -151,9 +154,10 @@ class AuthorizationServer(AuthlibServer):
         if isinstance(allowed, AcceptedGrant):
             return allowed.create_token()  # calls generate_token, which calls this method again
         token = self.token_maker.make(allowed)
-        self._announce(token)
         # Last: if the resource or the token policy is the reason for a refusal, nothing has been spent.
-        return token.members(refresh_token=allowed.spend())
+        members = token.members(refresh_token=allowed.spend())
+        self._announce(token)
+        return members
 
     def send(self, answer: Answer) -> flask.Response:
         """Step 7: an answer as a Flask response."""
@@ -165,15 +169,16 @@ class AuthorizationServer(AuthlibServer):
         return describe_refusal(reason, endpoint=endpoint, sender=sender)
 
     def _announce(self, token: IssuedToken) -> None:
-        if not token_issued.receivers:  # most apps have none, and this runs for every token
+        if not TokenIssued.signal.receivers:  # most apps have none, and this runs for every token
             return
         grant = token.grant
-        token_issued.send(
-            flask.current_app._get_current_object(),  # type: ignore[attr-defined]
-            client_id=grant.client_id,
-            grant_type=grant.grant_type,
-            scope=grant.scope,
-            audience=grant.audience,
-            jkt=grant.proof.thumbprint if grant.proof else None,
-            jti=token.jti,
+        self.announcer.tell(
+            TokenIssued(
+                client_id=grant.client_id,
+                grant_type=grant.grant_type,
+                scope=grant.scope,
+                audience=grant.audience,
+                jkt=grant.proof.thumbprint if grant.proof else None,
+                jti=token.jti,
+            )
         )

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import flask
 
 from ..errors import ConfigurationError
+from ..events import Announcer
 from ..jose.derived import Secrets
 from ..jose.jose import Claims, PublicKey
 from ..readiness import ReadinessCheck
@@ -38,6 +39,7 @@ class State:
     """Everything ``init_app`` made for one app."""
 
     settings: ServerSettings
+    announcer: Announcer
     secrets: Secrets
     clients: ClientRegistry
     registration_tokens: RegistrationTokens

@@ -8,6 +8,7 @@ from sqlalchemy import Engine
 
 from ...database.database import Database, EngineSource
 from ...database.sqlite import use_wal
+from ...events import Tell
 from ...replay.base import ReplayStore
 from ...replay.loading import load_replay_store
 from ...replay.sql import SQLAlchemyReplayStore
@@ -19,6 +20,7 @@ from .sql.client_key_use import SQLAlchemyClientKeyUseStore
 from .sql.clients import SQLAlchemyClientStore
 from .sql.counters import Counters
 from .sql.documents import SQLAlchemyFetchedDocumentStore
+from .sql.recorder import Recorder
 from .sql.refresh_tokens import SQLAlchemyRefreshTokenStore
 from .sql.registration_tokens import RegistrationTokens
 from .sql.registrations import SQLAlchemyRegistrations
@@ -60,15 +62,18 @@ def open_stores(
     *,
     find_thumbprints: FindThumbprints,
     note_key_version: Callable[[int], None],
+    tell: Tell,
 ) -> AppStores:
     """Open the stores of the app with these *settings*.
 
     :param find_thumbprints: Returns the thumbprints of the keys in a client's ``jwks``.
     :param note_key_version: Called with the version of the server's own keys whenever a client is looked up.
+    :param tell: Called for each event, after its change is committed.
     :raises ConfigurationError: ``OAUTH2_REPLAY_STORE`` gives no store.
     """
     # One for all stores: their statements in one request then use one connection, whose caches are warm.
     database = Database(_engine_source(db, wal=settings.SQLITE_WAL))
+    recorder = Recorder(database, tell)
     replay = load_replay_store(settings.REPLAY_STORE, build_sql=lambda: SQLAlchemyReplayStore(database, tables.replay))
 
     def is_vouched_for(client: RegisteredClient) -> bool:
@@ -84,20 +89,22 @@ def open_stores(
             is_vouched_for=is_vouched_for,
         ),
         registrations=SQLAlchemyRegistrations(
-            database, tables, find_thumbprints=find_thumbprints, is_vouched_for=is_vouched_for
+            database, tables, find_thumbprints=find_thumbprints, is_vouched_for=is_vouched_for, recorder=recorder
         ),
-        registration_tokens=RegistrationTokens(database, tables),
+        registration_tokens=RegistrationTokens(database, tables, recorder),
         documents=SQLAlchemyFetchedDocumentStore(database, tables),
-        server_keys=SQLAlchemyServerKeyStore(database, tables),
+        server_keys=SQLAlchemyServerKeyStore(database, tables, recorder),
         replay=replay,
         counters=Counters(database, tables),
-        unused_clients=UnusedClients(database, tables, keep_seconds=settings.REGISTRATION_UNUSED_SECONDS),
-        key_use=SQLAlchemyClientKeyUseStore(database, tables),
-        authorizations=SQLAlchemyAuthorizationStore(
-            database, tables.granted, keep_seconds=settings.INTERACTION_LIFETIME_SECONDS
+        unused_clients=UnusedClients(
+            database, tables, keep_seconds=settings.REGISTRATION_UNUSED_SECONDS, recorder=recorder
         ),
-        refresh_tokens=SQLAlchemyRefreshTokenStore(database, tables.granted),
-        revocations=SQLAlchemyRevocationStore(database, tables.granted.revocation),
+        key_use=SQLAlchemyClientKeyUseStore(database, tables, recorder),
+        authorizations=SQLAlchemyAuthorizationStore(
+            database, tables.granted, keep_seconds=settings.INTERACTION_LIFETIME_SECONDS, recorder=recorder
+        ),
+        refresh_tokens=SQLAlchemyRefreshTokenStore(database, tables.granted, recorder),
+        revocations=SQLAlchemyRevocationStore(database, tables.granted.revocation, recorder),
     )
 
 

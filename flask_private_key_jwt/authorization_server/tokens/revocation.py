@@ -42,8 +42,9 @@ class TokenRevoker:
                 f"the token belongs to client {owner!r}", cause="token_foreign"
             )
         if isinstance(token, StoredRefreshToken):
-            self._revocations.revoke_grant(token.granted.grant_id)
+            self._revocations.revoke_grant(token.granted, because="client")
             log.info("client %r revoked the grant %s", caller.client_id, token.granted.grant_id)
         else:
-            self._revocations.revoke_token(token.claims["jti"], expires_at=math.ceil(token.valid_until))
+            expires_at = math.ceil(token.valid_until)
+            self._revocations.revoke_token(token.claims["jti"], expires_at=expires_at, client_id=caller.client_id)
             log.info("client %r revoked the access token %s", caller.client_id, token.claims["jti"])
