@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from .errors import TooManyRequests
     from .extension import PrivateKeyJWT
     from .operations.health import health_blueprint
+    from .operations.metrics import metrics_blueprint
     from .resource_server import ResourceProtector, current_token
 
 __all__ = [
@@ -45,6 +46,7 @@ __all__ = [
     "current_token",
     "gather_client_metadata",
     "health_blueprint",
+    "metrics_blueprint",
     "note_sign_in",
     "spread_client_metadata",
 ]
@@ -65,6 +67,7 @@ _HOMES = {
     "current_token": ".resource_server",
     "gather_client_metadata": ".authorization_server.stores.tables.former_columns",
     "health_blueprint": ".operations.health",
+    "metrics_blueprint": ".operations.metrics",
     "note_sign_in": ".authorization_server.endpoints.browser_session",
     "spread_client_metadata": ".authorization_server.stores.tables.former_columns",
 }

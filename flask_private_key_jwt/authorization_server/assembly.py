@@ -7,6 +7,7 @@ from ..dpop.nonce import Nonces
 from ..dpop.proof import ProofChecker
 from ..events import Announcer
 from ..jose.derived import Secrets
+from ..metering import Meter
 from ..settings.reading import read
 from ..settings.server import ServerSettings
 from ..settings.values import ASYMMETRIC_ALGS
@@ -64,7 +65,7 @@ def assemble(app: flask.Flask, db: SQLAlchemy, tables: Tables, *, declarations: 
     settings = read(app.config, ServerSettings)
     base_url = endpoint_base(settings.ISSUER) + settings.URL_PREFIX
     secrets = read_app_secrets(settings, app.config)
-    offered, announcer = Offers(settings, people, app), Announcer(app)
+    offered, announcer, meter = Offers(settings, people, app), Announcer(app), Meter()
     stores = open_stores(
         settings,
         db,
@@ -80,14 +81,17 @@ def assemble(app: flask.Flask, db: SQLAlchemy, tables: Tables, *, declarations: 
     client_keys = build_client_keys(settings, stores.documents, slots)
     signatures = ClientSignatures(clients, client_keys)
     key_use = ClientKeyUse(stores.key_use, client_keys, size=settings.CLIENT_CACHE_SIZE)
+    binding = _build_binding(settings, secrets, meter)
     server = AuthorizationServer(
         settings,
         base_url=base_url,
         callers=CallerChecks(
             clients=clients,
-            client_auth=_build_client_auth(settings, stores, clients, signatures, token_url=base_url + "/token"),
-            dpop=_build_binding(settings, secrets),
-            once_only=OnceOnly(stores.replay, key_use),
+            client_auth=_build_client_auth(
+                settings, stores, clients, signatures, token_url=base_url + "/token", meter=meter
+            ),
+            dpop=binding,
+            once_only=OnceOnly(stores.replay, key_use, meter),
         ),
         tokens=_build_tokens(
             settings, secrets, stores, clients, server_keys=server_keys, own_keys=own_keys, declarations=declarations
@@ -123,6 +127,13 @@ def assemble(app: flask.Flask, db: SQLAlchemy, tables: Tables, *, declarations: 
         refresh_tokens=stores.refresh_tokens,
         revocations=stores.revocations,
         endpoints=_find_paths(settings, offered()),
+        database=stores.database,
+        meter=meter,
+        caches={
+            "clients": stores.clients.caches,
+            "client_keys": client_keys.caches,
+            "proof_keys": [binding.checker.cache],
+        },
         readiness=ServerReadiness(settings, stores.database, tables, replay=stores.replay, server_keys=server_keys),
     )
 
@@ -138,7 +149,13 @@ def _build_server_keys(settings: ServerSettings, secrets: Secrets, stores: AppSt
 
 
 def _build_client_auth(
-    settings: ServerSettings, stores: AppStores, clients: ClientStore, signatures: ClientSignatures, *, token_url: str
+    settings: ServerSettings,
+    stores: AppStores,
+    clients: ClientStore,
+    signatures: ClientSignatures,
+    *,
+    token_url: str,
+    meter: Meter,
 ) -> ClientAuthentication:
     parts = AuthenticationParts(
         settings=settings,
@@ -146,14 +163,15 @@ def _build_client_auth(
         registered_clients=stores.clients,
         signatures=signatures,
         token_url=token_url,
+        meter=meter,
     )
     return ClientAuthentication(CLIENT_AUTH_METHODS, parts)
 
 
-def _build_binding(settings: ServerSettings, secrets: Secrets) -> TokenBinding:
+def _build_binding(settings: ServerSettings, secrets: Secrets, meter: Meter) -> TokenBinding:
     nonces = Nonces(secrets, purpose="as", lifetime=settings.DPOP_NONCE_LIFETIME_SECONDS)
     required = nonces if settings.DPOP_NONCE == "required" else None
-    checker = ProofChecker(settings, required, server=settings.ISSUER)
+    checker = ProofChecker(settings, required, server=settings.ISSUER, meter=meter)
     return TokenBinding(checker, required=settings.DPOP_REQUIRED)
 
 

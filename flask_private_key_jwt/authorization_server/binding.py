@@ -14,12 +14,12 @@ class TokenBinding:
     """
 
     def __init__(self, checker: ProofChecker, *, required: bool) -> None:
-        self._checker = checker
+        self.checker = checker
         self._required = required
 
     def new_nonce(self) -> str | None:
         """The nonce to hand out with an answer, or ``None`` where none is required (RFC 9449 §8.2)."""
-        return self._checker.new_nonce()
+        return self.checker.new_nonce()
 
     def check(self, request: FormRequest, client: RegisteredClient, *, optional: bool = False) -> DPoPProof | None:
         """Check the request's proof, if it has one or needs one (RFC 9449 §5, §5.2).
@@ -30,7 +30,7 @@ class TokenBinding:
         :raises UseDPoPNonce: The proof lacks a nonce.
         """
         if request.proof is not None:
-            return self._checker.check(request.proof, method=request.method, url=request.url)
+            return self.checker.check(request.proof, method=request.method, url=request.url)
         if not optional and (self._required or client.needs_bound_tokens):
             raise InvalidRequest(
                 "no DPoP proof, though the server or the client requires bound tokens", cause="proof_missing"

@@ -2,6 +2,7 @@
 
 from ..dpop.proof import DPoPProof
 from ..errors import InvalidClient, InvalidDPoPProof
+from ..metering import Meter
 from ..replay.base import ASSERTION, PROOF, Replayed, ReplayStore, remember_once
 from .client_auth.base import VerifiedClient
 from .keys.client_key_use import ClientKeyUse
@@ -15,11 +16,13 @@ class OnceOnly:
 
     :param replay: Remembers what was used.
     :param key_use: Notes which key of a client signed.
+    :param meter: Whose observer is told how long the store took.
     """
 
-    def __init__(self, replay: ReplayStore, key_use: ClientKeyUse) -> None:
+    def __init__(self, replay: ReplayStore, key_use: ClientKeyUse, meter: Meter) -> None:
         self._replay = replay
         self._key_use = key_use
+        self._meter = meter
 
     def remember(self, caller: VerifiedClient, proof: DPoPProof | None) -> None:
         """Spend the assertion of a request and its proof, both or neither.
@@ -29,7 +32,7 @@ class OnceOnly:
         :raises StoreUnavailable: The replay store is away; nothing is issued.
         """
         try:
-            remember_once(self._replay, [*caller.marks, *(proof.marks if proof else ())])
+            remember_once(self._replay, [*caller.marks, *(proof.marks if proof else ())], self._meter)
         except Replayed as replayed:
             raise REFUSALS[replayed.mark.purpose](str(replayed), cause=replayed.cause) from None
         if caller.thumbprint is not None:

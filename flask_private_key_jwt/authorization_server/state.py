@@ -1,14 +1,17 @@
 """What one app owns: one frozen State in ``app.extensions["private_key_jwt"]``."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import flask
 
-from ..errors import ConfigurationError
+from .. import clock
+from ..database.database import Database
+from ..errors import ConfigurationError, OAuthError
 from ..events import Announcer
 from ..jose.derived import Secrets
 from ..jose.jose import Claims, PublicKey
+from ..metering import Caches, Meter
 from ..readiness import ReadinessCheck
 from ..replay.base import ReplayStore
 from ..resource_server.guard import Guard
@@ -62,6 +65,9 @@ class State:
     endpoints: Mapping[str, ServerEndpoint]
     """Path relative to the app -> the endpoint there."""
     readiness: ServerReadiness
+    database: Database
+    meter: Meter
+    caches: Caches
 
     def find_missing(self, needs: frozenset[Need]) -> str | None:
         """The private reason why something with these *needs* is not served; ``None`` if it is."""
@@ -71,6 +77,22 @@ class State:
     def readiness_checks(self) -> Mapping[str, ReadinessCheck]:
         """What the server needs in order to answer requests: a name -> a function that raises if it is not there."""
         return self.readiness.checks()
+
+    def key_ages(self) -> Mapping[str, Sequence[int]]:
+        """State of a signing key (``signs``, ``announced``, ``verifies``) -> the ages of such keys, in seconds.
+
+        Nothing if the database does not answer and this process has no copy of the keys.
+        """
+        ages: dict[str, list[int]] = {"signs": [], "announced": [], "verifies": []}
+        try:
+            ring = self.server_keys.current()
+        except (OAuthError, ConfigurationError):
+            return {}
+        now = clock.now()
+        for key in ring.published:
+            state = "signs" if key.slot == ring.signer.slot else "announced" if key.signs_from > now else "verifies"
+            ages[state].append(now - key.created_at)
+        return ages
 
     def verification_keys(self) -> tuple[PublicKey, ...]:
         """The public keys of this server's tokens, for an API in the same app."""

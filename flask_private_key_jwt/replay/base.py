@@ -3,10 +3,12 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import sha256
+from time import perf_counter
 from typing import Any, Protocol, cast
 
 from ..database.batches import BATCH_ROWS, Rest, no_rest
 from ..errors import ConfigurationError
+from ..metering import Meter, Observer
 
 ASSERTION = "client_assertion"
 
@@ -116,16 +118,31 @@ class ReplayStore(Protocol):
         """
 
 
-def remember_once(store: ReplayStore, marks: Sequence[Mark]) -> None:
+def remember_once(store: ReplayStore, marks: Sequence[Mark], meter: Meter | None = None) -> None:
     """Record *marks* in a store, which may be the application's own.
 
+    :param meter: Whose observer is told how long the store took.
     :raises Replayed: See :meth:`ReplayStore.remember`.
     :raises StoreUnavailable: See :meth:`ReplayStore.remember`.
     :raises ConfigurationError: The store returned something: it may have meant that a mark is there already.
     """
-    returned = cast(Any, store).remember(marks)
+    observer = None if meter is None else meter.observer
+    returned = cast(Any, store).remember(marks) if observer is None else _remember_and_measure(store, marks, observer)
     if returned is not None:
         raise ConfigurationError(
             f"remember() of the replay store {type(store).__name__} returned a {type(returned).__name__}: it has to "
             "return None, and to raise Replayed for a mark that is there already."
         )
+
+
+def _remember_and_measure(store: ReplayStore, marks: Sequence[Mark], observer: Observer) -> Any:
+    started, answered = perf_counter(), False
+    try:
+        returned = cast(Any, store).remember(marks)
+        answered = True
+    except Replayed:
+        answered = True
+        raise
+    finally:
+        observer.note_store("replay", perf_counter() - started, answered=answered)
+    return returned

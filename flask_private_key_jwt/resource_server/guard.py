@@ -2,7 +2,8 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from time import perf_counter
 from typing import Any
 
 import flask
@@ -17,6 +18,7 @@ from ..errors import (
     TemporarilyUnavailable,
     UseDPoPNonce,
 )
+from ..metering import Caches, Meter
 from ..readiness import ReadinessCheck
 from ..refusal import attributed_to, error_response
 from ..replay.base import Replayed, ReplayStore, remember_once
@@ -54,6 +56,7 @@ class Guard:
     """The app's extensions; the authorization server may be added to them later."""
     name: str = "resource"
     """The ``endpoint`` of a refusal, in the log and the signal."""
+    meter: Meter = field(default_factory=Meter)
 
     # --- the table of contents ------------------------------------------------------------------------------
     def admit(self, environ: Environ, requirement: Requirement, *, served: Sequence[Scheme]) -> Admission:
@@ -88,6 +91,15 @@ class Guard:
 
     def enter(self, request: flask.Request, requirement: Requirement) -> flask.Response | None:
         """Let a request in and return ``None``, or refuse it and return the answer. A caller's input never raises."""
+        observer = self.meter.observer
+        if observer is None:
+            return self._enter(request, requirement)
+        started = perf_counter()
+        refusal = self._enter(request, requirement)
+        observer.note_request(self.name, perf_counter() - started, refused=refusal is not None)
+        return refusal
+
+    def _enter(self, request: flask.Request, requirement: Requirement) -> flask.Response | None:
         environ = request.environ
         served: Sequence[Scheme] = ()
         try:
@@ -115,6 +127,11 @@ class Guard:
         self.tighten(requirement).schemes(with_dpop=self.find_replay_store() is not None)
         if requirement.online and self._find_issuer() is None:
             self.online.prepare()
+
+    @property
+    def caches(self) -> Caches:
+        """The caches of this process."""
+        return {"api_proof_keys": [self.proofs.cache], "access_tokens": [self.tokens.cache]}
 
     def readiness_checks(self) -> Mapping[str, ReadinessCheck]:
         """What the API needs in order to answer calls: a name -> a function that raises if it is not there.
@@ -176,7 +193,7 @@ class Guard:
         replay = self.find_replay_store()
         assert replay is not None  # without a store, the DPoP scheme is not accepted
         try:
-            remember_once(replay, proof.marks)
+            remember_once(replay, proof.marks, self.meter)
         except Replayed as replayed:
             raise InvalidDPoPProof(str(replayed), cause=replayed.cause) from None
 

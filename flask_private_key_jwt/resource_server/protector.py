@@ -10,6 +10,7 @@ from ..dpop.nonce import Nonces
 from ..dpop.proof import ProofChecker
 from ..errors import ConfigurationError
 from ..jose.derived import read_secrets
+from ..metering import Meter
 from ..replay.base import ReplayStore, name_api
 from ..replay.loading import load_replay_store
 from ..settings.reading import read
@@ -112,7 +113,7 @@ class ResourceProtector:
 
 def _build_guard(app: flask.Flask) -> Guard:
     settings = read(app.config, ResourceSettings)
-    target = TargetURI(settings)
+    target, meter = TargetURI(settings), Meter()
     if settings.REPLAY_STORE is not None:
         target.base()  # raises now, not at the first proof
     return Guard(
@@ -128,6 +129,7 @@ def _build_guard(app: flask.Flask) -> Guard:
             settings,
             _build_nonces(settings, app),
             server=name_api(issuer=settings.ISSUER, resource=settings.RESOURCE),
+            meter=meter,
         ),
         target=target,
         fetched_keys=FetchedKeys(settings),
@@ -135,6 +137,7 @@ def _build_guard(app: flask.Flask) -> Guard:
         online=OnlineCheck(settings),
         challenger=Challenger(settings.DPOP_SIGNING_ALGS, metadata_url(settings.RESOURCE)),
         extensions=app.extensions,
+        meter=meter,
     )
 
 

@@ -55,6 +55,7 @@ class PrivateKeyJWTAuthentication:
         self._clients = parts.clients
         self._signatures = parts.signatures
         self._token_url = parts.token_url
+        self._meter = parts.meter
 
     def verify(self, request: FormRequest) -> VerifiedAssertion:
         """Find out which client made the request.
@@ -75,6 +76,9 @@ class PrivateKeyJWTAuthentication:
         now, settings = clock.now(), self._settings
         try:
             key = self._find_key(jwt, client, now=now)
+            observer = self._meter.observer
+            if observer is not None and (issued := jose.read_date(jwt.claims, "iat")) is not None:
+                observer.note_clock("assertion", issued - now)
             check_audience(jwt, client, settings, endpoints=(self._token_url, request.url))
             used_from, until = check_life(jwt.claims, client, settings, now=now)
             jti = jose.require_jti(jwt.claims)

@@ -4,6 +4,7 @@ import json
 import logging
 from collections.abc import Mapping
 from functools import partial
+from time import perf_counter
 from typing import Any
 
 import flask
@@ -23,7 +24,7 @@ from ...errors import (
     TemporarilyUnavailable,
     TooManyRequests,
 )
-from ...refusal import error_response
+from ...refusal import REFERENCE_HEADER, error_response
 from ..endpoint import ServerEndpoint
 from ..response import translate
 from ..state import EXTENSION_KEY, State, current_state
@@ -36,6 +37,16 @@ CACHE_SECONDS = 300
 
 def respond(endpoint: ServerEndpoint) -> ResponseReturnValue:
     """Answer the current request to a machine *endpoint*, also after an exception."""
+    observer = current_state().meter.observer
+    if observer is None:
+        return _respond(endpoint)
+    started = perf_counter()
+    answer = flask.make_response(_respond(endpoint))
+    observer.note_request(endpoint.name, perf_counter() - started, refused=REFERENCE_HEADER in answer.headers)
+    return answer
+
+
+def _respond(endpoint: ServerEndpoint) -> ResponseReturnValue:
     try:
         state = current_state()
         if (answer := _ask_application(endpoint, state)) is not None:

@@ -14,7 +14,7 @@ from ...replay.loading import load_replay_store
 from ...replay.sql import SQLAlchemyReplayStore
 from ...settings.server import ServerSettings
 from ..registered_client import RegisteredClient
-from .contracts import ClientStore, FetchedDocumentStore
+from .contracts import FetchedDocumentStore
 from .sql.authorizations import SQLAlchemyAuthorizationStore
 from .sql.client_key_use import SQLAlchemyClientKeyUseStore
 from .sql.clients import SQLAlchemyClientStore
@@ -41,7 +41,7 @@ class AppStores:
 
     database: Database
     """The database that they are in."""
-    clients: ClientStore
+    clients: SQLAlchemyClientStore
     registrations: SQLAlchemyRegistrations
     registration_tokens: RegistrationTokens
     documents: FetchedDocumentStore
