@@ -11,6 +11,7 @@ from typing import Any, ClassVar, Literal
 from blinker import NamedSignal
 
 from . import signals
+from .decision_log import write_line
 
 log = logging.getLogger("flask_private_key_jwt")
 
@@ -59,6 +60,29 @@ class TokenIssued(Event):
     audience: tuple[str, ...]
     jkt: str | None
     jti: str
+
+
+@dataclass(frozen=True, slots=True)
+class CallAdmitted(Event):
+    """See :data:`.signals.call_admitted`."""
+
+    signal = signals.call_admitted
+    endpoint: str
+    client_id: str | None
+    subject: str | None
+    scope: tuple[str, ...]
+    jti: str | None
+    jkt: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class TokenIntrospected(Event):
+    """See :data:`.signals.token_introspected`."""
+
+    signal = signals.token_introspected
+    client_id: str
+    jti: str | None
+    holder: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,17 +265,30 @@ def find_events() -> Mapping[str, type[Event]]:
 
 
 class Announcer:
-    """Tells the receivers of one app what happened.
+    """Tells the receivers of one app, and its log, what happened.
 
     :param sender: The Flask app.
+    :param log_json: Whether each event is a line in the log of decisions.
     """
 
-    def __init__(self, sender: object) -> None:
-        self._sender = sender
+    __slots__ = ("_sender", "log_json")
 
-    def tell(self, event: Event) -> None:
-        """Send the event's signal. What a receiver raises goes to the log: what happened has happened."""
+    def __init__(self, sender: object, *, log_json: bool = False) -> None:
+        self._sender = sender
+        self.log_json = log_json
+
+    def wants(self, kind: type[Event]) -> bool:
+        """Whether anybody would hear of an event of this kind; a request that is in a hurry asks before it makes it."""
+        return bool(kind.signal.receivers) or self.log_json
+
+    def tell(self, event: Event, *, level: int = logging.INFO) -> None:
+        """Send the event's signal. What a receiver raises goes to the log: what happened has happened.
+
+        :param level: Of its line in the log of decisions.
+        """
         signal = event.signal
+        if self.log_json:
+            write_line(signal.name.replace("-", "_"), event.arguments(), level=level)
         if signal.receivers:
             try:
                 signal.send(self._sender, **event.arguments())
@@ -261,3 +298,13 @@ class Announcer:
 
 def tell_nobody(event: Event) -> None:
     """For stores that were opened without an app."""
+
+
+ANNOUNCER_KEY = "private_key_jwt_announcer"
+"""Where an app keeps its announcer, in ``app.extensions``: an authorization server and an API in one app share it."""
+
+
+def find_announcer(sender: object) -> Announcer:
+    """The announcer of an app; one that logs no lines if *sender* has none."""
+    found = getattr(sender, "extensions", {}).get(ANNOUNCER_KEY)
+    return found if isinstance(found, Announcer) else Announcer(sender)

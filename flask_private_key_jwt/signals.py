@@ -6,6 +6,7 @@
 from blinker import Namespace
 
 __all__ = [
+    "call_admitted",
     "client_changed",
     "client_keys_changed",
     "client_registered",
@@ -20,6 +21,7 @@ __all__ = [
     "request_refused",
     "signed_out",
     "signing_key_changed",
+    "token_introspected",
     "token_issued",
     "token_revoked",
     "tokens_revoked",
@@ -41,6 +43,19 @@ token_issued = _signals.signal("token-issued")
 
 Sent with ``client_id``, ``grant_type``, ``scope``, ``audience``, ``jkt`` (``None`` for a Bearer token)
 and ``jti``.
+"""
+
+call_admitted = _signals.signal("call-admitted")
+"""An API let a call in, or UserInfo did.
+
+Sent with ``endpoint`` (``resource``, or ``userinfo``), ``client_id``, ``subject``, ``scope`` and ``jti`` of the access
+token (each ``None`` if the token has none), and ``jkt``: the key that it is bound to (``None`` for a Bearer token).
+"""
+
+token_introspected = _signals.signal("token-introspected")
+"""A caller was told that a token is active (RFC 7662). That one is not active is a :data:`request_refused`.
+
+Sent with ``client_id`` (the caller), ``jti`` and ``holder``: the client whose token it is.
 """
 
 request_pushed = _signals.signal("request-pushed")

@@ -116,6 +116,8 @@ PAGE: dict[str, tuple[str, str, list[str]]] = {
         [
             "token_issued",
             "request_refused",
+            "call_admitted",
+            "token_introspected",
             "request_pushed",
             "code_issued",
             "consent_given",

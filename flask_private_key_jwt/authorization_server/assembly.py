@@ -5,7 +5,7 @@ from flask_sqlalchemy import SQLAlchemy
 
 from ..dpop.nonce import Nonces
 from ..dpop.proof import ProofChecker
-from ..events import Announcer
+from ..events import ANNOUNCER_KEY, Announcer
 from ..jose.derived import Secrets
 from ..metering import Meter
 from ..settings.reading import read
@@ -65,7 +65,11 @@ def assemble(app: flask.Flask, db: SQLAlchemy, tables: Tables, *, declarations: 
     settings = read(app.config, ServerSettings)
     base_url = endpoint_base(settings.ISSUER) + settings.URL_PREFIX
     secrets = read_app_secrets(settings, app.config)
-    offered, announcer, meter = Offers(settings, people, app), Announcer(app), Meter()
+    offered, announcer, meter = (
+        Offers(settings, people, app),
+        app.extensions.setdefault(ANNOUNCER_KEY, Announcer(app, log_json=settings.LOG_FORMAT == "json")),
+        Meter(),
+    )
     stores = open_stores(
         settings,
         db,

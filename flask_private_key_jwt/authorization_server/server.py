@@ -1,11 +1,12 @@
 """The seven steps of a token request, on Authlib's Flask authorization server (RFC 6749 §3.2)."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import flask
 
 from ..errors import InactiveToken
-from ..events import Announcer, TokenIssued
+from ..events import Announcer, TokenIntrospected, TokenIssued
 from ..refusal import Answer, attributed_to, describe_refusal
 from ..settings.server import ServerSettings
 from .authlib_server import AuthlibServer
@@ -111,7 +112,9 @@ class AuthorizationServer(AuthlibServer):
         try:
             with attributed_to(caller.client.client_id):
                 self.once_only.remember(caller, None)  # 4 once only
-                answer = Answer(200, self.introspection.describe(request.get("token"), caller.client))  # 5 what it says
+                described = self.introspection.describe(request.get("token"), caller.client)  # 5 what it says
+            answer = Answer(200, described)
+            self._announce_introspection(caller.client.client_id, described)
         except InactiveToken as reason:
             answer = inactive_response(self._note(reason, endpoint="introspection"))
         return self.send(answer)  # 7 the answer
@@ -169,7 +172,7 @@ class AuthorizationServer(AuthlibServer):
         return describe_refusal(reason, endpoint=endpoint, sender=sender)
 
     def _announce(self, token: IssuedToken) -> None:
-        if not TokenIssued.signal.receivers:  # most apps have none, and this runs for every token
+        if not self.announcer.wants(TokenIssued):  # most apps have no receiver, and this runs for every token
             return
         grant = token.grant
         self.announcer.tell(
@@ -182,3 +185,8 @@ class AuthorizationServer(AuthlibServer):
                 jti=token.jti,
             )
         )
+
+    def _announce_introspection(self, client_id: str, described: Mapping[str, Any]) -> None:
+        if self.announcer.wants(TokenIntrospected):
+            told = TokenIntrospected(client_id, jti=described.get("jti"), holder=described.get("client_id"))
+            self.announcer.tell(told)

@@ -43,7 +43,6 @@ def _measure(app: flask.Flask) -> None:
         role.meter.observer = metrics
     if _SERVER in app.extensions:
         server = app.extensions[_SERVER]
-        server.userinfo.meter.observer = metrics
         server.database.measure(metrics.note_database)
     request_refused.connect(metrics.note_refusal, sender=app, weak=False)
 

@@ -18,6 +18,7 @@ from ..errors import (
     TemporarilyUnavailable,
     UseDPoPNonce,
 )
+from ..events import ANNOUNCER_KEY, Announcer, CallAdmitted
 from ..metering import Caches, Meter
 from ..readiness import ReadinessCheck
 from ..refusal import attributed_to, error_response
@@ -113,6 +114,7 @@ class Guard:
                     admission = self.admit(environ, requirement, served=served)
                 remember_admission(environ, admission)
                 self._hand_out_nonce(admission)
+                self._announce(admission.token)
         except OAuthError as error:
             return self._refuse(error, environ, requirement, served)
         except ConfigurationError as error:  # the operator's mistake, not the caller's: the log says what to do
@@ -208,6 +210,21 @@ class Guard:
             response.headers["DPoP-Nonce"] = nonce
             response.headers["Cache-Control"] = "no-store"  # a cache would give out old nonces (RFC 9449 §8.2)
             return response
+
+    def _announce(self, token: AccessToken) -> None:
+        announcer: Announcer | None = self.extensions.get(ANNOUNCER_KEY)
+        if announcer is not None and announcer.wants(CallAdmitted):
+            claims, scope = token.claims, token.claims.get("scope")
+            announcer.tell(
+                CallAdmitted(
+                    endpoint=self.name,
+                    client_id=token.client_id,
+                    subject=claims.get("sub"),
+                    scope=tuple(scope.split()) if isinstance(scope, str) else (),
+                    jti=claims.get("jti"),
+                    jkt=token.jkt,
+                )
+            )
 
     # --- what may come from the authorization server in the same app ------------------------------------------
     def find_own_server(self) -> OwnServer | None:

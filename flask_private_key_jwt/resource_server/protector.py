@@ -9,6 +9,7 @@ import flask
 from ..dpop.nonce import Nonces
 from ..dpop.proof import ProofChecker
 from ..errors import ConfigurationError
+from ..events import ANNOUNCER_KEY, Announcer
 from ..jose.derived import read_secrets
 from ..metering import Meter
 from ..replay.base import ReplayStore, name_api
@@ -114,6 +115,7 @@ class ResourceProtector:
 def _build_guard(app: flask.Flask) -> Guard:
     settings = read(app.config, ResourceSettings)
     target, meter = TargetURI(settings), Meter()
+    app.extensions.setdefault(ANNOUNCER_KEY, Announcer(app, log_json=settings.LOG_FORMAT == "json"))
     if settings.REPLAY_STORE is not None:
         target.base()  # raises now, not at the first proof
     return Guard(

@@ -48,5 +48,9 @@ class SharedSettings:
     """Longest time that the stores (database, Redis) may take for one request, waiting included, in seconds.
     1 to 30."""
 
+    LOG_FORMAT: Literal["text", "json"] = "text"
+    """How decisions are logged: ``json`` writes one JSON object for each event, to the logger
+    ``flask_private_key_jwt.decisions``, and refusals only there."""
+
     SECRETS: tuple[str, ...] = field(default=(), repr=False)
     """Secrets to derive keys from, newest first; default: ``SECRET_KEY``, then ``SECRET_KEY_FALLBACKS``."""

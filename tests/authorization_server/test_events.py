@@ -12,7 +12,7 @@ from flask_private_key_jwt import signals
 from flask_private_key_jwt.authorization_server.state import current_state
 from flask_private_key_jwt.errors import StoreUnavailable
 from flask_private_key_jwt.events import Event, find_events
-from tests.authorization_server.conftest import APP_ID, REDIRECT_URI, build_request
+from tests.authorization_server.conftest import APP_ID, REDIRECT_URI, answer_in, build_request
 from tests.authorization_server.registration.self_registration.answers import REGISTER
 from tests.checkout import CHECKOUT
 from tests.conftest import API, CLIENT_ID
@@ -242,6 +242,38 @@ def test_a_pushed_request_that_is_refused_is_no_event(push, heard):
     push(scope="nothing")
 
     assert "request_pushed" not in heard.names()
+
+
+def test_a_token_is_introspected(ask_token, introspect, heard):
+    answer = ask_token().json
+    heard.clear()
+
+    introspect(answer["access_token"])
+    assert heard.names() == ["token_introspected"]
+    told = heard.of("token_introspected")
+    assert (told["client_id"], told["holder"]) == (CLIENT_ID, CLIENT_ID)
+    heard.clear()
+
+    introspect("nobody's")
+    assert heard.names() == ["request_refused"]
+
+
+def test_a_call_of_userinfo_is_admitted(openid_app, browser, redeem, app, heard):
+    browser.sign_in()
+    code = answer_in(browser.decide(browser.open(build_request(scope="openid"))))["code"]
+    token = redeem(code).json["access_token"]
+    heard.clear()
+
+    app.test_client().get("/oauth2/userinfo", headers={"Authorization": f"Bearer {token}"})
+    assert heard.names() == ["call_admitted"]
+    told = heard.of("call_admitted")
+    assert (told["endpoint"], told["client_id"], told["subject"], told["scope"], told["jkt"]) == (
+        "userinfo",
+        APP_ID,
+        "alice",
+        ("openid",),
+        None,
+    )
 
 
 # --- people ---------------------------------------------------------------------------------------------------------
