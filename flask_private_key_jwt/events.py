@@ -27,6 +27,11 @@ class Event:
     changes_rights: ClassVar[bool] = False
     """Whether it changes who may do what; the audit trail keeps these."""
 
+    @property
+    def name(self) -> str:
+        """The name of its signal in ``signals.py``."""
+        return self.signal.name.replace("-", "_")
+
     def arguments(self) -> dict[str, Any]:
         """What the signal is sent with."""
         return {field.name: getattr(self, field.name) for field in fields(self)}
@@ -256,6 +261,15 @@ class RegistrationTokenRevoked(Event):
     token_id: str
 
 
+@dataclass(frozen=True, slots=True)
+class AuditPurged(Event):
+    """See :data:`.signals.audit_purged`."""
+
+    signal = signals.audit_purged
+    changes_rights = True
+    up_to: int
+
+
 def find_events() -> Mapping[str, type[Event]]:
     """Name of a signal in ``signals.py`` -> the class of its events."""
     # Not Event.__subclasses__(): a dataclass with slots replaces its class, and the old one may still be there.
@@ -288,12 +302,12 @@ class Announcer:
         """
         signal = event.signal
         if self.log_json:
-            write_line(signal.name.replace("-", "_"), event.arguments(), level=level)
+            write_line(event.name, event.arguments(), level=level)
         if signal.receivers:
             try:
                 signal.send(self._sender, **event.arguments())
             except Exception:
-                log.exception("a receiver of %s failed", signal.name.replace("-", "_"))
+                log.exception("a receiver of %s failed", event.name)
 
 
 def tell_nobody(event: Event) -> None:

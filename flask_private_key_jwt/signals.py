@@ -6,6 +6,7 @@
 from blinker import Namespace
 
 __all__ = [
+    "audit_purged",
     "call_admitted",
     "client_changed",
     "client_keys_changed",
@@ -159,4 +160,10 @@ registration_token_revoked = _signals.signal("registration-token-revoked")
 """A registration token was deleted before it expired.
 
 Sent with ``token_id``.
+"""
+
+audit_purged = _signals.signal("audit-purged")
+"""Rows of the audit trail that are older than they are kept are being deleted.
+
+Sent with ``up_to``: the number of the last row that is.
 """

@@ -133,6 +133,7 @@ PAGE: dict[str, tuple[str, str, list[str]]] = {
             "signing_key_changed",
             "registration_token_created",
             "registration_token_revoked",
+            "audit_purged",
         ],
     ),
 }

@@ -77,6 +77,7 @@ def assemble(app: flask.Flask, db: SQLAlchemy, tables: Tables, *, declarations: 
         find_thumbprints=find_thumbprints,
         note_key_version=lambda version: server_keys.note_version(version),
         tell=announcer.tell,
+        secrets=secrets,
     )
     server_keys = _build_server_keys(settings, secrets, stores)
     own_keys = OwnKeys(lambda: server_keys.current().public)
@@ -132,6 +133,7 @@ def assemble(app: flask.Flask, db: SQLAlchemy, tables: Tables, *, declarations: 
         revocations=stores.revocations,
         endpoints=_find_paths(settings, offered()),
         database=stores.database,
+        trail=stores.trail,
         meter=meter,
         caches={
             "clients": stores.clients.caches,

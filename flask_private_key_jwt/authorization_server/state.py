@@ -27,6 +27,7 @@ from .registration.self_registration import SelfRegistration
 from .server import AuthorizationServer
 from .sign_out.logout import Logout
 from .stores.contracts import FetchedDocumentStore
+from .stores.sql.audit import AuditTrail
 from .stores.sql.authorizations import SQLAlchemyAuthorizationStore
 from .stores.sql.counters import Counters
 from .stores.sql.refresh_tokens import SQLAlchemyRefreshTokenStore
@@ -66,6 +67,8 @@ class State:
     """Path relative to the app -> the endpoint there."""
     readiness: ServerReadiness
     database: Database
+    trail: AuditTrail
+    """The rows that are kept already, also if none are added now."""
     meter: Meter
     caches: Caches
 

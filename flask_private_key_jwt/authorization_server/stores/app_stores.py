@@ -9,12 +9,14 @@ from sqlalchemy import Engine
 from ...database.database import Database, EngineSource
 from ...database.sqlite import use_wal
 from ...events import Tell
+from ...jose.derived import Secrets
 from ...replay.base import ReplayStore
 from ...replay.loading import load_replay_store
 from ...replay.sql import SQLAlchemyReplayStore
 from ...settings.server import ServerSettings
 from ..registered_client import RegisteredClient
 from .contracts import FetchedDocumentStore
+from .sql.audit import AuditTrail
 from .sql.authorizations import SQLAlchemyAuthorizationStore
 from .sql.client_key_use import SQLAlchemyClientKeyUseStore
 from .sql.clients import SQLAlchemyClientStore
@@ -41,6 +43,7 @@ class AppStores:
 
     database: Database
     """The database that they are in."""
+    trail: AuditTrail
     clients: SQLAlchemyClientStore
     registrations: SQLAlchemyRegistrations
     registration_tokens: RegistrationTokens
@@ -63,17 +66,20 @@ def open_stores(
     find_thumbprints: FindThumbprints,
     note_key_version: Callable[[int], None],
     tell: Tell,
+    secrets: Secrets,
 ) -> AppStores:
     """Open the stores of the app with these *settings*.
 
     :param find_thumbprints: Returns the thumbprints of the keys in a client's ``jwks``.
     :param note_key_version: Called with the version of the server's own keys whenever a client is looked up.
+    :param secrets: The application's.
     :param tell: Called for each event, after its change is committed.
     :raises ConfigurationError: ``OAUTH2_REPLAY_STORE`` gives no store.
     """
     # One for all stores: their statements in one request then use one connection, whose caches are warm.
     database = Database(_engine_source(db, wal=settings.SQLITE_WAL))
-    recorder = Recorder(database, tell)
+    trail = AuditTrail(database, tables.trail, secrets, keep_seconds=settings.AUDIT_KEEP_SECONDS)
+    recorder = Recorder(database, tell, trail if settings.AUDIT == "sql" else None)
     replay = load_replay_store(settings.REPLAY_STORE, build_sql=lambda: SQLAlchemyReplayStore(database, tables.replay))
 
     def is_vouched_for(client: RegisteredClient) -> bool:
@@ -81,6 +87,7 @@ def open_stores(
 
     return AppStores(
         database=database,
+        trail=trail,
         clients=SQLAlchemyClientStore(
             database,
             tables,

@@ -4,10 +4,12 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 from sqlalchemy import Connection
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.sql.dml import UpdateBase
 
 from ....database.database import Database
 from ....events import Event, Tell, tell_nobody
+from .audit import AuditTrail
 
 
 class Change:
@@ -31,10 +33,12 @@ class Recorder:
 
     :param database: The application's.
     :param tell: Called for each event after its transaction.
+    :param trail: Keeps the events that change who may do what; ``None``: nobody does.
     """
 
-    def __init__(self, database: Database, tell: Tell = tell_nobody) -> None:
+    def __init__(self, database: Database, tell: Tell = tell_nobody, trail: AuditTrail | None = None) -> None:
         self._database = database
+        self._trail = trail
         self.tell = tell
 
     @contextmanager
@@ -46,6 +50,8 @@ class Recorder:
         with self._database.begin() as connection:
             change = Change(connection)
             yield change
+            if self._trail is not None and (kept := [event for event in change.events if event.changes_rights]):
+                self._trail.write(connection, kept)
         for event in change.events:
             self.tell(event)
 
@@ -54,6 +60,14 @@ class Recorder:
 
         :raises StoreUnavailable: The database did not answer.
         """
+        if self._is_kept(event):
+            try:
+                with self.begin() as change:
+                    _insert(change.connection, statement, values)
+                    change.note(event)
+            except _AlreadyThere:
+                return False
+            return True
         written = self._database.insert(statement, values)
         if written and event is not None:
             self.tell(event)
@@ -64,7 +78,26 @@ class Recorder:
 
         :raises StoreUnavailable: The database did not answer.
         """
+        if self._is_kept(event):
+            with self.begin() as change:
+                found = change.connection.execute(statement, values).rowcount
+                change.note(event if found else None)
+            return found
         found = self._database.update(statement, values)
         if found and event is not None:
             self.tell(event)
         return found
+
+    def _is_kept(self, event: Event | None) -> bool:
+        return self._trail is not None and event is not None and event.changes_rights
+
+
+class _AlreadyThere(Exception):
+    """A constraint refused a row; the transaction is rolled back."""
+
+
+def _insert(connection: Connection, statement: UpdateBase, values: Mapping[str, object]) -> None:
+    try:
+        connection.execute(statement, values)
+    except IntegrityError:
+        raise _AlreadyThere from None

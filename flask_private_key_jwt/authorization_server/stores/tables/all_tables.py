@@ -25,6 +25,7 @@ from sqlalchemy.sql.elements import conv
 from ....database.columns import CHARSET, DIGEST, JSON_TEXT, named_check
 from ....replay.table import build_replay_table
 from ...registered_client import MAX_CLIENT_ID_CHARACTERS
+from .audit import AUDIT_TABLE_NAMES, AuditTables, build_audit_tables
 from .client import ClientModel, build_client_table, new_version
 from .grants import GRANT_TABLE_NAMES, GrantTables, build_grant_tables
 from .names import check_prefix, claim_names
@@ -42,6 +43,7 @@ _NAMES = (
     "replay",
     "counter",
     *GRANT_TABLE_NAMES,
+    *AUDIT_TABLE_NAMES,
 )
 TABLE_NAMES = tuple(f"{TABLE_PREFIX}{name}" for name in _NAMES)
 """The names of the tables with the default prefix."""
@@ -59,14 +61,15 @@ class Tables:
     replay: Table
     counter: Table
     granted: GrantTables
+    trail: AuditTables
     Client: type[ClientModel]
 
     @property
     def all(self) -> tuple[Table, ...]:
         """Every table."""
-        own = (getattr(self, field.name) for field in fields(self))
-        granted = (getattr(self.granted, field.name) for field in fields(self.granted))
-        return tuple(table for table in (*own, *granted) if isinstance(table, Table))
+        groups = (self, self.granted, self.trail)
+        parts = (getattr(group, field.name) for group in groups for field in fields(group))
+        return tuple(part for part in parts if isinstance(part, Table))
 
 
 def build_tables(db: "SQLAlchemy", *, prefix: str = TABLE_PREFIX) -> Tables:
@@ -92,6 +95,7 @@ def build_tables(db: "SQLAlchemy", *, prefix: str = TABLE_PREFIX) -> Tables:
         replay=build_replay_table(db.metadata, f"{prefix}replay"),
         counter=_build_counter_table(db.metadata, f"{prefix}counter"),
         granted=build_grant_tables(db.metadata, prefix),
+        trail=build_audit_tables(db.metadata, prefix),
         Client=model,
     )
 
