@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from .extension import PrivateKeyJWT
     from .operations.health import health_blueprint
     from .operations.metrics import metrics_blueprint
+    from .operations.traces import trace_steps
     from .resource_server import ResourceProtector, current_token
 
 __all__ = [
@@ -49,6 +50,7 @@ __all__ = [
     "metrics_blueprint",
     "note_sign_in",
     "spread_client_metadata",
+    "trace_steps",
 ]
 
 _HOMES = {
@@ -70,6 +72,7 @@ _HOMES = {
     "metrics_blueprint": ".operations.metrics",
     "note_sign_in": ".authorization_server.endpoints.browser_session",
     "spread_client_metadata": ".authorization_server.stores.tables.former_columns",
+    "trace_steps": ".operations.traces",
 }
 """Public name -> its module, which is imported at first use (PEP 562), because a client's process needs no Flask."""
 

@@ -68,7 +68,7 @@ PAGE: dict[str, tuple[str, str, list[str]]] = {
     "Operations": (
         PACKAGE,
         "What an application may mount for whoever runs it: [operations.md](operations.md).",
-        ["health_blueprint", "metrics_blueprint"],
+        ["health_blueprint", "metrics_blueprint", "trace_steps"],
     ),
     "Client": (
         f"{PACKAGE}.client",

@@ -174,12 +174,17 @@ def _build_entry(event: Event, *, number: int, previous: bytes) -> AuditEntry:
         number=number,
         recorded_at=clock.now(),
         event=event.name,
-        client_id=None if client_id is None else client_id[:MAX_CLIENT_ID_CHARACTERS],
-        subject=None if subject is None else subject[:MAX_SUBJECT_CHARACTERS],
+        client_id=None if client_id is None else _make_storable(client_id, MAX_CLIENT_ID_CHARACTERS),
+        subject=None if subject is None else _make_storable(subject, MAX_SUBJECT_CHARACTERS),
         details=json.dumps(event.arguments()),
         previous=previous,
         mac=b"",
     )
+
+
+def _make_storable(text: str, longest: int) -> str:
+    """What every database takes: the operator may name anybody, and the details have the name as it is."""
+    return text.encode("utf-8", "replace").decode().replace("\x00", "?")[:longest]
 
 
 class ChainCheck:
