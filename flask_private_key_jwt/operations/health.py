@@ -111,13 +111,13 @@ class ReadinessProbe:
 
     def _check(self, roles: list[CheckedRole], last: Health | None) -> Health:
         now, checks = clock.now(), dict[str, bool]()
-        for role in roles:
-            with request_budget(role.settings.STORE_TIMEOUT_SECONDS):
-                for name, check in role.readiness_checks().items():
-                    problem = _run(check)
-                    checks[name] = problem is None and checks.get(name, True)
-                    if problem is not None and (last is None or last.checks.get(name, True)):
-                        log.warning("not ready: %s: %s", name, problem)
+        # One budget for both roles; a server and an API in one app read the same setting.
+        with request_budget(min((role.settings.STORE_TIMEOUT_SECONDS for role in roles), default=1)):
+            for name, check in [pair for role in roles for pair in role.readiness_checks().items()]:
+                problem = _run(check)
+                checks[name] = problem is None and checks.get(name, True)
+                if problem is not None and (last is None or last.checks.get(name, True)):
+                    log.warning("not ready: %s: %s", name, problem)
         if not roles:
             log.warning("not ready: init_app was called neither for an authorization server nor for an API")
         if last is not None and not last.is_ready and all(checks.values()):

@@ -15,7 +15,7 @@ from flask_private_key_jwt.errors import StoreUnavailable
 from flask_private_key_jwt.fetching.discovery import DiscoveryError
 from flask_private_key_jwt.jose import jose
 from flask_private_key_jwt.resource_server import issuer_keys
-from tests.conftest import API, ISSUER, SECRET
+from tests.conftest import API, ISSUER, SECRET, close, make_app
 from tests.tables import create_tables, declare_tables
 
 SERVER = ["clock", "migration", "replay_store", "signing_key", "store"]
@@ -190,6 +190,24 @@ def test_a_missing_column_is_found_in_every_kind_of_database(sql_url):
         database.fetch(statement, {})
     engine.dispose()
     assert "run `flask db upgrade`" in refusal.value.reason
+
+
+@pytest.mark.parametrize("table", ["client", "replay"])
+def test_a_database_that_hangs_takes_no_longer_than_the_budget(postgres_url, table):
+    app, _, db = make_app(postgres_url, OAUTH2_REPLAY_STORE="sql", OAUTH2_STORE_TIMEOUT_SECONDS=1)
+    app.register_blueprint(health_blueprint())
+    locker = create_engine(postgres_url)
+    with locker.begin() as connection:
+        connection.execute(text(f"LOCK TABLE oauth2_{table} IN ACCESS EXCLUSIVE MODE"))
+        started = time.monotonic()
+        answer = app.test_client().get("/health/ready")
+        seconds = time.monotonic() - started
+
+    locker.dispose()
+    close(app, db)
+    assert answer.status_code == 503
+    assert "replay_store" in failing(answer)
+    assert seconds < 5  # the machine may be busy; the lock is held until the answer is there
 
 
 # --- what it costs ------------------------------------------------------------------------------------------
