@@ -7,7 +7,7 @@ import flask
 
 from .. import clock
 from ..database.database import Database
-from ..errors import ConfigurationError, OAuthError
+from ..errors import ConfigurationError
 from ..events import Announcer
 from ..jose.derived import Secrets
 from ..jose.jose import Claims, PublicKey
@@ -29,6 +29,7 @@ from .sign_out.logout import Logout
 from .stores.contracts import FetchedDocumentStore
 from .stores.sql.audit import AuditTrail
 from .stores.sql.authorizations import SQLAlchemyAuthorizationStore
+from .stores.sql.client_key_use import SQLAlchemyClientKeyUseStore
 from .stores.sql.counters import Counters
 from .stores.sql.refresh_tokens import SQLAlchemyRefreshTokenStore
 from .stores.sql.registration_tokens import RegistrationTokens
@@ -70,6 +71,7 @@ class State:
     trail: AuditTrail
     """The rows that are kept already, also if none are added now."""
     meter: Meter
+    client_keys: SQLAlchemyClientKeyUseStore
     caches: Caches
 
     def find_missing(self, needs: frozenset[Need]) -> str | None:
@@ -84,18 +86,23 @@ class State:
     def key_ages(self) -> Mapping[str, Sequence[int]]:
         """State of a signing key (``signs``, ``announced``, ``verifies``) -> the ages of such keys, in seconds.
 
-        Nothing if the database does not answer and this process has no copy of the keys.
+        :raises StoreUnavailable: The database did not answer, and this process has no copy of the keys.
+        :raises ConfigurationError: A key cannot be decrypted.
         """
         ages: dict[str, list[int]] = {"signs": [], "announced": [], "verifies": []}
-        try:
-            ring = self.server_keys.current()
-        except (OAuthError, ConfigurationError):
-            return {}
+        ring = self.server_keys.current()
         now = clock.now()
         for key in ring.published:
             state = "signs" if key.slot == ring.signer.slot else "announced" if key.signs_from > now else "verifies"
             ages[state].append(now - key.created_at)
         return ages
+
+    def count_client_keys(self, days: Sequence[int]) -> Mapping[int, int]:
+        """Number of days -> how many keys clients have had for at least so long.
+
+        :raises StoreUnavailable: The database did not answer.
+        """
+        return self.client_keys.count_older(now=clock.now(), days=days)
 
     def verification_keys(self) -> tuple[PublicKey, ...]:
         """The public keys of this server's tokens, for an API in the same app."""

@@ -1,9 +1,11 @@
 """The metrics of an app, as a blueprint that the application mounts (extra ``[metrics]``, prometheus-client)."""
 
+from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
 import flask
 
+from ..database.deadline import request_budget
 from ..errors import ConfigurationError
 from ..signals import request_refused
 
@@ -50,7 +52,9 @@ def _measure(app: flask.Flask) -> None:
 def _answer() -> flask.Response:
     app = flask.current_app
     metrics: Metrics = app.extensions[NAME]
-    body, content_type = metrics.expose(app.extensions.get(_SERVER))
+    server = app.extensions.get(_SERVER)
+    with request_budget(server.settings.STORE_TIMEOUT_SECONDS) if server is not None else nullcontext():
+        body, content_type = metrics.expose(server)
     return flask.Response(body, headers={"Cache-Control": "no-store"}, content_type=content_type)
 
 

@@ -9,6 +9,7 @@ from bisect import bisect_left
 from collections import Counter as Tally
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from threading import Lock, Timer
 from typing import Any, Protocol
@@ -19,6 +20,8 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 from prometheus_client.registry import Collector
 
+from .. import clock
+from ..errors import ConfigurationError, OAuthError
 from ..metering import Caches
 from ..replay.base import CAUSES
 
@@ -28,6 +31,7 @@ FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 MOST_CAUSES = 500
 """Most different causes that are counted by name. Ours are fewer; an application's own refusals may name any."""
 COUNT_EVERY_SECONDS = 1
+KEY_DAYS = (0, 30, 90, 365)
 SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
 CLOCK_SECONDS = (-300, -60, -30, -10, -5, -2, -1, 0, 1, 2, 5, 10, 30, 60, 300)
 """Our seconds are whole and a request takes its time, so a right clock is at -1 or 0."""
@@ -38,6 +42,9 @@ class HasSigningKeys(Protocol):
 
     def key_ages(self) -> Mapping[str, Sequence[int]]:
         """State of a signing key -> the ages of the keys in that state, in seconds."""
+
+    def count_client_keys(self, days: Sequence[int]) -> Mapping[int, int]:
+        """Number of days -> how many keys clients have had for at least so long."""
 
 
 class Stream:
@@ -117,6 +124,7 @@ class Metrics:
         self._refused: dict[str, Stream] = {}
         self._stores = {name: Stream(self._store_seconds.labels(name), SECONDS) for name in ("database", "replay")}
         self._clocks = {name: Stream(self._clock.labels(name), CLOCK_SECONDS) for name in ("assertion", "proof")}
+        self._older = OlderKeys()
         self._counting = Lock()
         self._is_due = False
         """Whether a timer is running."""
@@ -195,7 +203,7 @@ class Metrics:
         text = generate_latest(registry)
         if server is not None:
             keys = CollectorRegistry()
-            keys.register(_KeyAges(server))
+            keys.register(_KeyAges(server, self._older))
             text += generate_latest(keys)
         return text, CONTENT_TYPE_LATEST
 
@@ -212,22 +220,43 @@ def _after_fork(metrics: Metrics) -> None:
 
 
 class _KeyAges(Collector):
-    """The ages of the signing keys; they are the same in every process."""
+    """The ages of keys: the same in every process, and looked at when they are scraped."""
 
-    def __init__(self, server: HasSigningKeys) -> None:
+    def __init__(self, server: HasSigningKeys, older: "OlderKeys") -> None:
         self._server = server
+        self._older = older
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
         ages = GaugeMetricFamily(
             "oauth2_signing_key_age_seconds", "Age of the oldest signing key in this state", labels=["state"]
         )
         count = GaugeMetricFamily("oauth2_signing_keys", "Signing keys in this state", labels=["state"])
-        for state, found in self._server.key_ages().items():
-            count.add_metric([state], len(found))
-            if found:
-                ages.add_metric([state], max(found))
-        yield ages
-        yield count
+        older = GaugeMetricFamily(
+            "oauth2_client_keys", "Keys that clients have had for at least so many days", labels=["days"]
+        )
+        with suppress(OAuthError, ConfigurationError):  # better the rest than nothing; the log of requests says why
+            for state, found in self._server.key_ages().items():
+                count.add_metric([state], len(found))
+                if found:
+                    ages.add_metric([state], max(found))
+            for days, number in self._older.look(self._server).items():
+                older.add_metric([str(days)], number)
+        yield from (ages, count, older)
+
+
+class OlderKeys:
+    """How many keys of clients are old; counted once a minute, because that reads all of them."""
+
+    def __init__(self) -> None:
+        self._counts: Mapping[int, int] = {}
+        self._counted_at = 0
+
+    def look(self, server: HasSigningKeys) -> Mapping[int, int]:
+        """The counts of the last minute."""
+        now = clock.now()
+        if not 0 <= now - self._counted_at < 60:
+            self._counts, self._counted_at = server.count_client_keys(KEY_DAYS), now
+        return self._counts
 
 
 def _forget_dead_processes(folder: Path) -> None:

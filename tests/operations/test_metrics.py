@@ -10,6 +10,8 @@ from prometheus_client import CollectorRegistry, Histogram
 from prometheus_client.parser import text_string_to_metric_families
 
 from flask_private_key_jwt import ResourceProtector, metrics_blueprint
+from flask_private_key_jwt.authorization_server.stores.sql.client_key_use import SQLAlchemyClientKeyUseStore
+from flask_private_key_jwt.database.database import Database
 from flask_private_key_jwt.errors import ConfigurationError, StoreUnavailable
 from flask_private_key_jwt.operations import prometheus_metrics
 from flask_private_key_jwt.operations.prometheus_metrics import CLOCK_SECONDS, SECONDS, Metrics, Stream
@@ -173,6 +175,21 @@ def test_the_ages_of_signing_keys_are_there(metered, clock, scrape):
     assert found["oauth2_signing_keys", "state=verifies"] == 0
 
 
+def test_old_keys_of_clients_are_counted_once_a_minute(metered, client, register, keys, clock, scrape):
+    clock.move(91 * 86400)
+    register(client_id="second", jwks={"keys": [keys("ES256", "second").public_jwk()]})
+
+    def older():
+        found = scrape()
+        return [found["oauth2_client_keys", f"days={days}"] for days in (0, 30, 90, 365)]
+
+    assert older() == [2, 1, 1, 0]
+    register(client_id="third", jwks={"keys": [keys("ES256", "third").public_jwk()]})
+    assert older() == [2, 1, 1, 0]
+    clock.move(60)
+    assert older() == [3, 1, 1, 0]
+
+
 def test_a_scrape_does_without_the_database(metered, server, scrape):
     with metered.app_context():
         server[2].drop_all()
@@ -311,3 +328,13 @@ print(Metrics([]).expose(None)[0].decode())
     found = read(scraped.stdout)
     assert found["oauth2_requests_total", "endpoint=token", "outcome=ok"] == 3
     assert found["oauth2_cache_entries", "cache=clients"] == 2
+
+
+def test_old_keys_are_counted_in_every_kind_of_database(sql_database):
+    store = SQLAlchemyClientKeyUseStore(Database(lambda: sql_database.engine), sql_database.tables)
+    before = store.count_older(now=100 * 86400, days=(0, 30))
+    store.replace("count-older", {"a", "b"}, now=80 * 86400)
+
+    after = store.count_older(now=100 * 86400, days=(0, 30))
+
+    assert {days: after[days] - before[days] for days in after} == {0: 2, 30: 0}

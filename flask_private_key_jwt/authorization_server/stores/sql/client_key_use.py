@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence, Set
 from typing import Any
 
-from sqlalchemy import Connection, Select, Table, Update, bindparam, delete, func, insert, or_, select, update
+from sqlalchemy import Connection, Select, Table, Update, bindparam, case, delete, func, insert, or_, select, update
 
 from ....database.batches import BATCH_ROWS, Rest, no_rest
 from ....database.database import Database
@@ -46,6 +46,17 @@ class SQLAlchemyClientKeyUseStore:
             with self._recorder.begin() as change:
                 if _delete(change.connection, self._table, client_id, gone):
                     change.note(ClientKeysChanged(client_id, added=(), removed=tuple(sorted(gone))))
+
+    def count_older(self, *, now: int, days: Sequence[int]) -> Mapping[int, int]:
+        """Number of days -> how many keys clients have had for at least so long. One SELECT that reads every key.
+
+        :raises StoreUnavailable: The database did not answer.
+        """
+        added = self._table.c.added_at
+        counts = [func.sum(case((added <= now - number * 86400, 1), else_=0)) for number in days]
+        with self._database.begin() as connection:
+            found = connection.execute(select(*counts)).one()
+        return {number: int(count or 0) for number, count in zip(days, found, strict=True)}
 
     def mark_used(self, client_id: str, thumbprint: str, *, now: int, not_after: int) -> bool:
         """See :meth:`.contracts.ClientKeyUseStore.mark_used`."""
