@@ -8,6 +8,7 @@ from urllib.parse import unquote
 from ..answers.cross_origin import FOR_EVERYBODY, Headers, find_preflight, open_to
 from ..answers.refusal import Answer
 from ..errors import ConfigurationError
+from ..events import ANNOUNCER_KEY, Announcer
 from ..jose.derived import read_secrets
 from ..replay.base import AsyncReplayStore, ReplayStore
 from ..settings.reading import read, read_environment, unread
@@ -60,6 +61,8 @@ class BareProtector:
                 "OAUTH2_REPLAY_STORE is sql, which means the database of a Flask app that is also the authorization "
                 "server. Set a redis:// or SQLAlchemy URL."
             )
+        # Named as in a Flask app: whoever sends a signal looks here for how to announce it.
+        self.extensions = {ANNOUNCER_KEY: Announcer(self, log_json=self.settings.LOG_FORMAT == "json")}
         store = self.settings.REPLAY_STORE
         self._scope_matchers: list[ScopeMatcher] = []
         self._guard = build_guard(
@@ -67,7 +70,7 @@ class BareProtector:
             secrets=None if self.settings.DPOP_NONCE == "off" else read_secrets(self.settings, config),
             stored_replay=None if store is None else load_store(store),
             waiting=waiting,
-            extensions={},
+            extensions=self.extensions,
             scope_matchers=self._scope_matchers,
         )
         self._requirements: list[Requirement] = []

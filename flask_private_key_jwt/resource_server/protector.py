@@ -8,6 +8,7 @@ import flask
 
 from ..answers.cross_origin import open_to
 from ..errors import ConfigurationError
+from ..events import ANNOUNCER_KEY, Announcer
 from ..jose.derived import Secrets, read_secrets
 from ..replay.base import ReplayStore
 from ..replay.loading import load_replay_store
@@ -127,6 +128,7 @@ class ResourceProtector:
 
 def _build_guard(app: flask.Flask, scope_matchers: Sequence[ScopeMatcher]) -> Guard:
     settings = read(app.config, ResourceSettings)
+    app.extensions.setdefault(ANNOUNCER_KEY, Announcer(app, log_json=settings.LOG_FORMAT == "json"))
     return build_guard(
         settings,
         secrets=_find_secrets(settings, app),

@@ -4,6 +4,7 @@ import json
 import logging
 from collections.abc import Mapping
 from functools import partial
+from time import perf_counter
 from typing import Any
 
 import flask
@@ -12,7 +13,7 @@ from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import HTTPException, NotFound
 from werkzeug.routing import Rule
 
-from ...answers.refusal import error_response
+from ...answers.refusal import REFERENCE_HEADER, error_response
 from ...database.deadline import request_budget
 from ...errors import (
     ConfigurationError,
@@ -36,6 +37,16 @@ CACHE_SECONDS = 300
 
 def respond(endpoint: ServerEndpoint) -> ResponseReturnValue:
     """Answer the current request to a machine *endpoint*, also after an exception."""
+    observer = current_state().meter.observer
+    if observer is None:
+        return _respond(endpoint)
+    started = perf_counter()
+    answer = flask.make_response(_respond(endpoint))
+    observer.note_request(endpoint.name, perf_counter() - started, refused=REFERENCE_HEADER in answer.headers)
+    return answer
+
+
+def _respond(endpoint: ServerEndpoint) -> ResponseReturnValue:
     try:
         state = current_state()
         if (answer := _ask_application(endpoint, state)) is not None:

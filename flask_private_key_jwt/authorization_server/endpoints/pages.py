@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from time import perf_counter
 
 import flask
 from flask.typing import ResponseReturnValue
@@ -46,6 +47,16 @@ def answer_with_page(respond: Callable[[], ResponseReturnValue], *, endpoint: st
 
     :param endpoint: Its name, for the log and the signal.
     """
+    observer = current_state().meter.observer
+    if observer is None:
+        return _answer(respond, endpoint)
+    started = perf_counter()
+    answer = _answer(respond, endpoint)
+    observer.note_request(endpoint, perf_counter() - started, refused=REFERENCE_HEADER in answer.headers)
+    return answer
+
+
+def _answer(respond: Callable[[], ResponseReturnValue], endpoint: str) -> flask.Response:
     try:
         state = current_state()
         _check_served(state)

@@ -103,7 +103,7 @@ class RefreshTokens:
         if stored.dpop_jkt is not None and (proof is None or proof.thumbprint != stored.dpop_jkt):
             raise InvalidGrant("the refresh token is bound to another key", cause="refresh_token_key_mismatch")
         if stored.used_at is not None and not self._may_be_retried(token, stored):
-            self._revocations.revoke_grant(stored.granted.grant_id)
+            self._revocations.revoke_grant(stored.granted, because="refresh_token_reused")
             raise InvalidGrant(
                 "the refresh token was replaced before; the grant is revoked", cause="refresh_token_reused"
             )
