@@ -10,12 +10,12 @@ from sqlalchemy import text
 
 from flask_private_key_jwt import signals
 from flask_private_key_jwt.authorization_server.state import current_state
-from flask_private_key_jwt.errors import StoreUnavailable
+from flask_private_key_jwt.errors import InvalidClientMetadata, StoreUnavailable
 from flask_private_key_jwt.events import Event, find_events
 from tests.authorization_server.conftest import APP_ID, REDIRECT_URI, answer_in, build_request
 from tests.authorization_server.registration.self_registration.answers import REGISTER
 from tests.checkout import CHECKOUT
-from tests.conftest import API, CLIENT_ID
+from tests.conftest import API, CLIENT_ID, START
 
 PAGE = (CHECKOUT / "docs" / "events.md").read_text(encoding="utf-8")
 
@@ -369,6 +369,79 @@ def test_the_operator_changes_the_keys_of_a_client(oauth, new_client, keys, clie
         "added": (),
         "removed": (client_key.public.thumbprint,),
     }
+
+
+@pytest.fixture
+def secrets(oauth, in_app, new_client, heard):
+    """The registry of secrets; what was heard before is forgotten."""
+    new_client()
+    heard.clear()
+    return oauth.clients.secrets
+
+
+with_secrets = pytest.mark.parametrize("settings", [{"OAUTH2_CLIENT_SECRETS_UNTIL": "2040-01-01"}])
+
+
+def told_of_secrets(**changed):
+    return {"client_id": "new", "added": (), "ended": (), "removed": (), "ends_at": None, **changed}
+
+
+@with_secrets
+def test_the_operator_gives_ends_and_removes_a_secret(secrets, heard):
+    first = secrets.give("new")
+    assert heard == [("client_secrets_changed", told_of_secrets(added=(first.described.name,)))]
+    second = secrets.give("new")
+    both = tuple(sorted([first.described.name, second.described.name]))
+    heard.clear()
+
+    secrets.end("new", until="2030-01-01")
+    assert heard == [("client_secrets_changed", told_of_secrets(ended=both, ends_at=1893456000))]
+    heard.clear()
+
+    secrets.end("new", until=None, name=both[0])
+    assert heard == [("client_secrets_changed", told_of_secrets(ended=both[:1]))]
+    heard.clear()
+
+    secrets.remove("new", name=both[0])
+    secrets.remove("new")
+    assert heard == [
+        ("client_secrets_changed", told_of_secrets(removed=both[:1])),
+        ("client_secrets_changed", told_of_secrets(removed=both[1:])),
+    ]
+
+
+@with_secrets
+def test_a_replaced_secret_ends_with_the_same_event(secrets, heard):
+    first = secrets.give("new")
+    heard.clear()
+
+    second = secrets.replace("new", overlap_seconds=600)
+
+    names = {"added": (second.described.name,), "ended": (first.described.name,), "ends_at": START + 600}
+    assert heard == [("client_secrets_changed", told_of_secrets(**names))]
+    for given in (first, second):
+        assert given.secret not in str(heard)
+
+
+@with_secrets
+def test_what_changes_no_secret_is_no_event(app, secrets, heard):
+    given = secrets.give("new")
+    heard.clear()
+
+    for change in (
+        lambda: secrets.give("new", secret="too short"),
+        lambda: secrets.replace("new", method="client_secret_jwt"),
+        lambda: secrets.end("new", until="2030-01-01", name="no such"),
+        lambda: secrets.remove("new", name="no such"),
+    ):
+        with pytest.raises(InvalidClientMetadata):
+            change()
+    assert heard == []
+
+    shown = {"client_id": "new", "client_secret": given.secret}
+    with_it = {"grant_type": "client_credentials", **shown}
+    app.test_client().post("/oauth2/token", data=with_it)
+    assert "client_secrets_changed" not in heard.names()
 
 
 def test_the_operator_disables_vouches_for_and_removes_a_client(oauth, new_client, heard):

@@ -15,7 +15,7 @@ from flask_private_key_jwt.errors import ConfigurationError, StoreUnavailable
 from flask_private_key_jwt.events import ClientRemoved, TokensRevoked, find_events
 from flask_private_key_jwt.jose.derived import Secrets
 from tests.authorization_server.conftest import APP_ID
-from tests.conftest import CLIENT_ID, SECRET, make_app
+from tests.conftest import CLIENT_ID, SECRET, START, make_app
 
 AUDIT = {"OAUTH2_AUDIT": "sql"}
 
@@ -102,6 +102,25 @@ def test_a_consent_a_code_a_token_and_their_end(app, oauth, get_code, redeem, po
     assert (consent.client_id, consent.subject) == (APP_ID, "alice")
     kept = {name for name, kind in find_events().items() if kind.changes_rights}
     assert set(events_of(app)) <= kept
+
+
+@pytest.mark.parametrize("settings", [{**AUDIT, "OAUTH2_CLIENT_SECRETS_UNTIL": "2040-01-01"}])
+def test_secrets_of_a_client_are_kept_by_their_names_only(app, oauth, in_app, client):
+    first = oauth.clients.secrets.give(CLIENT_ID)
+    second = oauth.clients.secrets.replace(CLIENT_ID, overlap_seconds=0)
+    app.test_cli_runner().invoke(args=["oauth2", "client", "secret", "remove", CLIENT_ID, "--all"])
+
+    kept = [row for row in rows_of(app) if row.event == "client_secrets_changed"]
+    old, new = first.described.name, second.described.name
+    changes = [{name: value for name, value in json.loads(row.details).items() if value} for row in kept]
+    assert changes == [
+        {"client_id": CLIENT_ID, "added": [old]},
+        {"client_id": CLIENT_ID, "added": [new], "ended": [old], "ends_at": START},
+        {"client_id": CLIENT_ID, "removed": [old]},
+        {"client_id": CLIENT_ID, "removed": [new]},
+    ]
+    for given in (first, second):
+        assert given.secret not in "".join(row.details for row in kept)
 
 
 @pytest.mark.parametrize("settings", [{}, {"OAUTH2_AUDIT": "off"}])
