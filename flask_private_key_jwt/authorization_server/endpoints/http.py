@@ -41,9 +41,19 @@ def respond(endpoint: ServerEndpoint) -> ResponseReturnValue:
     if observer is None:
         return _respond(endpoint)
     started = perf_counter()
-    answer = flask.make_response(_respond(endpoint))
-    observer.note_request(endpoint.name, perf_counter() - started, refused=REFERENCE_HEADER in answer.headers)
+    answer = _respond(endpoint)
+    if not isinstance(answer, flask.Response):
+        answer = flask.make_response(answer)
+    observer.note_request(endpoint.name, perf_counter() - started, refused=is_refusal(answer))
     return answer
+
+
+def is_refusal(answer: flask.Response) -> bool:
+    """Whether an answer has the id of a refusal, which one with status 200 may have too.
+
+    Not ``REFERENCE_HEADER in answer.headers``: Werkzeug raises and catches an exception for each header that is absent.
+    """
+    return any(name == REFERENCE_HEADER for name, _ in answer.headers)
 
 
 def _respond(endpoint: ServerEndpoint) -> ResponseReturnValue:

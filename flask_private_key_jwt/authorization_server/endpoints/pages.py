@@ -25,6 +25,7 @@ from ..registered_uris import find_picture_origin
 from ..request import FORM_TYPE, MAX_PARAMETERS, read_body
 from ..state import State, current_state
 from .faults import find_fault
+from .http import is_refusal
 
 ALONE = "object-src 'none'; base-uri 'none'; frame-ancestors 'none'"
 """The end of every Content-Security-Policy."""
@@ -52,7 +53,7 @@ def answer_with_page(respond: Callable[[], ResponseReturnValue], *, endpoint: st
         return _answer(respond, endpoint)
     started = perf_counter()
     answer = _answer(respond, endpoint)
-    observer.note_request(endpoint, perf_counter() - started, refused=REFERENCE_HEADER in answer.headers)
+    observer.note_request(endpoint, perf_counter() - started, refused=is_refusal(answer))
     return answer
 
 
