@@ -8,12 +8,12 @@ from flask_sqlalchemy import SQLAlchemy
 
 from ..dpop.nonce import Nonces
 from ..dpop.proof import ProofChecker
-from ..events import ANNOUNCER_KEY, Announcer
 from ..jose.derived import Secrets
-from ..metering import Meter
 from ..settings.reading import read
 from ..settings.server import ServerSettings
 from ..settings.values import ASYMMETRIC_ALGS
+from ..signals.events import ANNOUNCER_KEY, Announcer
+from ..signals.metering import Meter
 from ..tokens.scope_matching import ScopeMatcher
 from ..tokens.verification import IssuerKeys, OwnKeys, TokenVerifier
 from .app_secrets import read_app_secrets

@@ -10,7 +10,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 
 from .. import clock
 from ..errors import ConfigurationError, TemporarilyUnavailable, TooManyRequests
-from ..url import find_url
+from ..web.url import find_url
 from .caller_network import network_of
 from .registered_client import RegisteredClient
 from .request import FormRequest

@@ -5,8 +5,8 @@ from collections.abc import Callable, Sequence
 from ..database.deadline import outside_budget
 from ..dpop.proof import DPoPProof
 from ..errors import InvalidClient, InvalidDPoPProof
-from ..metering import Meter
 from ..replay.base import ASSERTION, PROOF, Replayed, ReplayStore, remember_once
+from ..signals.metering import Meter
 from .client_auth.base import VerifiedClient
 from .keys.client_key_use import ClientKeyUse
 from .keys.client_secrets import ClientSecrets

@@ -8,7 +8,7 @@ from sqlalchemy import Select, exists, false, literal_column, select
 from .. import clock
 from ..database.database import Database
 from ..database.server_clock import find_clock
-from ..readiness import NotReady, ReadinessCheck, check_replay_store
+from ..operations.readiness import NotReady, ReadinessCheck, check_replay_store
 from ..replay.base import ReplayStore
 from ..settings.server import ServerSettings
 from .keys.server_keys import ServerKeys

@@ -5,10 +5,10 @@ from typing import Any
 
 import flask
 
-from ..answers.refusal import Answer, attributed_to, describe_refusal
 from ..errors import InactiveToken, InvalidClient
-from ..events import Announcer, TokenIntrospected, TokenIssued
 from ..settings.server import ServerSettings
+from ..signals.events import Announcer, TokenIntrospected, TokenIssued
+from ..signals.refusal import Answer, attributed_to, describe_refusal
 from .authlib_server import AuthlibServer
 from .authorization.authorizer import Authorizer
 from .authorization.parameters import Parameters

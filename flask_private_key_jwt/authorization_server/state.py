@@ -9,14 +9,14 @@ import flask
 from .. import clock
 from ..database.database import Database
 from ..errors import ConfigurationError
-from ..events import Announcer
 from ..jose.derived import Secrets
 from ..jose.jose import Claims, PublicKey
-from ..metering import Caches, Meter
-from ..readiness import ReadinessCheck
+from ..operations.readiness import ReadinessCheck
 from ..replay.base import ReplayStore
 from ..resource_server.guard import Guard
 from ..settings.server import ServerSettings
+from ..signals.events import Announcer
+from ..signals.metering import Caches, Meter
 from .endpoint import ServerEndpoint
 from .keys.client_key_use import ClientKeyUse
 from .keys.client_secrets import ClientSecrets

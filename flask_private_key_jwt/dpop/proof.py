@@ -11,10 +11,10 @@ from .. import clock
 from ..bounded_cache import BoundedCache
 from ..errors import InvalidDPoPProof, UseDPoPNonce
 from ..jose import jose
-from ..metering import Meter
 from ..replay.base import PROOF, Mark
 from ..settings.shared import SharedSettings
-from ..url import find_web_url
+from ..signals.metering import Meter
+from ..web.url import find_web_url
 from .nonce import Nonces
 
 TYP = "dpop+jwt"

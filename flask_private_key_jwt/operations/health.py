@@ -14,8 +14,8 @@ import flask
 from .. import clock
 from ..database.deadline import request_budget
 from ..errors import ConfigurationError, OAuthError
-from ..readiness import NotReady, ReadinessCheck
 from ..settings.shared import SharedSettings
+from .readiness import NotReady, ReadinessCheck
 
 log = logging.getLogger("flask_private_key_jwt")
 

@@ -22,8 +22,8 @@ from prometheus_client.registry import Collector
 
 from .. import clock
 from ..errors import ConfigurationError, OAuthError
-from ..metering import Caches
 from ..replay.base import CAUSES
+from ..signals.metering import Caches
 
 FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 """The variable of prometheus-client that names the folder which the worker processes share."""
@@ -78,7 +78,7 @@ class Stream:
 
 
 class Metrics:
-    """What one app has measured; an :class:`.metering.Observer`.
+    """What one app has measured; an :class:`.signals.metering.Observer`.
 
     What is noted is counted after a second at the latest, and before each scrape of this process.
 
@@ -132,7 +132,10 @@ class Metrics:
 
     # --- what is told ---------------------------------------------------------------------------------------
     def note_request(self, endpoint: str, seconds: float, *, refused: bool) -> None:
-        """See :meth:`.metering.Observer.note_request`. A refusal is counted by its signal, which has the cause."""
+        """See :meth:`.signals.metering.Observer.note_request`.
+
+        A refusal is counted by its signal, which has the cause.
+        """
         streams = self._refused if refused else self._answered
         stream = streams.get(endpoint)
         if stream is None:
@@ -146,11 +149,11 @@ class Metrics:
             timer.start()
 
     def note_clock(self, what: str, ahead: float) -> None:
-        """See :meth:`.metering.Observer.note_clock`."""
+        """See :meth:`.signals.metering.Observer.note_clock`."""
         self._clocks[what].note(ahead)
 
     def note_store(self, store: str, seconds: float, *, answered: bool) -> None:
-        """See :meth:`.metering.Observer.note_store`."""
+        """See :meth:`.signals.metering.Observer.note_store`."""
         self._stores[store].note(seconds)
         if not answered:
             self._store_failures.labels(store).inc()

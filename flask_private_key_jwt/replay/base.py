@@ -9,7 +9,7 @@ from typing import Any, Protocol, cast
 
 from ..database.batches import BATCH_ROWS, Rest, no_rest
 from ..errors import ConfigurationError
-from ..metering import Meter
+from ..signals.metering import Meter
 
 ASSERTION = "client_assertion"
 

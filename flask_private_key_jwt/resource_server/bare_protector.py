@@ -5,15 +5,15 @@ from dataclasses import replace
 from typing import Any
 from urllib.parse import unquote
 
-from ..answers.cross_origin import FOR_EVERYBODY, Headers, find_preflight, open_to
-from ..answers.refusal import Answer
 from ..errors import ConfigurationError
-from ..events import ANNOUNCER_KEY, Announcer
 from ..jose.derived import read_secrets
 from ..replay.base import AsyncReplayStore, ReplayStore
 from ..settings.reading import read, read_environment, unread
 from ..settings.resource import ResourceSettings
+from ..signals.events import ANNOUNCER_KEY, Announcer
+from ..signals.refusal import Answer
 from ..tokens.scope_matching import ScopeMatcher
+from ..web.cross_origin import FOR_EVERYBODY, Headers, find_preflight, open_to
 from .answer_headers import set_headers
 from .building import build_guard
 from .call import Call

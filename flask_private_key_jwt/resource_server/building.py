@@ -6,9 +6,9 @@ from typing import Any
 from ..dpop.nonce import Nonces
 from ..dpop.proof import ProofChecker
 from ..jose.derived import Secrets
-from ..metering import Meter
 from ..replay.base import AsyncReplayStore, ReplayStore, name_api
 from ..settings.resource import ResourceSettings
+from ..signals.metering import Meter
 from ..tokens.scope_matching import ScopeMatcher
 from ..tokens.verification import TokenVerifier
 from .challenge import Challenger

@@ -9,7 +9,6 @@ from dataclasses import dataclass, field, replace
 from time import perf_counter
 from typing import Any
 
-from ..answers.refusal import Answer, attributed_to, error_response
 from ..database.deadline import request_budget
 from ..dpop.proof import DPoPProof, ProofChecker
 from ..errors import (
@@ -20,11 +19,12 @@ from ..errors import (
     TemporarilyUnavailable,
     UseDPoPNonce,
 )
-from ..events import CallAdmitted, find_announcer
-from ..metering import Caches, Meter
-from ..readiness import ReadinessCheck
+from ..operations.readiness import ReadinessCheck
 from ..replay.base import AsyncReplayStore, Replayed, ReplayStore, measured
 from ..settings.resource import ResourceSettings
+from ..signals.events import CallAdmitted, find_announcer
+from ..signals.metering import Caches, Meter
+from ..signals.refusal import Answer, attributed_to, error_response
 from ..tokens.scope_matching import ScopeMatcher
 from ..tokens.verification import AccessToken, IssuerKeys, OwnKeys, TokenVerifier
 from .admission import Admission, find_admission, remember_admission

@@ -6,15 +6,15 @@ from typing import Any, TypeVar, cast
 
 import flask
 
-from ..answers.cross_origin import open_to
 from ..errors import ConfigurationError
-from ..events import ANNOUNCER_KEY, Announcer
 from ..jose.derived import Secrets, read_secrets
 from ..replay.base import ReplayStore
 from ..replay.loading import load_replay_store
 from ..settings.reading import read
 from ..settings.resource import ResourceSettings
+from ..signals.events import ANNOUNCER_KEY, Announcer
 from ..tokens.scope_matching import ScopeMatcher
+from ..web.cross_origin import open_to
 from .building import build_guard
 from .cross_origin import allow_cross_origin
 from .guard import Guard

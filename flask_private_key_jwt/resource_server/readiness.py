@@ -6,7 +6,7 @@ from typing import cast
 
 from ..database.deadline import seconds_left
 from ..errors import OAuthError
-from ..readiness import NotReady, ReadinessCheck, check_replay_store
+from ..operations.readiness import NotReady, ReadinessCheck, check_replay_store
 from ..replay.base import AsyncReplayStore, ReplayStore, name_api
 from ..settings.resource import ResourceSettings
 from ..tokens.verification import IssuerKeys

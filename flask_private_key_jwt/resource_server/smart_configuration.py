@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import unquote
 
 from ..settings.resource import ResourceSettings
-from ..url import find_web_url
+from ..web.url import find_web_url
 
 PATH = "/.well-known/smart-configuration"
 OPENID_CAPABILITY = "sso-openid-connect"

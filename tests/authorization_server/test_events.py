@@ -11,7 +11,7 @@ from sqlalchemy import text
 from flask_private_key_jwt import signals
 from flask_private_key_jwt.authorization_server.state import current_state
 from flask_private_key_jwt.errors import InvalidClientMetadata, StoreUnavailable
-from flask_private_key_jwt.events import Event, find_events
+from flask_private_key_jwt.signals.events import Event, find_events
 from tests.authorization_server.conftest import APP_ID, REDIRECT_URI, answer_in, build_request
 from tests.authorization_server.registration.self_registration.answers import REGISTER
 from tests.checkout import CHECKOUT
@@ -78,7 +78,7 @@ def test_the_page_names_every_signal_with_its_arguments_and_whether_it_is_kept()
 
 @pytest.mark.parametrize("name", signals.__all__)
 def test_the_comment_of_a_signal_names_its_arguments(name):
-    source = (CHECKOUT / "flask_private_key_jwt" / "signals.py").read_text(encoding="utf-8")
+    source = (CHECKOUT / "flask_private_key_jwt" / "signals/__init__.py").read_text(encoding="utf-8")
     comment = source.partition(f"\n{name} = ")[2].partition('"""')[2].partition('"""')[0]
 
     assert [field.name for field in fields(find_events()[name]) if f"``{field.name}``" not in comment] == []

@@ -8,10 +8,10 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 from ... import clock
-from ...answers.refusal import attributed_to
 from ...errors import ForeignAuthorization, InvalidClient, InvalidRequest
 from ...jose import jose
 from ...replay.base import ASSERTION, Mark
+from ...signals.refusal import attributed_to
 from ..client_lookup import NotAdmitted, load_enabled
 from ..keys.client_secrets import UsedSecret
 from ..registered_client import RegisteredClient

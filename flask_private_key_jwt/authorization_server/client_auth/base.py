@@ -4,9 +4,9 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from ...metering import Meter
 from ...replay.base import Mark
 from ...settings.server import ServerSettings
+from ...signals.metering import Meter
 from ..keys.client_secrets import ClientSecrets, UsedSecret
 from ..registered_client import RegisteredClient
 from ..request import FormRequest

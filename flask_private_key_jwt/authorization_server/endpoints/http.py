@@ -13,7 +13,6 @@ from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import HTTPException, NotFound
 from werkzeug.routing import Rule
 
-from ...answers.refusal import REFERENCE_HEADER, error_response
 from ...database.deadline import request_budget
 from ...errors import (
     ConfigurationError,
@@ -25,6 +24,7 @@ from ...errors import (
     TemporarilyUnavailable,
     TooManyRequests,
 )
+from ...signals.refusal import REFERENCE_HEADER, error_response
 from ..endpoint import ServerEndpoint
 from ..response import translate
 from ..state import EXTENSION_KEY, State, current_state

@@ -10,7 +10,7 @@ import flask
 from flask.typing import ResponseReturnValue
 
 from ...errors import InteractionRefused
-from ...events import SignedOut
+from ...signals.events import SignedOut
 from ..authorization.interaction import Person, name_of
 from ..authorization.parameters import collect, read_query
 from ..authorization.response import Onward, name_place

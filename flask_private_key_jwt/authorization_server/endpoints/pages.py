@@ -7,7 +7,6 @@ from time import perf_counter
 import flask
 from flask.typing import ResponseReturnValue
 
-from ...answers.refusal import REFERENCE_HEADER, describe_refusal
 from ...database.deadline import request_budget
 from ...errors import (
     ConfigurationError,
@@ -19,6 +18,7 @@ from ...errors import (
     PayloadTooLarge,
     TemporarilyUnavailable,
 )
+from ...signals.refusal import REFERENCE_HEADER, describe_refusal
 from ..authorization.parameters import collect
 from ..authorization.response import Onward
 from ..registered_uris import find_picture_origin

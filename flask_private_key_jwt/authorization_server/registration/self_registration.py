@@ -16,7 +16,6 @@ from urllib.parse import quote
 
 from sqlalchemy import Connection
 
-from ...answers.refusal import attributed_to
 from ...errors import (
     InvalidClientMetadata,
     InvalidRegistrationToken,
@@ -26,6 +25,7 @@ from ...errors import (
 from ...jose.unset import is_unset, without_unset
 from ...replay.base import Mark, Replayed, ReplayStore, remember_once
 from ...settings.server import ServerSettings
+from ...signals.refusal import attributed_to
 from ..registered_client import MEMBERS, OPERATOR_MEMBERS, RegisteredBy, RegisteredClient, is_client_id
 from ..stores.sql.registration_tokens import RegistrationToken, RegistrationTokens, make_token, token_digest
 from ..stores.sql.registrations import ClientIdTaken, SQLAlchemyRegistrations

@@ -8,12 +8,12 @@ from sqlalchemy import Engine
 
 from ...database.database import Database, EngineSource
 from ...database.sqlite import use_wal
-from ...events import Tell
 from ...jose.derived import Secrets
 from ...replay.base import ReplayStore
 from ...replay.loading import load_replay_store
 from ...replay.sql import SQLAlchemyReplayStore
 from ...settings.server import ServerSettings
+from ...signals.events import Tell
 from ..registered_client import RegisteredClient
 from .contracts import FetchedDocumentStore
 from .sql.audit import AuditTrail

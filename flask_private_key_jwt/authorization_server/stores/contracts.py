@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
 from ...database.batches import BATCH_ROWS, Rest, no_rest
-from ...events import KeyChange
+from ...signals.events import KeyChange
 from ..registered_client import RegisteredClient
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Any, Protocol
 
-from ...events import Actor
+from ...signals.events import Actor
 
 KEEP_USED_SECONDS = 86400
 """How long a used code is kept after it expired: if it is shown again, its grant is revoked."""

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from ...events import Event
+from ...signals.events import Event
 from .granted import Holder, digest
 
 

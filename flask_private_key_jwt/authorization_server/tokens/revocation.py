@@ -4,7 +4,7 @@ import logging
 import math
 
 from ...errors import InactiveToken, InvalidRequest
-from ...events import GrantRevoked
+from ...signals.events import GrantRevoked
 from ..registered_client import RegisteredClient
 from ..stores.granted import StoredRefreshToken
 from .issued import IssuedTokens

@@ -1,9 +1,9 @@
 """What was revoked before it expired. Refresh tokens end at once, access tokens wherever revocation is looked up."""
 
 from ... import clock
-from ...events import Actor, GrantRevoked, RevokedBecause, TokenRevoked, TokensRevoked
 from ...jose.jose import Claims
 from ...settings.server import ServerSettings
+from ...signals.events import Actor, GrantRevoked, RevokedBecause, TokenRevoked, TokensRevoked
 from ..stores.granted import Granted, Holder, RefreshTokenStore
 from ..stores.revocation_names import Revocation, RevocationStore, grant_name, holder_name, token_name
 

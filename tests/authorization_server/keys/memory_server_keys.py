@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from flask_private_key_jwt.authorization_server.stores.contracts import StoredKey, sum_versions
-from flask_private_key_jwt.events import KeyChange
+from flask_private_key_jwt.signals.events import KeyChange
 
 
 class MemoryServerKeyStore:

@@ -12,8 +12,8 @@ from flask_private_key_jwt.authorization_server.stores.sql.audit import AuditTra
 from flask_private_key_jwt.authorization_server.stores.sql.recorder import Recorder
 from flask_private_key_jwt.database.database import Database
 from flask_private_key_jwt.errors import ConfigurationError, StoreUnavailable
-from flask_private_key_jwt.events import ClientRemoved, TokensRevoked, find_events
 from flask_private_key_jwt.jose.derived import Secrets
+from flask_private_key_jwt.signals.events import ClientRemoved, TokensRevoked, find_events
 from tests.authorization_server.conftest import APP_ID
 from tests.conftest import CLIENT_ID, SECRET, START, make_app
 

@@ -20,8 +20,8 @@ from flask_private_key_jwt.authorization_server.stores.sql.revocations import SQ
 from flask_private_key_jwt.authorization_server.tokens.revoked import Revocations
 from flask_private_key_jwt.database.database import Database
 from flask_private_key_jwt.errors import StoreUnavailable
-from flask_private_key_jwt.events import Actor
 from flask_private_key_jwt.settings.server import ServerSettings
+from flask_private_key_jwt.signals.events import Actor
 from tests.conftest import ISSUER, START
 
 ALICE_AT_SHOP = Granted("late", "shop", "alice", ("read",), (), granted_at=START)

@@ -19,8 +19,8 @@ from .... import clock
 from ....database.batches import BATCH_ROWS, Rest, no_rest
 from ....database.database import Database
 from ....database.purging import delete_in_batches
-from ....events import AuditPurged, Event
 from ....jose.derived import Secrets
+from ....signals.events import AuditPurged, Event
 from ...registered_client import MAX_CLIENT_ID_CHARACTERS
 from ..tables.audit import MAX_SUBJECT_CHARACTERS, AuditTables
 

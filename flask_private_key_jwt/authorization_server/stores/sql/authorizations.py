@@ -23,7 +23,7 @@ from .... import clock
 from ....database.batches import BATCH_ROWS, KEEP_ENDED_SECONDS, Rest, no_rest
 from ....database.database import Database
 from ....database.purging import delete_in_batches
-from ....events import CodeIssued, ConsentGiven, RequestPushed
+from ....signals.events import CodeIssued, ConsentGiven, RequestPushed
 from ..granted import KEEP_USED_SECONDS, Consent, Granted, PushedRequest, StoredCode, digest
 from ..tables.grants import GrantTables
 from .recorder import Recorder

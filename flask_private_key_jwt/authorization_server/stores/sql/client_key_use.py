@@ -8,7 +8,7 @@ from sqlalchemy import Connection, Select, Table, Update, bindparam, case, delet
 from ....database.batches import BATCH_ROWS, Rest, no_rest
 from ....database.database import Database
 from ....database.purging import delete_in_batches
-from ....events import ClientKeysChanged
+from ....signals.events import ClientKeysChanged
 from ..contracts import KeyUse
 from ..tables.all_tables import Tables
 from .recorder import Recorder

@@ -8,7 +8,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.sql.dml import UpdateBase
 
 from ....database.database import Database
-from ....events import Event, Tell, tell_nobody
+from ....signals.events import Event, Tell, tell_nobody
 from .audit import AuditTrail
 
 

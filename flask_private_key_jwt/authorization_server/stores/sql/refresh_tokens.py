@@ -9,7 +9,7 @@ from .... import clock
 from ....database.batches import BATCH_ROWS, KEEP_ENDED_SECONDS, Rest, no_rest
 from ....database.database import Database
 from ....database.purging import delete_in_batches
-from ....events import Actor, ConsentWithdrawn
+from ....signals.events import Actor, ConsentWithdrawn
 from ..granted import Holder, StoredRefreshToken, digest
 from ..revocation_names import Revocation, grant_name, holder_name
 from ..tables.grants import GrantTables

@@ -11,7 +11,7 @@ from .... import clock
 from ....database.batches import BATCH_ROWS, KEEP_ENDED_SECONDS, Rest, no_rest
 from ....database.database import Database
 from ....database.purging import delete_in_batches
-from ....events import RegistrationTokenCreated, RegistrationTokenRevoked
+from ....signals.events import RegistrationTokenCreated, RegistrationTokenRevoked
 from ..tables.all_tables import Tables
 from .recorder import Recorder
 

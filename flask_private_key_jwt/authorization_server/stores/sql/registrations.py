@@ -10,7 +10,7 @@ from sqlalchemy.exc import IntegrityError
 from .... import clock
 from ....database.database import Database
 from ....errors import StoreUnavailable
-from ....events import Actor, ClientChanged, ClientKeysChanged, ClientRegistered, ClientRemoved, Event
+from ....signals.events import Actor, ClientChanged, ClientKeysChanged, ClientRegistered, ClientRemoved, Event
 from ...client_members import describe_members
 from ...registered_client import MEMBERS, RegisteredClient
 from ..contracts import DocumentKey, kind_of_key_set

@@ -11,7 +11,7 @@ from ....database.batches import BATCH_ROWS, KEEP_ENDED_SECONDS, Rest, no_rest
 from ....database.database import Database
 from ....database.purging import delete_in_batches
 from ....errors import StoreUnavailable
-from ....events import Event
+from ....signals.events import Event
 from ..revocation_names import Revocation
 from .recorder import Recorder
 

@@ -17,7 +17,7 @@ from sqlalchemy import (
 
 from ....database.database import Database
 from ....errors import StoreUnavailable
-from ....events import KeyChange, SigningKeyChanged
+from ....signals.events import KeyChange, SigningKeyChanged
 from ..contracts import StoredKey
 from ..tables.all_tables import Tables
 from .recorder import Recorder

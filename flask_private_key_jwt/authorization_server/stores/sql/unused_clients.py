@@ -9,7 +9,7 @@ from sqlalchemy import ColumnElement, delete, select
 from .... import clock
 from ....database.batches import BATCH_ROWS, Rest, no_rest
 from ....database.database import Database
-from ....events import ClientRemoved
+from ....signals.events import ClientRemoved
 from ..tables.all_tables import Tables
 from ..tables.client import find_grant_types
 from .recorder import Recorder

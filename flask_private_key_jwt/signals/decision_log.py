@@ -5,7 +5,7 @@ import logging
 from collections.abc import Mapping
 from typing import Any
 
-from . import clock
+from .. import clock
 
 log = logging.getLogger("flask_private_key_jwt.decisions")
 

@@ -4,8 +4,8 @@ import secrets
 from collections.abc import Callable
 from functools import partial
 
-from . import clock
-from .replay.base import READINESS, Mark, ReplayStore, remember_once
+from .. import clock
+from ..replay.base import READINESS, Mark, ReplayStore, remember_once
 
 ReadinessCheck = Callable[[], None]
 """Raises :class:`NotReady`, ``OAuthError`` or ``ConfigurationError`` if what it looks for is not there."""

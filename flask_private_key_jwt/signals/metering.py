@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
-from .bounded_cache import BoundedCache
+from ..bounded_cache import BoundedCache
 
 Caches = Mapping[str, Sequence[BoundedCache[Any, Any]]]
 """Name -> the caches of a process that are counted under it."""

@@ -114,7 +114,7 @@ def test_lines_go_to_the_applications_handlers_or_to_standard_error(set_up, expe
     program = f"""
 import logging
 {set_up}
-from flask_private_key_jwt.events import Announcer, ClientRemoved
+from flask_private_key_jwt.signals.events import Announcer, ClientRemoved
 Announcer(object(), log_json=True).tell(ClientRemoved("console", "operator"))
 """
     run = subprocess.run([sys.executable, "-c", program], cwd=CHECKOUT, capture_output=True, text=True, check=True)

@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Literal
 
 from blinker import NamedSignal
 
-from . import signals
+from .. import signals
 from .decision_log import write_line
 
 log = logging.getLogger("flask_private_key_jwt")
@@ -29,7 +29,7 @@ class Event:
 
     @property
     def name(self) -> str:
-        """The name of its signal in ``signals.py``."""
+        """The name of its signal in ``signals/__init__.py``."""
         return self.signal.name.replace("-", "_")
 
     def arguments(self) -> dict[str, Any]:
@@ -284,7 +284,7 @@ class AuditPurged(Event):
 
 
 def find_events() -> Mapping[str, type[Event]]:
-    """Name of a signal in ``signals.py`` -> the class of its events."""
+    """Name of a signal in ``signals/__init__.py`` -> the class of its events."""
     # Not Event.__subclasses__(): a dataclass with slots replaces its class, and the old one may still be there.
     classes = [value for value in globals().values() if isinstance(value, type) and issubclass(value, Event)]
     kinds = {kind.signal: kind for kind in classes if kind is not Event}

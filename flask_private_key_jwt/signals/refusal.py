@@ -9,7 +9,7 @@ from typing import Any
 
 from .. import errors
 from ..errors import OAuthError
-from ..events import RequestRefused, find_announcer
+from .events import RequestRefused, find_announcer
 
 log = logging.getLogger("flask_private_key_jwt")
 
