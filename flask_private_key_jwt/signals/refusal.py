@@ -31,8 +31,9 @@ and every token expires."""
 _UNPRINTABLE = re.compile(r"[^ -~]")
 
 
-_JWT = re.compile(r"(?:(?<![\w-])|(?<=\\[abfnrtv]))e[wy][\w.-]{20,}")
-"""A JWT: its JOSE header begins with base64url of "{". At the start of a word, or after an escape such as ``\\t``."""
+_JWT = re.compile(r"(?:(?<![\w-])|(?<=\\[abfnrtv]))(?![\w-]{43}(?![\w.-]))e[wy][\w.-]{20,}")
+"""A JWT: its JOSE header begins with base64url of "{". At the start of a word, or after an escape such as ``\\t``.
+Forty-three characters alone are the thumbprint of a key, one in two thousand of which begins like that."""
 
 
 _REQUEST_URI = re.compile(r"urn:ietf:params:oauth:request_uri:[\w-]+")
