@@ -176,7 +176,6 @@ def assemble(app: flask.Flask, db: SQLAlchemy, tables: Tables, *, declarations: 
         database=stores.database,
         trail=stores.trail,
         meter=meter,
-        client_keys=stores.key_use,
         caches={
             "clients": stores.clients.caches,
             "client_keys": client_keys.caches,

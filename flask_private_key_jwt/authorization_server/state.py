@@ -79,7 +79,6 @@ class State:
     trail: AuditTrail
     """The rows that are kept already, also if none are added now."""
     meter: Meter
-    client_keys: SQLAlchemyClientKeyUseStore
     caches: Caches
 
     def find_missing(self, needs: frozenset[Need]) -> str | None:
@@ -110,7 +109,7 @@ class State:
 
         :raises StoreUnavailable: The database did not answer.
         """
-        return self.client_keys.count_older(now=clock.now(), days=days)
+        return self.stored_key_use.count_older(now=clock.now(), days=days)
 
     def verification_keys(self) -> tuple[PublicKey, ...]:
         """The public keys of this server's tokens, for an API in the same app."""
