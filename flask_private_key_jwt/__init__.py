@@ -27,6 +27,9 @@ if TYPE_CHECKING:
     from .dpop.proof import DPoPProof
     from .errors import TooManyRequests
     from .extension import PrivateKeyJWT
+    from .operations.health import health_blueprint
+    from .operations.metrics import metrics_blueprint
+    from .operations.traces import trace_steps
     from .resource_server import ResourceProtector, current_token
 
 __all__ = [
@@ -49,8 +52,11 @@ __all__ = [
     "__version__",
     "current_token",
     "gather_client_metadata",
+    "health_blueprint",
+    "metrics_blueprint",
     "note_sign_in",
     "spread_client_metadata",
+    "trace_steps",
 ]
 
 _HOMES = {
@@ -72,8 +78,11 @@ _HOMES = {
     "TooManyRequests": ".errors",
     "current_token": ".resource_server",
     "gather_client_metadata": ".authorization_server.stores.tables.former_columns",
+    "health_blueprint": ".operations.health",
+    "metrics_blueprint": ".operations.metrics",
     "note_sign_in": ".authorization_server.endpoints.browser_session",
     "spread_client_metadata": ".authorization_server.stores.tables.former_columns",
+    "trace_steps": ".operations.traces",
 }
 """Public name -> its module, which is imported at first use (PEP 562), because a client's process needs no Flask."""
 

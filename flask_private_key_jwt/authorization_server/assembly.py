@@ -12,6 +12,8 @@ from ..jose.derived import Secrets
 from ..settings.reading import read
 from ..settings.server import ServerSettings
 from ..settings.values import ASYMMETRIC_ALGS
+from ..signals.events import ANNOUNCER_KEY, Announcer
+from ..signals.metering import Meter
 from ..tokens.scope_matching import ScopeMatcher
 from ..tokens.verification import IssuerKeys, OwnKeys, TokenVerifier
 from .app_secrets import read_app_secrets
@@ -40,6 +42,7 @@ from .needs import SETTLED_AT_START, Need
 from .offers import Offers
 from .once_only import OnceOnly
 from .people import People
+from .readiness import ServerReadiness
 from .registration.client_secrets import ClientSecretRegistry
 from .registration.quota import RegistrationQuota
 from .registration.registry import ClientRegistry
@@ -74,13 +77,19 @@ def assemble(app: flask.Flask, db: SQLAlchemy, tables: Tables, *, declarations: 
         log.warning(weakness)
     base_url = endpoint_base(settings.ISSUER) + settings.URL_PREFIX
     secrets = read_app_secrets(settings, app.config)
-    offered = Offers(settings, people, app)
+    offered, announcer, meter = (
+        Offers(settings, people, app),
+        app.extensions.setdefault(ANNOUNCER_KEY, Announcer(app, log_json=settings.LOG_FORMAT == "json")),
+        Meter(),
+    )
     stores = open_stores(
         settings,
         db,
         tables,
         find_thumbprints=find_thumbprints,
         note_key_version=lambda version: server_keys.note_version(version),
+        tell=announcer.tell,
+        secrets=secrets,
     )
     server_keys = _build_server_keys(settings, secrets, stores)
     if settings.CLIENT_SECRETS_UNTIL is not None:
@@ -96,16 +105,17 @@ def assemble(app: flask.Flask, db: SQLAlchemy, tables: Tables, *, declarations: 
     signatures = ClientSignatures(clients, client_keys)
     key_use = ClientKeyUse(stores.key_use, client_keys, size=settings.CLIENT_CACHE_SIZE)
     client_secrets = ClientSecrets(settings, stores.client_secrets, secrets)
+    binding = _build_binding(settings, secrets, meter)
     server = AuthorizationServer(
         settings,
         base_url=base_url,
         callers=CallerChecks(
             clients=clients,
             client_auth=_build_client_auth(
-                settings, stores, clients, signatures, client_secrets, token_url=base_url + "/token"
+                settings, stores, clients, signatures, client_secrets, token_url=base_url + "/token", meter=meter
             ),
-            dpop=_build_binding(settings, secrets),
-            once_only=OnceOnly(stores.replay, key_use, client_secrets, declarations.after_authentication),
+            dpop=binding,
+            once_only=OnceOnly(stores.replay, key_use, client_secrets, meter, declarations.after_authentication),
         ),
         tokens=_build_tokens(
             settings,
@@ -128,6 +138,7 @@ def assemble(app: flask.Flask, db: SQLAlchemy, tables: Tables, *, declarations: 
         ),
         declarations=declarations,
         offered=offered,
+        announcer=announcer,
     )
     registry = ClientRegistry(
         settings,
@@ -137,6 +148,7 @@ def assemble(app: flask.Flask, db: SQLAlchemy, tables: Tables, *, declarations: 
     )
     return State(
         settings=settings,
+        announcer=announcer,
         secrets=secrets,
         clients=registry,
         registration_tokens=stores.registration_tokens,
@@ -161,6 +173,15 @@ def assemble(app: flask.Flask, db: SQLAlchemy, tables: Tables, *, declarations: 
         revocations=stores.revocations,
         endpoints=_find_paths(settings, offered()),
         describe=lambda: build_metadata(current_state()),
+        database=stores.database,
+        trail=stores.trail,
+        meter=meter,
+        caches={
+            "clients": stores.clients.caches,
+            "client_keys": client_keys.caches,
+            "proof_keys": [binding.checker.cache],
+        },
+        readiness=ServerReadiness(settings, stores.database, tables, replay=stores.replay, server_keys=server_keys),
     )
 
 
@@ -182,6 +203,7 @@ def _build_client_auth(
     client_secrets: ClientSecrets,
     *,
     token_url: str,
+    meter: Meter,
 ) -> ClientAuthentication:
     parts = AuthenticationParts(
         settings=settings,
@@ -190,14 +212,15 @@ def _build_client_auth(
         signatures=signatures,
         client_secrets=client_secrets,
         token_url=token_url,
+        meter=meter,
     )
     return ClientAuthentication(CLIENT_AUTH_METHODS, parts)
 
 
-def _build_binding(settings: ServerSettings, secrets: Secrets) -> TokenBinding:
+def _build_binding(settings: ServerSettings, secrets: Secrets, meter: Meter) -> TokenBinding:
     nonces = Nonces(secrets, purpose="as", lifetime=settings.DPOP_NONCE_LIFETIME_SECONDS)
     required = nonces if settings.DPOP_NONCE == "required" else None
-    checker = ProofChecker(settings, required, server=settings.ISSUER)
+    checker = ProofChecker(settings, required, server=settings.ISSUER, meter=meter)
     return TokenBinding(checker, settings)
 
 

@@ -8,8 +8,8 @@ import flask
 from authlib.integrations.flask_oauth2 import AuthorizationServer, client_authenticated
 from authlib.oauth2 import OAuth2Error
 
-from ..answers.refusal import Answer, attributed_to, error_response
 from ..errors import ConfigurationError, UnauthorizedClient
+from ..signals.refusal import Answer, attributed_to, error_response
 from .authorization.interaction import find_subject
 from .client_auth.base import ClientAuthenticationMethod
 from .client_lookup import NotAdmitted, load_enabled

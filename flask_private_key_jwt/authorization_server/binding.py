@@ -15,12 +15,12 @@ class TokenBinding:
     """
 
     def __init__(self, checker: ProofChecker, settings: ServerSettings) -> None:
-        self._checker = checker
+        self.checker = checker
         self._settings = settings
 
     def new_nonce(self) -> str | None:
         """The nonce to hand out with an answer, or ``None`` where none is required (RFC 9449 §8.2)."""
-        return self._checker.new_nonce()
+        return self.checker.new_nonce()
 
     def check(self, request: FormRequest, client: RegisteredClient, *, optional: bool = False) -> DPoPProof | None:
         """Check the request's proof, if it has one or needs one (RFC 9449 §5, §5.2).
@@ -31,7 +31,7 @@ class TokenBinding:
         :raises UseDPoPNonce: The proof lacks a nonce.
         """
         if request.proof is not None:
-            return self._checker.check(request.proof, method=request.method, url=request.url)
+            return self.checker.check(request.proof, method=request.method, url=request.url)
         if not optional:
             check_unbound(client, self._settings)
         return None

@@ -11,7 +11,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 from .. import clock
 from ..errors import ConfigurationError, TemporarilyUnavailable, TooManyRequests
 from ..resource_server.cross_origin import read_preflight
-from ..url import find_url
+from ..web.url import find_url
 from .caller_network import network_of
 from .registered_client import RegisteredClient
 from .request import FormRequest

@@ -6,6 +6,7 @@ from ..database.deadline import outside_budget
 from ..dpop.proof import DPoPProof
 from ..errors import InvalidClient, InvalidDPoPProof
 from ..replay.base import ASSERTION, PROOF, Replayed, ReplayStore, remember_once
+from ..signals.metering import Meter
 from .client_auth.base import VerifiedClient
 from .keys.client_key_use import ClientKeyUse
 from .keys.client_secrets import ClientSecrets
@@ -25,6 +26,7 @@ class OnceOnly:
     :param replay: Remembers what was used.
     :param key_use: Notes which key of a client signed.
     :param client_secrets: Notes which secret a client used.
+    :param meter: Whose observer is told how long the store took.
     :param listeners: The application's functions that hear who asks. Not before this step, so that nobody who repeats
         a client's request is taken for the client.
     """
@@ -34,11 +36,13 @@ class OnceOnly:
         replay: ReplayStore,
         key_use: ClientKeyUse,
         client_secrets: ClientSecrets,
+        meter: Meter,
         listeners: Sequence[AfterAuthentication] = (),
     ) -> None:
         self._replay = replay
         self._key_use = key_use
         self._client_secrets = client_secrets
+        self._meter = meter
         self._listeners = listeners
 
     def remember(self, request: FormRequest, caller: VerifiedClient, proof: DPoPProof | None) -> None:
@@ -49,7 +53,7 @@ class OnceOnly:
         :raises StoreUnavailable: The replay store is away; nothing is issued.
         """
         try:
-            remember_once(self._replay, [*caller.marks, *(proof.marks if proof else ())])
+            remember_once(self._replay, [*caller.marks, *(proof.marks if proof else ())], self._meter)
         except Replayed as replayed:
             raise REFUSALS[replayed.mark.purpose](str(replayed), cause=replayed.cause) from None
         if caller.thumbprint is not None:

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Collection
 
-from ..url import URL, find_url, read_url
+from ..web.url import URL, find_url, read_url
 
 MAX_REDIRECT_URI_CHARACTERS = 2048
 _LOOPBACK = re.compile(r"(http://(?:127\.0\.0\.1|\[::1\]|localhost))(?::[0-9]{1,5})?((?:[/?].*)?)")

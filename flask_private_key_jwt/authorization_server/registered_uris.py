@@ -2,7 +2,7 @@
 
 import re
 
-from ..url import find_web_url
+from ..web.url import find_web_url
 
 _NAME = re.compile(r"[a-z0-9-]+(?:\.[a-z0-9-]+)*")
 

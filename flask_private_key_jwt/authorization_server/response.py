@@ -6,8 +6,8 @@ from typing import Any
 from authlib.oauth2 import OAuth2Error
 
 from .. import errors
-from ..answers.refusal import NO_STORE, REFERENCE_HEADER, Answer
 from ..errors import OAuthError
+from ..signals.refusal import NO_STORE, REFERENCE_HEADER, Answer
 
 
 def token_response(token: Mapping[str, Any], *, nonce: str | None = None) -> Answer:

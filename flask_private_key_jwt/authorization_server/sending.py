@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import flask
 
-from ..answers.refusal import Answer
+from ..signals.refusal import Answer
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment

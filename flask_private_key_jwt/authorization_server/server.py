@@ -1,13 +1,14 @@
 """The seven steps of a token request, on Authlib's Flask authorization server (RFC 6749 §3.2)."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import flask
 
-from ..answers.refusal import Answer, attributed_to, describe_refusal
 from ..errors import InactiveToken, InvalidClient
 from ..settings.server import ServerSettings
-from ..signals import token_issued
+from ..signals.events import Announcer, TokenIntrospected, TokenIssued
+from ..signals.refusal import Answer, attributed_to, describe_refusal
 from .authlib_server import AuthlibServer
 from .authorization.authorizer import Authorizer
 from .authorization.parameters import Parameters
@@ -35,6 +36,7 @@ class AuthorizationServer(AuthlibServer):
     :param authorizer: Checks authorization requests and keeps them.
     :param declarations: What the application registers on the extension.
     :param offered: Returns what the application has now.
+    :param announcer: Tells the application's receivers what happened.
     """
 
     def __init__(
@@ -47,6 +49,7 @@ class AuthorizationServer(AuthlibServer):
         authorizer: Authorizer,
         declarations: Declarations,
         offered: Offered,
+        announcer: Announcer,
     ) -> None:
         super().__init__()
         self.settings = settings
@@ -72,6 +75,7 @@ class AuthorizationServer(AuthlibServer):
         self.revoker = tokens.revoker
         self.authorizer = authorizer
         self.declarations = declarations
+        self.announcer = announcer
 
     # --- the table of contents --------------------------------------------------------------------------
     def create_token_response(self, request: FormRequest | None = None) -> flask.Response:
@@ -119,7 +123,9 @@ class AuthorizationServer(AuthlibServer):
         try:
             with attributed_to(caller.client.client_id):
                 self.once_only.remember(request, caller, None)  # 4 once only
-                answer = Answer(200, self.introspection.describe(request.get("token"), caller.client))  # 5 what it says
+                described = self.introspection.describe(request.get("token"), caller.client)  # 5 what it says
+            answer = Answer(200, described)
+            self._announce_introspection(caller.client.client_id, described)
         except InactiveToken as reason:
             answer = inactive_response(self._note(reason, endpoint="introspection"))
         return self.send(answer)  # 7 the answer
@@ -162,9 +168,10 @@ class AuthorizationServer(AuthlibServer):
         if isinstance(allowed, AcceptedGrant):
             return allowed.create_token()  # calls generate_token, which calls this method again
         token = self.token_maker.make(allowed)
-        self._announce(token)
         # Last: if the resource or the token policy is the reason for a refusal, nothing has been spent.
-        return token.members(refresh_token=allowed.spend(), with_subject=self.settings.PROFILE == "atproto")
+        members = token.members(refresh_token=allowed.spend(), with_subject=self.settings.PROFILE == "atproto")
+        self._announce(token)
+        return members
 
     def send(self, answer: Answer) -> flask.Response:
         """Step 7: an answer as a Flask response."""
@@ -184,15 +191,21 @@ class AuthorizationServer(AuthlibServer):
             raise
 
     def _announce(self, token: IssuedToken) -> None:
-        if not token_issued.receivers:  # most apps have none, and this runs for every token
+        if not self.announcer.wants(TokenIssued):  # most apps have no receiver, and this runs for every token
             return
         grant = token.grant
-        token_issued.send(
-            flask.current_app._get_current_object(),  # type: ignore[attr-defined]
-            client_id=grant.client_id,
-            grant_type=grant.grant_type,
-            scope=grant.scope,
-            audience=grant.audience,
-            jkt=grant.proof.thumbprint if grant.proof else None,
-            jti=token.jti,
+        self.announcer.tell(
+            TokenIssued(
+                client_id=grant.client_id,
+                grant_type=grant.grant_type,
+                scope=grant.scope,
+                audience=grant.audience,
+                jkt=grant.proof.thumbprint if grant.proof else None,
+                jti=token.jti,
+            )
         )
+
+    def _announce_introspection(self, client_id: str, described: Mapping[str, Any]) -> None:
+        if self.announcer.wants(TokenIntrospected):
+            told = TokenIntrospected(client_id, jti=described.get("jti"), holder=described.get("client_id"))
+            self.announcer.tell(told)

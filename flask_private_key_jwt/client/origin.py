@@ -1,7 +1,7 @@
 """The origin that a token may be sent to (RFC 6454 §4)."""
 
 from ..errors import ConfigurationError
-from ..url import BadURL, find_web_url
+from ..web.url import BadURL, find_web_url
 
 
 def find_origin(url: str | None) -> str | None:

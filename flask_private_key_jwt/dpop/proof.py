@@ -13,7 +13,8 @@ from ..errors import InvalidDPoPProof, UseDPoPNonce
 from ..jose import jose
 from ..replay.base import PROOF, Mark
 from ..settings.shared import SharedSettings
-from ..url import find_web_url
+from ..signals.metering import Meter
+from ..web.url import find_web_url
 from .nonce import Nonces
 
 TYP = "dpop+jwt"
@@ -51,15 +52,24 @@ class ProofChecker:
     :param settings: The server's settings.
     :param nonces: The server's nonces if a proof must have one, else ``None``.
     :param server: The server's name in a mark: see :attr:`.replay.base.Mark.server`.
+    :param meter: Whose observer is told of the clients' clocks.
     """
 
-    def __init__(self, settings: SharedSettings, nonces: Nonces | None, *, server: str) -> None:
+    def __init__(
+        self, settings: SharedSettings, nonces: Nonces | None, *, server: str, meter: Meter | None = None
+    ) -> None:
         self._settings = settings
         self._nonces = nonces
         self._server = server
+        self._meter = meter or Meter()
         self._known: BoundedCache[str, _KnownHeader] = BoundedCache(
             max_entries=KEY_CACHE_SIZE, max_bytes=KEY_CACHE_BYTES
         )
+
+    @property
+    def cache(self) -> BoundedCache[str, _KnownHeader]:
+        """The keys of proofs that were valid."""
+        return self._known
 
     def new_nonce(self) -> str | None:
         """The nonce to send with an answer; ``None`` if proofs need no nonce (RFC 9449 §8.2)."""
@@ -81,6 +91,9 @@ class ProofChecker:
         now = clock.now()
         try:
             jwt, key = self._check_signature(proof, jkt)
+            observer = self._meter.observer
+            if observer is not None and (issued := jose.read_date(jwt.claims, "iat")) is not None:
+                observer.note_clock("proof", issued - now)
             jti = jose.require_jti(jwt.claims)
             _check_target(jwt.claims, method=method, url=url)
             if access_token is not None:

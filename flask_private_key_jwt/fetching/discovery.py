@@ -11,7 +11,7 @@ import requests
 from ..jose import jose
 from ..jose.unset import is_unset, without_unset
 from ..settings.values import https_url
-from ..url import BadURL, read_url
+from ..web.url import BadURL, read_url
 from .exchange import TIMEOUT_SECONDS, FetchedAnswer, NoAnswer, Runner, TooLarge, time_left
 from .outbound import USUAL, Outbound
 from .steps import Fetch, Steps

@@ -11,7 +11,7 @@ from ipaddress import IPv6Address
 import idna
 
 from ..settings.server import ServerSettings
-from ..url import DEFAULT_PORTS, URL, BadURL, is_loopback_host, read_url
+from ..web.url import DEFAULT_PORTS, URL, BadURL, is_loopback_host, read_url
 from .public_address import why_not_public
 
 MAX_URL_CHARACTERS = 2048

@@ -15,7 +15,7 @@ from typing import Any
 from requests.utils import get_environ_proxies, select_proxy
 
 from ..errors import ConfigurationError
-from ..url import BadURL, read_proxy_url, read_url
+from ..web.url import BadURL, read_proxy_url, read_url
 
 _CA_VARIABLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 

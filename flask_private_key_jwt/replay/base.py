@@ -1,12 +1,15 @@
 """The contract of a replay store: it remembers marks, all or none, in one atomic step."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from hashlib import sha256
+from time import perf_counter
 from typing import Any, Protocol, cast
 
 from ..database.batches import BATCH_ROWS, Rest, no_rest
 from ..errors import ConfigurationError
+from ..signals.metering import Meter
 
 ASSERTION = "client_assertion"
 
@@ -18,6 +21,10 @@ KEY_POSSESSION = "key_possession"
 
 
 CHALLENGE = "code_challenge"
+
+
+READINESS = "readiness"
+"""Written to find out whether a store can be written to; nothing is used."""
 
 
 CAUSES = {
@@ -37,8 +44,8 @@ class Mark:
     """
 
     purpose: str
-    """``client_assertion``, ``dpop_proof``, ``key_possession`` or ``code_challenge``; marks of different purposes never
-    collide."""
+    """``client_assertion``, ``dpop_proof``, ``key_possession``, ``code_challenge`` or, when a store is only tried,
+    ``readiness``; marks of different purposes never collide."""
     server: str
     """The server where it is used: an authorization server's issuer, or an API's issuer and identifier. Several servers
     may share a store."""
@@ -129,14 +136,16 @@ class AsyncReplayStore(Protocol):
         """See :meth:`ReplayStore.purge`."""
 
 
-def remember_once(store: ReplayStore | AsyncReplayStore, marks: Sequence[Mark]) -> None:
+def remember_once(store: ReplayStore | AsyncReplayStore, marks: Sequence[Mark], meter: Meter | None = None) -> None:
     """Record *marks* in a store, which may be the application's own.
 
+    :param meter: Whose observer is told how long the store took.
     :raises Replayed: See :meth:`ReplayStore.remember`.
     :raises StoreUnavailable: See :meth:`ReplayStore.remember`.
     :raises ConfigurationError: The store returned something: it may have meant that a mark is there already.
     """
-    check_returned(store, cast(Any, store).remember(marks))
+    with measured(meter):
+        check_returned(store, cast(Any, store).remember(marks))
 
 
 def check_returned(store: object, returned: object) -> None:
@@ -149,3 +158,21 @@ def check_returned(store: object, returned: object) -> None:
             f"remember() of the replay store {type(store).__name__} returned a {type(returned).__name__}: it has to "
             "return None, and to raise Replayed for a mark that is there already."
         )
+
+
+@contextmanager
+def measured(meter: Meter | None) -> Iterator[None]:
+    """Tell the observer of *meter*, if there is one, how long the replay store takes for what is done inside."""
+    observer = None if meter is None else meter.observer
+    if observer is None:
+        yield
+        return
+    started, answered = perf_counter(), False
+    try:
+        yield
+        answered = True
+    except Replayed:
+        answered = True
+        raise
+    finally:
+        observer.note_store("replay", perf_counter() - started, answered=answered)

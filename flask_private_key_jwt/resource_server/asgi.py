@@ -9,10 +9,10 @@ sees to it that exactly this is sent.
 from collections.abc import Awaitable, Callable
 from typing import cast
 
-from ..answers.refusal import Answer
 from ..errors import ConfigurationError
 from ..replay.async_loading import load_async_replay_store
 from ..replay.base import AsyncReplayStore
+from ..signals.refusal import Answer
 from .asgi_answers import Message, Receive, Scope, Send, adding_headers, send_answer
 from .bare_protector import BareProtector, GivenSettings
 from .call import Call, read_scope

@@ -4,7 +4,7 @@ import json
 from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping
 from typing import Any
 
-from ..answers.refusal import Answer
+from ..signals.refusal import Answer
 from .answer_headers import set_headers
 
 Scope = MutableMapping[str, Any]

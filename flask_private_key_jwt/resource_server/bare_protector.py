@@ -5,14 +5,15 @@ from dataclasses import replace
 from typing import Any
 from urllib.parse import unquote
 
-from ..answers.cross_origin import FOR_EVERYBODY, Headers, find_preflight, open_to
-from ..answers.refusal import Answer
 from ..errors import ConfigurationError
 from ..jose.derived import read_secrets
 from ..replay.base import AsyncReplayStore, ReplayStore
 from ..settings.reading import read, read_environment, unread
 from ..settings.resource import ResourceSettings
+from ..signals.events import ANNOUNCER_KEY, Announcer
+from ..signals.refusal import Answer
 from ..tokens.scope_matching import ScopeMatcher
+from ..web.cross_origin import FOR_EVERYBODY, Headers, find_preflight, open_to
 from .answer_headers import set_headers
 from .building import build_guard
 from .call import Call
@@ -60,6 +61,8 @@ class BareProtector:
                 "OAUTH2_REPLAY_STORE is sql, which means the database of a Flask app that is also the authorization "
                 "server. Set a redis:// or SQLAlchemy URL."
             )
+        # Named as in a Flask app: whoever sends a signal looks here for how to announce it.
+        self.extensions = {ANNOUNCER_KEY: Announcer(self, log_json=self.settings.LOG_FORMAT == "json")}
         store = self.settings.REPLAY_STORE
         self._scope_matchers: list[ScopeMatcher] = []
         self._guard = build_guard(
@@ -67,7 +70,7 @@ class BareProtector:
             secrets=None if self.settings.DPOP_NONCE == "off" else read_secrets(self.settings, config),
             stored_replay=None if store is None else load_store(store),
             waiting=waiting,
-            extensions={},
+            extensions=self.extensions,
             scope_matchers=self._scope_matchers,
         )
         self._requirements: list[Requirement] = []

@@ -8,6 +8,7 @@ from ..dpop.proof import ProofChecker
 from ..jose.derived import Secrets
 from ..replay.base import AsyncReplayStore, ReplayStore, name_api
 from ..settings.resource import ResourceSettings
+from ..signals.metering import Meter
 from ..tokens.scope_matching import ScopeMatcher
 from ..tokens.verification import TokenVerifier
 from .challenge import Challenger
@@ -37,7 +38,7 @@ def build_guard(
     :param extensions: Where the authorization server in the same app is, or will be.
     :raises ConfigurationError: The settings contradict each other.
     """
-    target = TargetURI(settings)
+    target, meter = TargetURI(settings), Meter()
     if settings.REPLAY_STORE is not None:
         target.base()  # raises now, not at the first proof
     nonces = None
@@ -54,13 +55,16 @@ def build_guard(
             max_bytes=settings.TOKEN_MAX_BYTES,
             clock_skew=settings.CLOCK_SKEW_SECONDS,
         ),
-        proofs=ProofChecker(settings, nonces, server=name_api(issuer=settings.ISSUER, resource=settings.RESOURCE)),
+        proofs=ProofChecker(
+            settings, nonces, server=name_api(issuer=settings.ISSUER, resource=settings.RESOURCE), meter=meter
+        ),
         target=target,
         fetched_keys=FetchedKeys(settings),
         stored_replay=stored_replay,
         online=OnlineCheck(settings),
         challenger=Challenger(settings.DPOP_SIGNING_ALGS, metadata_url(settings.RESOURCE)),
         extensions=extensions,
+        meter=meter,
         waiting=waiting,
         scope_matchers=scope_matchers,
     )

@@ -6,7 +6,7 @@ import flask
 from werkzeug.exceptions import HTTPException
 from werkzeug.routing import RequestRedirect, Rule
 
-from ..answers.cross_origin import FOR_EVERYBODY, CrossOrigin, Headers, find_preflight
+from ..web.cross_origin import FOR_EVERYBODY, CrossOrigin, Headers, find_preflight
 from .marked_views import find_marks
 
 DOCUMENT_METHODS = ("GET", "HEAD")

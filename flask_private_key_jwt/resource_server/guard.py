@@ -1,13 +1,14 @@
 """The steps of a request to a protected view; steps 1 to 6 use up nothing.
 
+
 No framework is known here. What may have to wait is awaited: :mod:`.waiting` says how, for threads and for event loops.
 """
 
 from collections.abc import Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, field, replace
+from time import perf_counter
 from typing import Any
 
-from ..answers.refusal import Answer, attributed_to, error_response
 from ..database.deadline import request_budget
 from ..dpop.proof import DPoPProof, ProofChecker
 from ..errors import (
@@ -18,8 +19,12 @@ from ..errors import (
     TemporarilyUnavailable,
     UseDPoPNonce,
 )
-from ..replay.base import AsyncReplayStore, Replayed, ReplayStore
+from ..operations.readiness import ReadinessCheck
+from ..replay.base import AsyncReplayStore, Replayed, ReplayStore, measured
 from ..settings.resource import ResourceSettings
+from ..signals.events import CallAdmitted, find_announcer
+from ..signals.metering import Caches, Meter
+from ..signals.refusal import Answer, attributed_to, error_response
 from ..tokens.scope_matching import ScopeMatcher
 from ..tokens.verification import AccessToken, IssuerKeys, OwnKeys, TokenVerifier
 from .admission import Admission, find_admission, remember_admission
@@ -28,6 +33,7 @@ from .challenge import Challenger
 from .credentials import Credentials, Scheme, find_scheme, read_credentials
 from .online import OnlineCheck
 from .own_server import SERVER_KEY, OwnServer
+from .readiness import build_checks
 from .requirement import Requirement
 from .target_uri import Target
 from .waiting import InThisThread, Waiting
@@ -63,6 +69,7 @@ class Guard:
     """The app's extensions; the authorization server may be added to them later."""
     name: str = "resource"
     """The ``endpoint`` of a refusal, in the log and the signal."""
+    meter: Meter = field(default_factory=Meter)
     waiting: Waiting = field(default_factory=InThisThread)
     scope_matchers: Sequence[ScopeMatcher] = ()
     """The application's, also those that it registers later."""
@@ -105,8 +112,19 @@ class Guard:
 
         :param notes: What the framework keeps about the request: its WSGI environment or ASGI scope. The admission is
             noted there, and an earlier one is found there.
-        :param sender: The sender of the signal of a refusal.
+        :param sender: The sender of the signals.
         """
+        observer = self.meter.observer
+        if observer is None:
+            return await self._enter(call, requirement, notes, sender)
+        started = perf_counter()
+        entry = await self._enter(call, requirement, notes, sender)
+        observer.note_request(self.name, perf_counter() - started, refused=entry.refusal is not None)
+        return entry
+
+    async def _enter(
+        self, call: Call, requirement: Requirement, notes: MutableMapping[str, Any], sender: object
+    ) -> Entry:
         served: Sequence[Scheme] = ()
         headers: tuple[tuple[str, str], ...] = ()
         try:
@@ -120,6 +138,7 @@ class Guard:
                     admission = await self.admit(call, requirement, served=served)
                 remember_admission(notes, admission)
                 headers = self._hand_out_nonce(admission)
+                self._announce(admission.token, sender)
         except OAuthError as error:
             return Entry(self._refuse(error, call, requirement, served, sender))
         except ConfigurationError as error:  # the operator's mistake, not the caller's: the log says what to do
@@ -135,6 +154,22 @@ class Guard:
         self.tighten(requirement).schemes(with_dpop=self.find_replay_store() is not None)
         if requirement.online and self.find_issuer() is None:
             self.online.prepare()
+
+    @property
+    def caches(self) -> Caches:
+        """The caches of this process."""
+        return {"api_proof_keys": [self.proofs.cache], "access_tokens": [self.tokens.cache]}
+
+    def readiness_checks(self) -> Mapping[str, ReadinessCheck]:
+        """What the API needs in order to answer calls: a name -> a function that raises if it is not there.
+
+        What it has from the authorization server in the same app is that server's to check.
+        """
+        return build_checks(
+            self.settings,
+            find_replay=None if self.find_own_server() else self.find_replay_store,
+            keys=None if self.find_issuer() else self.fetched_keys,
+        )
 
     def turn_away(self, error: OAuthError, call: Call, requirement: Requirement, *, sender: object) -> Answer:
         """Refuse a request that was let in, for a reason that the view found."""
@@ -186,7 +221,8 @@ class Guard:
         replay = self.find_replay_store()
         assert replay is not None  # without a store, the DPoP scheme is not accepted
         try:
-            await self.waiting.remember(replay, proof.marks)
+            with measured(self.meter):
+                await self.waiting.remember(replay, proof.marks)
         except Replayed as replayed:
             raise InvalidDPoPProof(str(replayed), cause=replayed.cause) from None
 
@@ -195,6 +231,21 @@ class Guard:
         nonce = self.proofs.new_nonce() if admission.credentials.scheme == "DPoP" else None
         # A cache would give out old nonces (RFC 9449 §8.2).
         return () if nonce is None else (("DPoP-Nonce", nonce), ("Cache-Control", "no-store"))
+
+    def _announce(self, token: AccessToken, sender: object) -> None:
+        announcer = find_announcer(sender)
+        if announcer.wants(CallAdmitted):
+            claims, scope = token.claims, token.claims.get("scope")
+            announcer.tell(
+                CallAdmitted(
+                    endpoint=self.name,
+                    client_id=token.client_id,
+                    subject=claims.get("sub"),
+                    scope=tuple(scope.split()) if isinstance(scope, str) else (),
+                    jti=claims.get("jti"),
+                    jkt=token.jkt,
+                )
+            )
 
     # --- what may come from the authorization server in the same app ------------------------------------------
     def find_own_server(self) -> OwnServer | None:

@@ -5,9 +5,9 @@ from collections.abc import Iterable
 
 import flask
 
-from ..answers.refusal import Answer
 from ..errors import ConfigurationError, OAuthError
 from ..event_loops.run_now import run_now
+from ..signals.refusal import Answer
 from .call import read_environ
 from .guard import Guard
 from .requirement import Requirement

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from ..settings.resource import ResourceSettings
-from ..url import find_web_url
+from ..web.url import find_web_url
 from .requirement import Requirement
 
 WELL_KNOWN = "/.well-known/oauth-protected-resource"

@@ -2,8 +2,8 @@
 
 from collections.abc import Iterable
 
-from ..answers.refusal import Answer
 from ..errors import ConfigurationError, MethodNotAllowed, TemporarilyUnavailable
+from ..signals.refusal import Answer
 from .guard import Guard, refuse
 from .metadata import ALLOW, HEADERS, build_metadata
 from .requirement import Requirement

@@ -6,14 +6,15 @@ from typing import Any, TypeVar, cast
 
 import flask
 
-from ..answers.cross_origin import open_to
 from ..errors import ConfigurationError
 from ..jose.derived import Secrets, read_secrets
 from ..replay.base import ReplayStore
 from ..replay.loading import load_replay_store
 from ..settings.reading import read
 from ..settings.resource import ResourceSettings
+from ..signals.events import ANNOUNCER_KEY, Announcer
 from ..tokens.scope_matching import ScopeMatcher
+from ..web.cross_origin import open_to
 from .building import build_guard
 from .cross_origin import allow_cross_origin
 from .guard import Guard
@@ -127,6 +128,7 @@ class ResourceProtector:
 
 def _build_guard(app: flask.Flask, scope_matchers: Sequence[ScopeMatcher]) -> Guard:
     settings = read(app.config, ResourceSettings)
+    app.extensions.setdefault(ANNOUNCER_KEY, Announcer(app, log_json=settings.LOG_FORMAT == "json"))
     return build_guard(
         settings,
         secrets=_find_secrets(settings, app),

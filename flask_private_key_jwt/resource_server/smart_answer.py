@@ -3,9 +3,9 @@
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
-from ..answers.refusal import Answer
 from ..errors import MethodNotAllowed, OAuthError
 from ..settings.resource import ResourceSettings
+from ..signals.refusal import Answer
 from .guard import refuse
 from .metadata import ALLOW, HEADERS
 from .smart_configuration import build_smart_configuration

@@ -10,7 +10,7 @@ from urllib.parse import unquote
 
 from ..settings.profiles.smart import OPENID_CAPABILITY
 from ..settings.resource import ResourceSettings
-from ..url import find_web_url
+from ..web.url import find_web_url
 
 PATH = "/.well-known/smart-configuration"
 COPIED = (

@@ -6,7 +6,7 @@ from urllib.parse import quote_from_bytes
 
 from ..errors import ConfigurationError
 from ..settings.resource import ResourceSettings
-from ..url import find_web_url
+from ..web.url import find_web_url
 from .call import Call
 
 

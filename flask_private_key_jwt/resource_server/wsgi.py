@@ -5,10 +5,10 @@ from collections.abc import Callable, Iterable
 from http import HTTPStatus
 from typing import TYPE_CHECKING, cast
 
-from ..answers.refusal import Answer
 from ..event_loops.run_now import run_now
 from ..replay.base import ReplayStore
 from ..replay.loading import load_replay_store
+from ..signals.refusal import Answer
 from .answer_headers import set_headers
 from .bare_protector import BareProtector, GivenSettings
 from .call import Call, read_environ

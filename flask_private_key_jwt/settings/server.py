@@ -240,6 +240,14 @@ class ServerSettings(SharedSettings):
     """Largest registration of a client that registers itself or is a document, in bytes of JSON, keys included: every
     process caches the clients it serves. 4096 to 262144."""
 
+    AUDIT: Literal["off", "sql"] = "off"
+    """Whether changes of who may do what are kept in the application's database, each in the transaction of the
+    change."""
+
+    AUDIT_KEEP_SECONDS: Annotated[int, between(86400, 20 * 365 * 86400)] | None = None
+    """Age at which ``flask oauth2 purge`` deletes a row of the audit trail, in seconds. Not set: never. 86400 to
+    630720000."""
+
     SQLITE_WAL: bool = True
     """On SQLite, switch the database to WAL with ``synchronous=NORMAL``; ``False`` leaves it as it is."""
 

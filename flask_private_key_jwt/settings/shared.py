@@ -59,5 +59,9 @@ class SharedSettings:
     (SMART App Launch 2.2, Conformance): what this package implements and what the application does. Not set: the
     former."""
 
+    LOG_FORMAT: Literal["text", "json"] = "text"
+    """How decisions are logged: ``json`` writes one JSON object for each event, to the logger
+    ``flask_private_key_jwt.decisions``, and refusals only there."""
+
     SECRETS: tuple[str, ...] = field(default=(), repr=False)
     """Secrets to derive keys from, newest first; default: ``SECRET_KEY``, then ``SECRET_KEY_FALLBACKS``."""

@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable
 from datetime import UTC, datetime
 
-from ..url import read_proxy_url, read_url
+from ..web.url import read_proxy_url, read_url
 
 ASYMMETRIC_ALGS = (
     "ES256",

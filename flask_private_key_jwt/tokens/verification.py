@@ -82,6 +82,8 @@ class TokenVerifier:
         self._clock_skew = clock_skew
         # A client sends one token many times. Its signature is verified once, and again when the issuer's keys change.
         self._verified: VerifiedTokens[AccessToken] = VerifiedTokens()
+        self.cache = self._verified.entries
+        """The tokens that this process has verified."""
 
     def verify(self, text: str, keys: IssuerKeys) -> AccessToken:
         """Verify an access token, for use now.

@@ -27,7 +27,7 @@ class VerifiedTokens(Generic[T]):
     """
 
     def __init__(self, capacity: int = CAPACITY) -> None:
-        self._entries: BoundedCache[bytes, tuple[Keys, T]] = BoundedCache(max_entries=capacity, max_bytes=MAX_BYTES)
+        self.entries: BoundedCache[bytes, tuple[Keys, T]] = BoundedCache(max_entries=capacity, max_bytes=MAX_BYTES)
 
     def find(self, token: str, load_keys: Callable[[], Keys]) -> T | None:
         """The content of *token*, if it was verified before with the current keys.
@@ -35,18 +35,18 @@ class VerifiedTokens(Generic[T]):
         :param load_keys: Returns the current keys; not called for an unknown token.
         """
         name = _digest(token)
-        entry = self._entries.get(name)
+        entry = self.entries.get(name)
         if entry is None:
             return None
         keys = load_keys()
         if entry[0] is not keys and entry[0] != keys:  # usually the same object
-            self._entries.drop(name)
+            self.entries.drop(name)
             return None
         return entry[1]
 
     def add(self, token: str, keys: Keys, value: T) -> None:
         """Keep the content of *token*, which must have been verified with *keys*."""
-        self._entries.keep(_digest(token), (keys, value), weight=GROWTH * len(token))
+        self.entries.keep(_digest(token), (keys, value), weight=GROWTH * len(token))
 
 
 def _digest(token: str) -> bytes:

@@ -6,7 +6,6 @@ import pytest
 from authlib.oauth2.rfc6749.errors import OAuth2Error
 
 from flask_private_key_jwt import errors
-from flask_private_key_jwt.answers.refusal import NO_STORE, error_response
 from flask_private_key_jwt.authorization_server.response import token_response, translate
 from flask_private_key_jwt.errors import (
     InvalidClient,
@@ -18,6 +17,7 @@ from flask_private_key_jwt.errors import (
     UseDPoPNonce,
 )
 from flask_private_key_jwt.signals import request_refused
+from flask_private_key_jwt.signals.refusal import NO_STORE, error_response
 
 SENDER = object()
 JWT = "eyJhbGciOiJFUzI1NiJ9.eyJpc3MiOiJjb25zb2xlIn0.c2lnbmF0dXJlLW9mLXRoZS1hc3NlcnRpb24"

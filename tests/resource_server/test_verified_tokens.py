@@ -43,14 +43,14 @@ def test_long_tokens_take_no_more_memory_than_many_short_ones():
 
     assert cache.find("99" + "x" * 60_000, lambda: OLD) == 99
     assert cache.find("0" + "x" * 60_000, lambda: OLD) is None
-    assert cache._entries.weight <= MAX_BYTES
+    assert cache.entries.weight <= MAX_BYTES
 
 
 def test_no_token_is_kept_in_clear():
     cache = VerifiedTokens()
     cache.add("a-secret-token", OLD, "what it says")
 
-    assert "a-secret-token" not in repr(cache._entries._kept)
+    assert "a-secret-token" not in repr(cache.entries._kept)
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ import os
 from flask import Flask
 from flask_sqlalchemy import SQLAlchemy
 
-from flask_private_key_jwt import PrivateKeyJWT
+from flask_private_key_jwt import PrivateKeyJWT, health_blueprint, metrics_blueprint
 
 ISSUER = "https://as.example"
 
@@ -23,6 +23,9 @@ def create_app(database: str | None = None) -> Flask:
     db.init_app(app)
     oauth.init_app(app)
     app.extensions["tests"] = (db, oauth)
+    app.register_blueprint(health_blueprint())
+    if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
+        app.register_blueprint(metrics_blueprint())
     app.add_url_rule("/worker", view_func=worker, methods=["POST"])
     return app
 

@@ -6,7 +6,6 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 
 from ... import clock
-from ...answers.refusal import attributed_to
 from ...dpop.proof import DPoPProof
 from ...errors import (
     ConfigurationError,
@@ -17,6 +16,7 @@ from ...errors import (
 from ...jose.derived import Secrets
 from ...replay.base import CHALLENGE, Mark, Replayed, ReplayStore, remember_once
 from ...settings.server import ServerSettings
+from ...signals.refusal import attributed_to
 from ...tokens.scope_matching import ScopeMatcher
 from ...tokens.verification import IssuerKeys
 from ..registered_client import RegisteredClient, is_client_id

@@ -9,7 +9,7 @@ from urllib.parse import quote_plus, urlencode
 
 from ...errors import InvalidRequest
 from ...settings.server import ServerSettings
-from ...url import find_url
+from ...web.url import find_url
 
 RESPONSE_MODES = ("query", "form_post")
 """How a response may be sent (OAuth 2.0 Multiple Response Types §2.1, Form Post Response Mode §2)."""

@@ -2,6 +2,7 @@
 
 from flask.cli import AppGroup
 
+from .audit import audit, purge_audit
 from .client import client_group
 from .client_keys import add_key, keys, retire_key
 from .client_secrets import secret_group, secrets
@@ -20,5 +21,7 @@ oauth2_group.add_command(registration_token_group)
 oauth2_group.add_command(revoke)
 oauth2_group.add_command(secret)
 oauth2_group.add_command(purge)
+oauth2_group.add_command(audit)
+oauth2_group.add_command(purge_audit)
 
 __all__ = ["oauth2_group"]

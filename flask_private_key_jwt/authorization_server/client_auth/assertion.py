@@ -8,10 +8,10 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 from ... import clock
-from ...answers.refusal import attributed_to
 from ...errors import ForeignAuthorization, InvalidClient, InvalidRequest
 from ...jose import jose
 from ...replay.base import ASSERTION, Mark
+from ...signals.refusal import attributed_to
 from ..client_lookup import NotAdmitted, load_enabled
 from ..keys.client_secrets import UsedSecret
 from ..registered_client import RegisteredClient
@@ -76,6 +76,7 @@ class AssertionChecker:
     ) -> None:
         self._settings = parts.settings
         self._token_url = parts.token_url
+        self._meter = parts.meter
         self._method = method
         self._clients = clients
         self._algs = algs
@@ -100,6 +101,7 @@ class AssertionChecker:
         now, settings = clock.now(), self._settings
         try:
             signer = self._find_signer(jwt, client, now)
+            self._note_clock(jwt.claims, now=now)
             check_audience(jwt, client, settings, endpoints=(self._token_url, request.url))
             used_from, until = check_life(jwt.claims, client, settings, now=now)
             jti = jose.require_jti(jwt.claims)
@@ -109,6 +111,11 @@ class AssertionChecker:
         if isinstance(signer, str):
             return VerifiedAssertion(client, self._method, (mark,), thumbprint=signer)
         return VerifiedAssertion(client, self._method, (mark,), secret=signer)
+
+    def _note_clock(self, claims: jose.Claims, *, now: int) -> None:
+        observer = self._meter.observer
+        if observer is not None and (issued := jose.read_date(claims, "iat")) is not None:
+            observer.note_clock("assertion", issued - now)
 
     def _parse(self, assertion: str) -> jose.JWT:
         settings = self._settings

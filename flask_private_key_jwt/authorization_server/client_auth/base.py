@@ -1,11 +1,12 @@
 """What a method of client authentication is, what it returns, and how one is chosen."""
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from ...replay.base import Mark
 from ...settings.server import ServerSettings
+from ...signals.metering import Meter
 from ..keys.client_secrets import ClientSecrets, UsedSecret
 from ..registered_client import RegisteredClient
 from ..request import FormRequest
@@ -62,6 +63,7 @@ class AuthenticationParts:
     client_secrets: ClientSecrets
     token_url: str
     """The token endpoint, which some clients may name as the audience."""
+    meter: Meter = field(default_factory=Meter)
 
 
 def is_always_open(settings: ServerSettings, grant_types: Collection[str]) -> bool:

@@ -6,10 +6,10 @@ PKCE, exact redirect URIs, and tokens that are bound to the client's DPoP key pr
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from ...answers.refusal import attributed_to
 from ...errors import InvalidClient, InvalidRequest
 from ...replay.base import Mark
 from ...settings.server import ServerSettings
+from ...signals.refusal import attributed_to
 from ..client_lookup import NotAdmitted, check_enabled, load_registered
 from ..registered_client import PUBLIC, RegisteredClient
 from ..request import FormRequest

@@ -3,10 +3,10 @@
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 
-from ...answers.refusal import attributed_to
 from ...errors import InvalidClient
 from ...replay.base import Mark
 from ...settings.server import ServerSettings
+from ...signals.refusal import attributed_to
 from ..client_lookup import NotAdmitted, load_enabled
 from ..keys.client_secrets import SecretNotAccepted, UsedSecret, check_secrets_count
 from ..registered_client import RegisteredClient

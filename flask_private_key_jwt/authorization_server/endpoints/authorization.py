@@ -11,7 +11,6 @@ import flask
 from flask.typing import ResponseReturnValue
 
 from ... import clock
-from ...answers.refusal import REFERENCE_HEADER
 from ...errors import (
     AccessDenied,
     InteractionRefused,
@@ -21,6 +20,7 @@ from ...errors import (
     TemporarilyUnavailable,
     UnusableAccount,
 )
+from ...signals.refusal import REFERENCE_HEADER
 from ..authorization.authorizer import STAND_INS, OpenedRequest
 from ..authorization.interaction import ConsentPage, Person, SignIn, Step, is_sign_in_enough, next_step
 from ..authorization.parameters import KNOWN, SMART_AUDIENCE, AuthorizationRequest, read_query

@@ -2,7 +2,7 @@
 
 import flask
 
-from ...answers.refusal import Answer
+from ...signals.refusal import Answer
 from ..registration.self_registration import ManagedClient
 from ..response import empty_response
 from ..state import State, current_state

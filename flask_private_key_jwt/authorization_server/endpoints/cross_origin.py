@@ -8,9 +8,9 @@ from collections.abc import Mapping
 
 import flask
 
-from ...answers.cross_origin import FOR_EVERYBODY, FOR_NOBODY, CrossOrigin, open_to
 from ...resource_server.cross_origin import build_headers, replace_headers, run_last
 from ...settings.server import ServerSettings
+from ...web.cross_origin import FOR_EVERYBODY, FOR_NOBODY, CrossOrigin, open_to
 from ..endpoint import ServerEndpoint
 
 

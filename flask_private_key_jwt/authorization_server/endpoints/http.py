@@ -4,6 +4,7 @@ import json
 import logging
 from collections.abc import Mapping
 from functools import partial
+from time import perf_counter
 from typing import Any
 
 import flask
@@ -12,7 +13,6 @@ from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import HTTPException, NotFound
 from werkzeug.routing import Rule
 
-from ...answers.refusal import error_response
 from ...database.deadline import request_budget
 from ...errors import (
     ConfigurationError,
@@ -24,6 +24,7 @@ from ...errors import (
     TemporarilyUnavailable,
     TooManyRequests,
 )
+from ...signals.refusal import REFERENCE_HEADER, error_response
 from ..endpoint import ServerEndpoint
 from ..response import translate
 from ..state import EXTENSION_KEY, State, current_state
@@ -36,6 +37,26 @@ CACHE_SECONDS = 300
 
 def respond(endpoint: ServerEndpoint) -> ResponseReturnValue:
     """Answer the current request to a machine *endpoint*, also after an exception."""
+    observer = current_state().meter.observer
+    if observer is None:
+        return _respond(endpoint)
+    started = perf_counter()
+    answer = _respond(endpoint)
+    if not isinstance(answer, flask.Response):
+        answer = flask.make_response(answer)
+    observer.note_request(endpoint.name, perf_counter() - started, refused=is_refusal(answer))
+    return answer
+
+
+def is_refusal(answer: flask.Response) -> bool:
+    """Whether an answer has the id of a refusal, which one with status 200 may have too.
+
+    Not ``REFERENCE_HEADER in answer.headers``: Werkzeug raises and catches an exception for each header that is absent.
+    """
+    return any(name == REFERENCE_HEADER for name, _ in answer.headers)
+
+
+def _respond(endpoint: ServerEndpoint) -> ResponseReturnValue:
     try:
         state = current_state()
         if (answer := _ask_application(endpoint, state)) is not None:

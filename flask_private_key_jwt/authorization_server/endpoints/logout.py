@@ -10,6 +10,7 @@ import flask
 from flask.typing import ResponseReturnValue
 
 from ...errors import InteractionRefused
+from ...signals.events import SignedOut
 from ..authorization.interaction import Person, name_of
 from ..authorization.parameters import collect, read_query
 from ..authorization.response import Onward, name_place
@@ -65,8 +66,8 @@ def _respond() -> ResponseReturnValue:
 
 def _proceed(visit: SignOutVisit, person: Person | None) -> ResponseReturnValue:
     step = next_logout_step(visit.request, person)
-    if step is LogoutStep.SIGN_OUT:
-        visit.state.people.sign_out_person(visit.session)
+    if step is LogoutStep.SIGN_OUT and person:
+        _sign_out(visit, person)
     if step is LogoutStep.ASK and person:
         return _ask(visit, person)
     return _leave(visit, confirmed=False, seen=step is LogoutStep.SIGN_OUT)
@@ -94,8 +95,14 @@ def _decide(visit: SignOutVisit, person: Person, decision: Mapping[str, str]) ->
         visit.session.close(visit.name)
         return flask.render_template("private_key_jwt/signed_out.html", signed_in_as=name_of(person.user))
     visit.session.close(visit.name, decision_token=decision["decision_token"])
-    visit.state.people.sign_out_person(visit.session)
+    _sign_out(visit, person)
     return _leave(visit, confirmed=True, seen=True)
+
+
+def _sign_out(visit: SignOutVisit, person: Person) -> None:
+    visit.state.people.sign_out_person(visit.session)
+    client = visit.request.client
+    visit.state.announcer.tell(SignedOut(person.subject, client.client_id if client else None))
 
 
 def _leave(visit: SignOutVisit, *, confirmed: bool, seen: bool) -> ResponseReturnValue:

@@ -8,7 +8,7 @@ import flask
 from ...errors import StoreUnavailable
 from ...settings.server import ServerSettings
 from ...settings.values import OFFLINE_ACCESS
-from ...url import read_url
+from ...web.url import read_url
 from ..authorization.parameters import RESPONSE_TYPE
 from ..authorization.response import list_response_modes
 from ..client_auth import CLIENT_AUTH_METHODS

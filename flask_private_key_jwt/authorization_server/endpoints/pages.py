@@ -2,11 +2,11 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from time import perf_counter
 
 import flask
 from flask.typing import ResponseReturnValue
 
-from ...answers.refusal import REFERENCE_HEADER, describe_refusal
 from ...database.deadline import request_budget
 from ...errors import (
     ConfigurationError,
@@ -18,12 +18,14 @@ from ...errors import (
     PayloadTooLarge,
     TemporarilyUnavailable,
 )
+from ...signals.refusal import REFERENCE_HEADER, describe_refusal
 from ..authorization.parameters import collect
 from ..authorization.response import Onward
 from ..registered_uris import find_picture_origin
 from ..request import FORM_TYPE, MAX_PARAMETERS, read_body
 from ..state import State, current_state
 from .faults import find_fault
+from .http import is_refusal
 
 ALONE = "object-src 'none'; base-uri 'none'; frame-ancestors 'none'"
 """The end of every Content-Security-Policy."""
@@ -46,6 +48,16 @@ def answer_with_page(respond: Callable[[], ResponseReturnValue], *, endpoint: st
 
     :param endpoint: Its name, for the log and the signal.
     """
+    observer = current_state().meter.observer
+    if observer is None:
+        return _answer(respond, endpoint)
+    started = perf_counter()
+    answer = _answer(respond, endpoint)
+    observer.note_request(endpoint, perf_counter() - started, refused=is_refusal(answer))
+    return answer
+
+
+def _answer(respond: Callable[[], ResponseReturnValue], endpoint: str) -> flask.Response:
     try:
         state = current_state()
         _check_served(state)

@@ -2,7 +2,7 @@
 
 import flask
 
-from ...answers.refusal import Answer
+from ...signals.refusal import Answer
 from ..state import current_state
 from .json_request import JSON_TYPE, read_bearer, read_metadata
 

@@ -7,7 +7,6 @@ from typing import Any
 import flask
 from werkzeug.exceptions import HTTPException
 
-from ...answers.refusal import Answer
 from ...dpop.nonce import Nonces
 from ...dpop.proof import ProofChecker
 from ...errors import ConfigurationError, InvalidToken, OAuthError
@@ -24,6 +23,7 @@ from ...settings.profiles import apply_profile
 from ...settings.resource import ResourceSettings
 from ...settings.server import ServerSettings
 from ...settings.shared import SharedSettings
+from ...signals.refusal import Answer
 from ...tokens.verification import IssuerKeys, TokenVerifier
 from ..state import State, current_state
 from ..tokens.id_token import OPENID

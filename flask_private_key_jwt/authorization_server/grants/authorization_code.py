@@ -88,5 +88,5 @@ class AuthorizationCodeGrant:
 
     def _refuse_reuse(self, granted: Granted) -> InvalidGrant:
         """Revoke the grant of a code that was used before; return the refusal."""
-        self._revocations.revoke_grant(granted.grant_id)
+        self._revocations.revoke_grant(granted, because="code_used")
         return InvalidGrant("the code was used before; what came of it is revoked", cause="code_used")

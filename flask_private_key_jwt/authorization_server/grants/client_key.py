@@ -60,7 +60,7 @@ class ClientKeyBinding:
         if first == thumbprint:
             return
         if first is not None and not self._is_published(first, allowed.client):
-            self._revocations.revoke_grant(allowed.granted.grant_id)
+            self._revocations.revoke_grant(allowed.granted, because="client_key_removed")
             raise InvalidGrant(
                 "the client no longer publishes the key that the session began with; the session ends",
                 cause="client_key_removed",
@@ -81,7 +81,7 @@ class ClientKeyBinding:
         with suppress(FetchBusy):  # the next request finds out
             client = self._clients.find(stored.granted.client_id)
             if client is not None and not self._is_published(stored.granted.client_jkt, client):
-                self._revocations.revoke_grant(stored.granted.grant_id)
+                self._revocations.revoke_grant(stored.granted, because="client_key_removed")
                 log.info(
                     "client %r removed the key of the grant %s: it ends", client.client_id, stored.granted.grant_id
                 )

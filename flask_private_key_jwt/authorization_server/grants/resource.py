@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from ...errors import InvalidTarget
 from ...settings.server import ServerSettings
-from ...url import find_web_url
+from ...web.url import find_web_url
 from ..stores.granted import Granted
 
 

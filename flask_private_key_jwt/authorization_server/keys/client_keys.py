@@ -75,6 +75,11 @@ class ClientKeys:
         self._kept: BoundedCache[str, _Kept] = BoundedCache(max_entries=size, max_bytes=bytes_for_clients(size))
         self._kept_of_others: BoundedCache[str, _Kept] = BoundedCache(max_entries=size, max_bytes=BYTES_OF_STRANGERS)
 
+    @property
+    def caches(self) -> "tuple[BoundedCache[str, _Kept], ...]":
+        """The parsed keys that this process keeps."""
+        return self._kept, self._kept_of_others
+
     def all(self, client: RegisteredClient) -> KeySet:
         """Every usable key of the client, also if its certificate has expired.
 

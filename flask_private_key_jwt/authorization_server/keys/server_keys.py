@@ -147,7 +147,7 @@ class ServerKeys:
             if at_once:
                 coming = replace(coming, signs_from=max(now, coming.created_at))
                 if not dry_run:
-                    self._store.change(coming)
+                    self._store.change(coming, "brought_forward")
             return self._changed(coming)
         raise StoreUnavailable("other processes keep making signing keys", cause="signing_keys_contended")
 
@@ -164,7 +164,7 @@ class ServerKeys:
         if signer is not None and signer.slot == key.slot:
             self.rotate(at_once=True)
         retired = replace(key, retired_at=clock.now())
-        self._store.change(retired)
+        self._store.change(retired, "retired")
         return self._changed(retired)
 
     def reencrypt(self) -> int:
@@ -176,7 +176,8 @@ class ServerKeys:
         stored = self.all()
         for key in stored:
             text = self._decrypt(key)
-            self._store.change(replace(key, encrypted_private_jwk=self._cipher().encrypt(text).decode()))
+            encrypted = self._cipher().encrypt(text).decode()
+            self._store.change(replace(key, encrypted_private_jwk=encrypted), "reencrypted")
         return len(stored)
 
     def purge(self) -> int:
@@ -187,9 +188,9 @@ class ServerKeys:
         stored = self.all()
         kept = {key.slot for key in find_published(stored, self._schedule, now=clock.now() - KEEP_ENDED_SECONDS)}
         newest = max((key.slot for key in stored), default=0)
-        gone = [key.slot for key in stored if key.slot not in kept and key.slot != newest]
-        for slot in gone:
-            self._store.remove(slot)
+        gone = [key for key in stored if key.slot not in kept and key.slot != newest]
+        for key in gone:
+            self._store.remove(key)
         return len(gone)
 
     # --- inside -------------------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ from ipaddress import ip_address
 from typing import Any
 
 from ...settings.profiles import ATPROTO_SCOPE
-from ...url import URL, find_url, find_web_url, read_url
+from ...web.url import URL, find_url, find_web_url, read_url
 from ..client_members import split_scope
 from ..registered_client import PUBLIC
 

@@ -16,7 +16,7 @@ from ...errors import OAuthError
 from ...fetching.fetch_target import FetchRefused
 from ...jose.unset import without_unset
 from ...settings.server import ServerSettings
-from ...url import find_url
+from ...web.url import find_url
 from ..client_auth.private_key_jwt import METHOD
 from ..client_members import split_scope
 from ..grants import FOR_PUBLIC_CLIENTS

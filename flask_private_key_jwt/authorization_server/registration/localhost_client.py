@@ -10,7 +10,7 @@ from collections.abc import Collection
 from urllib.parse import parse_qsl
 
 from ...settings.profiles import ATPROTO_SCOPE
-from ...url import find_url
+from ...web.url import find_url
 from ..client_members import MAX_REDIRECT_URIS, split_scope
 from ..registered_client import PUBLIC, RegisteredClient
 from ..stores.contracts import ClientStore

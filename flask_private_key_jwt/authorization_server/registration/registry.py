@@ -129,7 +129,7 @@ class ClientRegistry:
         for _ in range(_TRIES):
             before = self.get(client_id)
             after = dataclasses.replace(before, registered_by=registered_by, version=new_version())
-            if self._registrations.replace(before, after):
+            if self._registrations.replace(before, after, by="operator"):
                 return after
         raise _refusal(f"client {client_id!r} is being changed by others; try again", cause="client_contended")
 
@@ -152,7 +152,7 @@ class ClientRegistry:
         :raises UnknownClient: There is none.
         :raises StoreUnavailable: The database did not answer.
         """
-        while not self._registrations.remove(self.get(client_id), until=longest_life(self._settings)):
+        while not self._registrations.remove(self.get(client_id), until=longest_life(self._settings), by="operator"):
             pass  # changed in between: look again
 
     def get(self, client_id: str) -> RegisteredClient:
@@ -216,7 +216,7 @@ class ClientRegistry:
                 error.add_note(error.reason)
                 raise
             after = self.build(merge_metadata(describe_client(before), changes), registered_by=before.registered_by)
-            if self._registrations.replace(before, after, at_once=True):
+            if self._registrations.replace(before, after, by="operator", at_once=True):
                 return after
         raise _refusal(f"client {client_id!r} is being changed by others; try again", cause="client_contended")
 

@@ -16,7 +16,6 @@ from urllib.parse import quote
 
 from sqlalchemy import Connection
 
-from ...answers.refusal import attributed_to
 from ...errors import (
     InvalidClientMetadata,
     InvalidRegistrationToken,
@@ -26,6 +25,7 @@ from ...errors import (
 from ...jose.unset import is_unset, without_unset
 from ...replay.base import Mark, Replayed, ReplayStore, remember_once
 from ...settings.server import ServerSettings
+from ...signals.refusal import attributed_to
 from ..registered_client import MEMBERS, OPERATOR_MEMBERS, RegisteredBy, RegisteredClient, is_client_id
 from ..stores.sql.registration_tokens import RegistrationToken, RegistrationTokens, make_token, token_digest
 from ..stores.sql.registrations import ClientIdTaken, SQLAlchemyRegistrations
@@ -238,7 +238,7 @@ class SelfRegistration:
         """
         client_id = managed.client.client_id
         while not self._registrations.remove(
-            self.authenticate(client_id, managed.access_token).client, until=longest_life(self._settings)
+            self.authenticate(client_id, managed.access_token).client, until=longest_life(self._settings), by="client"
         ):
             pass  # changed in between: look again
         log.info("client %r deleted its registration", client_id)
@@ -289,7 +289,9 @@ class SelfRegistration:
                 # A key that the client removed there stops working at once. The cool-down stays, or each update would
                 # cause a fetch.
                 renew_keys = "jwks_uri" in sent
-                if self._registrations.replace(before, after, keep=_OPERATOR_COLUMNS, renew_keys=renew_keys):
+                if self._registrations.replace(
+                    before, after, by="client", keep=_OPERATOR_COLUMNS, renew_keys=renew_keys
+                ):
                     log.info("client %r changed its registration", client_id)
                     return dataclasses.replace(managed, client=after)
             raise TemporarilyUnavailable("the client is being changed by others", cause="client_contended")

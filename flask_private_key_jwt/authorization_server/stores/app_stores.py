@@ -8,18 +8,22 @@ from sqlalchemy import Engine
 
 from ...database.database import Database, EngineSource
 from ...database.sqlite import use_wal
+from ...jose.derived import Secrets
 from ...replay.base import ReplayStore
 from ...replay.loading import load_replay_store
 from ...replay.sql import SQLAlchemyReplayStore
 from ...settings.server import ServerSettings
+from ...signals.events import Tell
 from ..registered_client import RegisteredClient
-from .contracts import ClientStore, FetchedDocumentStore
+from .contracts import FetchedDocumentStore
+from .sql.audit import AuditTrail
 from .sql.authorizations import SQLAlchemyAuthorizationStore
 from .sql.client_key_use import SQLAlchemyClientKeyUseStore
 from .sql.client_secrets import SQLAlchemyClientSecretStore
 from .sql.clients import SQLAlchemyClientStore
 from .sql.counters import Counters
 from .sql.documents import SQLAlchemyFetchedDocumentStore
+from .sql.recorder import Recorder
 from .sql.refresh_tokens import SQLAlchemyRefreshTokenStore
 from .sql.registration_tokens import RegistrationTokens
 from .sql.registrations import SQLAlchemyRegistrations
@@ -38,7 +42,10 @@ FindThumbprints = Callable[[RegisteredClient], Set[str]]
 class AppStores:
     """The stores of one app."""
 
-    clients: ClientStore
+    database: Database
+    """The database that they are in."""
+    trail: AuditTrail
+    clients: SQLAlchemyClientStore
     registrations: SQLAlchemyRegistrations
     registration_tokens: RegistrationTokens
     documents: FetchedDocumentStore
@@ -60,21 +67,29 @@ def open_stores(
     *,
     find_thumbprints: FindThumbprints,
     note_key_version: Callable[[int], None],
+    tell: Tell,
+    secrets: Secrets,
 ) -> AppStores:
     """Open the stores of the app with these *settings*.
 
     :param find_thumbprints: Returns the thumbprints of the keys in a client's ``jwks``.
     :param note_key_version: Called with the version of the server's own keys whenever a client is looked up.
+    :param secrets: The application's.
+    :param tell: Called for each event, after its change is committed.
     :raises ConfigurationError: ``OAUTH2_REPLAY_STORE`` gives no store.
     """
     # One for all stores: their statements in one request then use one connection, whose caches are warm.
     database = Database(_engine_source(db, wal=settings.SQLITE_WAL))
+    trail = AuditTrail(database, tables.trail, secrets, keep_seconds=settings.AUDIT_KEEP_SECONDS)
+    recorder = Recorder(database, tell, trail if settings.AUDIT == "sql" else None)
     replay = load_replay_store(settings.REPLAY_STORE, build_sql=lambda: SQLAlchemyReplayStore(database, tables.replay))
 
     def is_vouched_for(client: RegisteredClient) -> bool:
         return client.is_vouched_for(settings)
 
     return AppStores(
+        database=database,
+        trail=trail,
         clients=SQLAlchemyClientStore(
             database,
             tables,
@@ -83,21 +98,23 @@ def open_stores(
             is_vouched_for=is_vouched_for,
         ),
         registrations=SQLAlchemyRegistrations(
-            database, tables, find_thumbprints=find_thumbprints, is_vouched_for=is_vouched_for
+            database, tables, find_thumbprints=find_thumbprints, is_vouched_for=is_vouched_for, recorder=recorder
         ),
-        registration_tokens=RegistrationTokens(database, tables),
+        registration_tokens=RegistrationTokens(database, tables, recorder),
         documents=SQLAlchemyFetchedDocumentStore(database, tables),
-        server_keys=SQLAlchemyServerKeyStore(database, tables),
+        server_keys=SQLAlchemyServerKeyStore(database, tables, recorder),
         replay=replay,
         counters=Counters(database, tables),
-        unused_clients=UnusedClients(database, tables, keep_seconds=settings.REGISTRATION_UNUSED_SECONDS),
-        key_use=SQLAlchemyClientKeyUseStore(database, tables),
-        client_secrets=SQLAlchemyClientSecretStore(database, tables),
-        authorizations=SQLAlchemyAuthorizationStore(
-            database, tables.granted, keep_seconds=settings.INTERACTION_LIFETIME_SECONDS
+        unused_clients=UnusedClients(
+            database, tables, keep_seconds=settings.REGISTRATION_UNUSED_SECONDS, recorder=recorder
         ),
-        refresh_tokens=SQLAlchemyRefreshTokenStore(database, tables.granted),
-        revocations=SQLAlchemyRevocationStore(database, tables.granted.revocation),
+        key_use=SQLAlchemyClientKeyUseStore(database, tables, recorder),
+        client_secrets=SQLAlchemyClientSecretStore(database, tables, recorder),
+        authorizations=SQLAlchemyAuthorizationStore(
+            database, tables.granted, keep_seconds=settings.INTERACTION_LIFETIME_SECONDS, recorder=recorder
+        ),
+        refresh_tokens=SQLAlchemyRefreshTokenStore(database, tables.granted, recorder),
+        revocations=SQLAlchemyRevocationStore(database, tables.granted.revocation, recorder),
     )
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
 from ...database.batches import BATCH_ROWS, Rest, no_rest
+from ...signals.events import KeyChange
 from ..registered_client import RegisteredClient
 
 
@@ -110,14 +111,15 @@ class ServerKeyStore(Protocol):
         :raises StoreUnavailable: The database did not answer.
         """
 
-    def change(self, key: StoredKey) -> None:
+    def change(self, key: StoredKey, what: KeyChange) -> None:
         """Write the times and the ciphertext of *key* to the row of its slot; the key itself stays the same.
 
+        :param what: What changes.
         :raises StoreUnavailable: The database did not answer.
         """
 
-    def remove(self, slot: int) -> None:
-        """Delete the key of *slot*.
+    def remove(self, key: StoredKey) -> None:
+        """Delete the key of this slot.
 
         :raises StoreUnavailable: The database did not answer.
         """

@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Any, Protocol
 
+from ...signals.events import Actor
+
 KEEP_USED_SECONDS = 86400
 """How long a used code is kept after it expired: if it is shown again, its grant is revoked."""
 
@@ -220,9 +222,10 @@ class RefreshTokenStore(Protocol):
         :raises StoreUnavailable: The database did not answer.
         """
 
-    def forget_consents(self, holder: Holder) -> None:
+    def forget_consents(self, holder: Holder, *, by: Actor) -> None:
         """Forget the consents of *holder*, given or received.
 
+        :param by: Who withdraws them.
         :raises StoreUnavailable: The database did not answer.
         """
 

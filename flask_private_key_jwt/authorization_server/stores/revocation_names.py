@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from ...signals.events import Event
 from .granted import Holder, digest
 
 
@@ -26,9 +27,10 @@ class Revocation:
 class RevocationStore(Protocol):
     """Remembers what was revoked until it has expired, for every process of the application."""
 
-    def add(self, revocation: Revocation) -> None:
+    def add(self, revocation: Revocation, event: Event | None = None) -> None:
         """Remember a revocation; if the name was revoked before, the later times count.
 
+        :param event: What to tell, if it is an event of its own.
         :raises StoreUnavailable: The database did not answer.
         """
 

@@ -198,7 +198,7 @@ class RefreshTokens:
 
     def _refuse_reuse(self, stored: StoredRefreshToken) -> InvalidGrant:
         """Revoke the grant of a token that two parties have; return the refusal."""
-        self._revocations.revoke_grant(stored.granted.grant_id)
+        self._revocations.revoke_grant(stored.granted, because="refresh_token_reused")
         return InvalidGrant("the refresh token was replaced before; the grant is revoked", cause="refresh_token_reused")
 
     def _load_successor(self, token: str) -> tuple[str, StoredRefreshToken]:

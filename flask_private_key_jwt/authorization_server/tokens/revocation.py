@@ -4,6 +4,7 @@ import logging
 import math
 
 from ...errors import InactiveToken, InvalidRequest
+from ...signals.events import GrantRevoked
 from ..registered_client import RegisteredClient
 from ..stores.granted import StoredRefreshToken
 from .issued import IssuedTokens
@@ -45,13 +46,15 @@ class TokenRevoker:
                 f"the token belongs to client {owner!r}", cause="token_foreign"
             )
         if isinstance(token, StoredRefreshToken):
-            self._revoke_grant(token.granted.grant_id, caller)
+            self._revoke_grant(GrantRevoked(token.granted.grant_id, owner, token.granted.subject, because="client"))
         elif self._ends_sessions and "grant_id" in token.claims:
-            self._revoke_grant(token.claims["grant_id"], caller)
+            subject = token.claims["sub"]
+            self._revoke_grant(GrantRevoked(token.claims["grant_id"], owner, subject, because="client"))
         else:
-            self._revocations.revoke_token(token.claims["jti"], expires_at=math.ceil(token.valid_until))
+            expires_at = math.ceil(token.valid_until)
+            self._revocations.revoke_token(token.claims["jti"], expires_at=expires_at, client_id=caller.client_id)
             log.info("client %r revoked the access token %s", caller.client_id, token.claims["jti"])
 
-    def _revoke_grant(self, grant_id: str, caller: RegisteredClient) -> None:
-        self._revocations.revoke_grant(grant_id)
-        log.info("client %r revoked the grant %s", caller.client_id, grant_id)
+    def _revoke_grant(self, event: GrantRevoked) -> None:
+        self._revocations.end_grant(event)
+        log.info("client %r revoked the grant %s", event.client_id, event.grant_id)

@@ -3,6 +3,7 @@
 from ... import clock
 from ...jose.jose import Claims
 from ...settings.server import ServerSettings
+from ...signals.events import Actor, GrantRevoked, RevokedBecause, TokenRevoked, TokensRevoked
 from ..stores.granted import Granted, Holder, RefreshTokenStore
 from ..stores.revocation_names import Revocation, RevocationStore, grant_name, holder_name, token_name
 
@@ -39,32 +40,40 @@ class Revocations:
         self._store = store
         self._refresh_tokens = refresh_tokens
 
-    def revoke_token(self, jti: str, *, expires_at: int | None = None) -> None:
+    def revoke_token(self, jti: str, *, expires_at: int | None = None, client_id: str | None = None) -> None:
         """Revoke one access token.
 
+        :param client_id: The client whose token it is, if it revokes the token itself; ``None``: the operator does.
         :param expires_at: Its ``exp``, in seconds since the epoch; ``None``: unknown, so the revocation is kept for the
             longest time.
         :raises StoreUnavailable: The database did not answer.
         """
         settings = self._settings
         until = longest_life(settings) if expires_at is None else find_last_use(settings, expires_at)
-        self._store.add(Revocation(token_name(jti), until))
+        by: Actor = "operator" if client_id is None else "client"
+        self._store.add(Revocation(token_name(jti), until), TokenRevoked(jti, client_id, by))
 
-    def revoke_grant(self, grant_id: str) -> None:
+    def revoke_grant(self, granted: Granted, *, because: RevokedBecause) -> None:
         """Revoke all tokens of one grant, access tokens too, and those that another request is just making.
 
+        :param because: Why.
         :raises StoreUnavailable: The database did not answer.
         """
-        self._store.add(Revocation(grant_name(grant_id), longest_life(self._settings)))
-        self._refresh_tokens.remove_grant(grant_id)
+        self.end_grant(GrantRevoked(granted.grant_id, granted.client_id, granted.subject, because))
+
+    def end_grant(self, event: GrantRevoked) -> None:
+        """The same, for the grant that *event* names."""
+        self._store.add(Revocation(grant_name(event.grant_id), longest_life(self._settings)), event)
+        self._refresh_tokens.remove_grant(event.grant_id)
 
     def take_back(self, granted: Granted) -> None:
         """Undo what a person has just allowed: revoke the grant, and forget what they allowed that client.
 
         :raises StoreUnavailable: The database did not answer.
         """
-        self.revoke_grant(granted.grant_id)
-        self._refresh_tokens.forget_consents(Holder(subject=granted.subject, client_id=granted.client_id))
+        self.revoke_grant(granted, because="person")
+        holder = Holder(subject=granted.subject, client_id=granted.client_id)
+        self._refresh_tokens.forget_consents(holder, by="person")
 
     def revoke_all(self, holder: Holder) -> int:
         """Revoke everything of a person, of a client, or of a person at a client; consents are forgotten.
@@ -74,19 +83,19 @@ class Revocations:
         """
         # First, because this one row ends every code, refresh token and access token up to now. If the database fails
         # after it, consents may be left, and access tokens that requests under way are just making; nothing else works.
-        self._end_until_now(holder)
-        self._refresh_tokens.forget_consents(holder)
+        self._end_until_now(holder, TokensRevoked(holder.client_id, holder.subject))
+        self._refresh_tokens.forget_consents(holder, by="operator")
         # Again, because a consent may have been read in a later second, before it was forgotten.
         self._end_until_now(holder)
         grants = self._refresh_tokens.find_grants(holder)
         for grant_id in sorted(grants):
-            self.revoke_grant(grant_id)
+            self.end_grant(GrantRevoked(grant_id, holder.client_id, holder.subject, "operator"))
         return len(grants)
 
-    def _end_until_now(self, holder: Holder) -> None:
+    def _end_until_now(self, holder: Holder, event: TokensRevoked | None = None) -> None:
         """Revoke what was granted or issued up to now, also what is stored later by a request under way."""
         until = longest_life(self._settings)
-        self._store.add(Revocation(holder_name(holder), until, issued_until=clock.now()))
+        self._store.add(Revocation(holder_name(holder), until, issued_until=clock.now()), event)
 
     def is_grant_revoked(self, granted: Granted) -> bool:
         """Whether a grant was revoked, by any of its names: no token may be made of it any more.

@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 from ... import clock
 from ...errors import ConfigurationError
 from ...jose import jose
-from ...url import BadURL, read_url
+from ...web.url import BadURL, read_url
 from .pending import PendingSignIn
 
 OBJECT_TYP = "oauth-authz-req+jwt"

@@ -5,7 +5,7 @@ It is at https://atproto.com/specs/oauth.
 
 from collections.abc import Mapping
 
-from ...url import find_web_url
+from ...web.url import find_web_url
 from .rule import Rule, SameAs, is_false, is_true
 
 ATPROTO_SCOPE = "atproto"

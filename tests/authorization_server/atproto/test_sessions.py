@@ -5,6 +5,7 @@ import json
 import pytest
 
 from flask_private_key_jwt.authorization_server.grants.atproto import is_did
+from flask_private_key_jwt.signals import grant_revoked
 from tests.authorization_server.atproto.conftest import ALICE, BOB, CALLBACK, CLIENT, SCOPE
 from tests.conftest import INVALID_CLIENT, ISSUER, TOKEN_URL
 from tests.refusals import causes
@@ -222,6 +223,39 @@ def test_session_outlives_a_document_that_cannot_be_had_for_a_while(client, site
     assert client.refresh(tokens).status_code == 200
 
 
+@pytest.fixture
+def ended(app):
+    """Why sessions were ended, and whose, in order."""
+    told = []
+
+    def note(sender, *, client_id, subject, because, grant_id):
+        told.append((client_id, subject, because))
+
+    with grant_revoked.connected_to(note, sender=app):
+        yield told
+
+
+@pytest.mark.parametrize("signed_by", ["the removed key", "the new key"])
+def test_end_of_a_session_whose_client_key_is_gone_is_told(client, publish, keys, client_key, clock, ended, signed_by):
+    new_key = keys("ES256", "new")
+    publish(jwks={"keys": [client_key.public_jwk(), new_key.public_jwk()]})
+    tokens = client.sign_in()
+    assert ended == []
+    publish(jwks={"keys": [new_key.public_jwk()]})
+    clock.move(600)
+
+    client.refresh(tokens, key=None if signed_by == "the removed key" else new_key)
+    assert ended == [(CLIENT, ALICE, "client_key_removed")]
+
+
+def test_end_of_a_session_that_goes_on_is_not_told(client, keys, ended):
+    tokens = client.sign_in()
+    client.refresh(tokens, key=keys("ES256", "thief"))
+    client.refresh(tokens)
+
+    assert ended == []
+
+
 def test_session_that_began_with_a_key_does_not_go_on_without(client, publish, build_client, refusals, clock):
     tokens = client.sign_in()
     publish(token_endpoint_auth_method="none", token_endpoint_auth_signing_alg=None, jwks=None)
@@ -311,10 +345,11 @@ def test_refresh_token_of_a_confidential_client_lives_180_days_unused(client, re
     assert_refused(client.refresh(tokens), refusals, "refresh_token_expired")
 
 
-def test_access_token_ends_the_session_when_it_is_revoked(client, refusals):
+def test_access_token_ends_the_session_when_it_is_revoked(client, refusals, ended):
     tokens = client.sign_in()
     assert client.revoke(tokens["access_token"]).status_code == 200
 
+    assert ended == [(CLIENT, ALICE, "client")]
     assert_refused(client.refresh(tokens), refusals, "refresh_token_unknown")
 
 

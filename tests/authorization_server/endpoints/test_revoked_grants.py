@@ -152,7 +152,7 @@ def test_refresh_token_that_was_made_while_its_grant_was_revoked_is_inactive(
     server = app.extensions["private_key_jwt"].server
     with app.app_context():
         stored = server.refresh_tokens.find(tokens["refresh_token"])
-        server.revocations.revoke_grant(stored.granted.grant_id)
+        server.revocations.revoke_grant(stored.granted, because="client")
         late = server.refresh_tokens.issue(stored.granted, server.clients.find(APP_ID), None)
 
     assert introspect(late, by=APP_ID).data == INACTIVE

@@ -3,8 +3,8 @@
 import flask
 import pytest
 
-from flask_private_key_jwt.answers.refusal import NO_STORE, Answer
 from flask_private_key_jwt.authorization_server.sending import WholeResponse, build_response
+from flask_private_key_jwt.signals.refusal import NO_STORE, Answer
 
 BODY = b'{"a": 1}'
 

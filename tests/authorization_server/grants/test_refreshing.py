@@ -6,6 +6,7 @@ from hashlib import sha256
 import pytest
 from sqlalchemy import func, select
 
+from flask_private_key_jwt.authorization_server.stores.granted import Granted
 from flask_private_key_jwt.authorization_server.stores.revocation_names import grant_name
 from flask_private_key_jwt.authorization_server.stores.sql import refresh_tokens as sqlalchemy_refresh_tokens
 from flask_private_key_jwt.authorization_server.stores.sql import revocations as sqlalchemy_revocations
@@ -163,7 +164,8 @@ def test_access_tokens_end_with_the_client(app, oauth, webapp, redeem, monkeypat
         return [state.revocations.covers([grant_name(grant_id)], issued_at=4_000_000_000) for grant_id in grants]
 
     with app.app_context():
-        state.server.revocations.revoke_grant(grants[1])  # before, so that it must not be in the way
+        granted = Granted(grants[1], APP_ID, "bob", ("read",), ())
+        state.server.revocations.revoke_grant(granted, because="client")  # before, so that it must not be in the way
         assert find_revoked() == [False, True, False]
         oauth.clients.remove(APP_ID)
         assert find_revoked() == [True] * 3

@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from flask_private_key_jwt.authorization_server.stores.contracts import StoredKey, sum_versions
+from flask_private_key_jwt.signals.events import KeyChange
 
 
 class MemoryServerKeyStore:
@@ -30,12 +31,12 @@ class MemoryServerKeyStore:
     def add(self, key: StoredKey) -> bool:
         if key.slot in self._keys:
             return False
-        self.change(key)
+        self.change(key, "made")
         return True
 
-    def change(self, key: StoredKey) -> None:
+    def change(self, key: StoredKey, what: KeyChange) -> None:
         self._changes += 1
         self._keys[key.slot] = replace(key, version=1000**self._changes)
 
-    def remove(self, slot: int) -> None:
-        del self._keys[slot]
+    def remove(self, key: StoredKey) -> None:
+        del self._keys[key.slot]

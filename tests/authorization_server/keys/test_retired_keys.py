@@ -192,7 +192,7 @@ def test_keys_that_were_read_before_a_change_do_not_serve_after_it(server_keys, 
 
     def change_meanwhile() -> None:
         """Another process retires the key, and a request of this one sees that, after the rows were read."""
-        store.change(replace(old, retired_at=old.created_at))
+        store.change(replace(old, retired_at=old.created_at), "retired")
         server_keys.note_version(store.find_version())
 
     store.after_load = change_meanwhile

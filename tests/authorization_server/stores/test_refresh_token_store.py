@@ -178,7 +178,7 @@ def test_consents_are_forgotten_by_exactly_their_holder(named_database):
     for subject in ("alice", "Alice"):
         consents.save_consent("shop", subject, Consent(frozenset({"read"}), frozenset()))
 
-    open_store(database).forget_consents(Holder(subject="alice"))
+    open_store(database).forget_consents(Holder(subject="alice"), by="operator")
 
     assert consents.find_consent("shop", "alice") is None
     assert consents.find_consent("shop", "Alice") is not None

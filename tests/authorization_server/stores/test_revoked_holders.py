@@ -21,6 +21,7 @@ from flask_private_key_jwt.authorization_server.tokens.revoked import Revocation
 from flask_private_key_jwt.database.database import Database
 from flask_private_key_jwt.errors import StoreUnavailable
 from flask_private_key_jwt.settings.server import ServerSettings
+from flask_private_key_jwt.signals.events import Actor
 from tests.conftest import ISSUER, START
 
 ALICE_AT_SHOP = Granted("late", "shop", "alice", ("read",), (), granted_at=START)
@@ -111,9 +112,9 @@ def test_consent_read_while_it_is_being_forgotten_gives_nothing(stores, clock, m
     """Between the two, a second passes."""
     forget = stores.refresh_tokens.forget_consents
 
-    def forget_late(holder: Holder) -> None:
+    def forget_late(holder: Holder, *, by: Actor) -> None:
         clock.move(1)
-        forget(holder)
+        forget(holder, by=by)
 
     monkeypatch.setattr(stores.refresh_tokens, "forget_consents", forget_late)
     stores.revocations.revoke_all(Holder(subject="alice"))
@@ -128,7 +129,7 @@ def test_if_the_database_fails_in_between_everything_granted_has_ended(fails, st
     code, refresh_token = keep_code(stores), keep_refresh_token(stores)
     stores.authorizations.save_consent("shop", "alice", Consent(frozenset(["read"]), frozenset()))
 
-    def fail(*_: object) -> None:
+    def fail(*_: object, **__: object) -> None:
         raise StoreUnavailable("database: gone", cause="database_unavailable")
 
     with monkeypatch.context() as patch:

@@ -117,7 +117,7 @@ def assert_today_reads_and_writes(engine: Engine, tables: Tables, *, workers: tu
         assert (found.version, found.registered_by, found.client_name) == ("2", "operator", "Kónsole")
     assert [(key.slot, key.version) for key in keys.load()] == [(worker, 0) for worker in workers]
     assert {field.name for field in fields(StoredKey)} == set(tables.server_key.c.keys())
-    keys.change(keys.load()[0])
+    keys.change(keys.load()[0], "reencrypted")
     assert keys.find_version() > 0
     documents = SQLAlchemyFetchedDocumentStore(database, tables)
     assert documents.load(DocumentKey("jwks", "https://app.example/keys")) is None  # fetched anew

@@ -89,9 +89,9 @@ def test_every_change_gives_another_version(sql_database):
     for change in (
         lambda: store.add(KEY),
         lambda: store.add(second),
-        lambda: store.change(replace(KEY, retired_at=5)),
-        lambda: store.change(replace(KEY, retired_at=5)),
-        lambda: store.remove(1),
+        lambda: store.change(replace(KEY, retired_at=5), "retired"),
+        lambda: store.change(replace(KEY, retired_at=5), "retired"),
+        lambda: store.remove(KEY),
     ):
         change()
         seen.append(other_process.find_version())

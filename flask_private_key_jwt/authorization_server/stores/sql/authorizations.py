@@ -23,8 +23,10 @@ from .... import clock
 from ....database.batches import BATCH_ROWS, KEEP_ENDED_SECONDS, Rest, no_rest
 from ....database.database import Database
 from ....database.purging import delete_in_batches
+from ....signals.events import CodeIssued, ConsentGiven, RequestPushed
 from ..granted import KEEP_USED_SECONDS, Consent, Granted, PushedRequest, StoredCode, digest
 from ..tables.grants import GrantTables
+from .recorder import Recorder
 
 _GRANTED = ("grant_id", "client_id", "subject", "scope", "resources", "auth_time", "granted_at", "client_jkt")
 _PURGED_AT_ONCE = 500
@@ -36,10 +38,14 @@ class SQLAlchemyAuthorizationStore:
     :param database: The application's.
     :param tables: The application's tables.
     :param keep_seconds: How long a pushed request may still be in use after it expired.
+    :param recorder: Opens the transactions that have events; without one nobody is told of them.
     """
 
-    def __init__(self, database: Database, tables: GrantTables, *, keep_seconds: int) -> None:
+    def __init__(
+        self, database: Database, tables: GrantTables, *, keep_seconds: int, recorder: Recorder | None = None
+    ) -> None:
         self._database = database
+        self._recorder = recorder or Recorder(database)
         self._pushed = tables.pushed_request
         self._code = tables.authorization_code
         self._consent = tables.consent
@@ -57,8 +63,9 @@ class SQLAlchemyAuthorizationStore:
             "pushed_by": digest(request.pushed_by),
         }
         self._purge_pushed(request.client_id)
-        with self._database.begin() as connection:
-            connection.execute(insert(self._pushed), row)
+        with self._recorder.begin() as change:
+            change.connection.execute(insert(self._pushed), row)
+            change.note(RequestPushed(request.client_id, request.expires_at))
 
     def count_open(self, pushed_by: str, *, most: int) -> int:
         """See :meth:`.granted.AuthorizationStore.count_open`."""
@@ -90,13 +97,14 @@ class SQLAlchemyAuthorizationStore:
             "expires_at": stored.expires_at,
         }
         try:
-            with self._database.begin() as connection:
-                if reference is not None and not _use(connection, self._pushed, reference):
+            with self._recorder.begin() as change:
+                if reference is not None and not _use(change.connection, self._pushed, reference):
                     return False
                 try:
-                    connection.execute(insert(self._code), row)
+                    change.connection.execute(insert(self._code), row)
                 except IntegrityError:
                     raise _Kept from None  # the rollback also undoes the use
+                change.note(_describe_code(stored))
         except _Kept:
             return False
         return True
@@ -135,9 +143,12 @@ class SQLAlchemyAuthorizationStore:
         }
         key = digest(_pair(client_id, subject))
         row = {"digest": key, "client_id": client_id, "subject": subject, **allowed}
-        if not self._database.insert(self._insert_consent, row):
-            with self._database.begin() as connection:
-                connection.execute(update(self._consent).where(self._consent.c.digest == key).values(allowed))
+        given = ConsentGiven(client_id, subject, tuple(sorted(consent.scope)), tuple(sorted(consent.resources)))
+        if not self._recorder.insert(self._insert_consent, row, given):
+            with self._recorder.begin() as change:
+                statement = update(self._consent).where(self._consent.c.digest == key).values(allowed)
+                if change.connection.execute(statement).rowcount:
+                    change.note(given)
 
     def purge(self, *, batch: int = BATCH_ROWS, rest: Rest = no_rest) -> int:
         """Delete what expired long ago, and return how many rows; see :meth:`.replay.base.ReplayStore.purge`.
@@ -198,6 +209,18 @@ def read_granted(row: Row[Any]) -> Granted:
     """The grant that a row describes."""
     values = {name: getattr(row, name) for name in _GRANTED}
     return Granted(**{**values, "scope": tuple(row.scope.split()), "resources": tuple(row.resources.split())})
+
+
+def _describe_code(stored: StoredCode) -> CodeIssued:
+    granted = stored.granted
+    return CodeIssued(
+        client_id=granted.client_id,
+        subject=granted.subject,
+        scope=granted.scope,
+        resources=granted.resources,
+        grant_id=granted.grant_id,
+        expires_at=stored.expires_at,
+    )
 
 
 def _use(connection: Connection, table: Table, text: str) -> bool:

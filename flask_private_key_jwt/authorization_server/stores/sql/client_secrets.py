@@ -4,14 +4,16 @@ from collections.abc import Sequence
 from dataclasses import asdict, fields
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, Table, bindparam, delete, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Select, Table, bindparam, delete, insert, or_, select, true, update
 
 from .... import clock
 from ....database.batches import BATCH_ROWS, KEEP_ENDED_SECONDS, Rest, no_rest
 from ....database.database import Database
 from ....database.purging import delete_in_batches
+from ....signals.events import ClientSecretsChanged
 from ..contracts import StoredClientSecret
 from ..tables.all_tables import Tables
+from .recorder import Recorder
 
 
 class SQLAlchemyClientSecretStore:
@@ -19,10 +21,12 @@ class SQLAlchemyClientSecretStore:
 
     :param database: The application's.
     :param tables: The application's tables.
+    :param recorder: Opens the transactions; without one nobody is told of a change.
     """
 
-    def __init__(self, database: Database, tables: Tables) -> None:
+    def __init__(self, database: Database, tables: Tables, recorder: Recorder | None = None) -> None:
         self._database = database
+        self._recorder = recorder or Recorder(database)
         self._table = table = tables.client_secret
         columns = table.c
         its_own = (columns.client_id == bindparam("client")) & (columns.name == bindparam("secret"))
@@ -44,24 +48,34 @@ class SQLAlchemyClientSecretStore:
 
     def add(self, secret: StoredClientSecret, *, others_end_at: int | None = None) -> None:
         """See :meth:`.contracts.ClientSecretStore.add`."""
-        columns = self._table.c
-        others = (columns.client_id == secret.client_id) & (columns.method == secret.method)
-        with self._database.begin() as connection:
+        columns, client_id = self._table.c, secret.client_id
+        with self._recorder.begin() as change:
+            others: tuple[str, ...] = ()
             if others_end_at is not None:
                 end_later = or_(columns.expires_at.is_(None), columns.expires_at > others_end_at)
-                connection.execute(update(self._table).where(others, end_later).values(expires_at=others_end_at))
-            connection.execute(insert(self._table), asdict(secret))
+                others = self._find(change.connection, client_id, (columns.method == secret.method) & end_later)
+                these = update(self._table).where(self._these(client_id, others))
+                change.connection.execute(these.values(expires_at=others_end_at))
+            change.connection.execute(insert(self._table), asdict(secret))
+            ends_at = others_end_at if others else None
+            change.note(ClientSecretsChanged(client_id, (secret.name,), ended=others, removed=(), ends_at=ends_at))
 
     def end(self, client_id: str, name: str | None, *, expires_at: int | None) -> int:
         """See :meth:`.contracts.ClientSecretStore.end`."""
-        these = update(self._table).where(self._these(client_id, name))
-        with self._database.begin() as connection:
-            return connection.execute(these.values(expires_at=expires_at)).rowcount
+        with self._recorder.begin() as change:
+            names = self._find(change.connection, client_id, self._is_meant(name))
+            these = update(self._table).where(self._these(client_id, names))
+            if count := change.connection.execute(these.values(expires_at=expires_at)).rowcount:
+                change.note(ClientSecretsChanged(client_id, (), ended=names, removed=(), ends_at=expires_at))
+        return count
 
     def remove(self, client_id: str, name: str | None) -> int:
         """See :meth:`.contracts.ClientSecretStore.remove`."""
-        with self._database.begin() as connection:
-            return connection.execute(delete(self._table).where(self._these(client_id, name))).rowcount
+        with self._recorder.begin() as change:
+            names = self._find(change.connection, client_id, self._is_meant(name))
+            if count := change.connection.execute(delete(self._table).where(self._these(client_id, names))).rowcount:
+                change.note(ClientSecretsChanged(client_id, (), ended=(), removed=names, ends_at=None))
+        return count
 
     def mark_used(self, secret: StoredClientSecret, *, now: int, not_after: int) -> bool:
         """See :meth:`.contracts.ClientSecretStore.mark_used`."""
@@ -81,9 +95,18 @@ class SQLAlchemyClientSecretStore:
         ended = self._table.c.expires_at <= clock.now() - KEEP_ENDED_SECONDS
         return delete_in_batches(self._database, self._table, ended, batch=batch, rest=rest)
 
-    def _these(self, client_id: str, name: str | None) -> ColumnElement[bool]:
-        its_own = self._table.c.client_id == client_id
-        return its_own if name is None else its_own & (self._table.c.name == name)
+    def _is_meant(self, name: str | None) -> ColumnElement[bool]:
+        return true() if name is None else self._table.c.name == name
+
+    def _find(self, connection: Connection, client_id: str, wanted: ColumnElement[bool]) -> tuple[str, ...]:
+        """The sorted names of the client's secrets that are *wanted*; until the end of the transaction they stay so."""
+        columns = self._table.c
+        query = select(columns.client_id, columns.name).where(columns.client_id == client_id, wanted)
+        rows = connection.execute(query.order_by(columns.name).with_for_update()).all()
+        return tuple(row.name for row in rows if row.client_id == client_id)  # MariaDB finds "Client" for "client"
+
+    def _these(self, client_id: str, names: Sequence[str]) -> ColumnElement[bool]:
+        return (self._table.c.client_id == client_id) & self._table.c.name.in_(names)
 
 
 def forget_secrets(connection: Connection, table: Table, client_ids: Sequence[str]) -> None:

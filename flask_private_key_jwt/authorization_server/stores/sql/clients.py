@@ -50,6 +50,11 @@ class SQLAlchemyClientStore:
         always = select(literal_column("1").label("row")).subquery("always").outerjoin(table, mine)
         self._whole = select(key_version, *columns).select_from(always)
 
+    @property
+    def caches(self) -> tuple[BoundedCache[str, RegisteredClient], ...]:
+        """The snapshots that this process keeps."""
+        return self._snapshots.caches
+
     def find(self, client_id: str) -> RegisteredClient | None:
         """See :meth:`.contracts.ClientStore.find`. One SELECT, unless the client has changed."""
         if not is_client_id(client_id):
@@ -106,6 +111,10 @@ class _Snapshots:
         self._proven = _cache_of_clients(size, BYTES_OF_STRANGERS)
         self._public = _cache_of_clients(size, BYTES_OF_STRANGERS // 4)
 
+    @property
+    def caches(self) -> tuple[BoundedCache[str, RegisteredClient], ...]:
+        return self._vouched, self._proven, self._public
+
     def get(self, client_id: str) -> RegisteredClient | None:
         return self._vouched.get(client_id) or self._proven.get(client_id) or self._public.get(client_id)
 
@@ -122,7 +131,7 @@ class _Snapshots:
             self._keep(self._public if client.is_public else self._proven, client)
 
     def drop(self, client_id: str) -> None:
-        for cache in (self._vouched, self._proven, self._public):
+        for cache in self.caches:
             cache.drop(client_id)
 
     def _keep(self, cache: BoundedCache[str, RegisteredClient], client: RegisteredClient) -> RegisteredClient:

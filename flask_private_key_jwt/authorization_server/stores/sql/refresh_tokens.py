@@ -9,10 +9,12 @@ from .... import clock
 from ....database.batches import BATCH_ROWS, KEEP_ENDED_SECONDS, Rest, no_rest
 from ....database.database import Database
 from ....database.purging import delete_in_batches
+from ....signals.events import Actor, ConsentWithdrawn
 from ..granted import Holder, StoredRefreshToken, digest
 from ..revocation_names import Revocation, grant_name, holder_name
 from ..tables.grants import GrantTables
 from .authorizations import granted_columns, read_granted
+from .recorder import Recorder
 from .revocations import revoke_within
 
 CHUNK = 500
@@ -27,10 +29,12 @@ class SQLAlchemyRefreshTokenStore:
 
     :param database: The application's.
     :param tables: The application's tables.
+    :param recorder: Opens the transactions that have events; without one nobody is told of them.
     """
 
-    def __init__(self, database: Database, tables: GrantTables) -> None:
+    def __init__(self, database: Database, tables: GrantTables, recorder: Recorder | None = None) -> None:
         self._database = database
+        self._recorder = recorder or Recorder(database)
         self._table = tables.refresh_token
         self._code = tables.authorization_code
         self._consent = tables.consent
@@ -89,14 +93,17 @@ class SQLAlchemyRefreshTokenStore:
         with self._database.begin() as connection:
             return {key for table in tables for key in _find_keys(connection, table.c.grant_id, holder)}
 
-    def forget_consents(self, holder: Holder) -> None:
+    def forget_consents(self, holder: Holder, *, by: Actor) -> None:
         """See :meth:`.granted.RefreshTokenStore.forget_consents`."""
-        key = self._consent.c.digest
+        key, gone = self._consent.c.digest, 0
         with self._database.begin() as connection:
             consents = _find_keys(connection, key, holder)
         for start in range(0, len(consents), CHUNK):
-            with self._database.begin() as connection:
-                connection.execute(delete(self._consent).where(key.in_(consents[start : start + CHUNK])))
+            with self._recorder.begin() as change:
+                statement = delete(self._consent).where(key.in_(consents[start : start + CHUNK]))
+                gone += (deleted := change.connection.execute(statement).rowcount)
+                if deleted and deleted == gone:  # the first ones: one event for all
+                    change.note(ConsentWithdrawn(holder.client_id, holder.subject, by))
 
     def purge(self, *, batch: int = BATCH_ROWS, rest: Rest = no_rest) -> int:
         """Delete what expired long ago, and return how many rows; see :meth:`.replay.base.ReplayStore.purge`.

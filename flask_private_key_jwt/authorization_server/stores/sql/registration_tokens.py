@@ -11,7 +11,9 @@ from .... import clock
 from ....database.batches import BATCH_ROWS, KEEP_ENDED_SECONDS, Rest, no_rest
 from ....database.database import Database
 from ....database.purging import delete_in_batches
+from ....signals.events import RegistrationTokenCreated, RegistrationTokenRevoked
 from ..tables.all_tables import Tables
+from .recorder import Recorder
 
 ID_CHARACTERS = 12
 
@@ -53,10 +55,12 @@ class RegistrationTokens:
 
     :param database: The application's.
     :param tables: The application's tables.
+    :param recorder: Opens the transactions that have events; without one nobody is told of them.
     """
 
-    def __init__(self, database: Database, tables: Tables) -> None:
+    def __init__(self, database: Database, tables: Tables, recorder: Recorder | None = None) -> None:
         self._database = database
+        self._recorder = recorder or Recorder(database)
         self._table = table = tables.registration_token
         self._select = select(*(table.c[column.name] for column in fields(RegistrationToken)))
 
@@ -80,8 +84,9 @@ class RegistrationTokens:
             created_at=now,
             expires_at=now + lifetime,
         )
-        with self._database.begin() as connection:
-            connection.execute(insert(self._table), asdict(kept))
+        with self._recorder.begin() as change:
+            change.connection.execute(insert(self._table), asdict(kept))
+            change.note(RegistrationTokenCreated(kept.id, uses, may_choose_client_id, kept.expires_at))
         return token, kept
 
     def find(self, token: str) -> RegistrationToken | None:
@@ -117,8 +122,12 @@ class RegistrationTokens:
 
         :raises StoreUnavailable: The database did not answer.
         """
-        with self._database.begin() as connection:
-            return connection.execute(delete(self._table).where(self._table.c.digest == token.digest)).rowcount == 1
+        with self._recorder.begin() as change:
+            statement = delete(self._table).where(self._table.c.digest == token.digest)
+            if change.connection.execute(statement).rowcount != 1:
+                return False
+            change.note(RegistrationTokenRevoked(token.id))
+        return True
 
     def purge(self, *, batch: int = BATCH_ROWS, rest: Rest = no_rest) -> int:
         """Delete tokens that expired long ago and return how many; see :meth:`.replay.base.ReplayStore.purge`.

@@ -10,7 +10,9 @@ from sqlalchemy.exc import IntegrityError
 from .... import clock
 from ....database.database import Database
 from ....errors import StoreUnavailable
-from ...registered_client import RegisteredClient
+from ....signals.events import Actor, ClientChanged, ClientKeysChanged, ClientRegistered, ClientRemoved, Event
+from ...client_members import describe_members
+from ...registered_client import MEMBERS, RegisteredClient
 from ..contracts import DocumentKey, kind_of_key_set
 from ..tables.all_tables import Tables
 from ..tables.client import ClientRow, build_columns, is_gathered, snapshot
@@ -18,6 +20,7 @@ from ..tables.former_columns import check_gathered
 from .client_key_use import replace_key_uses
 from .client_secrets import forget_secrets
 from .documents import find_last_claim, release_document
+from .recorder import Recorder
 from .refresh_tokens import forget_client
 
 
@@ -43,6 +46,7 @@ class SQLAlchemyRegistrations:
     :param tables: The application's tables.
     :param find_thumbprints: Returns the thumbprints of the keys in a client's ``jwks``; their times are recorded too.
     :param is_vouched_for: Whether the operator stands behind a client.
+    :param recorder: Opens the transactions; without one nobody is told of a change.
     """
 
     def __init__(
@@ -52,8 +56,10 @@ class SQLAlchemyRegistrations:
         *,
         find_thumbprints: Callable[[RegisteredClient], Set[str]],
         is_vouched_for: Callable[[RegisteredClient], bool],
+        recorder: Recorder | None = None,
     ) -> None:
         self._database = database
+        self._recorder = recorder or Recorder(database)
         self._keys = tables.client_key
         self._secrets = tables.client_secret
         self._find_thumbprints = find_thumbprints
@@ -103,11 +109,14 @@ class SQLAlchemyRegistrations:
         row = {**build_columns(client), "version": client.version, "created_at": now, "updated_at": now}
         row["registration_access_token_digest"] = access_token_digest
         try:
-            with self._database.begin() as connection:
-                spend(connection)
-                self._insert(connection, row)
-                forget_secrets(connection, self._secrets, [client.client_id])
-                self._record_keys(connection, client, now=now)
+            with self._recorder.begin() as change:
+                spend(change.connection)
+                self._insert(change.connection, row)
+                forget_secrets(change.connection, self._secrets, [client.client_id])
+                change.note(
+                    ClientRegistered(client.client_id, "client" if client.registered_by == "client" else "operator")
+                )
+                change.note(self._record_keys(change.connection, client, now=now))
         except ClientIdTaken:
             check_gathered(self._database, self._table)  # the cause may also be a former column that may not be NULL
             if self.find(client.client_id) is None:
@@ -123,12 +132,14 @@ class SQLAlchemyRegistrations:
         before: RegisteredClient,
         after: RegisteredClient,
         *,
+        by: Actor,
         keep: Collection[str] = (),
         renew_keys: bool = False,
         at_once: bool = False,
     ) -> bool:
         """Replace *before* with *after*, in one UPDATE; ``False`` if the client has changed meanwhile.
 
+        :param by: Who changes it.
         :param keep: Columns that stay as they are.
         :param renew_keys: Use no key set fetched from the ``jwks_uri`` before now, even if the URL is the same.
         :param at_once: Also end the cool-down of the ``jwks_uri``; only for changes by the operator.
@@ -137,12 +148,14 @@ class SQLAlchemyRegistrations:
         row = {name: value for name, value in build_columns(after).items() if name not in keep}
         now = clock.now()
         statement = update(self._table).where(self._is_still(before))
-        with self._database.begin() as connection:
+        with self._recorder.begin() as change:
+            connection = change.connection
             if after.jwks_uri is not None and (renew_keys or after.jwks_uri != before.jwks_uri):
                 row |= self._renew_keys(connection, after, now=now, at_once=at_once)
             changed = connection.execute(statement.values(**row, version=after.version, updated_at=now)).rowcount == 1
             if changed:
-                self._record_keys(connection, after, now=now)
+                change.note(_describe_change(before, after, by=by))
+                change.note(self._record_keys(connection, after, now=now))
         return changed
 
     def set_access_token(self, before: RegisteredClient, digest: bytes, *, version: str) -> bool:
@@ -153,8 +166,13 @@ class SQLAlchemyRegistrations:
         :raises StoreUnavailable: The database did not answer.
         """
         changed = {"registration_access_token_digest": digest, "version": version, "updated_at": clock.now()}
-        with self._database.begin() as connection:
-            return connection.execute(update(self._table).where(self._is_still(before)).values(changed)).rowcount == 1
+        with self._recorder.begin() as change:
+            statement = update(self._table).where(self._is_still(before)).values(changed)
+            if change.connection.execute(statement).rowcount != 1:
+                return False
+            members = ("registration_access_token",)
+            change.note(ClientChanged(before.client_id, "operator", members, enabled=before.enabled))
+        return True
 
     def disable(self, client: RegisteredClient, *, version: str) -> None:
         """Stop a client from authenticating, also if its registration has changed meanwhile.
@@ -164,8 +182,9 @@ class SQLAlchemyRegistrations:
         """
         disabled = {"enabled": False, "version": version, "updated_at": clock.now()}
         its_own = self._table.c.client_id == client.client_id
-        with self._database.begin() as connection:
-            connection.execute(update(self._table).where(its_own).values(disabled))
+        with self._recorder.begin() as change:
+            if change.connection.execute(update(self._table).where(its_own).values(disabled)).rowcount:
+                change.note(ClientChanged(client.client_id, "operator", ("enabled",), enabled=False))
 
     def refetch_keys(self, client: RegisteredClient, *, version: str) -> None:
         """Stop using the key sets fetched from the client's ``jwks_uri``; its next request fetches a new one.
@@ -178,20 +197,24 @@ class SQLAlchemyRegistrations:
         if client.jwks_uri is None:
             return
         now, its_own = clock.now(), self._table.c.client_id == client.client_id
-        with self._database.begin() as connection:
-            row = self._renew_keys(connection, client, now=now, at_once=True)
-            connection.execute(update(self._table).where(its_own).values(**row, version=version, updated_at=now))
+        with self._recorder.begin() as change:
+            row = self._renew_keys(change.connection, client, now=now, at_once=True)
+            statement = update(self._table).where(its_own).values(**row, version=version, updated_at=now)
+            if change.connection.execute(statement).rowcount:
+                change.note(ClientChanged(client.client_id, "operator", tuple(row), enabled=client.enabled))
 
-    def remove(self, before: RegisteredClient, *, until: int) -> bool:
+    def remove(self, before: RegisteredClient, *, until: int, by: Actor) -> bool:
         """Delete a client, and everything that people allowed it; ``False`` if it has changed meanwhile.
 
         :param until: When the client's last token has expired by itself, in seconds since the epoch.
-
+        :param by: Who deletes it.
         :raises StoreUnavailable: The database did not answer.
         """
-        with self._database.begin() as connection:
+        with self._recorder.begin() as change:
+            connection = change.connection
             removed = connection.execute(delete(self._table).where(self._is_still(before))).rowcount == 1
             if removed:
+                change.note(ClientRemoved(before.client_id, by))
                 replace_key_uses(connection, self._keys, before.client_id, frozenset(), now=clock.now())
                 forget_secrets(connection, self._secrets, [before.client_id])
                 forget_client(connection, self._granted, before.client_id, until=until)
@@ -221,11 +244,12 @@ class SQLAlchemyRegistrations:
             connection.execute(release_document(self._documents, key, now=now))
         return {"jwks_not_before": max(now, last_claim, client.jwks_not_before)}
 
-    def _record_keys(self, connection: Connection, client: RegisteredClient, *, now: int) -> None:
-        """Record the keys of a ``jwks``. Keys at a ``jwks_uri`` are recorded when they sign."""
-        if client.jwks is not None:
-            thumbprints = self._find_thumbprints(client)
-            replace_key_uses(connection, self._keys, client.client_id, thumbprints, now=now)
+    def _record_keys(self, connection: Connection, client: RegisteredClient, *, now: int) -> ClientKeysChanged | None:
+        """Record the keys of a ``jwks``; the event if there are others. Keys at a ``jwks_uri`` are recorded when they
+        sign."""
+        if client.jwks is None:
+            return None
+        return replace_key_uses(connection, self._keys, client.client_id, self._find_thumbprints(client), now=now)
 
     def _read(self, row: tuple[Any, ...]) -> Registration:
         *columns, created_at, digest = row
@@ -233,3 +257,12 @@ class SQLAlchemyRegistrations:
         if not is_gathered(found.client_metadata):
             check_gathered(self._database, self._table)
         return Registration(snapshot(found), created_at, digest)
+
+
+def _describe_change(before: RegisteredClient, after: RegisteredClient, *, by: Actor) -> Event | None:
+    """The event of a changed registration; ``None`` if nothing has changed but its version."""
+    old, new = (describe_members(MEMBERS, client, for_people=True) for client in (before, after))
+    changed = {name for name in {*old, *new} if old.get(name) != new.get(name)}
+    if before.registered_by != after.registered_by:
+        changed.add("registered_by")
+    return ClientChanged(after.client_id, by, tuple(sorted(changed)), enabled=after.enabled) if changed else None

@@ -11,7 +11,9 @@ from ....database.batches import BATCH_ROWS, KEEP_ENDED_SECONDS, Rest, no_rest
 from ....database.database import Database
 from ....database.purging import delete_in_batches
 from ....errors import StoreUnavailable
+from ....signals.events import Event
 from ..revocation_names import Revocation
+from .recorder import Recorder
 
 _ATTEMPTS = 3
 CHUNK = 500
@@ -23,21 +25,23 @@ class SQLAlchemyRevocationStore:
 
     :param database: The application's.
     :param table: The application's table of revocations.
+    :param recorder: Writes them, with their events; without one nobody is told of them.
     """
 
-    def __init__(self, database: Database, table: Table) -> None:
+    def __init__(self, database: Database, table: Table, recorder: Recorder | None = None) -> None:
         self._database = database
+        self._recorder = recorder or Recorder(database)
         self._table = table
         self._insert = _build_insert(table)
         self._extend = _build_extend(table)
         self._selects: dict[int, Select[tuple[int]]] = {}
 
-    def add(self, revocation: Revocation) -> None:
+    def add(self, revocation: Revocation, event: Event | None = None) -> None:
         """See :meth:`.revocation_names.RevocationStore.add`."""
         values = _values(revocation)
         # One of the two succeeds, unless a purge comes between them.
         for _ in range(_ATTEMPTS):
-            if self._database.insert(self._insert, values) or self._database.update(self._extend, values):
+            if self._recorder.insert(self._insert, values, event) or self._recorder.update(self._extend, values, event):
                 return
         raise StoreUnavailable(
             "database: the revocation table refuses a row that is not there", cause="database_constraint"

@@ -17,8 +17,10 @@ from sqlalchemy import (
 
 from ....database.database import Database
 from ....errors import StoreUnavailable
+from ....signals.events import KeyChange, SigningKeyChanged
 from ..contracts import StoredKey
 from ..tables.all_tables import Tables
+from .recorder import Recorder
 
 
 class SQLAlchemyServerKeyStore:
@@ -26,10 +28,12 @@ class SQLAlchemyServerKeyStore:
 
     :param database: The application's.
     :param tables: The application's tables.
+    :param recorder: Writes the keys, with their events; without one nobody is told of them.
     """
 
-    def __init__(self, database: Database, tables: Tables) -> None:
+    def __init__(self, database: Database, tables: Tables, recorder: Recorder | None = None) -> None:
         self._database = database
+        self._recorder = recorder or Recorder(database)
         self._table = tables.server_key
         self._insert = insert(self._table)
         self._version = select_key_version(self._table)
@@ -49,13 +53,13 @@ class SQLAlchemyServerKeyStore:
 
     def add(self, key: StoredKey) -> bool:
         """See :meth:`.contracts.ServerKeyStore.add`."""
-        if self._database.insert(self._insert, {**asdict(key), "version": _new_version()}):
+        if self._recorder.insert(self._insert, {**asdict(key), "version": _new_version()}, _describe(key, "made")):
             return True
         if any(other.slot == key.slot for other in self.load()):
             return False
         raise StoreUnavailable("database: a constraint refuses the server key", cause="database_constraint")
 
-    def change(self, key: StoredKey) -> None:
+    def change(self, key: StoredKey, what: KeyChange) -> None:
         """See :meth:`.contracts.ServerKeyStore.change`."""
         values = {
             "signs_from": key.signs_from,
@@ -63,13 +67,16 @@ class SQLAlchemyServerKeyStore:
             "encrypted_private_jwk": key.encrypted_private_jwk,
             "version": _new_version(),
         }
-        with self._database.begin() as connection:
-            connection.execute(update(self._table).where(self._table.c.slot == key.slot).values(values))
+        with self._recorder.begin() as change:
+            statement = update(self._table).where(self._table.c.slot == key.slot).values(values)
+            if change.connection.execute(statement).rowcount:
+                change.note(_describe(key, what))
 
-    def remove(self, slot: int) -> None:
+    def remove(self, key: StoredKey) -> None:
         """See :meth:`.contracts.ServerKeyStore.remove`."""
-        with self._database.begin() as connection:
-            connection.execute(delete(self._table).where(self._table.c.slot == slot))
+        with self._recorder.begin() as change:
+            if change.connection.execute(delete(self._table).where(self._table.c.slot == key.slot)).rowcount:
+                change.note(_describe(key, "removed"))
 
 
 def select_key_version(table: Table) -> Select[tuple[int]]:
@@ -80,3 +87,7 @@ def select_key_version(table: Table) -> Select[tuple[int]]:
 def _new_version() -> int:
     # Random, so that two changes at the same time change the sum without a lock. 48 bits, so that the sum fits in 64.
     return secrets.randbelow(2**48)
+
+
+def _describe(key: StoredKey, what: KeyChange) -> SigningKeyChanged:
+    return SigningKeyChanged(key.kid, key.alg, what, key.signs_from)

@@ -9,8 +9,10 @@ from sqlalchemy import ColumnElement, delete, select
 from .... import clock
 from ....database.batches import BATCH_ROWS, Rest, no_rest
 from ....database.database import Database
+from ....signals.events import ClientRemoved
 from ..tables.all_tables import Tables
 from ..tables.client import find_grant_types
+from .recorder import Recorder
 
 TRACED_GRANTS = frozenset({"client_credentials", "authorization_code", "refresh_token"})
 """Grant types whose use leaves a trace: a key that signed, or what a person allowed. Other grants may leave none."""
@@ -22,10 +24,14 @@ class UnusedClients:
     :param database: The application's.
     :param tables: The application's tables.
     :param keep_seconds: How long a client may stay unused; 0: for ever.
+    :param recorder: Opens the transactions that have events; without one nobody is told of them.
     """
 
-    def __init__(self, database: Database, tables: Tables, *, keep_seconds: int) -> None:
+    def __init__(
+        self, database: Database, tables: Tables, *, keep_seconds: int, recorder: Recorder | None = None
+    ) -> None:
         self._database = database
+        self._recorder = recorder or Recorder(database)
         self._client = tables.client
         self._key = tables.client_key
         self._secret = tables.client_secret
@@ -94,11 +100,14 @@ class UnusedClients:
         # With the version, so that a client that was changed meanwhile is kept.
         these = self._client.c.id.in_([row.id for row in unused])
         same = self._client.c.version.in_([row.version for row in unused])
-        with self._database.begin() as connection:
+        with self._recorder.begin() as change:
+            connection = change.connection
             removed = connection.execute(delete(self._client).where(these, same, self._never_signed())).rowcount
             still = set(connection.scalars(select(self._client.c.client_id).where(self._client.c.client_id.in_(names))))
             gone = [name for name in names if name not in still]
             connection.execute(delete(self._key).where(self._key.c.client_id.in_(gone)))
+            for name in gone:
+                change.note(ClientRemoved(name, "server"))
         return removed
 
 

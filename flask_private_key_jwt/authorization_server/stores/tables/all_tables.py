@@ -4,7 +4,7 @@ Every constraint has its final name, so the application's naming convention does
 name it. A constraint refuses what must never be in the table, whoever writes it: a view, a shell, ``psql``.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING
 
 from sqlalchemy import (
@@ -25,6 +25,7 @@ from sqlalchemy.sql.elements import conv
 from ....database.columns import CHARSET, DIGEST, JSON_TEXT, named_check
 from ....replay.table import build_replay_table
 from ...registered_client import MAX_CLIENT_ID_CHARACTERS
+from .audit import AUDIT_TABLE_NAMES, AuditTables, build_audit_tables
 from .client import ClientModel, build_client_table, new_version
 from .grants import GRANT_TABLE_NAMES, GrantTables, build_grant_tables
 from .names import check_prefix, claim_names
@@ -43,6 +44,7 @@ _NAMES = (
     "replay",
     "counter",
     *GRANT_TABLE_NAMES,
+    *AUDIT_TABLE_NAMES,
 )
 TABLE_NAMES = tuple(f"{TABLE_PREFIX}{name}" for name in _NAMES)
 """The names of the tables with the default prefix."""
@@ -61,7 +63,15 @@ class Tables:
     replay: Table
     counter: Table
     granted: GrantTables
+    trail: AuditTables
     Client: type[ClientModel]
+
+    @property
+    def all(self) -> tuple[Table, ...]:
+        """Every table."""
+        groups = (self, self.granted, self.trail)
+        parts = (getattr(group, field.name) for group in groups for field in fields(group))
+        return tuple(part for part in parts if isinstance(part, Table))
 
 
 def build_tables(db: "SQLAlchemy", *, prefix: str = TABLE_PREFIX) -> Tables:
@@ -88,6 +98,7 @@ def build_tables(db: "SQLAlchemy", *, prefix: str = TABLE_PREFIX) -> Tables:
         replay=build_replay_table(db.metadata, f"{prefix}replay"),
         counter=_build_counter_table(db.metadata, f"{prefix}counter"),
         granted=build_grant_tables(db.metadata, prefix),
+        trail=build_audit_tables(db.metadata, prefix),
         Client=model,
     )
 

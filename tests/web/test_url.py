@@ -2,7 +2,7 @@
 
 import pytest
 
-from flask_private_key_jwt.url import URL, BadURL, find_url, find_web_url, read_proxy_url, read_url
+from flask_private_key_jwt.web.url import URL, BadURL, find_url, find_web_url, read_proxy_url, read_url
 
 CHARACTER = "holds a character that no URL has"
 NOT_ABSOLUTE = "must be an absolute URL"

@@ -9,7 +9,7 @@ from typing import Any
 
 from .. import errors
 from ..errors import OAuthError
-from ..signals import request_refused
+from .events import RequestRefused, find_announcer
 
 log = logging.getLogger("flask_private_key_jwt")
 
@@ -72,28 +72,21 @@ def describe_refusal(error: OAuthError, *, endpoint: str, sender: object) -> str
     printable = _UNPRINTABLE.sub(_escape, error.reason[:_LONGEST_REASON])
     reason = _REQUEST_URI.sub("(a request_uri)", _JWT.sub("(a JWT)", printable))[:_LONGEST_REASON]
     level = logging.ERROR if error.status >= 500 else logging.INFO if isinstance(error, _EXPECTED) else logging.WARNING
-    log.log(
-        level,
-        "%s refused: %s: %s [cause %s, client %s, reference %s]",
-        endpoint,
-        error.code,
-        reason,
-        error.cause,
-        error.client_id,
-        reference,
-    )
-    try:
-        request_refused.send(
-            sender,
-            error=error.code,
-            cause=error.cause,
-            reason=reason,
-            reference=reference,
-            endpoint=endpoint,
-            client_id=error.client_id,
+    announcer = find_announcer(sender)
+    if not announcer.log_json:
+        log.log(
+            level,
+            "%s refused: %s: %s [cause %s, client %s, reference %s]",
+            endpoint,
+            error.code,
+            reason,
+            error.cause,
+            error.client_id,
+            reference,
         )
-    except Exception:  # a listener's own defect; the caller gets the answer all the same
-        log.exception("a receiver of request_refused failed [reference %s]", reference)
+    if announcer.wants(RequestRefused):
+        refused = RequestRefused(error.code, error.cause, reason, reference, endpoint, error.client_id)
+        announcer.tell(refused, level=level)
     return reference
 
 

@@ -4,11 +4,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flask_private_key_jwt.answers.cross_origin import FOR_EVERYBODY, FOR_NOBODY, CrossOrigin, find_preflight, open_to
 from flask_private_key_jwt.errors import ConfigurationError
 from flask_private_key_jwt.settings.reading import read
 from flask_private_key_jwt.settings.resource import ResourceSettings
 from flask_private_key_jwt.settings.server import ServerSettings
+from flask_private_key_jwt.web.cross_origin import FOR_EVERYBODY, FOR_NOBODY, CrossOrigin, find_preflight, open_to
 
 APP = "https://app.example"
 LISTED = CrossOrigin(frozenset({APP, "http://127.0.0.1:5010"}))

@@ -1,1 +1,0 @@
-"""What both servers put into their answers: refusals, and what pages of other origins may read."""
