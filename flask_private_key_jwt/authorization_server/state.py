@@ -12,12 +12,14 @@ from ..jose.jose import Claims, PublicKey
 from ..replay.base import ReplayStore
 from ..resource_server.guard import Guard
 from ..settings.server import ServerSettings
+from .authorization.person_grants import PersonGrants
 from .endpoint import ServerEndpoint
 from .keys.client_key_use import ClientKeyUse
 from .keys.client_secrets import ClientSecrets
 from .keys.server_keys import ServerKeys
 from .needs import REASONS, Need, Offered, find_missing
 from .people import People
+from .registration.overview import ClientOverviews
 from .registration.registry import ClientRegistry
 from .registration.self_registration import SelfRegistration
 from .server import AuthorizationServer
@@ -66,6 +68,8 @@ class State:
     """Path relative to the app -> the endpoint there."""
     describe: Callable[[], Mapping[str, Any]]
     """The metadata document, for an API in the same app."""
+    overviews: ClientOverviews
+    person_grants: PersonGrants
 
     def find_missing(self, needs: frozenset[Need]) -> str | None:
         """The private reason why something with these *needs* is not served; ``None`` if it is."""

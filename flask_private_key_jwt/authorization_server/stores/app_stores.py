@@ -20,6 +20,7 @@ from .sql.client_secrets import SQLAlchemyClientSecretStore
 from .sql.clients import SQLAlchemyClientStore
 from .sql.counters import Counters
 from .sql.documents import SQLAlchemyFetchedDocumentStore
+from .sql.person_grants import SQLAlchemyPersonGrantStore
 from .sql.refresh_tokens import SQLAlchemyRefreshTokenStore
 from .sql.registration_tokens import RegistrationTokens
 from .sql.registrations import SQLAlchemyRegistrations
@@ -51,6 +52,7 @@ class AppStores:
     authorizations: SQLAlchemyAuthorizationStore
     refresh_tokens: SQLAlchemyRefreshTokenStore
     revocations: SQLAlchemyRevocationStore
+    person_grants: SQLAlchemyPersonGrantStore
 
 
 def open_stores(
@@ -98,6 +100,7 @@ def open_stores(
         ),
         refresh_tokens=SQLAlchemyRefreshTokenStore(database, tables.granted),
         revocations=SQLAlchemyRevocationStore(database, tables.granted.revocation),
+        person_grants=SQLAlchemyPersonGrantStore(database, tables.granted),
     )
 
 

@@ -9,7 +9,7 @@ from tests.conftest import API, CLIENT_ID
 @pytest.fixture
 def run(app):
     def run(*words):
-        return app.test_cli_runner().invoke(args=["oauth2", "revoke", *words])
+        return app.test_cli_runner().invoke(args=["oauth2", "revoke", *words, "--yes"])
 
     return run
 
