@@ -1,13 +1,17 @@
 """``flask oauth2 grants …`` and ``oauth.grants``: who allowed what to whom, since when, when it was last used."""
 
 import json
+import re
 
+import flask
+import jinja2
 import pytest
 from sqlalchemy import event, text, update
 
 from flask_private_key_jwt.authorization_server.stores.contracts import DocumentKey
 from flask_private_key_jwt.authorization_server.stores.granted import Consent
-from tests.authorization_server.conftest import APP_ID, DOCUMENT, DOCUMENT_URL
+from tests.authorization_server.conftest import APP_ID, DOCUMENT, DOCUMENT_URL, User
+from tests.checkout import CHECKOUT
 from tests.conftest import API, CLIENT_ID, START
 
 DAY = 86400
@@ -278,3 +282,30 @@ def test_noting_the_use_takes_no_statement_of_its_own(allow, refresh, server):
     refresh(token)
 
     assert written == [["UPDATE", "oauth2_refresh_token", "SET"]]
+
+
+# --- the page "my applications" -------------------------------------------------------------------------------
+def test_page_of_the_documentation_works(allow, refresh, app, people, browser):
+    """The views as they stand in docs/revocation.md, with a template of the application."""
+    page = (CHECKOUT / "docs" / "revocation.md").read_text(encoding="utf-8")
+    (views,) = re.findall(r"```python\n(@app.get\(\"/my-applications\"\).*?)```", page, flags=re.DOTALL)
+    template = "{% for grant in grants %}{{ grant.client_name }}, {{ grant.scope|join(' ') }}{% endfor %}"
+    app.jinja_loader = jinja2.DictLoader({"applications.jinja": template})
+    names = {
+        "app": app,
+        "oauth": people,
+        "login_required": lambda view: view,
+        "current_user": User("alice"),
+        "render_template": flask.render_template,
+        "redirect": flask.redirect,
+        "request": flask.request,
+    }
+    app._got_first_request = False  # views are added after the first request of this test
+    exec(views, names)
+    token = allow()["refresh_token"]
+    assert browser.http.get("/my-applications").text == "The &lt;b&gt;App&lt;/b&gt;, read"
+
+    browser.http.post("/my-applications", data={"client_id": APP_ID})
+
+    assert browser.http.get("/my-applications").text == ""
+    assert refresh(token).json["error"] == "invalid_grant"
