@@ -37,7 +37,7 @@ def list_grants(
     no token is left, but the consent is remembered, so the client may get one without a question.
     """
     with readable_errors():
-        found = current_state().person_grants.all(subject=subject or None, client_id=client_id or None)
+        found = current_state().person_grants.all(subject=subject, client_id=client_id)
     latest = None if unused_for is None else clock.now() - unused_for
     grants = [
         grant
@@ -61,10 +61,10 @@ def revoke_grants(subject: str | None, client_id: str | None, yes: bool, as_json
     Refresh tokens and codes end at once, access tokens wherever revocation is looked up. Consents are forgotten, so the
     person is asked again.
     """
-    if not (subject or client_id):
+    if "" in (subject, client_id) or not (subject or client_id):
         give_up("Give --subject, --client or both.")
     with readable_errors():
-        holder = Holder(subject=subject or None, client_id=client_id or None)
+        holder = Holder(subject=subject, client_id=client_id)
         revoke_held(current_state(), holder, yes=yes, as_json=as_json)
 
 

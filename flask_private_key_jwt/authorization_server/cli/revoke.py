@@ -24,7 +24,8 @@ def revoke(client_id: str | None, subject: str | None, jti: str | None, yes: boo
     Refresh tokens and codes end at once, access tokens wherever revocation is looked up. Consents are forgotten. The
     client may go on asking for new ones: `client disable` stops that.
     """
-    if bool(jti) == bool(client_id or subject):
+    # An empty value is what a script gives whose variable is not set: it must not mean more than one person or client.
+    if "" in (client_id, subject, jti) or bool(jti) == bool(client_id or subject):
         give_up("Give --client, --subject or both, or else --jti.")
     state = current_state()
     with readable_errors():
@@ -36,7 +37,7 @@ def revoke(client_id: str | None, subject: str | None, jti: str | None, yes: boo
             else:
                 print_line(f"Access token {jti} is revoked, if there is one.")
         else:
-            revoke_held(state, Holder(subject=subject or None, client_id=client_id or None), yes=yes, as_json=as_json)
+            revoke_held(state, Holder(subject=subject, client_id=client_id), yes=yes, as_json=as_json)
 
 
 def revoke_held(state: State, holder: Holder, *, yes: bool, as_json: bool) -> None:

@@ -157,6 +157,17 @@ def test_client_that_cannot_authenticate_any_more_is_told(run, register):
     assert "it has neither keys nor secrets now" in run("secret", "remove", "old", "--all", "--yes").stderr
 
 
+def test_what_became_of_the_secrets_is_told_as_json(run):
+    run("secret", "give", CLIENT_ID)
+    run("secret", "give", CLIENT_ID)
+
+    ended = json.loads(run("secret", "end", CLIENT_ID, "2027-01-20", "--json").stdout)
+    removed = json.loads(run("secret", "remove", CLIENT_ID, ended[0]["name"], "--yes", "--json").stdout)
+
+    assert {secret["expires_at"] for secret in ended} == {START + 5 * 86400 - 8 * 3600}
+    assert removed == {"removed": 1, "left": ended[1:]}
+
+
 # --- who still uses one ---------------------------------------------------------------------------------------
 def test_list_says_who_uses_a_secret_and_when_last(run, register, show, ask_token, clock):
     register(client_id="old", token_endpoint_auth_method="client_secret_post")
@@ -175,6 +186,11 @@ def test_list_says_who_uses_a_secret_and_when_last(run, register, show, ask_toke
     )
     assert two.startswith("old  client_secret_post  ")
     assert two.endswith("last used never  until OAUTH2_CLIENT_SECRETS_UNTIL  no keys")
+    head, *table = run("secrets").stdout.splitlines()
+    assert head.split()[:3] == ["CLIENT", "METHOD", "NAME"]
+    assert [row.split()[0] for row in table] == ["console", "old"]
+    assert [row.split()[0] for row in run("secrets", "--client", "old").stdout.splitlines()[1:]] == ["old"]
+    assert run("secrets", "--client", "other").stdout == "There is no such secret.\n"
     rows = json.loads(run("secrets", "--json").stdout)
     assert [(row["client_id"], row["last_used_at"], row["keys"], row["counts"]) for row in rows] == [
         (CLIENT_ID, START + 7200, {"last_signed_at": START + 3600}, True),
@@ -198,6 +214,8 @@ def test_list_shows_what_is_refused(run, clock):
     clock.move(SECONDS_UNTIL)
 
     assert run("secrets", "--lines").stdout.endswith("keys last signed never  refused now\n")
+    assert run("secrets").stdout.endswith("refused now\n")
+    assert run("secrets", "--accepted").stdout == "There is no such secret.\n"
 
 
 # --- the application's own secret changes ---------------------------------------------------------------------

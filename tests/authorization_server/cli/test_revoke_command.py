@@ -78,6 +78,8 @@ def test_unknown_client_is_pointed_out(words, run, token, is_active):
         ["--client", ""],
         ["--client", "", "--subject", ""],
         ["--jti", ""],
+        ["--client", CLIENT_ID, "--subject", ""],
+        ["--client", "", "--subject", "alice"],
         ["--client", CLIENT_ID, "--jti", "x"],
         ["--subject", "alice", "--jti", "x"],
     ],
