@@ -38,4 +38,4 @@ def ask_first(question: str, *, yes: bool) -> None:
 
 def has_terminal() -> bool:
     """Whether a person can answer."""
-    return sys.stdin.isatty()
+    return sys.stdin is not None and sys.stdin.isatty()  # None: a parent process has closed it

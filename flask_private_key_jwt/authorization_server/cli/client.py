@@ -6,6 +6,7 @@ from typing import Any, BinaryIO
 import click
 from flask.cli import AppGroup
 
+from ...errors import StoreUnavailable, UnknownClient
 from ..registered_client import PUBLIC, RegisteredClient
 from ..registration.metadata import describe_client, unknown_members
 from ..state import current_state
@@ -29,7 +30,11 @@ def tell(client: RegisteredClient, *, as_json: bool, done: str) -> None:
 
 def _warn_of_shortcomings(client: RegisteredClient) -> None:
     """Say if a client can do nothing, or has something for nothing: nobody would notice before it fails."""
-    for shortcoming in current_state().overviews.find_shortcomings(client):
+    try:
+        shortcomings = current_state().overviews.find_shortcomings(client)
+    except (StoreUnavailable, UnknownClient):  # the client is registered all the same
+        return
+    for shortcoming in shortcomings:
         print_note(f"{shortcoming}.")
 
 

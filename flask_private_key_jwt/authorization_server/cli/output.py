@@ -68,7 +68,8 @@ def print_table(headers: Sequence[str], rows: Iterable[Sequence[str | Cell]]) ->
 
 def wants_colors() -> bool:
     """Whether standard output is a terminal for colors, and the person wants them (https://no-color.org)."""
-    return sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+    is_terminal = sys.stdout is not None and sys.stdout.isatty()  # None: a parent process has closed it
+    return is_terminal and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
 
 
 def show_moment(seconds: int | None, *, absent: str = "-") -> str:

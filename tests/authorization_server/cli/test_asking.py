@@ -141,8 +141,9 @@ def test_real_terminal_is_recognized():
         finally:
             os.close(master)
             os.close(slave)
-    nobody = subprocess.run(
-        [sys.executable, "-c", program], stdin=subprocess.DEVNULL, capture_output=True, cwd=CHECKOUT
-    )
 
-    assert (codes, nobody.returncode, nobody.stderr.decode()) == ({"y": 0, "n": 1}, 2, REFUSAL)
+    assert codes == {"y": 0, "n": 1}
+    for redirection in ("</dev/null", "<&-"):  # cron, and a parent process that closed it
+        command = ["sh", "-c", f'exec "$0" -c "$1" {redirection}', sys.executable, program]
+        nobody = subprocess.run(command, capture_output=True, text=True, cwd=CHECKOUT, timeout=30)
+        assert (nobody.returncode, nobody.stderr) == (2, REFUSAL)

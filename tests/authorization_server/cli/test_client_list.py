@@ -7,7 +7,9 @@ from sqlalchemy import text
 
 from flask_private_key_jwt.authorization_server.cli import client_list
 from flask_private_key_jwt.authorization_server.cli.output import Cell
+from flask_private_key_jwt.authorization_server.registration.overview import ClientOverviews
 from flask_private_key_jwt.authorization_server.stores.contracts import DocumentKey
+from flask_private_key_jwt.errors import StoreUnavailable
 from flask_private_key_jwt.jose.certificates import build_self_signed, jwk_of, load_certificate
 from tests.authorization_server.client_auth.conftest import SECONDS_UNTIL, UNTIL
 from tests.authorization_server.conftest import APP_ID
@@ -234,6 +236,18 @@ def test_client_whose_certificates_are_over_is_said_to_have_no_key(certified, ru
 
     assert run("list").stderr == "Note: certified: none of its keys is valid now.\n"
     assert run("update", "certified", "--owner", "x").stderr == "Note: none of its keys is valid now.\n"
+
+
+def test_client_is_registered_though_the_note_cannot_be_had(run, write, monkeypatch, listed):
+    def fail(*_):
+        raise StoreUnavailable("database: gone", cause="database_error")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(ClientOverviews, "find_shortcomings", fail)
+        outcome = run("add", write())
+
+    assert (outcome.exit_code, outcome.stdout, outcome.stderr) == (0, "Client new is registered.\n", "")
+    assert listed().keys() == {"new"}
 
 
 def test_disabled_client_gets_no_note_for_what_it_cannot_do(run, write):
