@@ -67,42 +67,50 @@ class PersonGrants:
         self._revocations = revocations
         self._find_client = find_client
 
-    def all(self, *, subject: str | None = None, client_id: str | None = None) -> list[PersonGrant]:
-        """What people allow, one entry for each person and client, by ``subject`` and ``client_id``.
+    def all(self) -> list[PersonGrant]:
+        """What all people allow, one entry for each person and client, by ``subject`` and ``client_id``.
 
-        :param subject: Only what this person allows: the ``sub`` of their tokens.
-        :param client_id: Only what this client is allowed.
+        :raises StoreUnavailable: The database did not answer.
+        """
+        return self._load(None)
+
+    def find(self, *, subject: str | None = None, client_id: str | None = None) -> list[PersonGrant]:
+        """What this person allows, what this client is allowed, or what this person allows this client.
+
+        :param subject: The person: the ``sub`` of their tokens.
+        :param client_id: The client.
+        :return: One entry for each person and client, by ``subject`` and ``client_id``.
+        :raises ValueError: Neither *subject* nor *client_id* is given: nobody must see what everybody allows because
+            nobody is signed in.
         :raises TypeError: One of them is not a string. A person's ``sub`` is ``str(user.get_id())``.
         :raises StoreUnavailable: The database did not answer.
         """
-        everybody = subject is None and client_id is None
-        traces = self._store.find_traces(None if everybody else Holder(subject=subject, client_id=client_id))
+        return self._load(Holder(subject=subject, client_id=client_id))
+
+    def revoke(self, *, subject: str, client_id: str) -> int:
+        """Revoke what a person allows a client; all of a person's, or of a client's, is for ``oauth.revoke``.
+
+        Refresh tokens and codes end at once, access tokens wherever revocation is looked up. The consent is forgotten,
+        so that the person is asked again.
+
+        :param subject: The person: the ``sub`` of their tokens.
+        :param client_id: The client.
+        :return: How many grants with codes or refresh tokens were revoked.
+        :raises TypeError: One of them is not a string; ``None`` would mean more than one person or client.
+        :raises StoreUnavailable: The database did not answer.
+        """
+        for name, value in (("subject", subject), ("client_id", client_id)):
+            if not isinstance(value, str):
+                raise TypeError(f"{name} has to be text, as tokens name it, not {type(value).__name__}")
+        return self._revocations.revoke_all(Holder(subject=subject, client_id=client_id))
+
+    def _load(self, holder: Holder | None) -> list[PersonGrant]:
+        traces = self._store.find_traces(holder)
         pairs: dict[tuple[str, str], list[Trace]] = {}
         for trace in self._without_revoked(traces):
             pairs.setdefault((trace.subject, trace.client_id), []).append(trace)
-        names = {name: self._name(name) for name in {trace.client_id for trace in traces}}
+        names = {name: self._name(name) for name in {client_id for _, client_id in pairs}}
         return [grant for pair in sorted(pairs) if (grant := self._build(pairs[pair], *names[pair[1]])) is not None]
-
-    def find(self, subject: str, client_id: str) -> PersonGrant | None:
-        """What this person allows this client; ``None``: nothing.
-
-        :raises TypeError: One of them is not a string.
-        :raises StoreUnavailable: The database did not answer.
-        """
-        return next(iter(self.all(subject=subject, client_id=client_id)), None)
-
-    def revoke(self, *, subject: str | None = None, client_id: str | None = None) -> int:
-        """Revoke what a person allows a client, all that they allow, or all that a client is allowed.
-
-        As ``oauth.revoke``: refresh tokens and codes end at once, access tokens wherever revocation is looked up, and
-        the consents are forgotten, so that the person is asked again.
-
-        :return: How many grants with codes or refresh tokens were revoked.
-        :raises ValueError: Neither *subject* nor *client_id* is given.
-        :raises TypeError: One of them is not a string.
-        :raises StoreUnavailable: The database did not answer.
-        """
-        return self._revocations.revoke_all(Holder(subject=subject, client_id=client_id))
 
     def _without_revoked(self, traces: Iterable[Trace]) -> list[Trace]:
         """Without codes and refresh tokens that were stored by a request while their grant was revoked."""

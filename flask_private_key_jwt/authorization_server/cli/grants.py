@@ -37,17 +37,19 @@ def list_grants(
     no token is left, but the consent is remembered, so the client may get one without a question.
     """
     with readable_errors():
-        found = current_state().person_grants.all(subject=subject, client_id=client_id)
+        grants = current_state().person_grants
+        whose = {"subject": subject, "client_id": client_id}
+        found = grants.all() if subject is None and client_id is None else grants.find(**whose)
     latest = None if unused_for is None else clock.now() - unused_for
-    grants = [
+    wanted = [
         grant
         for grant in found
         if (scope is None or scope in grant.scope) and (latest is None or (_last_heard_of(grant) <= latest))
     ]
     if as_json:
-        print_json([_describe(grant) for grant in grants])
+        print_json([_describe(grant) for grant in wanted])
     else:
-        print_table(_HEADERS, (_fields(grant) for grant in grants))
+        print_table(_HEADERS, (_fields(grant) for grant in wanted))
 
 
 @grants_group.command("revoke")

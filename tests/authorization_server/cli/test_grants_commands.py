@@ -40,7 +40,7 @@ def listed(run):
 def all_grants(app, people):
     def all_grants(**whose):
         with app.app_context():
-            return people.grants.all(**whose)
+            return people.grants.find(**whose) if whose else people.grants.all()
 
     return all_grants
 
@@ -125,8 +125,9 @@ def test_person_of_a_client_sees_only_their_own(allow, all_grants, other_browser
     assert [grant.subject for grant in all_grants(client_id=APP_ID)] == ["Alice", "alice"]
     assert all_grants(subject="bob") == all_grants(client_id="Webapp") == []
     with app.app_context():
-        assert people.grants.find("alice", APP_ID).scope == ("read",)
-        assert people.grants.find("alice", CLIENT_ID) is None
+        (grant,) = people.grants.find(subject="alice", client_id=APP_ID)
+        assert grant.scope == ("read",)
+        assert people.grants.find(subject="alice", client_id=CLIENT_ID) == []
 
 
 @pytest.mark.parametrize(("name", "shown"), [("Example MCP Client", "Example MCP Client"), ("Goog\u200ble", None)])
@@ -149,7 +150,9 @@ def test_client_of_which_nothing_is_kept_has_no_name(app, people):
         consent = Consent(frozenset({"read"}), frozenset())
         app.extensions["private_key_jwt"].authorizations.save_consent(DOCUMENT_URL, "alice", consent)
 
-        assert people.grants.find("alice", DOCUMENT_URL).client_name is None
+        (grant,) = people.grants.find(subject="alice")
+
+    assert grant.client_name is None
 
 
 def test_row_of_an_older_version_has_no_last_use(allow, all_grants, server):
@@ -181,9 +184,21 @@ def test_revoked_grant_is_gone_and_gives_no_token(allow, refresh, all_grants, ap
     assert refresh(token).json["error"] == "invalid_grant"
 
 
-def test_revocation_of_nobody_is_refused(app, people):
+def test_nobody_sees_what_everybody_allows_because_nobody_is_signed_in(allow, app, people):
+    allow()
+
     with app.app_context(), pytest.raises(ValueError, match="name a subject, a client_id or both"):
-        people.grants.revoke()
+        people.grants.find(subject=None)
+
+
+@pytest.mark.parametrize(("subject", "client_id"), [(None, APP_ID), ("alice", None), (5, APP_ID)])
+def test_revocation_always_means_one_person_and_one_client(subject, client_id, allow, all_grants, app, people):
+    allow()
+
+    with app.app_context(), pytest.raises(TypeError, match="has to be text, as tokens name it, not "):
+        people.grants.revoke(subject=subject, client_id=client_id)
+
+    assert len(all_grants()) == 1
 
 
 def test_refresh_token_that_a_revocation_overtook_is_not_told(allow, all_grants, server, monkeypatch):
@@ -193,7 +208,7 @@ def test_refresh_token_that_a_revocation_overtook_is_not_told(allow, all_grants,
     state = app.extensions["private_key_jwt"]
     monkeypatch.setattr(type(state.refresh_tokens), "remove_grant", lambda *_: None)
     with app.app_context():
-        oauth.grants.revoke(subject="alice")
+        oauth.grants.revoke(subject="alice", client_id=APP_ID)
 
     assert all_grants() == []
 
