@@ -43,7 +43,7 @@ format: set-up-test  ## let ruff format and mend what it can
 	@$(python) -m ruff format
 	@$(python) -m ruff check --fix
 
-api: set-up-test  ## write docs/api.md from the docstrings
+api: set-up-test  ## write docs/api.md and docs/commands.md from the code
 	@exec $(python) -m tools.api
 
 bench: set-up-test  ## server CPU per request, beside the bare signatures

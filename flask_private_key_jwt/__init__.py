@@ -15,6 +15,7 @@ from ._version import __version__
 
 if TYPE_CHECKING:
     from .authorization_server.authorization.interaction import ConsentPage, SignIn
+    from .authorization_server.authorization.person_grants import PersonGrant, PersonGrants
     from .authorization_server.endpoints.browser_session import note_sign_in
     from .authorization_server.machine_limits import MachineLimits
     from .authorization_server.registered_client import RegisteredClient
@@ -42,6 +43,8 @@ __all__ = [
     "GivenSecret",
     "Grant",
     "MachineLimits",
+    "PersonGrant",
+    "PersonGrants",
     "PrivateKeyJWT",
     "RegisteredClient",
     "RegistrationToken",
@@ -69,6 +72,8 @@ _HOMES = {
     "GivenSecret": ".authorization_server.registration.client_secrets",
     "Grant": ".authorization_server.tokens.access_token",
     "MachineLimits": ".authorization_server.machine_limits",
+    "PersonGrant": ".authorization_server.authorization.person_grants",
+    "PersonGrants": ".authorization_server.authorization.person_grants",
     "PrivateKeyJWT": ".extension",
     "RegisteredClient": ".authorization_server.registered_client",
     "RegistrationToken": ".authorization_server.stores.sql.registration_tokens",

@@ -6,6 +6,7 @@ import flask
 from flask_sqlalchemy import SQLAlchemy
 
 from .authorization_server.assembly import assemble
+from .authorization_server.authorization.person_grants import PersonGrants
 from .authorization_server.cli import oauth2_group
 from .authorization_server.endpoints import MachineEndpoints
 from .authorization_server.endpoints.browser_session import listen_to_flask_login
@@ -73,6 +74,11 @@ class PrivateKeyJWT:
     def registration_tokens(self) -> RegistrationTokens:
         """The registration tokens of the current app: ``create``, ``all``, ``revoke`` …"""
         return current_state().registration_tokens
+
+    @property
+    def grants(self) -> PersonGrants:
+        """What people allow clients, in the current app: ``all``, ``find``, ``revoke``."""
+        return current_state().person_grants
 
     def register_grant(self, grant_class: Any, extensions: Any = None) -> None:
         """Register the application's own grant, as on Authlib's server; it is tried before ours of the same name.

@@ -10,8 +10,9 @@ from collections.abc import Iterator
 from importlib import import_module
 from typing import Any
 
-import click
-
+from .commands import FILE as COMMANDS_FILE
+from .commands import build as build_commands
+from .commands import describe_group
 from .docstrings import (
     CHECKOUT,
     PACKAGE,
@@ -51,6 +52,8 @@ PAGE: dict[str, tuple[str, str, list[str]]] = {
             "ClientSecretRegistry",
             "GivenSecret",
             "ClientSecret",
+            "PersonGrants",
+            "PersonGrant",
             "RegistrationTokens",
             "RegistrationToken",
             "note_sign_in",
@@ -178,6 +181,8 @@ GIVEN = {
     "ClientSecretRegistry": "`oauth.clients.secrets`, in the context of an app.",
     "GivenSecret": "What `give` and `replace` of `oauth.clients.secrets` return.",
     "ClientSecret": "What `oauth.clients.secrets` tells of a secret.",
+    "PersonGrants": "`oauth.grants`, in the context of an app.",
+    "PersonGrant": "What `oauth.grants` gives.",
     "RegistrationTokens": "`oauth.registration_tokens`, in the context of an app.",
     "RegistrationToken": "What `oauth.registration_tokens` gives.",
     "SignIn": "What a function of `@oauth.sign_in` is given.",
@@ -246,8 +251,8 @@ def build() -> str:
             parts += _describe(name, getattr(import_module(module), name))
         if heading == "Errors":
             parts += _describe_refusals()
-    parts += ["## Command line", "The operator's commands, in the server's app, and the client's."]
-    parts += [*_describe_commands(), *_describe_client_commands(), *_describe_keygen()]
+    parts += ["## Command line", "The client's commands; those of an operator are in [commands.md](commands.md)."]
+    parts += [*_describe_client_commands(), *_describe_keygen()]
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
@@ -361,51 +366,10 @@ def _describe_refusals() -> Iterator[str]:
 
 
 # --- commands -------------------------------------------------------------------------------------------
-def _describe_commands() -> Iterator[str]:
-    from flask_private_key_jwt.authorization_server.cli import oauth2_group
-
-    yield from _describe_group(oauth2_group, "flask oauth2")
-
-
 def _describe_client_commands() -> Iterator[str]:
     from flask_private_key_jwt.client.command.program import private_key_jwt
 
-    yield from _describe_group(private_key_jwt, "private-key-jwt")
-
-
-def _describe_group(group: click.Group, path: str) -> Iterator[str]:
-    context = click.Context(group)
-    yield f"### `{path}`"
-    yield to_markdown(inspect.cleandoc(group.help or ""), _link)
-    found = [(f"{path} {name}", group.get_command(context, name)) for name in group.list_commands(context)]
-    commands = [(full, command) for full, command in found if command is not None]
-    for full, command in commands:
-        if not isinstance(command, click.Group):
-            yield f"#### `{full}`"
-            arguments = [_argument(found) for found in command.params if isinstance(found, click.Argument)]
-            yield code(" ".join([full, *arguments]), "sh")
-            yield to_markdown(inspect.cleandoc(command.help or ""), _link)
-            yield "\n".join(_option(found) for found in command.params if isinstance(found, click.Option))
-    for full, command in commands:
-        if isinstance(command, click.Group):
-            yield from _describe_group(command, full)
-
-
-# Written by hand, because click's own output differs between its versions.
-def _argument(argument: click.Argument) -> str:
-    name = argument.metavar or (argument.name or "").upper()
-    return name if argument.required else f"[{name}]"
-
-
-def _option(option: click.Option) -> str:
-    names = " / ".join([*option.opts, *option.secondary_opts])
-    limits = option.type if isinstance(option.type, click.IntRange) else None
-    choices = "|".join(option.type.choices) if isinstance(option.type, click.Choice) else ""
-    given = "" if option.is_flag else f" {option.metavar or choices or ('N' if limits else 'TEXT')}"
-    said = " ".join((option.help or "").split())
-    if option.show_default:
-        said += f" Default: {option.default}."
-    return wrap(f"- `{names}{given}`: {said}" + (f" {limits.min} to {limits.max}." if limits else ""), "  ")
+    yield from describe_group(private_key_jwt, "private-key-jwt", link=_link)
 
 
 def _describe_keygen() -> Iterator[str]:
@@ -446,5 +410,6 @@ def _link(name: str) -> str:
 
 
 if __name__ == "__main__":
-    FILE.write_text(build(), encoding="utf-8")
-    print(f"{FILE.relative_to(CHECKOUT)} is written.")
+    for page, text in ((FILE, build()), (COMMANDS_FILE, build_commands())):
+        page.write_text(text, encoding="utf-8")
+        print(f"{page.relative_to(CHECKOUT)} is written.")

@@ -18,6 +18,7 @@ from ..tokens.scope_matching import ScopeMatcher
 from ..tokens.verification import IssuerKeys, OwnKeys, TokenVerifier
 from .app_secrets import read_app_secrets
 from .authorization.authorizer import Authorizer
+from .authorization.person_grants import PersonGrants
 from .authorization.push_quota import PushQuota
 from .authorization.request_object import RequestObjects
 from .binding import TokenBinding
@@ -44,6 +45,7 @@ from .once_only import OnceOnly
 from .people import People
 from .readiness import ServerReadiness
 from .registration.client_secrets import ClientSecretRegistry
+from .registration.overview import ClientOverviews
 from .registration.quota import RegistrationQuota
 from .registration.registry import ClientRegistry
 from .registration.self_registration import SelfRegistration
@@ -182,6 +184,20 @@ def assemble(app: flask.Flask, db: SQLAlchemy, tables: Tables, *, declarations: 
             "proof_keys": [binding.checker.cache],
         },
         readiness=ServerReadiness(settings, stores.database, tables, replay=stores.replay, server_keys=server_keys),
+        overviews=ClientOverviews(
+            settings,
+            registry,
+            stores.documents,
+            (stores.key_use, stores.person_grants),
+            grant_types=server.grants.grant_types,
+        ),
+        person_grants=PersonGrants(
+            settings,
+            stores.person_grants,
+            stores.documents,
+            server.revocations,
+            find_client=lambda client_id: found.client if (found := stores.registrations.find(client_id)) else None,
+        ),
     )
 
 

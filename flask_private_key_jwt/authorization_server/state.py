@@ -17,6 +17,7 @@ from ..resource_server.guard import Guard
 from ..settings.server import ServerSettings
 from ..signals.events import Announcer
 from ..signals.metering import Caches, Meter
+from .authorization.person_grants import PersonGrants
 from .endpoint import ServerEndpoint
 from .keys.client_key_use import ClientKeyUse
 from .keys.client_secrets import ClientSecrets
@@ -24,6 +25,7 @@ from .keys.server_keys import ServerKeys
 from .needs import REASONS, Need, Offered, find_missing
 from .people import People
 from .readiness import ServerReadiness
+from .registration.overview import ClientOverviews
 from .registration.registry import ClientRegistry
 from .registration.self_registration import SelfRegistration
 from .server import AuthorizationServer
@@ -80,6 +82,8 @@ class State:
     """The rows that are kept already, also if none are added now."""
     meter: Meter
     caches: Caches
+    overviews: ClientOverviews
+    person_grants: PersonGrants
 
     def find_missing(self, needs: frozenset[Need]) -> str | None:
         """The private reason why something with these *needs* is not served; ``None`` if it is."""

@@ -14,7 +14,9 @@ from ... import clock
 from ..readable_text import escape_unprintable
 from ..state import State, current_state
 from ..stores.sql.audit import AuditEntry, ChainCheck, ChainEnd
+from .asking import ask_first, yes_option
 from .input import readable_errors
+from .output import json_option, print_json
 
 _UNITS = {"m": 60, "h": 3600, "d": 86400}
 
@@ -51,7 +53,7 @@ class KeptEnd(click.ParamType[ChainEnd]):
 @click.option("--client", "client_id", help="Only what is about this client.")
 @click.option("--subject", help="Only what is about this person.")
 @click.option("--since", type=Moment(), help="Only what was recorded since then: 2027-01-31 (UTC), or 30d, 12h, 5m.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object for each row.")
+@json_option("Print one JSON object for each row.")
 @click.option("--head", is_flag=True, help="Print only the end of the chain, to keep elsewhere.")
 @click.option("--against", type=KeptEnd(), help="An end that --head printed earlier: the trail must still contain it.")
 @with_appcontext
@@ -86,13 +88,18 @@ def audit(
 
 @click.command("purge-audit")
 @click.option("--older-than", required=True, type=Moment(), help="Up to when: 2027-01-31 (UTC), or 365d.")
-@click.confirmation_option("--yes", prompt="These rows of the audit trail are lost. Go on?")
+@yes_option
+@json_option("Print how many were deleted as JSON.")
 @with_appcontext
-def purge_audit(older_than: int) -> None:
+def purge_audit(older_than: int, yes: bool, as_json: bool) -> None:
     """Delete the rows at the beginning of the audit trail that are older than a time; the trail says so itself."""
+    ask_first("These rows of the audit trail are lost. Go on?", yes=yes)
     with readable_errors():
         removed = current_state().trail.purge(older_than=max(clock.now() - older_than, 0))
-    click.echo(f"{removed} {'row' if removed == 1 else 'rows'} deleted.")
+    if as_json:
+        print_json({"deleted": removed})
+    else:
+        click.echo(f"{removed} {'row' if removed == 1 else 'rows'} deleted.")
 
 
 def _verify(state: State, against: ChainEnd | None, *, show: Callable[[AuditEntry], None]) -> ChainCheck:

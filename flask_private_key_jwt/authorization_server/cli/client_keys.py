@@ -1,8 +1,6 @@
 """``flask oauth2 client keys``, ``add-key`` and ``retire-key``: help a client to change from one key to the next."""
 
-import json
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from typing import Any, BinaryIO
 
 import click
@@ -15,25 +13,27 @@ from ..keys.client_key_state import DAY_SECONDS, MAX_NAME_CHARACTERS, ClientKeyS
 from ..keys.remote_documents import DocumentUnavailable
 from ..readable_text import escape_unprintable
 from ..state import current_state
+from .asking import ask_first, yes_option
 from .client import tell
 from .input import DASH_IS_NO_OPTION, TEXT_FILE, check_kid, give_up, read_certificate, read_text, readable_errors
+from .output import json_option, print_json, print_note, show_moment
 
 _EXPECTED = "It must hold public keys: a JWK, a JWK Set, what `keygen` wrote for the registration, or one PEM."
 
 
 @click.command("keys")
 @click.argument("client_id")
-@click.option("--json", "as_json", is_flag=True, help="Print the keys as JSON, times in seconds since the epoch.")
+@json_option("Print the keys as JSON, times in seconds since the epoch.")
 @with_appcontext
 def keys(client_id: str, as_json: bool) -> None:
     """Show a client's keys: since when, until when, and when each last signed something, to the hour."""
     states, now = _load_states(client_id), clock.now()
     if as_json:
-        click.echo(json.dumps([_members(state, now=now) for state in states], indent=2))
+        print_json([_members(state, now=now) for state in states])
     else:
         click.echo("\n\n".join(_paragraph(state, now=now) for state in states) or "No key that can be used.")
     for warning in find_warnings(states, now=now):
-        click.echo(f"Note: {warning}.", err=True)
+        print_note(f"{warning}.")
 
 
 @click.command("add-key")
@@ -43,7 +43,7 @@ def keys(client_id: str, as_json: bool) -> None:
     "--certificate", metavar="PATH", help="The key's X.509 certificate (PEM or base64 DER), in place of FILE."
 )
 @click.option("--kid", help="The name of the certificate's key; default: its SHA-1 thumbprint in hex.")
-@click.option("--json", "as_json", is_flag=True, help="Print the registration as JSON.")
+@json_option("Print the registration as JSON.")
 @with_appcontext
 def add_key(client_id: str, file: BinaryIO | None, certificate: str | None, kid: str | None, as_json: bool) -> None:
     """Add a client's next key from FILE (- is standard input); the old ones go on working until `retire-key`."""
@@ -59,15 +59,18 @@ def add_key(client_id: str, file: BinaryIO | None, certificate: str | None, kid:
 @click.command("retire-key", context_settings=DASH_IS_NO_OPTION)
 @click.argument("client_id")
 @click.argument("kid")
-@click.option("--json", "as_json", is_flag=True, help="Print the registration as JSON.")
+@yes_option
+@json_option("Print the registration as JSON.")
 @with_appcontext
-def retire_key(client_id: str, kid: str, as_json: bool) -> None:
+def retire_key(client_id: str, kid: str, yes: bool, as_json: bool) -> None:
     """Take the key KID (or its thumbprint) from a client, from its next request on. The last one stays."""
     with readable_errors():
+        current_state().clients.get(client_id)
+        ask_first(f"Client {client_id} cannot sign with the key {kid[:MAX_NAME_CHARACTERS]} any more. Go on?", yes=yes)
         client = current_state().clients.retire_key(client_id, kid)
     tell(client, as_json=as_json, done=f"no longer has the key {escape_unprintable(kid[:MAX_NAME_CHARACTERS])}")
     if all(state.last_used_at is None for state in _load_states(client_id)):
-        click.echo("Note: none of its other keys has signed anything yet.", err=True)
+        print_note("none of its other keys has signed anything yet.")
 
 
 def _load_states(client_id: str) -> tuple[ClientKeyState, ...]:
@@ -122,7 +125,7 @@ def _paragraph(state: ClientKeyState, *, now: int) -> str:
         f"{'last signed':12}{'never' if state.last_used_at is None else _ago(state.last_used_at, now=now)}",
     ]
     if certificate := state.key.certificate:
-        begin, end = _date(certificate.not_before), _date(certificate.not_after)
+        begin, end = show_moment(certificate.not_before), show_moment(certificate.not_after)
         remark = "valid" if state.key.is_current(now=now) else "expired" if certificate.not_after < now else "not yet"
         lines.append(f"{'certificate':12}{remark}, from {begin} to {end}, SHA-1 {certificate.sha1_hex}")
     return "\n".join(lines)
@@ -132,8 +135,4 @@ def _ago(seconds: int, *, now: int) -> str:
     days, hours = max(now - seconds, 0) // DAY_SECONDS, max(now - seconds, 0) // 3600
     count, unit = (days, "day") if days else (hours, "hour")
     age = f"{count} {unit}{'' if count == 1 else 's'} ago" if count else "less than an hour ago"
-    return f"{_date(seconds)}, {age}"
-
-
-def _date(seconds: int) -> str:
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M UTC")
+    return f"{show_moment(seconds)}, {age}"

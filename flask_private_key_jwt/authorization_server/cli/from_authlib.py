@@ -11,6 +11,7 @@ from ..readable_text import escape_unprintable
 from ..registration.authlib_client import AuthlibClient, NotTakenOver, take_over
 from ..state import current_state
 from .input import give_up, readable_errors
+from .output import count, json_option, print_json, print_line
 
 
 @click.command("from-authlib")
@@ -18,8 +19,9 @@ from .input import give_up, readable_errors
 @click.option("--database", metavar="URL", help="SQLAlchemy URL of the database; default: the app's own.")
 @click.option("--until", metavar="DATE", help="The clients' own date, in UTC: from then on their secrets are refused.")
 @click.option("--dry-run", is_flag=True, help="Say what would happen; change nothing.")
+@json_option("Print what became of each client as JSON.")
 @with_appcontext
-def from_authlib(table: str, database: str | None, until: str | None, dry_run: bool) -> None:
+def from_authlib(table: str, database: str | None, until: str | None, dry_run: bool, as_json: bool) -> None:
     """Take over the clients in TABLE, made with Authlib's OAuth2ClientMixin, with their secrets.
 
     No secret is shown or stored in plain text. TABLE is only read. What was taken over before stays as it is, so the
@@ -30,19 +32,23 @@ def from_authlib(table: str, database: str | None, until: str | None, dry_run: b
             read_moment(until)
         except ValueError as error:
             give_up(f"--until {until} {error}.")
-    clients, taken = current_state().clients, 0
+    clients, rows = current_state().clients, []
     for found in _read(table, database):
-        name = escape_unprintable(str(found.client_id)[:255])
+        name = str(found.client_id)[:255]
         try:
             with readable_errors():
                 notes = take_over(clients, found, until=until, dry_run=dry_run)
         except NotTakenOver as problem:
-            click.echo(f"{name}: not taken over: {escape_unprintable(str(problem))}.", err=True)
+            click.echo(escape_unprintable(f"{name}: not taken over: {problem}."), err=True)
+            rows.append({"client_id": name, "taken_over": False, "why": str(problem)})
             continue
-        taken += 1
-        click.echo("; ".join([f"{name}: {'would be taken over' if dry_run else 'taken over'}", *notes]))
-    number = "1 client" if taken == 1 else f"{taken} clients"
-    click.echo(f"{number}.{' Nothing was changed.' if dry_run else ''}", err=True)
+        rows.append({"client_id": name, "taken_over": True, "notes": [str(note) for note in notes]})
+        if not as_json:
+            print_line("; ".join([f"{name}: {'would be taken over' if dry_run else 'taken over'}", *notes]))
+    if as_json:
+        print_json({"changed": not dry_run, "clients": rows})
+    taken = sum(bool(row["taken_over"]) for row in rows)
+    click.echo(f"{count(taken, 'client')}.{' Nothing was changed.' if dry_run else ''}", err=True)
 
 
 def _read(name: str, url: str | None) -> list[AuthlibClient]:

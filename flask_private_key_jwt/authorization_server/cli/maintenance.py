@@ -9,6 +9,7 @@ from flask.cli import with_appcontext
 from ...database.batches import BATCH_ROWS
 from ..state import current_state
 from .input import readable_errors
+from .output import count, json_option, print_json
 
 _REST = 4
 """A purge pauses this many times as long as it wrote, so that others can use the database. A process that waits for an
@@ -16,17 +17,23 @@ SQLite file only tries again after up to a tenth of a second: it never gets a lo
 
 
 @click.command()
-def secret() -> None:
+@json_option("Print the secret as JSON.")
+def secret(as_json: bool) -> None:
     """Make a secret for SECRET_KEY or OAUTH2_SECRETS."""
-    click.echo(secrets.token_urlsafe(48))
+    made = secrets.token_urlsafe(48)
+    if as_json:
+        print_json({"secret": made})
+    else:
+        click.echo(made)
 
 
 @click.command()
 @click.option(
     "--batch", default=BATCH_ROWS, show_default=True, type=click.IntRange(1, 100000), help="Rows a transaction."
 )
+@json_option("Print how many entries were deleted as JSON.")
 @with_appcontext
-def purge(batch: int) -> None:
+def purge(batch: int, as_json: bool) -> None:
     """Delete what expired an hour ago: used jti values, old keys, documents, registration tokens, codes, refresh
     tokens, revocations, counters, client secrets; clients that registered themselves and were never used; and rows of
     the audit trail that are older than OAUTH2_AUDIT_KEEP_SECONDS.
@@ -49,7 +56,10 @@ def purge(batch: int) -> None:
     )
     with readable_errors():
         removed = sum(store.purge(batch=batch, rest=_rest) for store in stores) + state.server_keys.purge()
-    click.echo(f"{removed} expired {'entry' if removed == 1 else 'entries'} deleted.")
+    if as_json:
+        print_json({"deleted": removed})
+    else:
+        click.echo(f"{count(removed, 'expired entry', 'expired entries')} deleted.")
 
 
 def _rest(seconds: float) -> None:

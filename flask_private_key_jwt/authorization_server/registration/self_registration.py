@@ -243,6 +243,14 @@ class SelfRegistration:
             pass  # changed in between: look again
         log.info("client %r deleted its registration", client_id)
 
+    def has_token(self, client_id: str) -> bool:
+        """Whether a client has a registration access token, which :meth:`reissue` would end.
+
+        :raises StoreUnavailable: The database did not answer.
+        """
+        found = self._registrations.find(client_id)
+        return found is not None and found.access_token_digest is not None
+
     def reissue(self, client_id: str) -> dict[str, str]:
         """Give a client a new registration access token, for the operator; the old one stops working.
 

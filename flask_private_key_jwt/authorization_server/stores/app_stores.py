@@ -23,6 +23,7 @@ from .sql.client_secrets import SQLAlchemyClientSecretStore
 from .sql.clients import SQLAlchemyClientStore
 from .sql.counters import Counters
 from .sql.documents import SQLAlchemyFetchedDocumentStore
+from .sql.person_grants import SQLAlchemyPersonGrantStore
 from .sql.recorder import Recorder
 from .sql.refresh_tokens import SQLAlchemyRefreshTokenStore
 from .sql.registration_tokens import RegistrationTokens
@@ -58,6 +59,7 @@ class AppStores:
     authorizations: SQLAlchemyAuthorizationStore
     refresh_tokens: SQLAlchemyRefreshTokenStore
     revocations: SQLAlchemyRevocationStore
+    person_grants: SQLAlchemyPersonGrantStore
 
 
 def open_stores(
@@ -115,6 +117,7 @@ def open_stores(
         ),
         refresh_tokens=SQLAlchemyRefreshTokenStore(database, tables.granted, recorder),
         revocations=SQLAlchemyRevocationStore(database, tables.granted.revocation, recorder),
+        person_grants=SQLAlchemyPersonGrantStore(database, tables.granted),
     )
 
 

@@ -4,10 +4,10 @@ Every value that a caller shows us (``request_uri``, code, refresh token) is pas
 A value that may be used once is used by one UPDATE; its row count says whether this caller was the first.
 """
 
-from collections.abc import Mapping, Set
+from collections.abc import Collection, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from hashlib import sha256
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 from ...signals.events import Actor
 
@@ -118,6 +118,41 @@ class Consent:
         return self.scope.issuperset(scope) and self.resources.issuperset(resources)
 
 
+@dataclass(frozen=True, slots=True)
+class Trace:
+    """What the database still has of something that a person allowed a client; times in seconds since the epoch."""
+
+    kind: Literal["consent", "code", "refresh_token"]
+    client_id: str
+    subject: str
+    scope: tuple[str, ...]
+    resources: tuple[str, ...]
+    grant_id: str | None = None
+    """``None``: a consent, which is remembered for all grants."""
+    allowed_at: int | None = None
+    """When the person allowed it; ``None``: the row is older than this column."""
+    used_at: int | None = None
+    """When it last gave a token; ``None``: never, or the row is older than this column."""
+    ends_at: int | None = None
+    """When it can give no token any more unless it is used; ``None``: a consent, which has no end."""
+
+
+class PersonGrantStore(Protocol):
+    """Knows what people allowed, and when that was last used. It is only for information."""
+
+    def find_traces(self, holder: Holder | None) -> Sequence[Trace]:
+        """The consents, the codes, and the refresh tokens that can be used, of *holder*; ``None``: of everybody.
+
+        :raises StoreUnavailable: The database did not answer.
+        """
+
+    def find_revoked(self, names: Collection[bytes]) -> Mapping[bytes, int | None]:
+        """Those of these names that were revoked -> until when their tokens were issued; ``None``: all of them.
+
+        :raises StoreUnavailable: The database did not answer.
+        """
+
+
 class AuthorizationStore(Protocol):
     """Keeps what happens between a client's request and the redemption of its code."""
 
@@ -182,7 +217,7 @@ class RefreshTokenStore(Protocol):
     """Keeps refresh tokens, and knows their grants."""
 
     def add(self, token: str, stored: StoredRefreshToken) -> None:
-        """Keep a new refresh token.
+        """Keep a new refresh token, and note that its grant is used now.
 
         :raises StoreUnavailable: The database did not answer.
         """
@@ -196,7 +231,7 @@ class RefreshTokenStore(Protocol):
         """
 
     def keep_alive(self, token: str, *, idle_until: int) -> None:
-        """Extend the life of *token*, because it was used.
+        """Extend the life of *token*, because it is used now; that is noted too, in the same row.
 
         :raises StoreUnavailable: The database did not answer.
         """

@@ -105,7 +105,7 @@ class Revocations:
 
         :raises StoreUnavailable: The database did not answer.
         """
-        names = (grant_name(granted.grant_id), *_holder_names(granted.subject, granted.client_id))
+        names = (grant_name(granted.grant_id), *holder_names(granted.subject, granted.client_id))
         granted_at = clock.now() if granted.granted_at is None else granted.granted_at
         return self._store.covers(names, issued_at=granted_at)
 
@@ -118,12 +118,12 @@ class Revocations:
         names = (
             token_name(claims["jti"]),
             grant_name(claims.get("grant_id", "")),
-            *_holder_names(claims["sub"], claims["client_id"]),
+            *holder_names(claims["sub"], claims["client_id"]),
         )
         return self._store.covers(names, issued_at=int(claims["iat"]))
 
 
-def _holder_names(subject: str, client_id: str) -> tuple[bytes, bytes, bytes]:
+def holder_names(subject: str, client_id: str) -> tuple[bytes, bytes, bytes]:
     """The names of everybody whose revocation ends what *subject* granted this client."""
     return (
         holder_name(Holder(client_id=client_id)),

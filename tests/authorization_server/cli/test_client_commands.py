@@ -130,7 +130,9 @@ def test_secret_in_the_file_is_refused_and_not_shown(run, write, metadata):
 
 
 def test_add_needs_a_file_or_a_certificate(run):
-    assert_refused(run("add"), "Give a FILE with the client's metadata, or its --certificate.")
+    assert_refused(
+        run("add"), "Give a FILE with the client's metadata, or its --certificate; --public if it has no keys."
+    )
 
 
 def test_taken_client_id_is_refused(run, metadata_file):
@@ -261,10 +263,13 @@ def test_certificate_out_of_its_lifetime_is_registered_with_a_note(days, clock, 
     clock.move(days * DAY)
     path = write(pem, "mobile.pem")
 
-    outcome = run("add", "--certificate", path, "--client-id", "mobile")
+    outcome = run("add", "--certificate", path, "--client-id", "mobile", "--scope", "read")
 
     assert outcome.exit_code == 0
-    assert outcome.stderr == f"Note: {path} is expired or not valid yet; it authenticates nobody now.\n"
+    assert outcome.stderr.splitlines() == [
+        f"Note: {path} is expired or not valid yet; it authenticates nobody now.",
+        "Note: none of its keys is valid now.",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -370,7 +375,7 @@ def test_list_has_a_line_for_each_client(run, metadata_file, client):
     run("add", metadata_file, "--dpop")
     run("disable", CLIENT_ID)
 
-    outcome = run("list")
+    outcome = run("list", "--lines")
 
     assert (outcome.exit_code, outcome.stderr) == (0, "")
     assert outcome.stdout == "console  [Bearer or DPoP]  read write  disabled\nmobile  [DPoP]  read\n"
@@ -389,7 +394,7 @@ def test_list_is_printed_for_scripts(run, metadata_file, client):
 @pytest.mark.parametrize("options", [[], ["--json"]])
 def test_what_show_prints_can_be_added_again(options, run, write, client):
     shown = run("show", CLIENT_ID, *options)
-    run("remove", CLIENT_ID)
+    run("remove", CLIENT_ID, "--yes")
 
     assert run("add", write(shown.stdout)).exit_code == 0
     assert run("show", CLIENT_ID).stdout == shown.stdout
@@ -453,7 +458,7 @@ def test_disabled_client_is_out_until_it_is_enabled(run, client, ask_token):
 
 
 def test_removed_client_is_gone(run, client, ask_token, app, oauth):
-    assert run("remove", CLIENT_ID).stdout == "Client console is removed.\n"
+    assert run("remove", CLIENT_ID, "--yes").stdout == "Client console is removed.\n"
 
     assert ask_token().json == INVALID_CLIENT
     assert clients_of(app, oauth) == {}
@@ -461,7 +466,7 @@ def test_removed_client_is_gone(run, client, ask_token, app, oauth):
 
 def test_disable_and_remove_print_for_scripts(run, client):
     assert json.loads(run("disable", CLIENT_ID, "--json").stdout)["enabled"] is False
-    assert json.loads(run("remove", CLIENT_ID, "--json").stdout)["client_id"] == CLIENT_ID
+    assert json.loads(run("remove", CLIENT_ID, "--json", "--yes").stdout)["client_id"] == CLIENT_ID
 
 
 @pytest.mark.parametrize("command", ["update", "show", "disable", "remove"])
@@ -502,11 +507,11 @@ def test_add_to_a_database_without_tables_is_a_sentence(run, server, metadata_fi
 def test_operator_vouches_for_a_client_and_withdraws_it(run, client, app, oauth):
     withdrawn = run("vouch", CLIENT_ID, "--withdraw")
     assert withdrawn.stdout == "Client console is treated as a client that registered itself.\n"
-    assert run("list").stdout == "console  [Bearer or DPoP]  read write  registered itself\n"
+    assert run("list", "--lines").stdout == "console  [Bearer or DPoP]  read write  registered itself\n"
 
     assert run("vouch", CLIENT_ID).stdout == "Client console is treated as your own.\n"
     assert clients_of(app, oauth)[CLIENT_ID].registered_by == "operator"
-    assert run("list").stdout == "console  [Bearer or DPoP]  read write\n"
+    assert run("list", "--lines").stdout == "console  [Bearer or DPoP]  read write\n"
 
 
 def test_nobody_vouches_for_a_client_that_is_not_there(run):
@@ -524,7 +529,7 @@ def test_list_escapes_what_the_terminal_would_obey(server, run, client):
         written = json.dumps({"grant_types": ["client_credentials"], "scope": f"read{ESCAPE}"})
         connection.exec_driver_sql("UPDATE oauth2_client SET client_metadata = ?", (written,))
 
-    listed = run("list").output
+    listed = run("list", "--lines").output
 
     assert ESCAPE not in listed
     assert listed == "console  [Bearer or DPoP]  read\\x1b[2J\n"

@@ -105,7 +105,7 @@ def test_client_changes_over_without_a_refused_request(
     listed = json.loads(run_well("keys", CLIENT_ID, "--json"))
     assert {entry["kid"]: entry["last_signed_at"] for entry in listed} == {old: START, new: START + DAY}
 
-    run_well("retire-key", CLIENT_ID, old)
+    run_well("retire-key", CLIENT_ID, old, "--yes")
     assert kids() == [new]
     assert sign_in(next_key) == 200
     refused = ask_token(assertion=build_assertion(key=client_key))
@@ -302,7 +302,7 @@ def test_new_certificate_of_the_same_key_is_added_beside_the_old_one(
     run_well("add-key", CLIENT_ID, "--certificate", write(new, "new.pem"))
     assert kids()[1:] == [load_certificate(pem).sha1_hex for pem in (old, new)]
 
-    assert run("retire-key", CLIENT_ID, load_certificate(old).sha1_hex).exit_code == 0
+    assert run("retire-key", CLIENT_ID, load_certificate(old).sha1_hex, "--yes").exit_code == 0
     assert kids()[1:] == [load_certificate(new).sha1_hex]
 
 
@@ -439,7 +439,7 @@ def both(run_well, client, next_file):
 def test_key_is_retired(run_well, both, kids, client_key, next_key, sign_in):
     assert sign_in(next_key) == 200
 
-    said = run_well("retire-key", CLIENT_ID, client_key.public.thumbprint)
+    said = run_well("retire-key", CLIENT_ID, client_key.public.thumbprint, "--yes")
 
     assert said == f"Client console no longer has the key {client_key.public.thumbprint}.\n"
     assert kids() == [next_key.public.thumbprint]
@@ -448,7 +448,7 @@ def test_key_is_retired(run_well, both, kids, client_key, next_key, sign_in):
 def test_key_is_retired_by_its_thumbprint(run, register, app, oauth, client_key, next_key):
     register(client_id="bare", jwks={"keys": [client_key.public.jwk, next_key.public_jwk(kid="next")]})
 
-    assert run("retire-key", "bare", client_key.public.thumbprint).exit_code == 0
+    assert run("retire-key", "bare", client_key.public.thumbprint, "--yes").exit_code == 0
     with app.app_context():
         assert [entry["kid"] for entry in oauth.clients.get("bare").jwks["keys"]] == ["next"]
 
@@ -460,13 +460,13 @@ def test_key_is_retired_by_its_certificates_thumbprint(
     pem = build_certificate(next_key)
     run("add-key", CLIENT_ID, "--certificate", write(pem, "next.pem"))
 
-    assert run("retire-key", CLIENT_ID, fold(load_certificate(pem).sha1_hex)).exit_code == 0
+    assert run("retire-key", CLIENT_ID, fold(load_certificate(pem).sha1_hex), "--yes").exit_code == 0
     assert kids() == [client_key.public.thumbprint, next_key.public.thumbprint]
 
 
 def test_retired_key_is_refused_at_once(run, both, client_key, sign_in, next_key):
     assert sign_in(client_key) == 200
-    run("retire-key", CLIENT_ID, client_key.public.thumbprint)
+    run("retire-key", CLIENT_ID, client_key.public.thumbprint, "--yes")
 
     assert (sign_in(client_key), sign_in(next_key)) == (400, 200)
 
@@ -474,7 +474,7 @@ def test_retired_key_is_refused_at_once(run, both, client_key, sign_in, next_key
 def test_retiring_is_noted_when_no_other_key_has_signed(run, both, client_key, sign_in):
     sign_in(client_key)
 
-    outcome = run("retire-key", CLIENT_ID, client_key.public.thumbprint)
+    outcome = run("retire-key", CLIENT_ID, client_key.public.thumbprint, "--yes")
 
     assert outcome.exit_code == 0
     assert outcome.stderr == "Note: none of its other keys has signed anything yet.\n"
@@ -483,7 +483,7 @@ def test_retiring_is_noted_when_no_other_key_has_signed(run, both, client_key, s
 def test_last_key_is_not_retired(run, kids, client_key, sign_in):
     kid = client_key.public.thumbprint
 
-    outcome = run("retire-key", CLIENT_ID, kid)
+    outcome = run("retire-key", CLIENT_ID, kid, "--yes")
 
     assert_refused(outcome, f"key '{kid}' is the last one that client 'console' can sign with; add the next one first.")
     assert kids() == [kid]
@@ -510,18 +510,18 @@ def test_last_key_that_works_is_not_retired(
     register(client_id="es", jwks=jwks, token_endpoint_auth_signing_alg="ES256")
     clock.move(2 * DAY)
 
-    outcome = run("retire-key", "es", client_key.public.thumbprint)
+    outcome = run("retire-key", "es", client_key.public.thumbprint, "--yes")
     assert outcome.exit_code == 2
     assert "is the last one that client 'es' can sign with" in outcome.stderr
 
-    assert run("retire-key", "es", "other").exit_code == 0
+    assert run("retire-key", "es", "other", "--yes").exit_code == 0
     with app.app_context():
         assert oauth.clients.get("es").jwks == {"keys": [client_key.public_jwk()]}
 
 
 @pytest.mark.parametrize("kid", ["unknown", "", "x" * 500, "\x1b[2J"])
 def test_unknown_key_is_not_retired(kid, run, both, kids):
-    assert_refused(run("retire-key", CLIENT_ID, kid), f"the client has no key {kid[:100]!r}.")
+    assert_refused(run("retire-key", CLIENT_ID, kid, "--yes"), f"the client has no key {kid[:100]!r}.")
     assert len(kids()) == 2
 
 
@@ -529,21 +529,21 @@ def test_kid_of_several_keys_names_none(run, register, client_key, next_key, key
     same = [key.public_jwk(kid="same") for key in (client_key, next_key)]
     register(client_id="twins", jwks={"keys": [*same, keys("EdDSA").public_jwk()]})
 
-    outcome = run("retire-key", "twins", "same")
+    outcome = run("retire-key", "twins", "same", "--yes")
     assert_refused(outcome, "'same' names several keys; give its thumbprint, or its certificate's.")
 
-    assert run("retire-key", "twins", next_key.public.thumbprint).exit_code == 0
+    assert run("retire-key", "twins", next_key.public.thumbprint, "--yes").exit_code == 0
 
 
 def test_kid_may_begin_with_a_dash(run, register, client_key, keys):
     jwks = {"keys": [client_key.public_jwk(kid="-Yes-"), keys("EdDSA").public_jwk()]}
     register(client_id="dashing", jwks=jwks)
 
-    assert run("retire-key", "dashing", "-Yes-").exit_code == 0
+    assert run("retire-key", "dashing", "-Yes-", "--yes").exit_code == 0
 
 
 def test_key_of_an_unknown_client_is_not_retired(run):
-    assert_refused(run("retire-key", "nobody", "k"), "No client 'nobody' is registered.")
+    assert_refused(run("retire-key", "nobody", "k", "--yes"), "No client 'nobody' is registered.")
 
 
 @pytest.mark.parametrize("command", ["add-key", "retire-key"])
@@ -551,7 +551,8 @@ def test_keys_at_a_url_are_changed_there(command, run, register, next_file, clie
     url = "https://client.example/jwks.json"
     register(client_id="remote", jwks_uri=url)
 
-    outcome = run(command, "remote", next_file if command == "add-key" else client_key.public.thumbprint)
+    words = [next_file] if command == "add-key" else [client_key.public.thumbprint, "--yes"]
+    outcome = run(command, "remote", *words)
 
     assert_refused(outcome, f"client 'remote' publishes its keys at {url!r}, and adds and retires them there.")
 
@@ -601,7 +602,7 @@ def test_next_certificate_may_bring_a_name_and_goes_by_its_thumbprints_too(
     run_well("add-key", CLIENT_ID, "--certificate", path, "--kid", "2027")
 
     assert kids()[-1] == "2027"
-    assert run("retire-key", CLIENT_ID, load_certificate(path.read_bytes()).x5t_s256).exit_code == 0
+    assert run("retire-key", CLIENT_ID, load_certificate(path.read_bytes()).x5t_s256, "--yes").exit_code == 0
     assert "2027" not in kids()
 
 

@@ -100,7 +100,7 @@ def test_replaced_secret_counts_for_a_day_more(run, show, clock):
     assert (show(PASSWORD), show(secret)) == (401, 200)
 
 
-@pytest.mark.parametrize(("words", "seconds"), [(("--overlap", "2h"), 7200), (("--at-once",), 0)])
+@pytest.mark.parametrize(("words", "seconds"), [(("--overlap", "2h"), 7200), (("--at-once", "--yes"), 0)])
 def test_overlap_is_chosen(words, seconds, run, show, clock):
     run("secret", "give", CLIENT_ID, "-", given=PASSWORD)
     run("secret", "replace", CLIENT_ID, *words)
@@ -133,12 +133,12 @@ def test_one_secret_is_removed_by_its_name(run, show):
     name = json.loads(run("secret", "give", CLIENT_ID, "-", "--json", given=PASSWORD).stdout)["name"]
     run("secret", "give", CLIENT_ID)
 
-    outcome = run("secret", "remove", CLIENT_ID, name)
+    outcome = run("secret", "remove", CLIENT_ID, name, "--yes")
 
     assert outcome.stdout == "Client console has 1 secret less, from its next request on.\n"
     assert outcome.stderr == ""
     assert show(PASSWORD) == 401
-    assert_refused(run("secret", "remove", CLIENT_ID, name), f"has no secret '{name}'")
+    assert_refused(run("secret", "remove", CLIENT_ID, name, "--yes"), f"has no secret '{name}'")
 
 
 def test_removing_needs_a_name_or_all(run):
@@ -147,14 +147,25 @@ def test_removing_needs_a_name_or_all(run):
 
     assert_refused(run("secret", "remove", CLIENT_ID), "Name the secret that is meant, or give --all.")
     assert_refused(run("secret", "remove", CLIENT_ID, "x", "--all"), "Name the secret that is meant, or give --all.")
-    assert run("secret", "remove", CLIENT_ID, "--all").stdout.startswith("Client console has 2 secrets less")
+    assert run("secret", "remove", CLIENT_ID, "--all", "--yes").stdout.startswith("Client console has 2 secrets less")
 
 
 def test_client_that_cannot_authenticate_any_more_is_told(run, register):
     register(client_id="old", token_endpoint_auth_method="client_secret_basic")
     run("secret", "give", "old")
 
-    assert "it has neither keys nor secrets now" in run("secret", "remove", "old", "--all").stderr
+    assert "it has neither keys nor secrets now" in run("secret", "remove", "old", "--all", "--yes").stderr
+
+
+def test_what_became_of_the_secrets_is_told_as_json(run):
+    run("secret", "give", CLIENT_ID)
+    run("secret", "give", CLIENT_ID)
+
+    ended = json.loads(run("secret", "end", CLIENT_ID, "2027-01-20", "--json").stdout)
+    removed = json.loads(run("secret", "remove", CLIENT_ID, ended[0]["name"], "--yes", "--json").stdout)
+
+    assert {secret["expires_at"] for secret in ended} == {START + 5 * 86400 - 8 * 3600}
+    assert removed == {"removed": 1, "left": ended[1:]}
 
 
 # --- who still uses one ---------------------------------------------------------------------------------------
@@ -167,7 +178,7 @@ def test_list_says_who_uses_a_secret_and_when_last(run, register, show, ask_toke
     clock.move(3600)
     show(PASSWORD)
 
-    one, two = run("secrets").stdout.splitlines()
+    one, two = run("secrets", "--lines").stdout.splitlines()
 
     assert one.startswith("console  client_secret_basic  ")
     assert one.endswith(
@@ -175,6 +186,11 @@ def test_list_says_who_uses_a_secret_and_when_last(run, register, show, ask_toke
     )
     assert two.startswith("old  client_secret_post  ")
     assert two.endswith("last used never  until OAUTH2_CLIENT_SECRETS_UNTIL  no keys")
+    head, *table = run("secrets").stdout.splitlines()
+    assert head.split()[:3] == ["CLIENT", "METHOD", "NAME"]
+    assert [row.split()[0] for row in table] == ["console", "old"]
+    assert [row.split()[0] for row in run("secrets", "--client", "old").stdout.splitlines()[1:]] == ["old"]
+    assert run("secrets", "--client", "other").stdout == "There is no such secret.\n"
     rows = json.loads(run("secrets", "--json").stdout)
     assert [(row["client_id"], row["last_used_at"], row["keys"], row["counts"]) for row in rows] == [
         (CLIENT_ID, START + 7200, {"last_signed_at": START + 3600}, True),
@@ -197,7 +213,9 @@ def test_list_shows_what_is_refused(run, clock):
 
     clock.move(SECONDS_UNTIL)
 
-    assert run("secrets").stdout.endswith("keys last signed never  refused now\n")
+    assert run("secrets", "--lines").stdout.endswith("keys last signed never  refused now\n")
+    assert run("secrets").stdout.endswith("refused now\n")
+    assert run("secrets", "--accepted").stdout == "There is no such secret.\n"
 
 
 # --- the application's own secret changes ---------------------------------------------------------------------

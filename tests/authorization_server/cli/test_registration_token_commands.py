@@ -124,7 +124,7 @@ def test_list_shows_what_each_token_is_good_for(run, create, register_with, cloc
     register_with(used["token"])
     clock.move(60)
 
-    lines = run("list").stdout.splitlines()
+    lines = run("list", "--lines").stdout.splitlines()
 
     assert sorted(lines) == sorted(
         [
@@ -153,7 +153,7 @@ def test_revoke_ends_one_token(run, create, register_with):
     revoked, other = create("--uses", 2), create()
     assert register_with(revoked["token"]).status_code == 201
 
-    outcome = run("revoke", revoked["id"])
+    outcome = run("revoke", revoked["id"], "--yes")
 
     assert (outcome.exit_code, outcome.stdout) == (0, f"Registration token {revoked['id']} is revoked.\n")
     assert register_with(revoked["token"]).status_code == 401
@@ -164,17 +164,17 @@ def test_revoke_as_json_tells_what_was_revoked(run, create):
     made = create()
     del made["token"]
 
-    assert json.loads(run("revoke", made["id"], "--json").stdout) == made
+    assert json.loads(run("revoke", made["id"], "--json", "--yes").stdout) == made
 
 
 @pytest.mark.parametrize("token_id", ["", "abcdef012345", "shorter"])
 def test_revoke_of_no_token_is_refused(run, create, token_id):
     create()
-    outcome = run("revoke", token_id)
+    outcome = run("revoke", token_id, "--yes")
 
     assert outcome.exit_code == 2
     assert outcome.stderr.startswith(f"Error: There is no registration token {token_id}; `flask oauth2 ")
-    assert len(run("list").stdout.splitlines()) == 1
+    assert len(run("list", "--lines").stdout.splitlines()) == 1
 
 
 # --- reissue ----------------------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ from tests.conftest import API, CLIENT_ID
 @pytest.fixture
 def run(app):
     def run(*words):
-        return app.test_cli_runner().invoke(args=["oauth2", "revoke", *words])
+        return app.test_cli_runner().invoke(args=["oauth2", "revoke", *words, "--yes"])
 
     return run
 
@@ -78,6 +78,8 @@ def test_unknown_client_is_pointed_out(words, run, token, is_active):
         ["--client", ""],
         ["--client", "", "--subject", ""],
         ["--jti", ""],
+        ["--client", CLIENT_ID, "--subject", ""],
+        ["--client", "", "--subject", "alice"],
         ["--client", CLIENT_ID, "--jti", "x"],
         ["--subject", "alice", "--jti", "x"],
     ],

@@ -5,6 +5,7 @@ import shlex
 
 import pytest
 
+from flask_private_key_jwt.authorization_server.cli import asking
 from flask_private_key_jwt.client.__main__ import main
 from flask_private_key_jwt.jose import jose
 from tests.authorization_server.client_auth.conftest import basic
@@ -31,8 +32,9 @@ def settings():
 
 @pytest.fixture
 def run(app, tmp_path, monkeypatch, capsys):
-    """Run a command of the page."""
+    """Run a command of the page; what asks is answered, as at a terminal."""
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(asking, "has_terminal", lambda: True)
     (tmp_path / "ledger.json").write_text(
         '{"client_id": "ledger", "token_endpoint_auth_method": "client_secret_post", "scope": "read"}'
     )
@@ -43,7 +45,7 @@ def run(app, tmp_path, monkeypatch, capsys):
             assert words[:2] == ["-m", "flask_private_key_jwt.client"]
             assert main(words[2:]) == 0
             return capsys.readouterr().out
-        outcome = app.test_cli_runner().invoke(args=words, input=LEDGER if words[-1] == "-" else None)
+        outcome = app.test_cli_runner().invoke(args=words, input=LEDGER if words[-1] == "-" else "y\n")
         assert outcome.exit_code == 0, outcome.output + outcome.stderr
         return outcome.stdout
 
@@ -101,5 +103,6 @@ def test_page_leads_from_secrets_to_keys(app, server, run, show, post_as, build_
 
 
 def shape(line):
-    """A line of the list without its times and names."""
-    return re.sub(r"\d{4}-\d\d-\d\d \d\d:\d\d UTC", "TIME", re.sub(r"  [0-9a-f]{8}  ", "  NAME  ", line))
+    """A line of the list without its times and names, and with columns of any width."""
+    line = re.sub(r"  [0-9a-f]{8}  ", "  NAME  ", re.sub(r" {2,}", "  ", line))
+    return re.sub(r"\d{4}-\d\d-\d\d \d\d:\d\d UTC", "TIME", line)

@@ -211,7 +211,7 @@ def test_key_list_shows_what_each_key_is_for(app, clock, ask_token, command):
 
     assert [row["state"] for row in shown] == ["signs", "announced"]
     assert shown[0]["published_until"] == shown[1]["signs_from"] + 14 * DAY
-    assert "signs from" in command("key", "list").output
+    assert "SIGNS FROM" in command("key", "list").output
 
 
 def test_rotate_announces_the_next_key(app, ask_token, command, clock):

@@ -1,5 +1,7 @@
 """Clients are taken over from a real table of Authlib's, with the secrets that are in plain text there."""
 
+import json
+
 import pytest
 from authlib.integrations.sqla_oauth2 import OAuth2ClientMixin
 from sqlalchemy import Integer, create_engine, text
@@ -104,6 +106,18 @@ def test_client_of_each_method_goes_on_as_before(authlib, take_over, ask, clock)
     assertion = sign_mac({"alg": "HS256"}, {**claims, "exp": clock.now + 3600}, LONG)
     kind = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
     assert ask(client_assertion_type=kind, client_assertion=assertion).status_code == 200
+
+
+def test_what_becomes_of_each_client_is_told_as_json(authlib, take_over):
+    authlib(make_client("basic"), make_client("public", token_endpoint_auth_method="password"))
+
+    outcome = take_over("authlib_client", "--dry-run", "--json")
+
+    told = json.loads(outcome.stdout)
+    taken, other = told["clients"]
+    assert (told["changed"], taken) == (False, {"client_id": "basic", "taken_over": True, "notes": []})
+    assert (other["client_id"], other["taken_over"]) == ("public", False)
+    assert other["why"] in outcome.stderr
 
 
 def test_registration_is_taken_over(app, oauth, people, authlib, take_over):

@@ -108,7 +108,7 @@ def test_a_consent_a_code_a_token_and_their_end(app, oauth, get_code, redeem, po
 def test_secrets_of_a_client_are_kept_by_their_names_only(app, oauth, in_app, client):
     first = oauth.clients.secrets.give(CLIENT_ID)
     second = oauth.clients.secrets.replace(CLIENT_ID, overlap_seconds=0)
-    app.test_cli_runner().invoke(args=["oauth2", "client", "secret", "remove", CLIENT_ID, "--all"])
+    app.test_cli_runner().invoke(args=["oauth2", "client", "secret", "remove", CLIENT_ID, "--all", "--yes"])
 
     kept = [row for row in rows_of(app) if row.event == "client_secrets_changed"]
     old, new = first.described.name, second.described.name
@@ -344,8 +344,8 @@ def test_nobody_else_can_shorten_the_beginning(app, oauth, in_app, three, audit,
     assert "Row 6 is missing." in audit().stderr
 
 
-def test_it_asks_before_it_deletes(app, in_app, three, purge):
-    assert purge("--older-than", "0d").exit_code == 1
+def test_it_deletes_nothing_that_nobody_agreed_to(app, in_app, three, purge):
+    assert purge("--older-than", "0d").exit_code == 2
     assert len(events_of(app)) == 5
 
 

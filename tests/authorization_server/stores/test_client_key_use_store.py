@@ -37,6 +37,19 @@ def test_keys_are_known_from_when_they_came(sql_database):
     assert store.load("console") == {"old": KeyUse("old", START), "new": KeyUse("new", START + 5)}
 
 
+def test_last_use_of_a_client_is_that_of_its_key_used_last(sql_database):
+    store = open_store(sql_database)
+    for client_id in ("console", "Console", "silent"):
+        store.replace(client_id, {"old", "new"} if client_id == "console" else {"other"}, now=START)
+    mark(store, START + 7, "new")
+    mark(store, START + 1, "old")
+    store.mark_used("Console", "other", now=START + 3, not_after=START)
+
+    uses = store.find_last_uses()
+
+    assert (uses["console"], uses.get("Console"), uses.get("silent")) == (START + 7, START + 3, None)
+
+
 def test_key_that_left_is_forgotten_and_comes_back_as_a_new_one(sql_database):
     store = open_store(sql_database)
     store.replace("console", {"old", "new"}, now=START)

@@ -65,7 +65,7 @@ class SQLAlchemyRefreshTokenStore:
         """See :meth:`.granted.RefreshTokenStore.keep_alive`."""
         mine = self._table.c.digest == digest(token)
         with self._database.begin() as connection:
-            connection.execute(update(self._table).where(mine).values(idle_until=idle_until))
+            connection.execute(update(self._table).where(mine).values(idle_until=idle_until, last_used_at=clock.now()))
 
     def replace(self, token: str, successor: str, stored: StoredRefreshToken) -> bool:
         """See :meth:`.granted.RefreshTokenStore.replace`."""
@@ -123,6 +123,8 @@ def _build_row(token: str, stored: StoredRefreshToken) -> dict[str, object]:
         "dpop_bound": stored.dpop_bound,
         "idle_until": stored.idle_until,
         "expires_at": stored.expires_at,
+        # A refresh token is stored together with an access token that is issued: of a code, or of the token before it.
+        "last_used_at": clock.now(),
     }
 
 

@@ -95,6 +95,7 @@ def _build_authorization_code(metadata: MetaData, name: str) -> Table:
         PrimaryKeyConstraint("digest", name=conv(f"pk_{name}")),
         named_check(name, "code_challenge", "code_challenge <> ''"),
         named_check(name, "times", "expires_at >= 0 AND used_at >= 0"),
+        Index(conv(f"ix_{name}_subject"), "subject"),
         mysql_charset=CHARSET,
         mariadb_charset=CHARSET,
     )
@@ -111,6 +112,8 @@ def _build_refresh_token(metadata: MetaData, name: str) -> Table:
         Column("idle_until", BigInteger, nullable=False),
         Column("expires_at", BigInteger, nullable=False),
         Column("used_at", BigInteger),
+        # When its grant last gave an access token; NULL: never since this column is there.
+        Column("last_used_at", BigInteger),
         PrimaryKeyConstraint("digest", name=conv(f"pk_{name}")),
         named_check(name, "times", "idle_until >= 0 AND expires_at >= 0 AND used_at >= 0"),
         Index(conv(f"ix_{name}_grant_id"), "grant_id"),
@@ -133,6 +136,7 @@ def _build_consent(metadata: MetaData, name: str) -> Table:
         Column("given_at", BigInteger, nullable=False),
         PrimaryKeyConstraint("digest", name=conv(f"pk_{name}")),
         named_check(name, "given_at", "given_at >= 0"),
+        Index(conv(f"ix_{name}_subject"), "subject"),
         mysql_charset=CHARSET,
         mariadb_charset=CHARSET,
     )
