@@ -107,7 +107,11 @@ class RequestObjects:
             )
         registered = client.request_object_signing_alg
         if registered is not None and jwt.alg != registered:
-            raise jose.JoseProblem(f"alg {jwt.alg!r} is not the registered {registered!r}", cause="alg_not_registered")
+            raise jose.JoseProblem(
+                f"alg {jwt.alg!r} is not the registered {registered!r}",
+                cause="alg_not_registered",
+                details={"expected": registered, "received": jwt.alg},
+            )
         try:
             return self._signatures.find_signer(jwt, client, now=now)
         except NotSigned as problem:
