@@ -66,10 +66,7 @@ def describe_refusal(error: OAuthError, *, endpoint: str, sender: object) -> str
     :return: The reference id that ties the answer to the log.
     """
     reference = secrets.token_hex(8)
-    # A reason quotes foreign text already; this also keeps the log entry on one line and printable. A caller may have
-    # put its assertion into another parameter. It is not spent yet, so nobody may be able to read it in a log.
-    printable = _UNPRINTABLE.sub(_escape, error.reason[:_LONGEST_REASON])
-    reason = _REQUEST_URI.sub("(a request_uri)", _JWT.sub("(a JWT)", printable))[:_LONGEST_REASON]
+    reason = clean_reason(error.reason)
     level = logging.ERROR if error.status >= 500 else logging.INFO if isinstance(error, _EXPECTED) else logging.WARNING
     log.log(
         level,
@@ -94,6 +91,14 @@ def describe_refusal(error: OAuthError, *, endpoint: str, sender: object) -> str
     except Exception:  # a listener's own defect; the caller gets the answer all the same
         log.exception("a receiver of request_refused failed [reference %s]", reference)
     return reference
+
+
+def clean_reason(reason: str) -> str:
+    """A private reason for a log, a signal or a terminal: printable, on one line, and without JWTs."""
+    # A reason quotes foreign text already; this also keeps the log entry on one line and printable. A caller may have
+    # put its assertion into another parameter. It is not spent yet, so nobody may be able to read it in a log.
+    printable = _UNPRINTABLE.sub(_escape, reason[:_LONGEST_REASON])
+    return _REQUEST_URI.sub("(a request_uri)", _JWT.sub("(a JWT)", printable))[:_LONGEST_REASON]
 
 
 def _escape(match: re.Match[str]) -> str:

@@ -146,6 +146,7 @@ def assemble(app: flask.Flask, db: SQLAlchemy, tables: Tables, *, declarations: 
         counters=stores.counters,
         unused_clients=stores.unused_clients,
         documents=stores.documents,
+        stores=stores,
         server=server,
         people=people,
         offered=offered,

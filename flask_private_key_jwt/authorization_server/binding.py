@@ -18,6 +18,11 @@ class TokenBinding:
         self._checker = checker
         self._settings = settings
 
+    @property
+    def checker(self) -> ProofChecker:
+        """Checks a proof."""
+        return self._checker
+
     def new_nonce(self) -> str | None:
         """The nonce to hand out with an answer, or ``None`` where none is required (RFC 9449 §8.2)."""
         return self._checker.new_nonce()

@@ -22,6 +22,7 @@ from .registration.registry import ClientRegistry
 from .registration.self_registration import SelfRegistration
 from .server import AuthorizationServer
 from .sign_out.logout import Logout
+from .stores.app_stores import AppStores
 from .stores.contracts import FetchedDocumentStore
 from .stores.sql.authorizations import SQLAlchemyAuthorizationStore
 from .stores.sql.client_key_use import SQLAlchemyClientKeyUseStore
@@ -49,6 +50,8 @@ class State:
     counters: Counters
     unused_clients: UnusedClients
     documents: FetchedDocumentStore
+    stores: AppStores
+    """All of them, for a command that builds parts of its own."""
     server: AuthorizationServer
     people: People
     offered: Offered

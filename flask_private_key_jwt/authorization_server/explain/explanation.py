@@ -1,0 +1,243 @@
+"""What is said of a refusal, or of a JWT: one value, for a person or as JSON."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from ... import clock
+from ...errors import OAuthError
+from ...jose import jose
+from ...refusal import clean_reason
+from ..state import State
+from .causes import Meaning, find_meaning
+from .order import CHECKS, Kind, find_failed, find_kind
+from .rehearsal import Circumstances, Rehearsal
+
+Outcome = Literal["ok", "failed", "not reached", "not checked"]
+_TYPES: Mapping[str, Kind] = {
+    "dpop+jwt": "proof",
+    "at+jwt": "token",
+    "oauth-authz-req+jwt": "request object",
+    "client-authentication+jwt": "assertion",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One check, and what came of it."""
+
+    name: str
+    rule: str
+    outcome: Outcome
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """Why something was refused, or that it is accepted."""
+
+    kind: Kind | None
+    """What was checked; ``None``: the refusal is about no JWT."""
+    at: int
+    """The moment of the check, in seconds since the epoch."""
+    accepted: bool
+    steps: tuple[Step, ...]
+    """The checks, in their order."""
+    client_id: str | None = None
+    error: str | None = None
+    """What the caller was told, as an error code."""
+    cause: str | None = None
+    reason: str | None = None
+    details: Mapping[str, Any] | None = None
+    """See :attr:`.errors.OAuthError.details`."""
+    times: Mapping[str, float] | None = None
+    """The JWT's dates, in seconds after the moment of the check; those before it are negative."""
+    request: Mapping[str, Any] | None = None
+    """Of a refused request: its ``reference``, its ``endpoint`` and the caller's ``address``."""
+    notes: tuple[str, ...] = ()
+    """What the explanation does not cover."""
+
+    @property
+    def meaning(self) -> Meaning | None:
+        """What the cause means, and who has to do what."""
+        return None if self.cause is None else find_meaning(self.cause)
+
+    def as_json(self) -> dict[str, Any]:
+        """The members of the output of ``--json``."""
+        details, meaning = self.details or {}, self.meaning
+        return {
+            "kind": self.kind,
+            "accepted": self.accepted,
+            "at": self.at,
+            **(self.request or {}),
+            "client_id": self.client_id,
+            "checks": [{"name": step.name, "rule": step.rule, "outcome": step.outcome} for step in self.steps],
+            "error": self.error,
+            "cause": self.cause,
+            "reason": self.reason,
+            "expected": details.get("expected"),
+            "received": details.get("received"),
+            "clock_difference_seconds": details.get("seconds"),
+            "keys": list(details.get("keys") or ()),
+            "times": self.times,
+            "meaning": meaning.meaning if meaning else None,
+            "todo": [{"who": task.who, "what": task.what} for task in meaning.tasks] if meaning else [],
+            "notes": list(self.notes),
+        }
+
+
+def find_kind_of(text: str) -> Kind:
+    """What a JWT, or another token, seems to be. Whether it is, its check says."""
+    if "." not in text:
+        return "token"  # a refresh token of ours has no dot
+    try:
+        header, claims = jose.decode_unverified(text)
+    except jose.JoseProblem:
+        return "assertion"
+    typ = str(header.get("typ", "")).lower().removeprefix("application/")
+    if typ in _TYPES:
+        return _TYPES[typ]
+    if "htm" in claims or "htu" in claims:
+        return "proof"
+    return "request object" if "client_id" in claims or "response_type" in claims else "assertion"
+
+
+def explain_jwt(
+    state: State, text: str, *, kind: Kind | None = None, circumstances: Circumstances, fetch: bool = False
+) -> Explanation:
+    """Run the server's checks on *text*, as of :func:`clock.now`. Nothing is spent, written or, unless told, fetched.
+
+    :param text: An assertion, a proof, a token or a request object.
+    :param kind: What it is; default: what it seems to be.
+    :param circumstances: The request that held it.
+    :param fetch: See :class:`.Rehearsal`.
+    :raises StoreUnavailable: The database did not answer.
+    """
+    kind = kind or find_kind_of(text)
+    rehearsal = Rehearsal(state, fetch=fetch)
+    notes = tuple(_find_notes(kind, text, circumstances, rehearsal, state))
+    client_id, refusal = None, None
+    try:
+        if kind == "assertion":
+            client_id = rehearsal.check_assertion(text, circumstances)
+        elif kind == "proof":
+            rehearsal.check_proof(text, circumstances)
+        elif kind == "token":
+            client_id = rehearsal.check_token(text, circumstances)
+        else:
+            client_id = rehearsal.check_request_object(text)
+    except OAuthError as error:
+        refusal = error
+    return Explanation(
+        kind=kind,
+        at=clock.now(),
+        accepted=refusal is None,
+        steps=tell_steps(kind, None if refusal is None else refusal.cause, rehearsed=_rehearsed(kind, circumstances)),
+        client_id=client_id if refusal is None else refusal.client_id,
+        error=None if refusal is None else refusal.code,
+        cause=None if refusal is None else refusal.cause,
+        reason=None if refusal is None else clean_reason(refusal.reason),
+        details=None if refusal is None else clean_details(refusal.details),
+        times=_find_times(text),
+        notes=notes,
+    )
+
+
+def tell_steps(kind: Kind, cause: str | None, *, rehearsed: frozenset[str] | None = None) -> tuple[Step, ...]:
+    """The checks of a JWT of *kind*, with what came of each.
+
+    :param cause: Why it was refused; ``None``: it was not.
+    :param rehearsed: The names of the checks that were made, for an explanation without a request; ``None``: all.
+    """
+    checks = CHECKS[kind]
+    failed = None if cause is None else find_failed(cause, kind)
+    steps = []
+    for number, check in enumerate(checks):
+        outcome: Outcome
+        if number == failed:
+            outcome = "failed"
+        elif rehearsed is not None and check.name not in rehearsed:
+            outcome = "not checked"
+        elif cause is None or (failed is not None and number < failed):
+            outcome = "ok"
+        else:
+            outcome = "not reached" if failed is not None else "not checked"
+        steps.append(Step(check.name, check.rule, outcome))
+    return tuple(steps)
+
+
+def explain_cause(
+    cause: str, *, at: int, details: Mapping[str, Any] | None, request: Mapping[str, Any], **members: Any
+) -> Explanation:
+    """Explain a refusal that was kept."""
+    kind = find_kind(cause)
+    return Explanation(
+        kind=kind,
+        at=at,
+        accepted=False,
+        steps=() if kind is None else tell_steps(kind, cause),
+        cause=cause,
+        details=details,
+        request=request,
+        **members,
+    )
+
+
+def clean_details(details: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
+    """*details* with all foreign text shortened and made printable, and without JWTs."""
+    return None if details is None else {name: _clean(value) for name, value in details.items()}
+
+
+def _clean(value: Any) -> Any:
+    if value is None or isinstance(value, (bool, int, float)):
+        return value
+    if isinstance(value, str):
+        return clean_reason(value)[:200]
+    if isinstance(value, Mapping):
+        return {clean_reason(str(name))[:100]: _clean(item) for name, item in list(value.items())[:20]}
+    if isinstance(value, (list, tuple, set, frozenset)):
+        return [_clean(item) for item in list(value)[:20]]
+    return clean_reason(repr(value))[:200]
+
+
+def _rehearsed(kind: Kind, circumstances: Circumstances) -> frozenset[str]:
+    left_out = {"ath"} if kind == "proof" and circumstances.access_token is None else set()
+    return frozenset(check.name for check in CHECKS[kind] if check.rehearsed) - left_out
+
+
+def _find_notes(
+    kind: Kind, text: str, circumstances: Circumstances, rehearsal: Rehearsal, state: State
+) -> Sequence[str]:
+    notes = []
+    if kind in ("assertion", "proof"):
+        notes.append("Whether its jti was used before is not looked up, because that would use it.")
+    if kind == "proof" and circumstances.url is None:
+        notes.append(
+            f"Held against {circumstances.method} {state.server.base_url}/token; --method and --url change it."
+        )
+    if kind == "proof" and circumstances.access_token is None and "ath" in _claims_of(text):
+        notes.append("Its ath is not checked: give the access token with --token FILE.")
+    if kind in ("proof", "token") and not rehearsal.has_api and (kind == "token" or "ath" in _claims_of(text)):
+        notes.append("No API is in this app, so the settings of an API elsewhere do not count here.")
+    if kind == "token" and not rehearsal.has_api and circumstances.resource is None and "." in text:
+        notes.append("Its aud is not held against an API: give its identifier with --resource.")
+    if kind == "token" and "." not in text:
+        notes.append(
+            "It is no JWT, so it was looked up as a refresh token; the checks of an access token do not apply."
+        )
+    return notes
+
+
+def _claims_of(text: str) -> Mapping[str, Any]:
+    try:
+        return jose.decode_unverified(text)[1]
+    except jose.JoseProblem:
+        return {}
+
+
+def _find_times(text: str) -> Mapping[str, float]:
+    now, times = clock.now(), {}
+    for name in ("iat", "nbf", "exp"):
+        value = _claims_of(text).get(name)
+        if isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) < 2**53:
+            times[name] = value - now
+    return times
