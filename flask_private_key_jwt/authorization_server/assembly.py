@@ -9,6 +9,7 @@ from flask_sqlalchemy import SQLAlchemy
 from ..dpop.nonce import Nonces
 from ..dpop.proof import ProofChecker
 from ..jose.derived import Secrets
+from ..refusal import KEEPER_KEY
 from ..settings.reading import read
 from ..settings.server import ServerSettings
 from ..settings.values import ASYMMETRIC_ALGS
@@ -28,6 +29,7 @@ from .endpoints import BELOW_ISSUER, CONFIGURATION_PATH, MACHINE_ENDPOINTS, WELL
 from .endpoints.metadata import build_metadata, endpoint_base, issuer_path
 from .endpoints.userinfo import PATH as USERINFO_PATH
 from .endpoints.userinfo import build_guard
+from .explain.keeper import RefusalKeeper
 from .grants.base import GrantParts
 from .grants.client_key import ClientKeyBinding
 from .keys.client_key_state import find_thumbprints
@@ -129,6 +131,8 @@ def assemble(app: flask.Flask, db: SQLAlchemy, tables: Tables, *, declarations: 
         declarations=declarations,
         offered=offered,
     )
+    if settings.REFUSALS_KEPT_SECONDS:
+        app.extensions[KEEPER_KEY] = RefusalKeeper(stores.refusals, app.app_context)
     registry = ClientRegistry(
         settings,
         stores.registrations,

@@ -238,6 +238,10 @@ class ServerSettings(SharedSettings):
     """Largest registration of a client that registers itself or is a document, in bytes of JSON, keys included: every
     process caches the clients it serves. 4096 to 262144."""
 
+    REFUSALS_KEPT_SECONDS: Annotated[int, between(0, 90 * 86400)] = 7 * 86400
+    """How long ``flask oauth2 explain`` knows what the ``Error-Reference`` of a refusal stands for, in seconds; 0:
+    refusals are not kept. 0 to 7776000."""
+
     SQLITE_WAL: bool = True
     """On SQLite, switch the database to WAL with ``synchronous=NORMAL``; ``False`` leaves it as it is."""
 

@@ -11,8 +11,8 @@ import click
 from flask.cli import with_appcontext
 
 from ... import clock
-from ..explain.explanation import Explanation, explain_jwt
-from ..explain.order import CHECKS, Kind
+from ..explain.explanation import Explanation, explain_jwt, explain_refusal
+from ..explain.order import CHECKS, JWTKind
 from ..explain.rehearsal import Circumstances
 from ..readable_text import escape_unprintable
 from ..state import current_state
@@ -21,6 +21,10 @@ from .input import TEXT_FILE, give_up, read_text, readable_errors
 REFUSED = 1
 """Exit code for something that the server refuses."""
 _REFERENCE = re.compile(r"[0-9a-f]{16}")
+_UNKNOWN = (
+    "Nothing is kept under the reference {}. It may be older than OAUTH2_REFUSALS_KEPT_SECONDS, a second old only, one "
+    "of very many alike, or the reference of an API with an app of its own: the log has the reason under it."
+)
 _KINDS = tuple(kind.replace(" ", "-") for kind in CHECKS)
 
 
@@ -57,10 +61,16 @@ def explain(
         access_token=None if token is None else read_text(token).strip(),
         resource=resource,
     )
+    if _REFERENCE.fullmatch(source):
+        with readable_errors():
+            kept = current_state().stores.refusals.find(source)
+        if kept is None:
+            give_up(_UNKNOWN.format(source))
+        _show(explain_refusal(kept), as_json=as_json)
     moment = None if at is None else _read_moment(at)
     text = read_text(TEXT_FILE.convert(source, None, click.get_current_context())).strip()
     with readable_errors(), nullcontext() if moment is None else clock.stopped_at(moment):
-        chosen = None if kind is None else cast(Kind, kind.replace("-", " "))
+        chosen = None if kind is None else cast(JWTKind, kind.replace("-", " "))
         explanation = explain_jwt(current_state(), text, kind=chosen, circumstances=circumstances, fetch=fetch)
     _show(explanation, as_json=as_json)
 
@@ -116,7 +126,8 @@ def _headline(explanation: Explanation) -> str:
 
 def _list_facts(explanation: Explanation) -> list[str]:
     details: dict[str, Any] = dict(explanation.details or {})
-    facts = [f"{name.capitalize()}: {_tell(details[name])}" for name in ("expected", "received") if name in details]
+    facts = [f"{name.capitalize()}: {value}" for name, value in (explanation.request or {}).items()]
+    facts += [f"{name.capitalize()}: {_tell(details[name])}" for name in ("expected", "received") if name in details]
     if "seconds" in details:
         facts.append(f"Clock difference: {details['seconds']} s")
     for name, seconds in (explanation.times or {}).items():

@@ -28,7 +28,8 @@ def secret() -> None:
 @with_appcontext
 def purge(batch: int) -> None:
     """Delete what expired an hour ago: used jti values, old keys, documents, registration tokens, codes, refresh
-    tokens, revocations, counters, client secrets; and clients that registered themselves and were never used.
+    tokens, revocations, counters, client secrets, kept refusals; and clients that registered themselves and were never
+    used.
 
     Safe at any time, while the server runs; run it daily or so.
     """
@@ -44,6 +45,7 @@ def purge(batch: int) -> None:
         state.revocations,
         state.counters,
         state.unused_clients,
+        state.stores.refusals,
     )
     with readable_errors():
         removed = sum(store.purge(batch=batch, rest=_rest) for store in stores) + state.server_keys.purge()

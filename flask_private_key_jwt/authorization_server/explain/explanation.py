@@ -1,20 +1,24 @@
 """What is said of a refusal, or of a JWT: one value, for a person or as JSON."""
 
-from collections.abc import Mapping, Sequence
+import json
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from ... import clock
 from ...errors import OAuthError
 from ...jose import jose
-from ...refusal import clean_reason
+from ...refusal import clean_details, clean_reason
 from ..state import State
+from ..stores.contracts import KeptRefusal
 from .causes import Meaning, find_meaning
-from .order import CHECKS, Kind, find_failed, find_kind
+from .order import CHECKS, JWTKind, find_failed, find_kind
 from .rehearsal import Circumstances, Rehearsal
 
 Outcome = Literal["ok", "failed", "not reached", "not checked"]
-_TYPES: Mapping[str, Kind] = {
+_APIS = ("resource", "userinfo")
+"""Endpoints where a proof comes with an access token."""
+_TYPES: Mapping[str, JWTKind] = {
     "dpop+jwt": "proof",
     "at+jwt": "token",
     "oauth-authz-req+jwt": "request object",
@@ -23,7 +27,7 @@ _TYPES: Mapping[str, Kind] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class CheckResult:
     """One check, and what came of it."""
 
     name: str
@@ -35,12 +39,12 @@ class Step:
 class Explanation:
     """Why something was refused, or that it is accepted."""
 
-    kind: Kind | None
+    kind: JWTKind | None
     """What was checked; ``None``: the refusal is about no JWT."""
     at: int
     """The moment of the check, in seconds since the epoch."""
     accepted: bool
-    steps: tuple[Step, ...]
+    steps: tuple[CheckResult, ...]
     """The checks, in their order."""
     client_id: str | None = None
     error: str | None = None
@@ -85,7 +89,7 @@ class Explanation:
         }
 
 
-def find_kind_of(text: str) -> Kind:
+def find_kind_of(text: str) -> JWTKind:
     """What a JWT, or another token, seems to be. Whether it is, its check says."""
     if "." not in text:
         return "token"  # a refresh token of ours has no dot
@@ -102,7 +106,7 @@ def find_kind_of(text: str) -> Kind:
 
 
 def explain_jwt(
-    state: State, text: str, *, kind: Kind | None = None, circumstances: Circumstances, fetch: bool = False
+    state: State, text: str, *, kind: JWTKind | None = None, circumstances: Circumstances, fetch: bool = False
 ) -> Explanation:
     """Run the server's checks on *text*, as of :func:`clock.now`. Nothing is spent, written or, unless told, fetched.
 
@@ -131,7 +135,7 @@ def explain_jwt(
         kind=kind,
         at=clock.now(),
         accepted=refusal is None,
-        steps=tell_steps(kind, None if refusal is None else refusal.cause, rehearsed=_rehearsed(kind, circumstances)),
+        steps=tell_steps(kind, None if refusal is None else refusal.cause, left_out=_left_out(kind, circumstances)),
         client_id=client_id if refusal is None else refusal.client_id,
         error=None if refusal is None else refusal.code,
         cause=None if refusal is None else refusal.cause,
@@ -142,11 +146,11 @@ def explain_jwt(
     )
 
 
-def tell_steps(kind: Kind, cause: str | None, *, rehearsed: frozenset[str] | None = None) -> tuple[Step, ...]:
+def tell_steps(kind: JWTKind, cause: str | None, *, left_out: Set[str] = frozenset()) -> tuple[CheckResult, ...]:
     """The checks of a JWT of *kind*, with what came of each.
 
     :param cause: Why it was refused; ``None``: it was not.
-    :param rehearsed: The names of the checks that were made, for an explanation without a request; ``None``: all.
+    :param left_out: The names of the checks that were not made.
     """
     checks = CHECKS[kind]
     failed = None if cause is None else find_failed(cause, kind)
@@ -155,57 +159,41 @@ def tell_steps(kind: Kind, cause: str | None, *, rehearsed: frozenset[str] | Non
         outcome: Outcome
         if number == failed:
             outcome = "failed"
-        elif rehearsed is not None and check.name not in rehearsed:
+        elif check.name in left_out:
             outcome = "not checked"
         elif cause is None or (failed is not None and number < failed):
             outcome = "ok"
         else:
             outcome = "not reached" if failed is not None else "not checked"
-        steps.append(Step(check.name, check.rule, outcome))
+        steps.append(CheckResult(check.name, check.rule, outcome))
     return tuple(steps)
 
 
-def explain_cause(
-    cause: str, *, at: int, details: Mapping[str, Any] | None, request: Mapping[str, Any], **members: Any
-) -> Explanation:
+def explain_refusal(kept: KeptRefusal) -> Explanation:
     """Explain a refusal that was kept."""
-    kind = find_kind(cause)
+    kind = find_kind(kept.cause)
+    left_out = set() if kept.endpoint in _APIS or kind != "proof" else {"ath"}
     return Explanation(
         kind=kind,
-        at=at,
+        at=kept.refused_at,
         accepted=False,
-        steps=() if kind is None else tell_steps(kind, cause),
-        cause=cause,
-        details=details,
-        request=request,
-        **members,
+        steps=() if kind is None else tell_steps(kind, kept.cause, left_out=left_out),
+        client_id=kept.client_id,
+        error=kept.error,
+        cause=kept.cause,
+        reason=kept.reason,
+        details=None if kept.details is None else json.loads(kept.details),
+        request={"reference": kept.reference, "endpoint": kept.endpoint, "address": kept.address},
     )
 
 
-def clean_details(details: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
-    """*details* with all foreign text shortened and made printable, and without JWTs."""
-    return None if details is None else {name: _clean(value) for name, value in details.items()}
-
-
-def _clean(value: Any) -> Any:
-    if value is None or isinstance(value, (bool, int, float)):
-        return value
-    if isinstance(value, str):
-        return clean_reason(value)[:200]
-    if isinstance(value, Mapping):
-        return {clean_reason(str(name))[:100]: _clean(item) for name, item in list(value.items())[:20]}
-    if isinstance(value, (list, tuple, set, frozenset)):
-        return [_clean(item) for item in list(value)[:20]]
-    return clean_reason(repr(value))[:200]
-
-
-def _rehearsed(kind: Kind, circumstances: Circumstances) -> frozenset[str]:
-    left_out = {"ath"} if kind == "proof" and circumstances.access_token is None else set()
-    return frozenset(check.name for check in CHECKS[kind] if check.rehearsed) - left_out
+def _left_out(kind: JWTKind, circumstances: Circumstances) -> Set[str]:
+    without_request = {check.name for check in CHECKS[kind] if not check.rehearsed}
+    return without_request | ({"ath"} if kind == "proof" and circumstances.access_token is None else set())
 
 
 def _find_notes(
-    kind: Kind, text: str, circumstances: Circumstances, rehearsal: Rehearsal, state: State
+    kind: JWTKind, text: str, circumstances: Circumstances, rehearsal: Rehearsal, state: State
 ) -> Sequence[str]:
     notes = []
     if kind in ("assertion", "proof"):

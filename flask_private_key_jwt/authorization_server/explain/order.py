@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-Kind = Literal["assertion", "proof", "token", "request object"]
+JWTKind = Literal["assertion", "proof", "token", "request object"]
 
 _FORM = (
     *("too_long", "malformed", "not_base64", "not_json", "not_object", "too_deep", "member_repeated", "alg_missing"),
@@ -37,13 +37,13 @@ class Check:
     rehearsed: bool = True
     """Whether an explanation can make this check: not if it would use something up, or asks about the request."""
 
-    def fails_with(self, cause: str, kind: Kind) -> bool:
+    def fails_with(self, cause: str, kind: JWTKind) -> bool:
         """Whether *cause* comes from this check."""
         beginning = f"{kind.replace(' ', '_')}_"
         return cause in self.causes or (cause.startswith(beginning) and cause.removeprefix(beginning) in self.parts)
 
 
-CHECKS: Mapping[Kind, Sequence[Check]] = {
+CHECKS: Mapping[JWTKind, Sequence[Check]] = {
     "assertion": (
         Check(
             "request",
@@ -180,13 +180,13 @@ CHECKS: Mapping[Kind, Sequence[Check]] = {
         Check("parameters", "strings, and no request in the request", ("nested",)),
     ),
 }
-"""Kind of JWT -> its checks, in their order."""
+"""JWTKind of JWT -> its checks, in their order."""
 
 _PREFIXED = {"proof": ("proof_jwk_", "jwk"), "request object": ("request_object_", "parameters")}
-"""Kind -> how a cause with any ending begins, and its check: a name in the middle of it is the JWT's own."""
+"""JWTKind -> how a cause with any ending begins, and its check: a name in the middle of it is the JWT's own."""
 
 
-def find_kind(cause: str) -> Kind | None:
+def find_kind(cause: str) -> JWTKind | None:
     """The kind of JWT that *cause* is about; ``None``: it is about none."""
     for kind in CHECKS:
         if any(check.fails_with(cause, kind) for check in CHECKS[kind]):
@@ -194,7 +194,7 @@ def find_kind(cause: str) -> Kind | None:
     return next((kind for kind in CHECKS if cause.startswith(f"{kind.replace(' ', '_')}_")), None)
 
 
-def find_failed(cause: str, kind: Kind) -> int | None:
+def find_failed(cause: str, kind: JWTKind) -> int | None:
     """The number of the check that *cause* comes from, from 0; ``None``: it comes from something else."""
     checks = CHECKS[kind]
     for number, check in enumerate(checks):

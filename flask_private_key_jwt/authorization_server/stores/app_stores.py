@@ -21,6 +21,7 @@ from .sql.clients import SQLAlchemyClientStore
 from .sql.counters import Counters
 from .sql.documents import SQLAlchemyFetchedDocumentStore
 from .sql.refresh_tokens import SQLAlchemyRefreshTokenStore
+from .sql.refusals import SQLAlchemyRefusalStore
 from .sql.registration_tokens import RegistrationTokens
 from .sql.registrations import SQLAlchemyRegistrations
 from .sql.revocations import SQLAlchemyRevocationStore
@@ -51,6 +52,7 @@ class AppStores:
     authorizations: SQLAlchemyAuthorizationStore
     refresh_tokens: SQLAlchemyRefreshTokenStore
     revocations: SQLAlchemyRevocationStore
+    refusals: SQLAlchemyRefusalStore
 
 
 def open_stores(
@@ -98,6 +100,7 @@ def open_stores(
         ),
         refresh_tokens=SQLAlchemyRefreshTokenStore(database, tables.granted),
         revocations=SQLAlchemyRevocationStore(database, tables.granted.revocation),
+        refusals=SQLAlchemyRefusalStore(database, tables, keep_seconds=settings.REFUSALS_KEPT_SECONDS),
     )
 
 
