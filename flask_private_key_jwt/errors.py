@@ -85,7 +85,8 @@ class OAuthError(OAuth2Error):  # type: ignore[misc]  # Authlib has no type hint
     cause = "oauth_error"
     details: Mapping[str, Any] | None = None
     """What ``flask oauth2 explain`` shows besides the reason: ``expected``, ``received``, ``seconds`` (by how much a
-    time is wrong) and ``keys`` (those that were looked at). Foreign text in it is neither shortened nor escaped."""
+    time is wrong), ``made`` (how many seconds ahead the ``iat`` lies) and ``keys`` (those that were looked at). Foreign
+    text in it is neither shortened nor escaped."""
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)

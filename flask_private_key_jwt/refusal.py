@@ -32,6 +32,10 @@ EXPECTED = (errors.UseDPoPNonce, errors.MissingToken, errors.InactiveToken)
 and every token expires."""
 
 
+_LARGEST_NUMBER = 2**53
+"""A larger one cannot be written as JSON, if it is infinite, or is not read the same everywhere."""
+
+
 _UNPRINTABLE = re.compile(r"[^ -~]")
 
 
@@ -121,7 +125,7 @@ def clean_details(details: Mapping[str, Any] | None) -> Mapping[str, Any] | None
 
 
 def _clean(value: Any) -> Any:
-    if value is None or isinstance(value, (bool, int, float)):
+    if value is None or isinstance(value, bool) or (isinstance(value, (int, float)) and abs(value) < _LARGEST_NUMBER):
         return value
     if isinstance(value, str):
         return clean_reason(value)[:200]

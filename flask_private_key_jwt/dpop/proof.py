@@ -126,6 +126,7 @@ class ProofChecker:
                 "expected": f"iat after {now - lifetime}",
                 "received": f"iat {iat}",
                 "seconds": math.floor(now - iat),
+                "made": iat - now,
             }
             raise jose.JoseProblem(reason, cause="expired", details=details)
         return math.floor(iat) - skew, math.ceil(iat) + lifetime + skew

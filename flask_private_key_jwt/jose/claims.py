@@ -6,7 +6,7 @@ A message is the end of a private reason; the caller adds the kind of JWT before
 import math
 from collections.abc import Sequence
 
-from .compact import Claims, JoseProblem, read_date
+from .compact import LARGEST_DATE, Claims, JoseProblem, read_date
 
 MAX_JTI_CHARACTERS = 256
 
@@ -98,11 +98,17 @@ def check_times(claims: Claims, *, now: int, skew: int, late: int, begins: Seque
     :param begins: The claims that may not be in the future.
     :raises JoseProblem: It is not valid yet, or is expired; the message says by how much.
     """
-    if (expires := read_date(claims, "exp")) is not None:
-        check_expiry(expires, now=now, late=late)
-    for name in begins:
-        if (value := read_date(claims, name)) is not None:
-            check_begun(name, value, now=now, skew=skew)
+    try:
+        if (expires := read_date(claims, "exp")) is not None:
+            check_expiry(expires, now=now, late=late)
+        for name in begins:
+            if (value := read_date(claims, name)) is not None:
+                check_begun(name, value, now=now, skew=skew)
+    except JoseProblem as problem:
+        issued = claims.get("iat")  # not checked yet, perhaps
+        if problem.details and isinstance(issued, (int, float)) and abs(issued) < LARGEST_DATE:
+            problem.details = {**problem.details, "made": issued - now}
+        raise
 
 
 def check_expiry(expires: float, *, now: int, late: int) -> None:

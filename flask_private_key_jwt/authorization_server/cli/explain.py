@@ -25,6 +25,7 @@ _UNKNOWN = (
     "Nothing is kept under the reference {}. It may be older than OAUTH2_REFUSALS_KEPT_SECONDS, a second old only, one "
     "of very many alike, or the reference of an API with an app of its own: the log has the reason under it."
 )
+_DATE = re.compile(r"(?<=^(?:exp|iat|nbf) )\d{10}|(?<= after )\d{10}")
 _KINDS = tuple(kind.replace(" ", "-") for kind in CHECKS)
 
 
@@ -128,8 +129,12 @@ def _list_facts(explanation: Explanation) -> list[str]:
     details: dict[str, Any] = dict(explanation.details or {})
     facts = [f"{name.capitalize()}: {value}" for name, value in (explanation.request or {}).items()]
     facts += [f"{name.capitalize()}: {_tell(details[name])}" for name in ("expected", "received") if name in details]
-    if "seconds" in details:
-        facts.append(f"Clock difference: {details['seconds']} s")
+    if (difference := explanation.clock_difference) is not None:
+        where = "ahead of" if difference > 0 else "behind"
+        facts.append(
+            f"Clock difference: its maker's clock is {abs(difference):g} s {where} this server's, "
+            "if it was sent as soon as it was made"
+        )
     for name, seconds in (explanation.times or {}).items():
         facts.append(f"{name}: {abs(seconds):g} s {'after' if seconds > 0 else 'before'} the moment of the check")
     if "keys" in details:
@@ -141,7 +146,11 @@ def _list_facts(explanation: Explanation) -> list[str]:
 def _tell(value: Any) -> str:
     if isinstance(value, list):
         return " or ".join(map(str, value))
-    return "nothing" if value is None else str(value)
+    return (
+        "nothing"
+        if value is None
+        else _DATE.sub(lambda found: f"{found[0]} ({_tell_moment(int(found[0]))})", str(value))
+    )
 
 
 def _tell_moment(at: int) -> str:

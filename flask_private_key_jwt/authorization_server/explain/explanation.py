@@ -1,7 +1,7 @@
 """What is said of a refusal, or of a JWT: one value, for a person or as JSON."""
 
 import json
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -15,7 +15,7 @@ from .causes import Meaning, find_meaning
 from .order import CHECKS, JWTKind, find_failed, find_kind
 from .rehearsal import Circumstances, Rehearsal
 
-Outcome = Literal["ok", "failed", "not reached", "not checked"]
+CheckOutcome = Literal["ok", "failed", "not reached", "not checked"]
 _APIS = ("resource", "userinfo")
 """Endpoints where a proof comes with an access token."""
 _TYPES: Mapping[str, JWTKind] = {
@@ -32,7 +32,7 @@ class CheckResult:
 
     name: str
     rule: str
-    outcome: Outcome
+    outcome: CheckOutcome
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +65,22 @@ class Explanation:
         """What the cause means, and who has to do what."""
         return None if self.cause is None else find_meaning(self.cause)
 
+    @property
+    def clock_difference(self) -> float | None:
+        """How far the clock of the JWT's maker is ahead of this server's, in seconds, if it was sent as soon as it was
+        made; negative: behind. ``None``: the refusal is not about a time, or the JWT may be old."""
+        details = self.details or {}
+        if "seconds" not in details or (self.kind == "token" and not self._is_ahead):
+            return None
+        seconds: float | None = details.get("made")
+        if seconds is None and self._is_ahead:
+            seconds = details["seconds"]
+        return seconds
+
+    @property
+    def _is_ahead(self) -> bool:
+        return self.cause is not None and self.cause.endswith("_not_yet_valid")
+
     def as_json(self) -> dict[str, Any]:
         """The members of the output of ``--json``."""
         details, meaning = self.details or {}, self.meaning
@@ -80,7 +96,7 @@ class Explanation:
             "reason": self.reason,
             "expected": details.get("expected"),
             "received": details.get("received"),
-            "clock_difference_seconds": details.get("seconds"),
+            "clock_difference_seconds": self.clock_difference,
             "keys": list(details.get("keys") or ()),
             "times": self.times,
             "meaning": meaning.meaning if meaning else None,
@@ -142,7 +158,7 @@ def explain_jwt(
         reason=None if refusal is None else clean_reason(refusal.reason),
         details=None if refusal is None else clean_details(refusal.details),
         times=_find_times(text),
-        notes=notes,
+        notes=(*notes, *_tell_unusable(refusal, rehearsal)),
     )
 
 
@@ -156,7 +172,7 @@ def tell_steps(kind: JWTKind, cause: str | None, *, left_out: Set[str] = frozens
     failed = None if cause is None else find_failed(cause, kind)
     steps = []
     for number, check in enumerate(checks):
-        outcome: Outcome
+        outcome: CheckOutcome
         if number == failed:
             outcome = "failed"
         elif check.name in left_out:
@@ -213,6 +229,13 @@ def _find_notes(
             "It is no JWT, so it was looked up as a refresh token; the checks of an access token do not apply."
         )
     return notes
+
+
+def _tell_unusable(refusal: OAuthError | None, rehearsal: Rehearsal) -> Iterator[str]:
+    """What is wrong with those keys of the client that cannot be used at all."""
+    if refusal is not None and refusal.client_id is not None and "keys" in (refusal.details or {}):
+        for problem in rehearsal.find_unusable_keys(refusal.client_id):
+            yield f"A key of the client is passed over: {clean_reason(str(problem))}."
 
 
 def _claims_of(text: str) -> Mapping[str, Any]:

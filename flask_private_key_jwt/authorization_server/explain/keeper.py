@@ -33,6 +33,8 @@ MOST_WAITING = 1000
 _GATHER_SECONDS = 0.25
 """How long the thread lets others join before it writes."""
 _IDLE_SECONDS = 10
+_LONGEST_DETAILS = 8000
+"""In characters; longer ones are left out, because a client chose them, and the reason says enough."""
 _QUIET_SECONDS = 3600
 """Least time between two log lines about what is not kept."""
 
@@ -123,7 +125,7 @@ class RefusalKeeper:
 
 def _clean(refusal: KeptRefusal, details: RefusalDetails) -> KeptRefusal:
     """*refusal* as it is written: without JWTs, and with all foreign text printable and short."""
-    cleaned, cause = clean_details(details), clean_reason(refusal.cause)[:100]
+    cause, cleaned = clean_reason(refusal.cause)[:100], json.dumps(clean_details(details))
     return replace(
         refusal,
         endpoint=refusal.endpoint[:48],
@@ -132,5 +134,5 @@ def _clean(refusal: KeptRefusal, details: RefusalDetails) -> KeptRefusal:
         client_id=None if refusal.client_id is None else clean_reason(refusal.client_id)[:255],
         address=clean_reason(refusal.address)[:100],
         reason=clean_reason(refusal.reason),
-        details=json.dumps(cleaned) if cleaned else None,
+        details=cleaned if details and len(cleaned) <= _LONGEST_DETAILS else None,
     )

@@ -23,7 +23,7 @@ _ADMITTED = ("client_unknown", "client_disabled")
 
 
 @dataclass(frozen=True, slots=True)
-class Check:
+class JWTCheck:
     """One step of a check."""
 
     name: str
@@ -43,57 +43,57 @@ class Check:
         return cause in self.causes or (cause.startswith(beginning) and cause.removeprefix(beginning) in self.parts)
 
 
-CHECKS: Mapping[JWTKind, Sequence[Check]] = {
+CHECKS: Mapping[JWTKind, Sequence[JWTCheck]] = {
     "assertion": (
-        Check(
+        JWTCheck(
             "request",
             "one way of authenticating, with its client_assertion_type",
             ("missing", "type"),
             ("client_auth_twice",),
             rehearsed=False,
         ),
-        Check("form", "one signed JWT in compact form, with a header that is understood", _FORM),
-        Check("typ", "absent, JWT or client-authentication+jwt", ("typ",)),
-        Check("alg", "an accepted signature algorithm", ("alg",)),
-        Check("response_type", "absent: the JWT is no request object", ("response_type",)),
-        Check(
+        JWTCheck("form", "one signed JWT in compact form, with a header that is understood", _FORM),
+        JWTCheck("typ", "absent, JWT or client-authentication+jwt", ("typ",)),
+        JWTCheck("alg", "an accepted signature algorithm", ("alg",)),
+        JWTCheck("response_type", "absent: the JWT is no request object", ("response_type",)),
+        JWTCheck(
             "iss, sub",
             "the client_id, in both",
             ("iss_missing", "iss_not_text", "sub_missing", "sub_not_text", "iss_not_sub"),
         ),
-        Check("client_id", "in the form: the same, or none", (), ("client_id_mismatch",), rehearsed=False),
-        Check("client", "registered and enabled", (), _ADMITTED),
-        Check(
+        JWTCheck("client_id", "in the form: the same, or none", (), ("client_id_mismatch",), rehearsed=False),
+        JWTCheck("client", "registered and enabled", (), _ADMITTED),
+        JWTCheck(
             "method",
             "the way of authenticating and the alg that the client is registered for",
             ("alg_not_registered", "kid_missing", "jku"),
             ("client_auth_method", "client_secrets_off", "client_secrets_over"),
         ),
-        Check(
+        JWTCheck(
             "signature",
             "by a key that is registered for the client",
             _KEYS,
             (*_FETCHES, "client_secret_wrong", "client_secret_over", "client_secret_unreadable"),
         ),
-        Check("aud", "this server's issuer", _AUDIENCE),
-        Check("exp", "not over", ("exp_missing", "exp_not_number", "expired")),
-        Check("nbf, iat", "not ahead", ("nbf_not_number", "iat_not_number", "iat_missing", "not_yet_valid")),
-        Check("lifetime", "exp is near enough", ("lives_too_long",)),
-        Check("jti", "a string of 1 to 256 characters", ("jti_missing", "jti_malformed")),
-        Check("once", "the jti was not used before", ("replayed",), rehearsed=False),
+        JWTCheck("aud", "this server's issuer", _AUDIENCE),
+        JWTCheck("exp", "not over", ("exp_missing", "exp_not_number", "expired")),
+        JWTCheck("nbf, iat", "not ahead", ("nbf_not_number", "iat_not_number", "iat_missing", "not_yet_valid")),
+        JWTCheck("lifetime", "exp is near enough", ("lives_too_long",)),
+        JWTCheck("jti", "a string of 1 to 256 characters", ("jti_missing", "jti_malformed")),
+        JWTCheck("once", "the jti was not used before", ("replayed",), rehearsed=False),
     ),
     "proof": (
-        Check("header", "one DPoP header", ("missing", "missing_for_grant", "repeated"), rehearsed=False),
-        Check("form", "one signed JWT in compact form, with a header that is understood", _FORM),
-        Check("typ", "dpop+jwt", ("typ",)),
-        Check("alg", "an accepted signature algorithm", ("alg",)),
-        Check("jwk", "a public key that fits the alg", ()),
-        Check("signature", "by the key in jwk", ("signature",)),
-        Check("jti", "a string of 1 to 256 characters", ("jti_missing", "jti_malformed")),
-        Check("htm", "the request's method", ("htm_missing", "htm")),
-        Check("htu", "the request's URL", ("htu_missing", "htu_not_text", "htu")),
-        Check("ath", "the hash of the access token, at an API", ("ath_missing", "ath_not_text", "ath")),
-        Check(
+        JWTCheck("header", "one DPoP header", ("missing", "missing_for_grant", "repeated"), rehearsed=False),
+        JWTCheck("form", "one signed JWT in compact form, with a header that is understood", _FORM),
+        JWTCheck("typ", "dpop+jwt", ("typ",)),
+        JWTCheck("alg", "an accepted signature algorithm", ("alg",)),
+        JWTCheck("jwk", "a public key that fits the alg", ()),
+        JWTCheck("signature", "by the key in jwk", ("signature",)),
+        JWTCheck("jti", "a string of 1 to 256 characters", ("jti_missing", "jti_malformed")),
+        JWTCheck("htm", "the request's method", ("htm_missing", "htm")),
+        JWTCheck("htu", "the request's URL", ("htu_missing", "htu_not_text", "htu")),
+        JWTCheck("ath", "the hash of the access token, at an API", ("ath_missing", "ath_not_text", "ath")),
+        JWTCheck(
             "times",
             "iat is there and near, exp and nbf hold",
             (
@@ -101,16 +101,16 @@ CHECKS: Mapping[JWTKind, Sequence[Check]] = {
                 *("expired", "not_yet_valid"),
             ),
         ),
-        Check(
+        JWTCheck(
             "nonce",
             "one of this server's, where it requires one",
             ("nonce_not_text", "nonce_missing", "nonce_stale"),
         ),
-        Check("key", "the one that the token is bound to", ("key_mismatch",), rehearsed=False),
-        Check("once", "the jti was not used before", ("replayed",), rehearsed=False),
+        JWTCheck("key", "the one that the token is bound to", ("key_mismatch",), rehearsed=False),
+        JWTCheck("once", "the jti was not used before", ("replayed",), rehearsed=False),
     ),
     "token": (
-        Check(
+        JWTCheck(
             "request",
             "exactly one token, in the Authorization header",
             ("missing", "in_query"),
@@ -120,13 +120,13 @@ CHECKS: Mapping[JWTKind, Sequence[Check]] = {
             ),
             rehearsed=False,
         ),
-        Check("form", "one signed JWT in compact form, with a header that is understood", (*_FORM, "unknown")),
-        Check("typ", "at+jwt", ("typ",)),
-        Check("alg", "an accepted signature algorithm", ("alg",)),
-        Check("iss", "the issuer", ("iss_missing", "iss")),
-        Check("signature", "by a key of the issuer", ("no_key", "signature"), ("issuer_keys_unavailable",)),
-        Check("aud", "the API", _AUDIENCE),
-        Check(
+        JWTCheck("form", "one signed JWT in compact form, with a header that is understood", (*_FORM, "unknown")),
+        JWTCheck("typ", "at+jwt", ("typ",)),
+        JWTCheck("alg", "an accepted signature algorithm", ("alg",)),
+        JWTCheck("iss", "the issuer", ("iss_missing", "iss")),
+        JWTCheck("signature", "by a key of the issuer", ("no_key", "signature"), ("issuer_keys_unavailable",)),
+        JWTCheck("aud", "the API", _AUDIENCE),
+        JWTCheck(
             "sub, client_id, jti",
             "strings",
             (
@@ -134,23 +134,23 @@ CHECKS: Mapping[JWTKind, Sequence[Check]] = {
                 *("jti_missing", "jti_not_text"),
             ),
         ),
-        Check("scope", "a string", ("scope_not_text",)),
-        Check("cnf", "the thumbprint of a key, where the token is bound to one", ("cnf",)),
-        Check(
+        JWTCheck("scope", "a string", ("scope_not_text",)),
+        JWTCheck("cnf", "the thumbprint of a key, where the token is bound to one", ("cnf",)),
+        JWTCheck(
             "dates",
             "iat and exp are numbers",
             ("iat_missing", "iat_not_number", "nbf_not_number", "exp_missing", "exp_not_number"),
         ),
-        Check("exp", "not over", ("expired",)),
-        Check("iat, nbf", "not ahead", ("not_yet_valid",)),
-        Check(
+        JWTCheck("exp", "not over", ("expired",)),
+        JWTCheck("iat, nbf", "not ahead", ("not_yet_valid",)),
+        JWTCheck(
             "scheme",
             "the one that the token was issued for",
             ("bound_as_bearer", "not_bound", "unbound_as_dpop"),
             rehearsed=False,
         ),
-        Check("scopes", "those that the view asks for", (), ("scope_insufficient",), rehearsed=False),
-        Check(
+        JWTCheck("scopes", "those that the view asks for", (), ("scope_insufficient",), rehearsed=False),
+        JWTCheck(
             "revocation",
             "neither revoked, nor is its client gone",
             ("revoked", "inactive"),
@@ -158,26 +158,26 @@ CHECKS: Mapping[JWTKind, Sequence[Check]] = {
         ),
     ),
     "request object": (
-        Check("client", "registered and enabled", (), _ADMITTED),
-        Check("form", "one signed JWT in compact form, with a header that is understood", _FORM),
-        Check("typ", "absent, JWT or oauth-authz-req+jwt", ("typ",)),
-        Check("alg", "an accepted signature algorithm", ("alg",)),
-        Check(
+        JWTCheck("client", "registered and enabled", (), _ADMITTED),
+        JWTCheck("form", "one signed JWT in compact form, with a header that is understood", _FORM),
+        JWTCheck("typ", "absent, JWT or oauth-authz-req+jwt", ("typ",)),
+        JWTCheck("alg", "an accepted signature algorithm", ("alg",)),
+        JWTCheck(
             "client_id, iss, sub",
             "the client_id in the first two; sub is something else",
             ("client_id_missing", "client_id", "iss", "sub"),
         ),
-        Check("method", "the alg that the client is registered for", ("public_client", "alg_not_registered")),
-        Check("signature", "by a key that is registered for the client", _KEYS, _FETCHES),
-        Check("aud", "names this server's issuer", _AUDIENCE),
-        Check(
+        JWTCheck("method", "the alg that the client is registered for", ("public_client", "alg_not_registered")),
+        JWTCheck("signature", "by a key that is registered for the client", _KEYS, _FETCHES),
+        JWTCheck("aud", "names this server's issuer", _AUDIENCE),
+        JWTCheck(
             "lifetime",
             "from nbf to exp an hour at most",
             ("exp_missing", "exp_not_number", "nbf_missing", "nbf_not_number", "lives_too_long"),
         ),
-        Check("exp", "not over", ("expired",)),
-        Check("nbf, iat", "not ahead", ("iat_not_number", "not_yet_valid")),
-        Check("parameters", "strings, and no request in the request", ("nested",)),
+        JWTCheck("exp", "not over", ("expired",)),
+        JWTCheck("nbf, iat", "not ahead", ("iat_not_number", "not_yet_valid")),
+        JWTCheck("parameters", "strings, and no request in the request", ("nested",)),
     ),
 }
 """JWTKind of JWT -> its checks, in their order."""

@@ -4,6 +4,7 @@ They are the same functions that answer requests. Only what they read from is di
 those that the server has fetched before, and the server's keys are read without making one.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import flask
@@ -23,6 +24,7 @@ from ..client_auth.base import AuthenticationParts, ClientAuthentication
 from ..client_auth.signature import ClientSignatures
 from ..client_documents import build_client_keys, build_client_store, build_slots
 from ..client_lookup import NotAdmitted, load_enabled
+from ..keys.client_keys import read_jwks
 from ..registered_client import RegisteredClient
 from ..request import FormRequest
 from ..state import State
@@ -134,6 +136,16 @@ class Rehearsal:
         with attributed_to(client.client_id):
             RequestObjects(self._state.settings, self._signatures, _NoKeyUse()).read(text, client)
         return client.client_id
+
+    def find_unusable_keys(self, client_id: str) -> Sequence[jose.JoseProblem]:
+        """Why entries of a client's ``jwks`` are no keys; nothing is said of keys that it publishes."""
+        client = self._clients.find(client_id)
+        if client is None or client.jwks is None:
+            return ()
+        try:
+            return read_jwks(client.jwks)[1]
+        except jose.JoseProblem as problem:
+            return (problem,)
 
     def _check_refresh_token(self, text: str) -> str:
         server = self._state.server

@@ -1,5 +1,7 @@
 """An assertion is explained by the checks that the token endpoint runs, and in their order."""
 
+import json
+
 import pytest
 
 from flask_private_key_jwt.authorization_server.explain.order import CHECKS
@@ -9,7 +11,7 @@ from tests.refusals import causes
 
 
 def test_refused_assertion_is_explained(client, clock, build_assertion, explain):
-    assertion = build_assertion(exp=START - 95)
+    assertion = build_assertion(iat=START - 155, exp=START - 95)
 
     said = explain(assertion)
 
@@ -17,7 +19,7 @@ def test_refused_assertion_is_explained(client, clock, build_assertion, explain)
     assert (said["error"], said["cause"]) == ("invalid_client", "assertion_expired")
     assert said["reason"] == "assertion: expired, 95 s ago"
     assert (said["expected"], said["received"]) == (f"exp after {START - 10}", f"exp {START - 95}")
-    assert said["clock_difference_seconds"] == 95
+    assert said["clock_difference_seconds"] == -155
     assert said["times"]["exp"] == -95
     assert said["todo"] == [{"who": "client", "what": "sign anew; compare the clocks"}]
     found = outcomes(said)
@@ -61,6 +63,35 @@ def test_explanation_writes_nothing(server, client, build_assertion, explain):
 
     with app.app_context():
         assert [db.session.execute(db.select(table)).all() for table in db.metadata.sorted_tables] == before
+
+
+@pytest.mark.parametrize(
+    ("times", "difference"),
+    [
+        ({"iat": START + 99}, 99),
+        ({"iat": None, "nbf": START + 99}, 99),
+        ({"iat": START, "exp": START - 95}, 0),  # the clocks agree: the client chose a wrong exp
+        ({"iat": None, "exp": START - 95}, None),  # it may have been made long ago
+        ({"aud": "https://other.example"}, None),
+    ],
+)
+def test_clock_difference_is_told_where_it_is_known(times, difference, client, build_assertion, explain):
+    assert explain(build_assertion(**times))["clock_difference_seconds"] == difference
+
+
+def test_key_that_cannot_be_used_is_told(server, client, client_key, build_assertion, explain):
+    app, _, db = server
+    with app.app_context():
+        clients = db.metadata.tables["oauth2_client"]
+        unusable = {"kty": "EC", "crv": "P-192", "x": "AA", "y": "AA", "kid": "old"}
+        jwks = json.dumps({"keys": [unusable]})
+        db.session.execute(db.update(clients).values(jwks=jwks, version="another"))
+        db.session.commit()
+
+    said = explain(build_assertion())
+
+    assert (said["cause"], said["keys"]) == ("assertion_no_key", [])
+    assert any(note.startswith("A key of the client is passed over: ") for note in said["notes"])
 
 
 def test_every_key_says_why_it_did_not_verify(register, keys, build_assertion, explain):

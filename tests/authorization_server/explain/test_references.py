@@ -7,8 +7,10 @@ import os
 import pytest
 
 from flask_private_key_jwt.authorization_server.explain.fair_share import EACH, FEW, SHARE, TOTAL, FairShare
+from flask_private_key_jwt.authorization_server.explain.keeper import _clean
+from flask_private_key_jwt.authorization_server.stores.contracts import KeptRefusal
 from flask_private_key_jwt.errors import InvalidClient
-from flask_private_key_jwt.refusal import KEEPER_KEY
+from flask_private_key_jwt.refusal import KEEPER_KEY, clean_details
 from tests.authorization_server.explain.conftest import failed, outcomes
 from tests.conftest import CLIENT_ID, INVALID_CLIENT, ISSUER, START
 
@@ -103,14 +105,15 @@ def test_refused_proof_and_refusal_without_a_jwt_are_explained(ask_token, build_
 
 
 def test_text_for_a_person_names_the_endpoint_and_the_address(ask_token, build_assertion, run, keeper):
-    reference = ask_token(assertion=build_assertion(exp=START - 95)).headers["Error-Reference"]
+    reference = ask_token(assertion=build_assertion(iat=START - 155, exp=START - 95)).headers["Error-Reference"]
     keeper.flush()
 
     outcome = run(reference)
 
     assert outcome.exit_code == 1
     assert f"Reference: {reference}\nEndpoint: token\nAddress: 127.0.0.1\n" in outcome.stdout
-    assert "Clock difference: 95 s\n" in outcome.stdout
+    assert "Expected: exp after 1799999990 (2027-01-15T07:59:50Z)\n" in outcome.stdout
+    assert "Clock difference: its maker's clock is 155 s behind this server's" in outcome.stdout
 
 
 def test_nothing_is_written_before_the_answer(ask_token, keeper, monkeypatch):
@@ -180,6 +183,23 @@ def test_foreign_text_is_printable_and_short_in_a_row(ask_token, build_assertion
         assert row["details"].isascii()
         assert "\\u001b" not in row["details"]
         assert len(row["details"]) < 5000
+
+
+@pytest.mark.parametrize(
+    "value", [float("inf"), -float("inf"), float("nan"), 10**400, {"a": [[10**400]]}, [None, True]]
+)
+def test_numbers_that_no_json_holds_are_kept_as_text(value):
+    json.dumps(clean_details({"received": value, "expected": 1}), allow_nan=False)
+
+
+def test_details_that_are_too_long_are_left_out(client_key, ask_token, build_assertion, look_up):
+    nested = [[["x" * 100] * 5] * 5] * 3
+
+    said = look_up(ask_token(assertion=build_assertion(aud="https://other.example", iss=[nested])))
+    assert said["cause"] == "assertion_iss_not_text"
+    error = InvalidClient("x", cause="assertion_aud")
+    error.details = {"received": [nested] * 20}
+    assert _clean(KeptRefusal("r", 1, "token", "e", "c", None, "a", "x", None), error.details).details is None
 
 
 def test_reference_is_forgotten_after_its_time(clock, ask_token, keeper, run, rows, app):
