@@ -107,7 +107,10 @@ def describe_refusal(error: OAuthError, *, endpoint: str, sender: object) -> str
         log.exception("a receiver of request_refused failed [reference %s]", reference)
     keeper: KeepsRefusals | None = getattr(sender, "extensions", {}).get(KEEPER_KEY)
     if keeper is not None:
-        keeper.note(error, reference=reference, endpoint=endpoint)
+        try:
+            keeper.note(error, reference=reference, endpoint=endpoint)
+        except Exception:  # no memory for a thread, for example; the caller gets the answer all the same
+            log.exception("a refusal is not kept [reference %s]", reference)
     return reference
 
 

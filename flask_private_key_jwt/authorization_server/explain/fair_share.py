@@ -1,6 +1,5 @@
 """How many refusals are kept, so that a flood of one client, address or cause leaves room for all others."""
 
-from collections import Counter
 from threading import Lock
 
 from ... import clock
@@ -22,7 +21,7 @@ class FairShare:
     def __init__(self) -> None:
         self._lock = Lock()
         self._hour = 0
-        self._counts: Counter[tuple[str, ...]] = Counter()
+        self._counts: dict[tuple[str, ...], int] = {}
         self._left_out = 0
 
     def take(self, client_id: str | None, address: str, cause: str, *, each: int = EACH) -> bool:
@@ -33,29 +32,29 @@ class FairShare:
         :param each: Most of this client, address and cause together.
         """
         client = client_id or ""
-        names = (
-            ("all",),
-            ("address", address),
-            ("client", client),
-            ("cause", cause),
-            ("each", client, address, cause),
-        )
+        this = (client, address, cause)
         with self._lock:
             self._begin_hour()
-            total, of_address, of_client, of_cause, alike = (self._counts[name] for name in names)
-            is_first = alike < FEW
-            room = (
-                alike < each
-                # Nobody can send from an address that is not theirs; but everybody can name a client.
-                and of_address < SHARE
-                and (is_first or (of_client < SHARE and of_cause < SHARE))
-                and (total < TOTAL or (of_address < FEW and total < 2 * TOTAL))
-            )
+            alike = self._counts.get(this, 0)
+            # A flood is usually all alike: nothing else is looked at.
+            room = alike < each and self._has_room(client, address, cause, is_first=alike < FEW)
             if room:
-                self._counts.update(names)
+                for name in (this, ("all",), ("address", address), ("client", client), ("cause", cause)):
+                    self._counts[name] = self._counts.get(name, 0) + 1
             else:
                 self._left_out += 1
             return room
+
+    def _has_room(self, client: str, address: str, cause: str, *, is_first: bool) -> bool:
+        counts = self._counts
+        total, of_address = counts.get(("all",), 0), counts.get(("address", address), 0)
+        of_client, of_cause = counts.get(("client", client), 0), counts.get(("cause", cause), 0)
+        return (
+            # Nobody can send from an address that is not theirs; but everybody can name a client.
+            of_address < SHARE
+            and (is_first or (of_client < SHARE and of_cause < SHARE))
+            and (total < TOTAL or (of_address < FEW and total < 2 * TOTAL))
+        )
 
     def take_left_out(self) -> int:
         """How many were left out since the last call."""

@@ -10,9 +10,8 @@ import logging
 import os
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import replace
-from threading import Condition, Event, Thread
-from typing import Any
+from threading import Event, Lock, Thread
+from typing import Any, NamedTuple
 
 import flask
 
@@ -26,13 +25,27 @@ from .fair_share import EACH, FEW, FairShare
 
 log = logging.getLogger("flask_private_key_jwt")
 
-RefusalDetails = Mapping[str, Any] | None
+
+class _Noted(NamedTuple):
+    """A refusal as it was noted. It does not hold the error, whose traceback would keep the request in memory."""
+
+    reference: str
+    refused_at: int
+    endpoint: str
+    error: str
+    cause: str
+    client_id: str | None
+    address: str
+    reason: str
+    details: Mapping[str, Any] | None
+
 
 MOST_WAITING = 1000
 """Most refusals that wait to be written; further ones are left out."""
 _GATHER_SECONDS = 0.25
 """How long the thread lets others join before it writes."""
-_IDLE_SECONDS = 10
+_IDLE_ROUNDS = 40
+"""After so many rounds with nothing to write, the thread ends."""
 _LONGEST_DETAILS = 8000
 """In characters; longer ones are left out, because a client chose them, and the reason says enough."""
 _QUIET_SECONDS = 3600
@@ -52,15 +65,16 @@ class RefusalKeeper:
         self._store = store
         self._app_context = app_context
         self._quiet_until = 0
+        self._has_engine = False
         self._begin()
 
     def _begin(self) -> None:
         self._process = os.getpid()
-        self._ready = Condition()
-        self._waiting: list[tuple[KeptRefusal, RefusalDetails]] = []
+        self._lock = Lock()
+        self._waiting: list[_Noted] = []
         self._thread: Thread | None = None
         self._share = FairShare()
-        self._writing = Event()
+        self._hurry = Event()
 
     def note(self, error: OAuthError, *, reference: str, endpoint: str) -> None:
         """Keep a refusal, if there is room. Writes nothing yet."""
@@ -72,35 +86,39 @@ class RefusalKeeper:
         each = FEW if isinstance(error, EXPECTED) else EACH
         if not self._share.take(error.client_id, network, error.cause, each=each):
             return
-        refusal = KeptRefusal(
-            reference=reference,
-            refused_at=clock.now(),
-            endpoint=endpoint,
-            error=error.code,
-            cause=error.cause,
-            client_id=error.client_id,
-            address=network,
-            reason=error.reason,
-            details=None,
-        )
-        with self._ready:
+        with self._lock:
             if len(self._waiting) < MOST_WAITING:
-                self._waiting.append((refusal, error.details))
+                # Whatever costs more than this is left to the thread. It is not woken either, but looks by itself.
+                self._waiting.append(
+                    _Noted(
+                        reference,
+                        clock.now(),
+                        endpoint,
+                        error.code,
+                        error.cause,
+                        error.client_id,
+                        network,
+                        error.reason,
+                        error.details,
+                    )
+                )
             if self._thread is None:
-                self._thread = Thread(target=self._work, name="oauth2 refusals", daemon=True)
-                self._thread.start()
-            self._ready.notify()
+                thread = Thread(target=self._work, name="oauth2 refusals", daemon=True)
+                thread.start()
+                self._thread = thread
 
     def flush(self) -> None:
         """Write what waits, in the calling thread. Never fails."""
-        with self._ready:
+        with self._lock:
             waiting, self._waiting = self._waiting, []
         if not waiting:
             return
         try:
-            with self._app_context():
-                self._store.open()
-            self._store.add([_clean(refusal, details) for refusal, details in waiting])
+            if not self._has_engine:
+                with self._app_context():
+                    self._store.open()
+                self._has_engine = True
+            self._store.add([_build(noted) for noted in waiting])
         except StoreUnavailable as problem:
             self._tell("refusals are not kept for flask oauth2 explain: %s", problem.reason)
         except Exception as error:
@@ -109,13 +127,14 @@ class RefusalKeeper:
             self._tell("%s refusals are not kept for flask oauth2 explain: there are too many alike", left_out)
 
     def _work(self) -> None:
-        while True:
-            with self._ready:
-                if not self._ready.wait_for(lambda: self._waiting, timeout=_IDLE_SECONDS):
-                    self._thread = None
-                    return
-            self._writing.wait(_GATHER_SECONDS)
+        idle = 0
+        while idle < _IDLE_ROUNDS:
+            self._hurry.wait(_GATHER_SECONDS)
+            idle = 0 if self._waiting else idle + 1
             self.flush()
+        with self._lock:
+            self._thread = None
+        self.flush()  # what was noted just before
 
     def _tell(self, message: str, value: object) -> None:
         if clock.now() >= self._quiet_until:
@@ -123,16 +142,17 @@ class RefusalKeeper:
             log.warning(message, value)
 
 
-def _clean(refusal: KeptRefusal, details: RefusalDetails) -> KeptRefusal:
-    """*refusal* as it is written: without JWTs, and with all foreign text printable and short."""
-    cause, cleaned = clean_reason(refusal.cause)[:100], json.dumps(clean_details(details))
-    return replace(
-        refusal,
-        endpoint=refusal.endpoint[:48],
-        error=clean_reason(refusal.error)[:64],
+def _build(noted: _Noted) -> KeptRefusal:
+    """A refusal as it is written: without JWTs, and with all foreign text printable and short."""
+    cause, details = clean_reason(noted.cause)[:100], json.dumps(clean_details(noted.details))
+    return KeptRefusal(
+        reference=noted.reference,
+        refused_at=noted.refused_at,
+        endpoint=noted.endpoint[:48],
+        error=clean_reason(noted.error)[:64],
         cause=cause,
-        client_id=None if refusal.client_id is None else clean_reason(refusal.client_id)[:255],
-        address=clean_reason(refusal.address)[:100],
-        reason=clean_reason(refusal.reason),
-        details=cleaned if details and len(cleaned) <= _LONGEST_DETAILS else None,
+        client_id=None if noted.client_id is None else clean_reason(noted.client_id)[:255],
+        address=clean_reason(noted.address)[:100],
+        reason=clean_reason(noted.reason),
+        details=details if noted.details and len(details) <= _LONGEST_DETAILS else None,
     )

@@ -3,12 +3,12 @@
 import json
 import multiprocessing
 import os
+import threading
 
 import pytest
 
 from flask_private_key_jwt.authorization_server.explain.fair_share import EACH, FEW, SHARE, TOTAL, FairShare
-from flask_private_key_jwt.authorization_server.explain.keeper import _clean
-from flask_private_key_jwt.authorization_server.stores.contracts import KeptRefusal
+from flask_private_key_jwt.authorization_server.explain.keeper import _build, _Noted
 from flask_private_key_jwt.errors import InvalidClient
 from flask_private_key_jwt.refusal import KEEPER_KEY, clean_details
 from tests.authorization_server.explain.conftest import failed, outcomes
@@ -126,7 +126,7 @@ def test_nothing_is_written_before_the_answer(ask_token, keeper, monkeypatch):
 
 def test_thread_writes_what_waits(ask_token, keeper, run):
     reference = ask_token(assertion="a.b.c").headers["Error-Reference"]
-    keeper._writing.set()  # at once
+    keeper._hurry.set()
 
     keeper._thread.join(timeout=0.01)
     for _ in range(500):
@@ -148,6 +148,28 @@ def test_answer_is_the_same_where_nothing_can_be_kept(server, ask_token, keeper,
 
     warnings = [record.message for record in caplog.records if "not kept" in record.message]
     assert len(warnings) == 1
+
+
+def test_answer_is_the_same_where_no_thread_can_begin(ask_token, keeper, monkeypatch, caplog):
+    def start(thread):
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", start)
+
+    answer = ask_token(assertion="a.b.c")
+
+    assert (answer.status_code, answer.json) == (400, INVALID_CLIENT)
+    assert "a refusal is not kept" in caplog.text
+
+
+def test_thread_ends_when_there_is_nothing_to_write(ask_token, keeper, monkeypatch):
+    keeper._hurry.set()
+    ask_token(assertion="a.b.c")
+    thread = keeper._thread
+
+    thread.join(timeout=20)
+
+    assert (thread.is_alive(), keeper._thread) == (False, None)
 
 
 @pytest.mark.parametrize(("settings", "extensions"), [({"OAUTH2_REFUSALS_KEPT_SECONDS": 0}, False), ({}, False)])
@@ -193,10 +215,10 @@ def test_numbers_that_no_json_holds_are_kept_as_text(value):
 
 
 def test_details_that_are_too_long_are_left_out():
-    kept = KeptRefusal("r", 1, "token", "e", "c", None, "a", "x", None)
+    noted = _Noted("r", 1, "token", "e", "c", None, "a", "x", {"received": "x"})
 
-    assert _clean(kept, {"received": "x"}).details == '{"received": "x"}'
-    assert _clean(kept, {"received": [["x" * 100] * 20] * 20}).details is None
+    assert _build(noted).details == '{"received": "x"}'
+    assert _build(noted._replace(details={"received": [["x" * 100] * 20] * 20})).details is None
 
 
 def test_reference_is_forgotten_after_its_time(clock, ask_token, keeper, run, rows, app):
@@ -332,7 +354,7 @@ def test_child_of_a_fork_has_a_thread_and_a_lock_of_its_own(app, keeper, rows, r
     keeper.note(InvalidClient("in the parent", cause="assertion_aud"), reference="a" * 16, endpoint="token")
     context = multiprocessing.get_context("fork")
     results = context.Queue()
-    with keeper._ready:  # held by the parent while it forks
+    with keeper._lock:  # held by the parent while it forks
         child = context.Process(target=refuse_in_child, args=(app, keeper, results))
         child.start()
     child.join(timeout=20)
