@@ -16,7 +16,7 @@ export PYTHONIOENCODING = :replace
 export PYTHON
 
 .DEFAULT_GOAL = help
-.PHONY: help demo demo-web test check format api bench faults clean set-up-demo set-up-test
+.PHONY: help demo demo-web test check format api causes bench faults clean set-up-demo set-up-test
 
 help:  ## show this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' Makefile
@@ -45,6 +45,9 @@ format: set-up-test  ## let ruff format and mend what it can
 
 api: set-up-test  ## write docs/api.md and docs/commands.md from the code
 	@exec $(python) -m tools.api
+
+causes: set-up-test  ## write the causes that the package knows from docs/causes.md
+	@exec $(python) -m tools.causes
 
 bench: set-up-test  ## server CPU per request, beside the bare signatures
 	@exec $(python) -m bench.run $(ARGS)

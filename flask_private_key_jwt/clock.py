@@ -1,11 +1,27 @@
 """The only call to the wall clock; all other code calls :func:`now`."""
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 
 def now() -> int:
     """Seconds since the epoch, as an integer."""
     return int(time.time())
+
+
+@contextmanager
+def stopped_at(moment: int) -> Iterator[None]:
+    """Let :func:`now` return *moment* during the block, in the whole process: only for a command, never for a server.
+
+    :param moment: Seconds since the epoch.
+    """
+    global now
+    running, now = now, lambda: moment
+    try:
+        yield
+    finally:
+        now = running
 
 
 def is_over(end: float) -> bool:

@@ -7,6 +7,7 @@ and never contains a token, an assertion, a proof or a key.
 """
 
 import re
+from collections.abc import Mapping
 from typing import Any
 
 from authlib.oauth2 import OAuth2Error
@@ -82,6 +83,10 @@ class OAuthError(OAuth2Error):  # type: ignore[misc]  # Authlib has no type hint
     status = 400
     description = "The request is malformed."
     cause = "oauth_error"
+    details: Mapping[str, Any] | None = None
+    """What ``flask oauth2 explain`` shows besides the reason: ``expected``, ``received``, ``seconds`` (by how much a
+    time is wrong), ``made`` (how many seconds ahead the ``iat`` lies) and ``keys`` (those that were looked at). Foreign
+    text in it is neither shortened nor escaped."""
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)

@@ -124,6 +124,7 @@ def make_app(database: str, **config: Any) -> tuple[flask.Flask, PrivateKeyJWT, 
         OAUTH2_ISSUER=ISSUER,
         OAUTH2_RESOURCES=[API],
         OAUTH2_REPLAY_STORE="memory",
+        OAUTH2_REFUSALS_KEPT_SECONDS=0,  # a test that wants them writes them itself
     )
     app.config.from_mapping(config)
     db, oauth = make_extension()

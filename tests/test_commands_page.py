@@ -66,13 +66,14 @@ def run(app):
 
 
 @pytest.fixture
-def names(app, server, register, run, client_key, tmp_path, monkeypatch):
+def names(app, server, register, run, client_key, build_assertion, tmp_path, monkeypatch):
     """Everything that the examples name is there; what is called otherwise than on the page."""
     monkeypatch.chdir(tmp_path)
     other, next_key = generate_key("ES256"), generate_key("ES256")
     jwks = {"keys": [client_key.public_jwk(), other.public_jwk()]}
     (tmp_path / "billing.json").write_text(json.dumps({"client_name": "Billing", "jwks": jwks}))
     (tmp_path / "billing-2027.jwks.json").write_text(json.dumps({"keys": [next_key.public_jwk()]}))
+    (tmp_path / "assertion.jwt").write_text(build_assertion(iss="billing", sub="billing"))
     register(client_id="remote", jwks_uri="https://remote.example/jwks.json")
     register(client_id="billing", jwks=jwks, scope="invoices.read invoices.write")
     with app.app_context():

@@ -14,6 +14,7 @@ from ..settings.server import ServerSettings
 from ..settings.values import ASYMMETRIC_ALGS
 from ..signals.events import ANNOUNCER_KEY, Announcer
 from ..signals.metering import Meter
+from ..signals.refusal import KEEPER_KEY
 from ..tokens.scope_matching import ScopeMatcher
 from ..tokens.verification import IssuerKeys, OwnKeys, TokenVerifier
 from .app_secrets import read_app_secrets
@@ -31,6 +32,7 @@ from .endpoints import BELOW_ISSUER, CONFIGURATION_PATH, MACHINE_ENDPOINTS, WELL
 from .endpoints.metadata import build_metadata, endpoint_base, issuer_path
 from .endpoints.userinfo import PATH as USERINFO_PATH
 from .endpoints.userinfo import build_guard
+from .explain.keeper import RefusalKeeper
 from .grants.base import GrantParts
 from .grants.client_key import ClientKeyBinding
 from .keys.client_key_state import find_thumbprints
@@ -142,6 +144,8 @@ def assemble(app: flask.Flask, db: SQLAlchemy, tables: Tables, *, declarations: 
         offered=offered,
         announcer=announcer,
     )
+    if settings.REFUSALS_KEPT_SECONDS:
+        app.extensions[KEEPER_KEY] = RefusalKeeper(stores.refusals, app.app_context)
     registry = ClientRegistry(
         settings,
         stores.registrations,
@@ -160,6 +164,7 @@ def assemble(app: flask.Flask, db: SQLAlchemy, tables: Tables, *, declarations: 
         counters=stores.counters,
         unused_clients=stores.unused_clients,
         documents=stores.documents,
+        stores=stores,
         server=server,
         people=people,
         offered=offered,

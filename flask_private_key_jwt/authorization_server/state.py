@@ -30,6 +30,7 @@ from .registration.registry import ClientRegistry
 from .registration.self_registration import SelfRegistration
 from .server import AuthorizationServer
 from .sign_out.logout import Logout
+from .stores.app_stores import AppStores
 from .stores.contracts import FetchedDocumentStore
 from .stores.sql.audit import AuditTrail
 from .stores.sql.authorizations import SQLAlchemyAuthorizationStore
@@ -59,6 +60,8 @@ class State:
     counters: Counters
     unused_clients: UnusedClients
     documents: FetchedDocumentStore
+    stores: AppStores
+    """All of them, for a command that builds parts of its own."""
     server: AuthorizationServer
     people: People
     offered: Offered

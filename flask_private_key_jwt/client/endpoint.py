@@ -65,9 +65,10 @@ class FormEndpoint:
         if error is None:
             message = (
                 f"{self.title} answered with status {answer.status}{reference} and no OAuth error. Is the issuer right?"
+                f"{answer.way_to_the_reason}"
             )
         else:
-            advice = self.advice.get(error, "See the server's documentation for this error.")
+            advice = self.advice.get(error, "See the server's documentation for this error.") + answer.way_to_the_reason
             said = f' ("{description}")' if description else ""
             message = f"{self.title} refused with {answer.status} {error}{said}{reference}. {advice}"
         return self.failure(

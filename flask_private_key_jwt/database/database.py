@@ -113,6 +113,14 @@ class Database:
             connection.commit()
             return True
 
+    def insert_all(self, statement: UpdateBase, rows: Sequence[Mapping[str, object]]) -> None:
+        """Run one INSERT for all *rows*, in one transaction.
+
+        :raises StoreUnavailable: The database did not answer, or refused.
+        """
+        with self._opened().writing, self._connect(commit_together) as connection, connection.begin():
+            connection.execute(statement, rows)
+
     def fetch_directly(self, statement: Executable, values: Mapping[str, object]) -> Row | None:
         """As :meth:`fetch`, but bypasses Core if nobody listens; booleans may be 0 and 1, as the driver returns them.
 

@@ -135,7 +135,13 @@ class ProofChecker:
         jose.check_times(claims, now=now, skew=skew, late=skew, begins=("nbf",) if self._nonces else ("nbf", "iat"))
         if self._nonces is None and now >= iat + lifetime:
             reason = f"iat is {math.floor(now - iat)} s ago, and a proof is good for {lifetime} s"
-            raise jose.JoseProblem(reason, cause="expired")
+            details = {
+                "expected": f"iat after {now - lifetime}",
+                "received": f"iat {iat}",
+                "seconds": math.floor(now - iat),
+                "made": iat - now,
+            }
+            raise jose.JoseProblem(reason, cause="expired", details=details)
         return math.floor(iat) - skew, math.ceil(iat) + lifetime + skew
 
     def _check_nonce(self, claims: jose.Claims, nonces: Nonces, *, now: int) -> tuple[int, int]:
@@ -161,7 +167,8 @@ def _import_key(jwt: jose.JWT) -> jose.PublicKey:
     except jose.JoseProblem as problem:
         raise jose.JoseProblem(f"jwk: {problem}", cause=f"jwk_{problem.cause}") from None
     if not key.fits(jwt.alg):
-        raise jose.JoseProblem(f"jwk: alg {jwt.alg!r} does not fit the key", cause="jwk_alg")
+        details = {"expected": sorted(key.algs), "received": jwt.alg}
+        raise jose.JoseProblem(f"jwk: alg {jwt.alg!r} does not fit the key", cause="jwk_alg", details=details)
     return key
 
 
@@ -169,7 +176,8 @@ def _check_target(claims: jose.Claims, *, method: str, url: str) -> None:
     jose.check_claim(claims, "htm", method)
     htu = jose.require_text(claims, "htu")
     if htu != url and not _is_same_target(htu, url):
-        raise jose.JoseProblem(f"htu {jose.shorten(htu)} is not {url!r}", cause="htu")
+        details = {"expected": url, "received": htu}
+        raise jose.JoseProblem(f"htu {jose.shorten(htu)} is not {url!r}", cause="htu", details=details)
 
 
 def _is_same_target(htu: str, url: str) -> bool:

@@ -12,7 +12,7 @@ from ..jose import jose
 from ..jose.unset import is_unset, without_unset
 from ..settings.values import https_url
 from ..web.url import BadURL, read_url
-from .exchange import TIMEOUT_SECONDS, FetchedAnswer, NoAnswer, Runner, TooLarge, time_left
+from .exchange import TIMEOUT_SECONDS, FetchedAnswer, NoAnswer, Runner, TooLarge, time_left, way_to_the_reason
 from .outbound import USUAL, Outbound
 from .steps import Fetch, Steps
 
@@ -105,10 +105,9 @@ def metadata_steps(issuer: str, *, timeout: float = TIMEOUT_SECONDS) -> Steps[Se
         except _NoDocument as problem:
             problems.append(problem)
     said = "; ".join(problem.reason.rstrip(".") for problem in problems)
-    raise DiscoveryError(
-        f"No metadata of {issuer}: {said}. Is the issuer right?",
-        reference=next((problem.reference for problem in problems if problem.reference), None),
-    )
+    reference = next((problem.reference for problem in problems if problem.reference), None)
+    why = way_to_the_reason(reference) if reference else ""
+    raise DiscoveryError(f"No metadata of {issuer}: {said}. Is the issuer right?{why}", reference=reference)
 
 
 def metadata_locations(issuer: str) -> tuple[str, str]:

@@ -50,6 +50,19 @@ class FetchedAnswer:
         reference = self.headers.get("Error-Reference", "")
         return reference if _REFERENCE.fullmatch(reference) else None
 
+    @property
+    def way_to_the_reason(self) -> str:
+        """The sentence, after a space, that says how the server's operator finds the reason; else empty."""
+        return way_to_the_reason(self.reference) if self.reference else ""
+
+
+def way_to_the_reason(reference: str) -> str:
+    """The sentence, after a space, that says how an operator finds the reason of a refusal.
+
+    :param reference: The answer's ``Error-Reference``.
+    """
+    return f" Its operator sees why: flask oauth2 explain {reference}"
+
 
 def exchange(
     method: str,

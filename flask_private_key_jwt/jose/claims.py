@@ -6,7 +6,7 @@ A message is the end of a private reason; the caller adds the kind of JWT before
 import math
 from collections.abc import Sequence
 
-from .compact import Claims, JoseProblem, read_date
+from .compact import LARGEST_DATE, Claims, JoseProblem, read_date
 
 MAX_JTI_CHARACTERS = 256
 
@@ -57,7 +57,8 @@ def check_audience(claims: Claims, expected: str) -> None:
     :raises JoseProblem: As :func:`require_audience`, or *expected* is not in ``aud``.
     """
     if expected not in require_audience(claims):
-        raise JoseProblem(f"aud {shorten(claims['aud'])} does not name {expected!r}", cause="aud")
+        details = {"expected": expected, "received": claims["aud"]}
+        raise JoseProblem(f"aud {shorten(claims['aud'])} does not name {expected!r}", cause="aud", details=details)
 
 
 def check_claim(claims: Claims, name: str, expected: str) -> None:
@@ -68,7 +69,8 @@ def check_claim(claims: Claims, name: str, expected: str) -> None:
     if name not in claims:
         raise JoseProblem(f"missing claim {name!r}", cause=f"{name}_missing")
     if claims[name] != expected:
-        raise JoseProblem(f"{name} {shorten(claims[name])} is not {expected!r}", cause=name)
+        details = {"expected": expected, "received": claims[name]}
+        raise JoseProblem(f"{name} {shorten(claims[name])} is not {expected!r}", cause=name, details=details)
 
 
 def shorten(value: object) -> str:
@@ -96,11 +98,17 @@ def check_times(claims: Claims, *, now: int, skew: int, late: int, begins: Seque
     :param begins: The claims that may not be in the future.
     :raises JoseProblem: It is not valid yet, or is expired; the message says by how much.
     """
-    if (expires := read_date(claims, "exp")) is not None:
-        check_expiry(expires, now=now, late=late)
-    for name in begins:
-        if (value := read_date(claims, name)) is not None:
-            check_begun(name, value, now=now, skew=skew)
+    try:
+        if (expires := read_date(claims, "exp")) is not None:
+            check_expiry(expires, now=now, late=late)
+        for name in begins:
+            if (value := read_date(claims, name)) is not None:
+                check_begun(name, value, now=now, skew=skew)
+    except JoseProblem as problem:
+        issued = claims.get("iat")  # not checked yet, perhaps
+        if problem.details and isinstance(issued, (int, float)) and abs(issued) < LARGEST_DATE:
+            problem.details = {**problem.details, "made": issued - now}
+        raise
 
 
 def check_expiry(expires: float, *, now: int, late: int) -> None:
@@ -110,7 +118,15 @@ def check_expiry(expires: float, *, now: int, late: int) -> None:
     :raises JoseProblem: It is over.
     """
     if now >= expires + late:
-        raise JoseProblem(f"expired, {math.floor(now - expires)} s ago", cause="expired")
+        raise JoseProblem(
+            f"expired, {math.floor(now - expires)} s ago",
+            cause="expired",
+            details={
+                "expected": f"exp after {now - late}",
+                "received": f"exp {expires}",
+                "seconds": math.floor(now - expires),
+            },
+        )
 
 
 def check_begun(name: str, begins: float, *, now: int, skew: int) -> None:
@@ -119,7 +135,15 @@ def check_begun(name: str, begins: float, *, now: int, skew: int) -> None:
     :raises JoseProblem: It is.
     """
     if begins > now + skew:
-        raise JoseProblem(f"{name} is in the future, {math.ceil(begins - now)} s ahead", cause="not_yet_valid")
+        raise JoseProblem(
+            f"{name} is in the future, {math.ceil(begins - now)} s ahead",
+            cause="not_yet_valid",
+            details={
+                "expected": f"{name} not after {now + skew}",
+                "received": f"{name} {begins}",
+                "seconds": math.ceil(begins - now),
+            },
+        )
 
 
 def check_life(claims: Claims, *, now: int, skew: int, longest: int) -> tuple[int, int]:
@@ -133,7 +157,15 @@ def check_life(claims: Claims, *, now: int, skew: int, longest: int) -> tuple[in
     expires = require_date(claims, "exp")
     check_times(claims, now=now, skew=skew, late=skew)
     if expires > now + longest + skew:
-        raise JoseProblem(f"exp is {math.ceil(expires - now)} s ahead, more than {longest} s", cause="lives_too_long")
+        raise JoseProblem(
+            f"exp is {math.ceil(expires - now)} s ahead, more than {longest} s",
+            cause="lives_too_long",
+            details={
+                "expected": f"exp not after {now + longest + skew}",
+                "received": f"exp {expires}",
+                "seconds": math.ceil(expires - now),
+            },
+        )
     issued = read_date(claims, "iat")
     first = expires - longest if issued is None else issued
     return math.floor(first) - skew, math.ceil(expires) + skew

@@ -35,18 +35,22 @@ class JoseProblem(ValueError):
     """A JWT or key is unusable; the message is a private reason that quotes foreign text with ``!r``.
 
     :param cause: The code of the reason, such as ``expired``.
+    :param details: See :attr:`.errors.OAuthError.details`.
     """
 
-    def __init__(self, reason: str, *, cause: str = "malformed") -> None:
+    def __init__(self, reason: str, *, cause: str = "malformed", details: Mapping[str, Any] | None = None) -> None:
         super().__init__(reason)
         self.cause = cause
+        self.details = details
 
     def as_refusal(self, refusal: type[R], kind: str, *, client_id: str | None = None) -> R:
         """The refusal of a request that contains this JWT.
 
         :param kind: The kind of JWT, for the reason and its cause: ``request object`` makes ``request_object_expired``.
         """
-        return refusal(f"{kind}: {self}", cause=f"{kind.replace(' ', '_')}_{self.cause}", client_id=client_id)
+        error = refusal(f"{kind}: {self}", cause=f"{kind.replace(' ', '_')}_{self.cause}", client_id=client_id)
+        error.details = self.details
+        return error
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +87,8 @@ def parse(token: str, *, max_bytes: int, known_header: Claims | None = None) -> 
     :raises JoseProblem: It is not a single, well-formed compact JWS with a JSON object as payload.
     """
     if len(token) > max_bytes:
-        raise JoseProblem(f"longer than {max_bytes} bytes", cause="too_long")
+        details = {"expected": f"at most {max_bytes} bytes", "received": f"{len(token)} bytes"}
+        raise JoseProblem(f"longer than {max_bytes} bytes", cause="too_long", details=details)
     data = token.encode("ascii", "replace")
     # Without the base64url alphabet only the dots remain; this is faster than a regular expression.
     if data.translate(None, _ALPHABET) != b"..":
@@ -116,10 +121,16 @@ def read(
     jwt = parse(text, max_bytes=max_bytes, known_header=known_header)
     if jwt.typ not in typ:
         raise JoseProblem(
-            f"typ {repr(jwt.typ)[:200]} is not {' or '.join(sorted(name or 'absent' for name in typ))}", cause="typ"
+            f"typ {repr(jwt.typ)[:200]} is not {' or '.join(sorted(name or 'absent' for name in typ))}",
+            cause="typ",
+            details={"expected": sorted(name or "absent" for name in typ), "received": jwt.typ},
         )
     if jwt.alg not in algs:
-        raise JoseProblem(f"alg {repr(jwt.alg)[:200]} is not accepted", cause="alg")
+        raise JoseProblem(
+            f"alg {repr(jwt.alg)[:200]} is not accepted",
+            cause="alg",
+            details={"expected": list(algs), "received": jwt.alg},
+        )
     return jwt
 
 

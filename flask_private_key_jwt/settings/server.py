@@ -248,6 +248,10 @@ class ServerSettings(SharedSettings):
     """Age at which ``flask oauth2 purge`` deletes a row of the audit trail, in seconds. Not set: never. 86400 to
     630720000."""
 
+    REFUSALS_KEPT_SECONDS: Annotated[int, between(0, 90 * 86400)] = 7 * 86400
+    """How long ``flask oauth2 explain`` knows what the ``Error-Reference`` of a refusal stands for, in seconds; 0:
+    refusals are not kept. 0 to 7776000."""
+
     SQLITE_WAL: bool = True
     """On SQLite, switch the database to WAL with ``synchronous=NORMAL``; ``False`` leaves it as it is."""
 

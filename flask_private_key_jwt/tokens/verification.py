@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
 from .. import clock
 from ..dpop.confirmation import load_jkt
@@ -163,11 +163,32 @@ def check_signature(jwt: jose.JWT, keys: IssuerKeys, known: Keys) -> Keys:
         known = keys.load_newer(known)
         candidates = _candidates(jwt, known)
     if not candidates:
-        raise jose.JoseProblem(f"the issuer has no key with kid {jose.shorten(jwt.kid)}", cause="no_key")
+        raise jose.JoseProblem(
+            f"the issuer has no key with kid {jose.shorten(jwt.kid)}",
+            cause="no_key",
+            details={"keys": _tell_keys(jwt, known)},
+        )
     # Try every key with this kid, or all keys if the JWT has no kid (RFC 7515 §4.1.4).
     if not any(key.fits(jwt.alg) and jose.verify(jwt, key) for key in candidates):
-        raise jose.JoseProblem("the signature does not verify with the issuer's key", cause="signature")
+        raise jose.JoseProblem(
+            "the signature does not verify with the issuer's key",
+            cause="signature",
+            details={"keys": _tell_keys(jwt, known)},
+        )
     return known
+
+
+def _tell_keys(jwt: jose.JWT, keys: Keys) -> list[dict[str, Any]]:
+    """Each of *keys*, by its names, with the reason why it did not verify *jwt*."""
+    return [{"kid": key.kid, "thumbprint": key.thumbprint, "why": _why_not(jwt, key)} for key in keys]
+
+
+def _why_not(jwt: jose.JWT, key: jose.PublicKey) -> str:
+    if jwt.kid not in (None, key.kid):
+        return "not tried: the header names another key"
+    if not key.fits(jwt.alg):
+        return f"not tried: it verifies {', '.join(sorted(key.algs))}, and the alg is {jwt.alg}"
+    return "tried: the signature does not verify with it"
 
 
 def _candidates(jwt: jose.JWT, keys: Keys) -> Sequence[jose.PublicKey]:

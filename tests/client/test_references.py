@@ -54,6 +54,7 @@ def test_every_refusal_carries_it(body, maker, use, failure):
 
     assert error.reference == REFERENCE
     assert f" (reference {REFERENCE})" in str(error)
+    assert str(error).endswith(f" Its operator sees why: flask oauth2 explain {REFERENCE}")
 
 
 @pytest.mark.parametrize(("maker", "use"), USES)
@@ -63,6 +64,7 @@ def test_without_a_usable_one_nothing_is_said_of_it(reference, maker, use, failu
 
     assert error.reference is None
     assert "reference" not in str(error)
+    assert "explain" not in str(error)
 
 
 @pytest.mark.parametrize(("maker", "use"), [USES[0], USES[2]])

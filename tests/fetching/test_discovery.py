@@ -213,6 +213,7 @@ def test_the_reference_of_a_refusal_is_kept(site):
     with pytest.raises(DiscoveryError, match=r"status 503 \(reference 9f1c2d3e4a5b6c7d\); ") as refused:
         fetch_metadata(site.url)
     assert refused.value.reference == "9f1c2d3e4a5b6c7d"
+    assert str(refused.value).endswith(" Its operator sees why: flask oauth2 explain 9f1c2d3e4a5b6c7d")
 
 
 @pytest.mark.parametrize("reference", ["", "a b", "x" * 65, 'a"b', "<b>"])

@@ -8,14 +8,13 @@ apart (§10.8).
 import json
 import math
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from ... import clock
 from ...errors import InvalidRequestObject, UnprotectedRequest
 from ...jose import jose
 from ...settings.server import ServerSettings
 from ..client_auth.signature import ClientSignatures, NotSigned
-from ..keys.client_key_use import ClientKeyUse
 from ..keys.client_keys import ClientKey
 from ..registered_client import RegisteredClient
 from .parameters import KNOWN, Parameters
@@ -38,6 +37,13 @@ class RequestObject:
     """Its ``exp``, in seconds since the epoch."""
 
 
+class NotesKeyUse(Protocol):
+    """The part of :class:`~..keys.client_key_use.ClientKeyUse` that is called here."""
+
+    def note(self, client: RegisteredClient, thumbprint: str) -> None:
+        """Note that a key of *client* signed a request object that was accepted."""
+
+
 class RequestObjects:
     """Reads the request objects of clients.
 
@@ -46,7 +52,7 @@ class RequestObjects:
     :param key_use: Notes which key signed.
     """
 
-    def __init__(self, settings: ServerSettings, signatures: ClientSignatures, key_use: ClientKeyUse) -> None:
+    def __init__(self, settings: ServerSettings, signatures: ClientSignatures, key_use: NotesKeyUse) -> None:
         self._settings = settings
         self._signatures = signatures
         self._key_use = key_use
@@ -107,7 +113,11 @@ class RequestObjects:
             )
         registered = client.request_object_signing_alg
         if registered is not None and jwt.alg != registered:
-            raise jose.JoseProblem(f"alg {jwt.alg!r} is not the registered {registered!r}", cause="alg_not_registered")
+            raise jose.JoseProblem(
+                f"alg {jwt.alg!r} is not the registered {registered!r}",
+                cause="alg_not_registered",
+                details={"expected": registered, "received": jwt.alg},
+            )
         try:
             return self._signatures.find_signer(jwt, client, now=now)
         except NotSigned as problem:

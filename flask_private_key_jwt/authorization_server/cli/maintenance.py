@@ -35,8 +35,8 @@ def secret(as_json: bool) -> None:
 @with_appcontext
 def purge(batch: int, as_json: bool) -> None:
     """Delete what expired an hour ago: used jti values, old keys, documents, registration tokens, codes, refresh
-    tokens, revocations, counters, client secrets; clients that registered themselves and were never used; and rows of
-    the audit trail that are older than OAUTH2_AUDIT_KEEP_SECONDS.
+    tokens, revocations, counters, client secrets, kept refusals; clients that registered themselves and were never
+    used; and rows of the audit trail that are older than OAUTH2_AUDIT_KEEP_SECONDS.
 
     Safe at any time, while the server runs; run it daily or so.
     """
@@ -53,6 +53,7 @@ def purge(batch: int, as_json: bool) -> None:
         state.counters,
         state.unused_clients,
         state.trail,
+        state.stores.refusals,
     )
     with readable_errors():
         removed = sum(store.purge(batch=batch, rest=_rest) for store in stores) + state.server_keys.purge()

@@ -136,7 +136,9 @@ class AssertionChecker:
         issuer, subject = jose.require_text(claims, "iss"), jose.require_text(claims, "sub")
         if issuer != subject:
             raise jose.JoseProblem(
-                f"iss {jose.shorten(issuer)} is not sub {jose.shorten(subject)}", cause="iss_not_sub"
+                f"iss {jose.shorten(issuer)} is not sub {jose.shorten(subject)}",
+                cause="iss_not_sub",
+                details={"expected": f"iss {subject}", "received": f"iss {issuer}"},
             )
         if (client_id := request.get("client_id")) not in (None, subject):
             raise InvalidClient(

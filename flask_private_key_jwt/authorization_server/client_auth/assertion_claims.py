@@ -25,7 +25,9 @@ def check_audience(
     values = jose.require_audience(jwt.claims)
     strict = settings.PROFILE == "fapi2"
     if strict and not isinstance(jwt.claims["aud"], str):
-        raise jose.JoseProblem("aud is not a string", cause="aud_not_text")  # FAPI 2.0 Security Profile §5.3.2.1
+        details = {"expected": settings.ISSUER, "received": jwt.claims["aud"]}
+        # FAPI 2.0 Security Profile §5.3.2.1
+        raise jose.JoseProblem("aud is not a string", cause="aud_not_text", details=details)
     accepted = {settings.ISSUER}
     may_name_several = False
     if strict or jwt.typ == EXPLICIT_TYPE:
@@ -36,9 +38,13 @@ def check_audience(
         accepted |= {*endpoints}
         may_name_several = True
     if len(values) != 1 and not may_name_several:
-        raise jose.JoseProblem("aud is not exactly one value", cause="aud_not_one")
+        details = {"expected": sorted(accepted), "received": jwt.claims["aud"]}
+        raise jose.JoseProblem("aud is not exactly one value", cause="aud_not_one", details=details)
     if not values or not accepted.issuperset(values):
-        raise jose.JoseProblem(f"aud {jose.shorten(jwt.claims['aud'])} is not {sorted(accepted)}", cause="aud")
+        details = {"expected": sorted(accepted), "received": jwt.claims["aud"]}
+        raise jose.JoseProblem(
+            f"aud {jose.shorten(jwt.claims['aud'])} is not {sorted(accepted)}", cause="aud", details=details
+        )
 
 
 def _may_name_endpoints(client: RegisteredClient, settings: ServerSettings) -> bool:

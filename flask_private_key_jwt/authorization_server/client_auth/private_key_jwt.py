@@ -41,14 +41,20 @@ class PrivateKeyJWTAuthentication:
     def _find_key(self, jwt: jose.JWT, client: RegisteredClient, now: int) -> str:
         """RFC 7523 §3, item 9; only keys registered for this client count (RFC 8725 §3.10)."""
         if client.token_endpoint_auth_method != METHOD:
-            raise InvalidClient(
+            refusal = InvalidClient(
                 f"the client is registered for {client.token_endpoint_auth_method!r}", cause="client_auth_method"
             )
+            refusal.details = {"expected": client.token_endpoint_auth_method, "received": METHOD}
+            raise refusal
         if self._profile == "smart":
             check_smart_header(jwt, client)
         registered = client.token_endpoint_auth_signing_alg
         if registered is not None and jwt.alg != registered:
-            raise jose.JoseProblem(f"alg {jwt.alg!r} is not the registered {registered!r}", cause="alg_not_registered")
+            raise jose.JoseProblem(
+                f"alg {jwt.alg!r} is not the registered {registered!r}",
+                cause="alg_not_registered",
+                details={"expected": registered, "received": jwt.alg},
+            )
         try:
             return self._signatures.find_signer(jwt, client, now=now).public.thumbprint
         except NotSigned as problem:

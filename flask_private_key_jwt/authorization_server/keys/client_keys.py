@@ -91,10 +91,10 @@ class ClientKeys:
             return self._registered(client)
         return self._sets_for(client).load(client.jwks_uri, not_before=client.jwks_not_before).value
 
-    def candidates(self, client: RegisteredClient, jwt: jose.JWT) -> KeySet:
-        """The client's keys that the JWT's header names and that fit its ``alg`` (RFC 7515 §4.1.4).
+    def candidates(self, client: RegisteredClient, jwt: jose.JWT) -> tuple[KeySet, KeySet]:
+        """The client's keys, and those of them that the JWT's header names and that fit its ``alg`` (RFC 7515 §4.1.4).
 
-        Several may share a ``kid``; without a ``kid`` all that fit are returned. If none fits, the client may have
+        Several may share a ``kid``; without a ``kid`` all that fit are candidates. If none fits, the client may have
         changed its keys: its ``jwks_uri`` is fetched again, once (OpenID Connect Core §10.1.1).
 
         :raises DocumentUnavailable: As :meth:`all`.
@@ -102,13 +102,14 @@ class ClientKeys:
         :raises StoreUnavailable: As :meth:`all`.
         """
         if client.jwks_uri is None:
-            return _fitting(self._registered(client), jwt)
+            keys = self._registered(client)
+            return keys, _fitting(keys, jwt)
         key_sets, not_before = self._sets_for(client), client.jwks_not_before
         key_set = key_sets.load(client.jwks_uri, not_before=not_before)
         found = _fitting(key_set.value, jwt)
         if not found and (newer := key_sets.newer(key_set, not_before=not_before)) is not None:
-            found = _fitting(newer.value, jwt)
-        return found
+            key_set, found = newer, _fitting(newer.value, jwt)
+        return key_set.value, found
 
     def confirm(self, client: RegisteredClient) -> None:
         """Note that *client* has authenticated: from now on its keys are kept, also if it registered itself."""

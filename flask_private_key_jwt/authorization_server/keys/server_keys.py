@@ -110,6 +110,14 @@ class ServerKeys:
                 self._ring = self._read(self._ring)
             return self._ring
 
+    def peek(self) -> tuple[jose.PublicKey, ...]:
+        """The public keys of the JWKS, as they are stored: none is made, and none is decrypted.
+
+        :raises StoreUnavailable: The store did not answer.
+        """
+        published = find_published(self.all(), self._schedule, now=clock.now())
+        return tuple(jose.import_public_jwk(json.loads(key.public_jwk)) for key in published)
+
     def signing_algs(self) -> tuple[str, ...]:
         """The algorithms of the key that signs and of the one that will sign next, each once.
 

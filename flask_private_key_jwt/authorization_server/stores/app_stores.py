@@ -26,6 +26,7 @@ from .sql.documents import SQLAlchemyFetchedDocumentStore
 from .sql.person_grants import SQLAlchemyPersonGrantStore
 from .sql.recorder import Recorder
 from .sql.refresh_tokens import SQLAlchemyRefreshTokenStore
+from .sql.refusals import SQLAlchemyRefusalStore
 from .sql.registration_tokens import RegistrationTokens
 from .sql.registrations import SQLAlchemyRegistrations
 from .sql.revocations import SQLAlchemyRevocationStore
@@ -60,6 +61,7 @@ class AppStores:
     refresh_tokens: SQLAlchemyRefreshTokenStore
     revocations: SQLAlchemyRevocationStore
     person_grants: SQLAlchemyPersonGrantStore
+    refusals: SQLAlchemyRefusalStore
 
 
 def open_stores(
@@ -118,6 +120,7 @@ def open_stores(
         refresh_tokens=SQLAlchemyRefreshTokenStore(database, tables.granted, recorder),
         revocations=SQLAlchemyRevocationStore(database, tables.granted.revocation, recorder),
         person_grants=SQLAlchemyPersonGrantStore(database, tables.granted),
+        refusals=SQLAlchemyRefusalStore(database, tables, keep_seconds=settings.REFUSALS_KEPT_SECONDS),
     )
 
 

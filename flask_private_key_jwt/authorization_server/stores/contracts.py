@@ -277,6 +277,27 @@ class StoredDocument:
     """The time of the last claim whose fetch failed."""
 
 
+@dataclass(frozen=True, slots=True)
+class KeptRefusal:
+    """A refused request, as ``flask oauth2 explain`` tells it."""
+
+    reference: str
+    """The id in the answer's ``Error-Reference``."""
+    refused_at: int
+    """In seconds since the epoch."""
+    endpoint: str
+    error: str
+    """The public error code."""
+    cause: str
+    client_id: str | None
+    """The client, as far as the request named one; it need not have proved who it is."""
+    address: str
+    """The caller's network, see :func:`.caller_network.network_of`."""
+    reason: str = field(repr=False)
+    details: str | None = field(repr=False)
+    """See :attr:`.errors.OAuthError.details`, as JSON."""
+
+
 class FetchedDocumentStore(Protocol):
     """Keeps the documents that were fetched, and lets one worker at a time fetch."""
 

@@ -221,7 +221,8 @@ def _show_failure(answer: requests.Response, error: str | None, reference: str |
         advice = ADVICE.get(error or "", "")
         note(f"The API refused: {answer.status_code}{said}. {advice}".rstrip())
         if reference:
-            note(f"Error-Reference {reference}: the API's operator finds the reason in the log under it.")
+            note(f"Error-Reference {reference}: the API's operator finds the reason in the log under it, or with")
+            note(f"flask oauth2 explain {reference}, if the authorization server is in the same app.")
     elif answer.is_redirect:
         note(f"A redirect to {answer.headers['Location']}, which is not followed.")
 

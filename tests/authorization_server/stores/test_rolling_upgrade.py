@@ -43,7 +43,7 @@ SINCE_0005 = {
 }
 """Table -> the columns that version 0004 of it did not have."""
 INDEXES_SINCE_0005 = {"ix_oauth2_pushed_request_pushed_by"}
-TABLES_SINCE_0005 = {"oauth2_counter", "oauth2_client_secret"}
+TABLES_SINCE_0005 = {"oauth2_counter", "oauth2_client_secret", "oauth2_refusal"}
 
 
 @pytest.fixture

@@ -159,6 +159,7 @@ def test_get_tells_why_an_api_refused(run, as_machine, site):
 
     assert "The API refused: 403 insufficient_scope. The token does not allow this: ask for the scope" in result.stderr
     assert "Error-Reference " in result.stderr
+    assert "flask oauth2 explain " in result.stderr
     said = json.loads(
         run("get", *as_machine, "--resource", site.api, "--scope", "write", site.values, "--json", exits=1).stdout
     )

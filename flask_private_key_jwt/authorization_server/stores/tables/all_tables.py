@@ -43,6 +43,7 @@ _NAMES = (
     "server_key",
     "replay",
     "counter",
+    "refusal",
     *GRANT_TABLE_NAMES,
     *AUDIT_TABLE_NAMES,
 )
@@ -62,6 +63,7 @@ class Tables:
     server_key: Table
     replay: Table
     counter: Table
+    refusal: Table
     granted: GrantTables
     trail: AuditTables
     Client: type[ClientModel]
@@ -97,6 +99,7 @@ def build_tables(db: "SQLAlchemy", *, prefix: str = TABLE_PREFIX) -> Tables:
         server_key=_build_server_key_table(db.metadata, f"{prefix}server_key"),
         replay=build_replay_table(db.metadata, f"{prefix}replay"),
         counter=_build_counter_table(db.metadata, f"{prefix}counter"),
+        refusal=_build_refusal_table(db.metadata, f"{prefix}refusal"),
         granted=build_grant_tables(db.metadata, prefix),
         trail=build_audit_tables(db.metadata, prefix),
         Client=model,
@@ -215,4 +218,25 @@ def _build_counter_table(metadata: MetaData, name: str) -> Table:
         PrimaryKeyConstraint("digest", name=conv(f"pk_{name}")),
         named_check(name, "counted", "counted >= 1"),
         named_check(name, "expires_at", "expires_at >= 0"),
+    )
+
+
+def _build_refusal_table(metadata: MetaData, name: str) -> Table:
+    """What the references of refused requests stand for."""
+    return Table(
+        name,
+        metadata,
+        Column("reference", String(32)),
+        Column("refused_at", BigInteger, nullable=False),
+        Column("endpoint", String(48), nullable=False),
+        Column("error", String(64), nullable=False),
+        Column("cause", String(100), nullable=False),
+        Column("client_id", String(MAX_CLIENT_ID_CHARACTERS)),
+        Column("address", String(100), nullable=False),
+        Column("reason", Text, nullable=False),
+        Column("details", Text),
+        PrimaryKeyConstraint("reference", name=conv(f"pk_{name}")),
+        named_check(name, "refused_at", "refused_at >= 0"),
+        mysql_charset=CHARSET,
+        mariadb_charset=CHARSET,
     )
