@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from ... import clock
-from ...errors import OAuthError
+from ...errors import OAuthError, StoreUnavailable
 from ...jose import jose
 from ...signals.refusal import clean_details, clean_reason
 from ..state import State
@@ -145,6 +145,8 @@ def explain_jwt(
             client_id = rehearsal.check_token(text, circumstances)
         else:
             client_id = rehearsal.check_request_object(text)
+    except StoreUnavailable:
+        raise  # it says nothing about the JWT
     except OAuthError as error:
         refusal = error
     return Explanation(

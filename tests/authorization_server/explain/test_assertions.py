@@ -184,6 +184,17 @@ def test_explanation_never_shows_the_assertion(client, build_assertion, run):
     assert hidden[:60] not in outcome.stdout
 
 
+def test_database_that_does_not_answer_says_nothing_about_the_assertion(server, client, build_assertion, run):
+    app, _, db = server
+    with app.app_context():
+        db.metadata.tables["oauth2_client"].drop(db.engine)
+
+    outcome = run("-", "--json", stdin=build_assertion())
+
+    assert (outcome.exit_code, outcome.stdout) == (2, "")
+    assert "The database did not answer" in outcome.stderr
+
+
 def test_file_that_is_not_there_is_an_error(run, tmp_path):
     outcome = run(str(tmp_path / "none"))
 
