@@ -16,6 +16,7 @@ import os
 import signal
 import subprocess
 import sys
+from contextlib import suppress
 from types import FrameType
 
 from .clients import ALICE, MOBILE, MOBILE_DPOP
@@ -36,7 +37,7 @@ def main(arguments: list[str] | None = None) -> int:
     if options.web:
         # One process: who is signed in is in its memory.
         servers.append(Server("web client", "demo.web_client", options.web_port, "WEB_PORT", 1, target))
-    for number in (signal.SIGTERM, signal.SIGHUP):
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, interrupt)
     try:
         return run(*servers)
@@ -90,12 +91,11 @@ def wait_for_person(running: Running, web: Server) -> int:
 
     :raises DemoFailed: A server ended by itself.
     """
-    try:
+    with suppress(KeyboardInterrupt):
         print(f"\nOpen {web.url} and sign in as {ALICE.name} with the password {ALICE.password}.", flush=True)
         print("Ctrl-C ends all of it.", flush=True)
-        running.wait()
-    except KeyboardInterrupt:
-        return 0
+        running.wait(until=lambda: bool(_interrupts))
+    return 0
 
 
 def show(token_server: Server, api: Server) -> int:
@@ -138,8 +138,16 @@ def port(text: str) -> int:
     return int(text)
 
 
+_interrupts: list[int] = []
+"""The numbers of the signals that asked the demo to end."""
+
+
 def interrupt(number: int, frame: FrameType | None) -> None:
-    """Treat a request to end like Ctrl-C."""
+    """End the demo, on Ctrl-C or another request to end.
+
+    An exception that is raised while Python finalizes an object is lost. So the request is noted too.
+    """
+    _interrupts.append(number)
     raise KeyboardInterrupt
 
 

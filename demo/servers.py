@@ -8,12 +8,11 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import NoReturn
 
 import requests
 
@@ -129,12 +128,13 @@ class Running:
     def __exit__(self, kind: type[BaseException] | None, _: object, __: TracebackType | None) -> None:
         self.stop()
 
-    def wait(self) -> NoReturn:
+    def wait(self, until: Callable[[], bool]) -> None:
         """Go on until a signal says otherwise.
 
+        :param until: Whether one did, if it did not raise ``KeyboardInterrupt``.
         :raises DemoFailed: A server ended by itself.
         """
-        while True:
+        while not until():
             for server, process in self._processes.items():
                 if process.poll() is not None:
                     raise DemoFailed(f"The {server.name} has ended.\n{server.end_of_log()}")

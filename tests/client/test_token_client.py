@@ -348,11 +348,11 @@ def test_a_server_that_is_away_is_a_sentence(make_client, key):
 
 
 def test_a_token_endpoint_that_does_not_answer_is_left(make_client, token_server):
-    client = make_client(timeout=0.5)
+    client = make_client(timeout=2)
     client.metadata()
     token_server.gate = threading.Event()
 
-    with pytest.raises(TokenRequestError, match=r"No token: .*/token did not answer within 0\.5 seconds") as caught:
+    with pytest.raises(TokenRequestError, match=r"No token: .*/token did not answer within 2 seconds") as caught:
         client.request_token()
     token_server.gate.set()
     assert caught.value.status is None

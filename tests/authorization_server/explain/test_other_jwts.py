@@ -127,7 +127,7 @@ def test_token_that_has_ended_says_why(app, token, clock, explain):
     assert (failed(said), said["reason"]) == ("exp", "token: expired, 100 s ago")
 
     assert explain(token, "--at", str(START))["accepted"]
-    app.test_cli_runner().invoke(args=["oauth2", "revoke", "--client", CLIENT_ID])
+    app.test_cli_runner().invoke(args=["oauth2", "revoke", "--client", CLIENT_ID, "--yes"])
     said = explain(token, "--at", str(START))
     assert (failed(said), said["cause"]) == ("revocation", "token_revoked")
 
