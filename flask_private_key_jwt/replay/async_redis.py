@@ -14,8 +14,8 @@ from ..database.loop_breaker import LoopBreaker
 from ..errors import ConfigurationError, StoreUnavailable
 from ..event_loops.per_loop import PerLoop
 from .base import Mark
-from .redis import TIMEOUT_SECONDS
 from .redis_marks import RedisMarks
+from .redis_timeout import TIMEOUT_SECONDS
 
 MAX_CONNECTIONS = 32
 """Most connections of one event loop. A request that finds all of them in use waits, as long as its budget lasts."""

@@ -11,9 +11,7 @@ from ..database.batches import BATCH_ROWS, Rest, no_rest
 from ..errors import ConfigurationError
 from ..event_loops.run_now import run_now
 from .base import AsyncReplayStore, Mark
-
-TIMEOUT_SECONDS = 1
-"""Longest wait for a connection and for an answer; ``?socket_timeout=`` in the URL changes it."""
+from .redis_timeout import TIMEOUT_SECONDS
 
 
 class RedisReplayStore:
