@@ -116,7 +116,8 @@ class ServerSettings(SharedSettings):
 
     REFRESH_TOKEN_RETRY_SECONDS: Annotated[int, between(30, 600)] = 60
     """How long a client that did not get the answer may send a replaced refresh token again, in seconds: it gets the
-    same new one. Ends when the new one is used. 30 to 600."""
+    same new one. Ends when the new one is used, and after 10 seconds if the token is a public client's and bound to no
+    key. 30 to 600."""
 
     ID_TOKEN_LIFETIME_SECONDS: Annotated[int, between(10, 86400)] = 300
     """How long an ID token is valid, in seconds (OpenID Connect Core §2); a client reads it only once. 10 to 86400."""
