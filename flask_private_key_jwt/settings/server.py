@@ -181,6 +181,10 @@ class ServerSettings(SharedSettings):
     CLIENT_ID_SCOPES: Annotated[tuple[str, ...], scope_tokens] = ()
     """Scopes that such clients may have; a client gets those of them that its document names."""
 
+    CLIENT_ID_CONSENT_SECONDS: Annotated[int, between(0, 730 * 86400)] = 30 * 86400
+    """Where ``OAUTH2_CLIENT_ID_HOSTS`` is ``["*"]``: after how long a person who allowed such a client is asked again,
+    in seconds, because its domain may have another owner by then; 0: each time. 0 to 63072000."""
+
     CLIENT_ID_PUBLIC_CLIENTS: bool = False
     """Accept such documents from public clients too (``token_endpoint_auth_method: none``)."""
 

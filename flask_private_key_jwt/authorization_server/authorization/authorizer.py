@@ -19,6 +19,7 @@ from ...replay.base import CHALLENGE, Mark, Replayed, ReplayStore, remember_once
 from ...settings.server import ServerSettings
 from ...tokens.scope_matching import ScopeMatcher
 from ...tokens.verification import IssuerKeys
+from ..redirect_uri import is_claimed
 from ..registered_client import RegisteredClient, is_client_id
 from ..stores.contracts import ClientStore
 from ..stores.granted import AuthorizationStore, Consent, Granted, PushedRequest, StoredCode
@@ -37,7 +38,7 @@ from .pushed_request import (
     new_request_uri,
 )
 from .request_object import RequestObjects
-from .response import ResponseTarget
+from .response import ResponseTarget, name_place
 from .target import check_target
 from .usable_client import load_usable
 
@@ -178,21 +179,42 @@ class Authorizer:
         with attributed_to(opened.client.client_id):
             return self._check(opened.parameters, opened.client, opened.target)
 
-    def find_consent(self, client: RegisteredClient, person: Person) -> Consent | None:
-        """What the person allowed *client* before.
+    def find_consent(self, client: RegisteredClient, target: ResponseTarget, person: Person) -> Consent | None:
+        """What the person allowed *client* before, as far as it still counts.
+
+        Whoever takes a stranger's domain over has its document and its keys. So a consent to such a client ends after
+        a time, and is for the place of the answer that the person saw.
 
         :raises StoreUnavailable: The database did not answer.
         """
-        return self._store.find_consent(client.client_id, person.subject)
+        place = self._find_place(client, target)
+        consent = self._store.find_consent(client.client_id, person.subject, place=place)
+        if consent is None or place is None:
+            return consent
+        is_over = clock.is_over(consent.given_at + self._settings.CLIENT_ID_CONSENT_SECONDS)
+        return None if is_over else consent
 
     def remember_consent(self, request: AuthorizationRequest, person: Person) -> None:
         """Add what the person allows now to what they allowed before.
 
         :raises StoreUnavailable: The database did not answer.
         """
-        before = self.find_consent(request.client, person) or Consent(frozenset(), frozenset())
-        after = Consent(before.scope.union(request.scope), before.resources.union(request.resources))
-        self._store.save_consent(request.client.client_id, person.subject, after)
+        after = Consent(frozenset(request.scope), frozenset(request.resources), clock.now())
+        before = self.find_consent(request.client, request.target, person)
+        if before is not None and not after.covers(tuple(before.scope), tuple(before.resources)):
+            # What the page does not show now keeps its time.
+            after = Consent(before.scope | after.scope, before.resources | after.resources, before.given_at)
+        place = self._find_place(request.client, request.target)
+        self._store.save_consent(request.client.client_id, person.subject, after, place=place)
+
+    def _find_place(self, client: RegisteredClient, target: ResponseTarget) -> str | None:
+        """The place that a consent to a stranger's document is for; ``None``: the client is not one.
+
+        On the person's own device it is always the same one, whatever the port.
+        """
+        if client.registered_by != "document" or not self._settings.takes_any_document:
+            return None
+        return name_place(target.redirect_uri) if is_claimed(target.redirect_uri) else ""
 
     def issue_code(
         self,
