@@ -75,7 +75,7 @@ class Authorizer:
     :param own_keys: This server's own public keys, which verify an ``id_token_hint``.
     :param app_secrets: The application's secrets.
     :param push_quota: Says whether one more request may be pushed.
-    :param replay: Remembers every ``code_challenge``, if the profile wants that.
+    :param replay: Remembers every ``code_challenge`` that got a code, if the profile wants that.
     """
 
     def __init__(
@@ -132,7 +132,6 @@ class Authorizer:
         kept = build_parameters(replace(checked, dpop_jkt=jkt, client_jkt=client_jkt), signed=parameters.signed)
         reference = Reference(new_request_uri(), lifetime)
         pushed_by = self._push_quota.check(client, address)
-        self._use_challenge(checked, client)
         pushed = PushedRequest(client.client_id, kept.to_json(), now + lifetime, pushed_by=pushed_by)
         self._store.push(reference.request_uri, pushed)
         return reference
@@ -231,12 +230,15 @@ class Authorizer:
         :param decision_token: The token of the decision, if the person was asked. The same decision gives the same code
             while it can be redeemed, and another code after that: a button may be pressed twice, and nobody knows which
             of the two answers the browser follows.
+        :raises InvalidRequest: Under ``atproto``, the ``code_challenge`` was used before.
         :raises InvalidRequestURI: The pushed request was used before.
         :raises InteractionRefused: The decision was made before, and its code has expired.
         :raises ConfigurationError: The person has the id of a client.
-        :raises StoreUnavailable: The database did not answer.
+        :raises StoreUnavailable: The database or the replay store did not answer.
         """
         self._check_subject(person)
+        if self._settings.PROFILE == "atproto":
+            self._use_challenge(request, request_uri)
         granted = Granted(
             grant_id=secrets.token_urlsafe(16),
             client_id=request.client.client_id,
@@ -300,18 +302,29 @@ class Authorizer:
         )
         return check_atproto(parameters, checked) if self._settings.PROFILE == "atproto" else checked
 
-    def _use_challenge(self, request: AuthorizationRequest, client: RegisteredClient) -> None:
-        """Under ``atproto``: refuse a ``code_challenge`` that the client used in the last 24 hours."""
-        if self._settings.PROFILE != "atproto":
-            return
-        now = clock.now()
-        mark = Mark(
-            CHALLENGE, self._settings.ISSUER, client.client_id, request.code_challenge, now + CHALLENGE_SECONDS, now
-        )
+    def _use_challenge(self, request: AuthorizationRequest, request_uri: str | None) -> None:
+        """Refuse a ``code_challenge`` for which another request of the client got a code in the last 24 hours.
+
+        Not when a request is pushed: anybody can push, and every challenge is kept for a day.
+        """
+        now, client_id, challenge = clock.now(), request.client.client_id, request.code_challenge
+        mark = Mark(CHALLENGE, self._settings.ISSUER, client_id, challenge, now + CHALLENGE_SECONDS, now)
+        of_this_request = replace(mark, jti=f"{challenge} {request_uri}")
         try:
-            remember_once(self._replay, [mark])
+            remember_once(self._replay, [mark, of_this_request])
         except Replayed as replayed:
-            raise InvalidRequest("the code_challenge was used before", cause=replayed.cause) from None
+            if not self._is_kept(of_this_request):  # it is when the button was pressed twice
+                raise InvalidRequest(
+                    "the code_challenge was used before", cause=replayed.cause, client_id=client_id
+                ) from None
+
+    def _is_kept(self, mark: Mark) -> bool:
+        """Whether the replay store has *mark*. If not, it keeps it until this second is over."""
+        try:
+            remember_once(self._replay, [replace(mark, until=clock.now())])
+        except Replayed:
+            return True
+        return False
 
     def _load_pushed(self, request_uri: str, client: RegisteredClient, *, is_open: bool, deciding: bool) -> Parameters:
         if not is_request_uri(request_uri):
