@@ -293,7 +293,10 @@ class ServerSettings(SharedSettings):
 
     @property
     def weaknesses(self) -> tuple[str, ...]:
-        """What these settings open or weaken, for the log at the start: each a whole sentence, without a full stop."""
+        """What these settings open, weaken or leave out, for the log at the start.
+
+        Each is a whole sentence, without a full stop.
+        """
         found = {
             f'OAUTH2_CLIENT_ID_HOSTS is ["{ANY_HOST}"]: anybody with a web site can be a client here': (
                 self.CLIENT_ID_METADATA_DOCUMENTS and self.takes_any_document
@@ -303,6 +306,9 @@ class ServerSettings(SharedSettings):
             ),
             "OAUTH2_PUBLIC_BEARER_TOKENS is on: whoever steals a token of a public client can use it": (
                 self.PUBLIC_BEARER_TOKENS
+            ),
+            "OAUTH2_RESOURCES is not set: a request that names an MCP server, as every MCP client's does, is refused": (
+                self.PROFILE == "mcp" and not self.RESOURCES
             ),
         }
         return tuple(sentence for sentence, is_so in found.items() if is_so)

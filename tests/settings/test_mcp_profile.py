@@ -67,6 +67,20 @@ def test_scopes_of_strangers_must_be_given():
         read_server(CLIENT_ID_SCOPES=(), CLIENT_ID_HOSTS=("app.example",))
 
 
+def test_start_warns_of_what_the_profile_opens_and_of_what_is_left_out():
+    assert [sentence.partition(" ")[0] for sentence in read_server().weaknesses] == [
+        "OAUTH2_CLIENT_ID_HOSTS",
+        "OAUTH2_PUBLIC_BEARER_TOKENS",
+        "OAUTH2_RESOURCES",
+    ]
+    closed = read_server(CLIENT_ID_HOSTS=["app.example"], PUBLIC_BEARER_TOKENS=False, RESOURCES=[API])
+    assert closed.weaknesses == ()
+
+
+def test_only_a_server_for_mcp_is_warned_without_resources():
+    assert read({"OAUTH2_ISSUER": ISSUER}, ServerSettings).weaknesses == ()
+
+
 @pytest.mark.parametrize("name", CONTRADICTIONS)
 def test_setting_that_contradicts_the_profile_stops_the_start(name):
     value = CONTRADICTIONS[name]

@@ -162,6 +162,15 @@ def test_request_and_exchange_without_a_resource_are_refused(open_page, get_code
     assert redeem(code).status_code == 200
 
 
+@pytest.mark.parametrize("changes", [{"OAUTH2_RESOURCES": []}, {}])
+def test_server_that_names_no_resource_says_so_at_the_start_and_refuses(changes, open_page, refusals, caplog):
+    warned = [record.getMessage().partition(" ")[0] for record in caplog.get_records("setup")]
+    page = open_page()
+
+    assert ("OAUTH2_RESOURCES" in warned) == (INVALID_TARGET in page.text) == bool(changes)
+    assert causes(refusals) == (["resource_unknown"] if changes else [])
+
+
 def test_refresh_inherits_the_resource(get_code, redeem, again, refusals):
     first = redeem(get_code(resource=[API, OTHER_API]), resource=OTHER_API).json["refresh_token"]
     second = again(first)
