@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from typing import Annotated, Literal
 
 from ..errors import ConfigurationError
+from ..url import read_url
 from .profiles.smart import OPENID_CAPABILITY
 from .shared import Algs, Seconds, SharedSettings
 from .values import (
@@ -274,6 +275,12 @@ class ServerSettings(SharedSettings):
         if self.CLIENT_ID_METADATA_DOCUMENTS and is_open and not self.CLIENT_ID_SCOPES:
             why = f'OAUTH2_CLIENT_ID_HOSTS = ["{ANY_HOST}"]' if self.takes_any_document else "OAUTH2_PROFILE = 'mcp'"
             raise ConfigurationError(f"{why} needs OAUTH2_CLIENT_ID_SCOPES: the scopes that anybody's client may have.")
+        takes_strangers = self.CLIENT_ID_METADATA_DOCUMENTS and self.takes_any_document
+        if takes_strangers and self.FETCH_FROM_LOOPBACK and not read_url(self.ISSUER).is_loopback:
+            raise ConfigurationError(
+                f'OAUTH2_FETCH_FROM_LOOPBACK with OAUTH2_CLIENT_ID_HOSTS = ["{ANY_HOST}"] needs OAUTH2_ISSUER on '
+                "127.0.0.1, [::1] or localhost: otherwise strangers have this server call what listens on its machine."
+            )
         self._check_scopes()
 
     def _check_scopes(self) -> None:
