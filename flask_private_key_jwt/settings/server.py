@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from typing import Annotated, Literal
 
 from ..errors import ConfigurationError
+from ..web.url import read_url
 from .profiles.smart import OPENID_CAPABILITY
 from .shared import Algs, Seconds, SharedSettings
 from .values import (
@@ -116,7 +117,8 @@ class ServerSettings(SharedSettings):
 
     REFRESH_TOKEN_RETRY_SECONDS: Annotated[int, between(30, 600)] = 60
     """How long a client that did not get the answer may send a replaced refresh token again, in seconds: it gets the
-    same new one. Ends when the new one is used. 30 to 600."""
+    same new one. Ends when the new one is used, and after 10 seconds if the token is a public client's and bound to no
+    key. 30 to 600."""
 
     ID_TOKEN_LIFETIME_SECONDS: Annotated[int, between(10, 86400)] = 300
     """How long an ID token is valid, in seconds (OpenID Connect Core §2); a client reads it only once. 10 to 86400."""
@@ -179,6 +181,10 @@ class ServerSettings(SharedSettings):
 
     CLIENT_ID_SCOPES: Annotated[tuple[str, ...], scope_tokens] = ()
     """Scopes that such clients may have; a client gets those of them that its document names."""
+
+    CLIENT_ID_CONSENT_SECONDS: Annotated[int, between(0, 730 * 86400)] = 30 * 86400
+    """Where ``OAUTH2_CLIENT_ID_HOSTS`` is ``["*"]``: after how long a person who allowed such a client is asked again,
+    in seconds, because its domain may have another owner by then; 0: each time. 0 to 63072000."""
 
     CLIENT_ID_PUBLIC_CLIENTS: bool = False
     """Accept such documents from public clients too (``token_endpoint_auth_method: none``)."""
@@ -281,6 +287,12 @@ class ServerSettings(SharedSettings):
         if self.CLIENT_ID_METADATA_DOCUMENTS and is_open and not self.CLIENT_ID_SCOPES:
             why = f'OAUTH2_CLIENT_ID_HOSTS = ["{ANY_HOST}"]' if self.takes_any_document else "OAUTH2_PROFILE = 'mcp'"
             raise ConfigurationError(f"{why} needs OAUTH2_CLIENT_ID_SCOPES: the scopes that anybody's client may have.")
+        takes_strangers = self.CLIENT_ID_METADATA_DOCUMENTS and self.takes_any_document
+        if takes_strangers and self.FETCH_FROM_LOOPBACK and not read_url(self.ISSUER).is_loopback:
+            raise ConfigurationError(
+                f'OAUTH2_FETCH_FROM_LOOPBACK with OAUTH2_CLIENT_ID_HOSTS = ["{ANY_HOST}"] needs OAUTH2_ISSUER on '
+                "127.0.0.1, [::1] or localhost: otherwise strangers have this server call what listens on its machine."
+            )
         self._check_scopes()
 
     def _check_scopes(self) -> None:
@@ -300,7 +312,10 @@ class ServerSettings(SharedSettings):
 
     @property
     def weaknesses(self) -> tuple[str, ...]:
-        """What these settings open or weaken, for the log at the start: each a whole sentence, without a full stop."""
+        """What these settings open, weaken or leave out, for the log at the start.
+
+        Each is a whole sentence, without a full stop.
+        """
         found = {
             f'OAUTH2_CLIENT_ID_HOSTS is ["{ANY_HOST}"]: anybody with a web site can be a client here': (
                 self.CLIENT_ID_METADATA_DOCUMENTS and self.takes_any_document
@@ -310,6 +325,9 @@ class ServerSettings(SharedSettings):
             ),
             "OAUTH2_PUBLIC_BEARER_TOKENS is on: whoever steals a token of a public client can use it": (
                 self.PUBLIC_BEARER_TOKENS
+            ),
+            "OAUTH2_RESOURCES is not set: a request that names an MCP server, as every MCP client's does, is refused": (
+                self.PROFILE == "mcp" and not self.RESOURCES
             ),
         }
         return tuple(sentence for sentence, is_so in found.items() if is_so)

@@ -67,6 +67,41 @@ def test_scopes_of_strangers_must_be_given():
         read_server(CLIENT_ID_SCOPES=(), CLIENT_ID_HOSTS=("app.example",))
 
 
+def test_start_warns_of_what_the_profile_opens_and_of_what_is_left_out():
+    assert [sentence.partition(" ")[0] for sentence in read_server().weaknesses] == [
+        "OAUTH2_CLIENT_ID_HOSTS",
+        "OAUTH2_PUBLIC_BEARER_TOKENS",
+        "OAUTH2_RESOURCES",
+    ]
+    closed = read_server(CLIENT_ID_HOSTS=["app.example"], PUBLIC_BEARER_TOKENS=False, RESOURCES=[API])
+    assert closed.weaknesses == ()
+
+
+@pytest.mark.parametrize("issuer", [ISSUER, "https://127.0.0.1.example", "https://10.0.0.1"])
+def test_strangers_do_not_have_a_server_on_the_network_call_its_own_machine(issuer):
+    with pytest.raises(ConfigurationError, match=r"^OAUTH2_FETCH_FROM_LOOPBACK with .* needs OAUTH2_ISSUER on 127"):
+        read_server(ISSUER=issuer, FETCH_FROM_LOOPBACK=True)
+
+    assert read_server(ISSUER=issuer, FETCH_FROM_LOOPBACK=True, CLIENT_ID_HOSTS=["localhost"]).FETCH_FROM_LOOPBACK
+
+
+@pytest.mark.parametrize("issuer", ["http://127.0.0.1:5000", "http://[::1]:5000", "https://localhost"])
+def test_server_in_development_may_call_its_own_machine(issuer):
+    assert read_server(ISSUER=issuer, FETCH_FROM_LOOPBACK=True).takes_any_document
+
+
+def test_same_holds_without_a_profile():
+    given = {"PROFILE": "oauth", "FETCH_FROM_LOOPBACK": True, "CLIENT_ID_HOSTS": ["*"]}
+
+    assert read_server(**given).FETCH_FROM_LOOPBACK  # the hosts count for nothing without documents
+    with pytest.raises(ConfigurationError, match="needs OAUTH2_ISSUER on 127"):
+        read_server(**given, CLIENT_ID_METADATA_DOCUMENTS=True)
+
+
+def test_only_a_server_for_mcp_is_warned_without_resources():
+    assert read({"OAUTH2_ISSUER": ISSUER}, ServerSettings).weaknesses == ()
+
+
 @pytest.mark.parametrize("name", CONTRADICTIONS)
 def test_setting_that_contradicts_the_profile_stops_the_start(name):
     value = CONTRADICTIONS[name]

@@ -19,6 +19,7 @@ from ...settings.server import ServerSettings
 from ...signals.refusal import attributed_to
 from ...tokens.scope_matching import ScopeMatcher
 from ...tokens.verification import IssuerKeys
+from ..redirect_uri import is_claimed
 from ..registered_client import RegisteredClient, is_client_id
 from ..stores.contracts import ClientStore
 from ..stores.granted import AuthorizationStore, Consent, Granted, PushedRequest, StoredCode
@@ -37,7 +38,7 @@ from .pushed_request import (
     new_request_uri,
 )
 from .request_object import RequestObjects
-from .response import ResponseTarget
+from .response import ResponseTarget, name_place
 from .target import check_target
 from .usable_client import load_usable
 
@@ -74,7 +75,7 @@ class Authorizer:
     :param own_keys: This server's own public keys, which verify an ``id_token_hint``.
     :param app_secrets: The application's secrets.
     :param push_quota: Says whether one more request may be pushed.
-    :param replay: Remembers every ``code_challenge``, if the profile wants that.
+    :param replay: Remembers every ``code_challenge`` that got a code, if the profile wants that.
     """
 
     def __init__(
@@ -131,7 +132,6 @@ class Authorizer:
         kept = build_parameters(replace(checked, dpop_jkt=jkt, client_jkt=client_jkt), signed=parameters.signed)
         reference = Reference(new_request_uri(), lifetime)
         pushed_by = self._push_quota.check(client, address)
-        self._use_challenge(checked, client)
         pushed = PushedRequest(client.client_id, kept.to_json(), now + lifetime, pushed_by=pushed_by)
         self._store.push(reference.request_uri, pushed)
         return reference
@@ -178,21 +178,42 @@ class Authorizer:
         with attributed_to(opened.client.client_id):
             return self._check(opened.parameters, opened.client, opened.target)
 
-    def find_consent(self, client: RegisteredClient, person: Person) -> Consent | None:
-        """What the person allowed *client* before.
+    def find_consent(self, client: RegisteredClient, target: ResponseTarget, person: Person) -> Consent | None:
+        """What the person allowed *client* before, as far as it still counts.
+
+        Whoever takes a stranger's domain over has its document and its keys. So a consent to such a client ends after
+        a time, and is for the place of the answer that the person saw.
 
         :raises StoreUnavailable: The database did not answer.
         """
-        return self._store.find_consent(client.client_id, person.subject)
+        place = self._find_place(client, target)
+        consent = self._store.find_consent(client.client_id, person.subject, place=place)
+        if consent is None or place is None:
+            return consent
+        is_over = clock.is_over(consent.given_at + self._settings.CLIENT_ID_CONSENT_SECONDS)
+        return None if is_over else consent
 
     def remember_consent(self, request: AuthorizationRequest, person: Person) -> None:
         """Add what the person allows now to what they allowed before.
 
         :raises StoreUnavailable: The database did not answer.
         """
-        before = self.find_consent(request.client, person) or Consent(frozenset(), frozenset())
-        after = Consent(before.scope.union(request.scope), before.resources.union(request.resources))
-        self._store.save_consent(request.client.client_id, person.subject, after)
+        after = Consent(frozenset(request.scope), frozenset(request.resources), clock.now())
+        before = self.find_consent(request.client, request.target, person)
+        if before is not None and not after.covers(tuple(before.scope), tuple(before.resources)):
+            # What the page does not show now keeps its time.
+            after = Consent(before.scope | after.scope, before.resources | after.resources, before.given_at)
+        place = self._find_place(request.client, request.target)
+        self._store.save_consent(request.client.client_id, person.subject, after, place=place)
+
+    def _find_place(self, client: RegisteredClient, target: ResponseTarget) -> str | None:
+        """The place that a consent to a stranger's document is for; ``None``: the client is not one.
+
+        On the person's own device it is always the same one, whatever the port.
+        """
+        if client.registered_by != "document" or not self._settings.takes_any_document:
+            return None
+        return name_place(target.redirect_uri) if is_claimed(target.redirect_uri) else ""
 
     def issue_code(
         self,
@@ -209,12 +230,15 @@ class Authorizer:
         :param decision_token: The token of the decision, if the person was asked. The same decision gives the same code
             while it can be redeemed, and another code after that: a button may be pressed twice, and nobody knows which
             of the two answers the browser follows.
+        :raises InvalidRequest: Under ``atproto``, the ``code_challenge`` was used before.
         :raises InvalidRequestURI: The pushed request was used before.
         :raises InteractionRefused: The decision was made before, and its code has expired.
         :raises ConfigurationError: The person has the id of a client.
-        :raises StoreUnavailable: The database did not answer.
+        :raises StoreUnavailable: The database or the replay store did not answer.
         """
         self._check_subject(person)
+        if self._settings.PROFILE == "atproto":
+            self._use_challenge(request, request_uri)
         granted = Granted(
             grant_id=secrets.token_urlsafe(16),
             client_id=request.client.client_id,
@@ -278,18 +302,29 @@ class Authorizer:
         )
         return check_atproto(parameters, checked) if self._settings.PROFILE == "atproto" else checked
 
-    def _use_challenge(self, request: AuthorizationRequest, client: RegisteredClient) -> None:
-        """Under ``atproto``: refuse a ``code_challenge`` that the client used in the last 24 hours."""
-        if self._settings.PROFILE != "atproto":
-            return
-        now = clock.now()
-        mark = Mark(
-            CHALLENGE, self._settings.ISSUER, client.client_id, request.code_challenge, now + CHALLENGE_SECONDS, now
-        )
+    def _use_challenge(self, request: AuthorizationRequest, request_uri: str | None) -> None:
+        """Refuse a ``code_challenge`` for which another request of the client got a code in the last 24 hours.
+
+        Not when a request is pushed: anybody can push, and every challenge is kept for a day.
+        """
+        now, client_id, challenge = clock.now(), request.client.client_id, request.code_challenge
+        mark = Mark(CHALLENGE, self._settings.ISSUER, client_id, challenge, now + CHALLENGE_SECONDS, now)
+        of_this_request = replace(mark, jti=f"{challenge} {request_uri}")
         try:
-            remember_once(self._replay, [mark])
+            remember_once(self._replay, [mark, of_this_request])
         except Replayed as replayed:
-            raise InvalidRequest("the code_challenge was used before", cause=replayed.cause) from None
+            if not self._is_kept(of_this_request):  # it is when the button was pressed twice
+                raise InvalidRequest(
+                    "the code_challenge was used before", cause=replayed.cause, client_id=client_id
+                ) from None
+
+    def _is_kept(self, mark: Mark) -> bool:
+        """Whether the replay store has *mark*. If not, it keeps it until this second is over."""
+        try:
+            remember_once(self._replay, [replace(mark, until=clock.now())])
+        except Replayed:
+            return True
+        return False
 
     def _load_pushed(self, request_uri: str, client: RegisteredClient, *, is_open: bool, deciding: bool) -> Parameters:
         if not is_request_uri(request_uri):

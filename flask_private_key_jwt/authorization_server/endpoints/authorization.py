@@ -113,7 +113,7 @@ def _proceed(visit: Visit, request: AuthorizationRequest, person: Person | None)
         request,
         person,
         signed_in_since=session.signed_in_since(visit.name),
-        consent=authorizer.find_consent(request.client, person) if person else None,
+        consent=authorizer.find_consent(request.client, request.target, person) if person else None,
         now=clock.now(),
     )
     if step is Step.ISSUE and person:
@@ -219,7 +219,8 @@ def _is_sent_on(visit: Visit, refusal: OAuthError) -> bool:
     if visit.opened.request_uri is not None and not client.is_public:
         return True  # the client pushed it: the link works once and for seconds, so nobody can send it around
     person = visit.state.people.find_person(visit.session)
-    return person is not None and visit.state.server.authorizer.find_consent(client, person) is not None
+    authorizer = visit.state.server.authorizer
+    return person is not None and authorizer.find_consent(client, visit.opened.target, person) is not None
 
 
 def _send(target: ResponseTarget, members: dict[str, str]) -> flask.Response:

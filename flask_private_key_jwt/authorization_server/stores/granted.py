@@ -112,6 +112,8 @@ class Consent:
 
     scope: frozenset[str]
     resources: frozenset[str]
+    given_at: int
+    """When they allowed the oldest part of it, in seconds since the epoch."""
 
     def covers(self, scope: tuple[str, ...], resources: tuple[str, ...]) -> bool:
         """Whether nothing of a request is new."""
@@ -200,15 +202,17 @@ class AuthorizationStore(Protocol):
         :raises StoreUnavailable: The database did not answer.
         """
 
-    def find_consent(self, client_id: str, subject: str) -> Consent | None:
+    def find_consent(self, client_id: str, subject: str, *, place: str | None = None) -> Consent | None:
         """What *subject* has allowed exactly this client.
 
+        :param place: Where answers go, if the consent is for this place only; it holds no NUL.
         :raises StoreUnavailable: The database did not answer.
         """
 
-    def save_consent(self, client_id: str, subject: str, consent: Consent) -> None:
-        """Remember what *subject* allowed; it replaces what was remembered before.
+    def save_consent(self, client_id: str, subject: str, consent: Consent, *, place: str | None = None) -> None:
+        """Remember what *subject* allowed; it replaces what was remembered before, for the same place.
 
+        :param place: Where answers go, if the consent is for this place only; it holds no NUL.
         :raises StoreUnavailable: The database did not answer.
         """
 

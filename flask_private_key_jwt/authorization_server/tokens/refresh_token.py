@@ -4,7 +4,7 @@ The refresh token of a confidential client is bound to its keys by client authen
 public client is bound to its DPoP key, if it has shown one, and is replaced at each use. A client that did not get the
 answer may use the replaced token again for some time, and gets the same successor. The successor is derived from the
 replaced token, so only hashes are stored. After that time, or when the successor has been used, another use means that
-somebody else has the token too: the grant is revoked.
+somebody else has the token too: the grant is revoked. Where a token is bound to no key, that time is short.
 """
 
 import hmac
@@ -23,6 +23,13 @@ from ...settings.values import OFFLINE_ACCESS
 from ..registered_client import RegisteredClient
 from ..stores.granted import Granted, RefreshTokenStore, StoredRefreshToken
 from .revoked import Revocations
+
+BEARER_RETRY_SECONDS = 10
+"""How long a replaced refresh token that is bound to no key may be sent again.
+
+Whoever sends it in that time gets the successor, a thief too, and two who always do are never told apart. A client
+whose answer was lost tries again within seconds.
+"""
 
 
 class RefreshTokens:
@@ -141,7 +148,9 @@ class RefreshTokens:
         """When a refresh token ends if it is not used until then, in seconds since the epoch."""
         if stored.used_at is None:
             return stored.ends_at
-        return min(stored.ends_at, stored.used_at + self._settings.REFRESH_TOKEN_RETRY_SECONDS)
+        longest = self._settings.REFRESH_TOKEN_RETRY_SECONDS
+        retry = min(longest, BEARER_RETRY_SECONDS) if stored.is_bearer else longest
+        return min(stored.ends_at, stored.used_at + retry)
 
     def is_active(self, token: str, stored: StoredRefreshToken, client: RegisteredClient) -> bool:
         """Whether its own client could use a refresh token now. Unlike :meth:`load`, this never revokes anything.

@@ -3,11 +3,13 @@
 from urllib.parse import parse_qsl, urlsplit
 
 import pytest
+from sqlalchemy import text
 
 from tests.authorization_server.atproto.conftest import ALICE, BOB, CLIENT
 from tests.authorization_server.conftest import PAR_URL, build_request, challenge_of
 from tests.conftest import INVALID_CLIENT, INVALID_PROOF, INVALID_REQUEST, TOKEN_URL
 from tests.refusals import causes
+from tests.servers.https_servers import HOST
 
 INVALID_SCOPE = {"error": "invalid_scope", "error_description": "The requested scope is invalid."}
 
@@ -49,21 +51,72 @@ def test_redirect_uri_of_another_site_is_refused(client, refusals):
     assert_refused(client.push(redirect_uri="https://evil.example/"), refusals, "redirect_uri_not_registered")
 
 
-def test_code_challenge_counts_once_in_a_day(client, refusals, clock):
-    challenge = challenge_of("w" * 43)
-    assert client.push(code_challenge=challenge).status_code == 201
+CHALLENGE = challenge_of("w" * 43)
+
+
+def get_answer(client, **changes):
+    client.browser.sign_in(ALICE)
+    return client.answer_of(client.open(client.push(code_challenge=CHALLENGE, **changes)))
+
+
+def test_code_challenge_gets_a_code_once_in_a_day(client, refusals, clock):
+    assert "code" in get_answer(client)
     clock.move(86399)
-    assert_refused(client.push(code_challenge=challenge), refusals, "code_challenge_reused")
+    assert get_answer(client)["error"] == "invalid_request"
+    assert causes(refusals) == ["code_challenge_reused"]
     clock.move(2)
 
-    assert client.push(code_challenge=challenge).status_code == 201
+    assert "code" in get_answer(client)
 
 
-def test_refused_request_does_not_use_its_code_challenge_up(client):
-    challenge = challenge_of("w" * 43)
-    assert client.push(code_challenge=challenge, state=None).status_code == 400
+@pytest.fixture
+def count_marks(app):
+    """How many values the replay store remembers."""
 
-    assert client.push(code_challenge=challenge).status_code == 201
+    def count_marks():
+        with app.app_context():
+            return app.extensions["sqlalchemy"].session.execute(text("SELECT count(*) FROM oauth2_replay")).scalar_one()
+
+    return count_marks
+
+
+def test_stranger_who_pushes_leaves_an_assertion_and_a_proof_only(client, count_marks):
+    assert (client.push().status_code, count_marks()) == (201, 2)
+
+
+def test_request_that_is_pushed_or_denied_uses_no_code_challenge_up(client):
+    client.browser.sign_in(ALICE)
+    denied, allowed = (client.open(client.push(code_challenge=CHALLENGE)) for _ in range(2))
+    assert client.browser.decide(denied, "deny").status_code == 303
+
+    assert "code" in client.answer_of(allowed)
+
+
+def test_button_that_is_pressed_twice_gives_one_code(client, refusals):
+    client.browser.sign_in(ALICE)
+    page = client.open(client.push(code_challenge=CHALLENGE))
+
+    assert client.answer_of(page)["code"] == client.answer_of(page)["code"]
+    assert refusals == []
+
+
+def test_code_challenge_that_was_refused_stays_refused_for_its_request(client, refusals):
+    client.browser.sign_in(ALICE)
+    first, second = (client.open(client.push(code_challenge=CHALLENGE)) for _ in range(2))
+    assert "code" in client.answer_of(first)
+    assert client.answer_of(second)["error"] == "invalid_request"
+    again = client.browser.decide(second)
+
+    assert "code=" not in again.headers.get("Location", "")
+    assert causes(refusals)[0] == "code_challenge_reused"
+
+
+def test_code_challenge_of_another_client_is_another(client, publish, build_client):
+    assert "code" in get_answer(client)
+    other = build_client(client_id=f"https://{HOST}/other.json")
+    publish(client_id=other.client_id)
+
+    assert "code" in get_answer(other)
 
 
 # --- proofs and nonces -------------------------------------------------------------------------------------------

@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from sqlalchemy import text
 
 from flask_private_key_jwt.authorization_server.registration.client_id_document import read_client
 from flask_private_key_jwt.jose import jose
@@ -24,6 +25,7 @@ from tests.servers.https_servers import HOST, answer
 OTHER_API = "https://other-api.example"
 METADATA = "/.well-known/oauth-authorization-server"
 INVALID_TARGET = "invalid_target"
+MONTH = 30 * 86400
 PROFILE = {
     "OAUTH2_PROFILE": "mcp",
     "OAUTH2_RESOURCES": [API, OTHER_API],
@@ -32,8 +34,24 @@ PROFILE = {
 
 
 @pytest.fixture
-def settings(authority):
-    return {**PROFILE, "OAUTH2_FETCH_CA_BUNDLE": authority.bundle}
+def changes():
+    """What is set besides the profile."""
+    return {}
+
+
+@pytest.fixture
+def settings(authority, changes):
+    return {**PROFILE, "OAUTH2_FETCH_CA_BUNDLE": authority.bundle, **changes}
+
+
+@pytest.fixture
+def count_consents(document_app):
+    def count_consents():
+        with document_app.app_context():
+            db = document_app.extensions["sqlalchemy"]
+            return db.session.execute(text("SELECT count(*) FROM oauth2_consent")).scalar_one()
+
+    return count_consents
 
 
 @pytest.fixture
@@ -142,6 +160,15 @@ def test_request_and_exchange_without_a_resource_are_refused(open_page, get_code
     assert redeem(code, resource=None).json["error"] == INVALID_TARGET
     assert causes(refusals) == ["resource_missing", "resource_missing"]
     assert redeem(code).status_code == 200
+
+
+@pytest.mark.parametrize("changes", [{"OAUTH2_RESOURCES": []}, {}])
+def test_server_that_names_no_resource_says_so_at_the_start_and_refuses(changes, open_page, refusals, caplog):
+    warned = [record.getMessage().partition(" ")[0] for record in caplog.get_records("setup")]
+    page = open_page()
+
+    assert ("OAUTH2_RESOURCES" in warned) == (INVALID_TARGET in page.text) == bool(changes)
+    assert causes(refusals) == (["resource_unknown"] if changes else [])
 
 
 def test_refresh_inherits_the_resource(get_code, redeem, again, refusals):
@@ -294,6 +321,120 @@ def test_public_client_whose_document_gets_another_host_for_answers_asks_again(p
 
     assert page.status_code == 200
     assert "<strong>other.example</strong>" in page.text
+
+
+# --- how long a consent counts ------------------------------------------------------------------------------------
+AT_HOME = f"https://{HOST}/callback"
+ELSEWHERE = "https://other.example/callback"
+
+
+@pytest.fixture
+def visit(open_document):
+    """What the document's client gets: ``asked`` or ``code``; with ``allow=True`` the person allows it on the page."""
+
+    def visit(*, allow=False, **changes):
+        asked = {"resource": API, "redirect_uri": AT_HOME, **changes}
+        page = open_document(**asked)
+        if allow:
+            assert page.status_code == 200
+            page = open_document.browser.decide(page)
+        if page.status_code == 200:
+            return "asked"
+        assert page.headers["Location"].startswith(f"{asked['redirect_uri']}?code=")
+        return "code"
+
+    return visit
+
+
+@pytest.fixture
+def with_keys(publish, client_key):
+    publish(
+        token_endpoint_auth_method="private_key_jwt",
+        jwks={"keys": [client_key.public_jwk()]},
+        redirect_uris=[AT_HOME, ELSEWHERE, LOOPBACK],
+        scope="read write",
+    )
+
+
+@pytest.mark.parametrize("seconds", [MONTH - 1, MONTH])
+def test_consent_to_a_strangers_document_counts_for_a_month(seconds, with_keys, visit, open_page, clock, refusals):
+    assert visit(allow=True) == "code"
+    clock.move(seconds)
+
+    if seconds < MONTH:
+        assert visit(prompt="none") == "code"
+    else:
+        page = open_page(redirect_uri=AT_HOME, prompt="none")
+        assert (page.status_code, "consent_required" in page.text) == (400, True)  # nor is anybody sent there
+        assert causes(refusals) == ["consent_missing"]
+        assert visit() == "asked"
+        assert visit(allow=True) == visit() == "code"
+
+
+def test_consent_to_a_public_clients_document_ends_too(publish, visit, clock):
+    publish(redirect_uris=[AT_HOME])
+    assert visit(allow=True) == visit() == "code"
+    clock.move(MONTH)
+
+    assert visit() == "asked"
+
+
+def test_consent_counts_for_the_host_that_the_person_saw(with_keys, visit, open_page, refusals):
+    assert visit(allow=True) == "code"
+
+    assert visit(redirect_uri=ELSEWHERE) == "asked"
+    assert open_page(redirect_uri=ELSEWHERE, prompt="none").status_code == 400
+    assert causes(refusals) == ["consent_missing"]
+    assert visit(redirect_uri=ELSEWHERE, allow=True) == visit(redirect_uri=ELSEWHERE) == visit() == "code"
+
+
+def test_more_that_is_allowed_later_does_not_prolong_what_was_allowed_before(with_keys, visit, clock):
+    assert visit(scope="read", allow=True) == "code"
+    clock.move(MONTH - 1)
+    assert visit(scope="write", allow=True) == visit(scope="read write") == "code"
+    clock.move(1)
+
+    assert visit(scope="read") == visit(scope="write") == "asked"
+    assert visit(scope="write", allow=True) == visit(scope="write") == "code"
+    assert visit(scope="read") == "asked"  # what has ended does not come back with another scope
+
+
+def test_what_the_page_shows_again_begins_anew(with_keys, visit, clock):
+    assert visit(scope="read", allow=True) == "code"
+    clock.move(MONTH - 1)
+    assert visit(scope="read write", allow=True) == "code"
+    clock.move(MONTH - 1)
+
+    assert visit(scope="read") == "code"
+
+
+def test_consents_end_with_a_revocation_whatever_the_host(document_app, oauth, with_keys, visit):
+    assert visit(allow=True) == visit(redirect_uri=ELSEWHERE, allow=True) == "code"
+    with document_app.app_context():
+        oauth.revoke(subject="alice", client_id=DOCUMENT_URL)
+
+    assert visit() == visit(redirect_uri=ELSEWHERE) == "asked"
+
+
+def test_all_ports_of_a_device_are_one_place(visit, count_consents):
+    for port in (1, 2, 3):
+        assert visit(redirect_uri=f"http://127.0.0.1:{port}/callback", allow=True) == "code"
+
+    assert count_consents() == 1
+
+
+@pytest.mark.parametrize("changes", [{"OAUTH2_CLIENT_ID_CONSENT_SECONDS": 0}])
+def test_people_may_be_asked_each_time(changes, with_keys, visit):
+    assert visit(allow=True) == "code"
+    assert visit() == "asked"
+
+
+@pytest.mark.parametrize("changes", [{"OAUTH2_CLIENT_ID_HOSTS": [HOST]}])
+def test_consent_to_a_document_of_a_host_that_the_operator_names_stays(changes, with_keys, visit, clock):
+    assert visit(allow=True) == "code"
+    clock.move(12 * MONTH)
+
+    assert visit() == visit(redirect_uri=ELSEWHERE) == "code"
 
 
 def test_tokens_of_a_client_with_keys_are_none_for_everybody_when_its_document_drops_them(

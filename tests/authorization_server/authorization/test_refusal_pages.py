@@ -78,7 +78,7 @@ def test_what_is_our_own_fault_passes(fault, app, oauth, browser, webapp, refusa
         oauth.user(object)
     else:
 
-        def fail(*_):
+        def fail(*_, **_named):
             raise fault
 
         monkeypatch.setattr(app.extensions["private_key_jwt"].server.authorizer._store, "find_consent", fail)

@@ -410,8 +410,8 @@ def test_code_for_a_consent_that_was_read_before_the_revocation_cannot_be_redeem
     authorizations = app.extensions["private_key_jwt"].authorizations
     find_consent = authorizations.find_consent
 
-    def find_then_revoke(client_id, subject):
-        found = find_consent(client_id, subject)
+    def find_then_revoke(client_id, subject, *, place):
+        found = find_consent(client_id, subject, place=place)
         oauth.revoke(subject="alice")
         clock.move(1)
         return found

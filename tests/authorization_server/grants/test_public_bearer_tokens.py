@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import select, update
 
 from flask_private_key_jwt.authorization_server.registration.metadata import describe_client
-from flask_private_key_jwt.authorization_server.tokens.refresh_token import RefreshTokens
+from flask_private_key_jwt.authorization_server.tokens.refresh_token import BEARER_RETRY_SECONDS, RefreshTokens
 from flask_private_key_jwt.errors import ConfigurationError
 from flask_private_key_jwt.jose import jose
 from flask_private_key_jwt.settings.reading import read
@@ -201,6 +201,46 @@ def test_stolen_refresh_token_that_the_thief_uses_first_ends_with_the_owners_nex
 
     assert again(stolen).json["error"] == INVALID_GRANT
     assert again(thiefs).json["error"] == INVALID_GRANT
+    assert causes(refusals) == ["refresh_token_reused", "refresh_token_unknown"]
+
+
+@pytest.mark.parametrize("seconds", [BEARER_RETRY_SECONDS - 1, BEARER_RETRY_SECONDS])
+def test_refresh_token_that_is_bound_to_no_key_may_be_retried_for_a_short_time_only(
+    seconds, flow, again, clock, refusals
+):
+    first = flow().json["refresh_token"]
+    second = again(first).json["refresh_token"]
+    clock.move(seconds)
+    retried = again(first)
+
+    if seconds < BEARER_RETRY_SECONDS:
+        assert retried.json["refresh_token"] == second
+        assert again(second).status_code == 200
+    else:
+        assert retried.json["error"] == INVALID_GRANT
+        assert again(second).json["error"] == INVALID_GRANT
+        assert causes(refusals) == ["refresh_token_reused", "refresh_token_unknown"]
+
+
+def test_refresh_token_that_is_bound_to_a_key_may_be_retried_for_longer(flow, again, build_dpop, clock, refusals):
+    first = flow(proof=build_dpop()).json["refresh_token"]
+    second = again(first, proof=build_dpop()).json["refresh_token"]
+    clock.move(59)
+    assert again(first, proof=build_dpop()).json["refresh_token"] == second
+
+    clock.move(1)
+    assert again(first, proof=build_dpop()).json["error"] == INVALID_GRANT
+    assert causes(refusals) == ["refresh_token_reused"]
+
+
+def test_two_who_share_a_refresh_token_are_noticed_as_soon_as_one_is_ahead(flow, again, refusals):
+    shared = flow().json["refresh_token"]
+    owners, thiefs = again(shared).json["refresh_token"], again(shared).json["refresh_token"]
+    assert owners == thiefs
+    last = again(owners).json["refresh_token"]
+
+    assert again(shared).json["error"] == INVALID_GRANT  # at once: the answer to the first use has arrived
+    assert again(last).json["error"] == INVALID_GRANT
     assert causes(refusals) == ["refresh_token_reused", "refresh_token_unknown"]
 
 

@@ -176,7 +176,7 @@ def test_consents_are_forgotten_by_exactly_their_holder(named_database):
         Database(lambda: database.engine), database.tables.granted, keep_seconds=1800
     )
     for subject in ("alice", "Alice"):
-        consents.save_consent("shop", subject, Consent(frozenset({"read"}), frozenset()))
+        consents.save_consent("shop", subject, Consent(frozenset({"read"}), frozenset(), 0))
 
     open_store(database).forget_consents(Holder(subject="alice"), by="operator")
 
@@ -194,7 +194,7 @@ def test_client_that_is_removed_takes_its_own_with_it_and_nothing_else(named_dat
         for number in range(3):
             store.add(f"{client_id} {number}", build_stored(f"{client_id} {number}", client_id=client_id))
         pushed.push(f"of {client_id}", PushedRequest(client_id, {}, START + 90))
-        pushed.save_consent(client_id, "alice", Consent(frozenset({"read"}), frozenset()))
+        pushed.save_consent(client_id, "alice", Consent(frozenset({"read"}), frozenset(), 0))
 
     remove_client(named_database, "shop")
 

@@ -127,7 +127,7 @@ def test_consent_read_while_it_is_being_forgotten_gives_nothing(stores, clock, m
 @pytest.mark.parametrize("fails", ["forget_consents", "find_grants", "remove_grant"])
 def test_if_the_database_fails_in_between_everything_granted_has_ended(fails, stores, monkeypatch):
     code, refresh_token = keep_code(stores), keep_refresh_token(stores)
-    stores.authorizations.save_consent("shop", "alice", Consent(frozenset(["read"]), frozenset()))
+    stores.authorizations.save_consent("shop", "alice", Consent(frozenset(["read"]), frozenset(), 0))
 
     def fail(*_: object, **__: object) -> None:
         raise StoreUnavailable("database: gone", cause="database_unavailable")

@@ -129,19 +129,21 @@ class SQLAlchemyAuthorizationStore:
         with self._database.begin() as connection:
             return _use(connection, self._code, code)
 
-    def find_consent(self, client_id: str, subject: str) -> Consent | None:
+    def find_consent(self, client_id: str, subject: str, *, place: str | None = None) -> Consent | None:
         """See :meth:`.granted.AuthorizationStore.find_consent`."""
-        row = self._find(self._consent, _pair(client_id, subject))
-        return None if row is None else Consent(frozenset(row.scope.split()), frozenset(row.resources.split()))
+        row = self._find(self._consent, _name_consent(client_id, subject, place))
+        if row is None:
+            return None
+        return Consent(frozenset(row.scope.split()), frozenset(row.resources.split()), row.given_at)
 
-    def save_consent(self, client_id: str, subject: str, consent: Consent) -> None:
+    def save_consent(self, client_id: str, subject: str, consent: Consent, *, place: str | None = None) -> None:
         """See :meth:`.granted.AuthorizationStore.save_consent`."""
         allowed = {
             "scope": " ".join(sorted(consent.scope)),
             "resources": " ".join(sorted(consent.resources)),
-            "given_at": clock.now(),
+            "given_at": consent.given_at,
         }
-        key = digest(_pair(client_id, subject))
+        key = digest(_name_consent(client_id, subject, place))
         row = {"digest": key, "client_id": client_id, "subject": subject, **allowed}
         given = ConsentGiven(client_id, subject, tuple(sorted(consent.scope)), tuple(sorted(consent.resources)))
         if not self._recorder.insert(self._insert_consent, row, given):
@@ -229,5 +231,6 @@ def _use(connection: Connection, table: Table, text: str) -> bool:
     return connection.execute(update(table).where(unused).values(used_at=clock.now())).rowcount == 1
 
 
-def _pair(client_id: str, subject: str) -> str:
-    return f"{client_id}\x00{subject}"  # a client_id holds no NUL
+def _name_consent(client_id: str, subject: str, place: str | None) -> str:
+    # Neither a client_id nor a place holds a NUL, and a client_id is never empty.
+    return f"{client_id}\x00{subject}" if place is None else f"\x00{place}\x00{client_id}\x00{subject}"
