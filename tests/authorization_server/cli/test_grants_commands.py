@@ -118,7 +118,7 @@ def test_person_of_a_client_sees_only_their_own(allow, all_grants, other_browser
     allow()
     with app.app_context():
         app.extensions["private_key_jwt"].authorizations.save_consent(
-            APP_ID, "Alice", Consent(frozenset({"read"}), frozenset())
+            APP_ID, "Alice", Consent(frozenset({"read"}), frozenset(), START)
         )
 
     assert [grant.subject for grant in all_grants(subject="alice")] == ["alice"]
@@ -138,7 +138,7 @@ def test_name_in_a_document_is_told_unless_it_hides_something(name, shown, app, 
         assert state.documents.claim(key, now=START, not_before=START - 60)
         body = json.dumps({**DOCUMENT, "client_name": name})
         state.documents.save(key, body, fetched_at=START, fresh_until=START)
-        state.authorizations.save_consent(DOCUMENT_URL, "alice", Consent(frozenset({"read"}), frozenset()))
+        state.authorizations.save_consent(DOCUMENT_URL, "alice", Consent(frozenset({"read"}), frozenset(), START))
 
         (grant,) = people.grants.all()
 
@@ -147,7 +147,7 @@ def test_name_in_a_document_is_told_unless_it_hides_something(name, shown, app, 
 
 def test_client_of_which_nothing_is_kept_has_no_name(app, people):
     with app.app_context():
-        consent = Consent(frozenset({"read"}), frozenset())
+        consent = Consent(frozenset({"read"}), frozenset(), START)
         app.extensions["private_key_jwt"].authorizations.save_consent(DOCUMENT_URL, "alice", consent)
 
         (grant,) = people.grants.find(subject="alice")
@@ -286,7 +286,7 @@ def test_json_has_the_moments_in_seconds(allow, listed):
 
 def test_names_are_safe_in_a_terminal(run, app, people):
     with app.app_context():
-        consent = Consent(frozenset({"read"}), frozenset())
+        consent = Consent(frozenset({"read"}), frozenset(), START)
         app.extensions["private_key_jwt"].authorizations.save_consent(APP_ID, "a\x1b[2J\nb", consent)
 
     assert "a\\x1b[2J\\nb  webapp" in run("list").stdout

@@ -36,7 +36,7 @@ def stores(sql_database, clock):
 
 def keep_all(stores, granted):
     """A consent, a redeemed code and a refresh token of one grant."""
-    allowed = Consent(frozenset(granted.scope), frozenset(granted.resources))
+    allowed = Consent(frozenset(granted.scope), frozenset(granted.resources), START)
     stores.authorizations.save_consent(granted.client_id, granted.subject, allowed)
     code = StoredCode(granted, "https://app.example/", "c" * 43, None, START + 60)
     assert stores.authorizations.add_code(f"code {granted.grant_id}", code, reference=None)
