@@ -117,6 +117,8 @@ class EngineDeadline:
             watch = self._thread.watch
             if watch is None:
                 return connect(*arguments, **options)
+            if watch.seconds_left == 0:  # a ping was cut off: a quick connection would let late work go on
+                raise self._give_up()
             if self._thread.is_probe:
                 limits = wait_limits(dialect.driver, PROBE_SECONDS)
             else:

@@ -105,7 +105,7 @@ def test_a_folder_of_an_older_demo_is_brought_up_to_date(demo):
     old.write_text(json.dumps({**registration, "scope": "scope-dpop"}))
     flask = ["flask", "--app", "demo.token_server", "oauth2", "client"]
     assert demo.run(*flask, "update", "mobile-code-client", str(old)).returncode == 0
-    assert demo.run(*flask, "remove", "web-client").returncode == 0
+    assert demo.run(*flask, "remove", "web-client", "--yes").returncode == 0
 
     done = demo.run("demo.prepare")
 

@@ -500,7 +500,7 @@ def test_documents_that_nobody_fetches_any_more_are_purged(run, ask_token, clock
 
 def test_metadata_with_a_url_is_added_and_shown(run, app, tmp_path):
     file = tmp_path / "client.json"
-    file.write_text(json.dumps({"client_id": "mobile", "jwks_uri": URL}))
+    file.write_text(json.dumps({"client_id": "mobile", "jwks_uri": URL, "scope": "read"}))
 
     outcome = run("client", "add", str(file))
 
