@@ -81,11 +81,8 @@ def assemble(app: flask.Flask, db: SQLAlchemy, tables: Tables, *, declarations: 
         log.warning(weakness)
     base_url = endpoint_base(settings.ISSUER) + settings.URL_PREFIX
     secrets = read_app_secrets(settings, app.config)
-    offered, announcer, meter = (
-        Offers(settings, people, app),
-        app.extensions.setdefault(ANNOUNCER_KEY, Announcer(app, log_json=settings.LOG_FORMAT == "json")),
-        Meter(),
-    )
+    offered, meter = Offers(settings, people, app), Meter()
+    announcer = app.extensions.setdefault(ANNOUNCER_KEY, Announcer(app, log_json=settings.LOG_FORMAT == "json"))
     stores = open_stores(
         settings,
         db,
@@ -96,12 +93,6 @@ def assemble(app: flask.Flask, db: SQLAlchemy, tables: Tables, *, declarations: 
         secrets=secrets,
     )
     server_keys = _build_server_keys(settings, secrets, stores)
-    if settings.CLIENT_SECRETS_UNTIL is not None:
-        log.warning(
-            "OAUTH2_CLIENT_SECRETS_UNTIL is %s: until then clients may authenticate with shared secrets, which can be "
-            "stolen from either side",
-            settings.CLIENT_SECRETS_UNTIL,
-        )
     own_keys = OwnKeys(lambda: server_keys.current().public)
     slots = build_slots(settings)
     clients = build_client_store(settings, stores, slots, grant_types=lambda: server.grants.grant_types())

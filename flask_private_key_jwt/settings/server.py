@@ -287,13 +287,24 @@ class ServerSettings(SharedSettings):
         if self.CLIENT_ID_METADATA_DOCUMENTS and is_open and not self.CLIENT_ID_SCOPES:
             why = f'OAUTH2_CLIENT_ID_HOSTS = ["{ANY_HOST}"]' if self.takes_any_document else "OAUTH2_PROFILE = 'mcp'"
             raise ConfigurationError(f"{why} needs OAUTH2_CLIENT_ID_SCOPES: the scopes that anybody's client may have.")
-        takes_strangers = self.CLIENT_ID_METADATA_DOCUMENTS and self.takes_any_document
-        if takes_strangers and self.FETCH_FROM_LOOPBACK and not read_url(self.ISSUER).is_loopback:
-            raise ConfigurationError(
-                f'OAUTH2_FETCH_FROM_LOOPBACK with OAUTH2_CLIENT_ID_HOSTS = ["{ANY_HOST}"] needs OAUTH2_ISSUER on '
-                "127.0.0.1, [::1] or localhost: otherwise strangers have this server call what listens on its machine."
-            )
+        self._check_loopback()
         self._check_scopes()
+
+    def _check_loopback(self) -> None:
+        """Nobody who is not the operator's client may have a server on the network call what listens on its machine."""
+        if not self.FETCH_FROM_LOOPBACK or read_url(self.ISSUER).is_loopback:
+            return
+        ways_in = {
+            f'OAUTH2_CLIENT_ID_HOSTS = ["{ANY_HOST}"]': self.CLIENT_ID_METADATA_DOCUMENTS and self.takes_any_document,
+            'OAUTH2_REGISTRATION = "open" without OAUTH2_JWKS_HOSTS': self.REGISTRATION == "open"
+            and not self.JWKS_HOSTS,
+        }
+        for way_in, is_open in ways_in.items():
+            if is_open:
+                raise ConfigurationError(
+                    f"OAUTH2_FETCH_FROM_LOOPBACK with {way_in} needs OAUTH2_ISSUER on 127.0.0.1, [::1] or localhost: "
+                    "otherwise strangers have this server call what listens on its machine."
+                )
 
     def _check_scopes(self) -> None:
         if OPENID_CAPABILITY in self.SMART_CAPABILITIES and self.SCOPES and "openid" not in self.SCOPES:
@@ -326,6 +337,8 @@ class ServerSettings(SharedSettings):
             "OAUTH2_PUBLIC_BEARER_TOKENS is on: whoever steals a token of a public client can use it": (
                 self.PUBLIC_BEARER_TOKENS
             ),
+            f"OAUTH2_CLIENT_SECRETS_UNTIL is {self.CLIENT_SECRETS_UNTIL}: until then clients may authenticate with "
+            "shared secrets, which can be stolen from either side": self.CLIENT_SECRETS_UNTIL is not None,
             "OAUTH2_RESOURCES is not set: a request that names an MCP server, as every MCP client's does, is refused": (
                 self.PROFILE == "mcp" and not self.RESOURCES
             ),

@@ -82,6 +82,7 @@ def run(folder: Path) -> Outcome:
             "FLASK_OAUTH2_CLIENT_ID_HOSTS": "localhost",
             "FLASK_OAUTH2_CLIENT_ID_SCOPES": "read",
             "FLASK_OAUTH2_FETCH_FROM_LOOPBACK": "true",
+            "FLASK_OAUTH2_JWKS_HOSTS": '["127.0.0.1", "localhost"]',
             "FLASK_OAUTH2_FETCH_CA_BUNDLE": authority.bundle,
             "FLASK_OAUTH2_JWKS_COOLDOWN_SECONDS": str(COOLDOWN_SECONDS),
         }

@@ -85,6 +85,7 @@ def run(
         "FLASK_OAUTH2_REGISTRATION": "open",
         "FLASK_OAUTH2_REGISTRATION_SCOPES": "read",
         "FLASK_OAUTH2_FETCH_FROM_LOOPBACK": "true",
+        "FLASK_OAUTH2_JWKS_HOSTS": '["127.0.0.1", "localhost"]',
         "FLASK_OAUTH2_REGISTRATIONS_PER_HOUR": "1000",
     }
     key = jose.generate_private_key("ES256")

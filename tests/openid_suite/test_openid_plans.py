@@ -40,6 +40,7 @@ def app(tmp_path):
         "OAUTH2_REGISTRATION_TRUSTED": True,  # the suite's client is the certifier's own, and is answered by redirect
         "OAUTH2_REGISTRATION_SCOPES": [*OPENID_SCOPE.split(), "email"],
         "OAUTH2_FETCH_FROM_LOOPBACK": True,
+        "OAUTH2_JWKS_HOSTS": ["127.0.0.1"],
     }
     app, oauth, db = make_app(f"sqlite:///{tmp_path}/plans.sqlite", **settings)
     add_people(app, oauth)

@@ -90,6 +90,20 @@ def test_server_in_development_may_call_its_own_machine(issuer):
     assert read_server(ISSUER=issuer, FETCH_FROM_LOOPBACK=True).takes_any_document
 
 
+def test_strangers_who_register_themselves_do_not_either():
+    given = {"PROFILE": "oauth", "FETCH_FROM_LOOPBACK": True, "CLIENT_ID_METADATA_DOCUMENTS": False}
+
+    with pytest.raises(ConfigurationError, match='with OAUTH2_REGISTRATION = "open" without OAUTH2_JWKS_HOSTS needs'):
+        read_server(**given, REGISTRATION="open")
+
+    for allowed in (
+        {"REGISTRATION": "token"},
+        {"REGISTRATION": "open", "JWKS_HOSTS": ["partner.example"]},
+        {"REGISTRATION": "open", "ISSUER": "http://127.0.0.1:5000"},
+    ):
+        assert read_server(**{**given, **allowed}).FETCH_FROM_LOOPBACK
+
+
 def test_same_holds_without_a_profile():
     given = {"PROFILE": "oauth", "FETCH_FROM_LOOPBACK": True, "CLIENT_ID_HOSTS": ["*"]}
 
