@@ -1,14 +1,17 @@
 """The fixtures every test shares: a clock to move, keys made once, an app, valid messages to change one thing of."""
 
+import ast
 import gc
 import os
 import secrets
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import flask
 import pytest
+import pytest_rerunfailures
 from flask_sqlalchemy import SQLAlchemy
 from werkzeug.test import TestResponse
 
@@ -20,6 +23,17 @@ from tests.tables import create_tables, make_extension
 # Some environments forbid it, and then every worker, and every program that a test starts, compiles all of this anew.
 sys.dont_write_bytecode = False
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
+if sys.version_info < (3, 12):
+    # There, two threads that parse at the same time can break each other (python/cpython#106905). pytest parses for the
+    # report of a failure, and any thread for the traceback it logs: the whole worker would end with an internal error.
+    _parse, _one_parses = ast.parse, threading.RLock()
+
+    def _parse_alone(*args: Any, **options: Any) -> Any:
+        with _one_parses:
+            return _parse(*args, **options)
+
+    ast.parse = _parse_alone
 
 pytest_plugins = ["tests.servers.databases", "tests.servers.network", "tests.servers.node", "tests.servers.chromium"]
 
@@ -38,6 +52,17 @@ INVALID_PROOF = {"error": "invalid_dpop_proof", "error_description": "The DPoP p
 
 SLOW_FOLDERS = ("faults", "demo", "third_party", "bench")
 """Whose tests start programs, and often wait for them."""
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_configure(config: pytest.Config) -> None:
+    """A test that is run again is counted where it runs.
+
+    The plugin would ask the first process about every test, over a socket: that takes longer than most tests.
+    """
+    if config.pluginmanager.hasplugin("rerunfailures") and hasattr(config, "workerinput"):
+        config.failures_db.sock.close()
+        config.failures_db = pytest_rerunfailures.StatusDB()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

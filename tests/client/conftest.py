@@ -88,7 +88,7 @@ class Server:
     def answer(self, request, call):
         self.calls.append(call)
         if self.gate:
-            self.gate.wait(5)
+            self.gate.wait(60)
         scripted = self.script.pop(0) if self.script else None
         if scripted is None and self.nonce and call.proof and call.proof.claims.get("nonce") != self.nonce:
             scripted = self.ask_for_nonce(self.nonce)

@@ -260,7 +260,7 @@ def test_of_the_threads_that_need_the_metadata_one_fetches_it(make_introspector,
     started = threading.Barrier(8)
 
     def introspect(_):
-        started.wait(5)
+        started.wait(60)
         return client.introspect("token-1").active
 
     with ThreadPoolExecutor(8) as pool:

@@ -27,7 +27,7 @@ class Source:
         self.fetches += 1
         number = self.fetches
         self.arrived.set()
-        self.gate.wait(5)
+        self.gate.wait(60)
         if self.failure:
             raise self.failure
         now = self.clock.now
@@ -68,7 +68,7 @@ def run_together(cache, source, count):
     source.gate.clear()
     threads = [threading.Thread(target=get) for _ in range(count)]
     threads[0].start()
-    source.arrived.wait(5)
+    source.arrived.wait(60)
     for thread in threads[1:]:
         thread.start()
     source.gate.set()
@@ -114,14 +114,14 @@ def test_who_waits_for_an_interrupted_renewal_makes_its_own(clock, monkeypatch):
             return Token("token-2", "DPoP", clock.now, None, None, {})
         threads.append(threading.Thread(target=lambda: outcomes.append(cache.get().access_token)))
         threads[0].start()
-        assert waits.wait(5)
+        assert waits.wait(60)
         raise KeyboardInterrupt
 
     monkeypatch.setattr(Future, "result", result)
     cache = Tokens(fetch)
     with pytest.raises(KeyboardInterrupt):
         cache.get()
-    threads[0].join(5)
+    threads[0].join(60)
 
     assert outcomes == ["token-2"]
 

@@ -265,7 +265,7 @@ def test_the_listener_takes_the_first_answer_to_its_path_only():
         page = requests.get(f"{listener.redirect_uri}?code=%3Cb%3E&state=", timeout=5)
         requests.get(f"{listener.redirect_uri}?code=second", timeout=5)
 
-        assert listener.wait(5) == [("code", "<b>"), ("state", "")]
+        assert listener.wait(60) == [("code", "<b>"), ("state", "")]
     assert "<b>" not in page.text
     assert page.headers["Referrer-Policy"] == "no-referrer"
     assert page.headers["Cache-Control"] == "no-store"

@@ -91,7 +91,7 @@ def raw_server(*pieces, pause=0.0):
                 connection.sendall(piece)
                 if stop.wait(pause):
                     break
-            stop.wait(5)
+            stop.wait(60)
 
     thread = threading.Thread(target=serve)
     thread.start()

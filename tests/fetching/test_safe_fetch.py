@@ -427,7 +427,7 @@ def stuck():
 
 def test_a_name_server_that_does_not_answer_is_left_at_the_deadline(stuck, network):
     policy = FetchPolicy(timeout_seconds=0.1)
-    fetcher = SafeFetcher(policy, resolve=lambda _host, _port: stuck.wait(5) and [], connect=network.connect)
+    fetcher = SafeFetcher(policy, resolve=lambda _host, _port: stuck.wait(60) and [], connect=network.connect)
 
     assert reason_for(fetcher) == "no answer within 0.1 seconds"
 
@@ -436,7 +436,7 @@ def test_a_connection_that_comes_after_the_deadline_is_closed(stuck, network):
     mine, theirs = socket.socketpair()
 
     def connect(_address, _port, _timeout):
-        stuck.wait(5)
+        stuck.wait(60)
         return mine
 
     fetcher = SafeFetcher(FetchPolicy(timeout_seconds=0.1), resolve=network.resolve, connect=connect)
@@ -467,7 +467,7 @@ def test_only_so_many_fetches_are_under_way_at_a_time(stuck, network):
 
     def resolve(host, port):
         asked.append(host)
-        stuck.wait(5)
+        stuck.wait(60)
         return network.resolve(host, port)
 
     fetcher = SafeFetcher(FetchPolicy(timeout_seconds=0.1, max_concurrent=2), resolve=resolve, connect=network.connect)

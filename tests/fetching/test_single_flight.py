@@ -30,7 +30,7 @@ def fly_together(monkeypatch):
 
         def lead():
             has_started.set()
-            assert may_end.wait(5)
+            assert may_end.wait(60)
             return action()
 
         def run(number, what):
@@ -41,7 +41,7 @@ def fly_together(monkeypatch):
 
         threads = [threading.Thread(target=run, args=[0, lead])]
         threads[0].start()
-        assert has_started.wait(5)
+        assert has_started.wait(60)
         for number in range(1, 5):
             threads.append(threading.Thread(target=run, args=[number, join]))
             threads[number].start()

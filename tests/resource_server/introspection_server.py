@@ -40,7 +40,7 @@ class IntrospectionServer:
     def _answer(self, form: dict[str, str]) -> Response:
         self.questions.append(form)
         self.asked.set()
-        self.gate.wait(5)
+        self.gate.wait(60)
         scripted = self.answers.pop(0) if self.answers else self.always
         if scripted is not None:
             return scripted

@@ -598,7 +598,7 @@ def longest_pause(beats: list[float]) -> float:
 
 def test_fetching_the_keys_stops_no_loop_and_happens_once(require_oauth, view, issuer, build_token):
     gate = threading.Event()
-    issuer.during_fetch = lambda: gate.wait(5)
+    issuer.during_fetch = lambda: gate.wait(60)
     app = require_oauth.protect(view)
 
     async def ask_often() -> tuple[list[int], float]:
@@ -677,7 +677,7 @@ def test_old_keys_are_used_while_one_request_fetches(require_oauth, view, issuer
         scopes = [build_scope(headers=[("Authorization", f"Bearer {build_token()}")]) for _ in range(4)]
         await call(app, scopes[0])
         clock.move(301)
-        issuer.during_fetch = lambda: gate.wait(5)
+        issuer.during_fetch = lambda: gate.wait(60)
         asking = [asyncio.ensure_future(call(app, scope)) for scope in scopes[1:]]
         await asyncio.sleep(0.2)
         done = [task.done() for task in asking]

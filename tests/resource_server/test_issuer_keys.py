@@ -227,7 +227,7 @@ def test_the_first_threads_wait_for_one_fetch():
     source = FetchedKeys(Settings, fetch)
 
     def load(_):
-        started.wait(5)
+        started.wait(60)
         return source.load()
 
     with ThreadPoolExecutor(8) as pool:
@@ -243,7 +243,7 @@ def test_threads_go_on_with_old_keys_while_one_fetches(clock):
         keys = next(answers)
         if keys == ("new",):
             fetching.set()
-            finish.wait(5)
+            finish.wait(60)
         return keys
 
     source = FetchedKeys(Settings, fetch)
@@ -251,7 +251,7 @@ def test_threads_go_on_with_old_keys_while_one_fetches(clock):
     clock.move(CACHE)
     with ThreadPoolExecutor(1) as pool:
         slow = pool.submit(source.load)
-        fetching.wait(5)
+        fetching.wait(60)
         assert source.load() == ("old",)
         finish.set()
         assert slow.result(5) == ("new",)
@@ -268,7 +268,7 @@ def test_threads_that_waited_for_a_failure_do_not_ask_again():
     source = FetchedKeys(Settings, fetch)
 
     def load(_):
-        started.wait(5)
+        started.wait(60)
         try:
             source.load()
         except Exception as error:

@@ -464,7 +464,7 @@ def test_a_fetch_that_began_before_the_moment_is_passed_over_too(start_worker, c
     gate = Gate()
     documents = start_worker(fetcher=gate)
     threads, results = run_threads(1, lambda: documents.load(URL))
-    assert gate.is_asked.wait(5)
+    assert gate.is_asked.wait(60)
     late, refused = run_threads(1, lambda: documents.load(URL, not_before=clock.now))
     gate.may_answer.set()
     for thread in threads + late:
@@ -581,7 +581,7 @@ def test_a_thread_with_a_warm_document_does_not_wait_for_one_that_fetches(start_
     gate.is_asked.clear()
     gate.may_answer.clear()
     threads, _ = run_threads(1, lambda: documents.load(URL))
-    assert gate.is_asked.wait(5)
+    assert gate.is_asked.wait(60)
 
     assert documents.load(URL) is old
 
@@ -611,7 +611,7 @@ class Gate(Site):
 
     def fetch(self, url):
         self.is_asked.set()
-        assert self.may_answer.wait(5)
+        assert self.may_answer.wait(60)
         return super().fetch(url)
 
 
@@ -635,7 +635,7 @@ def test_of_many_threads_one_fetches_for_all(start_worker):
     documents = start_worker(fetcher=gate)
 
     threads, results = run_threads(8, lambda: documents.load(URL))
-    assert gate.is_asked.wait(5)
+    assert gate.is_asked.wait(60)
     gate.may_answer.set()
     for thread in threads:
         thread.join()
@@ -651,7 +651,7 @@ def test_of_many_threads_one_fails_for_all(start_worker):
     documents = start_worker(fetcher=gate)
 
     threads, results = run_threads(8, lambda: documents.load(URL))
-    assert gate.is_asked.wait(5)
+    assert gate.is_asked.wait(60)
     gate.may_answer.set()
     for thread in threads:
         thread.join()
@@ -664,12 +664,12 @@ def test_a_document_under_way_does_not_hold_up_another_url(start_worker):
     gate = Gate()
     documents = start_worker(fetcher=gate)
     threads, _ = run_threads(1, lambda: documents.load(URL))
-    assert gate.is_asked.wait(5)
+    assert gate.is_asked.wait(60)
     gate.is_asked.clear()
 
     more, _ = run_threads(1, lambda: documents.load(OTHER_URL))
 
-    assert gate.is_asked.wait(5)
+    assert gate.is_asked.wait(60)
     gate.may_answer.set()
     for thread in threads + more:
         thread.join()

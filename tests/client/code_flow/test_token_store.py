@@ -182,11 +182,11 @@ def test_one_process_renews_at_a_time(file_store):
 
         other.stdin.write(b"\n")
         other.stdin.flush()
-        assert entered.wait(5)
+        assert entered.wait(60)
         waiting.join()
     finally:
         other.stdin.close()
-        other.wait(5)
+        other.wait(60)
         other.stdout.close()
 
 
