@@ -76,7 +76,7 @@ def make_key(client: DemoClient) -> None:
     for leftover in folder.glob(f"{client.client_id}.*"):  # half of a pair
         leftover.unlink()
     words = ["keygen", "--alg", client.alg, "--out", near(client.key_prefix)]
-    print("$", shlex.join(["python", "-m", "flask_private_key_jwt.client", *words]), flush=True)
+    print("$", shlex.join(["private-key-jwt", *words]), flush=True)
     command = [sys.executable, "-m", "flask_private_key_jwt.client", *words]
     if subprocess.run(command, stdout=subprocess.DEVNULL).returncode:  # its advice is for people who type the command
         raise CommandFailed("The key pair could not be made.")

@@ -21,7 +21,10 @@ from types import FrameType
 
 from .clients import ALICE, MOBILE, MOBILE_DPOP
 from .console_client.__main__ import main as console_client
+from .console_client.outcomes import Note, Outcome
+from .private_reasons import read_reasons
 from .servers import DemoFailed, Running, Server
+from .summary import print_summary
 
 INTERRUPTED = 130
 
@@ -99,7 +102,19 @@ def wait_for_person(running: Running, web: Server) -> int:
 
 
 def show(token_server: Server, api: Server) -> int:
-    """All clients, then the attacks; the first exit code that is not 0."""
+    """All clients, then the attacks, then what became of them; the first exit code that is not 0."""
+    outcomes: list[Outcome] = []
+    try:
+        return show_all(token_server, api, outcomes.append)
+    finally:
+        print_summary(outcomes, read_reasons([token_server.log, api.log]))
+
+
+def show_all(token_server: Server, api: Server, note: Note) -> int:
+    """All clients, then the attacks; the first exit code that is not 0.
+
+    :param note: Takes what became of each request.
+    """
     where = ["--issuer", token_server.url, "--api", api.url]
     for words in (
         ["--client", MOBILE.client_id],
@@ -107,7 +122,7 @@ def show(token_server: Server, api: Server) -> int:
         ["--flow", "code", "--scripted"],  # nobody sits at this keyboard
         ["--attack", "all"],
     ):
-        if code := console_client([*words, *where]):
+        if code := console_client([*words, *where], note):
             return code
     return 0
 

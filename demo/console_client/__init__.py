@@ -10,5 +10,6 @@ attacks.py    four attacks, each of which must be refused
 watch.py      the everyday way: one session, tokens renewed when due
 caller.py     the requests that all but the last are made of
 jwt.py        what stands in a JWT, for showing it
+outcomes.py   what the table at the end tells of
 show.py       what a person sees
 """

@@ -14,18 +14,22 @@ from .browser import LostItsWay, ScriptedBrowser
 from .caller import Caller, NoAnswer
 from .code_flow import OpenBrowser, open_real_browser, walk_code_flow
 from .loopback import NobodyCame
+from .outcomes import Note, ignore
 from .show import Show
 from .walk import WentWrong, walk
 from .watch import watch
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the console client; the exit code."""
+def main(arguments: Sequence[str] | None = None, note: Note = ignore) -> int:
+    """Run the console client; the exit code.
+
+    :param note: Takes what became of each request.
+    """
     options = read_options(arguments)
     show = Show(full=options.full)
     client: DemoClient = CLIENTS[options.client]
     try:
-        run(client, options, show)
+        run(client, options, show, note)
     except ConfigurationError as error:
         show.bad(f"{error} The demo's keys are made by: python -m demo.prepare")
         return 2
@@ -35,7 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def run(client: DemoClient, options: argparse.Namespace, show: Show) -> None:
+def run(client: DemoClient, options: argparse.Namespace, show: Show, note: Note) -> None:
     """Do what the options ask for.
 
     :raises WentWrong, NobodyCame, LostItsWay: Something did not go as it must.
@@ -44,13 +48,13 @@ def run(client: DemoClient, options: argparse.Namespace, show: Show) -> None:
     where = {"issuer": options.issuer, "api": options.api}
     if options.attack:
         names = list(ATTACKS) if options.attack == "all" else [options.attack]
-        run_attacks(names, Caller(client, **where), show)
+        run_attacks(names, Caller(client, **where), show, note)
     elif options.watch:
         watch(client, show, **where, every=options.every, times=options.times)
     elif options.flow == "code":
-        walk_code_flow(Caller(client, **where), show, choose_browser(options, show))
+        walk_code_flow(Caller(client, **where), show, choose_browser(options, show), note)
     else:
-        walk(Caller(client, **where), show)
+        walk(Caller(client, **where), show, note)
 
 
 def choose_browser(options: argparse.Namespace, show: Show) -> OpenBrowser:
@@ -60,7 +64,7 @@ def choose_browser(options: argparse.Namespace, show: Show) -> OpenBrowser:
 
     def play(url: str) -> None:
         browser = ScriptedBrowser(ALICE)
-        show.members({"": url})
+        show.request_url(url)
         browser.visit(url)
         show.note(f"A script plays the person: {', '.join(browser.seen)}.")
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from flask_private_key_jwt.client import Prover, generate_key
 
 from .caller import Caller, Exchange, send
+from .outcomes import Note, Outcome, ignore
 from .show import Show
 from .walk import WentWrong, check_token_response
 
@@ -26,17 +27,18 @@ class Attempt:
         return self.exchange.status == self.status and (not self.errors or self.exchange.error in self.errors)
 
 
-def run_attacks(names: Sequence[str], caller: Caller, show: Show) -> None:
+def run_attacks(names: Sequence[str], caller: Caller, show: Show, note: Note = ignore) -> None:
     """Run the attacks in turn, all of them even when one succeeds.
 
+    :param note: Takes what became of each request.
     :raises WentWrong: One succeeded, or failed for another cause than it must.
     """
-    succeeded = [name for name in names if not attack(name, caller, show)]
+    succeeded = [name for name in names if not attack(name, caller, show, note)]
     if succeeded:
         raise WentWrong(f"Not refused as it must be: {', '.join(succeeded)}.")
 
 
-def attack(name: str, caller: Caller, show: Show) -> bool:
+def attack(name: str, caller: Caller, show: Show, note: Note) -> bool:
     """Run one attack and show it; whether everything went as it must."""
     title, run = ATTACKS[name]
     show.title(f"Attack {name}: {title}")
@@ -44,6 +46,7 @@ def attack(name: str, caller: Caller, show: Show) -> bool:
     for attempt in run(caller):
         show.step(attempt.story)
         show.exchange(attempt.exchange)
+        note(Outcome(attempt.story.rstrip("."), attempt.exchange, attempt.went_as_it_must, during_attack=True))
         if not attempt.went_as_it_must:
             due = f"{attempt.status} {' or '.join(attempt.errors)}".strip()
             show.bad(f"This must not be: {attempt.exchange.status} {attempt.exchange.error or ''} where {due} was due.")

@@ -47,6 +47,11 @@ class Exchange:
     """Whether the server first refused it with ``use_dpop_nonce``."""
 
     @property
+    def reference(self) -> str | None:
+        """What ties a refusal to the server's log."""
+        return self.answer_headers.get("Error-Reference")
+
+    @property
     def error(self) -> str | None:
         """The OAuth error code: the body's, else the challenge's (RFC 6749 §5.2, RFC 6750 §3, RFC 9449 §7.1)."""
         if isinstance(self.body, dict) and "error" in self.body:

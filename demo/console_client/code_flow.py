@@ -6,15 +6,15 @@ import webbrowser
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from hashlib import sha256
-from typing import Any
 from urllib.parse import urlencode
 
 from flask_private_key_jwt.client import ServerMetadata
 
-from .caller import Caller
+from .caller import Caller, Exchange
 from .jwt import encode_base64url
 from .loopback import LoopbackListener
 from .openid import check_same_person, show_id_token, show_userinfo
+from .outcomes import Note, Outcome, ignore
 from .revoking import revoke_and_try
 from .show import Show
 from .walk import WentWrong, call_api, check_binding, check_token_response, show_whole
@@ -53,9 +53,10 @@ class Secrets:
         return encode_base64url(sha256(self.code_verifier.encode()).digest())
 
 
-def walk_code_flow(caller: Caller, show: Show, open_browser: OpenBrowser) -> None:
+def walk_code_flow(caller: Caller, show: Show, open_browser: OpenBrowser, note: Note = ignore) -> None:
     """Go all the way, for :attr:`Caller.client`.
 
+    :param note: Takes what became of each request.
     :raises WentWrong: A server or the person refused, or an answer is not what it must be.
     :raises NobodyCame: The person did not finish.
     """
@@ -70,7 +71,9 @@ def walk_code_flow(caller: Caller, show: Show, open_browser: OpenBrowser) -> Non
     form = sign_in(caller, metadata, own, show, open_browser)
 
     show.step("5 The code becomes tokens (RFC 6749 §4.1.3)")
-    tokens = ask(caller, metadata, form, show)
+    exchange = ask(caller, metadata, form, show)
+    note(Outcome(f"{client.client_id} gets tokens for a person who signed in", exchange))
+    tokens = dict(exchange.body)
 
     show.step("6 The ID token (OpenID Connect Core §2): who signed in")
     claims = show_id_token(caller, metadata, tokens, show, nonce=own.nonce)
@@ -79,20 +82,22 @@ def walk_code_flow(caller: Caller, show: Show, open_browser: OpenBrowser) -> Non
     show_userinfo(caller, metadata, tokens["access_token"], claims.get("sub"), show)
 
     show.step("8 The API's answer")
-    call_api(caller, tokens["access_token"], show)
+    note(Outcome("It calls the API for that person", call_api(caller, tokens["access_token"], show)))
 
     show.step("9 Refresh (RFC 6749 §6): new tokens, without the person")
     if "refresh_token" not in tokens:
         raise WentWrong("The server gave no refresh_token.")
     form = {"grant_type": "refresh_token", "refresh_token": tokens["refresh_token"], "resource": caller.api}
-    tokens = {**tokens, **ask(caller, metadata, form, show)}
+    exchange = ask(caller, metadata, form, show)
+    note(Outcome("It gets new tokens with its refresh token", exchange))
+    tokens = {**tokens, **exchange.body}
     check_same_person(show_id_token(caller, metadata, tokens, show, nonce=None), claims)
 
     show.step("10 The API's answer, with the new token")
     call_api(caller, tokens["access_token"], show)
 
     show.step("11 Revocation (RFC 7009): the client is done, and gives its tokens back")
-    revoke_and_try(caller, metadata, tokens, {**form, "refresh_token": tokens["refresh_token"]}, show)
+    revoke_and_try(caller, metadata, tokens, {**form, "refresh_token": tokens["refresh_token"]}, show, note)
 
 
 def sign_in(
@@ -172,7 +177,7 @@ def check_answer(answer: Iterable[tuple[str, str]], state: str, issuer: str) -> 
     return members["code"]
 
 
-def ask(caller: Caller, metadata: ServerMetadata, form: dict[str, str], show: Show) -> dict[str, Any]:
+def ask(caller: Caller, metadata: ServerMetadata, form: dict[str, str], show: Show) -> Exchange:
     """Ask the token endpoint, and show the tokens.
 
     :raises WentWrong: The server refused, or the access token is not bound to our key.
@@ -182,7 +187,7 @@ def ask(caller: Caller, metadata: ServerMetadata, form: dict[str, str], show: Sh
     access_token = check_token_response(exchange, caller)
     show.jwt("access_token (RFC 9068)", access_token)
     show.good(check_binding(access_token, caller))
-    return dict(exchange.body)
+    return exchange
 
 
 def open_real_browser(url: str, show: Show, *, start: bool) -> None:
@@ -191,6 +196,6 @@ def open_real_browser(url: str, show: Show, *, start: bool) -> None:
     :param start: Whether to start a browser; the address is shown in any case.
     """
     show.note("Open this address, sign in, and decide:" if not start else "If no browser opens, open this address:")
-    show.members({"": url})
+    show.address(url)
     if start:
         webbrowser.open(url)

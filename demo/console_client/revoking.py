@@ -5,16 +5,23 @@ from typing import Any
 from flask_private_key_jwt.client import ServerMetadata
 
 from .caller import Caller, Exchange
+from .outcomes import Note, Outcome, ignore
 from .show import Show
 from .walk import WentWrong
 
 
 def revoke_and_try(
-    caller: Caller, metadata: ServerMetadata, tokens: dict[str, Any], form: dict[str, str], show: Show
+    caller: Caller,
+    metadata: ServerMetadata,
+    tokens: dict[str, Any],
+    form: dict[str, str],
+    show: Show,
+    note: Note = ignore,
 ) -> None:
     """Revoke the refresh token, then the access token, and try each of them after that.
 
     :param form: The token request that used the refresh token.
+    :param note: Takes what became of each request.
     :raises WentWrong: The server refused, or a revoked token still works at the server.
     """
     revoke(caller, metadata, tokens, "refresh_token", show)
@@ -22,12 +29,14 @@ def revoke_and_try(
     show.exchange(refresh)
     check_refused(refresh, 400, "invalid_grant")
     show.good("The refresh token gives no more tokens.")
+    note(Outcome("It revokes its refresh token, and tries it once more", refresh))
 
     revoke(caller, metadata, tokens, "access_token", show)
     userinfo = caller.call_issuer(metadata.endpoint("userinfo_endpoint"), tokens["access_token"])
     show.exchange(userinfo)
     check_refused(userinfo, 401, "invalid_token")
     show.good("The access token opens nothing at the issuer any more.")
+    note(Outcome("It revokes its access token, and asks UserInfo once more", userinfo))
     show.note("An API that does not ask the issuer takes it until it expires; require_oauth(…, online=True) asks.")
 
 

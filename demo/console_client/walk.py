@@ -4,6 +4,7 @@ from typing import Any
 
 from .caller import Caller, Exchange
 from .jwt import decode_unverified
+from .outcomes import Note, Outcome, ignore
 from .show import Show
 
 SHOWN_METADATA = (
@@ -20,9 +21,10 @@ class WentWrong(Exception):
     """Something did not go as it must; the message says what."""
 
 
-def walk(caller: Caller, show: Show) -> None:
+def walk(caller: Caller, show: Show, note: Note = ignore) -> None:
     """Go all the way, for :attr:`Caller.client`.
 
+    :param note: Takes what became of each request.
     :raises WentWrong: A server refused, or a token is not what it must be.
     """
     client = caller.client
@@ -41,16 +43,18 @@ def walk(caller: Caller, show: Show) -> None:
     exchange = caller.ask_token(metadata.token_endpoint, assertion)
     show_whole(exchange, show)
     access_token = check_token_response(exchange, caller)
+    note(Outcome(f"{client.client_id} signs an assertion and gets a token", exchange))
 
     show.step("4 Access token (RFC 9068)")
     show.jwt("access_token", access_token)
     show.good(check_binding(access_token, caller))
 
     show.step("5 The API's answer")
-    call_api(caller, access_token, show)
+    exchange = call_api(caller, access_token, show)
+    note(Outcome(f"It calls the API with {'the token and a proof' if client.dpop else 'the token'}", exchange))
 
 
-def call_api(caller: Caller, access_token: str, show: Show) -> None:
+def call_api(caller: Caller, access_token: str, show: Show) -> Exchange:
     """Call the API and show it.
 
     :raises WentWrong: The API refused.
@@ -60,6 +64,7 @@ def call_api(caller: Caller, access_token: str, show: Show) -> None:
     if exchange.status != 200:
         raise WentWrong(f"The API answered {exchange.status} where 200 was due.")
     show.good("The API answered.")
+    return exchange
 
 
 def show_whole(exchange: Exchange, show: Show) -> None:

@@ -72,6 +72,7 @@ def site(prepared_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Ite
 def console(site, monkeypatch, capsys):
     """The console client, called in this process."""
     monkeypatch.setattr("demo.clients.FOLDER", site.folder)
+    monkeypatch.setenv("COLUMNS", "1000")  # no sentence is broken into lines
 
     def run(*words: str) -> SimpleNamespace:
         code = main([*words, *site.where])

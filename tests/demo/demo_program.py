@@ -43,6 +43,7 @@ class Demo:
         self.environment |= {
             "DEMO_FOLDER": str(folder),
             "PYTHONDONTWRITEBYTECODE": "1",
+            "COLUMNS": "1000",  # no sentence is broken into lines
             "FLASK_OAUTH2_ISSUER": self.issuer,
             "FLASK_OAUTH2_RESOURCES": self.api,
             "FLASK_OAUTH2_RESOURCE": self.api,

@@ -66,10 +66,12 @@ def in_order(wanted: list[str], text: str) -> list[str]:
 
 @pytest.mark.parametrize("nonce", ["off", "required"])
 def test_the_whole_demo_goes_through(demo, nonce):
-    done = demo.run("demo.run", *demo.ports, FLASK_OAUTH2_DPOP_NONCE=nonce)
+    done = demo.run("demo.run", *demo.ports, FLASK_OAUTH2_DPOP_NONCE=nonce, COLUMNS="80")
 
     assert (done.returncode, done.stderr) == (0, "")
-    assert in_order(STEPS, done.stdout) == []
+    assert in_order(STEPS, " ".join(done.stdout.split())) == []
+    assert [line for line in done.stdout.splitlines() if len(line) > 80 and len(line.split()) > 1] == []
+    assert done.stdout.count("used before") == 2
     assert "✗" not in done.stdout
     assert ("use_dpop_nonce" in done.stdout) == (nonce == "required")
 
