@@ -96,6 +96,7 @@ def wait_for_person(running: Running, web: Server) -> int:
     """
     with suppress(KeyboardInterrupt):
         print(f"\nOpen {web.url} and sign in as {ALICE.name} with the password {ALICE.password}.", flush=True)
+        print(f"What is sent, attacked and refused, and why: {web.url}/requests", flush=True)
         print("Ctrl-C ends all of it.", flush=True)
         running.wait(until=lambda: bool(_interrupts))
     return 0

@@ -27,10 +27,11 @@ class Show:
     """Prints steps, messages and tokens.
 
     :param full: Whether tokens and codes are printed whole; otherwise their start, of a JWT that of each part.
+    :param quiet: Whether nothing is printed.
     """
 
-    def __init__(self, *, full: bool = False) -> None:
-        self._console = Console(highlight=False)
+    def __init__(self, *, full: bool = False, quiet: bool = False) -> None:
+        self._console = Console(highlight=False, quiet=quiet)
         self._full = full
 
     def title(self, text: str) -> None:

@@ -8,6 +8,8 @@ provider.py  the token server as this application knows it
 pages.py     home, sign-in, the way back, what was learnt, sign-out
 memory.py    what is kept here and not in the browser: tokens, and sign-ins under way
 trouble.py   what people read when something did not work
+last_requests.py  what was sent last, with the reasons of refusals; the attacks as buttons
+noting.py    how that is kept, decoded
 """
 
 import secrets
@@ -16,6 +18,7 @@ import flask
 from flask_wtf import CSRFProtect
 
 from ..run_mark import mark_answers
+from .last_requests import add_last_requests
 from .pages import pages
 from .provider import add_provider
 from .trouble import add_trouble_pages
@@ -39,6 +42,7 @@ def create_app() -> flask.Flask:
     CSRFProtect(app)
     add_provider(app)
     app.register_blueprint(pages)
+    add_last_requests(app)
     add_trouble_pages(app)
     mark_answers(app)
     return app

@@ -7,13 +7,13 @@ import flask
 import requests
 from authlib.integrations.base_client import OAuthError
 from authlib.integrations.flask_client import OAuth
-from authlib.integrations.requests_client import OAuth2Session
 from joserfc.errors import JoseError
 
 from flask_private_key_jwt.client import AuthlibClientAuth
 
 from ..clients import WEB
 from .memory import Memory, People, SignedIn
+from .noting import NotingApp, NotingSession
 
 TIMEOUT_SECONDS = 10
 REFRESH_SECONDS = 10
@@ -126,7 +126,7 @@ class Provider:
         if endpoint is None:
             return
         kind = "refresh_token" if "refresh_token" in token else "access_token"
-        with OAuth2Session(WEB.client_id, revocation_endpoint_auth_method=self.auth) as session:
+        with NotingSession(WEB.client_id, revocation_endpoint_auth_method=self.auth) as session:
             session.revoke_token(endpoint, token[kind], token_type_hint=kind, timeout=TIMEOUT_SECONDS)
 
 
@@ -139,6 +139,7 @@ def add_provider(app: flask.Flask) -> None:
     auth = AuthlibClientAuth(issuer, WEB.client_id, key=WEB.key_file, alg=WEB.alg)
     client = OAuth(app, cache=Memory()).register(
         "token_server",
+        client_cls=NotingApp,
         client_id=WEB.client_id,
         server_metadata_url=f"{issuer}/.well-known/openid-configuration",
         update_token=_keep_token,

@@ -30,6 +30,10 @@ class Person:
     def get(self, path):
         return self._go_on(self.http.get(self.demo.web + path, timeout=10))
 
+    def press(self, path):
+        token = re.search(r'name="csrf_token" value="([^"]+)"', self.get("/requests").text)[1]
+        return self.http.post(self.demo.web + path, data={"csrf_token": token}, timeout=10)
+
     def sign_out(self):
         form = read_form(self.get("/"))
         return self._go_on(self.http.post(form.action, data=form.fields, timeout=10))
@@ -126,6 +130,35 @@ def test_a_person_who_denies_reads_so(demo):
 
     assert page.status_code == 403
     assert "You did not allow it, so you are not signed in." in page.text
+
+
+def test_the_last_requests_are_shown_decoded_with_the_reasons_of_the_servers_logs(demo, person):
+    with running(demo):
+        person.get("/login")
+        for path in (
+            "/requests/call/mobile-client",
+            "/requests/attack/replayed-assertion",
+            "/requests/attack/other-key",
+        ):
+            page = person.press(path)
+
+    assert page.url == f"{demo.web}/requests"
+    assert "<bdi>the proof is made with another key than the token&#39;s</bdi>" in page.text
+    assert "cause assertion_replayed, reference " in page.text
+    assert "This must not be" not in page.text
+    assert "&#34;aud&#34;: &#34;web-client&#34;" in page.text  # the ID token, decoded
+    assert page.text.count("<section") == 1 + 1 + 2 + 2 + 3 + 2
+
+
+def test_a_button_that_is_not_of_this_page_does_nothing(demo, person):
+    with running(demo):
+        foreign = person.http.post(f"{demo.web}/requests/attack/other-key", timeout=10)
+        unknown = [person.press(f"/requests/{path}") for path in ("attack/nothing", "call/web-client")]
+        page = person.get("/requests")
+
+    assert foreign.status_code == 400
+    assert [answer.status_code for answer in unknown] == [404, 404]
+    assert "Nothing yet." in page.text
 
 
 def test_tokens_that_end_soon_are_refreshed(demo, person):
