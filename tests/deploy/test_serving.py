@@ -7,17 +7,16 @@ import socket
 import ssl
 import subprocess
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.deploy.served import WORKERS, Running, serve
+from tests.deploy.waiting import SECONDS, wait_until
 from tests.faults.served import Caller, call
 from tests.servers.proxies import Proxy, caddy, nginx
 
-SECONDS = 60
 THREADS = 3
 MOST_LOST = THREADS * WORKERS
 """Each worker that ends may take one request of each client with it."""
@@ -52,13 +51,6 @@ class Clients:
         """Wait until so many more requests were answered with a token."""
         before = self.statuses.count(200)
         wait_until(lambda: self.statuses.count(200) >= before + more)
-
-
-def wait_until(is_so: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + SECONDS
-    while not is_so():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
 
 
 def ask(proxy: Proxy, form: bytes | None, path: str = "/oauth2/token") -> int:
