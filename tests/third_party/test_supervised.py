@@ -22,7 +22,7 @@ UNIT = CHECKOUT / "deploy" / "token-server.service"
 
 @pytest.fixture
 def unit() -> configparser.SectionProxy:
-    parsed = configparser.ConfigParser(interpolation=None, delimiters=("=",))
+    parsed = configparser.ConfigParser(interpolation=None, delimiters=("=",), strict=False)
     parsed.optionxform = str  # type: ignore[assignment, method-assign]
     parsed.read(UNIT)
     return parsed["Service"]
