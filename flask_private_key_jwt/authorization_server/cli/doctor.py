@@ -1,8 +1,10 @@
 """``flask oauth2 doctor``: is this deployment right?"""
 
+import re
 import sys
 import textwrap
 from collections import Counter
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -10,7 +12,7 @@ from flask.cli import with_appcontext
 
 from ..readable_text import escape_unprintable
 from .input import give_up, readable_errors
-from .output import Color, json_option, print_json, wants_colors
+from .output import Color, json_option, print_json, print_note, wants_colors
 
 if TYPE_CHECKING:
     from ..doctor.finding import Row
@@ -24,6 +26,7 @@ _OUTCOMES: dict[bool | None, tuple[str, str, Color | None]] = {
 }
 """What was found -> its mark, its word and its color; a row reads the same without the color."""
 _ACCEPTED: tuple[str, str, Color | None] = ("~", "accepted", "yellow")
+_ALIAS = re.compile(r"[A-Za-z0-9-]{1,60}")
 _INDENT = 13
 _WIDTH = 80
 
@@ -52,22 +55,57 @@ def doctor(
 
     Exit code 0: all are met, or accepted. 1: one is not.
     """
+    with readable_errors():
+        if oidf is not None:
+            _write_suite_files(oidf, alias=alias, as_json=as_json)
+        else:
+            _examine(live=live, accepted=accepted, timeout=timeout, ca_bundle=ca_bundle, as_json=as_json)
+
+
+def _examine(*, live: bool, accepted: tuple[str, ...], timeout: float, ca_bundle: str | None, as_json: bool) -> None:
     # Loaded here: no worker of the server needs it, nor what it loads.
     from ...fetching.outbound import build_outbound
     from ..doctor.deployment import Outside, open_deployment
     from ..doctor.examination import Examination
+    from ..doctor.live import attack
 
-    with readable_errors():
-        deployment = open_deployment(
-            Outside(build_outbound(None, ca_bundle, names=("", "--ca-bundle")), timeout=timeout)
-        )
-        printer = _Printer(as_json=as_json)
-        Examination(deployment, printer.tell, accepted=accepted).run()
+    outbound = build_outbound(None, ca_bundle, names=("proxies", "--ca-bundle"))
+    printer = _Printer(as_json=as_json)
+    examination = Examination(open_deployment(Outside(outbound, timeout=timeout)), printer.tell, accepted=accepted)
+    examination.run()
+    if live:
+        attack(examination)
     printer.finish()
     if unknown := sorted(set(accepted) - printer.ids):
         give_up(f"--accept {unknown[0]}: there is no such requirement.")
     if printer.counts_against:
         sys.exit(NOT_MET)
+
+
+def _write_suite_files(folder: str, *, alias: str, as_json: bool) -> None:
+    from ...client.keygen import write_key_files
+    from ..doctor.deployment import Outside, open_deployment
+    from ..doctor.suite_configuration import build_suite_files, find_obstacles, find_plan
+
+    if not _ALIAS.fullmatch(alias):
+        give_up("--alias is made of letters, digits and -, 60 at most.")
+    deployment = open_deployment(Outside())
+    files = build_suite_files(deployment, folder, alias=alias)
+    try:
+        Path(folder).mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        give_up(f"{folder} cannot be made: {error.strerror}.")
+    write_key_files(files)
+    if as_json:
+        print_json({"plan": find_plan(deployment), "files": [str(file.path) for file in files]})
+    else:
+        for file in files:
+            _echo(f"{file.path}: {file.meaning}")
+        _echo(f"\nThe plan: {find_plan(deployment)}")
+        for file in files[1:]:
+            _echo(f"Register: flask oauth2 client add {file.path}")
+    for obstacle in find_obstacles(deployment):
+        print_note(obstacle)
 
 
 class _Printer:
