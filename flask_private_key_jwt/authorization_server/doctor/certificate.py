@@ -1,10 +1,14 @@
 """The certificate of the issuer: trusted, for this name, and not about to end."""
 
+import os
 import socket
 import ssl
 
+import certifi
+
 from ... import clock
 from ...database.connecting import connect_in_time
+from ...errors import ConfigurationError
 from ...web.url import DEFAULT_PORTS, read_url
 from ..keys.client_key_state import EXPIRY_NOTICE_SECONDS
 from .deployment import Deployment
@@ -19,9 +23,7 @@ def check_certificate(deployment: Deployment) -> Finding:
     outbound, timeout = deployment.outside.outbound, deployment.outside.timeout
     if outbound.find_proxy(deployment.settings.ISSUER):
         return moot("This machine reaches the issuer through a proxy; ask from a machine that reaches it directly.")
-    context = ssl.create_default_context()
-    if bundle := outbound.find_ca_bundle():
-        context.load_verify_locations(cafile=bundle)
+    context = _trust(outbound.find_ca_bundle() or certifi.where())
     port = url.port or DEFAULT_PORTS["https"]
 
     def connect() -> ssl.SSLSocket:
@@ -56,6 +58,18 @@ def check_certificate(deployment: Deployment) -> Finding:
         otherwise=f"The certificate ends in {days(left)}.",
         change="Renew it; a month before its end is a good time, and best without a person.",
     )
+
+
+def _trust(bundle: str) -> ssl.SSLContext:
+    """TLS 1.2 or later, with the authorities that the other requests of this command trust."""
+    try:
+        return (
+            ssl.create_default_context(capath=bundle)
+            if os.path.isdir(bundle)
+            else ssl.create_default_context(cafile=bundle)
+        )
+    except OSError as problem:
+        raise ConfigurationError(f"{bundle} holds no certificate authorities in PEM: {problem}.") from None
 
 
 REQUIREMENTS = (Requirement("issuer-certificate", check_certificate),)

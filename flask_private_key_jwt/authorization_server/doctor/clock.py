@@ -1,4 +1,4 @@
-"""The clocks of this machine, of the database and of the server agree (RFC 9700 needs times; RFC 7523 §3 has them)."""
+"""The clocks of this machine, of the database and of the server agree: what has an end ends everywhere at once."""
 
 from email.utils import parsedate_to_datetime
 
@@ -31,7 +31,7 @@ def compare_with_server(deployment: Deployment) -> Finding:
     now = clock.now()
     try:
         date = parsedate_to_datetime(answer.headers.get("Date", "")).timestamp()
-    except (ValueError, OverflowError):
+    except (ValueError, TypeError, OverflowError, OSError):
         return moot("The server's answers have no Date.")
     ahead = round(date - now)
     allowed = deployment.settings.CLOCK_SKEW_SECONDS + _READING_SECONDS

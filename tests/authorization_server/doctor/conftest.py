@@ -113,11 +113,12 @@ def outside():
 
 @pytest.fixture
 def look(app, outside):
-    """What one requirement looks like now: ``look("issuer-https")``, with other settings or parts of the state."""
+    """What one requirement looks like now: ``look("issuer-https")``; ``outside`` may be another way to the server."""
 
-    def look(identifier, **changes):
+    def look(identifier, **further):
         with app.app_context():
-            deployment = open_deployment(changes.pop("outside", outside))
+            fresh = Outside(outside.outbound, timeout=outside.timeout)  # nothing is remembered
+            deployment = open_deployment(further.pop("outside", fresh))
             found = {
                 requirement.id: requirement
                 for list_requirements in GROUPS.values()
