@@ -45,8 +45,8 @@ class LiveClient:
         self.settings = settings
         self._outside = outside
         self.key = jose.generate_private_key(_choose(settings.ASSERTION_SIGNING_ALGS))
-        self.second_key = jose.generate_private_key("PS256")
-        """A key that could sign with RS256 as well."""
+        self.second_key = jose.generate_private_key("PS256") if refuses_rs256(settings) else None
+        """A key that could sign with RS256 as well, if that is not accepted."""
         self.proof_key = jose.generate_private_key(_choose(settings.DPOP_SIGNING_ALGS))
         self._nonce: str | None = None
 
@@ -55,7 +55,7 @@ class LiveClient:
 
         :param with_people: Whether it may also send authorization requests.
         """
-        keys = [self.key.public_jwk(), *([self.second_key.public_jwk()] if self._has_second_key else [])]
+        keys = [key.public_jwk() for key in (self.key, self.second_key) if key is not None]
         return {
             "client_id": self.client_id,
             "jwks": {"keys": keys},
@@ -65,10 +65,6 @@ class LiveClient:
             "grant_types": ["client_credentials", *(["authorization_code"] if with_people else [])],
             **({"redirect_uris": [REDIRECT_URI]} if with_people else {}),
         }
-
-    @property
-    def _has_second_key(self) -> bool:
-        return bool(self.second_key.public.algs & set(self.settings.ASSERTION_SIGNING_ALGS))
 
     # --- what is signed ---------------------------------------------------------------------------------------
     def assertion(self, changes: Changes | None = None, *, key: jose.PrivateKey | None = None) -> str:
@@ -150,6 +146,12 @@ class LiveClient:
         if nonce and len(nonce) < 1000:
             self._nonce = nonce
         return answer
+
+
+def refuses_rs256(settings: ServerSettings) -> bool:
+    """Whether an RSA key can be registered that must not sign with RS256."""
+    accepted = settings.ASSERTION_SIGNING_ALGS
+    return "PS256" in accepted and "RS256" not in accepted
 
 
 def find_scope(settings: ServerSettings) -> str:

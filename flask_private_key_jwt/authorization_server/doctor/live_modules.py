@@ -12,7 +12,7 @@ from ... import clock
 from ...fetching.exchange import FetchedAnswer
 from ...jose import jose
 from .deployment import Deployment
-from .live_client import PUSHED, LiveClient, with_other_signature, without_signature
+from .live_client import PUSHED, LiveClient, refuses_rs256, with_other_signature, without_signature
 
 AGAIN = 16
 """How many times a used message is sent again, each time on a new connection: of two workers that each remember for
@@ -20,7 +20,6 @@ themselves, the second then stays unasked once in 65,000 times."""
 _OTHER_SERVER = "https://doctor.invalid"
 _UNAUTHENTICATED = ("invalid_client", "invalid_request")
 _BAD_PROOF = ("invalid_dpop_proof",)
-_RS256 = "RS256"
 _SHARED_STORE = "Let all workers share one replay store: OAUTH2_REPLAY_STORE."
 _SOMETHING_ELSE = "See what answers here: another version, another app, or a proxy that changes requests."
 
@@ -82,7 +81,8 @@ def _repeat(send: Callable[[], FetchedAnswer]) -> FetchedAnswer:
 
 
 def _sign_with_rs256(client: LiveClient) -> str:
-    return client.assertion(key=jose.import_private_key(client.second_key.as_jwk(), alg=_RS256))
+    assert client.second_key is not None  # the module is moot otherwise
+    return client.assertion(key=jose.import_private_key(client.second_key.as_jwk(), alg="RS256"))
 
 
 def _with_private_key(client: LiveClient) -> str:
@@ -91,10 +91,9 @@ def _with_private_key(client: LiveClient) -> str:
 
 
 def _takes_rs256(deployment: Deployment) -> str | None:
-    accepted = deployment.settings.ASSERTION_SIGNING_ALGS
-    if _RS256 in accepted:
-        return "OAUTH2_ASSERTION_SIGNING_ALGS has RS256, which only FAPI 2.0 forbids."
-    return None if "PS256" in accepted else "No RSA key can be registered here."
+    if refuses_rs256(deployment.settings):
+        return None
+    return "OAUTH2_ASSERTION_SIGNING_ALGS has RS256, which only FAPI 2.0 forbids, or no RSA key can be registered."
 
 
 def _has_nonces(deployment: Deployment) -> str | None:
