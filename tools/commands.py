@@ -65,6 +65,7 @@ EXAMPLES = {
     "client show": "flask oauth2 client show billing",
     "client update": 'flask oauth2 client update billing --scope "invoices.read invoices.write" --dpop',
     "client vouch": "flask oauth2 client vouch billing",
+    "doctor": "flask oauth2 doctor --oidf conformance --alias my-server",
     "explain": "flask oauth2 explain assertion.jwt",
     "grants list": "flask oauth2 grants list --subject alice",
     "grants revoke": "flask oauth2 grants revoke --subject alice --client billing --yes",

@@ -54,6 +54,20 @@ class RedisReplayStore:
         """Nothing to do: Redis expires marks by itself."""
         return 0
 
+    def find_durable(self) -> bool:
+        """Whether marks survive a restart of this Redis.
+
+        :raises StoreUnavailable: Redis did not answer.
+        """
+        return run_now(self._marks.find_durable())
+
+    def find_eviction(self) -> str | None:
+        """By which policy Redis drops keys when its memory is full; empty: it drops none. ``None``: it does not say.
+
+        :raises StoreUnavailable: Redis did not answer.
+        """
+        return run_now(self._marks.find_eviction())
+
     def close(self) -> None:
         """Close the connections."""
         self._connections.close()

@@ -92,7 +92,7 @@ class RedisMarks:
         try:
             found, since = await self._run(keys, times, durable="")
             if found == _UNSETTLED:
-                found, since = await self._run(keys, times, durable="1" if await self._find_durable() else "0")
+                found, since = await self._run(keys, times, durable="1" if await self.find_durable() else "0")
         except ResponseError as error:
             raise StoreUnavailable(f"redis: {type(error).__name__}", cause="redis_unavailable") from None
         if found == _FORGOTTEN:
@@ -113,7 +113,7 @@ class RedisMarks:
         self._seen = epoch or self._seen
         return found, since
 
-    async def _find_durable(self) -> bool:
+    async def find_durable(self) -> bool:
         """Whether marks survive a restart of this Redis. False if it took over from another server, whose marks it may
         not have."""
         settled = (
@@ -124,6 +124,14 @@ class RedisMarks:
         if not settled:
             log.warning("Redis may forget used jti values in a restart: set appendonly yes and appendfsync always")
         return settled
+
+    async def find_eviction(self) -> str | None:
+        """By which policy Redis drops keys when its memory is full; empty: it drops none. ``None``: it does not say."""
+        memory = dict(line.partition(b":")[::2] for line in bytes(await self._find("INFO", "memory")).split())
+        policy = memory.get(b"maxmemory_policy")
+        if policy is None:
+            return None
+        return "" if policy == b"noeviction" or memory.get(b"maxmemory") == b"0" else policy.decode("ascii", "replace")
 
     async def _find(self, *command: str) -> Any:
         try:

@@ -50,6 +50,15 @@ class SQLAlchemyReplayStore:
         engine = open_engine(url)
         return cls(Database(lambda: engine))
 
+    @property
+    def database(self) -> Database:
+        """The database that has the marks."""
+        return self._database
+
+    def through(self, database: Database) -> "SQLAlchemyReplayStore":
+        """The same table, reached through another *database*, which has connections of its own."""
+        return SQLAlchemyReplayStore(database, self._marks.table)
+
     def remember(self, marks: Sequence[Mark]) -> None:
         """See :meth:`.base.ReplayStore.remember`."""
         self._marks.remember(self._database, marks)
@@ -80,6 +89,11 @@ class SQLMarks:
         self._table = build_replay_table(MetaData()) if table is None else table
         self._table_exists = table is not None  # the application's table is made by its migrations
         self._inserts: dict[int, Insert] = {}
+
+    @property
+    def table(self) -> Table:
+        """The table that has the marks."""
+        return self._table
 
     def remember(self, database: MarksDatabase, marks: Sequence[Mark]) -> None:
         """See :meth:`.base.ReplayStore.remember`."""

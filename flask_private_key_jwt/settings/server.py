@@ -22,6 +22,7 @@ from .values import (
     scope_tokens,
     url_path,
 )
+from .weaknesses import list_weaknesses
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -327,23 +328,7 @@ class ServerSettings(SharedSettings):
 
         Each is a whole sentence, without a full stop.
         """
-        found = {
-            f'OAUTH2_CLIENT_ID_HOSTS is ["{ANY_HOST}"]: anybody with a web site can be a client here': (
-                self.CLIENT_ID_METADATA_DOCUMENTS and self.takes_any_document
-            ),
-            "OAUTH2_LOCALHOST_CLIENT_IDS is on: any program on a person's own device can be a client here": (
-                self.LOCALHOST_CLIENT_IDS
-            ),
-            "OAUTH2_PUBLIC_BEARER_TOKENS is on: whoever steals a token of a public client can use it": (
-                self.PUBLIC_BEARER_TOKENS
-            ),
-            f"OAUTH2_CLIENT_SECRETS_UNTIL is {self.CLIENT_SECRETS_UNTIL}: until then clients may authenticate with "
-            "shared secrets, which can be stolen from either side": self.CLIENT_SECRETS_UNTIL is not None,
-            "OAUTH2_RESOURCES is not set: a request that names an MCP server, as every MCP client's does, is refused": (
-                self.PROFILE == "mcp" and not self.RESOURCES
-            ),
-        }
-        return tuple(sentence for sentence, is_so in found.items() if is_so)
+        return tuple(weakness.sentence for weakness in list_weaknesses(self) if weakness.is_there)
 
     @property
     def takes_any_document(self) -> bool:

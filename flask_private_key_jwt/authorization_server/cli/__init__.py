@@ -7,6 +7,7 @@ from .client import client_group
 from .client_keys import add_key, keys, retire_key
 from .client_list import list_clients
 from .client_secrets import secret_group, secrets
+from .doctor import doctor
 from .explain import explain
 from .from_authlib import from_authlib
 from .grants import grants_group
@@ -19,6 +20,7 @@ oauth2_group = AppGroup("oauth2", help="Run the OAuth 2 authorization server: it
 oauth2_group.add_command(client_group)
 for command in (list_clients, keys, add_key, retire_key, secret_group, secrets, from_authlib):
     client_group.add_command(command)
+oauth2_group.add_command(doctor)
 oauth2_group.add_command(explain)
 oauth2_group.add_command(key_group)
 oauth2_group.add_command(grants_group)

@@ -44,7 +44,7 @@ ATPROTO: Mapping[str, Rule] = {
     ),
     "PUBLIC_BEARER_TOKENS": Rule(is_false, "every token is bound to a key"),
     "LOCALHOST_CLIENT_IDS": Rule(lambda value: True, "servers may have development clients or not", True),
-    "CLIENT_SECRETS_UNTIL": Rule(lambda value: False, "no client has a secret"),
+    "CLIENT_SECRETS_UNTIL": Rule(lambda value: value is None, "no client has a secret"),
     "REGISTRATION": Rule(lambda value: value == "closed", "clients are documents and do not register"),
     "REQUIRE_PUSHED_AUTHORIZATION_REQUESTS": Rule(is_true, "every request is pushed", True),
     "REQUIRE_SIGNED_REQUESTS": Rule(is_false, "public clients have no key to sign a request with"),

@@ -1,0 +1,30 @@
+"""The database: it answers, and has the tables of this code."""
+
+from ...errors import StoreUnavailable
+from .deployment import Deployment
+from .finding import Finding, Requirement, met, unmet
+
+
+def check_database(deployment: Deployment) -> Finding:
+    """The database answers."""
+    deployment.state.readiness_checks()["store"]()
+    dialect = deployment.state.database.engine.dialect.name
+    return met(f"The database ({dialect}) answers.")
+
+
+def check_migration(deployment: Deployment) -> Finding:
+    """Every table has every column that this code needs."""
+    try:
+        deployment.state.readiness_checks()["migration"]()
+    except StoreUnavailable as problem:
+        return unmet(
+            f"A table or a column is missing: {problem.reason}.",
+            "Run the migrations of the version that is installed: flask db upgrade.",
+        )
+    return met("Every table has every column that this version needs.")
+
+
+REQUIREMENTS = (
+    Requirement("database", check_database),
+    Requirement("migration", check_migration, needs=("database",)),
+)

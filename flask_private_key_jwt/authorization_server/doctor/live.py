@@ -1,0 +1,234 @@
+"""Attacks the running server, as a client that is made for it and removed again whatever happens.
+
+Its keys exist in this process only, and its tokens are bound to one of them: nobody could use what is left over.
+"""
+
+import re
+import secrets
+import signal
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from types import FrameType
+from typing import Any, NamedTuple
+
+from ... import clock
+from ...client.foreign_text import show_foreign
+from ...errors import InvalidClientMetadata, OAuthError, StoreUnavailable, UnknownClient
+from ...fetching.exchange import FetchedAnswer, NoAnswer
+from ..stores.contracts import KeptRefusal
+from .deployment import Deployment, describe_answer, find_object
+from .examination import Examination
+from .finding import Finding, judge, met, moot, unmet
+from .live_client import LiveClient
+from .live_modules import MODULES, Module, NotTried
+
+GROUP = "Attacks on the running server"
+OWNER = "flask oauth2 doctor"
+_CLIENT_ID = re.compile(r"flask-oauth2-doctor-(\d{1,12})-[0-9a-f]{16}")
+"""The ``client_id`` says when it was made."""
+_LONGEST_SECONDS = 3600
+"""No examination takes longer: an older client was left over by a process that was killed."""
+_KEPT_WITHIN_SECONDS = 5.0
+"""How long the server may take to keep why it refused."""
+_TRIES = 3
+_REST_SECONDS = 0.5
+_ENDINGS = ("SIGTERM", "SIGHUP")
+"""Signals that end this process, besides Ctrl-C."""
+
+
+class _Sent(NamedTuple):
+    """What came back for one module: an answer, or why there is none."""
+
+    module: Module
+    answer: FetchedAnswer | None
+    problem: str = ""
+
+
+def attack(examination: Examination) -> None:
+    """Send every module of :data:`.live_modules.MODULES`, and tell a row for each.
+
+    The client is removed if this ends early, also by Ctrl-C or a request to end.
+    """
+    deployment = examination.deployment
+    if examination.is_missing("issuer-reachable") or examination.is_missing("migration"):
+        examination.tell("live-client", GROUP, unmet(*_NOTHING_TO_ATTACK))
+        return
+    client_id = f"flask-oauth2-doctor-{clock.now()}-{secrets.token_hex(8)}"
+    endpoints = {name: str(url) for name, url in deployment.state.describe().items() if name.endswith("_endpoint")}
+    client = LiveClient(deployment.settings, client_id, endpoints, deployment.outside)
+    with _ending_in_order():
+        try:
+            made = _register(deployment, client)
+            examination.tell("live-client", GROUP, made)
+            if made.ok:
+                for module, finding in _judge_all(deployment, _send_all(deployment, client)):
+                    examination.tell(module.id, GROUP, finding)
+        finally:
+            with _undisturbed():
+                examination.tell("live-clean-up", GROUP, _remove(deployment, client_id))
+
+
+_NOTHING_TO_ATTACK = (
+    "No client is made for it, because issuer-reachable or migration is not met.",
+    "See to these first.",
+)
+
+
+def _register(deployment: Deployment, client: LiveClient) -> Finding:
+    """Register the client, after whatever a killed process has left over is removed."""
+    state = deployment.state
+    description = {**client.describe(with_people=deployment.has_people), "owner": OWNER, "client_name": OWNER}
+    try:
+        for left in state.clients.all():
+            made = _CLIENT_ID.fullmatch(left.client_id)
+            if made and left.owner == OWNER and int(made[1]) < clock.now() - _LONGEST_SECONDS:
+                state.clients.remove(left.client_id)
+        state.clients.add(description)
+    except StoreUnavailable as problem:
+        return unmet(
+            f"No client can be made for it: {problem.reason}.", "Let this command write to the server's database."
+        )
+    except (InvalidClientMetadata, UnknownClient) as problem:
+        return unmet(
+            f"No client can be made for it: {getattr(problem, 'reason', problem)}.",
+            "The rules in force leave out an ordinary confidential client; attack such a server by hand.",
+        )
+    return met(f"The client {client.client_id} was made for it.")
+
+
+def _remove(deployment: Deployment, client_id: str) -> Finding:
+    """Remove the client, which revokes its tokens too."""
+    problem = ""
+    for number in range(_TRIES):
+        if number:
+            time.sleep(_REST_SECONDS)
+        try:
+            deployment.state.clients.remove(client_id)
+            return met("The client is removed, and its tokens are revoked.")
+        except UnknownClient:
+            return met("There is no client to remove.")
+        except StoreUnavailable as unavailable:
+            problem = unavailable.reason
+    return unmet(
+        f"The client {client_id} is still there: {problem}. Its keys are gone, so nobody can use it.",
+        f"flask oauth2 client remove {client_id}",
+    )
+
+
+def _send_all(deployment: Deployment, client: LiveClient) -> list[_Sent]:
+    sent = []
+    for module in MODULES:
+        if reason := module.is_moot(deployment):
+            sent.append(_Sent(module, None, reason))
+            continue
+        try:
+            sent.append(_Sent(module, module.send(client)))
+        except NotTried as problem:
+            sent.append(_Sent(module, None, f"It was not tried: {problem}."))
+        except NoAnswer as problem:
+            sent.append(_Sent(module, None, str(problem)))
+    return sent
+
+
+def _judge_all(deployment: Deployment, sent: list[_Sent]) -> Iterator[tuple[Module, Finding]]:
+    kept = _find_reasons(deployment, sent)
+    for module, answer, problem in sent:
+        if answer is not None:
+            yield module, _judge(module, answer, kept.get(answer.reference or ""))
+        elif module.is_moot(deployment):
+            yield module, moot(problem)
+        else:
+            yield module, unmet(f"Expected: {module.expected}. {problem}", module.change)
+
+
+def _judge(module: Module, answer: FetchedAnswer, kept: KeptRefusal | None) -> Finding:
+    """Whether *answer* is the expected one; where the server keeps its reasons, for the expected reason."""
+    document = find_object(answer) or {}
+    received = _describe(answer, document, kept)
+    is_expected = answer.status == module.status and (
+        document.get("error") in module.errors if module.errors else _is_success(document)
+    )
+    is_for_this = kept is None or not module.causes or kept.cause in module.causes
+    return judge(
+        is_expected and is_for_this,
+        f"Expected and received: {received}.",
+        otherwise=f"Expected: {module.expected}{_name_causes(module)}. Received: {received}.",
+        change=module.change,
+    )
+
+
+def _is_success(document: Mapping[str, Any]) -> bool:
+    """A token that is bound to a key, or a pushed request."""
+    is_token = isinstance(document.get("access_token"), str) and document.get("token_type") == "DPoP"
+    return is_token or isinstance(document.get("request_uri"), str)
+
+
+def _describe(answer: FetchedAnswer, document: Mapping[str, Any], kept: KeptRefusal | None) -> str:
+    if error := show_foreign(document.get("error")):
+        return f"{answer.status} {error[:60]}{f' ({kept.cause})' if kept else ''}"
+    if "access_token" in document:
+        kind = show_foreign(document.get("token_type")) or "unknown"
+        return f"{answer.status} and a token of the type {kind[:20]}"
+    if "request_uri" in document:
+        return f"{answer.status} and a request_uri"
+    return describe_answer(answer)
+
+
+def _name_causes(module: Module) -> str:
+    return f" ({' or '.join(module.causes)})" if module.causes else ""
+
+
+def _find_reasons(deployment: Deployment, sent: list[_Sent]) -> dict[str, KeptRefusal]:
+    """Why the server refused, by the references of its answers, as far as it keeps that."""
+    if not deployment.settings.REFUSALS_KEPT_SECONDS:
+        return {}
+    wanted = {found.answer.reference for found in sent if found.answer is not None and found.answer.reference}
+    found: dict[str, KeptRefusal] = {}
+    give_up = time.monotonic() + _KEPT_WITHIN_SECONDS
+    while wanted - found.keys():
+        try:
+            for reference in wanted - found.keys():
+                if (kept := deployment.state.stores.refusals.find(reference)) is not None:
+                    found[reference] = kept
+        except OAuthError:  # the rows say all that the answers say
+            return found
+        if time.monotonic() > give_up:
+            break
+        time.sleep(0.1)
+    return found
+
+
+@contextmanager
+def _ending_in_order() -> Iterator[None]:
+    """Let a request to end this process be what Ctrl-C is, so that what has to be done last is done."""
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    with _handling(interrupt, _ENDINGS):
+        yield
+
+
+@contextmanager
+def _undisturbed() -> Iterator[None]:
+    """Let nobody end this process, not even by a second Ctrl-C."""
+    with _handling(signal.SIG_IGN, ("SIGINT", *_ENDINGS)):
+        yield
+
+
+@contextmanager
+def _handling(handler: Any, names: tuple[str, ...]) -> Iterator[None]:
+    numbers = [getattr(signal, name) for name in names if hasattr(signal, name)]  # Windows has no SIGHUP
+    before = {}
+    try:
+        for number in numbers:
+            before[number] = signal.signal(number, handler)
+    except ValueError:  # this is not the main thread, which signals would interrupt
+        yield
+        return
+    try:
+        yield
+    finally:
+        for number, former in before.items():
+            signal.signal(number, former)
