@@ -55,7 +55,7 @@ def test_every_page_can_be_found(out):
     ("page", "link"),
     [
         ("docs/replay-stores", 'href="settings.html#redis-as-the-replay-store"'),
-        ("docs/web-login", 'href="../README.html#'),
+        ("docs/command-line-client", 'href="../README.html#in-five-minutes-in-your-app"'),
         ("README", 'href="docs/settings.html'),
     ],
 )
