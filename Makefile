@@ -16,7 +16,7 @@ export PYTHONIOENCODING = :replace
 export PYTHON
 
 .DEFAULT_GOAL = help
-.PHONY: help demo demo-web test check format api causes bench faults clean set-up-demo set-up-test
+.PHONY: help demo demo-web test check format api causes docs bench faults clean set-up-demo set-up-docs set-up-test
 
 help:  ## show this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' Makefile
@@ -49,6 +49,9 @@ api: set-up-test  ## write docs/api.md and docs/commands.md from the code
 causes: set-up-test  ## write the causes that the package knows from docs/causes.md
 	@exec $(python) -m tools.causes
 
+docs: set-up-docs  ## the documentation site in build/docs; ARGS=--tags builds that of each tag too
+	@exec $(python) -m tools.site $(ARGS)
+
 bench: set-up-test  ## server CPU per request, beside the bare signatures
 	@exec $(python) -m bench.run $(ARGS)
 
@@ -61,6 +64,9 @@ clean:  ## remove everything these targets made
 
 set-up-demo:
 	@tools/bootstrap.sh demo
+
+set-up-docs:
+	@tools/bootstrap.sh docs
 
 set-up-test:
 	@tools/bootstrap.sh test

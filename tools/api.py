@@ -30,6 +30,8 @@ FILE = CHECKOUT / "docs" / "api.md"
 
 INTRODUCTION = """# What an application may import
 
+<!-- all: tested: tests/test_api_page.py::test_the_page_is_what_the_docstrings_say -->
+
 The names on this page are the package's public ones, in the modules where they are listed. Everything else may move or
 change with any version. The [settings](settings.md) and the commands are public too, and so are the templates under
 `private_key_jwt/` that an application replaces, with what they are given.

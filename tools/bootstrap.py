@@ -1,6 +1,6 @@
 """Set up ``.venv`` in the checkout with one dependency group of pyproject.toml; quick when there is nothing to do.
 
-    tools/bootstrap.sh demo|test
+    tools/bootstrap.sh demo|docs|test
 
 Standard library only. Everything it writes lies in ``.venv``, pip's cache and log too.
 """
@@ -23,7 +23,7 @@ VENV_PYTHON = VENV / "bin" / "python"
 CACHE = VENV / "cache"
 LOG = VENV / "set-up.log"
 MADE_FOR = VENV / "made-for"
-GROUPS = {"demo": ("demo", "test"), "test": ("test",)}
+GROUPS = {"demo": ("demo", "test"), "docs": ("docs", "test"), "test": ("test",)}
 """The group that is asked for -> the groups that contain it."""
 
 VERSION = f"{sys.version_info.major}.{sys.version_info.minor}"

@@ -1,6 +1,6 @@
 #!/bin/sh
 # Finds a Python that is new enough and lets it set up .venv with one dependency group of pyproject.toml:
-#     tools/bootstrap.sh demo|test
+#     tools/bootstrap.sh demo|docs|test
 # PYTHON=... names the interpreter to use. Everything after the choice is in tools/bootstrap.py.
 set -eu
 

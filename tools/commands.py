@@ -11,6 +11,8 @@ FILE = CHECKOUT / "docs" / "commands.md"
 
 INTRODUCTION = """# The commands of an operator
 
+<!-- all: tested: tests/test_commands_page.py::test_example_works -->
+
 `flask oauth2 …` works on the app that `FLASK_APP` or `--app` names, with its settings and its database, also while the
 server runs. Every change counts from the next request on, on every worker. `flask oauth2 COMMAND --help` lists the
 options. The commands of a client's side are on [another page](command-line-client.md).
