@@ -47,7 +47,7 @@ def test_api_loads_no_sqlalchemy():
 
 
 def test_token_server_does_without_requests():
-    loaded = load("flask_private_key_jwt.extension")
+    loaded = load("flask_private_key_jwt.authorization_server.extension")
 
     assert "flask_private_key_jwt.authorization_server.server" in loaded
     assert "requests" not in loaded  # 5 MB of each worker's memory
