@@ -23,6 +23,7 @@ sys.dont_write_bytecode = False
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 pytest_plugins = [
+    "pytester",
     "flask_private_key_jwt.testing.plugin",
     "tests.servers.databases",
     "tests.servers.network",

@@ -23,6 +23,8 @@ from .refusals import Refusal, noting_refusals
 
 CLIENT_ID = "test-client"
 """The client, if a test names none."""
+SCOPE = "test"
+"""The scope of a client that is registered without one: a server gives a client no token without any scope."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +83,8 @@ class InProcessServer:
         """Register a client with a key of its own, or change one that this test registered before.
 
         :param key: The private key. Default: an ES256 key, the same for this name in the whole process.
-        :param metadata: Further members of its registration (RFC 7591 §2), such as ``scope="read write"``.
+        :param metadata: Further members of its registration (RFC 7591 §2), such as ``scope="read write"``. Without a
+            scope a new client has the scope ``test``.
         :raises InvalidClientMetadata: A member is not accepted, or the application has a client of this name.
         """
         key = key or _make_key(client_id, "client")
@@ -91,7 +94,8 @@ class InProcessServer:
             if client_id in self._made:
                 self._state.clients.update(client_id, members)
             else:
-                self._state.clients.add({"client_id": client_id, **members})
+                usual = {"scope": SCOPE, "default_scope": SCOPE} if "scope" not in metadata else {}
+                self._state.clients.add({"client_id": client_id, **usual, **members})
         self._made[client_id] = made
         return made
 
@@ -200,8 +204,7 @@ class InProcessServer:
             return self._state.clients.get(client_id)
         missing = set((scope or "").split()) - set(client.scope)
         if client_id in self._made and missing:
-            self.register(client_id, scope=" ".join([*client.scope, *sorted(missing)]))
-            return self._state.clients.get(client_id)
+            return self._state.clients.update(client_id, {"scope": " ".join([*client.scope, *sorted(missing)])})
         return client
 
 
