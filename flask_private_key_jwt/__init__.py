@@ -5,7 +5,7 @@ them. Code that two roles share is in the packages beside them. Start with ``aut
 the seven steps of a token request. ``docs/architecture.md`` has the map.
 
 An application may import the names in ``__all__`` of this module and of ``errors``, ``signals``, ``client``,
-``resource_server`` and ``replay``; ``docs/api.md`` describes them. Everything else may move.
+``resource_server``, ``replay`` and ``testing``; ``docs/api.md`` describes them. Everything else may move.
 """
 
 from importlib import import_module

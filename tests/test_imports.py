@@ -67,6 +67,15 @@ def test_protocol_code_loads_neither_flask_nor_sqlalchemy():
     assert load(*files, "flask_private_key_jwt.authorization_server.stores.contracts").isdisjoint(FLASK | DATABASE)
 
 
+def test_pytest_plugin_loads_neither_flask_nor_the_servers():
+    loaded = load("flask_private_key_jwt.testing.plugin")
+
+    assert "pytest" in loaded
+    assert loaded.isdisjoint(FLASK | DATABASE | {"requests", "authlib", "joserfc", "cryptography"})
+    ours = {name for name in loaded if name.startswith("flask_private_key_jwt.")}
+    assert ours == {f"flask_private_key_jwt.{name}" for name in ("_version", "testing", "testing.plugin")}
+
+
 def test_package_by_itself_loads_nothing_but_its_version():
     loaded = load("flask_private_key_jwt")
 

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from .api_client import APIClient, SentCall
     from .attack import Attack, Refused
     from .held_token import HeldToken
-    from .in_process_server import InProcessServer, MadeClient
+    from .in_process_server import InProcessServer, MadeClient, SentTokenRequest
     from .refusals import Refusal
     from .replay_contract import ReplayStoreContract
     from .time_machine import TimeMachine
@@ -25,6 +25,7 @@ __all__ = [
     "Refused",
     "ReplayStoreContract",
     "SentCall",
+    "SentTokenRequest",
     "TimeMachine",
 ]
 
@@ -38,6 +39,7 @@ _HOMES = {
     "Refused": ".attack",
     "ReplayStoreContract": ".replay_contract",
     "SentCall": ".api_client",
+    "SentTokenRequest": ".in_process_server",
     "TimeMachine": ".time_machine",
 }
 """Public name -> its module, which is imported at first use (PEP 562)."""

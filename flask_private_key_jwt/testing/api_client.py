@@ -22,9 +22,11 @@ class SentCall:
     """A call of an API as it was sent, and what came of it."""
 
     method: str
+    """The HTTP method."""
     path: str
     """With its query, if it has one."""
     token: HeldToken
+    """The token that it carried."""
     headers: Mapping[str, str] = field(repr=False)
     """All headers, ``Authorization`` and ``DPoP`` too."""
     options: Mapping[str, Any] = field(repr=False)

@@ -5,8 +5,6 @@ from collections.abc import Awaitable, Callable, Iterator
 from typing import Any
 from urllib.parse import unquote
 
-ASGIApp = Callable[..., Awaitable[None]]
-
 
 class ASGIBridge:
     """A WSGI application that passes its requests to an ASGI one, in an event loop of its own.
@@ -16,7 +14,7 @@ class ASGIBridge:
     :param app: The ASGI application.
     """
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: Callable[..., Awaitable[None]]) -> None:
         self._app = app
         self._runner = asyncio.Runner()
 
@@ -61,7 +59,9 @@ def _build_scope(environ: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-async def _call(app: ASGIApp, scope: dict[str, Any], body: bytes) -> tuple[int, list[tuple[str, str]], bytes]:
+async def _call(
+    app: Callable[..., Awaitable[None]], scope: dict[str, Any], body: bytes
+) -> tuple[int, list[tuple[str, str]], bytes]:
     """The status, the headers and the body of an answer."""
     messages = [{"type": "http.request", "body": body, "more_body": False}]
     never = asyncio.get_running_loop().create_future()

@@ -32,6 +32,7 @@ class MadeClient:
     """A client that a test registered, with its private keys."""
 
     client_id: str
+    """The id it is registered under."""
     key: jose.PrivateKey = field(repr=False)
     """The key it authenticates with."""
     dpop_key: jose.PrivateKey = field(repr=False)
@@ -43,7 +44,9 @@ class SentTokenRequest:
     """A token request as it was sent."""
 
     form: Mapping[str, str] = field(repr=False)
+    """The form that was posted, with the assertion."""
     headers: Mapping[str, str] = field(repr=False)
+    """``DPoP``, if a proof was sent."""
 
 
 class InProcessServer:

@@ -7,12 +7,8 @@ from ..replay.contract import RULES
 
 
 class ReplayStoreContract:
-    """Tests of a replay store. A subclass has a fixture ``store`` that returns one, empty or in use::
-
-    class TestMyStore(ReplayStoreContract):
-        @pytest.fixture
-        def store(self, tmp_path):
-            return MyStore(tmp_path / "used.sqlite")
+    """One test for each rule of the contract of replay stores. A subclass has a fixture ``store``, which returns the
+    store under test; it may be in use. About forty marks stay in it for five minutes.
     """
 
     @pytest.fixture
