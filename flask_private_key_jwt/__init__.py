@@ -5,7 +5,7 @@ them. Code that two roles share is in the packages beside them. Start with ``aut
 the seven steps of a token request. ``docs/architecture.md`` has the map.
 
 An application may import the names in ``__all__`` of this module and of ``errors``, ``signals``, ``client``,
-``resource_server`` and ``replay``; ``docs/api.md`` describes them. Everything else may move.
+``resource_server``, ``replay`` and ``testing``; ``docs/api.md`` describes them. Everything else may move.
 """
 
 from importlib import import_module
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from .authorization_server.authorization.interaction import ConsentPage, SignIn
     from .authorization_server.authorization.person_grants import PersonGrant, PersonGrants
     from .authorization_server.endpoints.browser_session import note_sign_in
+    from .authorization_server.extension import PrivateKeyJWT
     from .authorization_server.machine_limits import MachineLimits
     from .authorization_server.registered_client import RegisteredClient
     from .authorization_server.registration.client_secrets import ClientSecret, ClientSecretRegistry, GivenSecret
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
     from .authorization_server.tokens.access_token import Grant
     from .dpop.proof import DPoPProof
     from .errors import TooManyRequests
-    from .extension import PrivateKeyJWT
     from .operations.health import health_blueprint
     from .operations.metrics import metrics_blueprint
     from .operations.traces import trace_steps
@@ -74,7 +74,7 @@ _HOMES = {
     "MachineLimits": ".authorization_server.machine_limits",
     "PersonGrant": ".authorization_server.authorization.person_grants",
     "PersonGrants": ".authorization_server.authorization.person_grants",
-    "PrivateKeyJWT": ".extension",
+    "PrivateKeyJWT": ".authorization_server.extension",
     "RegisteredClient": ".authorization_server.registered_client",
     "RegistrationToken": ".authorization_server.stores.sql.registration_tokens",
     "RegistrationTokens": ".authorization_server.stores.sql.registration_tokens",

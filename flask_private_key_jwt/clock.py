@@ -1,8 +1,8 @@
 """The only call to the wall clock; all other code calls :func:`now`."""
 
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 
 
 def now() -> int:
@@ -11,17 +11,25 @@ def now() -> int:
 
 
 @contextmanager
-def stopped_at(moment: int) -> Iterator[None]:
-    """Let :func:`now` return *moment* during the block, in the whole process: only for a command, never for a server.
+def running_by(tell: Callable[[], int]) -> Iterator[None]:
+    """Let :func:`now` return what *tell* returns during the block, in the whole process: only for a command or a test.
 
-    :param moment: Seconds since the epoch.
+    :param tell: Returns seconds since the epoch.
     """
     global now
-    running, now = now, lambda: moment
+    running, now = now, tell
     try:
         yield
     finally:
         now = running
+
+
+def stopped_at(moment: int) -> AbstractContextManager[None]:
+    """Let :func:`now` return *moment* during the block, in the whole process: only for a command, never for a server.
+
+    :param moment: Seconds since the epoch.
+    """
+    return running_by(lambda: moment)
 
 
 def is_over(end: float) -> bool:

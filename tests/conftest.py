@@ -15,8 +15,9 @@ import pytest_rerunfailures
 from flask_sqlalchemy import SQLAlchemy
 from werkzeug.test import TestResponse
 
-from flask_private_key_jwt import PrivateKeyJWT, clock
+from flask_private_key_jwt import PrivateKeyJWT
 from flask_private_key_jwt.jose import jose
+from flask_private_key_jwt.testing import TimeMachine
 from tests.refusals import Refusal, noting_refusals
 from tests.tables import create_tables, make_extension
 
@@ -35,7 +36,14 @@ if sys.version_info < (3, 12):
 
     ast.parse = _parse_alone
 
-pytest_plugins = ["tests.servers.databases", "tests.servers.network", "tests.servers.node", "tests.servers.chromium"]
+pytest_plugins = [
+    "pytester",
+    "flask_private_key_jwt.testing.plugin",
+    "tests.servers.databases",
+    "tests.servers.network",
+    "tests.servers.node",
+    "tests.servers.chromium",
+]
 
 ISSUER = "https://as.example"
 TOKEN_URL = f"{ISSUER}/oauth2/token"
@@ -83,26 +91,22 @@ def pytest_xdist_auto_num_workers() -> int | None:
     return (len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1) + 1
 
 
-class Clock:
-    """The time of a test; nothing sleeps."""
-
-    def __init__(self) -> None:
-        self.now = START
-
-    def move(self, seconds: int) -> None:
-        self.now += seconds
-
-
 @pytest.fixture(autouse=True)
-def clock_(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    """Stands in for the wall clock in every test of this process."""
-    stopped = Clock()
-    monkeypatch.setattr(clock, "now", lambda: stopped.now)
-    return stopped
+def clock_() -> Iterator[TimeMachine]:
+    """Stands in for the wall clock in every test of this process; every test begins in the same second."""
+    machine = TimeMachine(START)
+    with machine.running():
+        yield machine
+
+
+@pytest.fixture
+def time_machine(clock_: TimeMachine) -> TimeMachine:
+    """The plugin's, from that second."""
+    return clock_
 
 
 @pytest.fixture(name="clock")
-def clock_fixture(clock_: Clock) -> Clock:
+def clock_fixture(clock_: TimeMachine) -> TimeMachine:
     return clock_
 
 
@@ -219,7 +223,7 @@ def build_claims(now: int, **changes: Any) -> dict[str, Any]:
 
 
 @pytest.fixture
-def build_assertion(clock: Clock, client_key: jose.PrivateKey) -> Callable[..., str]:
+def build_assertion(clock: TimeMachine, client_key: jose.PrivateKey) -> Callable[..., str]:
     """``build_assertion(aud=…, exp=None, header={…}, key=…)``: valid but for what is given."""
 
     def build(*, key: jose.PrivateKey | None = None, header: dict[str, Any] | None = None, **claims: Any) -> str:
@@ -232,7 +236,7 @@ def build_assertion(clock: Clock, client_key: jose.PrivateKey) -> Callable[..., 
 
 
 @pytest.fixture
-def build_dpop(clock: Clock, proof_key: jose.PrivateKey) -> Callable[..., str]:
+def build_dpop(clock: TimeMachine, proof_key: jose.PrivateKey) -> Callable[..., str]:
     """A valid proof for the token endpoint; claims and header parameters may be changed, ``None`` removes one."""
 
     def build(*, key: jose.PrivateKey | None = None, header: dict[str, Any] | None = None, **changes: Any) -> str:

@@ -1,16 +1,15 @@
 """The tables of an authorization server: declared once in a process, written once, and copied for every test."""
 
-import sqlite3
 from functools import cache
-from pathlib import Path
 from unittest import mock
 
 from flask_sqlalchemy import SQLAlchemy
-from sqlalchemy import Engine, MetaData, create_engine
-from sqlalchemy.pool import StaticPool
+from sqlalchemy import Engine, MetaData
 
-from flask_private_key_jwt import PrivateKeyJWT, extension
+from flask_private_key_jwt import PrivateKeyJWT
+from flask_private_key_jwt.authorization_server import extension
 from flask_private_key_jwt.authorization_server.stores.tables.all_tables import Tables, build_tables
+from flask_private_key_jwt.testing import made_apps
 
 
 @cache
@@ -32,21 +31,4 @@ def create_tables(engine: Engine, metadata: MetaData | None = None) -> None:
 
     :param metadata: All tables of an application that has more than ours; nobody adds to it any more.
     """
-    metadata = declare_tables()[0].metadata if metadata is None else metadata
-    file = Path(engine.url.database or "")
-    if engine.dialect.name == "sqlite" and file.is_absolute() and not file.exists():
-        file.write_bytes(_build_file(metadata))
-    else:
-        metadata.create_all(engine)
-
-
-@cache
-def _build_file(metadata: MetaData) -> bytes:
-    engine = create_engine("sqlite://", poolclass=StaticPool)
-    metadata.create_all(engine)
-    with engine.connect() as connection:
-        driver = connection.connection.driver_connection
-        assert isinstance(driver, sqlite3.Connection)
-        content = driver.serialize()
-    engine.dispose()
-    return content
+    made_apps.create_tables(engine, declare_tables()[0].metadata if metadata is None else metadata)

@@ -47,7 +47,7 @@ def test_api_loads_no_sqlalchemy():
 
 
 def test_token_server_does_without_requests():
-    loaded = load("flask_private_key_jwt.extension")
+    loaded = load("flask_private_key_jwt.authorization_server.extension")
 
     assert "flask_private_key_jwt.authorization_server.server" in loaded
     assert "requests" not in loaded  # 5 MB of each worker's memory
@@ -65,6 +65,15 @@ def test_protocol_code_loads_neither_flask_nor_sqlalchemy():
     assert len(files) > 40
 
     assert load(*files, "flask_private_key_jwt.authorization_server.stores.contracts").isdisjoint(FLASK | DATABASE)
+
+
+def test_pytest_plugin_loads_neither_flask_nor_the_servers():
+    loaded = load("flask_private_key_jwt.testing.plugin")
+
+    assert "pytest" in loaded
+    assert loaded.isdisjoint(FLASK | DATABASE | {"requests", "authlib", "joserfc", "cryptography"})
+    ours = {name for name in loaded if name.startswith("flask_private_key_jwt.")}
+    assert ours == {f"flask_private_key_jwt.{name}" for name in ("_version", "testing", "testing.plugin")}
 
 
 def test_package_by_itself_loads_nothing_but_its_version():

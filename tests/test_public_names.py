@@ -17,6 +17,7 @@ MODULES = [
     "flask_private_key_jwt.replay",
     "flask_private_key_jwt.resource_server",
     "flask_private_key_jwt.signals",
+    "flask_private_key_jwt.testing",
 ]
 
 
@@ -28,7 +29,7 @@ def test_every_name_of_all_is_there_once_and_in_order(name):
     assert module.__all__ == sorted(set(module.__all__))
 
 
-@pytest.mark.parametrize("name", ["", ".client", ".resource_server"])
+@pytest.mark.parametrize("name", ["", ".client", ".resource_server", ".testing"])
 def test_lazy_names_are_those_of_all_for_people_and_for_type_checkers(name):
     module = import_module(f"flask_private_key_jwt{name}")
     tree = ast.parse(inspect.getsource(module))

@@ -20,6 +20,7 @@ PACKAGE = "flask_private_key_jwt"
 FILE = re.compile(r"(?<![\w/.:-])((?:[\w-]+/)*[\w-]+\.(?:py|md|html))\b(?!\.\w)")
 ROLE = re.compile(r":(?:class|meth|data|func|mod|attr|exc):`~?([\w.]+)`")
 PAGES = [ROOT / "pyproject.toml", *sorted({*ROOT.glob("*.md"), *ROOT.glob("*/*.md")})]
+SHOWN = re.compile(r"`([\w-]+\.\w+)`[^`\n]*:\n\n```")
 NOBODYS = {"utils.py"}
 """What is named because it must never be there."""
 
@@ -31,8 +32,11 @@ def tracked():
 
 
 def missing_files(text):
-    """The files that *text* names and nobody has. A path may leave out the folders that it begins with."""
-    names = {name for name in FILE.findall(text) if name not in NOBODYS}
+    """The files that *text* names and nobody has. A path may leave out the folders that it begins with.
+
+    A page may have a file itself: its name in backquotes, a colon, and then its content.
+    """
+    names = {name for name in FILE.findall(text) if name not in NOBODYS} - set(SHOWN.findall(text))
     return sorted(name for name in names if not any(file.endswith(f"/{name}") for file in tracked()))
 
 

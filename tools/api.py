@@ -141,6 +141,24 @@ PAGE: dict[str, tuple[str, str, list[str]]] = {
         "What a replay store of an application's own has to do, with an example: [replay-stores.md](replay-stores.md).",
         ["ReplayStore", "Mark", "Replayed", "build_digests", "check_replay_store"],
     ),
+    "Testing": (
+        f"{PACKAGE}.testing",
+        "For the tests of an application: what the fixtures of the pytest plugin are. How to use them: "
+        "[testing.md](testing.md).",
+        [
+            "InProcessServer",
+            "APIClient",
+            "Attack",
+            "TimeMachine",
+            "ReplayStoreContract",
+            "HeldToken",
+            "MadeClient",
+            "Refused",
+            "Refusal",
+            "SentCall",
+            "SentTokenRequest",
+        ],
+    ),
     "Errors": (
         f"{PACKAGE}.errors",
         "What an application may catch, and what its own functions may raise to refuse a request. The caller reads "
@@ -205,10 +223,21 @@ GIVEN = {
     "PublicKey": "The public half of a `PrivateKey`.",
     "Certificate": "What a certificate is once it is read.",
     "Mark": "What a replay store is given.",
+    "InProcessServer": "What the fixture `authorization_server` gives.",
+    "APIClient": "What the fixture `resource_server` gives.",
+    "Attack": "What the fixture `attack` gives.",
+    "TimeMachine": "What the fixture `time_machine` gives.",
+    "HeldToken": "What `InProcessServer.token` gives.",
+    "MadeClient": "What `InProcessServer.register` gives.",
+    "Refused": "What the methods of `Attack` give.",
+    "Refusal": "What is in `InProcessServer.refusals` and `APIClient.refusals`.",
+    "SentCall": "What `APIClient.last_call` is.",
+    "SentTokenRequest": "What `InProcessServer.last_request` is.",
 }
 """Class -> where its objects come from. An application does not make them, so their parameters are not shown."""
 
 INTERNAL = {
+    "APIClient.calling",
     "AsyncFreshProofTransport.aclose",
     "AsyncFreshProofTransport.handle_async_request",
     "Certificate.is_named",
@@ -219,6 +248,9 @@ INTERNAL = {
     "FreshProofTransport.handle_request",
     "HTTPXPrivateKeyJWTAuth.async_auth_flow",
     "HTTPXPrivateKeyJWTAuth.sync_auth_flow",
+    "InProcessServer.has_client",
+    "InProcessServer.sign",
+    "InProcessServer.watching",
     "PrivateKey.native",
     "PublicKey.native",
     "RegistrationToken.digest",
@@ -229,6 +261,9 @@ INTERNAL = {
     "RegisteredClient.jwks_not_before",
     "PendingSignIn.code_challenge",
     "PendingSignIn.wants_id_token",
+    "ReplayStoreContract.store",
+    "ReplayStoreContract.test_rule",
+    "TimeMachine.running",
     "Token.is_due",
 }
 """Methods of these classes that only the package itself uses."""

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from flask_limiter import Limiter
     from limits import RateLimitItem
 
-    from ..extension import PrivateKeyJWT
+    from .extension import PrivateKeyJWT
 
 log = logging.getLogger("flask_private_key_jwt")
 

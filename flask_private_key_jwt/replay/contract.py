@@ -1,7 +1,7 @@
 """Tests a replay store against the contract; for the tests of an application that has its own store."""
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from threading import Barrier, Thread
 
 from .. import clock
@@ -17,8 +17,8 @@ def check_replay_store(store: ReplayStore) -> None:
 
     :raises AssertionError: The store breaks a rule of the contract; the message says which.
     """
-    check_once_only(store)
-    _check_that_ended_marks_are_forgotten(store, _Marks())
+    for check in RULES.values():
+        check(store)
 
 
 def check_once_only(store: ReplayStore) -> None:
@@ -26,12 +26,9 @@ def check_once_only(store: ReplayStore) -> None:
 
     :raises AssertionError: The store breaks a rule of the contract; the message says which.
     """
-    marks = _Marks()
-    _remember(store, [])
-    _check_that_a_mark_counts_once(store, marks)
-    _check_that_it_is_all_or_none(store, marks)
-    _check_that_marks_are_kept_apart(store, marks)
-    _check_that_one_thread_wins(store, marks)
+    for check in RULES.values():
+        if check is not _check_that_ended_marks_are_forgotten:
+            check(store)
 
 
 def _expect(promise: bool, otherwise: str) -> None:
@@ -73,14 +70,16 @@ def _find_replayed(store: ReplayStore, marks: Sequence[Mark]) -> Mark | None:
     return None
 
 
-def _check_that_a_mark_counts_once(store: ReplayStore, marks: _Marks) -> None:
+def _check_that_a_mark_counts_once(store: ReplayStore) -> None:
+    marks = _Marks()
     for jti in ("usual", "", "\x00", "a\x00b", "\ud800", "é" * 256, "'; --", "%s"):
         mark = marks(jti)
         _expect(_find_replayed(store, [mark]) is None, f"a new mark is refused (jti {jti!r})")
         _expect(_find_replayed(store, [mark]) == mark, f"a mark counts twice (jti {jti!r})")
 
 
-def _check_that_it_is_all_or_none(store: ReplayStore, marks: _Marks) -> None:
+def _check_that_it_is_all_or_none(store: ReplayStore) -> None:
+    marks = _Marks()
     spent, new = marks("spent"), marks("new")
     _remember(store, [spent])
     for both in ([new, spent], [spent, new]):
@@ -93,7 +92,8 @@ def _check_that_it_is_all_or_none(store: ReplayStore, marks: _Marks) -> None:
     _expect(_find_replayed(store, many[::-1]) == many[-1], "of several used marks it is not the first that is named")
 
 
-def _check_that_marks_are_kept_apart(store: ReplayStore, marks: _Marks) -> None:
+def _check_that_marks_are_kept_apart(store: ReplayStore) -> None:
+    marks = _Marks()
     for one, other in (
         (marks("purpose"), marks("purpose", purpose=PROOF)),
         (marks("server"), marks("server", server="https://as.example https://api.example")),
@@ -106,7 +106,8 @@ def _check_that_marks_are_kept_apart(store: ReplayStore, marks: _Marks) -> None:
         _expect(_find_replayed(store, [other]) is None, f"marks that differ are taken for one: {one!r} and {other!r}")
 
 
-def _check_that_ended_marks_are_forgotten(store: ReplayStore, marks: _Marks) -> None:
+def _check_that_ended_marks_are_forgotten(store: ReplayStore) -> None:
+    marks = _Marks()
     kept = marks("kept")
     _remember(store, [kept, marks("ended", ended=True)])
     _expect(_find_replayed(store, [marks("ended")]) is None, "a mark counts although its time is over")
@@ -116,7 +117,8 @@ def _check_that_ended_marks_are_forgotten(store: ReplayStore, marks: _Marks) -> 
     _expect(_find_replayed(store, [kept]) == kept, "purge() deletes a mark that counts still")
 
 
-def _check_that_one_thread_wins(store: ReplayStore, marks: _Marks) -> None:
+def _check_that_one_thread_wins(store: ReplayStore) -> None:
+    marks = _Marks()
     shared, gate, answers = marks("shared"), Barrier(_THREADS), []
 
     def use(number: int) -> None:
@@ -130,3 +132,18 @@ def _check_that_one_thread_wins(store: ReplayStore, marks: _Marks) -> None:
         thread.join()
     _expect(len(answers) == _THREADS, "a thread that uses the store with others at once gets an error")
     _expect(answers.count(None) == 1, f"of {_THREADS} threads that use one mark, {answers.count(None)} are accepted")
+
+
+def _check_that_no_marks_are_none(store: ReplayStore) -> None:
+    _remember(store, [])
+
+
+RULES: Mapping[str, Callable[[ReplayStore], None]] = {
+    "no marks are no problem": _check_that_no_marks_are_none,
+    "a mark counts once": _check_that_a_mark_counts_once,
+    "all marks or none": _check_that_it_is_all_or_none,
+    "marks are kept apart": _check_that_marks_are_kept_apart,
+    "ended marks are forgotten": _check_that_ended_marks_are_forgotten,
+    "of several threads one wins": _check_that_one_thread_wins,
+}
+"""Each rule of the contract -> the function that checks it; raises ``AssertionError``."""

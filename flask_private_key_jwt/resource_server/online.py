@@ -46,11 +46,12 @@ class OnlineCheck:
     If several threads need to know about one token, one of them asks for all. The answer is reused for a while.
 
     :param settings: The API's settings.
+    :param client: The API's client at its issuer. Default: made from the settings at first use.
     """
 
-    def __init__(self, settings: ResourceSettings) -> None:
+    def __init__(self, settings: ResourceSettings, client: Introspector | None = None) -> None:
         self._settings = settings
-        self._client: Introspector | None = None
+        self._client = client
         self._known = KnownVerdicts()
         self._pause = IssuerPause()
         self._flights: SingleFlight[Verdict] = SingleFlight()

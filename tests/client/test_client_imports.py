@@ -17,7 +17,7 @@ HEAVY = (
     "authlib.integrations",
     "authlib.jose",
 )
-OURS = ("extension", "authorization_server", "resource_server", "tokens")
+OURS = ("authorization_server", "resource_server", "tokens")
 
 
 def loaded_by(statement):

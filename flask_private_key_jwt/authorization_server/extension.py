@@ -5,26 +5,29 @@ from typing import Any, TypeVar
 import flask
 from flask_sqlalchemy import SQLAlchemy
 
-from .authorization_server.assembly import assemble
-from .authorization_server.authorization.person_grants import PersonGrants
-from .authorization_server.cli import oauth2_group
-from .authorization_server.endpoints import MachineEndpoints
-from .authorization_server.endpoints.browser_session import listen_to_flask_login
-from .authorization_server.endpoints.cross_origin import allow_cross_origin
-from .authorization_server.grants.authlib_grants import check_grant_class
-from .authorization_server.grants.policy import TokenPolicy
-from .authorization_server.once_only import AfterAuthentication
-from .authorization_server.people import ConsentView, FindDID, People, SignInPage, SignOut, UserLoader
-from .authorization_server.registration.registry import ClientRegistry
-from .authorization_server.server_parts import BeforeMachineRequest, Declarations
-from .authorization_server.state import EXTENSION_KEY, current_state
-from .authorization_server.stores.granted import Holder
-from .authorization_server.stores.sql.registration_tokens import RegistrationTokens
-from .authorization_server.stores.tables.all_tables import TABLE_PREFIX, build_tables
-from .authorization_server.tokens.introspection import IntrospectionPolicy
-from .authorization_server.tokens.user_claims import UserClaims, check_user_claims
-from .errors import ConfigurationError
-from .tokens.scope_matching import ScopeMatcher
+from ..errors import ConfigurationError
+from ..tokens.scope_matching import ScopeMatcher
+from .assembly import assemble
+from .authorization.person_grants import PersonGrants
+from .cli import oauth2_group
+from .endpoints import MachineEndpoints
+from .endpoints.browser_session import listen_to_flask_login
+from .endpoints.cross_origin import allow_cross_origin
+from .grants.authlib_grants import check_grant_class
+from .grants.policy import TokenPolicy
+from .once_only import AfterAuthentication
+from .people import ConsentView, FindDID, People, SignInPage, SignOut, UserLoader
+from .registration.registry import ClientRegistry
+from .server_parts import BeforeMachineRequest, Declarations
+from .state import EXTENSION_KEY, current_state
+from .stores.granted import Holder
+from .stores.sql.registration_tokens import RegistrationTokens
+from .stores.tables.all_tables import TABLE_PREFIX, build_tables
+from .tokens.introspection import IntrospectionPolicy
+from .tokens.user_claims import UserClaims, check_user_claims
+
+PACKAGE = __name__.partition(".")[0]
+"""Where the templates are."""
 
 DeclaredClaims = TypeVar("DeclaredClaims", bound=UserClaims)
 
@@ -61,7 +64,7 @@ class PrivateKeyJWT:
         MachineEndpoints(state.endpoints).install(app)
         allow_cross_origin(app, state.settings, state.endpoints)
         # Templates of a blueprint come after those of the app, so the app can replace them.
-        app.register_blueprint(flask.Blueprint(EXTENSION_KEY, __name__, template_folder="templates"))
+        app.register_blueprint(flask.Blueprint(EXTENSION_KEY, PACKAGE, template_folder="templates"))
         listen_to_flask_login(app)
         app.cli.add_command(oauth2_group)
 

@@ -1,0 +1,22 @@
+"""The contract of replay stores as a test class, for authors of stores: one test for each rule."""
+
+import pytest
+
+from ..replay.base import ReplayStore
+from ..replay.contract import RULES
+
+
+class ReplayStoreContract:
+    """One test for each rule of the contract of replay stores. A subclass has a fixture ``store``, which returns the
+    store under test; it may be in use. About forty marks stay in it for five minutes.
+    """
+
+    @pytest.fixture
+    def store(self) -> ReplayStore:
+        """The store under test."""
+        raise NotImplementedError(f"Give {type(self).__name__} a fixture store, which returns the store under test.")
+
+    @pytest.mark.parametrize("rule", list(RULES))
+    def test_rule(self, store: ReplayStore, rule: str) -> None:
+        """The store keeps one rule of the contract."""
+        RULES[rule](store)
