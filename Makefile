@@ -16,7 +16,7 @@ export PYTHONIOENCODING = :replace
 export PYTHON
 
 .DEFAULT_GOAL = help
-.PHONY: help demo demo-web test check format api causes docs bench faults clean set-up-demo set-up-docs set-up-test
+.PHONY: help demo demo-web test check format api causes docs bench faults soak clean set-up-demo set-up-docs set-up-test
 
 help:  ## show this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' Makefile
@@ -57,6 +57,9 @@ bench: set-up-test  ## server CPU per request, beside the bare signatures
 
 faults: set-up-test  ## real databases frozen, workers killed, strangers who attack: minutes
 	@exec $(python) -m tests.faults.run $(ARGS)
+
+soak: set-up-test  ## four workers under good and hostile requests while everything breaks: ten minutes
+	@exec $(python) -m tests.soak.run $(ARGS)
 
 clean:  ## remove everything these targets made
 	rm -rf .venv .demo .bench .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache build dist *.egg-info

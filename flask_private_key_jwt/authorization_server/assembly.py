@@ -93,7 +93,7 @@ def assemble(app: flask.Flask, db: SQLAlchemy, tables: Tables, *, declarations: 
         secrets=secrets,
     )
     server_keys = _build_server_keys(settings, secrets, stores)
-    own_keys = OwnKeys(lambda: server_keys.current().public)
+    own_keys = OwnKeys(lambda: server_keys.current().public, lambda: server_keys.newest().public)
     slots = build_slots(settings)
     clients = build_client_store(settings, stores, slots, grant_types=lambda: server.grants.grant_types())
     client_keys = build_client_keys(settings, stores.documents, slots)

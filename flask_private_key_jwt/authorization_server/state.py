@@ -122,6 +122,13 @@ class State:
         """The public keys of this server's tokens, for an API in the same app."""
         return self.server_keys.current().public
 
+    def newest_verification_keys(self) -> tuple[PublicKey, ...]:
+        """The same, after a look whether another process has changed them.
+
+        :raises StoreUnavailable: The database did not answer.
+        """
+        return self.server_keys.newest().public
+
     def is_revoked(self, claims: Claims) -> bool:
         """Whether an access token no longer counts, for an API in the same app.
 

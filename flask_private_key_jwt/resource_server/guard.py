@@ -211,7 +211,7 @@ class Guard:
             if server.is_revoked(token.claims):
                 raise InvalidToken("the token was revoked, or its client is removed or disabled", cause="token_revoked")
             # is_revoked also notices changed signing keys. So verify again: the token's key may be retired by now.
-            self.tokens.verify(credentials.token, OwnKeys(server.verification_keys))
+            self.tokens.verify(credentials.token, OwnKeys(server.verification_keys, server.newest_verification_keys))
         elif online:
             await self.waiting.check_online(self.online, credentials.token, token)
 
@@ -273,7 +273,7 @@ class Guard:
 
     def _find_keys(self) -> IssuerKeys:
         server = self.find_issuer()
-        return OwnKeys(server.verification_keys) if server else self.fetched_keys
+        return OwnKeys(server.verification_keys, server.newest_verification_keys) if server else self.fetched_keys
 
 
 def refuse(error: OAuthError, challenges: Sequence[str] = (), *, endpoint: str, sender: object) -> Answer:

@@ -37,6 +37,12 @@ class OwnServer(Protocol):
         :raises StoreUnavailable: The database did not answer.
         """
 
+    def newest_verification_keys(self) -> tuple[PublicKey, ...]:
+        """The same, after a look whether another process has changed them.
+
+        :raises StoreUnavailable: The database did not answer.
+        """
+
     def is_revoked(self, claims: Claims) -> bool:
         """Whether the token, or the grant it came from, was revoked, or its client is removed or disabled.
 

@@ -96,6 +96,14 @@ class ServerKeys:
                 log.warning("whether the signing keys have changed is not known: %s", problem.reason)
         return self.current()
 
+    def newest(self) -> KeyRing:
+        """:meth:`current`, for a key that the process's copy has not. One SELECT.
+
+        :raises StoreUnavailable: The store is away.
+        """
+        self.note_version(self._store.find_version())
+        return self.current()
+
     def current(self) -> KeyRing:
         """The keys; they are read again if the process's copy is old or the version has changed.
 

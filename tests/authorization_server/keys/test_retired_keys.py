@@ -113,6 +113,42 @@ def test_an_api_in_the_same_app_takes_no_token_of_a_retired_key(workers):
     assert there.call_api(there.ask_token().json["access_token"]).status_code == 200
 
 
+@pytest.mark.parametrize("words", [("rotate", "--now"), ("retire", "KID", "--yes")])
+def test_an_api_in_the_same_app_takes_a_token_of_a_key_that_signs_at_once(workers, words):
+    here, there = workers
+    here.run(*(here.signer() if word == "KID" else word for word in words))
+    token = here.ask_token().json["access_token"]
+
+    assert there.call_api(token).status_code == 200
+    assert there.call_api(token[:-8] + "AAAAAAAA").status_code == 401
+
+
+def test_a_key_that_nobody_made_is_asked_for_and_refused(workers, keys):
+    here, there = workers
+    token = here.ask_token().json["access_token"]
+    header, claims = jose.decode_unverified(token)
+    made_up = jose.sign({**header, "kid": "made up"}, claims, keys("ES256", "thief"))
+
+    assert there.call_api(made_up).status_code == 401
+    assert there.call_api(token).status_code == 200
+
+
+def test_a_token_of_a_key_that_cannot_be_looked_for_is_not_refused_for_good(workers, monkeypatch):
+    here, there = workers
+    here.run("rotate", "--now")
+    token = here.ask_token().json["access_token"]
+    store = there.app.extensions["private_key_jwt"].server_keys._store
+
+    def fail():
+        raise StoreUnavailable("database: away")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(store, "find_version", fail)
+        assert there.call_api(token).status_code == 503
+
+    assert there.call_api(token).status_code == 200
+
+
 def test_introspection_knows_no_token_of_a_retired_key(workers):
     here, there = workers
     token = there.ask_token().json["access_token"]
