@@ -36,11 +36,12 @@ from ..authorization.interaction import (
     next_step,
 )
 from ..authorization.parameters import KNOWN, SMART_AUDIENCE, AuthorizationRequest, read_query
+from ..authorization.response import CONTINUE as CONTINUE_WORD
 from ..authorization.response import SUBMIT_SCRIPT_HASH, ResponseTarget, build_form_page, build_location, build_onward
 from ..request import REPEATABLE
 from ..state import State, current_state
 from .browser_session import BrowserSession
-from .page_words import build_wording, find_asked_language, prefer_languages
+from .page_words import build_wording, find_asked_language, page_words, prefer_languages
 from .pages import (
     ALONE,
     allow_picture,
@@ -223,7 +224,7 @@ def _decide(
     # The consent page may have been open for longer than max_age.
     if not is_sign_in_enough(request, person, signed_in_since=signed_in_since, now=clock.now()):
         return _send_to_sign_in(visit, request, again=True)
-    has_chosen = session.has_chosen(visit.name, person.subject)
+    has_chosen = session.has_chosen(visit.name, person.subject, deciding=True)
     if not is_account_chosen(request, signed_in_since=signed_in_since, has_chosen=has_chosen):
         return flask.redirect(visit.url, 303)
     server.authorizer.remember_consent(request, person)
@@ -295,7 +296,14 @@ def _is_sent_on(visit: Visit, refusal: OAuthError) -> bool:
 def _send(target: ResponseTarget, members: dict[str, str]) -> flask.Response:
     """Send the browser to the client, with the response."""
     if target.response_mode == "form_post":
-        response = flask.Response(build_form_page(target.redirect_uri, members))
+        page = build_form_page(
+            target.redirect_uri,
+            members,
+            language=page_words.language,
+            direction=page_words.direction,
+            word=page_words.translate(CONTINUE_WORD),
+        )
+        response = flask.Response(page)
         response.headers["Content-Security-Policy"] = FORM_POST_POLICY
         return response
     return send_to(build_location(target.redirect_uri, members, mode=target.response_mode))

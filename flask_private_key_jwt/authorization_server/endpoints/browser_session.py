@@ -112,9 +112,13 @@ class BrowserSession:
             chosen = note._replace(chosen=_shorten(subject))
             self._cookie.save({**kept, "open": {**kept["open"], _shorten(request): [*chosen]}})
 
-    def has_chosen(self, request: str, subject: str) -> bool:
-        """Whether the person chose the account of *subject* for a *request* that is open or was just decided."""
-        return any(note.chosen == _shorten(subject) for note in self._find_notes(request))
+    def has_chosen(self, request: str, subject: str, *, deciding: bool = False) -> bool:
+        """Whether the person chose the account of *subject* for *request*, while it is open.
+
+        :param deciding: Whether a decision is posted; then also while it may be repeated.
+        """
+        notes = self._find_notes(request) if deciding else filter(None, [self._find_open(request)])
+        return any(note.chosen == _shorten(subject) for note in notes)
 
     def was_just_answered(self, request: str) -> bool:
         """Whether *request* was answered a moment ago."""

@@ -6,22 +6,23 @@ browser's ``Accept-Language``.
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import flask
 from markupsafe import Markup
+from werkzeug.datastructures import LanguageAccept
+from werkzeug.http import parse_accept_header
 
 from ..state import EXTENSION_KEY, State, current_state
-from ..wording.catalogues import ENGLISH, N_, Catalogues, fill
+from ..wording.catalogues import ENGLISH, N_, fill
 from ..wording.descriptions import Wording
 from ..wording.languages import find_direction, find_language, read_tags
+from .app_catalogues import load_catalogues
 from .browser_session import BrowserSession
 from .metadata import issuer_path
 from .stylesheet import PATH, VERSION
 
 _ASKED = "_private_key_jwt_ui_locales"
-_CATALOGUES = f"{EXTENSION_KEY}_catalogues"
 _MAX_HEADER_CHARACTERS = 1000
 """How much of ``Accept-Language`` is looked at."""
 MONTHS = (
@@ -52,25 +53,10 @@ def find_asked_language() -> str | None:
     return find_language(flask.g.get(_ASKED, ()), load_catalogues().languages)
 
 
-def load_catalogues() -> Catalogues:
-    """The catalogues of the current app: those of its own folders and of Flask-Babel's in front of ours."""
-    # At the first page, not in init_app: the application may set up Flask-Babel later.
-    extensions = flask.current_app.extensions
-    found = extensions.get(_CATALOGUES)
-    if found is None:
-        state = extensions.get(EXTENSION_KEY)
-        own = state.settings.TRANSLATIONS if isinstance(state, State) else ()
-        babel = getattr(extensions.get("babel"), "translation_directories", ())
-        folders = [Path(flask.current_app.root_path, folder) for folder in (*own, *babel)]
-        found = extensions[_CATALOGUES] = Catalogues(folders)
-    return found
-
-
 def build_wording(state: State) -> Wording:
     """The words for scopes and resources in the language of the current page."""
-    language = page_words.language
     return Wording(
-        language, load_catalogues().find(language), state.settings.scope_descriptions, state.people.describe_scope
+        page_words.language, page_words.translate, state.settings.scope_descriptions, state.people.describe_scope
     )
 
 
@@ -97,9 +83,13 @@ class PageWords:
         below = mount if mount and http.path.startswith(f"{mount}/") else ""
         return f"{http.script_root}{below}{settings.URL_PREFIX}{PATH}?v={VERSION}"
 
+    def translate(self, message: str) -> str:
+        """A message in the language of the page."""
+        return load_catalogues().find(self.language)(message)
+
     def text(self, message: str, **values: object) -> Markup:
-        """A message in the language of the page, with its ``%(name)s`` filled in and everything escaped."""
-        return fill(message, load_catalogues().find(self.language)(message), values)
+        """The same as HTML, with its ``%(name)s`` filled in and everything escaped."""
+        return fill(message, self.translate(message), values)
 
     def name(self, text: object) -> Markup:
         """A name, set apart so that its writing direction changes nothing around it."""
@@ -142,9 +132,6 @@ def _find_wishes() -> Iterator[tuple[str, ...]]:
 
 def read_accepted(header: str) -> tuple[str, ...]:
     """The language tags of an ``Accept-Language`` header, the best first; those with ``q=0`` left out."""
-    from werkzeug.datastructures import LanguageAccept
-    from werkzeug.http import parse_accept_header
-
     accepted = parse_accept_header(header[:_MAX_HEADER_CHARACTERS], LanguageAccept)
     return read_tags(" ".join(tag for tag, quality in accepted if quality > 0))
 

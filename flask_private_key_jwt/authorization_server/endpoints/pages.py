@@ -155,7 +155,7 @@ def build_refusal_page(refusal: OAuthError, endpoint: str, *, onward: Onward | N
     reference = describe(refusal, endpoint)
     page = flask.render_template(
         "private_key_jwt/refusal.html",
-        fault=translate(find_fault(refusal), page_words.text),
+        fault=translate(find_fault(refusal), page_words.translate),
         description=refusal.description,
         reference=reference,
         error=refusal.code,
