@@ -121,7 +121,8 @@ class Chromium:
 
     def click(self, selector: str, *, count: int = 1) -> None:
         """Click with the mouse, in the middle of an element; *count* 2 is a double click."""
-        self.wait_for(f"document.querySelector({json.dumps(selector)}) !== null")
+        # Not while it is loading: without its stylesheet, everything is elsewhere.
+        self.wait_for(f"document.readyState === 'complete' && document.querySelector({json.dumps(selector)}) !== null")
         self.evaluate(f"document.querySelector({json.dumps(selector)}).scrollIntoView({{block: 'center'}})")
         x, y = self.evaluate(
             f"(() => {{ const box = document.querySelector({json.dumps(selector)}).getBoundingClientRect();"
@@ -133,7 +134,8 @@ class Chromium:
 
     def type_key(self, key: str) -> None:
         """Press a key of the keyboard: ``Tab``, ``Enter``, ``Space``."""
-        codes = {Tab: (9, ""), "Enter": (13, "\r"), "Space": (32, " ")}
+        self.wait_for("document.readyState === 'complete'")
+        codes = {"Tab": (9, ""), "Enter": (13, "\r"), "Space": (32, " ")}
         code, text = codes[key]
         name = " " if key == "Space" else key
         shared = {"key": name, "code": key, "windowsVirtualKeyCode": code}
@@ -154,9 +156,13 @@ class Chromium:
         scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
         self._call("Emulation.setEmulatedMedia", features=[scheme])
 
-    def without_scripts(self) -> None:
-        """Let no script of a page run; :meth:`evaluate` still does."""
-        self._call("Emulation.setScriptExecutionDisabled", value=True)
+    def forget_cookies(self) -> None:
+        """Forget all cookies, as if the person's sessions had ended."""
+        self._call("Network.clearBrowserCookies")
+
+    def let_scripts_run(self, run: bool) -> None:
+        """Let the scripts of a page run or not; :meth:`evaluate` always does."""
+        self._call("Emulation.setScriptExecutionDisabled", value=not run)
 
     def take_picture(self) -> bytes:
         """What can be seen now, as a PNG."""
@@ -221,16 +227,22 @@ class Chromium:
             self.errors.append(f"{parameters['entry']['text']} {parameters['entry'].get('url', '')}")
 
 
-@pytest.fixture
-def chromium(tmp_path: Path) -> Iterator[Chromium]:
-    """A browser without a past."""
+@contextlib.contextmanager
+def running_chromium(folder: Path) -> Iterator[Chromium]:
+    """A browser without a past, whose files are in a new *folder*; a test that has none is skipped."""
     program = shutil.which("chromium")
     if program is None:
         miss("no Chromium: it is not installed")
-    folder = tmp_path / "chromium"
     folder.mkdir()
     browser = Chromium(program, folder)
     try:
         yield browser
     finally:
         browser.close()
+
+
+@pytest.fixture
+def chromium(tmp_path: Path) -> Iterator[Chromium]:
+    """A browser without a past."""
+    with running_chromium(tmp_path / "chromium") as browser:
+        yield browser

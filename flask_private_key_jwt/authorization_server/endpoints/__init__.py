@@ -70,7 +70,7 @@ MACHINE_ENDPOINTS = (
         cross_origin="setting",
     ),
     ServerEndpoint("jwks", "/jwks", ("GET", "HEAD"), jwks, metadata_member="jwks_uri", cross_origin="everybody"),
-    ServerEndpoint("stylesheet", STYLESHEET_PATH, ("GET", "HEAD"), stylesheet, needs=frozenset({"people"})),
+    ServerEndpoint("stylesheet", STYLESHEET_PATH, ("GET", "HEAD"), stylesheet),
     ServerEndpoint(
         "registration",
         "/register",
