@@ -12,11 +12,21 @@ from .authorization.person_grants import PersonGrants
 from .cli import oauth2_group
 from .endpoints import MachineEndpoints
 from .endpoints.browser_session import listen_to_flask_login
+from .endpoints.connected_applications import build_connected_applications
 from .endpoints.cross_origin import allow_cross_origin
+from .endpoints.page_words import page_words
 from .grants.authlib_grants import check_grant_class
 from .grants.policy import TokenPolicy
 from .once_only import AfterAuthentication
-from .people import ConsentView, FindDID, People, SignInPage, SignOut, UserLoader
+from .people import (
+    ConsentView,
+    FindAccounts,
+    FindDID,
+    People,
+    SignInPage,
+    SignOut,
+    UserLoader,
+)
 from .registration.registry import ClientRegistry
 from .server_parts import BeforeMachineRequest, Declarations
 from .state import EXTENSION_KEY, current_state
@@ -25,6 +35,7 @@ from .stores.sql.registration_tokens import RegistrationTokens
 from .stores.tables.all_tables import TABLE_PREFIX, build_tables
 from .tokens.introspection import IntrospectionPolicy
 from .tokens.user_claims import UserClaims, check_user_claims
+from .wording.descriptions import DescribeScope
 
 PACKAGE = __name__.partition(".")[0]
 """Where the templates are."""
@@ -65,6 +76,7 @@ class PrivateKeyJWT:
         allow_cross_origin(app, state.settings, state.endpoints)
         # Templates of a blueprint come after those of the app, so the app can replace them.
         app.register_blueprint(flask.Blueprint(EXTENSION_KEY, PACKAGE, template_folder="templates"))
+        app.context_processor(lambda: {EXTENSION_KEY: page_words})
         listen_to_flask_login(app)
         app.cli.add_command(oauth2_group)
 
@@ -121,6 +133,36 @@ class PrivateKeyJWT:
         """
         self._people.sign_in = page
         return page
+
+    def accounts(self, find_accounts: FindAccounts) -> FindAccounts:
+        """Register the function that returns the users among whom the person at the current browser may choose.
+
+        It is called without arguments, for a request with ``prompt=select_account``. Whoever chooses another user than
+        the one that is signed in is sent to the sign-in page, with that user as :attr:`SignIn.account`. Without this
+        function, the person goes on with the user that is signed in, or signs in as any other.
+        """
+        self._people.find_accounts = find_accounts
+        return find_accounts
+
+    def describe_scope(self, describe: DescribeScope) -> DescribeScope:
+        """Register the function that says in words what a scope allows, or what a resource is.
+
+        ``describe(name, language)`` is called with a scope, or with the URI of a resource, and with the language tag of
+        the page, such as ``de``. It returns words, or ``None``: then ``OAUTH2_SCOPE_DESCRIPTIONS`` and the package's
+        own words for OpenID Connect count.
+        """
+        self._people.describe_scope = describe
+        return describe
+
+    def connected_applications(self, *, url_prefix: str = "/connected-applications") -> flask.Blueprint:
+        """A blueprint with the page on which people see what they allow, and take it back.
+
+        ``app.register_blueprint(oauth.connected_applications())``; it is for whoever is signed in, and sends others to
+        the sign-in page. ``url_for("private_key_jwt_connected.applications")`` is its URL.
+
+        :param url_prefix: The path of the page.
+        """
+        return build_connected_applications(url_prefix)
 
     def sign_out(self, end_session: SignOut) -> SignOut:
         """Register the function that signs out the person at the current browser; it is called without arguments.

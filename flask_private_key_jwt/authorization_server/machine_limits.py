@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("flask_private_key_jwt")
 
-PUBLIC = frozenset({"jwks", "metadata", "openid_metadata", "smart_configuration"})
+PUBLIC = frozenset({"jwks", "metadata", "openid_metadata", "smart_configuration", "stylesheet"})
 """What everybody may read, and what caches keep."""
 
 

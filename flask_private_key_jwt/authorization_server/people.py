@@ -1,6 +1,6 @@
 """Who is signed in, where people sign in, and how they are asked: the application says it, or Flask-Login does."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -11,6 +11,7 @@ from ..database.deadline import outside_budget
 from ..errors import ConfigurationError
 from .authorization.interaction import ConsentPage, Person, SignIn, find_subject
 from .tokens.user_claims import UserClaims
+from .wording.descriptions import DescribeScope
 
 UserLoader = Callable[[], Any]
 """The user of the current browser session, or ``None``."""
@@ -18,6 +19,8 @@ SignInPage = Callable[[SignIn], ResponseReturnValue]
 """Sends the browser to where people sign in."""
 SignOut = Callable[[], Any]
 """Ends the application's own session of the current browser; what it returns does not matter."""
+FindAccounts = Callable[[], Iterable[Any]]
+"""The users among whom the person at the current browser may choose."""
 FindDID = Callable[[Any], str]
 """A user -> the DID of their account."""
 ConsentView = Callable[[ConsentPage], ResponseReturnValue]
@@ -45,6 +48,8 @@ class People:
     sign_out: SignOut | None = None
     claims: UserClaims | None = None
     find_did: FindDID | None = None
+    find_accounts: FindAccounts | None = None
+    describe_scope: DescribeScope | None = None
 
     def are_known(self, app: flask.Flask) -> bool:
         """Whether *app* has people at all: it says who they are, or Flask-Login does."""
@@ -71,8 +76,25 @@ class People:
             # Flask-Login's anonymous user is an object too, and so is a proxy that stands for nobody.
             if user is None or not getattr(user, "is_authenticated", True):
                 return None
-            subject = find_subject(user) if self.find_did is None else self.find_did(user)
+            subject = self.find_subject(user)
         return Person(subject, user, session.auth_time)
+
+    def find_subject(self, user: Any) -> str:
+        """The ``sub`` of one of the application's users.
+
+        :raises ConfigurationError: The user has no id.
+        """
+        return find_subject(user) if self.find_did is None else self.find_did(user)
+
+    def find_others(self, person: Person) -> dict[str, Any]:
+        """The ``sub`` of each other account that the person may choose -> its user.
+
+        :raises ConfigurationError: A user has no id.
+        """
+        with outside_budget():
+            users = [] if self.find_accounts is None else [*self.find_accounts()]
+            named = {self.find_subject(user): user for user in users}
+        return {subject: user for subject, user in named.items() if subject != person.subject}
 
     def send_to_sign_in(self, sign_in: SignIn) -> ResponseReturnValue:
         """Send the browser to where people sign in.

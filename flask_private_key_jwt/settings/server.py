@@ -1,7 +1,8 @@
 """The settings of an authorization server."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Annotated, Literal
+from typing import Annotated, Literal, cast
 
 from ..errors import ConfigurationError
 from ..web.url import read_url
@@ -12,6 +13,7 @@ from .values import (
     ASYMMETRIC_ALGS,
     OFFLINE_ACCESS,
     between,
+    descriptions,
     host_names,
     host_names_or_any,
     moment,
@@ -255,6 +257,14 @@ class ServerSettings(SharedSettings):
     """Age at which ``flask oauth2 purge`` deletes a row of the audit trail, in seconds. Not set: never. 86400 to
     630720000."""
 
+    SCOPE_DESCRIPTIONS: Annotated[object, descriptions] = None
+    """What people read for a scope or a resource: the scope, or the URI of the resource -> words; or, in place of the
+    words, a language tag -> words."""
+
+    TRANSLATIONS: tuple[str, ...] = ()
+    """Folders of the application's own gettext catalogues for the pages (``FOLDER/de/LC_MESSAGES/private_key_jwt.mo``).
+    A relative one is relative to the app's package. Their words come before the package's."""
+
     REFUSALS_KEPT_SECONDS: Annotated[int, between(0, 90 * 86400)] = 7 * 86400
     """How long ``flask oauth2 explain`` knows what the ``Error-Reference`` of a refusal stands for, in seconds; 0:
     refusals are not kept. 0 to 7776000."""
@@ -334,6 +344,11 @@ class ServerSettings(SharedSettings):
     def takes_any_document(self) -> bool:
         """Whether ``OAUTH2_CLIENT_ID_HOSTS`` names every host."""
         return ANY_HOST in self.CLIENT_ID_HOSTS
+
+    @property
+    def scope_descriptions(self) -> Mapping[str, str | Mapping[str, str]]:
+        """``OAUTH2_SCOPE_DESCRIPTIONS``; empty when it is not set."""
+        return cast(Mapping[str, str | Mapping[str, str]], self.SCOPE_DESCRIPTIONS or {})
 
     @property
     def resources(self) -> tuple[str, ...]:

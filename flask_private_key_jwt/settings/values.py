@@ -6,7 +6,7 @@ them once, at ``init_app``, and freezes the result; nothing else reads ``app.con
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 
 from ..web.url import read_proxy_url, read_url
@@ -37,6 +37,7 @@ ANY_HOST = "*"
 
 _HOST_NAME = re.compile(r"[a-z0-9-]+(\.[a-z0-9-]+)*")
 _CAPABILITY = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
+_LANGUAGE = re.compile(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8}){0,3}")
 _DIGITS = re.compile(r"[0-9]{1,5}")
 
 
@@ -171,6 +172,22 @@ def replay_store(value: object) -> None:
     """Accept a string, or an object that may be a replay store; :mod:`.replay.loading` checks the rest."""
     if not value or isinstance(value, (int, float, bytes, list, tuple, dict, set, frozenset)):
         raise ValueError("must be sql, memory, a URL, an import path such as my_app.stores:make_store, or a store")
+
+
+def descriptions(value: object) -> None:
+    """Accept a mapping of scopes or resource URIs to words, or to words for each of several language tags."""
+    if not isinstance(value, Mapping):
+        raise ValueError("must be a mapping of scopes or resources to words")
+    for name, words in value.items():
+        if not isinstance(name, str):
+            raise ValueError(f"holds {name!r}, which is not a scope token")
+        scope_tokens((name,))
+        given = [*words.values()] if isinstance(words, Mapping) else [words]
+        tags = [*words] if isinstance(words, Mapping) else []
+        if not given or not all(isinstance(item, str) and item.strip() for item in given):
+            raise ValueError(f"has no words for {name!r}")
+        if unknown := [tag for tag in tags if not (isinstance(tag, str) and _LANGUAGE.fullmatch(tag))]:
+            raise ValueError(f"has {unknown[0]!r} for {name!r}, which is not a language tag such as de")
 
 
 def proxy_url(value: str) -> None:

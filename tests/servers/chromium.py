@@ -3,6 +3,7 @@
 Commands go through a pipe (Chrome DevTools Protocol), so that no port is open and no package is needed.
 """
 
+import base64
 import contextlib
 import json
 import os
@@ -19,6 +20,7 @@ import pytest
 
 from tests.servers.throwaway import miss
 
+Tab = str | None
 SECONDS = 30
 """How long a page may take to become what a test waits for."""
 OPTIONS = (
@@ -117,6 +119,69 @@ class Chromium:
         self.wait_for(f"{found} && !{found}.hidden")
         self.evaluate(f"{found}.click()")
 
+    def click(self, selector: str, *, count: int = 1) -> None:
+        """Click with the mouse, in the middle of an element; *count* 2 is a double click."""
+        # Not while it is loading: without its stylesheet, everything is elsewhere.
+        self.wait_for(f"document.readyState === 'complete' && document.querySelector({json.dumps(selector)}) !== null")
+        self.evaluate(f"document.querySelector({json.dumps(selector)}).scrollIntoView({{block: 'center'}})")
+        x, y = self.evaluate(
+            f"(() => {{ const box = document.querySelector({json.dumps(selector)}).getBoundingClientRect();"
+            "return [box.x + box.width / 2, box.y + box.height / 2] })()"
+        )
+        for number in range(1, count + 1):
+            for kind in ("mousePressed", "mouseReleased"):
+                self._call("Input.dispatchMouseEvent", type=kind, x=x, y=y, button="left", clickCount=number)
+
+    def type_key(self, key: str) -> None:
+        """Press a key of the keyboard: ``Tab``, ``Enter``, ``Space``."""
+        self.wait_for("document.readyState === 'complete'")
+        codes = {"Tab": (9, ""), "Enter": (13, "\r"), "Space": (32, " ")}
+        code, text = codes[key]
+        name = " " if key == "Space" else key
+        shared = {"key": name, "code": key, "windowsVirtualKeyCode": code}
+        self._call("Input.dispatchKeyEvent", type="keyDown", text=text, **shared)
+        self._call("Input.dispatchKeyEvent", type="keyUp", **shared)
+
+    def go_back(self) -> None:
+        """Press the browser's back button."""
+        history = self._call("Page.getNavigationHistory")
+        self._call("Page.navigateToHistoryEntry", entryId=history["entries"][history["currentIndex"] - 1]["id"])
+
+    def show_as(self, *, width: int, height: int = 800, scale: float = 1, dark: bool = False) -> None:
+        """Look at the page on another screen: *width* in CSS pixels; *scale* is that of the screen."""
+        self._call(
+            "Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=scale, mobile=False
+        )
+        self._call("Emulation.setScrollbarsHidden", hidden=True)
+        scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
+        self._call("Emulation.setEmulatedMedia", features=[scheme])
+
+    def forget_cookies(self) -> None:
+        """Forget all cookies, as if the person's sessions had ended."""
+        self._call("Network.clearBrowserCookies")
+
+    def let_scripts_run(self, run: bool) -> None:
+        """Let the scripts of a page run or not; :meth:`evaluate` always does."""
+        self._call("Emulation.setScriptExecutionDisabled", value=not run)
+
+    def take_picture(self) -> bytes:
+        """What can be seen now, as a PNG."""
+        return base64.b64decode(self._call("Page.captureScreenshot", format="png", optimizeForSpeed=False)["data"])
+
+    def new_tab(self) -> Tab:
+        """Open another tab of this browser, and give the present one back: :meth:`show_tab` shows it again."""
+        former, self._session = self._session, None
+        target = self._call("Target.createTarget", url="about:blank")["targetId"]
+        self._session = self._call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
+        for domain in ("Page", "Runtime", "Log"):
+            self._call(f"{domain}.enable")
+        return former
+
+    def show_tab(self, tab: Tab) -> Tab:
+        """Go to a tab that :meth:`new_tab` or this gave back; give the present one back."""
+        former, self._session = self._session, tab
+        return former
+
     def close(self) -> None:
         self._process.terminate()
         try:
@@ -162,16 +227,22 @@ class Chromium:
             self.errors.append(f"{parameters['entry']['text']} {parameters['entry'].get('url', '')}")
 
 
-@pytest.fixture
-def chromium(tmp_path: Path) -> Iterator[Chromium]:
-    """A browser without a past."""
+@contextlib.contextmanager
+def running_chromium(folder: Path) -> Iterator[Chromium]:
+    """A browser without a past, whose files are in a new *folder*; a test that has none is skipped."""
     program = shutil.which("chromium")
     if program is None:
         miss("no Chromium: it is not installed")
-    folder = tmp_path / "chromium"
     folder.mkdir()
     browser = Chromium(program, folder)
     try:
         yield browser
     finally:
         browser.close()
+
+
+@pytest.fixture
+def chromium(tmp_path: Path) -> Iterator[Chromium]:
+    """A browser without a past."""
+    with running_chromium(tmp_path / "chromium") as browser:
+        yield browser

@@ -11,20 +11,11 @@ from ..registered_client import RegisteredClient
 from ..registered_uris import find_picture_origin
 from ..stores.granted import Consent
 from ..tokens.id_token import OPENID
+from ..wording.descriptions import Wording
 from .parameters import AuthorizationRequest
 from .response import name_place
 
 MAX_SUBJECT_CHARACTERS = 255
-OFFLINE_ACCESS = "all of this while you are away, too"
-"""What the scope ``offline_access`` allows (OpenID Connect Core §11), with or without ``openid``."""
-OPENID_SCOPES = {
-    OPENID: "who you are: the identifier of your account",
-    "profile": "your profile, such as your name, picture and date of birth",
-    "email": "your email address",
-    "address": "your postal address",
-    "phone": "your phone number",
-}
-"""What the scopes of a request with ``openid`` allow (OpenID Connect Core §5.4), as the end of a sentence."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,12 +36,55 @@ class SignIn:
 
     return_url: str
     """Where to send the browser afterwards: a path of this app, with a query."""
-    client: RegisteredClient
-    """Which client sent the person."""
+    client: RegisteredClient | None
+    """Which client sent the person; ``None``: none did, they want to see their connected applications."""
     login_hint: str | None
     """Who the person is, as the client thinks; an unverified string from the request."""
     reauthenticate: bool
     """Whether somebody has to sign in even if a person is signed in now."""
+    ui_locales: tuple[str, ...] = ()
+    """The languages that the client asks for, as language tags, the best first (OpenID Connect Core §3.1.2.1)."""
+    account: Any = field(default=None, repr=False)
+    """The user whom the person chose of those that ``@oauth.accounts`` named; ``None``: any user may sign in."""
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """An account that a person may choose."""
+
+    value: str
+    """What the form sends as ``decision`` to choose it."""
+    name: str
+    """How the person knows it: its ``name``, ``username`` or ``email``, otherwise its id."""
+    email: str | None
+    """Its ``email``, unless that is its name already."""
+    is_signed_in: bool
+    """Whether this one is signed in now."""
+
+
+@dataclass(frozen=True, slots=True)
+class AccountPage:
+    """What the page shows on which a person chooses an account (``prompt=select_account``), and what its form sends.
+
+    The form posts ``decision_token`` and ``decision`` to :attr:`action`: the ``value`` of one of :attr:`accounts`, or
+    ``switch_account`` for any other.
+    """
+
+    client: RegisteredClient
+    """Which client asks."""
+    accounts: tuple[Account, ...]
+    """The account that is signed in, and after it the others that ``@oauth.accounts`` named."""
+    action: str
+    """Where the form is posted to: a path of this app."""
+    decision_token: str = field(repr=False)
+    """Ties the decision to this request, this person and this browser session."""
+    is_vouched_for: bool = False
+    """Whether the operator stands behind the client; otherwise nobody has verified what it says about itself."""
+
+    @property
+    def document_host(self) -> str | None:
+        """The host of the document that registers the client, with its port; ``None``: there is none."""
+        return find_document_host(self.client)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +110,11 @@ class ConsentPage:
     """Ties the decision to this request, this person and this browser session."""
     is_vouched_for: bool = False
     """Whether the operator stands behind the client; otherwise nobody has verified what it says about itself."""
+    wording: Wording = field(default=Wording(), repr=False)
+    """The words for scopes and resources."""
+    can_switch_account: bool = False
+    """Whether the form may also send the decision ``switch_account``: then somebody else may sign in. Not if the client
+    asks for a certain person."""
 
     @property
     def claimed_name(self) -> str | None:
@@ -83,14 +122,21 @@ class ConsentPage:
 
         ``None``: it gave none, or one that could be mistaken for another (see :func:`.readable_text.find_short_name`).
         """
-        name = self.client.client_name
-        return None if self.is_vouched_for or name is None else find_short_name(name)
+        return None if self.is_vouched_for else find_claimed_name(self.client)
 
     @property
     def document_host(self) -> str | None:
         """The host of the document that registers the client, with its port: who answers for it; ``None``: there is
         none."""
-        return name_place(self.client.client_id) if self.client.registered_by == "document" else None
+        return find_document_host(self.client)
+
+    @property
+    def client_host(self) -> str | None:
+        """Whose site the client is, by its host and port: the one of its document, or of an https redirect URI.
+
+        ``None``: it has none of them, because it runs on the person's device.
+        """
+        return self.document_host or (self.answer_place if is_claimed(self.redirect_uri) else None)
 
     @property
     def answer_place(self) -> str:
@@ -132,13 +178,16 @@ class ConsentPage:
         return None
 
     def describe(self, scope: str) -> str:
-        """What one of :attr:`scopes` allows, in words for a person; for the application's own scopes, their name.
+        """What one of :attr:`scopes` allows, in words for a person: the application's, or ours for standard scopes.
 
-        Without ``openid``, ``email`` and the other standard scopes are the application's own too.
+        If there are no words for it, the scope itself. Without ``openid``, ``email`` and the other standard scopes are
+        the application's own too.
         """
-        if scope == "offline_access":
-            return OFFLINE_ACCESS
-        return OPENID_SCOPES.get(scope, scope) if OPENID in self.scopes else scope
+        return self.wording.describe_scope(scope, has_openid=OPENID in self.scopes)
+
+    def describe_resource(self, uri: str) -> str | None:
+        """What one of :attr:`resources` is, in the application's words; ``None``: it gave none."""
+        return self.wording.describe_resource(uri)
 
     @property
     def signed_in_as(self) -> str:
@@ -151,16 +200,24 @@ class Step(Enum):
 
     SIGN_IN = "sign in"
     SIGN_IN_AGAIN = "sign in again"
+    CHOOSE_ACCOUNT = "choose an account"
     CONSENT = "consent"
     ISSUE = "issue"
 
 
 def next_step(
-    request: AuthorizationRequest, person: Person | None, *, signed_in_since: bool, consent: Consent | None, now: int
+    request: AuthorizationRequest,
+    person: Person | None,
+    *,
+    signed_in_since: bool,
+    consent: Consent | None,
+    now: int,
+    has_chosen: bool = False,
 ) -> Step:
     """What a person has to do next.
 
     :param signed_in_since: Whether they signed in after this request was first opened.
+    :param has_chosen: Whether they chose, for this request, the account that is signed in.
     :param consent: What they allowed this client before.
     :raises LoginRequired: They would have to sign in, and ``prompt`` is ``none``; or they did sign in, but are not the
         person that ``id_token_hint`` names.
@@ -180,6 +237,8 @@ def next_step(
         if silent:
             raise LoginRequired("signed in longer ago than max_age, or nobody knows when", cause="sign_in_too_old")
         return Step.SIGN_IN_AGAIN
+    if not is_account_chosen(request, signed_in_since=signed_in_since, has_chosen=has_chosen):
+        return Step.CHOOSE_ACCOUNT
     if not _is_allowed(request, consent):
         if silent:
             raise ConsentRequired("the person has not consented to this yet", cause="consent_missing")
@@ -195,8 +254,16 @@ def is_sign_in_enough(request: AuthorizationRequest, person: Person, *, signed_i
     return signed_in_since or not _is_too_old(request, person, now=now)
 
 
+def is_account_chosen(request: AuthorizationRequest, *, signed_in_since: bool, has_chosen: bool) -> bool:
+    """Whether the person has chosen an account if *request* wants that; checked before consent and before the code.
+
+    Whoever signs in for a request chooses with it.
+    """
+    return "select_account" not in request.prompt or signed_in_since or has_chosen
+
+
 def _is_too_old(request: AuthorizationRequest, person: Person, *, now: int) -> bool:
-    if request.prompt & {"login", "select_account"} or request.max_age == 0:
+    if "login" in request.prompt or request.max_age == 0:
         return True
     if person.auth_time is None:
         return request.needs_auth_time
@@ -222,6 +289,16 @@ def _is_allowed(request: AuthorizationRequest, consent: Consent | None) -> bool:
     ):
         return False
     return consent.covers(request.scope, request.resources)
+
+
+def find_claimed_name(client: RegisteredClient) -> str | None:
+    """The name that a client gave itself, short and of one alphabet; ``None``: it cannot be shown, or there is none."""
+    return None if client.client_name is None else find_short_name(client.client_name)
+
+
+def find_document_host(client: RegisteredClient) -> str | None:
+    """The host of the document that registers *client*, with its port: who answers for it; ``None``: there is none."""
+    return name_place(client.client_id) if client.registered_by == "document" else None
 
 
 def name_of(user: Any) -> str:

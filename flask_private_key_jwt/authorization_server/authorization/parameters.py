@@ -24,6 +24,7 @@ from ..grants.scope import resolve_scope, split_scope
 from ..registered_client import RegisteredClient
 from ..request import MAX_PARAMETERS, REPEATABLE
 from ..tokens.id_token import OPENID, IdTokenHint
+from ..wording.languages import read_tags
 from .response import ResponseTarget, check_state
 
 RESPONSE_TYPE = "code"
@@ -46,6 +47,7 @@ KNOWN = (
     "nonce",
     "id_token_hint",
     "registration",
+    "ui_locales",
 )
 """The parameters that are read; all others are neither read nor kept (RFC 6749 §3.1)."""
 SMART_AUDIENCE = "aud"
@@ -116,6 +118,8 @@ class AuthorizationRequest:
     """As in :class:`Parameters`."""
     asks_every_time: bool = False
     """Whether the person is asked even if they allowed the same before."""
+    ui_locales: tuple[str, ...] = ()
+    """The languages that the person should be asked in, as language tags, the best first; a few at most."""
 
     @property
     def needs_auth_time(self) -> bool:
@@ -187,6 +191,7 @@ def check_request(
         scope=resolve_scope(client, parameters.get("scope"), matchers=scope_matchers),
         code_challenge=check_code_challenge(parameters.get("code_challenge"), parameters.get("code_challenge_method")),
         client_jkt=parameters.client_jkt,
+        ui_locales=read_tags(parameters.get("ui_locales")),
     )
     check_state(parameters.get("state"))
     return checked

@@ -58,6 +58,7 @@ def build_parameters(request: AuthorizationRequest, *, signed: bool) -> Paramete
         "max_age": None if request.max_age is None else str(request.max_age),
         "login_hint": request.login_hint,
         "nonce": request.nonce,
+        "ui_locales": " ".join(request.ui_locales),
     }
     kept = {name: value for name, value in values.items() if value}
     return Parameters(

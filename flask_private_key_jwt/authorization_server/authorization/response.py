@@ -10,6 +10,7 @@ from urllib.parse import quote_plus, urlencode
 from ...errors import InvalidRequest
 from ...settings.server import ServerSettings
 from ...web.url import find_url
+from ..wording.catalogues import N_
 
 RESPONSE_MODES = ("query", "form_post")
 """How a response may be sent (OAuth 2.0 Multiple Response Types §2.1, Form Post Response Mode §2)."""
@@ -17,6 +18,7 @@ FRAGMENT = "fragment"
 """Under ``atproto`` also so: apps in a browser read it there. A page that redirects takes a fragment along to another
 site (RFC 9700 §4.1.1), which is of no use there: under this profile a code needs the app's DPoP key and verifier."""
 
+CONTINUE = N_("Continue")
 _SUBMIT = "document.forms[0].submit()"
 SUBMIT_SCRIPT_HASH = "sha256-" + base64.b64encode(sha256(_SUBMIT.encode()).digest()).decode()
 """Lets the page of :func:`build_form_page` run its one script (Content Security Policy 3 §2.3.1)."""
@@ -98,13 +100,22 @@ def build_location(redirect_uri: str, members: dict[str, str], *, mode: str = "q
     return f"{redirect_uri}{separator}{urlencode(members)}"
 
 
-def build_form_page(redirect_uri: str, members: dict[str, str]) -> str:
-    """A page that posts the response to *redirect_uri* by itself, or with a button where scripts do not run."""
+def build_form_page(
+    redirect_uri: str, members: dict[str, str], *, language: str = "en", direction: str = "ltr", word: str = CONTINUE
+) -> str:
+    """A page that posts the response to *redirect_uri* by itself, or with a button where scripts do not run.
+
+    :param language: Of the page, as a language tag.
+    :param direction: Its writing direction, as HTML's ``dir`` names it.
+    :param word: What the button says in that language.
+    """
+    word = escape(word)
     fields = "".join(
         f'<input type="hidden" name="{escape(name)}" value="{escape(value)}">' for name, value in members.items()
     )
     return (
-        '<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Continue</title></head><body>'
-        f'<form method="post" action="{escape(redirect_uri)}">{fields}<button type="submit">Continue</button></form>'
-        f"<script>{_SUBMIT}</script></body></html>"
+        f'<!doctype html><html lang="{escape(language)}" dir="{direction}"><head><meta charset="utf-8">'
+        f'<meta name="viewport" content="width=device-width, initial-scale=1"><title>{word}</title></head>'
+        f'<body><main><h1>{word}</h1><form method="post" action="{escape(redirect_uri)}">{fields}'
+        f'<button type="submit">{word}</button></form></main><script>{_SUBMIT}</script></body></html>'
     )

@@ -13,6 +13,8 @@ from .pushed_authorization import pushed_authorization
 from .registration import registration
 from .revocation import revocation
 from .smart_configuration import smart_configuration
+from .stylesheet import PATH as STYLESHEET_PATH
+from .stylesheet import stylesheet
 from .token import token
 from .userinfo import PATH as USERINFO_PATH
 from .userinfo import userinfo
@@ -68,6 +70,7 @@ MACHINE_ENDPOINTS = (
         cross_origin="setting",
     ),
     ServerEndpoint("jwks", "/jwks", ("GET", "HEAD"), jwks, metadata_member="jwks_uri", cross_origin="everybody"),
+    ServerEndpoint("stylesheet", STYLESHEET_PATH, ("GET", "HEAD"), stylesheet),
     ServerEndpoint(
         "registration",
         "/register",

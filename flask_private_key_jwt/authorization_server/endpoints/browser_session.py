@@ -40,6 +40,10 @@ class RequestNote(NamedTuple):
     """In seconds since the epoch."""
     nonce: str
     """Random, so that two decisions about the same request have different tokens."""
+    language: str = ""
+    """The language that its client asks for, as a tag; empty: none that there is."""
+    chosen: str = ""
+    """A hash of the ``sub`` of the account that the person chose for it; empty: none yet."""
 
 
 def note_sign_in() -> None:
@@ -83,15 +87,42 @@ class BrowserSession:
         sign_in = _find_sign_in()
         return sign_in.at if sign_in.sign_in else None
 
-    def open(self, request: str) -> None:
-        """Note that *request* is open, and the sign-in at the time it was first opened."""
+    def open(self, request: str, *, language: str = "") -> None:
+        """Note that *request* is open, and the sign-in at the time it was first opened.
+
+        :param language: The language that its client asks for, for the pages that the person sees in between.
+        """
         if self.is_open(request):
             return
         kept = self._cookie.load()
         notes = [(name, note) for name, note in kept.get("open", {}).items() if self._is_current(RequestNote(*note))]
-        note = RequestNote(_find_sign_in().sign_in, clock.now(), secrets.token_urlsafe(6))
+        note = RequestNote(_find_sign_in().sign_in, clock.now(), secrets.token_urlsafe(6), language)
         notes.append((_shorten(request), [*note]))
         self._cookie.save({"id": secrets.token_urlsafe(16), **kept, "open": dict(notes[-MAX_OPEN_REQUESTS:])})
+
+    def find_language(self) -> str | None:
+        """The language of the request that this browser opened last, if its client asked for one."""
+        notes = [RequestNote(*note) for note in self._cookie.load().get("open", {}).values()]
+        return next((note.language for note in reversed(notes) if self._is_current(note)), None) or None
+
+    def choose_account(self, request: str, subject: str) -> None:
+        """Note which account the person chose for an open *request*."""
+        note, kept = self._find_open(request), self._cookie.load()
+        if note is not None:
+            chosen = note._replace(chosen=_shorten(subject))
+            self._cookie.save({**kept, "open": {**kept["open"], _shorten(request): [*chosen]}})
+
+    def has_chosen(self, request: str, subject: str, *, deciding: bool = False) -> bool:
+        """Whether the person chose the account of *subject* for *request*, while it is open.
+
+        :param deciding: Whether a decision is posted; then also while it may be repeated.
+        """
+        notes = self._find_notes(request) if deciding else filter(None, [self._find_open(request)])
+        return any(note.chosen == _shorten(subject) for note in notes)
+
+    def was_just_answered(self, request: str) -> bool:
+        """Whether *request* was answered a moment ago."""
+        return self._find_answered(request) is not None
 
     def is_open(self, request: str) -> bool:
         """Whether this browser opened *request* not too long ago, and it is not answered yet."""

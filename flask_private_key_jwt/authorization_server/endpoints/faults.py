@@ -1,9 +1,11 @@
 """What a refusal page tells a person: one of a few kinds of fault, and what to do. It never gives details."""
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 
 from ... import errors
 from ...errors import OAuthError
+from ..wording.catalogues import N_
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,8 +20,8 @@ class Fault:
 
 FAULTY_REQUEST = Fault(
     "faulty_request",
-    "The request is not in order",
-    "The application sent something that this server cannot take. Tell whoever runs the application.",
+    N_("The request is not in order"),
+    N_("The application sent something that this server cannot take. Tell whoever runs the application."),
 )
 
 FAULTS: tuple[tuple[tuple[type[OAuthError], ...], Fault], ...] = (
@@ -27,58 +29,65 @@ FAULTS: tuple[tuple[tuple[type[OAuthError], ...], Fault], ...] = (
         (errors.InvalidRequestURI,),
         Fault(
             "expired_link",
-            "This link has expired",
-            "It was used before, or too much time has passed. Go back to the application and start again.",
+            N_("This link has expired"),
+            N_("It was used before, or too much time has passed. Go back to the application and start again."),
         ),
     ),
     (
         (errors.InteractionRefused,),
         Fault(
             "page_out_of_date",
-            "This page is out of date",
-            "Too much time has passed, or somebody else has signed in. Go back to the application and start again.",
+            N_("This page is out of date"),
+            N_("Too much time has passed, or somebody else has signed in. Go back to the application and start again."),
         ),
     ),
     (
         (errors.UnusableClient,),
         Fault(
             "unknown_application",
-            "This application is not known here",
-            "It is not registered, or it may not be used at present. Tell whoever runs the application.",
+            N_("This application is not known here"),
+            N_("It is not registered, or it may not be used at present. Tell whoever runs the application."),
         ),
     ),
     (
         (errors.UnusableRedirectURI,),
         Fault(
             "wrong_return_address",
-            "The return address is wrong",
-            "The application wants you sent to an address that is not registered for it, so you were not. "
-            "Tell whoever runs the application.",
+            N_("The return address is wrong"),
+            N_(
+                "The application wants you sent to an address that is not registered for it, so you were not. "
+                "Tell whoever runs the application."
+            ),
         ),
     ),
     (
         (errors.InvalidRequestObject, errors.UnprotectedRequest),
         Fault(
             "unverified_request",
-            "The request cannot be verified",
-            "It is not signed as it must be, was changed on its way, or is too old. Go back to the application and "
-            "start again.",
+            N_("The request cannot be verified"),
+            N_(
+                "It is not signed as it must be, was changed on its way, or is too old. Go back to the application and "
+                "start again."
+            ),
         ),
     ),
     (
         (errors.LoginRequired, errors.ConsentRequired),
         Fault(
             "not_signed_in",
-            "You have to sign in first",
-            "The application asked who you are without letting you sign in or agree. Go back to it and sign in there.",
+            N_("You have to sign in first"),
+            N_(
+                "The application asked who you are without letting you sign in or agree. Go back to it and sign in "
+                "there."
+            ),
         ),
     ),
     (
         (errors.UnusableAccount,),
         Fault(
             "unusable_account",
-            "This account cannot be used here",
-            "It lacks what applications of this kind need. Use another account, or tell whoever runs this server.",
+            N_("This account cannot be used here"),
+            N_("It lacks what applications of this kind need. Use another account, or tell whoever runs this server."),
         ),
     ),
     (
@@ -91,17 +100,19 @@ FAULTS: tuple[tuple[tuple[type[OAuthError], ...], Fault], ...] = (
         ),
         Fault(
             "not_allowed",
-            "The application may not do this",
-            "It asked for something that it cannot have here. Tell whoever runs the application.",
+            N_("The application may not do this"),
+            N_("It asked for something that it cannot have here. Tell whoever runs the application."),
         ),
     ),
     (
         (errors.TemporarilyUnavailable, errors.ServerError),
-        Fault("unavailable", "This does not work right now", "Try again in a few minutes."),
+        Fault("unavailable", N_("This does not work right now"), N_("Try again in a few minutes.")),
     ),
     (
         (errors.NotOffered,),
-        Fault("not_offered", "There is no such page here", "This server does not offer what the link asks for."),
+        Fault(
+            "not_offered", N_("There is no such page here"), N_("This server does not offer what the link asks for.")
+        ),
     ),
 )
 """Refusals -> the fault that a person reads about; for all other refusals it is :data:`FAULTY_REQUEST`."""
@@ -110,3 +121,8 @@ FAULTS: tuple[tuple[tuple[type[OAuthError], ...], Fault], ...] = (
 def find_fault(refusal: OAuthError) -> Fault:
     """The fault that a person reads about for *refusal*."""
     return next((fault for kinds, fault in FAULTS if isinstance(refusal, kinds)), FAULTY_REQUEST)
+
+
+def translate(fault: Fault, words: Callable[[str], str]) -> Fault:
+    """*fault* in the words of another language."""
+    return replace(fault, title=words(fault.title), advice=words(fault.advice))

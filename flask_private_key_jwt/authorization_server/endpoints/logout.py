@@ -17,6 +17,7 @@ from ..authorization.response import Onward, name_place
 from ..sign_out.logout import KNOWN, SEALED_HINT, LogoutPage, LogoutRequest, LogoutStep, next_logout_step
 from ..state import State, current_state
 from .browser_session import BrowserSession
+from .page_words import prefer_languages
 from .pages import answer_with_page, read_page_request, send_to
 from .strict_session import find_way_in, read_own_query
 
@@ -54,7 +55,9 @@ def _respond() -> ResponseReturnValue:
     if (way_in := find_way_in()) is not None:
         return way_in
     session = BrowserSession(state.settings, state.secrets)
-    request = state.logout.read(collect(read_query(read_own_query()), only=(*KNOWN, SEALED_HINT)))
+    parameters = collect(read_query(read_own_query()), only=(*KNOWN, SEALED_HINT))
+    prefer_languages(parameters.get("ui_locales"))
+    request = state.logout.read(parameters)
     visit = SignOutVisit(state, session, request, f"{asked.here}?{request.build_query()}")
     person = state.people.find_person(session)
     if asked.decision and person:

@@ -18,6 +18,7 @@ from ..registration.unsupported_members import SUBJECT_TYPE
 from ..state import State, current_state
 from ..tokens.id_token import OPENID
 from ..tokens.user_claims import SCOPE_CLAIMS, list_claims
+from .app_catalogues import load_catalogues
 from .http import public_json
 
 METADATA_PATH = "/.well-known/oauth-authorization-server"
@@ -77,8 +78,9 @@ def _describe_authentication(state: State) -> dict[str, Any]:
 
 
 def _describe_authorization(settings: ServerSettings) -> dict[str, Any]:
-    """The members about the authorization endpoint (RFC 9126 §5, RFC 7636 §6.2, RFC 9207 §3, RFC 9101 §10.5)."""
+    """The members about the authorization endpoint (RFC 8414 §2, RFC 9126 §5, RFC 9207 §3, RFC 9101 §10.5)."""
     return {
+        "ui_locales_supported": list(load_catalogues().languages),
         "response_modes_supported": list(list_response_modes(settings)),
         "code_challenge_methods_supported": list(METHODS),
         "authorization_response_iss_parameter_supported": True,

@@ -24,14 +24,16 @@ from ..authorization.response import Onward
 from ..registered_uris import find_picture_origin
 from ..request import FORM_TYPE, MAX_PARAMETERS, read_body
 from ..state import State, current_state
-from .faults import find_fault
+from .faults import find_fault, translate
 from .http import is_refusal
+from .page_words import page_words
 
 ALONE = "object-src 'none'; base-uri 'none'; frame-ancestors 'none'"
 """The end of every Content-Security-Policy."""
 HEADERS_OF_REFUSALS = ("Allow", "Retry-After")
 """Of the headers of a refusal, a page has these."""
-PAGE_POLICY = f"default-src 'self'; style-src 'self' 'unsafe-inline'; {ALONE}"
+PAGE_POLICY = f"default-src 'self'; {ALONE}"
+"""What our pages and the application's templates load comes from this server; nothing inline runs or styles."""
 # No form-action: browsers also apply it to redirects after a form, and ours lead to the client.
 
 
@@ -43,24 +45,29 @@ def allow_picture(page: ResponseReturnValue, uri: str | None) -> flask.Response:
     return response
 
 
-def answer_with_page(respond: Callable[[], ResponseReturnValue], *, endpoint: str) -> flask.Response:
+def answer_with_page(
+    respond: Callable[[], ResponseReturnValue], *, endpoint: str, check: Callable[[State], None] | None = None
+) -> flask.Response:
     """Call *respond* if the endpoint is served; a refusal is a page.
 
     :param endpoint: Its name, for the log and the signal.
+    :param check: Raises if it is not served; by default the table of endpoints decides.
     """
     observer = current_state().meter.observer
     if observer is None:
-        return _answer(respond, endpoint)
+        return _answer(respond, endpoint, check or _check_served)
     started = perf_counter()
-    answer = _answer(respond, endpoint)
+    answer = _answer(respond, endpoint, check or _check_served)
     observer.note_request(endpoint, perf_counter() - started, refused=is_refusal(answer))
     return answer
 
 
-def _answer(respond: Callable[[], ResponseReturnValue], endpoint: str) -> flask.Response:
+def _answer(
+    respond: Callable[[], ResponseReturnValue], endpoint: str, check: Callable[[State], None]
+) -> flask.Response:
     try:
         state = current_state()
-        _check_served(state)
+        check(state)
         with request_budget(state.settings.STORE_TIMEOUT_SECONDS):
             return _protect(flask.make_response(respond()))
     except OAuthError as error:
@@ -148,7 +155,7 @@ def build_refusal_page(refusal: OAuthError, endpoint: str, *, onward: Onward | N
     reference = describe(refusal, endpoint)
     page = flask.render_template(
         "private_key_jwt/refusal.html",
-        fault=find_fault(refusal),
+        fault=translate(find_fault(refusal), page_words.translate),
         description=refusal.description,
         reference=reference,
         error=refusal.code,

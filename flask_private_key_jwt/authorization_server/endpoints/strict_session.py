@@ -8,6 +8,9 @@ from html import escape
 
 import flask
 
+from ..authorization.response import CONTINUE
+from .page_words import page_words
+
 _MARK = b"&from_here=1"
 """The end of the query of our own link. With it, a client's link arrives without a session, as it would anyway."""
 
@@ -24,10 +27,13 @@ def find_way_in() -> flask.Response | None:
         return None
     query = (http.query_string + _MARK).decode("latin-1")
     url = escape(f"{http.script_root}{http.path}?{query}")
+    word = page_words.text(CONTINUE)
     return flask.Response(
-        '<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Continue</title>'
+        f'<!doctype html><html lang="{page_words.language}" dir="{page_words.direction}" class="oauth-page">'
+        f'<head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">'
+        f'<title>{word}</title><link rel="stylesheet" href="{page_words.stylesheet}">'
         f'<meta http-equiv="refresh" content="0; url={url}"></head>'
-        f'<body><p><a href="{url}">Continue</a></p></body></html>'
+        f'<body><main class="oauth-card"><h1>{word}</h1><p><a href="{url}">{word}</a></p></main></body></html>'
     )
 
 

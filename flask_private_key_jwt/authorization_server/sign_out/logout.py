@@ -21,10 +21,11 @@ from ..authorization.usable_client import load_usable
 from ..registered_client import RegisteredClient
 from ..stores.contracts import ClientStore
 from ..tokens.id_token import IdTokenHint, read_id_token_hint
+from ..wording.languages import read_tags
 from .sealed_hint import SealedHints
 
 KNOWN = ("id_token_hint", "client_id", "post_logout_redirect_uri", "state", "logout_hint", "ui_locales")
-"""The parameters that are read, each once; the last two change nothing (RP-Initiated Logout §2)."""
+"""The parameters that are read, each once; ``logout_hint`` changes nothing (RP-Initiated Logout §2)."""
 SEALED_HINT = "sealed_hint"
 """Our own parameter, accepted in a URL only: the content of a posted ``id_token_hint``. If it were accepted in a posted
 form, it would be sealed again, and a seal found in a log could be renewed for ever."""
@@ -41,6 +42,8 @@ class LogoutRequest:
     redirect_uri: str | None
     """Where the client wants the browser to go afterwards; it is registered."""
     state: str | None
+    ui_locales: tuple[str, ...] = ()
+    """The languages that the client asks for, as language tags, the best first."""
 
     def build_query(self) -> str:
         """The request without its hint, for a URL: the same request gives the same string."""
@@ -48,6 +51,7 @@ class LogoutRequest:
             "client_id": self.client.client_id if self.client else None,
             "post_logout_redirect_uri": self.redirect_uri,
             "state": self.state,
+            "ui_locales": " ".join(self.ui_locales) or None,
         }
         return urlencode({name: value for name, value in members.items() if value is not None})
 
@@ -144,6 +148,7 @@ class Logout:
             subject=hint.subject if hint else None,
             redirect_uri=_check_redirect(parameters.get("post_logout_redirect_uri"), client),
             state=state,
+            ui_locales=read_tags(parameters.get("ui_locales")),
         )
 
     def build_query(self, parameters: Parameters) -> str:
@@ -154,6 +159,7 @@ class Logout:
         """
         hint = self._find_hint(parameters)
         members = {name: parameters.get(name) for name in ("client_id", "post_logout_redirect_uri", "state")}
+        members["ui_locales"] = " ".join(read_tags(parameters.get("ui_locales"))) or None
         if hint is not None:
             # When the seal is too old, the client_id still names the client, and the person is asked.
             members |= {"client_id": members["client_id"] or hint.client_id, SEALED_HINT: self._sealed.seal(hint)}

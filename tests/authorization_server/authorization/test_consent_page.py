@@ -34,9 +34,8 @@ def test_without_openid_scopes_mean_what_the_application_means_by_them():
 def test_page_says_what_is_allowed_in_words(browser, openid_app):
     page = browser.sign_in().open(build_request(scope="openid email read"))
 
-    assert "<li>who you are: the identifier of your account</li>" in page.text
-    assert "<li>your email address</li>" in page.text
-    assert "<li>read</li>" in page.text
+    for words in ("Who you are: the identifier of your account", "Your email address", "read"):
+        assert f"<span>{words}</span></li>" in page.text
 
 
 def test_scope_is_escaped(browser, register, client_key, people):
@@ -50,7 +49,7 @@ def test_scope_is_escaped(browser, register, client_key, people):
 
     page = browser.sign_in().open(build_request(scope="<b>&x"))
 
-    assert "<li>&lt;b&gt;&amp;x</li>" in page.text
+    assert "<span>&lt;b&gt;&amp;x</span></li>" in page.text
 
 
 @pytest.mark.parametrize(
@@ -200,4 +199,4 @@ def test_name_of_a_stranger_is_its_own_word_and_that_of_a_client_of_the_operator
     [("https://app.example:8443/cb?a=b", "app.example:8443"), ("com.example.app:/cb", "com.example.app")],
 )
 def test_page_names_where_the_answer_goes(uri, place, show_stranger):
-    assert f"Your answer goes to <strong>{place}</strong>" in show_stranger(uri)
+    assert f"<dt>Your answer goes to</dt><dd><strong><bdi>{place}</bdi></strong>" in show_stranger(uri)

@@ -124,7 +124,7 @@ def test_prompt_none_is_answered_when_nothing_is_to_ask(consented):
     assert "code" in answer_in(consented.open(build_request(prompt="none")))
 
 
-@pytest.mark.parametrize("change", [{"prompt": "login"}, {"prompt": "select_account"}, {"max_age": "0"}])
+@pytest.mark.parametrize("change", [{"prompt": "login"}, {"prompt": "login select_account"}, {"max_age": "0"}])
 def test_person_has_to_sign_in_again_once(change, consented):
     request = build_request(**change)
     assert is_asked_to_sign_in(consented.open(request), again=True)
