@@ -32,7 +32,12 @@ def kid_of(token: str) -> str:
 
 @pytest.fixture
 def settings(postgres_url: str) -> dict[str, Any]:
-    return {"SQLALCHEMY_DATABASE_URI": postgres_url, "OAUTH2_REPLAY_STORE": "sql", "OAUTH2_AUDIT": "sql"}
+    return {
+        "SQLALCHEMY_DATABASE_URI": postgres_url,
+        "OAUTH2_REPLAY_STORE": "sql",
+        "OAUTH2_AUDIT": "sql",
+        "OAUTH2_REFRESH_TOKEN_ROTATION": "all",
+    }
 
 
 @dataclass
@@ -207,6 +212,21 @@ def test_what_was_given_out_since_is_unknown(app, oauth, get_code, redeem, clien
     assert (
         after.post("/oauth2/token", owner="newcomer", grant_type="client_credentials").json["error"] == "invalid_client"
     )
+
+
+def test_of_a_refresh_token_that_was_replaced_since_the_former_works_again(
+    get_code, redeem, refresh, backup, restart, settings
+):
+    former = redeem(get_code()).json["refresh_token"]
+    backup.dump()
+    newer = refresh(former).json["refresh_token"]
+    assert newer != former
+
+    backup.restore()
+
+    after = restart()
+    assert after.refresh(newer).json["error"] == "invalid_grant"
+    assert after.refresh(former).status_code == 200
 
 
 def test_tokens_of_a_key_that_is_younger_than_the_backup_are_not_active(app, ask_token, backup, restart, clock):

@@ -1,8 +1,9 @@
 """The app of ``deploy/app`` as an operator sets it up: its image, its secrets, its database, a client."""
 
+import importlib
 import json
+import os
 import secrets
-import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -19,7 +20,7 @@ from sqlalchemy.engine import make_url
 from flask_private_key_jwt.jose import jose
 from tests.checkout import CHECKOUT
 from tests.deploy.image import APP, Image, build_image
-from tests.faults.served import ISSUER, Caller
+from tests.faults.served import ISSUER, Caller, run_in_fork
 from tests.servers.throwaway import server_url
 
 DEPLOY = CHECKOUT / "deploy"
@@ -81,17 +82,23 @@ def make_context(folder: Path, database: str) -> Path:
     (folder / "secrets").mkdir()
     (folder / "secrets" / "SECRET_KEY").write_text("never in the image")
     environment = {
-        "PATH": "/usr/bin:/bin",
-        "PYTHONPATH": str(CHECKOUT),
-        "FLASK_APP": "myapp",
         "FLASK_OAUTH2_ISSUER": ISSUER,
+        "FLASK_SECRET_KEY": secrets.token_urlsafe(48),
         "FLASK_SQLALCHEMY_DATABASE_URI": database,
     }
-    for command in ("init", "migrate"):
-        words = [sys.executable, "-m", "flask", "db", command]
-        done = subprocess.run(words, cwd=folder, env=environment, capture_output=True, text=True, check=False)
-        assert done.returncode == 0, done.stderr
+    run_in_fork(make_migrations, folder, environment)
     return folder
+
+
+def make_migrations(folder: Path, environment: Mapping[str, str]) -> None:
+    """``flask db init`` and ``flask db migrate``, in a process that has loaded everything before it was forked."""
+    os.environ.update(environment)
+    os.chdir(folder)
+    sys.path.insert(0, str(folder))
+    runner = importlib.import_module("myapp").create_app().test_cli_runner()
+    for command in ("init", "migrate"):
+        done = runner.invoke(args=["db", command])
+        assert done.exit_code == 0, done.output
 
 
 def give_secrets(service: Mapping[str, Any], image: Image, database: str) -> dict[str, str]:

@@ -15,7 +15,7 @@ from tests.deploy.image import APP, read_instructions
 from tests.faults.served import call
 from tests.servers.ports import free_port
 
-START_SECONDS = 60
+START_SECONDS = 120
 WORKERS = 2
 """Instead of the four of the files: the tests' machines are small."""
 

@@ -93,7 +93,12 @@ def register(
     factory: Callable[[], Flask], environment: Mapping[str, str], clients: Sequence[Mapping[str, object]]
 ) -> None:
     """Make the tables and register clients, in a process of its own: nothing of it is left in this one."""
-    process = _FORKS.Process(target=_register, args=(factory, environment_of(environment), clients))
+    run_in_fork(_register, factory, environment_of(environment), clients)
+
+
+def run_in_fork(work: Callable[..., None], *arguments: object) -> None:
+    """Call a function of a module in a process of its own: nothing of it is left in this one."""
+    process = _FORKS.Process(target=work, args=arguments)
     process.start()
     process.join()
     assert process.exitcode == 0

@@ -31,6 +31,12 @@ def running(arguments: list[str], port: int, folder: Path, variables: Mapping[st
             process.wait(10)
 
 
+def children_of(process: "subprocess.Popen[bytes]") -> set[int]:
+    """The process ids of what a process has started: the workers of a server or of a proxy."""
+    tasks = Path(f"/proc/{process.pid}/task").iterdir()
+    return {int(child) for task in tasks for child in (task / "children").read_text().split()}
+
+
 def _wait_for(port: int, process: "subprocess.Popen[bytes]", log: Path) -> None:
     end = time.monotonic() + _SECONDS
     while time.monotonic() < end:

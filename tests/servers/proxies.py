@@ -9,7 +9,7 @@ import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from flask_private_key_jwt.jose import jose
@@ -19,7 +19,7 @@ from tests.servers.ports import free_port
 from tests.servers.throwaway import miss
 
 DEPLOY = CHECKOUT / "deploy"
-START_SECONDS = 60
+START_SECONDS = 120
 NGINX = """
 daemon off;
 pid {folder}/nginx.pid;
@@ -59,9 +59,10 @@ class Proxy:
 
     port: int
     folder: Path
-    process: "subprocess.Popen[bytes]"
+    tls: bool
     shipped: str
     """Its configuration with this test's ports and paths, but for the app's address."""
+    process: "subprocess.Popen[bytes]" = field(init=False)
 
     def lead_to(self, app_port: int) -> None:
         """Change the app's address in the configuration, and reload it as an operator does."""
@@ -80,22 +81,25 @@ def write_certificate(folder: Path) -> None:
 
 
 @contextmanager
-def nginx(app_port: int, *, file: str = "nginx.conf") -> Iterator[Proxy]:
-    """nginx with the file as it is shipped, but for what it says to change: ports and the certificate."""
+def nginx(app_port: int, *, file: str = "nginx.conf", changes: Mapping[str, str] | None = None) -> Iterator[Proxy]:
+    """nginx with the file as it is shipped, but for what it says to change: ports and the certificate.
+
+    :param changes: What else is changed: a pattern -> what takes its place.
+    """
     program, port = find_program("nginx"), free_port()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         folder.chmod(0o755)
         write_certificate(folder)
-        text = (DEPLOY / file).read_text()
-        if "ssl" in text:
+        text = edit((DEPLOY / file).read_text(), changes or {})
+        if is_tls := "listen 443 ssl" in text:
             certificate = {r"\S+fullchain\.pem": f"{folder}/crt.pem", r"\S+privkey\.pem": f"{folder}/key.pem"}
             text = edit(text, {r"listen 443 ssl": f"listen 127.0.0.1:{port} ssl", **certificate})
         else:
             text = edit(text, {r"listen 8080": f"listen 127.0.0.1:{port}"})
         (folder / "nginx.conf").write_text(NGINX.format(folder=folder))
         command = [program, "-p", name, "-e", f"{name}/error.log", "-c", f"{name}/nginx.conf"]
-        with _running(command, port, folder, text, app_port) as proxy:
+        with _running(command, Proxy(port, folder, is_tls, text), app_port) as proxy:
             yield proxy
 
 
@@ -115,20 +119,20 @@ def caddy(app_port: int) -> Iterator[Proxy]:
             changes[r"request_buffers 1MB"] = "buffer_requests\n\t\tmax_buffer_size 1MB"
         text = edit((DEPLOY / "Caddyfile").read_text(), changes)
         command = [program, "run", "--adapter", "caddyfile", "--config", f"{name}/site.conf"]
-        with _running(command, port, folder, text, app_port) as proxy:
+        with _running(command, Proxy(port, folder, True, text), app_port) as proxy:
             yield proxy
 
 
 @contextmanager
-def _running(command: list[str], port: int, folder: Path, text: str, app_port: int) -> Iterator[Proxy]:
+def _running(command: list[str], proxy: Proxy, app_port: int) -> Iterator[Proxy]:
+    folder = proxy.folder
     log = folder / "log"
     with log.open("wb") as output:
         environment = {"HOME": str(folder), "XDG_DATA_HOME": str(folder), "XDG_CONFIG_HOME": str(folder)}
-        proxy = Proxy(port, folder, None, text)  # type: ignore[arg-type]  # its file comes first
         proxy.lead_to(app_port)
         proxy.process = subprocess.Popen(command, env=environment, stdout=output, stderr=output)
         try:
-            _wait_until_it_listens(port, proxy.process, log)
+            _wait_until_it_listens(proxy.port, proxy.process, log)
             yield proxy
         finally:
             proxy.process.terminate()

@@ -1,5 +1,6 @@
 """The registrations of clients, in the application's database. Requests for tokens read them in ``clients.py``."""
 
+import dataclasses
 from collections.abc import Callable, Collection, Mapping, Set
 from dataclasses import dataclass, field
 from typing import Any
@@ -145,7 +146,8 @@ class SQLAlchemyRegistrations:
         :param at_once: Also end the cool-down of the ``jwks_uri``; only for changes by the operator.
         :raises StoreUnavailable: The database did not answer.
         """
-        row = {name: value for name, value in build_columns(after).items() if name not in keep}
+        kept = _with_unknown_members(after, before)
+        row = {name: value for name, value in build_columns(kept).items() if name not in keep}
         now = clock.now()
         statement = update(self._table).where(self._is_still(before))
         with self._recorder.begin() as change:
@@ -257,6 +259,12 @@ class SQLAlchemyRegistrations:
         if not is_gathered(found.client_metadata):
             check_gathered(self._database, self._table)
         return Registration(snapshot(found), created_at, digest)
+
+
+def _with_unknown_members(after: RegisteredClient, before: RegisteredClient) -> RegisteredClient:
+    """*after* with the members that only a later version knows, whose workers share the database during an upgrade."""
+    unknown = {name: value for name, value in before.metadata.items() if name not in MEMBERS}
+    return dataclasses.replace(after, metadata={**unknown, **after.metadata}) if unknown else after
 
 
 def _describe_change(before: RegisteredClient, after: RegisteredClient, *, by: Actor) -> Event | None:
