@@ -2,7 +2,7 @@
 
 from ...errors import StoreUnavailable
 from .deployment import Deployment
-from .finding import Finding, Requirement, met, unmet
+from .finding import DeploymentRequirement, Finding, met, unmet
 
 
 def check_database(deployment: Deployment) -> Finding:
@@ -25,6 +25,6 @@ def check_migration(deployment: Deployment) -> Finding:
 
 
 REQUIREMENTS = (
-    Requirement("database", check_database),
-    Requirement("migration", check_migration, needs=("database",)),
+    DeploymentRequirement("database", check_database),
+    DeploymentRequirement("migration", check_migration, needs=("database",)),
 )

@@ -18,12 +18,12 @@ from . import (
     session_cookie,
 )
 from .deployment import Deployment
-from .finding import Finding, Requirement, Row, moot, unmet
+from .finding import DeploymentRequirement, Finding, ReportRow, moot, unmet
 
-Tell = Callable[[Row], None]
+TellRow = Callable[[ReportRow], None]
 """Called with each row."""
 
-GROUPS: Mapping[str, Callable[[Deployment], Iterable[Requirement]]] = {
+GROUPS: Mapping[str, Callable[[Deployment], Iterable[DeploymentRequirement]]] = {
     "Issuer": lambda _: (*issuer.REQUIREMENTS[:3], *certificate.REQUIREMENTS),
     "Database": lambda _: database.REQUIREMENTS,
     "Metadata and paths": lambda _: issuer.REQUIREMENTS[3:],
@@ -48,12 +48,20 @@ class Examination:
     :param accepted: The ids of requirements that need not be met.
     """
 
-    def __init__(self, deployment: Deployment, tell: Tell, *, accepted: Collection[str] = ()) -> None:
+    def __init__(self, deployment: Deployment, tell: TellRow, *, accepted: Collection[str] = ()) -> None:
         self.deployment = deployment
         self._tell = tell
         self._accepted = accepted
         self._missing: set[str] = set()
         """The ids of what is not met, or could not be looked at for that reason."""
+
+    def list_ids(self) -> set[str]:
+        """The ids of everything that :meth:`run` looks at."""
+        return {
+            requirement.id
+            for list_requirements in GROUPS.values()
+            for requirement in list_requirements(self.deployment)
+        }
 
     def run(self) -> None:
         """Look at every requirement."""
@@ -65,13 +73,13 @@ class Examination:
         """Tell a row."""
         if finding.ok is False:
             self._missing.add(identifier)
-        self._tell(Row(identifier, group, finding, is_accepted=identifier in self._accepted))
+        self._tell(ReportRow(identifier, group, finding, is_accepted=identifier in self._accepted))
 
     def is_missing(self, identifier: str) -> bool:
         """Whether a requirement is not met, or could not be looked at because another one is not."""
         return identifier in self._missing
 
-    def _look(self, requirement: Requirement) -> Finding:
+    def _look(self, requirement: DeploymentRequirement) -> Finding:
         for need in requirement.needs:
             if self.is_missing(need):
                 self._missing.add(requirement.id)

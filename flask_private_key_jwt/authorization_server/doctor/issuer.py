@@ -7,7 +7,7 @@ from ...fetching.discovery import metadata_locations
 from ...fetching.exchange import FetchedAnswer, NoAnswer
 from ...web.url import DEFAULT_PORTS, read_url
 from .deployment import Deployment, describe_answer, find_object
-from .finding import Finding, Requirement, judge, list_some, met, moot, name_some, shorten, unmet
+from .finding import DeploymentRequirement, Finding, judge, list_some, met, moot, name_some, shorten, unmet
 
 _PROXY = (
     "Let the proxy pass paths on as they are, and mount the app at the issuer's path. OAUTH2_ISSUER must be the URL "
@@ -138,10 +138,10 @@ def check_cleartext(deployment: Deployment) -> Finding:
 
 
 REQUIREMENTS = (
-    Requirement("issuer-https", check_https),
-    Requirement("issuer-reachable", check_reachable),
-    Requirement("issuer-cleartext", check_cleartext),
-    Requirement("metadata-equal", check_metadata, needs=("database", "issuer-reachable")),
-    Requirement("jwks-equal", check_keys, needs=("migration", "issuer-reachable")),
-    Requirement("endpoints-reachable", check_paths, needs=("database", "issuer-reachable")),
+    DeploymentRequirement("issuer-https", check_https),
+    DeploymentRequirement("issuer-reachable", check_reachable),
+    DeploymentRequirement("issuer-cleartext", check_cleartext),
+    DeploymentRequirement("metadata-equal", check_metadata, needs=("database", "issuer-reachable")),
+    DeploymentRequirement("jwks-equal", check_keys, needs=("migration", "issuer-reachable")),
+    DeploymentRequirement("endpoints-reachable", check_paths, needs=("database", "issuer-reachable")),
 )

@@ -24,6 +24,7 @@ from .live_client import LiveClient
 from .live_modules import MODULES, Module, NotTried
 
 GROUP = "Attacks on the running server"
+MADE, REMOVED = "live-client", "live-clean-up"
 OWNER = "flask oauth2 doctor"
 _CLIENT_ID = re.compile(r"flask-oauth2-doctor-(\d{1,12})-[0-9a-f]{16}")
 """The ``client_id`` says when it was made."""
@@ -35,6 +36,11 @@ _TRIES = 3
 _REST_SECONDS = 0.5
 _ENDINGS = ("SIGTERM", "SIGHUP")
 """Signals that end this process, besides Ctrl-C."""
+
+
+def list_live_ids() -> set[str]:
+    """The ids of everything that :func:`attack` tells."""
+    return {MADE, REMOVED, *(module.id for module in MODULES)}
 
 
 class _Sent(NamedTuple):
@@ -52,7 +58,7 @@ def attack(examination: Examination) -> None:
     """
     deployment = examination.deployment
     if examination.is_missing("issuer-reachable") or examination.is_missing("migration"):
-        examination.tell("live-client", GROUP, unmet(*_NOTHING_TO_ATTACK))
+        examination.tell(MADE, GROUP, unmet(*_NOTHING_TO_ATTACK))
         return
     client_id = f"flask-oauth2-doctor-{clock.now()}-{secrets.token_hex(8)}"
     endpoints = {name: str(url) for name, url in deployment.state.describe().items() if name.endswith("_endpoint")}
@@ -60,13 +66,13 @@ def attack(examination: Examination) -> None:
     with _ending_in_order():
         try:
             made = _register(deployment, client)
-            examination.tell("live-client", GROUP, made)
+            examination.tell(MADE, GROUP, made)
             if made.ok:
                 for module, finding in _judge_all(deployment, _send_all(deployment, client)):
                     examination.tell(module.id, GROUP, finding)
         finally:
             with _undisturbed():
-                examination.tell("live-clean-up", GROUP, _remove(deployment, client_id))
+                examination.tell(REMOVED, GROUP, _remove(deployment, client_id))
 
 
 _NOTHING_TO_ATTACK = (

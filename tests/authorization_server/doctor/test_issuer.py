@@ -186,7 +186,7 @@ def _error(environ, start_response):
 def test_hostile_answer_ends_no_examination(doctor, site, app, hostile):
     site.application = hostile
 
-    rows, exit_code = doctor("--timeout", "0.5")
+    rows, exit_code = doctor("--timeout", "1")
 
     assert exit_code == 1
     assert rows["issuer-reachable"]["ok"] is False

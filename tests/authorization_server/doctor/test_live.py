@@ -1,9 +1,12 @@
 """Attacks on a running server: each is sent for real, and nothing is left of them."""
 
 import json
+import time
+from threading import current_thread
 
 import pytest
 
+from flask_private_key_jwt import clock
 from flask_private_key_jwt.authorization_server.doctor import live, live_modules
 from flask_private_key_jwt.authorization_server.doctor.deployment import Outside, open_deployment
 from flask_private_key_jwt.authorization_server.doctor.examination import Examination
@@ -284,6 +287,20 @@ def test_server_of_signed_requests_is_asked_for_no_unsigned_ones(attack):
 
     assert not ATTACKS & set(read_all(rows))
     assert rows["par-happy-flow"]["ok"] is None
+
+
+def test_server_whose_clock_is_wrong_is_found_out(attack, monkeypatch):
+    def now():
+        is_server = "process_request" in current_thread().name
+        return int(time.time()) + (60 + 10 + 2) * is_server
+
+    monkeypatch.setattr(clock, "now", now)
+
+    rows = attack()
+
+    assert rows["happy-flow"]["ok"] is False  # by the server's clock its assertion has expired
+    assert "assertion_expired" in rows["happy-flow"]["why"]
+    assert rows["live-clean-up"]["ok"]
 
 
 def test_server_that_is_away_is_not_attacked(app, site, doctor, plain_page):
