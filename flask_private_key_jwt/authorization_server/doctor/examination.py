@@ -1,5 +1,6 @@
 """Looks at everything, in the order of one table, and tells each row as soon as it is known."""
 
+import logging
 from collections.abc import Callable, Collection, Iterable, Mapping
 
 from ...errors import ConfigurationError, OAuthError
@@ -19,6 +20,8 @@ from . import (
 )
 from .deployment import Deployment
 from .finding import DeploymentRequirement, Finding, ReportRow, moot, unmet
+
+log = logging.getLogger("flask_private_key_jwt")
 
 TellRow = Callable[[ReportRow], None]
 """Called with each row."""
@@ -90,3 +93,6 @@ class Examination:
             return unmet(f"It could not be looked at: {problem.reason}.", "Let this command reach the stores.")
         except (ConfigurationError, NoAnswer) as problem:
             return unmet(f"It could not be looked at: {problem}", "See what this sentence says.")
+        except Exception as problem:  # of the application's own functions and stores; the other requirements matter too
+            log.exception("%s could not be looked at", requirement.id)
+            return unmet(f"It could not be looked at: {type(problem).__name__}.", "The log has the traceback.")

@@ -185,6 +185,8 @@ def _expect(deployment: Deployment, member: str, expected: object, why: str) -> 
     )
 
 
+_PAGE = ("database", "issuer-reachable")
+
 REQUIREMENTS = (
     DeploymentRequirement("rfc9700-2.1-redirect-uris", check_redirect_uris, needs=("migration",)),
     DeploymentRequirement("rfc9700-2.1-mix-up", check_mix_up, needs=("database",)),
@@ -195,7 +197,7 @@ REQUIREMENTS = (
     DeploymentRequirement("rfc9700-2.3-audience", check_audience),
     DeploymentRequirement("rfc9700-2.4-password-grant", check_no_password_grant, needs=("database",)),
     DeploymentRequirement("rfc9700-2.5-client-authentication", check_client_authentication, needs=("database",)),
-    DeploymentRequirement("rfc9700-2.6-cors", check_no_cors, needs=("issuer-reachable",)),
-    DeploymentRequirement("rfc9700-4.11-open-redirector", check_open_redirector, needs=("issuer-reachable",)),
-    DeploymentRequirement("rfc9700-4.16-clickjacking", check_pages, needs=("issuer-reachable",)),
+    DeploymentRequirement("rfc9700-2.6-cors", check_no_cors, needs=_PAGE),
+    DeploymentRequirement("rfc9700-4.11-open-redirector", check_open_redirector, needs=_PAGE),
+    DeploymentRequirement("rfc9700-4.16-clickjacking", check_pages, needs=_PAGE),
 )

@@ -193,3 +193,17 @@ def test_page_has_every_requirement(doctor):
         assert name in rows or "…" in name, name
     for family in families:
         assert f"`{family}…`" in PAGE
+
+
+def test_application_that_fails_ends_no_examination(app, doctor, monkeypatch, caplog):
+    def fail():
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(app.extensions["private_key_jwt"].server.grants, "grant_types", fail)
+
+    rows, exit_code = doctor()
+
+    assert exit_code == 1
+    assert rows["rfc9700-2.4-password-grant"]["why"] == "It could not be looked at: ZeroDivisionError."
+    assert "rfc9700-2.4-password-grant could not be looked at" in caplog.text
+    assert rows["signing-key"]["ok"]
