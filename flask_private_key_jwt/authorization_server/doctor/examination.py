@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from ...errors import ConfigurationError, OAuthError
 from ...fetching.exchange import NoAnswer
 from . import (
+    caller_address,
     certificate,
     clients,
     clock,
@@ -29,7 +30,7 @@ TellRow = Callable[[ReportRow], None]
 GROUPS: Mapping[str, Callable[[Deployment], Iterable[DeploymentRequirement]]] = {
     "Issuer": lambda _: (*issuer.REQUIREMENTS[:3], *certificate.REQUIREMENTS),
     "Database": lambda _: database.REQUIREMENTS,
-    "Metadata and paths": lambda _: issuer.REQUIREMENTS[3:],
+    "Metadata and paths": lambda _: (*issuer.REQUIREMENTS[3:], *caller_address.REQUIREMENTS),
     "Clocks": lambda _: clock.REQUIREMENTS,
     "Replay store": lambda _: replay_store.REQUIREMENTS,
     "Signing keys": lambda _: keys.REQUIREMENTS,

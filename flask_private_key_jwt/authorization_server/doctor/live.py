@@ -14,12 +14,13 @@ from typing import Any, NamedTuple
 
 from ... import clock
 from ...client.foreign_text import show_foreign
-from ...errors import InvalidClientMetadata, OAuthError, StoreUnavailable, UnknownClient
+from ...errors import InvalidClientMetadata, StoreUnavailable, UnknownClient
 from ...fetching.exchange import FetchedAnswer, NoAnswer
 from ..stores.contracts import KeptRefusal
 from .deployment import Deployment, describe_answer, find_object
 from .examination import Examination
 from .finding import Finding, judge, met, moot, unmet
+from .kept_refusals import find_kept
 from .live_client import LiveClient
 from .live_modules import MODULES, Module, NotTried
 
@@ -30,8 +31,6 @@ _CLIENT_ID = re.compile(r"flask-oauth2-doctor-(\d{1,12})-[0-9a-f]{16}")
 """The ``client_id`` says when it was made."""
 _LONGEST_SECONDS = 3600
 """No examination takes longer: an older client was left over by a process that was killed."""
-_KEPT_WITHIN_SECONDS = 5.0
-"""How long the server may take to keep why it refused."""
 _TRIES = 3
 _REST_SECONDS = 0.5
 _ENDINGS = ("SIGTERM", "SIGHUP")
@@ -138,7 +137,7 @@ def _send_all(deployment: Deployment, client: LiveClient) -> list[_Sent]:
 
 
 def _judge_all(deployment: Deployment, sent: list[_Sent]) -> Iterator[tuple[Module, Finding]]:
-    kept = _find_reasons(deployment, sent)
+    kept = find_kept(deployment, [found.answer for found in sent if found.answer is not None])
     for module, answer, problem in sent:
         if answer is not None:
             yield module, _judge(module, answer, kept.get(answer.reference or ""))
@@ -183,26 +182,6 @@ def _describe(answer: FetchedAnswer, document: Mapping[str, Any], kept: KeptRefu
 
 def _name_causes(module: Module) -> str:
     return f" ({' or '.join(module.causes)})" if module.causes else ""
-
-
-def _find_reasons(deployment: Deployment, sent: list[_Sent]) -> dict[str, KeptRefusal]:
-    """Why the server refused, by the references of its answers, as far as it keeps that."""
-    if not deployment.settings.REFUSALS_KEPT_SECONDS:
-        return {}
-    wanted = {found.answer.reference for found in sent if found.answer is not None and found.answer.reference}
-    found: dict[str, KeptRefusal] = {}
-    give_up = time.monotonic() + _KEPT_WITHIN_SECONDS
-    while wanted - found.keys():
-        try:
-            for reference in wanted - found.keys():
-                if (kept := deployment.state.stores.refusals.find(reference)) is not None:
-                    found[reference] = kept
-        except OAuthError:  # the rows say all that the answers say
-            return found
-        if time.monotonic() > give_up:
-            break
-        time.sleep(0.1)
-    return found
 
 
 @contextmanager
