@@ -12,6 +12,7 @@ from flask_private_key_jwt.authorization_server.doctor.deployment import Outside
 from flask_private_key_jwt.authorization_server.doctor.examination import Examination
 from flask_private_key_jwt.authorization_server.doctor.live_modules import MODULES, Module
 from flask_private_key_jwt.errors import StoreUnavailable
+from flask_private_key_jwt.fetching.exchange import NoAnswer
 from flask_private_key_jwt.fetching.outbound import Outbound
 from flask_private_key_jwt.jose import jose
 from tests.authorization_server.doctor.conftest import read_all
@@ -330,3 +331,24 @@ def test_modules_of_the_suite_have_its_names():
     for name in ATTACKS - ours:
         assert name in of_the_suite or name.startswith("dpop-negative-tests-"), name
     assert len(MODULES) == len(ATTACKS)
+
+
+def test_server_that_stops_to_answer_is_not_asked_for_ever(app, site, attack, monkeypatch):
+    monkeypatch.setattr(Outside, "ask", silent_for_tokens(Outside.ask))
+
+    rows = attack()
+
+    assert "did not answer" in rows["happy-flow"]["why"]
+    assert "not tried, because the server did not answer" in rows["par-happy-flow"]["why"]
+    assert {rows[module.id]["ok"] for module in MODULES if not module.id.endswith("RS256-fails")} == {False}
+    assert not [request for request in site.requests if request.startswith("POST")]
+    assert find_clients(app) == []
+
+
+def silent_for_tokens(ask):
+    def silent(self, method, url, **further):
+        if method == "POST":
+            raise NoAnswer(f"{url} did not answer within 5 seconds.")
+        return ask(self, method, url, **further)
+
+    return silent
