@@ -15,7 +15,7 @@ from .input import give_up, readable_errors
 from .output import Color, json_option, print_json, print_note, wants_colors
 
 if TYPE_CHECKING:
-    from ..doctor.finding import Row
+    from ..doctor.finding import ReportRow
 
 NOT_MET = 1
 """Exit code if a requirement is not met."""
@@ -27,14 +27,14 @@ _OUTCOMES: dict[bool | None, tuple[str, str, Color | None]] = {
 """What was found -> its mark, its word and its color; a row reads the same without the color."""
 _ACCEPTED: tuple[str, str, Color | None] = ("~", "accepted", "yellow")
 _ALIAS = re.compile(r"[A-Za-z0-9-]{1,60}")
-_INDENT = 13
+_INDENT = 14
 _WIDTH = 80
 
 
 @click.command()
 @click.option("--live", is_flag=True, help="Also attack the running server, as a client that is made for it.")
 @click.option("--accept", "accepted", multiple=True, metavar="ID", help="A requirement that need not be met.")
-@click.option("--timeout", type=click.FloatRange(0.5, 60), default=5.0, show_default=True, help="Seconds per answer.")
+@click.option("--timeout", type=click.IntRange(1, 60), default=5, show_default=True, help="Seconds for each answer.")
 @click.option("--ca-bundle", metavar="PATH", help="Certificate authorities to trust (PEM).")
 @click.option("--oidf", metavar="FOLDER", help="Write the files for the OpenID Foundation's suite; check nothing.")
 @click.option("--alias", default="flask-private-key-jwt", show_default=True, help="Your alias in that suite.")
@@ -43,7 +43,7 @@ _WIDTH = 80
 def doctor(
     live: bool,
     accepted: tuple[str, ...],
-    timeout: float,
+    timeout: int,
     ca_bundle: str | None,
     oidf: str | None,
     alias: str,
@@ -62,22 +62,22 @@ def doctor(
             _examine(live=live, accepted=accepted, timeout=timeout, ca_bundle=ca_bundle, as_json=as_json)
 
 
-def _examine(*, live: bool, accepted: tuple[str, ...], timeout: float, ca_bundle: str | None, as_json: bool) -> None:
+def _examine(*, live: bool, accepted: tuple[str, ...], timeout: int, ca_bundle: str | None, as_json: bool) -> None:
     # Loaded here: no worker of the server needs it, nor what it loads.
     from ...fetching.outbound import build_outbound
     from ..doctor.deployment import Outside, open_deployment
     from ..doctor.examination import Examination
-    from ..doctor.live import attack
+    from ..doctor.live import attack, list_live_ids
 
     outbound = build_outbound(None, ca_bundle, names=("proxies", "--ca-bundle"))
     printer = _Printer(as_json=as_json)
     examination = Examination(open_deployment(Outside(outbound, timeout=timeout)), printer.tell, accepted=accepted)
+    if unknown := sorted(set(accepted) - examination.list_ids() - list_live_ids()):
+        give_up(f"--accept {unknown[0]}: there is no such requirement.")
     examination.run()
     if live:
         attack(examination)
     printer.finish()
-    if unknown := sorted(set(accepted) - printer.ids):
-        give_up(f"--accept {unknown[0]}: there is no such requirement.")
     if printer.counts_against:
         sys.exit(NOT_MET)
 
@@ -113,17 +113,13 @@ class _Printer:
 
     def __init__(self, *, as_json: bool) -> None:
         self._as_json = as_json
-        self._rows: list[Row] = []
-
-    @property
-    def ids(self) -> set[str]:
-        return {row.id for row in self._rows}
+        self._rows: list[ReportRow] = []
 
     @property
     def counts_against(self) -> bool:
         return any(row.counts_against for row in self._rows)
 
-    def tell(self, row: "Row") -> None:
+    def tell(self, row: "ReportRow") -> None:
         if not self._as_json:
             if not self._rows or self._rows[-1].group != row.group:
                 _echo(("\n" if self._rows else "") + row.group)
@@ -143,11 +139,11 @@ class _Printer:
                 _echo(f"  ! {row.id}")
 
 
-def _outcome(row: "Row") -> tuple[str, str, Color | None]:
+def _outcome(row: "ReportRow") -> tuple[str, str, Color | None]:
     return _ACCEPTED if row.finding.ok is False and row.is_accepted else _OUTCOMES[row.finding.ok]
 
 
-def _lay_out(row: "Row") -> list[str]:
+def _lay_out(row: "ReportRow") -> list[str]:
     mark, word, color = _outcome(row)
     head = f"  {mark} {word:<{_INDENT - 4}}"
     paragraphs = [row.id, row.finding.why]

@@ -12,7 +12,7 @@ from ...errors import ConfigurationError
 from ...web.url import DEFAULT_PORTS, read_url
 from ..keys.client_key_state import EXPIRY_NOTICE_SECONDS
 from .deployment import Deployment
-from .finding import Finding, Requirement, days, judge, moot, unmet
+from .finding import DeploymentRequirement, Finding, days, judge, moot, unmet
 
 
 def check_certificate(deployment: Deployment) -> Finding:
@@ -72,4 +72,4 @@ def _trust(bundle: str) -> ssl.SSLContext:
         raise ConfigurationError(f"{bundle} holds no certificate authorities in PEM: {problem}.") from None
 
 
-REQUIREMENTS = (Requirement("issuer-certificate", check_certificate),)
+REQUIREMENTS = (DeploymentRequirement("issuer-certificate", check_certificate),)

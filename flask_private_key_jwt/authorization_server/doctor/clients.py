@@ -10,7 +10,7 @@ from ..keys.client_keys import read_jwks
 from ..registered_client import RegisteredClient
 from ..registration.metadata import describe_client
 from .deployment import Deployment
-from .finding import Finding, Requirement, days, judge, list_some, met, name_some, shorten
+from .finding import DeploymentRequirement, Finding, days, judge, list_some, met, name_some, shorten
 
 UNUSED_SECONDS = 30 * DAY_SECONDS
 """After this time, a client that has never been used should have been."""
@@ -144,11 +144,11 @@ def _clients(deployment: Deployment) -> list[RegisteredClient]:
 
 
 REQUIREMENTS = (
-    Requirement("client-registrations", check_registrations, needs=("migration",)),
-    Requirement("client-keys-strong", check_key_strength, needs=("migration",)),
-    Requirement("client-keys-end", check_key_end, needs=("migration",)),
-    Requirement("client-keys-age", check_key_age, needs=("migration",)),
-    Requirement("client-secrets", check_secrets, needs=("migration",)),
-    Requirement("clients-signed", check_use, needs=("migration",)),
-    Requirement("clients-usable", check_usable, needs=("migration",)),
+    DeploymentRequirement("client-registrations", check_registrations, needs=("migration",)),
+    DeploymentRequirement("client-keys-strong", check_key_strength, needs=("migration",)),
+    DeploymentRequirement("client-keys-end", check_key_end, needs=("migration",)),
+    DeploymentRequirement("client-keys-age", check_key_age, needs=("migration",)),
+    DeploymentRequirement("client-secrets", check_secrets, needs=("migration",)),
+    DeploymentRequirement("clients-signed", check_use, needs=("migration",)),
+    DeploymentRequirement("clients-usable", check_usable, needs=("migration",)),
 )

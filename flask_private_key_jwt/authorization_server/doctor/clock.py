@@ -7,7 +7,7 @@ from ...database.server_clock import find_clock
 from ...fetching.discovery import metadata_locations
 from ...operations.readiness import NotReady
 from .deployment import Deployment
-from .finding import Finding, Requirement, judge, met, moot, unmet
+from .finding import DeploymentRequirement, Finding, judge, met, moot, unmet
 
 _CHANGE = "Set the clocks by NTP, on every machine."
 _READING_SECONDS = 2
@@ -44,6 +44,6 @@ def compare_with_server(deployment: Deployment) -> Finding:
 
 
 REQUIREMENTS = (
-    Requirement("clock-database", compare_with_database, needs=("database",)),
-    Requirement("clock-server", compare_with_server, needs=("issuer-reachable",)),
+    DeploymentRequirement("clock-database", compare_with_database, needs=("database",)),
+    DeploymentRequirement("clock-server", compare_with_server, needs=("issuer-reachable",)),
 )

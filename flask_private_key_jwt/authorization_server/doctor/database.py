@@ -1,13 +1,15 @@
 """The database: it answers, and has the tables of this code."""
 
+from ...database.deadline import request_budget
 from ...errors import StoreUnavailable
 from .deployment import Deployment
-from .finding import Finding, Requirement, met, unmet
+from .finding import DeploymentRequirement, Finding, met, unmet
 
 
 def check_database(deployment: Deployment) -> Finding:
-    """The database answers."""
-    deployment.state.readiness_checks()["store"]()
+    """The database answers, within the time that a request has."""
+    with request_budget(deployment.settings.STORE_TIMEOUT_SECONDS):
+        deployment.state.readiness_checks()["store"]()
     dialect = deployment.state.database.engine.dialect.name
     return met(f"The database ({dialect}) answers.")
 
@@ -25,6 +27,6 @@ def check_migration(deployment: Deployment) -> Finding:
 
 
 REQUIREMENTS = (
-    Requirement("database", check_database),
-    Requirement("migration", check_migration, needs=("database",)),
+    DeploymentRequirement("database", check_database),
+    DeploymentRequirement("migration", check_migration, needs=("database",)),
 )

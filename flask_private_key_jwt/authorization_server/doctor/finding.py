@@ -27,22 +27,22 @@ class Finding:
     """What to change if it is not met, as a sentence."""
 
 
-Check = Callable[["Deployment"], Finding]
+Probe = Callable[["Deployment"], Finding]
 """Looks at one requirement. Raises ``StoreUnavailable``, ``ConfigurationError`` or ``NoAnswer`` if it cannot."""
 
 
 @dataclass(frozen=True, slots=True)
-class Requirement:
+class DeploymentRequirement:
     """One requirement, by its stable name."""
 
     id: str
-    check: Check
+    check: Probe
     needs: tuple[str, ...] = ()
     """Requirements that come earlier: if one of them is not met, this one cannot be looked at."""
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class ReportRow:
     """One requirement, and what was found."""
 
     id: str

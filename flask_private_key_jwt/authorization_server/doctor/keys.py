@@ -3,7 +3,7 @@
 from ... import clock
 from ..keys.rotation import find_announced, load_schedule
 from .deployment import Deployment
-from .finding import Finding, Requirement, days, judge, met, unmet
+from .finding import DeploymentRequirement, Finding, days, judge, met, unmet
 
 
 def check_signing_key(deployment: Deployment) -> Finding:
@@ -44,7 +44,7 @@ def check_alg(deployment: Deployment) -> Finding:
 
 
 REQUIREMENTS = (
-    Requirement("signing-key", check_signing_key, needs=("migration",)),
-    Requirement("signing-key-age", check_age, needs=("signing-key",)),
-    Requirement("signing-key-alg", check_alg, needs=("signing-key",)),
+    DeploymentRequirement("signing-key", check_signing_key, needs=("migration",)),
+    DeploymentRequirement("signing-key-age", check_age, needs=("signing-key",)),
+    DeploymentRequirement("signing-key-alg", check_alg, needs=("signing-key",)),
 )

@@ -14,27 +14,33 @@ from typing import Any, NamedTuple
 
 from ... import clock
 from ...client.foreign_text import show_foreign
-from ...errors import InvalidClientMetadata, OAuthError, StoreUnavailable, UnknownClient
+from ...errors import InvalidClientMetadata, StoreUnavailable, UnknownClient
 from ...fetching.exchange import FetchedAnswer, NoAnswer
 from ..stores.contracts import KeptRefusal
 from .deployment import Deployment, describe_answer, find_object
 from .examination import Examination
 from .finding import Finding, judge, met, moot, unmet
+from .kept_refusals import find_kept
 from .live_client import LiveClient
 from .live_modules import MODULES, Module, NotTried
 
 GROUP = "Attacks on the running server"
+MADE, REMOVED = "live-client", "live-clean-up"
 OWNER = "flask oauth2 doctor"
 _CLIENT_ID = re.compile(r"flask-oauth2-doctor-(\d{1,12})-[0-9a-f]{16}")
 """The ``client_id`` says when it was made."""
 _LONGEST_SECONDS = 3600
 """No examination takes longer: an older client was left over by a process that was killed."""
-_KEPT_WITHIN_SECONDS = 5.0
-"""How long the server may take to keep why it refused."""
+_MOST_SILENCES = 2
 _TRIES = 3
 _REST_SECONDS = 0.5
 _ENDINGS = ("SIGTERM", "SIGHUP")
 """Signals that end this process, besides Ctrl-C."""
+
+
+def list_live_ids() -> set[str]:
+    """The ids of everything that :func:`attack` tells."""
+    return {MADE, REMOVED, *(module.id for module in MODULES)}
 
 
 class _Sent(NamedTuple):
@@ -52,7 +58,7 @@ def attack(examination: Examination) -> None:
     """
     deployment = examination.deployment
     if examination.is_missing("issuer-reachable") or examination.is_missing("migration"):
-        examination.tell("live-client", GROUP, unmet(*_NOTHING_TO_ATTACK))
+        examination.tell(MADE, GROUP, unmet(*_NOTHING_TO_ATTACK))
         return
     client_id = f"flask-oauth2-doctor-{clock.now()}-{secrets.token_hex(8)}"
     endpoints = {name: str(url) for name, url in deployment.state.describe().items() if name.endswith("_endpoint")}
@@ -60,13 +66,13 @@ def attack(examination: Examination) -> None:
     with _ending_in_order():
         try:
             made = _register(deployment, client)
-            examination.tell("live-client", GROUP, made)
+            examination.tell(MADE, GROUP, made)
             if made.ok:
                 for module, finding in _judge_all(deployment, _send_all(deployment, client)):
                     examination.tell(module.id, GROUP, finding)
         finally:
             with _undisturbed():
-                examination.tell("live-clean-up", GROUP, _remove(deployment, client_id))
+                examination.tell(REMOVED, GROUP, _remove(deployment, client_id))
 
 
 _NOTHING_TO_ATTACK = (
@@ -117,22 +123,26 @@ def _remove(deployment: Deployment, client_id: str) -> Finding:
 
 
 def _send_all(deployment: Deployment, client: LiveClient) -> list[_Sent]:
-    sent = []
+    """Send every module, until the server has left a few without an answer: each of the others would take as long."""
+    sent, silences = [], 0
     for module in MODULES:
         if reason := module.is_moot(deployment):
             sent.append(_Sent(module, None, reason))
-            continue
-        try:
-            sent.append(_Sent(module, module.send(client)))
-        except NotTried as problem:
-            sent.append(_Sent(module, None, f"It was not tried: {problem}."))
-        except NoAnswer as problem:
-            sent.append(_Sent(module, None, str(problem)))
+        elif silences == _MOST_SILENCES:
+            sent.append(_Sent(module, None, "It was not tried, because the server did not answer before."))
+        else:
+            try:
+                sent.append(_Sent(module, module.send(client)))
+            except NotTried as problem:
+                sent.append(_Sent(module, None, f"It was not tried: {problem}."))
+            except NoAnswer as problem:
+                silences += 1
+                sent.append(_Sent(module, None, str(problem)))
     return sent
 
 
 def _judge_all(deployment: Deployment, sent: list[_Sent]) -> Iterator[tuple[Module, Finding]]:
-    kept = _find_reasons(deployment, sent)
+    kept = find_kept(deployment, [found.answer for found in sent if found.answer is not None])
     for module, answer, problem in sent:
         if answer is not None:
             yield module, _judge(module, answer, kept.get(answer.reference or ""))
@@ -177,26 +187,6 @@ def _describe(answer: FetchedAnswer, document: Mapping[str, Any], kept: KeptRefu
 
 def _name_causes(module: Module) -> str:
     return f" ({' or '.join(module.causes)})" if module.causes else ""
-
-
-def _find_reasons(deployment: Deployment, sent: list[_Sent]) -> dict[str, KeptRefusal]:
-    """Why the server refused, by the references of its answers, as far as it keeps that."""
-    if not deployment.settings.REFUSALS_KEPT_SECONDS:
-        return {}
-    wanted = {found.answer.reference for found in sent if found.answer is not None and found.answer.reference}
-    found: dict[str, KeptRefusal] = {}
-    give_up = time.monotonic() + _KEPT_WITHIN_SECONDS
-    while wanted - found.keys():
-        try:
-            for reference in wanted - found.keys():
-                if (kept := deployment.state.stores.refusals.find(reference)) is not None:
-                    found[reference] = kept
-        except OAuthError:  # the rows say all that the answers say
-            return found
-        if time.monotonic() > give_up:
-            break
-        time.sleep(0.1)
-    return found
 
 
 @contextmanager

@@ -8,18 +8,20 @@ from ...settings.profiles import PROFILES, Rule
 from ...settings.server import ServerSettings
 from ...settings.weaknesses import Weakness, list_weaknesses
 from .deployment import Deployment
-from .finding import Finding, Requirement, judge, met, moot, unmet
+from .finding import DeploymentRequirement, Finding, judge, met, moot, unmet
 
 _SETTINGS = frozenset(field.name for field in fields(ServerSettings))
 
 
-def list_profile(deployment: Deployment) -> Iterator[Requirement]:
+def list_profile(deployment: Deployment) -> Iterator[DeploymentRequirement]:
     """A requirement for each rule of the profile in force."""
     profile = deployment.settings.PROFILE
     if not PROFILES[profile]:
-        yield Requirement("profile", lambda _: moot(f"OAUTH2_PROFILE is {profile}, which has no rules of its own."))
+        yield DeploymentRequirement(
+            "profile", lambda _: moot(f"OAUTH2_PROFILE is {profile}, which has no rules of its own.")
+        )
     for name, rule in PROFILES[profile].items():
-        yield Requirement(f"profile-{_words(name)}", partial(check_rule, name, rule))
+        yield DeploymentRequirement(f"profile-{_words(name)}", partial(check_rule, name, rule))
 
 
 def check_rule(name: str, rule: Rule, deployment: Deployment) -> Finding:
@@ -35,10 +37,10 @@ def check_rule(name: str, rule: Rule, deployment: Deployment) -> Finding:
     )
 
 
-def list_settings(deployment: Deployment) -> Iterator[Requirement]:
+def list_settings(deployment: Deployment) -> Iterator[DeploymentRequirement]:
     """A requirement for each weakness that settings can have."""
     for weakness in list_weaknesses(deployment.settings):
-        yield Requirement(f"weakness-{_words(weakness.setting)}", partial(_tell, weakness))
+        yield DeploymentRequirement(f"weakness-{_words(weakness.setting)}", partial(_tell, weakness))
 
 
 def _tell(weakness: Weakness, _deployment: Deployment) -> Finding:

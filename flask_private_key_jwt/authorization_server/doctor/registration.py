@@ -3,7 +3,7 @@
 from ... import clock
 from ..registration.quota import HOUR_SECONDS, TOTAL_FACTOR
 from .deployment import Deployment
-from .finding import Finding, Requirement, judge, met, moot, name_some
+from .finding import DeploymentRequirement, Finding, judge, met, moot, name_some
 
 _CLOSED = "OAUTH2_REGISTRATION is closed."
 BUSY_SHARE = 0.5
@@ -77,8 +77,8 @@ def check_purge(deployment: Deployment) -> Finding:
 
 
 REQUIREMENTS = (
-    Requirement("registration-limits", check_limits, needs=("migration",)),
-    Requirement("registration-scopes", check_scopes),
-    Requirement("registration-trust", check_trust),
-    Requirement("registration-purge", check_purge),
+    DeploymentRequirement("registration-limits", check_limits, needs=("migration",)),
+    DeploymentRequirement("registration-scopes", check_scopes),
+    DeploymentRequirement("registration-trust", check_trust),
+    DeploymentRequirement("registration-purge", check_purge),
 )

@@ -13,7 +13,7 @@ from ...replay.contract import check_once_only
 from ...replay.loading import is_import_path, kind_of, load_replay_store
 from ...replay.sql import SQLAlchemyReplayStore
 from .deployment import Deployment
-from .finding import Finding, Requirement, met, moot, unmet
+from .finding import DeploymentRequirement, Finding, met, moot, unmet
 
 _MARK_SECONDS = 60
 _SHARE = "Set OAUTH2_REPLAY_STORE to sql, or to a database or Redis that every worker reaches."
@@ -164,8 +164,8 @@ def _ask(database: Database, statement: str) -> str:
 
 
 REQUIREMENTS = (
-    Requirement("replay-store-shared", check_shared, needs=("migration",)),
-    Requirement("replay-store-atomic", check_atomic, needs=("migration",)),
-    Requirement("replay-store-durable", check_durable, needs=("database",)),
-    Requirement("replay-store-evicts-nothing", check_evicts_nothing),
+    DeploymentRequirement("replay-store-shared", check_shared, needs=("migration",)),
+    DeploymentRequirement("replay-store-atomic", check_atomic, needs=("migration",)),
+    DeploymentRequirement("replay-store-durable", check_durable, needs=("database",)),
+    DeploymentRequirement("replay-store-evicts-nothing", check_evicts_nothing),
 )

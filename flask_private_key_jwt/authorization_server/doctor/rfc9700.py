@@ -6,7 +6,7 @@ from urllib.parse import urlencode
 from ...fetching.exchange import FetchedAnswer
 from ...web.url import find_web_url
 from .deployment import Deployment, describe_answer
-from .finding import Finding, Requirement, judge, list_some, met, moot, name_some, shorten
+from .finding import DeploymentRequirement, Finding, judge, list_some, met, moot, name_some, shorten
 
 _NO_PEOPLE = "The app has no authorization endpoint."
 _API = "private_key_jwt_resource"
@@ -185,17 +185,19 @@ def _expect(deployment: Deployment, member: str, expected: object, why: str) -> 
     )
 
 
+_PAGE = ("database", "issuer-reachable")
+
 REQUIREMENTS = (
-    Requirement("rfc9700-2.1-redirect-uris", check_redirect_uris, needs=("migration",)),
-    Requirement("rfc9700-2.1-mix-up", check_mix_up, needs=("database",)),
-    Requirement("rfc9700-2.1.1-pkce", check_pkce, needs=("database",)),
-    Requirement("rfc9700-2.1.2-implicit-grant", check_no_implicit_grant, needs=("database",)),
-    Requirement("rfc9700-2.2.1-bound-access-tokens", check_bound_tokens, needs=("migration",)),
-    Requirement("rfc9700-2.2.2-refresh-tokens", check_refresh_tokens),
-    Requirement("rfc9700-2.3-audience", check_audience),
-    Requirement("rfc9700-2.4-password-grant", check_no_password_grant, needs=("database",)),
-    Requirement("rfc9700-2.5-client-authentication", check_client_authentication, needs=("database",)),
-    Requirement("rfc9700-2.6-cors", check_no_cors, needs=("issuer-reachable",)),
-    Requirement("rfc9700-4.11-open-redirector", check_open_redirector, needs=("issuer-reachable",)),
-    Requirement("rfc9700-4.16-clickjacking", check_pages, needs=("issuer-reachable",)),
+    DeploymentRequirement("rfc9700-2.1-redirect-uris", check_redirect_uris, needs=("migration",)),
+    DeploymentRequirement("rfc9700-2.1-mix-up", check_mix_up, needs=("database",)),
+    DeploymentRequirement("rfc9700-2.1.1-pkce", check_pkce, needs=("database",)),
+    DeploymentRequirement("rfc9700-2.1.2-implicit-grant", check_no_implicit_grant, needs=("database",)),
+    DeploymentRequirement("rfc9700-2.2.1-bound-access-tokens", check_bound_tokens, needs=("migration",)),
+    DeploymentRequirement("rfc9700-2.2.2-refresh-tokens", check_refresh_tokens),
+    DeploymentRequirement("rfc9700-2.3-audience", check_audience),
+    DeploymentRequirement("rfc9700-2.4-password-grant", check_no_password_grant, needs=("database",)),
+    DeploymentRequirement("rfc9700-2.5-client-authentication", check_client_authentication, needs=("database",)),
+    DeploymentRequirement("rfc9700-2.6-cors", check_no_cors, needs=_PAGE),
+    DeploymentRequirement("rfc9700-4.11-open-redirector", check_open_redirector, needs=_PAGE),
+    DeploymentRequirement("rfc9700-4.16-clickjacking", check_pages, needs=_PAGE),
 )

@@ -2,7 +2,7 @@
 
 from ...web.url import read_url
 from .deployment import Deployment
-from .finding import Finding, Requirement, judge, moot
+from .finding import DeploymentRequirement, Finding, judge, moot
 
 _NO_PEOPLE = "The app has no authorization endpoint, so nobody is signed in."
 
@@ -72,9 +72,9 @@ def check_debug(deployment: Deployment) -> Finding:
 
 
 REQUIREMENTS = (
-    Requirement("session-cookie-secure", check_secure),
-    Requirement("session-cookie-httponly", check_http_only),
-    Requirement("session-cookie-samesite", check_same_site),
-    Requirement("session-cookie-host", check_host),
-    Requirement("debug-off", check_debug),
+    DeploymentRequirement("session-cookie-secure", check_secure),
+    DeploymentRequirement("session-cookie-httponly", check_http_only),
+    DeploymentRequirement("session-cookie-samesite", check_same_site),
+    DeploymentRequirement("session-cookie-host", check_host),
+    DeploymentRequirement("debug-off", check_debug),
 )

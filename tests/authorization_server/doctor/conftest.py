@@ -4,11 +4,13 @@ import json
 import time
 from contextlib import contextmanager
 from threading import Thread
+from unittest import mock
 
 import flask
 import pytest
 from werkzeug.serving import WSGIRequestHandler, make_server
 
+import tests.conftest
 from flask_private_key_jwt import clock
 from flask_private_key_jwt.authorization_server.doctor.deployment import Outside, open_deployment
 from flask_private_key_jwt.authorization_server.doctor.examination import GROUPS
@@ -73,6 +75,12 @@ def people():
 
 
 @pytest.fixture
+def has_tables():
+    """Whether the database has tables; a test of one that cannot be reached overrides it."""
+    return True
+
+
+@pytest.fixture
 def tls():
     """The TLS context of the site; a test of certificates overrides it."""
 
@@ -89,7 +97,7 @@ def database_url(tmp_path):
 
 
 @pytest.fixture
-def server(site, database_url, settings, people):
+def server(site, database_url, settings, people, has_tables):
     """An app with ordinary settings, and the site that runs it at its issuer."""
     usual = {
         "OAUTH2_ISSUER": site.url,
@@ -97,7 +105,11 @@ def server(site, database_url, settings, people):
         "OAUTH2_REFUSALS_KEPT_SECONDS": 3600,
         "SESSION_COOKIE_SAMESITE": "Lax",
     }
-    app, oauth, db = make_app(database_url, **{**usual, **settings})
+    if has_tables:
+        app, oauth, db = make_app(database_url, **{**usual, **settings})
+    else:
+        with mock.patch.object(tests.conftest, "create_tables"):
+            app, oauth, db = make_app(database_url, **{**usual, **settings})
     if people:
         add_people(app, oauth)
     site.application = app.wsgi_app

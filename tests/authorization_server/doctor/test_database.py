@@ -74,3 +74,24 @@ def test_database_that_can_only_be_read_lets_nothing_be_attacked(server, doctor)
     assert "No client can be made" in rows["live-client"]["why"]
     assert "happy-flow" not in rows
     assert rows["live-clean-up"]["ok"]
+
+
+class TestFrozen:
+    @pytest.fixture
+    def database_url(self, remote_silence):
+        return f"postgresql+psycopg://postgres@127.0.0.1:{remote_silence}/nothing"
+
+    @pytest.fixture
+    def has_tables(self):
+        return False
+
+    @pytest.fixture
+    def settings(self):
+        return {"OAUTH2_STORE_TIMEOUT_SECONDS": 1}
+
+    def test_database_that_never_answers_holds_nothing_up(self, doctor):
+        rows, exit_code = doctor()
+
+        assert exit_code == 1
+        assert rows["database"]["ok"] is False
+        assert rows["rfc9700-2.6-cors"]["ok"] is None

@@ -72,6 +72,19 @@ def test_proxy_that_drops_a_part_of_the_path_is_noticed(look, app, site):
     assert look("issuer-reachable").ok  # the metadata is not below it
 
 
+@pytest.mark.parametrize(("status", "ok"), [("204 No Content", True), ("502 Bad Gateway", False)])
+def test_proxy_may_answer_options_itself(look, app, site, status, ok):
+    def answer(environ, start_response):
+        if environ["REQUEST_METHOD"] == "OPTIONS" or not ok:
+            start_response(status, [("Access-Control-Allow-Origin", "*"), ("Allow", "GET, POST")])
+            return [b""]
+        return app.wsgi_app(environ, start_response)
+
+    site.application = answer
+
+    assert look("endpoints-reachable").ok is ok
+
+
 def test_proxy_that_drops_the_well_known_part_is_noticed(look, app, site):
     site.application = Behind(app.wsgi_app, loses="/.well-known")
 
@@ -186,7 +199,7 @@ def _error(environ, start_response):
 def test_hostile_answer_ends_no_examination(doctor, site, app, hostile):
     site.application = hostile
 
-    rows, exit_code = doctor("--timeout", "0.5")
+    rows, exit_code = doctor("--timeout", "1")
 
     assert exit_code == 1
     assert rows["issuer-reachable"]["ok"] is False

@@ -1,14 +1,18 @@
 """Attacks on a running server: each is sent for real, and nothing is left of them."""
 
 import json
+import time
+from threading import current_thread
 
 import pytest
 
+from flask_private_key_jwt import clock
 from flask_private_key_jwt.authorization_server.doctor import live, live_modules
 from flask_private_key_jwt.authorization_server.doctor.deployment import Outside, open_deployment
 from flask_private_key_jwt.authorization_server.doctor.examination import Examination
 from flask_private_key_jwt.authorization_server.doctor.live_modules import MODULES, Module
 from flask_private_key_jwt.errors import StoreUnavailable
+from flask_private_key_jwt.fetching.exchange import NoAnswer
 from flask_private_key_jwt.fetching.outbound import Outbound
 from flask_private_key_jwt.jose import jose
 from tests.authorization_server.doctor.conftest import read_all
@@ -286,6 +290,20 @@ def test_server_of_signed_requests_is_asked_for_no_unsigned_ones(attack):
     assert rows["par-happy-flow"]["ok"] is None
 
 
+def test_server_whose_clock_is_wrong_is_found_out(attack, monkeypatch):
+    def now():
+        is_server = "process_request" in current_thread().name
+        return int(time.time()) + (60 + 10 + 2) * is_server
+
+    monkeypatch.setattr(clock, "now", now)
+
+    rows = attack()
+
+    assert rows["happy-flow"]["ok"] is False  # by the server's clock its assertion has expired
+    assert "assertion_expired" in rows["happy-flow"]["why"]
+    assert rows["live-clean-up"]["ok"]
+
+
 def test_server_that_is_away_is_not_attacked(app, site, doctor, plain_page):
     site.application = plain_page
 
@@ -313,3 +331,24 @@ def test_modules_of_the_suite_have_its_names():
     for name in ATTACKS - ours:
         assert name in of_the_suite or name.startswith("dpop-negative-tests-"), name
     assert len(MODULES) == len(ATTACKS)
+
+
+def test_server_that_stops_to_answer_is_not_asked_for_ever(app, site, attack, monkeypatch):
+    monkeypatch.setattr(Outside, "ask", silent_for_tokens(Outside.ask))
+
+    rows = attack()
+
+    assert "did not answer" in rows["happy-flow"]["why"]
+    assert "not tried, because the server did not answer" in rows["par-happy-flow"]["why"]
+    assert {rows[module.id]["ok"] for module in MODULES if not module.id.endswith("RS256-fails")} == {False}
+    assert not [request for request in site.requests if request.startswith("POST")]
+    assert find_clients(app) == []
+
+
+def silent_for_tokens(ask):
+    def silent(self, method, url, **further):
+        if method == "POST":
+            raise NoAnswer(f"{url} did not answer within 5 seconds.")
+        return ask(self, method, url, **further)
+
+    return silent

@@ -60,6 +60,19 @@ class TestPostgres:
         assert found["replay-store-durable"].change == "Set fsync to on."
 
 
+class TestMariaDB:
+    @pytest.fixture
+    def database_url(self, mariadb_url):
+        return mariadb_url
+
+    def test_mariadb_is_shared_and_atomic_and_says_whether_it_is_durable(self, look):
+        found = look_at_all(look)
+
+        assert found["replay-store-shared"].ok
+        assert found["replay-store-atomic"].ok
+        assert found["replay-store-durable"].ok is not None
+
+
 @pytest.mark.parametrize(
     ("dialect", "answers", "ok"),
     [
