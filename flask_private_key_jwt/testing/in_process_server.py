@@ -15,7 +15,7 @@ from ..authorization_server.request import FormRequest
 from ..authorization_server.state import State, current_state
 from ..client.assertion import ASSERTION_TYPE, build_client_assertion
 from ..dpop.proof import DPoPProof
-from ..errors import UnknownClient
+from ..errors import OAuthError, UnknownClient
 from ..jose import jose
 from .held_token import HeldToken, prove
 from .in_process import InProcessRunner
@@ -62,6 +62,8 @@ class InProcessServer:
         """The Flask app."""
         self.issuer: str = self._state.settings.ISSUER
         """Its issuer identifier."""
+        self.resource: str = self._state.settings.resources[0]
+        """The API that its tokens are for, if nothing else is said."""
         self.token_url: str = f"{self._state.server.base_url}/token"
         """The URL of its token endpoint."""
         self.refusals: list[Refusal] = []
@@ -134,7 +136,7 @@ class InProcessServer:
         :raises OAuthError: The server does not give this client such a token; its ``reason`` says why.
         """
         key = _make_key(client_id, "dpop") if dpop else None
-        with self.app.app_context():
+        with self.app.app_context(), _telling_reasons():
             client = self._find_client(client_id, scope)
             request = FormRequest("token", self.token_url, {}, resources=(resource,) if resource else ())
             issued = self._state.server.token_maker.make(
@@ -209,6 +211,16 @@ class InProcessServer:
         if client_id in self._made and missing:
             return self._state.clients.update(client_id, {"scope": " ".join([*client.scope, *sorted(missing)])})
         return client
+
+
+@contextmanager
+def _telling_reasons() -> Iterator[None]:
+    """A refusal during the block says why: whoever writes a test may know."""
+    try:
+        yield
+    except OAuthError as error:
+        error.add_note(f"The private reason: {error.reason} [cause {error.cause}]")
+        raise
 
 
 def _with_scope(scope: str | None) -> dict[str, Any]:

@@ -16,11 +16,12 @@ from sqlalchemy.pool import StaticPool
 from ..authorization_server.extension import PrivateKeyJWT
 from ..resource_server.protector import ResourceProtector
 from ..resource_server.token_in_flask import current_token
+from .in_process_server import InProcessServer
 
 ISSUER = "https://as.example"
 """The issuer, if no API under test names another."""
 API = "https://api.example"
-"""The API that :func:`make_api` makes."""
+"""Its API, and where the one is that :func:`make_api` makes."""
 
 
 @contextmanager
@@ -50,10 +51,15 @@ def making_server(file: Path, settings: Mapping[str, Any]) -> Iterator[flask.Fla
         db.engine.dispose()
 
 
-def make_api(issuer: str) -> flask.Flask:
-    """An API with one view: ``GET`` and ``POST`` of ``/``, for any token, which tells the token's claims."""
+def make_api(server: InProcessServer) -> flask.Flask:
+    """An API with one view: ``GET`` and ``POST`` of ``/``, for any token of *server*, whose claims it tells."""
     app = flask.Flask("api")
-    app.config.from_mapping(OAUTH2_ISSUER=issuer, OAUTH2_RESOURCE=API, OAUTH2_REPLAY_STORE="memory")
+    app.config.from_mapping(
+        OAUTH2_ISSUER=server.issuer,
+        OAUTH2_RESOURCE=server.resource,
+        OAUTH2_EXTERNAL_URL=API,
+        OAUTH2_REPLAY_STORE="memory",
+    )
     require_oauth = ResourceProtector()
     require_oauth.init_app(app)
 

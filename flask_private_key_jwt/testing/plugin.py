@@ -89,7 +89,7 @@ def resource_server(
     from .api_client import APIClient
     from .made_apps import make_api
 
-    app = make_api(authorization_server.issuer) if oauth_api is None else oauth_api
+    app = make_api(authorization_server) if oauth_api is None else oauth_api
     with ExitStack() as stack:
         yield stack.enter_context(APIClient.calling(app, authorization_server, protector=oauth_protector))
 
@@ -110,5 +110,7 @@ def _find(request: pytest.FixtureRequest, name: str) -> Any:
     """What a fixture of the suite returns; ``None`` if there is none, or if it is being made right now."""
     try:
         return request.getfixturevalue(name)
-    except pytest.FixtureLookupError:
+    except pytest.FixtureLookupError as error:
+        if error.argname != name:  # one that it needs
+            raise
         return None

@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 from tests.checkout import CHECKOUT
+from tests.examples.readme import Run
 from tests.package.conftest import environment
 from tests.test_public_names import MODULES
 
@@ -104,6 +105,15 @@ def test_mypy_understands_an_application(tmp_path):
     revealed = re.findall(r'note: Revealed type is "(.*)"$', finished.stdout, re.M)
     assert finished.returncode == 0, finished.stdout
     assert [kind.replace("builtins.", "") for kind in revealed] == REVEALED
+
+
+def test_the_commands_of_an_example_work_with_the_wheel(clean_python, tmp_path):
+    """Those of the README of the whole project are run here too as soon as a test can run them with any interpreter."""
+    example = Run(tmp_path, "one_app", python=clean_python)
+
+    printed = example.run()
+
+    assert all(shown in printed for shown in example.shown)
 
 
 def test_pytest_finds_the_plugin_by_itself(clean_python, tmp_path):

@@ -539,6 +539,53 @@ def test_an_app_fixture_may_ask_the_server_for_its_issuer(run_suite):
     outcome.assert_outcomes(passed=1)
 
 
+def test_an_app_fixture_that_needs_what_is_not_there_is_an_error(run_suite):
+    outcome = run_suite(
+        conftest="""
+        import pytest
+
+        @pytest.fixture
+        def app(no_such_fixture): ...
+        """,
+        test_api="""
+        def test_it(resource_server): ...
+        """,
+    )
+
+    outcome.assert_outcomes(errors=1)
+    outcome.stdout.fnmatch_lines(["E *fixture 'no_such_fixture' not found"])
+
+
+def test_a_server_whose_application_has_no_api_is_called_by_one_that_is_made(run_suite):
+    outcome = run_suite(
+        shop=SHOP.replace("    require_oauth.init_app(app)\n", "").replace(
+            'OAUTH2_RESOURCE="https://shop.example"', 'OAUTH2_RESOURCES=["urn:example:orders"]'
+        ),
+        conftest=SHOP_CONFTEST,
+        test_shop="""
+        def test_it(app, authorization_server, resource_server, attack):
+            assert authorization_server.app is app
+            claims = resource_server.get("/", subject="alice", scope="orders").json
+            assert (claims["tenant"], claims["aud"]) == ("tenant of alice", "urn:example:orders")
+            attack.everything()
+        """,
+    )
+
+    outcome.assert_outcomes(passed=1)
+
+
+def test_a_token_that_is_not_given_says_why(run_suite):
+    outcome = run_suite(
+        test_it="""
+        def test_it(authorization_server):
+            authorization_server.token(resource="https://elsewhere.example")
+        """,
+    )
+
+    outcome.assert_outcomes(failed=1)
+    outcome.stdout.fnmatch_lines(["E *The private reason: * 'https://elsewhere.example' *cause resource_unknown?"])
+
+
 def test_fixtures_of_the_suite_have_priority(run_suite):
     outcome = run_suite(
         conftest="""
