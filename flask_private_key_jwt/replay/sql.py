@@ -21,6 +21,7 @@ from sqlalchemy.sql.dml import UpdateBase
 from .. import clock
 from ..database.batches import BATCH_ROWS, KEEP_ENDED_SECONDS, Rest, no_rest
 from ..database.database import Database
+from ..database.page_purging import delete_by_pages
 from ..database.purging import Transactions, delete_in_batches
 from ..errors import StoreUnavailable
 from .base import Mark, Replayed, build_digests
@@ -122,7 +123,10 @@ class SQLMarks:
         """See :meth:`.base.ReplayStore.purge`."""
         self._ensure_table(database)
         ended = self._table.c.expires_at < clock.now() - KEEP_ENDED_SECONDS
-        return delete_in_batches(database, self._table, ended, batch=batch, rest=rest)
+        removed = delete_by_pages(database, self._table, ended, batch=batch, rest=rest)
+        if removed is None:
+            removed = delete_in_batches(database, self._table, ended, batch=batch, rest=rest)
+        return removed
 
     def _insert(self, count: int) -> Insert:
         if count not in self._inserts:

@@ -134,6 +134,34 @@ def test_of_twenty_threads_one_uses_a_mark(store, mark):
     assert Counter(answers) == {None: 1, shared: 19}
 
 
+def test_of_twenty_threads_that_give_a_jti_an_expiry_each_one_uses_it_while_the_store_is_purged(store, mark):
+    gate, done, answers, failed = threading.Barrier(21), threading.Event(), [], []
+
+    def use(number: int) -> None:
+        gate.wait()
+        answers.append(find_replayed(store, mark("shared", lifetime=300 * number)) is None)
+
+    def purge() -> None:
+        gate.wait()
+        try:
+            while not done.wait(0.01):
+                store.purge(batch=10)
+        except StoreUnavailable as error:
+            failed.append(error)
+
+    threads = [threading.Thread(target=use, args=(number,)) for number in range(1, 21)]
+    purging = threading.Thread(target=purge)
+    for thread in (purging, *threads):
+        thread.start()
+    for thread in threads:
+        thread.join()
+    done.set()
+    purging.join()
+    assert answers.count(True) == 1
+    assert len(answers) == 20
+    assert not failed
+
+
 def test_of_two_processes_one_uses_a_mark(store_url, mark):
     if store_url == "memory":
         pytest.skip("memory is for one process")

@@ -136,8 +136,9 @@ def use_machine(world: World, chance: random.Random) -> None:
     world.spend("assertion", ask)
     if proof:
         world.spend("proof", lambda: world.post(TOKEN, client.form(**_MACHINE), proof))
-    _call_api(world, client, token)
-    if chance.random() < 0.2:
+    ends = chance.random() < 0.2
+    _call_api(world, client, token, is_kept=not ends)
+    if ends:
         _end_token(world, client, token)
 
 
@@ -193,18 +194,19 @@ def use_person(world: World, chance: random.Random) -> None:
     }
     tokens = ledger.good("code", world.post(TOKEN, client.form(**grant), bind())).json
     first = tokens["refresh_token"]
+    ending = chance.choice(("replay", "revocation", "none"))
     for _ in range(chance.randrange(1, 4)):
-        _call_api(world, client, tokens["access_token"])
+        _call_api(world, client, tokens["access_token"], is_kept=ending == "none")
         fields = {"grant_type": "refresh_token", "refresh_token": tokens["refresh_token"]}
         tokens = ledger.good("refresh token", world.post(TOKEN, client.form(**fields), bind())).json
     if "request_uri" in request and chance.random() < 0.5:
         query = urlencode(request)
         ledger.replay("request_uri", world.send("GET", f"/oauth2/authorize?{query}", headers={"Person": person}))
-    if chance.random() < 0.3:
+    if ending == "replay":
         ledger.replay("code", world.post(TOKEN, client.form(**grant), bind()))
         fields = {"grant_type": "refresh_token", "refresh_token": tokens["refresh_token"]}
         ledger.refusal("refresh token of a code that came twice", world.post(TOKEN, client.form(**fields), bind()))
-    elif chance.random() < 0.5:
+    elif ending == "revocation":
         _end_token(world, client, tokens["access_token"])
         ledger.good("revocation", world.post("/oauth2/revoke", client.form(token=tokens["refresh_token"])))
         fields = {"grant_type": "refresh_token", "refresh_token": first}
@@ -245,14 +247,18 @@ def read_documents(world: World, _: random.Random) -> None:
         world.ledger.good(path, world.send("GET", path))
 
 
-def _call_api(world: World, client: Client, token: str) -> None:
+def _call_api(world: World, client: Client, token: str, *, is_kept: bool) -> None:
+    """The API is called once.
+
+    :param is_kept: Whether the token stays good, so that only the proof can be wrong when the call comes again.
+    """
     path = "/bound" if client.is_bound else "/values"
     scheme = "DPoP" if client.is_bound else "Bearer"
     headers = {"Authorization": f"{scheme} {token}"}
     if client.is_bound:
         headers |= client.proof(RESOURCE + path, "GET", token)
     world.ledger.good("API call", world.send("GET", path, headers=headers))
-    if client.is_bound:
+    if client.is_bound and is_kept:
         world.spend("proof at the API", lambda: world.send("GET", path, headers=headers))
 
 
