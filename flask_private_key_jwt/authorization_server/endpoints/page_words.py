@@ -14,7 +14,7 @@ from werkzeug.datastructures import LanguageAccept
 from werkzeug.http import parse_accept_header
 
 from ..state import EXTENSION_KEY, State, current_state
-from ..wording.catalogues import ENGLISH, N_, fill
+from ..wording.catalogues import N_, fill
 from ..wording.descriptions import Wording
 from ..wording.languages import find_direction, find_language, read_tags
 from .app_catalogues import load_catalogues
@@ -67,7 +67,7 @@ class PageWords:
     def language(self) -> str:
         """The language tag of the page."""
         languages = load_catalogues().languages
-        return next((found for tags in _find_wishes() if (found := find_language(tags, languages))), ENGLISH)
+        return next((found for tags in _find_wishes() if (found := find_language(tags, languages))), languages[0])
 
     @property
     def direction(self) -> str:
