@@ -10,7 +10,7 @@ from tests.pages.pages_site import PUBLIC_CALLBACK, PagesSite, serving_pages
 from tests.servers.chromium import Chromium
 
 FOLDER = Path(__file__).parent.parent / "docs" / "screenshots"
-WIDTH, NARROW = 640, 320
+WIDTH, NARROW = 480, 320
 
 
 def sign_in(browser: Chromium, name: str = "alice") -> None:
@@ -108,7 +108,8 @@ def main(names: list[str], folder: Path = FOLDER) -> int:
         try:
             for name in names or PAGES:
                 PAGES[name](browser, site)
-                for width, dark in ((WIDTH, False), (WIDTH, True), (NARROW, False)):
+                narrow = [(NARROW, False)] if name == "consent" else []
+                for width, dark in ((WIDTH, False), (WIDTH, True), *narrow):
                     height = 1
                     for _ in range(3):  # the margin depends on the height
                         browser.show_as(width=width, height=height, dark=dark)

@@ -10,7 +10,7 @@ claims.py         what clients may learn about them, by scope
 sign_in_limit.py  how often somebody may fail
 pages.py          sign-in and sign-out, for browsers
 commands.py       ``flask demo-user add``
-templates/        what people see, the consent page among it
+templates/        what people see besides the extension's pages, with the extension's layout
 """
 
 from pathlib import Path
@@ -43,11 +43,18 @@ def create_app() -> Flask:
         OAUTH2_ISSUER="http://127.0.0.1:5001",
         OAUTH2_RESOURCES=["http://127.0.0.1:5005"],
         OAUTH2_SCOPES=["openid", "profile", "email", "mobile", "scope-dpop"],
+        OAUTH2_SCOPE_DESCRIPTIONS={
+            "mobile": "Values of the demo's API",
+            "scope-dpop": "Values that only the holder of a key may read",
+            "http://127.0.0.1:5005": "The demo's API",
+        },
+        OAUTH2_LANGUAGES=["en"],  # as the demo's own pages
     )
     app.config.from_prefixed_env()
     db.init_app(app)
     Migrate(app, db, directory=str(MIGRATIONS))
     oauth.init_app(app)
+    app.register_blueprint(oauth.connected_applications())
     add_pages(app)  # people sign in with Flask-Login, which the extension understands
     app.cli.add_command(demo_user)
     mark_answers(app)

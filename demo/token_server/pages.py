@@ -1,4 +1,4 @@
-"""The pages on which people sign in and out. The consent page is the extension's, with our layout."""
+"""The pages on which people sign in and out, with the extension's layout. All other pages are the extension's."""
 
 import re
 
@@ -7,6 +7,7 @@ from flask.typing import ResponseReturnValue
 from flask_login import LoginManager, current_user, login_user, logout_user
 from flask_wtf import CSRFProtect, FlaskForm
 from flask_wtf.csrf import CSRFError
+from werkzeug.exceptions import HTTPException
 from wtforms import PasswordField, StringField, SubmitField
 from wtforms.validators import InputRequired, Length
 
@@ -130,6 +131,13 @@ def protect(response: flask.Response) -> flask.Response:
 def show_csrf_error(_error: CSRFError) -> ResponseReturnValue:
     """Say that a form cannot be taken, and offer a new one."""
     return flask.render_template("demo/home.html", message=TOO_OLD), 400
+
+
+@pages.app_errorhandler(HTTPException)
+def show_http_error(error: HTTPException) -> ResponseReturnValue:
+    """Say that there is no such page, or what else is wrong with a request."""
+    page = flask.make_response(flask.render_template("demo/no_such_page.html", error=error), error.code)
+    return protect(page)
 
 
 def show_sign_in(form: SignInForm, message: str | None = None, *, status: int = 200) -> ResponseReturnValue:

@@ -8,6 +8,7 @@ from authlib.integrations.base_client import OAuthError
 from flask.typing import ResponseReturnValue
 from flask_wtf.csrf import CSRFError
 from joserfc.errors import JoseError
+from werkzeug.exceptions import HTTPException
 
 from .provider import find_person, provider
 
@@ -34,6 +35,7 @@ def add_trouble_pages(app: flask.Flask) -> None:
     app.register_error_handler(OAuthError, show_refusal)
     app.register_error_handler(JoseError, show_bad_token)
     app.register_error_handler(CSRFError, show_old_form)
+    app.register_error_handler(HTTPException, show_http_error)
 
 
 def show_away(error: requests.RequestException) -> ResponseReturnValue:
@@ -63,6 +65,11 @@ def show_bad_token(error: JoseError) -> ResponseReturnValue:
 def show_old_form(_error: CSRFError) -> ResponseReturnValue:
     """A form came from elsewhere, or from a page that was open for too long."""
     return show("This page was open for too long, or came from elsewhere. Please try again.", 400)
+
+
+def show_http_error(error: HTTPException) -> ResponseReturnValue:
+    """There is no such page, or something else is wrong with the request."""
+    return show(error.description or error.name, error.code or 500)
 
 
 def show(sentence: str, status: int) -> ResponseReturnValue:

@@ -234,10 +234,11 @@ class PrivateKeyJWT:
         """Register a function that is called before every machine endpoint, where no ``before_request`` function runs.
 
         It is called with the endpoint's name: ``token``, ``pushed_authorization``, ``introspection``, ``revocation``,
-        ``userinfo``, ``registration``, ``client_configuration``, ``jwks``, ``metadata`` or ``openid_metadata``, before
-        anything of the request is read. If it returns ``None``, the endpoint answers; if it returns a response, that is
-        the answer. To refuse, it raises :class:`~flask_private_key_jwt.TooManyRequests` or another ``OAuthError``. The
-        pages for people (``authorization``, ``logout``) are ordinary views, where ``before_request`` functions run.
+        ``userinfo``, ``registration``, ``client_configuration``, ``jwks``, ``metadata``, ``openid_metadata`` or
+        ``stylesheet``, before anything of the request is read. If it returns ``None``, the endpoint answers; if it
+        returns a response, that is the answer. To refuse, it raises :class:`~flask_private_key_jwt.TooManyRequests` or
+        another ``OAuthError``. The pages for people (``authorization``, ``logout``) are ordinary views, where
+        ``before_request`` functions run.
         """
         self._declarations.before_requests.append(function)
         return function

@@ -16,6 +16,7 @@ from .values import (
     descriptions,
     host_names,
     host_names_or_any,
+    language_tags,
     moment,
     port_numbers,
     read_moment,
@@ -260,6 +261,10 @@ class ServerSettings(SharedSettings):
     SCOPE_DESCRIPTIONS: Annotated[object, descriptions] = None
     """What people read for a scope or a resource: the scope, or the URI of the resource -> words; or, in place of the
     words, a language tag -> words."""
+
+    LANGUAGES: Annotated[tuple[str, ...], language_tags] = ()
+    """The languages that pages may be in, as language tags; the first is for those who want none of them. Empty: all
+    for which there is a catalogue, English first."""
 
     TRANSLATIONS: tuple[str, ...] = ()
     """Folders of the application's own gettext catalogues for the pages (``FOLDER/de/LC_MESSAGES/private_key_jwt.mo``).

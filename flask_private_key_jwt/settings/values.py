@@ -190,6 +190,13 @@ def descriptions(value: object) -> None:
             raise ValueError(f"has {unknown[0]!r} for {name!r}, which is not a language tag such as de")
 
 
+def language_tags(value: tuple[str, ...]) -> None:
+    """Accept a list of language tags (BCP 47)."""
+    for item in value:
+        if not _LANGUAGE.fullmatch(item):
+            raise ValueError(f"holds {item!r}, which is not a language tag such as de")
+
+
 def proxy_url(value: str) -> None:
     """Accept the URL of a proxy."""
     read_proxy_url(value)

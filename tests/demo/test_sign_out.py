@@ -66,7 +66,7 @@ def test_client_that_knows_somebody_else_makes_the_server_ask(browser, hint):
 
     page = leave(browser, id_token_hint=hint, post_logout_redirect_uri=BYE)
 
-    assert "<strong>bob</strong>" in page.text
+    assert "You are signed in as <bdi>bob</bdi>." in page.text
     assert "<bdi>&lt;b&gt;Stranger&lt;/b&gt;</bdi>" in page.text
     assert BYE in page.text
     assert "You are still signed in" in decide(browser, page, "stay").text

@@ -171,6 +171,7 @@ def _add_clients(oauth: PrivateKeyJWT, client_url: str) -> None:
     oauth.clients.add({**shared, "client_id": "calendar", "client_name": "Year Calendar", "scope": "photos"})
     stranger = {**shared, "client_id": "stranger", "client_name": "Your Bank", "token_endpoint_auth_method": "none"}
     del stranger["jwks"]
+    stranger["redirect_uris"] = [f"{client_url}/callback"]  # every answer stays on this device
     oauth.clients.add(stranger)
     oauth.clients.vouch("stranger", vouched=False)
 

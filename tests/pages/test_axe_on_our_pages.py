@@ -60,6 +60,7 @@ def test_sign_in_and_what_went_wrong_there(page, site, check):
 def test_accounts(page, site, check):
     page.open(f"{site.url}/sign-in")
     sign_in(page, "bob")
+    page.wait_for("location.pathname === '/'")
     open_consent(page, site)
     page.open(site.authorize(prompt="select_account"))
     page.wait_for_text("h1", "Choose an account")

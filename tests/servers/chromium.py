@@ -33,6 +33,7 @@ OPTIONS = (
     "--disable-extensions",
     "--disable-sync",
     "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1, EXCLUDE localhost",  # nothing leaves this machine
+    "--accept-lang=en-US",
     "--no-first-run",
     "--remote-debugging-pipe",
 )

@@ -546,3 +546,38 @@ def test_date_before_the_epoch_is_refused():
 
 def test_no_date_means_never():
     assert read({"OAUTH2_ISSUER": "https://as.example"}, ServerSettings).client_secrets_until is None
+
+
+# --- words for people -----------------------------------------------------------------------------------------------
+@pytest.mark.parametrize(
+    "value",
+    [
+        {"read": "Read it"},
+        {"read": {"de": "Es lesen", "pt-BR": "Ler"}, "https://api.example": "The API"},
+        {},
+    ],
+)
+def test_descriptions_are_words_or_words_in_several_languages(value):
+    assert read_one(ServerSettings, "SCOPE_DESCRIPTIONS", value) == value
+
+
+@pytest.mark.parametrize(
+    ("value", "sentence"),
+    [
+        ("read", "must be a mapping of scopes or resources to words"),
+        (["read"], "must be a mapping of scopes or resources to words"),
+        ({5: "x"}, "holds 5, which is not a scope token"),
+        ({"a b": "x"}, "holds 'a b', which is not a scope token"),
+        ({"read": " "}, "has no words for 'read'"),
+        ({"read": {}}, "has no words for 'read'"),
+        ({"read": {"de": 5}}, "has no words for 'read'"),
+        ({"read": {"de_DE": "Es lesen"}}, "has 'de_DE' for 'read', which is not a language tag such as de"),
+    ],
+)
+def test_descriptions_without_words_are_refused(value, sentence):
+    assert refusal_of(ServerSettings, "SCOPE_DESCRIPTIONS", value).endswith(f"is not accepted: it {sentence}.")
+
+
+@pytest.mark.parametrize("value", [["de_DE"], ["d"], ["en", "../x"]])
+def test_languages_are_language_tags(value):
+    assert "which is not a language tag such as de" in refusal_of(ServerSettings, "LANGUAGES", value)

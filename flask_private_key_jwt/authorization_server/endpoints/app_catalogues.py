@@ -17,8 +17,8 @@ def load_catalogues() -> Catalogues:
     found = extensions.get(_CATALOGUES)
     if found is None:
         state = extensions.get(EXTENSION_KEY)
-        own = state.settings.TRANSLATIONS if isinstance(state, State) else ()
+        own, only = (state.settings.TRANSLATIONS, state.settings.LANGUAGES) if isinstance(state, State) else ((), ())
         babel = getattr(extensions.get("babel"), "translation_directories", ())
         folders = [Path(flask.current_app.root_path, folder) for folder in (*own, *babel)]
-        found = extensions[_CATALOGUES] = Catalogues(folders)
+        found = extensions[_CATALOGUES] = Catalogues(folders, only=only)
     return found

@@ -97,7 +97,7 @@ class BrowserSession:
         kept = self._cookie.load()
         notes = [(name, note) for name, note in kept.get("open", {}).items() if self._is_current(RequestNote(*note))]
         note = RequestNote(_find_sign_in().sign_in, clock.now(), secrets.token_urlsafe(6), language)
-        notes.append((_shorten(request), [*note]))
+        notes.append((_shorten(request), _pack(note)))
         self._cookie.save({"id": secrets.token_urlsafe(16), **kept, "open": dict(notes[-MAX_OPEN_REQUESTS:])})
 
     def find_language(self) -> str | None:
@@ -110,7 +110,7 @@ class BrowserSession:
         note, kept = self._find_open(request), self._cookie.load()
         if note is not None:
             chosen = note._replace(chosen=_shorten(subject))
-            self._cookie.save({**kept, "open": {**kept["open"], _shorten(request): [*chosen]}})
+            self._cookie.save({**kept, "open": {**kept["open"], _shorten(request): _pack(chosen)}})
 
     def has_chosen(self, request: str, subject: str, *, deciding: bool = False) -> bool:
         """Whether the person chose the account of *subject* for *request*, while it is open.
@@ -223,6 +223,11 @@ def _find_sign_in() -> SignInNote:
     """The note of the current sign-in; an empty note if there is none."""
     kept = flask.session.get(SESSION_KEY) or {}
     return SignInNote(*kept.get("sign_in", ()))
+
+
+def _pack(note: RequestNote) -> list[Any]:
+    """A note as the cookie keeps it: without the two strings at its end if they are empty."""
+    return [*note] if note.chosen else [*note[:4]] if note.language else [*note[:3]]
 
 
 def _shorten(text: str) -> str:

@@ -14,7 +14,7 @@ from werkzeug.datastructures import LanguageAccept
 from werkzeug.http import parse_accept_header
 
 from ..state import EXTENSION_KEY, State, current_state
-from ..wording.catalogues import ENGLISH, N_, fill
+from ..wording.catalogues import N_, fill
 from ..wording.descriptions import Wording
 from ..wording.languages import find_direction, find_language, read_tags
 from .app_catalogues import load_catalogues
@@ -23,6 +23,7 @@ from .metadata import issuer_path
 from .stylesheet import PATH, VERSION
 
 _ASKED = "_private_key_jwt_ui_locales"
+_CHOSEN = "_private_key_jwt_language"
 _MAX_HEADER_CHARACTERS = 1000
 """How much of ``Accept-Language`` is looked at."""
 MONTHS = (
@@ -46,6 +47,7 @@ def prefer_languages(ui_locales: str | None) -> None:
     """Note the languages that the client of the current request asks for, if it does."""
     if tags := read_tags(ui_locales):
         setattr(flask.g, _ASKED, tags)
+        flask.g.pop(_CHOSEN, None)
 
 
 def find_asked_language() -> str | None:
@@ -66,8 +68,15 @@ class PageWords:
     @property
     def language(self) -> str:
         """The language tag of the page."""
-        languages = load_catalogues().languages
-        return next((found for tags in _find_wishes() if (found := find_language(tags, languages))), ENGLISH)
+        if not flask.has_request_context():
+            return load_catalogues().languages[0]
+        language: str | None = flask.g.get(_CHOSEN)
+        if language is None:  # once for a request: a page has many words
+            languages = load_catalogues().languages
+            found = (find_language(tags, languages) for tags in _find_wishes())
+            language = next(filter(None, found), languages[0])
+            setattr(flask.g, _CHOSEN, language)
+        return language
 
     @property
     def direction(self) -> str:
@@ -118,8 +127,6 @@ page_words = PageWords()
 
 def _find_wishes() -> Iterator[tuple[str, ...]]:
     """Lists of language tags, the most important list first."""
-    if not flask.has_request_context():
-        return
     yield flask.g.get(_ASKED, ())
     state = flask.current_app.extensions.get(EXTENSION_KEY)
     if isinstance(state, State):

@@ -1,11 +1,13 @@
 """Gettext catalogues: those of the package, and in front of them those of the application."""
 
 import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from gettext import GNUTranslations, NullTranslations
 from pathlib import Path
 
 from markupsafe import Markup, escape
+
+from .languages import find_language
 
 log = logging.getLogger("flask_private_key_jwt")
 
@@ -27,19 +29,32 @@ class Catalogues:
 
     :param folders: Folders of the application's own catalogues; the first that has a message wins. They may have only
         some messages, or languages that the package does not have.
+    :param only: The language tags that pages may be in, the usual one first; empty: all that there are, English first.
     """
 
-    def __init__(self, folders: Iterable[Path] = ()) -> None:
+    def __init__(self, folders: Iterable[Path] = (), *, only: Sequence[str] = ()) -> None:
         self._files: dict[str, list[Path]] = {ENGLISH: []}
         for folder in (*folders, FOLDER):
             for file in sorted(folder.glob(f"*/LC_MESSAGES/{DOMAIN}.mo")):
                 language = file.parent.parent.name.replace("_", "-")
                 self._files.setdefault(language, []).append(file)
+        if only:
+            self._files = self._choose(only)
         self._loaded: dict[str, NullTranslations] = {}
+
+    def _choose(self, only: Sequence[str]) -> dict[str, list[Path]]:
+        chosen: dict[str, list[Path]] = {}
+        for tag in only:
+            found = find_language([tag], self._files)
+            if found is None:
+                log.warning("OAUTH2_LANGUAGES names %r, for which there is no catalogue", tag)
+            else:
+                chosen[tag] = self._files[found]
+        return chosen or {ENGLISH: self._files[ENGLISH]}
 
     @property
     def languages(self) -> tuple[str, ...]:
-        """Their language tags; English is the first."""
+        """Their language tags; the first is for those who want none of them."""
         return tuple(self._files)
 
     def find(self, language: str) -> Callable[[str], str]:

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import flask
 import pytest
+from markupsafe import escape
 
 from flask_private_key_jwt.authorization_server.authorization.authorizer import Authorizer
 from flask_private_key_jwt.authorization_server.endpoints import browser_session
@@ -178,3 +179,22 @@ def test_person_whom_the_client_names_is_not_offered_to_be_somebody_else(browser
     assert is_asked_to_consent(page)
     assert "switch_account" not in page.text
     assert answer_in(browser.decide(page, "switch_account"))["error"] == "access_denied"
+
+
+# --- who passes for somebody else ---------------------------------------------------------------------------------
+@pytest.mark.parametrize("name", ["\u202egpj.exe", "a" * 300, "<script>alert(1)</script>", "Bob\u2066"])
+def test_name_of_an_account_changes_nothing_around_it(name, oauth, browser, webapp):
+    oauth.accounts(lambda: [User("bob"), type("Odd", (), {"name": name, "get_id": lambda self: "odd"})()])
+
+    page = browser.sign_in().open(SELECT)
+
+    assert f"<span><bdi>{escape(name)}</bdi></span></button>" in page.text
+    assert "<script" not in page.text
+
+
+def test_note_of_an_older_release_still_counts():
+    """A worker of the former release wrote three members; it can read what is written without a language, too."""
+    assert browser_session._pack(browser_session.RequestNote("a", 1, "b")) == ["a", 1, "b"]
+    assert browser_session._pack(browser_session.RequestNote("a", 1, "b", "de")) == ["a", 1, "b", "de"]
+    full = browser_session.RequestNote("a", 1, "b", "", "c")
+    assert browser_session.RequestNote(*browser_session._pack(full)) == full

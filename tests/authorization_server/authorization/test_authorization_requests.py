@@ -352,8 +352,8 @@ def test_consent_page_names_client_and_scopes_as_text(browser, webapp):
     page = browser.sign_in().open(build_request(scope="read write"))
 
     assert "The &lt;b&gt;App&lt;/b&gt;" in page.text
-    assert "<li>read</li>" in page.text
-    assert "<li>write</li>" in page.text
+    assert "<span>read</span></li>" in page.text
+    assert "<span>write</span></li>" in page.text
 
 
 # --- native clients ---------------------------------------------------------------------------------------------

@@ -45,7 +45,7 @@ def is_asked_to_sign_in(answer):
 
 # --- a session that is emptied -------------------------------------------------------------------------------------
 @pytest.mark.parametrize("before", [None, "alice", "bob"])
-@pytest.mark.parametrize("change", [{"prompt": "login"}, {"max_age": "0"}, {"prompt": "select_account"}])
+@pytest.mark.parametrize("change", [{"prompt": "login"}, {"max_age": "0"}, {"prompt": "login select_account"}])
 def test_person_has_to_sign_in_again_once(change, before, browser, webapp):
     if before:
         browser.http.get(f"/clearing/{before}")

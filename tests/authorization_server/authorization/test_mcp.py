@@ -222,7 +222,7 @@ def test_page_names_the_hosts_of_the_document_and_of_the_answer(publish, open_pa
     assert f"<h1>Allow <bdi>the application of {HOST}</bdi>?</h1>" in page
     assert "Nobody has checked this application." in page
     assert "It calls itself <q><bdi>Example MCP Client</bdi></q>." in page
-    assert "Your answer goes to <strong>app.example:8443</strong>" in page
+    assert "<dt>Your answer goes to</dt><dd><strong><bdi>app.example:8443</bdi></strong>" in page
     assert "can pretend" not in page
 
 
@@ -320,7 +320,7 @@ def test_public_client_whose_document_gets_another_host_for_answers_asks_again(p
     page = open_document(resource=API, redirect_uri=elsewhere)
 
     assert page.status_code == 200
-    assert "<strong>other.example</strong>" in page.text
+    assert "<strong><bdi>other.example</bdi></strong>" in page.text
 
 
 # --- how long a consent counts ------------------------------------------------------------------------------------

@@ -109,6 +109,13 @@ def test_metadata_names_the_languages(app, people):
     assert document["ui_locales_supported"] == ["en", "de", "es", "fr"]
 
 
+@pytest.mark.parametrize("settings", [{"OAUTH2_LANGUAGES": ["es", "de"]}])
+def test_site_has_the_languages_that_the_operator_chose(app, open_page):
+    assert [language_of(open_page(wish)) for wish in ("fr", "de-AT", "en")] == ["es", "de", "es"]
+    document = app.test_client().get("/.well-known/oauth-authorization-server").json
+    assert document["ui_locales_supported"] == ["es", "de"]
+
+
 # --- the application's own pages ------------------------------------------------------------------------------------
 @pytest.fixture
 def sign_in_page(app):

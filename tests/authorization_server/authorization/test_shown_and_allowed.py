@@ -51,7 +51,7 @@ def test_page_that_is_opened_anew_shows_what_has_changed(browser, change, consen
     change(default_scope="read write")
 
     page = browser.open(request)
-    assert "<li>write</li>" in page.text
+    assert "<span>write</span></li>" in page.text
     assert "code" in answer_in(browser.decide(page))
     assert consent() == {"read", "write"}
 
@@ -79,7 +79,7 @@ def test_stranger_who_registers_for_more_meanwhile_gets_nothing(app, people, bro
     ).json
     request = build_request(client_id=registered["client_id"], redirect_uri="https://stranger.example/", scope=None)
     page = browser.sign_in().open(request)
-    assert "<li>read</li>" in page.text
+    assert "<span>read</span></li>" in page.text
     http.patch(
         registered["registration_client_uri"].removeprefix(ISSUER),
         json={"scope": "read write"},

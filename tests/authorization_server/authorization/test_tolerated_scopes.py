@@ -47,7 +47,7 @@ def test_offline_access_that_is_not_allowed_is_ignored_in_every_kind_of_request(
 def test_consent_page_shows_no_offline_access_that_is_not_allowed(browser, webapp):
     page = browser.sign_in().open(build_request(scope=OFFLINE))
 
-    assert "<li>read</li>" in page.text
+    assert "<span>read</span></li>" in page.text
     assert "while you are away" not in page.text
 
 

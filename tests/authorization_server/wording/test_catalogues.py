@@ -70,6 +70,14 @@ def test_application_may_change_the_english_words_and_add_a_language(tmp_path):
     assert catalogues.find("pt-BR")("Deny") == "Negar"
 
 
+def test_operator_may_choose_the_languages(caplog):
+    assert Catalogues(only=["de", "en"]).languages == ("de", "en")
+    assert Catalogues(only=["it", "fr-CA"]).languages == ("fr-CA",)
+    assert Catalogues(only=["fr-CA"]).find("fr-CA")("Deny") == "Refuser"
+    assert Catalogues(only=["it"]).languages == ("en",)
+    assert "OAUTH2_LANGUAGES names 'it', for which there is no catalogue" in caplog.text
+
+
 def test_values_and_words_are_escaped():
     assert fill("Hi %(name)s", "<b>Hallo %(name)s", {"name": "<i>"}) == "&lt;b&gt;Hallo &lt;i&gt;"
 
