@@ -1,10 +1,9 @@
 """Step 1: what was asked. A frozen value; parameters from the body only, each once (RFC 6749 §3.2)."""
 
 from collections.abc import Mapping, MutableMapping
-from dataclasses import dataclass, field
 from io import BytesIO
 from types import MappingProxyType
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 from urllib.parse import unquote_to_bytes
 
 from ..errors import InvalidRequest, OAuthError, PayloadTooLarge
@@ -16,26 +15,28 @@ REPEATABLE = ("resource",)
 """RFC 8707 §2 lets ``resource`` repeat; nothing else may."""
 
 
-@dataclass(frozen=True, slots=True)
-class FormRequest:
+class FormRequest(NamedTuple):
     """One form post to a machine endpoint, as far as the protocol needs it."""
 
     endpoint: str
     """Which endpoint: ``token``, ``par``, ``introspect``, ``revoke``."""
     url: str
     """The endpoint's URL by configuration, never from ``Host``; a proof's ``htu`` and some clients' ``aud`` name it."""
-    form: Mapping[str, str] = field(repr=False)
+    form: Mapping[str, str]
     """Every parameter sent, empty ones too, without ``resource``; read it through :meth:`get`."""
     resources: tuple[str, ...] = ()
     """The values of ``resource``, in order (RFC 8707 §2)."""
     proof: str | None = None
     """The ``DPoP`` header (RFC 9449 §4.1)."""
-    authorization: str | None = field(default=None, repr=False)
+    authorization: str | None = None
     """The ``Authorization`` header; it may hold a secret."""
     method: str = "POST"
     """The HTTP method."""
     remote_addr: str | None = None
     """The caller's address, from the WSGI server; behind a proxy, ``ProxyFix`` corrects it."""
+
+    def __repr__(self) -> str:
+        return f"<FormRequest {self.method} {self.url}>"  # without the form and the Authorization header
 
     @property
     def has_authorization(self) -> bool:
@@ -86,7 +87,10 @@ def form_decode(text: str) -> str:
 
     :raises UnicodeDecodeError: It is not UTF-8.
     """
-    return unquote_to_bytes(text.replace("+", " ")).decode()
+    # The usual escapes first: unquote_to_bytes() takes ten times as long for an identifier such as urn%3Aietf%3A…
+    # Neither ":" nor "/" is a hexadecimal digit, so this completes no other escape.
+    text = text.replace("+", " ").replace("%3A", ":").replace("%2F", "/")
+    return text if "%" not in text and text.isascii() else unquote_to_bytes(text).decode()
 
 
 class HTTPRequest(Protocol):

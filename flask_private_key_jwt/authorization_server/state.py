@@ -4,8 +4,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import flask
-
 from .. import clock
 from ..database.database import Database
 from ..errors import ConfigurationError
@@ -14,6 +12,7 @@ from ..jose.jose import Claims, PublicKey
 from ..operations.readiness import ReadinessCheck
 from ..replay.base import ReplayStore
 from ..resource_server.guard import Guard
+from ..resource_server.in_flask import current_app
 from ..settings.server import ServerSettings
 from ..signals.events import Announcer
 from ..signals.metering import Caches, Meter
@@ -144,7 +143,7 @@ def current_state() -> State:
 
     :raises ConfigurationError: ``init_app`` was not called on this app.
     """
-    state = flask.current_app.extensions.get(EXTENSION_KEY)
+    state = current_app().extensions.get(EXTENSION_KEY)
     if not isinstance(state, State):
         raise ConfigurationError("Call PrivateKeyJWT(db).init_app(app) on this app first.")
     return state

@@ -75,14 +75,12 @@ class ProofChecker:
         """The nonce to send with an answer; ``None`` if proofs need no nonce (RFC 9449 §8.2)."""
         return self._nonces.issue(now=clock.now()) if self._nonces else None
 
-    def check(
-        self, proof: str, *, method: str, url: str, access_token: str | None = None, jkt: str | None = None
-    ) -> DPoPProof:
+    def check(self, proof: str, *, method: str, url: str, ath: str | None = None, jkt: str | None = None) -> DPoPProof:
         """Check one ``DPoP`` header against its request.
 
         :param method: The request's HTTP method.
         :param url: The request's URL by configuration, without query and fragment.
-        :param access_token: At a resource server, the token of the request: ``ath`` must match it.
+        :param ath: At a resource server, :func:`access_token_hash` of the request's token.
         :param jkt: The thumbprint of the key that the token is bound to. Only a proof of this key is cached, so that
             the holder of one token cannot fill the memory with other keys. The caller compares the thumbprints.
         :raises InvalidDPoPProof: The proof is malformed, or was made for another request or token.
@@ -96,8 +94,8 @@ class ProofChecker:
                 observer.note_clock("proof", issued - now)
             jti = jose.require_jti(jwt.claims)
             _check_target(jwt.claims, method=method, url=url)
-            if access_token is not None:
-                _check_ath(jwt.claims, access_token)
+            if ath is not None:
+                _check_ath(jwt.claims, ath)
             used_from, until = self._check_age(jwt.claims, now=now)
         except jose.JoseProblem as problem:
             raise problem.as_refusal(InvalidDPoPProof, "proof") from None
@@ -185,9 +183,9 @@ def _is_same_target(htu: str, url: str) -> bool:
     return normalized is not None and normalized == normalize_htu(url)
 
 
-def _check_ath(claims: jose.Claims, access_token: str) -> None:
+def _check_ath(claims: jose.Claims, expected: str) -> None:
     ath = jose.require_text(claims, "ath")
-    if not hmac.compare_digest(ath.encode("utf-8", "surrogatepass"), access_token_hash(access_token).encode()):
+    if not hmac.compare_digest(ath.encode("utf-8", "surrogatepass"), expected.encode()):
         raise jose.JoseProblem("ath names another access token", cause="ath")
 
 

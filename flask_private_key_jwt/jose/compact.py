@@ -8,8 +8,7 @@ import binascii
 import codecs
 import json
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from ..errors import OAuthError
 from .plain_text import is_utf16
@@ -53,8 +52,7 @@ class JoseProblem(ValueError):
         return error
 
 
-@dataclass(frozen=True, slots=True)
-class JWT:
+class JWT(NamedTuple):
     """A parsed compact JWS whose signature is **not** verified yet (RFC 7515 §7.1)."""
 
     header: Claims

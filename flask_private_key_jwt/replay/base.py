@@ -1,15 +1,14 @@
 """The contract of a replay store: it remembers marks, all or none, in one atomic step."""
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from hashlib import sha256
 from time import perf_counter
-from typing import Any, Protocol, cast
+from typing import Any, NamedTuple, Protocol, cast
 
 from ..database.batches import BATCH_ROWS, Rest, no_rest
 from ..errors import ConfigurationError
-from ..signals.metering import Meter
+from ..signals.metering import Meter, Observer
 
 ASSERTION = "client_assertion"
 
@@ -36,8 +35,7 @@ CAUSES = {
 """What was used before -> the code of the private reason."""
 
 
-@dataclass(frozen=True, slots=True)
-class Mark:
+class Mark(NamedTuple):
     """The record that a ``jti`` was used: that of an assertion, a DPoP proof or a proof of key possession.
 
     Under ``atproto`` also that a ``code_challenge`` was.
@@ -160,13 +158,17 @@ def check_returned(store: object, returned: object) -> None:
         )
 
 
-@contextmanager
-def measured(meter: Meter | None) -> Iterator[None]:
+def measured(meter: Meter | None) -> AbstractContextManager[None]:
     """Tell the observer of *meter*, if there is one, how long the replay store takes for what is done inside."""
     observer = None if meter is None else meter.observer
-    if observer is None:
-        yield
-        return
+    return _NOT_MEASURED if observer is None else _measured(observer)
+
+
+_NOT_MEASURED = nullcontext()
+
+
+@contextmanager
+def _measured(observer: Observer) -> Iterator[None]:
     started, answered = perf_counter(), False
     try:
         yield

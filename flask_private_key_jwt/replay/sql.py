@@ -1,6 +1,7 @@
 """Remembers marks in one table of an SQL database."""
 
 from collections.abc import Mapping, Sequence
+from itertools import chain
 from typing import Protocol, Self
 
 from sqlalchemy import (
@@ -89,7 +90,7 @@ class SQLMarks:
     def __init__(self, table: Table | None = None) -> None:
         self._table = build_replay_table(MetaData()) if table is None else table
         self._table_exists = table is not None  # the application's table is made by its migrations
-        self._inserts: dict[int, Insert] = {}
+        self._inserts: dict[int, tuple[Insert, tuple[str, ...]]] = {}
 
     @property
     def table(self) -> Table:
@@ -103,14 +104,9 @@ class SQLMarks:
         self._ensure_table(database)
         digests = build_digests(marks)
         # Sorted: two requests with the same marks wait for each other and do not end in a deadlock.
-        rows: list[tuple[bytes, int]] = sorted(
-            (digest, mark.until) for digest, mark in zip(digests, marks, strict=True)
-        )
-        values: dict[str, object] = {}
-        for number, (digest, until) in enumerate(rows):
-            values[f"digest_{number}"] = digest
-            values[f"until_{number}"] = until
-        statement = self._insert(len(rows))
+        rows = sorted((digest, mark.until) for digest, mark in zip(digests, marks, strict=True))
+        statement, names = self._insert(len(rows))
+        values = dict(zip(names, chain.from_iterable(rows), strict=True))
         for _ in range(_ATTEMPTS):
             if database.insert_directly(statement, values):
                 return
@@ -128,8 +124,10 @@ class SQLMarks:
             removed = delete_in_batches(database, self._table, ended, batch=batch, rest=rest)
         return removed
 
-    def _insert(self, count: int) -> Insert:
-        if count not in self._inserts:
+    def _insert(self, count: int) -> tuple[Insert, tuple[str, ...]]:
+        """The statement that inserts so many rows, and the names of its parameters, row by row."""
+        known = self._inserts.get(count)
+        if known is None:
             columns = self._table.c
             rows = [
                 select(
@@ -139,10 +137,10 @@ class SQLMarks:
                 for number in range(count)
             ]
             # Not VALUES of several rows: Core would compile those anew each time.
-            self._inserts[count] = insert(self._table).from_select(
-                [columns.digest, columns.expires_at], union_all(*rows)
-            )
-        return self._inserts[count]
+            statement = insert(self._table).from_select([columns.digest, columns.expires_at], union_all(*rows))
+            names = tuple(f"{name}_{number}" for number in range(count) for name in ("digest", "until"))
+            known = self._inserts[count] = (statement, names)
+        return known
 
     def _make_room(self, database: MarksDatabase, marks: Sequence[Mark], digests: Sequence[bytes]) -> None:
         """After a refused INSERT: find the mark that exists already, or delete those of *marks* that have expired.

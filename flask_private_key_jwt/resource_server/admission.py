@@ -17,6 +17,8 @@ class Admission:
     :param online: Whether the issuer was asked about the token.
     """
 
+    __slots__ = ("_claims", "by", "credentials", "online", "token")
+
     def __init__(self, by: object, token: AccessToken, credentials: Credentials, *, online: bool) -> None:
         self.by = by
         self.token = token

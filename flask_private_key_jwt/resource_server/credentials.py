@@ -2,8 +2,7 @@
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from ..errors import InvalidRequest, MissingToken
 from .call import Call
@@ -13,14 +12,16 @@ _SCHEMES: dict[str, Scheme] = {"bearer": "Bearer", "dpop": "DPoP"}
 _TOKEN_IN_QUERY = re.compile(r"(?:^|&)access_token(?:[=&]|$)")
 
 
-@dataclass(frozen=True, slots=True)
-class Credentials:
+class Credentials(NamedTuple):
     """An access token, its scheme, and the proof, if there is one. Nothing is verified yet."""
 
     scheme: Scheme
-    token: str = field(repr=False)
-    proof: str | None = field(repr=False)
+    token: str
+    proof: str | None
     """The ``DPoP`` header (RFC 9449 §4.1)."""
+
+    def __repr__(self) -> str:
+        return f"<Credentials {self.scheme}>"  # without the token and the proof
 
 
 def find_scheme(call: Call) -> Scheme | None:

@@ -7,6 +7,7 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.routing import RequestRedirect, Rule
 
 from ..web.cross_origin import FOR_EVERYBODY, CrossOrigin, Headers, find_preflight
+from .in_flask import current_request
 from .marked_views import find_marks
 
 DOCUMENT_METHODS = ("GET", "HEAD")
@@ -23,7 +24,7 @@ def allow_cross_origin(app: flask.Flask, cross_origin: CrossOrigin, *, documents
     public = frozenset(documents)
 
     def answer_preflight() -> flask.Response | None:
-        request = flask.request
+        request = current_request()
         method = read_preflight(request)
         if method is None or request.path in public or not cross_origin.is_listed(request.headers.get("Origin")):
             return None
@@ -34,7 +35,7 @@ def allow_cross_origin(app: flask.Flask, cross_origin: CrossOrigin, *, documents
         return answer
 
     def add_headers(response: flask.Response) -> flask.Response:
-        request = flask.request
+        request = current_request()
         if request.path in public:
             headers = build_headers(request, FOR_EVERYBODY, methods=DOCUMENT_METHODS)
         elif cross_origin.origins and (methods := _find_protected_methods(read_preflight(request))) is not None:

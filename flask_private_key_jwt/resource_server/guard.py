@@ -1,10 +1,9 @@
 """The steps of a request to a protected view; steps 1 to 6 use up nothing.
 
-
 No framework is known here. What may have to wait is awaited: :mod:`.waiting` says how, for threads and for event loops.
 """
 
-from collections.abc import Mapping, MutableMapping, Sequence
+from collections.abc import Coroutine, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, field, replace
 from time import perf_counter
 from typing import Any
@@ -23,7 +22,7 @@ from ..operations.readiness import ReadinessCheck
 from ..replay.base import AsyncReplayStore, Replayed, ReplayStore, measured
 from ..settings.resource import ResourceSettings
 from ..signals.events import CallAdmitted, find_announcer
-from ..signals.metering import Caches, Meter
+from ..signals.metering import Caches, Meter, Observer
 from ..signals.refusal import Answer, attributed_to, error_response
 from ..tokens.scope_matching import ScopeMatcher
 from ..tokens.verification import AccessToken, IssuerKeys, OwnKeys, TokenVerifier
@@ -50,6 +49,9 @@ class Entry:
     """The answer to a request that is refused; ``None``: it is let in."""
     headers: tuple[tuple[str, str], ...] = ()
     """Headers to add to the answer of the view."""
+
+
+LET_IN = Entry()
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,8 +89,10 @@ class Guard:
             requirement.check_binding(token, credentials.scheme)  # 3 is it sent under the scheme it was issued for?
             proof = self._check_proof(credentials, token, call)  # 4 does the caller hold its key?
             requirement.check_scope(token, self.scope_matchers)  # 5 does it allow this view?
-            await self._check_revocation(token, credentials, online=requirement.online)  # 6 is it still active?
-            await self._remember(proof)  # 7 use up the proof; nothing is used up before this line
+            if requirement.online or self.find_issuer() is not None:
+                await self._check_revocation(token, credentials, online=requirement.online)  # 6 is it still active?
+            if proof is not None:
+                await self._remember(proof)  # 7 use up the proof; nothing is used up before this line
         return Admission(self, token, credentials, online=requirement.online)
 
     async def admit_again(self, admission: Admission, requirement: Requirement) -> None:
@@ -105,20 +109,22 @@ class Guard:
                 await self._check_revocation(token, admission.credentials, online=True)
                 admission.online = True
 
-    async def enter(
+    def enter(
         self, call: Call, requirement: Requirement, *, notes: MutableMapping[str, Any], sender: object
-    ) -> Entry:
+    ) -> Coroutine[Any, Any, Entry]:
         """Let a request in, or refuse it. A caller's input never raises.
 
         :param notes: What the framework keeps about the request: its WSGI environment or ASGI scope. The admission is
             noted there, and an earlier one is found there.
         :param sender: The sender of the signals.
         """
+        entering = self._enter(call, requirement, notes, sender)
         observer = self.meter.observer
-        if observer is None:
-            return await self._enter(call, requirement, notes, sender)
+        return entering if observer is None else self._measure(entering, observer)
+
+    async def _measure(self, entering: Coroutine[Any, Any, Entry], observer: Observer) -> Entry:
         started = perf_counter()
-        entry = await self._enter(call, requirement, notes, sender)
+        entry = await entering
         observer.note_request(self.name, perf_counter() - started, refused=entry.refusal is not None)
         return entry
 
@@ -144,7 +150,7 @@ class Guard:
         except ConfigurationError as error:  # the operator's mistake, not the caller's: the log says what to do
             wrong = TemporarilyUnavailable(f"set up wrongly: {error}", cause="setup_wrong")
             return Entry(refuse(wrong, endpoint=self.name, sender=sender))
-        return Entry(headers=headers)
+        return Entry(headers=headers) if headers else LET_IN
 
     def check_setup(self, requirement: Requirement) -> None:
         """Check that this app is able to do what a view requires.
@@ -198,7 +204,7 @@ class Guard:
             credentials.proof,
             method=call.method,
             url=self.target.build(call),
-            access_token=credentials.token,
+            ath=token.ath,
             jkt=token.jkt,
         )
         if proof.thumbprint != token.jkt:
@@ -215,9 +221,7 @@ class Guard:
         elif online:
             await self.waiting.check_online(self.online, credentials.token, token)
 
-    async def _remember(self, proof: DPoPProof | None) -> None:
-        if proof is None:
-            return
+    async def _remember(self, proof: DPoPProof) -> None:
         replay = self.find_replay_store()
         assert replay is not None  # without a store, the DPoP scheme is not accepted
         try:

@@ -20,7 +20,7 @@ def current_guard() -> Guard:
 
     :raises ConfigurationError: ``init_app`` was not called on the app.
     """
-    guard = flask.current_app.extensions.get(EXTENSION_KEY)
+    guard = current_app().extensions.get(EXTENSION_KEY)
     if not isinstance(guard, Guard):
         raise ConfigurationError("A view is protected, but ResourceProtector().init_app(app) was not called.")
     return guard
@@ -28,7 +28,7 @@ def current_guard() -> Guard:
 
 def enter(guard: Guard, requirement: Requirement) -> flask.Response | None:
     """Let the current request in and return ``None``, or refuse it and return the answer."""
-    environ = flask.request.environ
+    environ = current_request().environ
     entry = run_now(guard.enter(read_environ(environ), requirement, notes=environ, sender=current_app()))
     if entry.refusal is not None:
         return make_response(entry.refusal)
@@ -39,13 +39,18 @@ def enter(guard: Guard, requirement: Requirement) -> flask.Response | None:
 
 def turn_away(guard: Guard, error: OAuthError, requirement: Requirement) -> flask.Response:
     """Refuse the current request, which was let in, for a reason that the view found."""
-    call = read_environ(flask.request.environ)
+    call = read_environ(current_request().environ)
     return make_response(guard.turn_away(error, call, requirement, sender=current_app()))
 
 
 def current_app() -> flask.Flask:
-    """The current app itself: the sender of its signals."""
+    """The current app itself: the sender of its signals. Flask's proxy would look it up again for each attribute."""
     return flask.current_app._get_current_object()  # type: ignore[attr-defined, no-any-return]
+
+
+def current_request() -> flask.Request:
+    """The current request itself."""
+    return flask.request._get_current_object()  # type: ignore[attr-defined, no-any-return]
 
 
 def make_response(answer: Answer) -> flask.Response:

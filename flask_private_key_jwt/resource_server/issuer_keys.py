@@ -81,8 +81,10 @@ class FetchedKeys:
     # --- for an event loop, which must not wait here --------------------------------------------------------------
     def find_fresh(self) -> Keys | None:
         """The keys, if :meth:`load` would return them without a fetch."""
-        snapshot, age = self._look()
-        return snapshot.keys if snapshot is not None and age < self._settings.JWKS_CACHE_SECONDS else None
+        snapshot = self._snapshot
+        if snapshot is None or clock.now() - snapshot.fetched_at >= self._settings.JWKS_CACHE_SECONDS:
+            return None
+        return snapshot.keys
 
     def find_stale(self) -> Keys | None:
         """The keys, if they may be used while the issuer does not answer."""

@@ -5,7 +5,7 @@ from urllib.parse import unquote
 import flask
 
 from ..settings.resource import ResourceSettings
-from .in_flask import EXTENSION_KEY, current_app, current_guard, make_response
+from .in_flask import EXTENSION_KEY, current_app, current_guard, current_request, make_response
 from .marked_views import find_requirements
 from .metadata import metadata_path
 from .metadata_answer import answer_metadata
@@ -26,7 +26,7 @@ def add_metadata_endpoint(app: flask.Flask, settings: ResourceSettings) -> list[
 
     def answer_first() -> flask.Response | None:
         # Compare the path, not the matched rule: with host_matching the router does not match a rule without a host.
-        return _answer() if flask.request.path == path else None
+        return _answer() if current_request().path == path else None
 
     # Before the app's own functions: if one of them requires a login, it must not block the document.
     app.before_request_funcs.setdefault(None, []).insert(0, answer_first)

@@ -1,6 +1,7 @@
 """ResourceProtector: apply the steps of ``guard.py`` to Flask views, view classes and blueprints."""
 
 import functools
+import inspect
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar, cast
 
@@ -79,10 +80,14 @@ class ResourceProtector:
             if isinstance(view, type):
                 raise ConfigurationError(f"Put require_oauth(…) in {view.__name__}.decorators, not above the class.")
 
+            is_async = inspect.iscoroutinefunction(view)  # asked once: Flask's ensure_sync() asks at every call
+
             @functools.wraps(view)
             def protected(*args: Any, **kwargs: Any) -> Any:
                 refusal = enter(current_guard(), requirement)
-                return flask.current_app.ensure_sync(view)(*args, **kwargs) if refusal is None else refusal
+                if refusal is not None:
+                    return refusal
+                return flask.current_app.ensure_sync(view)(*args, **kwargs) if is_async else view(*args, **kwargs)
 
             setattr(protected, MARK, requirement)
             return cast(View, protected)

@@ -61,6 +61,9 @@ class Requirement:
         :raises InsufficientScope: The token covers none of the sets.
         :raises ConfigurationError: A matcher failed.
         """
+        for scopes in self.alternatives:  # first as strings, so that matchers are asked only if that is not enough
+            if token.scopes.issuperset(scopes):
+                return
         if self.alternatives and not any(
             all(is_covered(scope, token.scopes, matchers) for scope in scopes) for scopes in self.alternatives
         ):

@@ -2,15 +2,15 @@
 
 from typing import cast
 
-from flask import request
 from werkzeug.local import LocalProxy
 
 from ..jose.jose import Claims
 from .admission import find_token
+from .in_flask import current_request
 
 
 def _find_claims() -> Claims | None:
-    return find_token(request.environ)
+    return find_token(current_request().environ)
 
 
 current_token: Claims = cast(Claims, LocalProxy(_find_claims))

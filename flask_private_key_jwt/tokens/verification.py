@@ -6,6 +6,7 @@ from typing import Any, Protocol
 
 from .. import clock
 from ..dpop.confirmation import load_jkt
+from ..dpop.proof import access_token_hash
 from ..errors import InvalidToken
 from ..jose import jose
 from .verified_tokens import Keys, VerifiedTokens
@@ -64,6 +65,8 @@ class AccessToken:
     """The later of ``iat`` and ``nbf``, in seconds since the epoch."""
     valid_until: float
     """``exp``, in seconds since the epoch."""
+    ath: str
+    """Its hash, which a proof must name (RFC 9449 §4.2)."""
 
 
 class TokenVerifier:
@@ -111,7 +114,7 @@ class TokenVerifier:
             try:
                 jwt = self._parse(text)  # first, so that a token of another issuer causes no fetch of the keys
                 known = check_signature(jwt, keys, keys.load())
-                token = self._read_claims(jwt.claims)
+                token = self._read_claims(jwt.claims, ath=access_token_hash(text))
             except jose.JoseProblem as problem:
                 raise problem.as_refusal(InvalidToken, "token") from None
             self._verified.add(text, known, token)
@@ -123,7 +126,7 @@ class TokenVerifier:
         jose.check_claim(jwt.claims, "iss", self._issuer)
         return jwt
 
-    def _read_claims(self, claims: jose.Claims) -> AccessToken:
+    def _read_claims(self, claims: jose.Claims, *, ath: str) -> AccessToken:
         """Check what does not change with time (RFC 9068 §2.2, §4)."""
         if self._resource is None:
             jose.require_audience(claims)
@@ -141,6 +144,7 @@ class TokenVerifier:
             jkt=load_jkt(claims),
             valid_from=max(jose.require_date(claims, "iat"), jose.read_date(claims, "nbf") or 0),
             valid_until=jose.require_date(claims, "exp"),
+            ath=ath,
         )
 
     def check_time(self, token: AccessToken) -> None:

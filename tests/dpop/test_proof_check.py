@@ -187,7 +187,7 @@ def test_window_is_a_setting(lifetime, skew, make_checker, build_dpop):
 
 # --- the access token, at an API ----------------------------------------------------------------------------
 def test_ath_of_the_token_is_accepted(check, build_dpop):
-    assert check(build_dpop(ath=access_token_hash("token")), access_token="token")
+    assert check(build_dpop(ath=access_token_hash("token")), ath=access_token_hash("token"))
 
 
 @pytest.mark.parametrize(
@@ -202,7 +202,7 @@ def test_ath_of_the_token_is_accepted(check, build_dpop):
     ],
 )
 def test_other_ath_is_refused(ath, cause, check, build_dpop):
-    assert_refused(check, build_dpop(ath=ath), cause, access_token="token")
+    assert_refused(check, build_dpop(ath=ath), cause, ath=access_token_hash("token"))
 
 
 # --- what a client builds -----------------------------------------------------------------------------------
@@ -217,7 +217,7 @@ def test_built_proof_is_accepted(check, proof_key):
         nonce="n",
     )
 
-    assert check(proof, access_token="token").thumbprint == proof_key.public.thumbprint
+    assert check(proof, ath=access_token_hash("token")).thumbprint == proof_key.public.thumbprint
     assert jose.decode_unverified(proof)[1]["htu"] == TOKEN_URL
 
 

@@ -309,7 +309,7 @@ class Authorizer:
         """
         now, client_id, challenge = clock.now(), request.client.client_id, request.code_challenge
         mark = Mark(CHALLENGE, self._settings.ISSUER, client_id, challenge, now + CHALLENGE_SECONDS, now)
-        of_this_request = replace(mark, jti=f"{challenge} {request_uri}")
+        of_this_request = mark._replace(jti=f"{challenge} {request_uri}")
         try:
             remember_once(self._replay, [mark, of_this_request])
         except Replayed as replayed:
@@ -321,7 +321,7 @@ class Authorizer:
     def _is_kept(self, mark: Mark) -> bool:
         """Whether the replay store has *mark*. If not, it keeps it until this second is over."""
         try:
-            remember_once(self._replay, [replace(mark, until=clock.now())])
+            remember_once(self._replay, [mark._replace(until=clock.now())])
         except Replayed:
             return True
         return False

@@ -5,9 +5,10 @@ and the same for both. Nothing is spent here: the assertion's ``jti`` is returne
 """
 
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from ... import clock
+from ...bounded_cache import BoundedCache
 from ...errors import ForeignAuthorization, InvalidClient, InvalidRequest
 from ...jose import jose
 from ...replay.base import ASSERTION, Mark
@@ -22,10 +23,13 @@ from .base import AuthenticationParts
 
 ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 ACCEPTED_TYPES = frozenset({None, "jwt", EXPLICIT_TYPE})
+HEADER_CACHE_SIZE = 2048
+HEADER_CACHE_BYTES = 1 << 20
+HEADER_GROWTH = 8
+"""Assumed memory of a parsed header, in bytes for each of its characters."""
 
 
-@dataclass(frozen=True, slots=True)
-class VerifiedAssertion:
+class VerifiedAssertion(NamedTuple):
     """An assertion that passed every check, but is not spent yet."""
 
     client: RegisteredClient
@@ -81,6 +85,11 @@ class AssertionChecker:
         self._clients = clients
         self._algs = algs
         self._find_signer = find_signer
+        # A client's assertions usually begin with the same header. Only those of clients that have authenticated are
+        # kept, so that strangers cannot fill the memory.
+        self._headers: BoundedCache[str, jose.Claims] = BoundedCache(
+            max_entries=HEADER_CACHE_SIZE, max_bytes=HEADER_CACHE_BYTES
+        )
 
     def verify(self, request: FormRequest) -> VerifiedAssertion:
         """Find out which client made the request.
@@ -89,13 +98,19 @@ class AssertionChecker:
         :raises InvalidClient: The assertion is absent or does not prove who the client is.
         :raises StoreUnavailable: The clients cannot be read.
         """
+        text = _one_assertion(request)
+        head = text.partition(".")[0]
+        known_header = self._headers.get(head)
         try:
-            jwt = self._parse(_one_assertion(request))
+            jwt = self._parse(text, known_header)
             client = self._load_client(jwt.claims, request)
         except jose.JoseProblem as problem:
             raise problem.as_refusal(InvalidClient, "assertion") from None
         with attributed_to(client.client_id):
-            return self._check(jwt, client, request)
+            verified = self._check(jwt, client, request)
+        if known_header is None:
+            self._headers.keep(head, jwt.header, weight=HEADER_GROWTH * len(head))
+        return verified
 
     def _check(self, jwt: jose.JWT, client: RegisteredClient, request: FormRequest) -> VerifiedAssertion:
         now, settings = clock.now(), self._settings
@@ -117,13 +132,14 @@ class AssertionChecker:
         if observer is not None and (issued := jose.read_date(claims, "iat")) is not None:
             observer.note_clock("assertion", issued - now)
 
-    def _parse(self, assertion: str) -> jose.JWT:
+    def _parse(self, assertion: str, known_header: jose.Claims | None) -> jose.JWT:
         settings = self._settings
         jwt = jose.read(
             assertion,
             typ=ACCEPTED_TYPES,
             algs=self._algs,
             max_bytes=settings.ASSERTION_MAX_BYTES,
+            known_header=known_header,
         )
         # A request object passes through browsers. With a sub and without its typ it could be used as an assertion
         # (RFC 9101 §10.8).

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 import flask
 
 from ...resource_server.cross_origin import build_headers, replace_headers, run_last
+from ...resource_server.in_flask import current_request
 from ...settings.server import ServerSettings
 from ...web.cross_origin import FOR_EVERYBODY, FOR_NOBODY, CrossOrigin, open_to
 from ..endpoint import ServerEndpoint
@@ -22,10 +23,11 @@ def allow_cross_origin(app: flask.Flask, settings: ServerSettings, endpoints: Ma
     listed = open_to(settings.CORS_ORIGINS, what="the authorization server")
 
     def add_headers(response: flask.Response) -> flask.Response:
-        endpoint = endpoints.get(flask.request.path)
+        request = current_request()
+        endpoint = endpoints.get(request.path)
         if endpoint is None or (cross_origin := _find_rule(endpoint, settings, listed)) is None:
             return response
-        return replace_headers(response, build_headers(flask.request, cross_origin, methods=endpoint.methods))
+        return replace_headers(response, build_headers(request, cross_origin, methods=endpoint.methods))
 
     run_last(app, add_headers)
 

@@ -24,6 +24,7 @@ from ...errors import (
     TemporarilyUnavailable,
     TooManyRequests,
 )
+from ...resource_server.in_flask import current_app, current_request
 from ...signals.refusal import REFERENCE_HEADER, error_response
 from ..endpoint import ServerEndpoint
 from ..response import translate
@@ -62,11 +63,10 @@ def _respond(endpoint: ServerEndpoint) -> ResponseReturnValue:
         if (answer := _ask_application(endpoint, state)) is not None:
             return answer
         with request_budget(state.settings.STORE_TIMEOUT_SECONDS):
-            return _call_view(endpoint, state, flask.request.method)
+            return _call_view(endpoint, state, current_request().method)
     except Exception as error:
         refusal = _refusal_for(error)
-    app = flask.current_app._get_current_object()  # type: ignore[attr-defined]
-    return current_state().server.send(error_response(refusal, endpoint=endpoint.name, sender=app))
+    return current_state().server.send(error_response(refusal, endpoint=endpoint.name, sender=current_app()))
 
 
 def _ask_application(endpoint: ServerEndpoint, state: State) -> flask.Response | None:
@@ -123,7 +123,7 @@ class MachineEndpoints:
 
     def _dispatch(self) -> ResponseReturnValue | None:
         """Answer machine endpoints before the app's own hooks; let Flask dispatch pages and everything else."""
-        request: flask.Request = flask.request._get_current_object()  # type: ignore[attr-defined]
+        request = current_request()
         endpoint = self._endpoints.get(request.path)
         if endpoint is None:
             return None

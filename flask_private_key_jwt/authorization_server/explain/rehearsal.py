@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 import flask
 
-from ...dpop.proof import ProofChecker
+from ...dpop.proof import ProofChecker, access_token_hash
 from ...errors import InvalidRequestObject, InvalidToken, TemporarilyUnavailable, UnusableClient
 from ...jose import jose
 from ...resource_server.guard import Guard
@@ -98,7 +98,7 @@ class Rehearsal:
             text,
             method=circumstances.method,
             url=circumstances.url or self._token_url,
-            access_token=circumstances.access_token,
+            ath=None if circumstances.access_token is None else access_token_hash(circumstances.access_token),
         )
 
     def check_token(self, text: str, circumstances: Circumstances) -> str:

@@ -3,7 +3,7 @@
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from ... import clock
 from ...dpop.confirmation import build_confirmation
@@ -34,8 +34,7 @@ RESERVED_CLAIMS = frozenset(
 """Claims that only the server sets; a token policy that returns one has a defect."""
 
 
-@dataclass(frozen=True, slots=True)
-class Grant:
+class Grant(NamedTuple):
     """What allows one access token: who may do what, where, holding which key."""
 
     grant_type: str
