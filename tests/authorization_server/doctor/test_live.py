@@ -57,6 +57,18 @@ def test_every_attack_is_refused_under_every_profile(attack):
     assert list(rows) == ["live-client", *(module.id for module in MODULES), "live-clean-up"]
 
 
+class TestPostgres:
+    @pytest.fixture
+    def database_url(self, postgres_url):
+        return postgres_url
+
+    def test_every_attack_is_refused_on_a_database_server(self, app, attack):
+        rows = attack()
+
+        assert read_all(rows) == []
+        assert find_clients(app) == []
+
+
 # --- nothing is left ------------------------------------------------------------------------------------------------
 class Listening:
     """Passes requests on, and keeps the bodies of the answers; it may do something at a certain request."""
