@@ -44,6 +44,7 @@ PROFILES = {
     "fapi2": {"OAUTH2_PROFILE": "fapi2"},
     "fapi2 with nonces": {"OAUTH2_PROFILE": "fapi2", "OAUTH2_DPOP_NONCE": "required"},
     "mcp": {"OAUTH2_PROFILE": "mcp", "OAUTH2_CLIENT_ID_SCOPES": ["read"], "OAUTH2_SCOPES": ["read"]},
+    "openid alone": {"OAUTH2_SCOPES": ["openid"]},
     "smart": {"OAUTH2_PROFILE": "smart"},
     "atproto": {"OAUTH2_PROFILE": "atproto"},
 }
