@@ -28,7 +28,7 @@ _OTHER_SERVER = "https://doctor.invalid"
 _UNAUTHENTICATED = ("invalid_client", "invalid_request")
 _BAD_PROOF = ("invalid_dpop_proof",)
 _SHARED_STORE = "Let all workers share one replay store: OAUTH2_REPLAY_STORE."
-_SOMETHING_ELSE = "See what answers here: another version, another app, or a proxy that changes requests."
+SOMETHING_ELSE = "See what answers here: another version, another app, or a proxy that changes requests."
 
 
 class NotTried(Exception):
@@ -47,7 +47,7 @@ class Module:
     """The private reasons that are right."""
     status: int = 400
     """The status of the refusal, or else of the success."""
-    change: str = _SOMETHING_ELSE
+    change: str = SOMETHING_ELSE
     """What to do if the answer is another one."""
     is_moot: Callable[[Deployment], str | None] = lambda _: None
     """Why it does not apply, as a sentence."""

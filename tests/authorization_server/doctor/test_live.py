@@ -324,6 +324,7 @@ def test_server_that_is_away_is_not_attacked(app, site, doctor, plain_page):
 
     assert exit_code == 1
     assert rows["live-client"]["ok"] is False
+    assert "issuer-reachable is not met" in rows["live-client"]["why"]
     assert "happy-flow" not in rows
     assert not [request for request in site.requests if request.startswith("POST")]
 
