@@ -11,7 +11,7 @@ from pathlib import Path
 
 from tests.checkout import CHECKOUT
 
-_SECONDS = 20
+_SECONDS = 60
 
 
 @contextmanager
@@ -28,7 +28,7 @@ def running(arguments: list[str], port: int, folder: Path, variables: Mapping[st
             yield f"http://127.0.0.1:{port}"
         finally:
             process.terminate()
-            process.wait(10)
+            process.wait(_SECONDS)
 
 
 def children_of(process: "subprocess.Popen[bytes]") -> set[int]:

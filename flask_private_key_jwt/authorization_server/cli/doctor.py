@@ -56,6 +56,8 @@ def doctor(
     Exit code 0: all are met, or accepted. 1: one is not.
     """
     with readable_errors():
+        if oidf is not None and (live or accepted):
+            give_up("--oidf writes files and checks nothing: leave --live and --accept out.")
         if oidf is not None:
             _write_suite_files(oidf, alias=alias, as_json=as_json)
         else:

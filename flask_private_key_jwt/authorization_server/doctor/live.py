@@ -22,7 +22,7 @@ from .examination import Examination
 from .finding import Finding, judge, met, moot, unmet
 from .kept_refusals import find_kept
 from .live_client import LiveClient
-from .live_modules import MODULES, Module, NotTried
+from .live_modules import MODULES, SOMETHING_ELSE, Module, NotTried
 
 GROUP = "Attacks on the running server"
 MADE, REMOVED = "live-client", "live-clean-up"
@@ -34,6 +34,7 @@ _LONGEST_SECONDS = 3600
 _MOST_SILENCES = 2
 _TRIES = 3
 _REST_SECONDS = 0.5
+_NEEDS = ("migration", "issuer-reachable", "endpoints-reachable")
 _ENDINGS = ("SIGTERM", "SIGHUP")
 """Signals that end this process, besides Ctrl-C."""
 
@@ -57,8 +58,9 @@ def attack(examination: Examination) -> None:
     The client is removed if this ends early, also by Ctrl-C or a request to end.
     """
     deployment = examination.deployment
-    if examination.is_missing("issuer-reachable") or examination.is_missing("migration"):
-        examination.tell(MADE, GROUP, unmet(*_NOTHING_TO_ATTACK))
+    if missing := [need for need in _NEEDS if examination.is_missing(need)]:
+        why = f"No client is made for it, because {missing[0]} is not met."
+        examination.tell(MADE, GROUP, unmet(why, f"See to {missing[0]} first."))
         return
     client_id = f"flask-oauth2-doctor-{clock.now()}-{secrets.token_hex(8)}"
     endpoints = {name: str(url) for name, url in deployment.state.describe().items() if name.endswith("_endpoint")}
@@ -73,12 +75,6 @@ def attack(examination: Examination) -> None:
         finally:
             with _undisturbed():
                 examination.tell(REMOVED, GROUP, _remove(deployment, client_id))
-
-
-_NOTHING_TO_ATTACK = (
-    "No client is made for it, because issuer-reachable or migration is not met.",
-    "See to these first.",
-)
 
 
 def _register(deployment: Deployment, client: LiveClient) -> Finding:
@@ -149,7 +145,7 @@ def _judge_all(deployment: Deployment, sent: list[_Sent]) -> Iterator[tuple[Modu
         elif module.is_moot(deployment):
             yield module, moot(problem)
         else:
-            yield module, unmet(f"Expected: {module.expected}. {problem}", module.change)
+            yield module, unmet(f"Expected: {module.expected}. {problem}", SOMETHING_ELSE)
 
 
 def _judge(module: Module, answer: FetchedAnswer, kept: KeptRefusal | None) -> Finding:

@@ -19,6 +19,7 @@ from .deployment import Outside, find_object
 REDIRECT_URI = "https://doctor.invalid/callback"
 """Where codes would be sent; the name never exists (RFC 6761 §6.4), and nobody signs in."""
 _SCOPE_OF_NOTHING = "flask-oauth2-doctor"
+_SCOPES_OF_PEOPLE = (OPENID, OFFLINE_ACCESS)
 _NONCE_HEADER = "DPoP-Nonce"
 
 PUSHED = "pushed_authorization_request_endpoint"
@@ -155,9 +156,14 @@ def refuses_rs256(settings: ServerSettings) -> bool:
 
 
 def find_scope(settings: ServerSettings) -> str:
-    """A scope that a client may register and get without a person."""
-    usual = [scope for scope in settings.SCOPES if scope not in (OPENID, OFFLINE_ACCESS)]
-    return usual[0] if usual else settings.SCOPES[0] if settings.SCOPES else _SCOPE_OF_NOTHING
+    """A scope that the client may register; without a person it gets it only if there is one for that."""
+    scopes = settings.SCOPES or (_SCOPE_OF_NOTHING,)
+    return next((scope for scope in scopes if scope not in _SCOPES_OF_PEOPLE), scopes[0])
+
+
+def gives_scopes_to_clients(settings: ServerSettings) -> bool:
+    """Whether there is a scope that a client can get for itself."""
+    return find_scope(settings) not in _SCOPES_OF_PEOPLE
 
 
 def without_signature(jwt: str) -> str:

@@ -12,7 +12,14 @@ from ... import clock
 from ...fetching.exchange import FetchedAnswer
 from ...jose import jose
 from .deployment import Deployment
-from .live_client import PUSHED, LiveClient, refuses_rs256, with_other_signature, without_signature
+from .live_client import (
+    PUSHED,
+    LiveClient,
+    gives_scopes_to_clients,
+    refuses_rs256,
+    with_other_signature,
+    without_signature,
+)
 
 AGAIN = 16
 """How many times a used message is sent again, each time on a new connection: of two workers that each remember for
@@ -21,7 +28,7 @@ _OTHER_SERVER = "https://doctor.invalid"
 _UNAUTHENTICATED = ("invalid_client", "invalid_request")
 _BAD_PROOF = ("invalid_dpop_proof",)
 _SHARED_STORE = "Let all workers share one replay store: OAUTH2_REPLAY_STORE."
-_SOMETHING_ELSE = "See what answers here: another version, another app, or a proxy that changes requests."
+SOMETHING_ELSE = "See what answers here: another version, another app, or a proxy that changes requests."
 
 
 class NotTried(Exception):
@@ -40,7 +47,7 @@ class Module:
     """The private reasons that are right."""
     status: int = 400
     """The status of the refusal, or else of the success."""
-    change: str = _SOMETHING_ELSE
+    change: str = SOMETHING_ELSE
     """What to do if the answer is another one."""
     is_moot: Callable[[Deployment], str | None] = lambda _: None
     """Why it does not apply, as a sentence."""
@@ -94,6 +101,10 @@ def _takes_rs256(deployment: Deployment) -> str | None:
     if refuses_rs256(deployment.settings):
         return None
     return "OAUTH2_ASSERTION_SIGNING_ALGS has RS256, which only FAPI 2.0 forbids, or no RSA key can be registered."
+
+
+def _gives_clients_nothing(deployment: Deployment) -> str | None:
+    return None if gives_scopes_to_clients(deployment.settings) else "Every scope of OAUTH2_SCOPES needs a person."
 
 
 def _has_nonces(deployment: Deployment) -> str | None:
@@ -150,7 +161,7 @@ def _now(seconds: int) -> int:
 
 MODULES: tuple[Module, ...] = (
     # What is right gets a token, so a refusal below is no server that refuses everything.
-    Module("happy-flow", ask_until_the_nonce_is_known, status=200),
+    Module("happy-flow", ask_until_the_nonce_is_known, status=200, is_moot=_gives_clients_nothing),
     # --- the assertion
     Module(
         "ensure-client-assertion-in-token-endpoint",
@@ -212,6 +223,7 @@ MODULES: tuple[Module, ...] = (
         _UNAUTHENTICATED,
         ("assertion_replayed",),
         change=_SHARED_STORE,
+        is_moot=_gives_clients_nothing,
     ),
     # --- the proof
     Module(
@@ -241,6 +253,7 @@ MODULES: tuple[Module, ...] = (
         _BAD_PROOF,
         ("proof_replayed",),
         change=_SHARED_STORE,
+        is_moot=_gives_clients_nothing,
     ),
     # --- pushed requests
     Module("par-happy-flow", lambda client: client.push(), status=201, is_moot=_has_no_pushed_requests),

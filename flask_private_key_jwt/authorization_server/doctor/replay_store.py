@@ -70,11 +70,11 @@ def check_durable(deployment: Deployment) -> Finding:
             f"{_OWN if kind is None else 'The store does not say'}; whether it survives a restart is not known."
         )
     if find_durable():
-        return met("Redis writes every mark to its disk before it answers.")
+        return met("Every mark is on the disk of the store before it answers.")
     return unmet(
-        "Redis may forget marks when it restarts. The server notices, and then refuses for a moment what may be a "
-        "replay (503).",
-        "Set appendonly yes and appendfsync always in Redis.",
+        "The store may forget marks when it restarts. With Redis the server notices, and refuses for a moment what may "
+        "be a replay (503).",
+        "In Redis, set appendonly yes and appendfsync always.",
     )
 
 
@@ -128,7 +128,7 @@ def check_evicts_nothing(deployment: Deployment) -> Finding:
         return met("Redis drops nothing when its memory is full.")
     return unmet(
         f"When its memory is full, Redis drops keys ({policy}): a jti whose mark is dropped counts again.",
-        "Set maxmemory-policy noeviction in Redis.",
+        "In Redis, set maxmemory-policy noeviction.",
     )
 
 

@@ -157,7 +157,7 @@ def check_pages(deployment: Deployment) -> Finding:
     return judge(
         not missing,
         "Pages cannot be framed, and their address is told to nobody.",
-        otherwise=f"The pages of the authorization endpoint come without {', '.join(missing)}.",
+        otherwise=f"The pages of the authorization endpoint come without a good {', '.join(missing)}.",
         change="See what takes these headers away: a proxy, or a function of the app.",
     )
 
@@ -185,7 +185,7 @@ def _expect(deployment: Deployment, member: str, expected: object, why: str) -> 
     )
 
 
-_PAGE = ("database", "issuer-reachable")
+_PAGE = ("database", "endpoints-reachable")
 
 REQUIREMENTS = (
     DeploymentRequirement("rfc9700-2.1-redirect-uris", check_redirect_uris, needs=("migration",)),

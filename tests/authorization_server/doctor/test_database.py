@@ -1,6 +1,7 @@
 """A database that is away, one without the migration, and one that can only be read."""
 
 import pytest
+from flask_migrate import Migrate
 from sqlalchemy import event, text
 
 from tests.authorization_server.doctor.conftest import read_all
@@ -95,3 +96,46 @@ class TestFrozen:
         assert exit_code == 1
         assert rows["database"]["ok"] is False
         assert rows["rfc9700-2.6-cors"]["ok"] is None
+
+
+# --- the application's own migrations -------------------------------------------------------------------------------
+def test_app_without_flask_migrate_has_no_revisions(look):
+    assert look("migration-revision").ok is None
+
+
+@pytest.fixture
+def migrations(server, tmp_path):
+    app, _, db = server
+    folder = tmp_path / "migrations"
+    (folder / "versions").mkdir(parents=True)
+    for number, before in (("0001", None), ("0002", "0001")):
+        lines = [f"revision = {number!r}", f"down_revision = {before!r}", "def upgrade(): pass"]
+        (folder / "versions" / f"{number}.py").write_text("\n".join(lines))
+    Migrate(app, db, directory=str(folder))
+
+    def note(revision):
+        with app.app_context(), db.engine.begin() as connection:
+            connection.execute(text("CREATE TABLE IF NOT EXISTS alembic_version (version_num VARCHAR(32) NOT NULL)"))
+            connection.execute(text("DELETE FROM alembic_version"))
+            connection.execute(text("INSERT INTO alembic_version VALUES (:revision)"), {"revision": revision})
+
+    return note
+
+
+def test_revision_of_the_app_is_compared(look, migrations):
+    found = look("migration-revision")
+    assert found.ok is False
+    assert found.why == "The database is at none, and the app's newest revision is 0002."
+
+    migrations("0001")
+    assert look("migration-revision").ok is False
+
+    migrations("0002")
+    assert look("migration-revision").ok
+
+
+def test_migrations_that_are_elsewhere_are_not_judged(server, look, tmp_path):
+    app, _, db = server
+    Migrate(app, db, directory=str(tmp_path / "nowhere"))
+
+    assert look("migration-revision").ok is None

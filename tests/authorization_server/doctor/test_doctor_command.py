@@ -170,6 +170,13 @@ def test_file_that_is_there_is_not_overwritten(run, tmp_path):
     assert (tmp_path / "client2.json").read_text() == "mine"
 
 
+def test_files_and_checks_are_not_asked_for_at_once(run, tmp_path, site):
+    assert run("--oidf", str(tmp_path / "suite"), "--live").exit_code == 2
+    assert run("--oidf", str(tmp_path / "suite"), "--accept", "issuer-https").exit_code == 2
+    assert not site.requests
+    assert not (tmp_path / "suite").exists()
+
+
 @pytest.mark.parametrize("alias", ["", "a/b", "a b", "x" * 61])
 def test_alias_is_a_part_of_a_url(run, tmp_path, alias):
     outcome = run("--oidf", str(tmp_path / "suite"), "--alias", alias)

@@ -94,6 +94,18 @@ def test_proxy_that_drops_the_well_known_part_is_noticed(look, app, site):
     assert "answers 404" in found.why
 
 
+def test_server_whose_paths_are_changed_is_not_attacked(doctor, app, site):
+    site.application = Behind(app.wsgi_app, loses="/oauth2")
+
+    rows, exit_code = doctor("--live")
+
+    assert exit_code == 1
+    assert "endpoints-reachable is not met" in rows["live-client"]["why"]
+    assert "happy-flow" not in rows
+    assert rows["rfc9700-4.11-open-redirector"]["ok"] is None
+    assert not [request for request in site.requests if request.startswith("POST")]
+
+
 def test_what_a_proxy_hides_is_not_looked_at(doctor, app, site):
     site.application = Behind(app.wsgi_app, loses="/.well-known")
 

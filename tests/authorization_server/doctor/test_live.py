@@ -44,6 +44,7 @@ PROFILES = {
     "fapi2": {"OAUTH2_PROFILE": "fapi2"},
     "fapi2 with nonces": {"OAUTH2_PROFILE": "fapi2", "OAUTH2_DPOP_NONCE": "required"},
     "mcp": {"OAUTH2_PROFILE": "mcp", "OAUTH2_CLIENT_ID_SCOPES": ["read"], "OAUTH2_SCOPES": ["read"]},
+    "openid alone": {"OAUTH2_SCOPES": ["openid"]},
     "smart": {"OAUTH2_PROFILE": "smart"},
     "atproto": {"OAUTH2_PROFILE": "atproto"},
 }
@@ -55,6 +56,18 @@ def test_every_attack_is_refused_under_every_profile(attack):
 
     assert read_all(rows) == [], [row for row in rows.values() if row["ok"] is False]
     assert list(rows) == ["live-client", *(module.id for module in MODULES), "live-clean-up"]
+
+
+class TestPostgres:
+    @pytest.fixture
+    def database_url(self, postgres_url):
+        return postgres_url
+
+    def test_every_attack_is_refused_on_a_database_server(self, app, attack):
+        rows = attack()
+
+        assert read_all(rows) == []
+        assert find_clients(app) == []
 
 
 # --- nothing is left ------------------------------------------------------------------------------------------------
@@ -311,6 +324,7 @@ def test_server_that_is_away_is_not_attacked(app, site, doctor, plain_page):
 
     assert exit_code == 1
     assert rows["live-client"]["ok"] is False
+    assert "issuer-reachable is not met" in rows["live-client"]["why"]
     assert "happy-flow" not in rows
     assert not [request for request in site.requests if request.startswith("POST")]
 

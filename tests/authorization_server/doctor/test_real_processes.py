@@ -6,8 +6,10 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import contextmanager
 
 import pytest
+import requests
 from sqlalchemy import create_engine, text
 
 from tests.checkout import CHECKOUT
@@ -39,11 +41,20 @@ def engine(tmp_path):
     engine.dispose()
 
 
+@contextmanager
 def serve(tmp_path, environment, *, workers=2, **further):
+    """The server, once every worker has answered a request."""
     port, variables = environment
     granian = ["-m", "granian", "--interface", "wsgi", "--factory", "--no-ws", "--workers", str(workers)]
     where = ["--host", "127.0.0.1", "--port", str(port), f"{APP}:create_app"]
-    return running([*granian, *where], port, tmp_path, {**variables, **further})
+    with running([*granian, *where], port, tmp_path, {**variables, **further}) as url:
+        seen, give_up = set(), time.monotonic() + SECONDS
+        while len(seen) < workers:
+            assert time.monotonic() < give_up, seen
+            with requests.Session() as session:
+                session.trust_env = False
+                seen.add(session.get(f"{url}/", timeout=SECONDS).headers["Worker"])
+        yield
 
 
 def start(environment, *words):

@@ -1,5 +1,6 @@
 """An authorization server for real processes: its settings come from the environment, as ``FLASK_…``."""
 
+import os
 import time
 
 import flask
@@ -18,5 +19,10 @@ def create_app():
     @oauth.before_machine_request
     def wait(endpoint):
         time.sleep(app.config.get("REST", 0) if endpoint == "token" else 0)
+
+    @app.after_request
+    def name_worker(response):
+        response.headers["Worker"] = str(os.getpid())
+        return response
 
     return app
