@@ -23,7 +23,7 @@ from tests.documentation.blocks import WALKED, Block, read_blocks
 from tests.documentation.operator_commands import check_installs
 from tests.servers.ports import free_port
 
-SECONDS = 120
+SECONDS = 300
 """How long a command may take, or a server to answer, on a machine with much else to do."""
 SETTING_UP = re.compile(r"^(python3? -m venv|pip install|\. \.venv/bin/activate|export CHECKOUT=)")
 ALLOWING_BROWSER = CHECKOUT / "tests" / "examples" / "allowing_browser.py"
