@@ -32,7 +32,7 @@ html_show_sphinx = False
 html_copy_source = False
 html_static_path = ["site/static"]
 html_css_files = ["site.css"]
-html_js_files = ["versions.js"]
+html_js_files = ["versions.js", "names.js"]
 templates_path = ["site/templates"]
 html_sidebars = {
     "**": [
@@ -50,6 +50,7 @@ highlight_language = "none"  # of an indented block: commands, what a program sa
 
 SECTION = re.compile(r"^## (.+)\n((?:(?!^## ).*\n)+)", re.MULTILINE)
 PAGE = re.compile(r"^ *- \[([^\]]+)\]\(([\w./-]+)\.md\)", re.MULTILINE)
+EXAMPLES = "\n```{toctree}\n:hidden:\n:glob:\n:caption: Examples\n\n/examples/*/README\n```\n"
 LINK = re.compile(r"\[([^\]]+)\]\(([\w./-]+)\)")
 
 
@@ -59,7 +60,7 @@ def build_toctrees(index: str) -> str:
     for heading, text in SECTION.findall(index):
         pages = "\n".join(f"{title} <{page}>" for title, page in PAGE.findall(text))
         trees += f"\n```{{toctree}}\n:hidden:\n:caption: {heading}\n\n{pages}\n```\n"
-    return trees
+    return trees + (EXAMPLES if any(CHECKOUT.glob("examples/*/README.md")) else "")
 
 
 def unlink_folders(text: str, folder: Path) -> str:

@@ -112,3 +112,51 @@ def test_test_of_a_block_is_there_and_reads_the_page(named):
 @pytest.mark.parametrize("block", [block for block in ALL if block.way == "not run"], ids=str)
 def test_block_that_is_not_run_says_why(block):
     assert len(block.more.split()) >= 3, f"{block}: why not?"
+
+
+# --- what would be noticed --------------------------------------------------------------------------------------
+def parse_one(text):
+    (block,) = blocks.parse("page.md", text)
+    return block
+
+
+@pytest.mark.parametrize(
+    ("text", "way", "more"),
+    [
+        ("```python\npass\n```", "", ""),
+        ("<!-- run -->\n```sh\nflask run\n```", "run", ""),
+        ("<!-- file: app.py -->\n```python\npass\n```", "file", "app.py"),
+        ("<!-- not run: it takes\na year -->\n    sleep 1y", "not run", "it takes a year"),
+        ("<!-- all sh: not run: it is long -->\n\n# Page\n\n```sh\nx\n```", "not run", "it is long"),
+        ("<!-- all sh: not run: it is long -->\n\n# Page\n\n```python\nx\n```", "", ""),
+        ("<!-- all: not run: it is long -->\n\nText.\n\n<!-- run -->\n```sh\nx\n```", "run", ""),
+        ("<!-- run -->\n\nA paragraph between.\n\n```sh\nx\n```", "", ""),
+        ("- in a list\n\n  <!-- run -->\n  ```sh\n  x\n  ```", "run", ""),
+    ],
+)
+def test_comment_is_about_the_block_behind_it(text, way, more):
+    block = parse_one(text)
+
+    assert (block.way, block.more) == (way, more)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "rm -rf /",
+        "flask oauth2 client add no-such-file.json --client-id x",
+        "flask oauth2 client list --unusedfor 90d",
+        "export FLASK_OAUTH2_ISSUR=https://as.example",
+        "pip install flask-private-key-jwt[rediss]",
+    ],
+)
+def test_line_that_does_not_work_is_noticed(line, operator):
+    with pytest.raises(AssertionError):
+        operator.type(line)
+
+
+def test_setting_that_nobody_reads_is_noticed(tmp_path):
+    names = fragments.build_names(tmp_path)
+    exec("OAUTH2_ISSUR = 'x'\napp.config['OAUTH2_RESORCE'] = 'y'\nOAUTH2_ISSUER = 'z'", names)
+
+    assert sorted(fragments.misspelt_settings(names)) == ["OAUTH2_ISSUR", "OAUTH2_RESORCE"]

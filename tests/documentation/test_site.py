@@ -1,5 +1,6 @@
 """The documentation site: one command makes it, it can be searched, it has versions, and a dead link ends the build."""
 
+import fcntl
 import json
 import re
 import shutil
@@ -18,18 +19,21 @@ VERSION = site.read_version(CHECKOUT)
 
 
 @pytest.fixture(scope="module")
-def out(tmp_path_factory):
-    """Where the site of this checkout was built."""
-    out = tmp_path_factory.mktemp("site")
-    done = subprocess.run(
-        [sys.executable, "-m", "tools.site", "--out", str(out)],
-        cwd=CHECKOUT,
-        capture_output=True,
-        text=True,
-        timeout=300,
-    )
-    assert done.returncode == 0, done.stderr
+def out(tmp_path_factory, worker_id):
+    """Where the site of this checkout was built, once for all workers of pytest-xdist."""
+    folder = tmp_path_factory.getbasetemp()
+    out = (folder if worker_id == "master" else folder.parent) / "site"
+    with out.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (out / "versions.json").exists():
+            build(out)
     return out
+
+
+def build(out):
+    command = [sys.executable, "-m", "tools.site", "--out", str(out)]
+    done = subprocess.run(command, cwd=CHECKOUT, capture_output=True, text=True, timeout=600)
+    assert done.returncode == 0, done.stderr
 
 
 def read_index(out):
@@ -88,9 +92,13 @@ class Quiet(SimpleHTTPRequestHandler):
 
 
 @pytest.fixture
-def root(out):
-    """The URL of the site."""
-    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=out))
+def root(out, tmp_path):
+    """The URL of a site with two versions."""
+    copy = tmp_path / "site"
+    shutil.copytree(out, copy)
+    shutil.copytree(out / VERSION, copy / "0.0.1")
+    site.write_list(copy)
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=copy))
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
     thread.start()
     yield f"http://127.0.0.1:{server.server_port}"
@@ -99,21 +107,14 @@ def root(out):
     server.server_close()
 
 
-def test_reader_searches_and_changes_the_version(out, root, chromium):
-    other = out / "0.0.1"
-    shutil.copytree(out / VERSION, other)
-    try:
-        site.write_list(out)
-        chromium.open(f"{root}/{VERSION}/search.html?q=dpop")
-        chromium.wait_for("document.querySelectorAll('#search-results li').length > 3")
-        chromium.open(f"{root}/{VERSION}/docs/settings.html")
-        chromium.wait_for("document.querySelectorAll('.versions option').length === 2")
-        chromium.evaluate("document.querySelector('.versions select').value = '0.0.1'")
-        chromium.evaluate("document.querySelector('.versions select').dispatchEvent(new Event('change'))")
-        chromium.wait_for("location.pathname.startsWith('/0.0.1/docs/index')")
-    finally:
-        shutil.rmtree(other)
-        site.write_list(out)
+def test_reader_searches_and_changes_the_version(root, chromium):
+    chromium.open(f"{root}/{VERSION}/search.html?q=dpop")
+    chromium.wait_for("document.querySelectorAll('#search-results li').length > 3")
+    chromium.open(f"{root}/{VERSION}/docs/settings.html")
+    chromium.wait_for("document.querySelectorAll('.versions option').length === 2")
+    chromium.evaluate("document.querySelector('.versions select').value = '0.0.1'")
+    chromium.evaluate("document.querySelector('.versions select').dispatchEvent(new Event('change'))")
+    chromium.wait_for("location.pathname.startsWith('/0.0.1/docs/index')")
 
 
 # --- what is refused --------------------------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 import re
 import time
+from collections.abc import Callable
 from html import unescape
 from pathlib import Path
 from urllib.parse import urljoin
@@ -11,7 +12,7 @@ import requests
 
 from flask_private_key_jwt import clock
 from tests.checkout import CHECKOUT
-from tests.documentation.blocks import WALKED, find_pages, read_blocks
+from tests.documentation.blocks import WALKED, find_pages, parse, read_blocks
 from tests.documentation.walk import Walk
 
 WEB_LOGIN = "docs/start-web-login.md"
@@ -64,3 +65,40 @@ def test_files_of_the_mcp_page_are_those_of_the_examples(name: str, example: str
     (block,) = [block for block in read_blocks("docs/start-mcp.md") if (block.way, block.more) == ("file", name)]
 
     assert block.text == (CHECKOUT / "examples" / example).read_text(encoding="utf-8")
+
+
+# --- what would be noticed --------------------------------------------------------------------------------------
+@pytest.fixture
+def walk_through(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
+    """Walk through a page with this text."""
+
+    def walk_through(text: str) -> None:
+        monkeypatch.setattr("tests.documentation.walk.read_blocks", lambda page: tuple(parse(page, text)))
+        with Walk("README.md", tmp_path):
+            pass
+
+    return walk_through
+
+
+def test_short_page_works(walk_through: Callable[[str], None]) -> None:
+    walk_through(
+        "<!-- file: a/b.txt -->\n```\nhello\n```\n\n<!-- run -->\n    export WHO=you\n    cd a && cat b.txt\n\n"
+        "<!-- run -->\n    echo $WHO; cat b.txt\n\n<!-- prints -->\n    you\n    h…o\n\n"
+        "<!-- run: ends with 1 -->\n    grep bye b.txt"
+    )
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "<!-- run -->\n    false\n    true",
+        "<!-- run -->\n    echo $NEVER_SET",
+        "<!-- run: ends with 1 -->\n    true",
+        "<!-- run -->\n    echo a\n\n<!-- prints -->\n    b",
+        "<!-- run -->\n    echo a; echo b\n\n<!-- prints -->\n    b\n    a",
+        "<!-- serve: http://127.0.0.1:1/ -->\n    false",
+    ],
+)
+def test_page_that_does_not_work_is_noticed(text: str, walk_through: Callable[[str], None]) -> None:
+    with pytest.raises(AssertionError):
+        walk_through(text)

@@ -2,8 +2,8 @@
 
 Each block has a comment (blocks.py). A server occupies its terminal, so the next block begins in a new one: what was
 exported before it is not there, unless the page exports it again. Only two things differ from what a reader does. The
-ports are free ones, and what sets a reader's machine up (``python3 -m venv``, ``pip install``) is left out, unless the
-walk is told which Python to use for it.
+ports are free ones, and what sets a reader's machine up (``python3 -m venv``, ``pip install``) is left out: this Python
+has it all. A walk that is told what to install, a checkout or a wheel, leaves nothing out.
 """
 
 import os
@@ -23,7 +23,7 @@ from tests.documentation.blocks import WALKED, Block, read_blocks
 from tests.documentation.operator_commands import check_installs
 from tests.servers.ports import free_port
 
-SECONDS = 120
+SECONDS = 300
 """How long a command may take, or a server to answer, on a machine with much else to do."""
 SETTING_UP = re.compile(r"^(python3? -m venv|pip install|\. \.venv/bin/activate|export CHECKOUT=)")
 ALLOWING_BROWSER = CHECKOUT / "tests" / "examples" / "allowing_browser.py"
@@ -32,11 +32,15 @@ FOREIGN = ("FLASK_", "OAUTH2_", "PRIVATE_KEY_JWT_", "PYTEST_")
 
 
 class Walk:
-    """One walk through one page, in a folder of its own; leave it with ``with``."""
+    """One walk through one page, in a folder of its own; leave it with ``with``.
 
-    def __init__(self, page: str, folder: Path) -> None:
+    :param installs: What the page's ``$CHECKOUT`` is, to install it as the page says; ``None``: run this code.
+    """
+
+    def __init__(self, page: str, folder: Path, *, installs: Path | None = None) -> None:
         self.page = page
         self.folder = folder
+        self._installs = installs
         self.blocks = [block for block in read_blocks(page) if block.way in WALKED]
         text = (CHECKOUT / page).read_text(encoding="utf-8")
         self._ports = {port: str(free_port()) for port in sorted(set(HOST_AND_PORT.findall(text)))}
@@ -120,16 +124,17 @@ class Walk:
     def _new_terminal(self, where: str | None = None) -> dict[str, str]:
         """The environment of a new terminal, in the folder of the one before, with the same Python."""
         environment = {name: value for name, value in os.environ.items() if not name.startswith(FOREIGN)}
-        return environment | {
-            "PATH": os.pathsep.join([str(self._programs()), str(Path(sys.executable).parent), os.environ["PATH"]]),
-            "PYTHONPATH": str(CHECKOUT),
+        shared = {
             "PYTHONUNBUFFERED": "1",
-            "CHECKOUT": str(CHECKOUT),
             "HOME": str(self.folder),
             "FLASK_RUN_PORT": self._ports.get("5000", "0"),
             "BROWSER": f"{sys.executable} {ALLOWING_BROWSER} %s",  # a person who signs in and allows
             "PWD": where or str(self.folder),
         }
+        if self._installs is not None:
+            return environment | shared
+        programs = [str(self._programs()), str(Path(sys.executable).parent), os.environ["PATH"]]
+        return environment | shared | {"PATH": os.pathsep.join(programs), "PYTHONPATH": str(CHECKOUT)}
 
     def _programs(self) -> Path:
         """A folder with ``private-key-jwt``, as an installation makes it."""
@@ -145,7 +150,9 @@ class Walk:
     def _without_setting_up(self, text: str) -> str:
         kept = []
         for line in text.splitlines():
-            if SETTING_UP.match(line):
+            if self._installs is not None:
+                kept.append(f"export CHECKOUT={self._installs}" if line.startswith("export CHECKOUT=") else line)
+            elif SETTING_UP.match(line):
                 check_installs([word for word in shlex.split(line, comments=True) if "$" not in word])
             else:
                 kept.append(line)
