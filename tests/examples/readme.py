@@ -12,7 +12,7 @@ from tests.checkout import CHECKOUT
 from tests.servers.ports import free_port
 
 EXAMPLES = CHECKOUT / "examples"
-SECONDS = 240
+SECONDS = 600
 PORT = re.compile(r"\b5\d{3}\b")
 SERVER = re.compile(r" -p (\d+) &$")
 BROWSER = Path(__file__).with_name("browser.py")
@@ -45,6 +45,10 @@ class Run:
             "PYTHONPATH": str(CHECKOUT) if python == Path(sys.executable) else "",
             "HOME": str(folder),
             "BROWSER": f"{shlex.quote(sys.executable)} {shlex.quote(str(BROWSER))} %s",
+            # A machine that runs all tests at once may be slow.
+            "PRIVATE_KEY_JWT_TIMEOUT": "60",
+            "FLASK_OAUTH2_HTTP_TIMEOUT_SECONDS": "30",
+            "FLASK_OAUTH2_STORE_TIMEOUT_SECONDS": "30",
             # Of the checkout, whose entry points may be of an older version.
             "PYTEST_ADDOPTS": "-p flask_private_key_jwt.testing.plugin -p no:cacheprovider",
         }

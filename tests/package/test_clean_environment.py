@@ -59,7 +59,7 @@ def run(python: Path, folder: Path, *words: str, **more: str) -> subprocess.Comp
         env=environment(**more),
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=600,
         check=False,
     )
 
