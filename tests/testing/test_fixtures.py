@@ -735,6 +735,31 @@ def test_the_contract_of_replay_stores_names_the_rule_that_is_broken(run_suite, 
     outcome.stdout.fnmatch_lines([f"FAILED test_store.py::TestStore::test_rule*{rule}*"])
 
 
+ASYNC_STORE = (
+    STORE.replace("def remember", "async def remember")
+    .replace("def purge(self, *, batch, rest)", "async def purge(self)")
+    .replace("        with self.lock:\n            digests", "        async with self.lock:\n            digests")
+    .replace("from threading import Lock", "from asyncio import Lock, sleep")
+)
+
+
+def test_a_store_for_event_loops_that_keeps_the_contract_is_green(run_suite):
+    assert "async with self.lock" in ASYNC_STORE
+
+    run_suite(store=ASYNC_STORE, test_store=CONTRACT).assert_outcomes(passed=6)
+
+
+def test_a_store_for_event_loops_that_looks_before_it_writes_is_red(run_suite):
+    racing = ASYNC_STORE.replace("async with self.lock:", "if True:").replace(
+        "            self.kept.update", "            await sleep(0.01)\n            self.kept.update"
+    )
+
+    outcome = run_suite(store=racing, test_store=CONTRACT)
+
+    outcome.assert_outcomes(passed=5, failed=1)
+    outcome.stdout.fnmatch_lines(["E *AssertionError: of 8 threads that use one mark, * are accepted"])
+
+
 def test_a_contract_without_a_store_says_so(run_suite):
     outcome = run_suite(
         test_store="""
