@@ -25,6 +25,7 @@ session.auth = PrivateKeyJWTAuth(
     scope="notes",
     resource=API,
     dpop=True,
+    timeout=30,
 )
 """One for the whole process: its tasks share one token, renewed in time; each call has a proof of its own."""
 
@@ -32,6 +33,6 @@ session.auth = PrivateKeyJWTAuth(
 @app.task(autoretry_for=(requests.RequestException,), retry_backoff=True, max_retries=5)
 def count_notes(number: int) -> str:
     """Call the API; a failure is tried again, with a new proof."""
-    answer = session.get(f"{API}/notes", timeout=10)
+    answer = session.get(f"{API}/notes", timeout=30)
     answer.raise_for_status()
     return f"{number}: {len(answer.json()['notes'])} for {answer.json()['for']}"

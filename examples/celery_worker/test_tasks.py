@@ -39,6 +39,7 @@ def server(tmp_path: Path) -> Iterator[Flask]:
         OAUTH2_ISSUER=url,
         OAUTH2_RESOURCE=url,
         OAUTH2_REFUSALS_KEPT_SECONDS=0,
+        OAUTH2_STORE_TIMEOUT_SECONDS=30,
     )
     for part in (db, oauth, require_oauth):
         part.init_app(app)
@@ -77,10 +78,10 @@ def test_twenty_tasks_of_one_process_share_one_token(server: Flask, tasks: Any) 
     with (
         token_issued.connected_to(lambda sender, **told: issued.append(told), sender=server),
         call_admitted.connected_to(lambda sender, **told: proved.append(told), sender=server),
-        start_worker(tasks.app, pool="threads", concurrency=4, perform_ping_check=False, shutdown_timeout=60),
+        start_worker(tasks.app, pool="threads", concurrency=4, perform_ping_check=False, shutdown_timeout=120),
     ):
         results = [tasks.count_notes.delay(number) for number in range(20)]
-        said = [result.get(timeout=60) for result in results]
+        said = [result.get(timeout=120) for result in results]
 
     assert said == [f"{number}: 1 for worker" for number in range(20)]
     assert len(issued) == 1

@@ -30,14 +30,14 @@ def main() -> str:
     parser = argparse.ArgumentParser(description="Shows your orders.")
     parser.add_argument("--sign-out", action="store_true", help="forget and revoke what this machine may do")
     options = parser.parse_args()
-    client = AuthorizationCodeClient(SHOP, "orders-program", dpop_key=load_dpop_key())
+    client = AuthorizationCodeClient(SHOP, "orders-program", dpop_key=load_dpop_key(), timeout=30)
     store = FileTokenStore(FOLDER / "tokens.json")
     if options.sign_out:
         client.sign_out(store)
         return "You are signed out."
     if store.load() is None:
         client.sign_in_with_browser(store, scope="orders offline_access", resource=ORDERS)
-    answer = requests.get(ORDERS, auth=client.auth(store, resource=ORDERS), timeout=10)
+    answer = requests.get(ORDERS, auth=client.auth(store, resource=ORDERS), timeout=30)
     answer.raise_for_status()
     return f"{answer.json()['of']}: {', '.join(answer.json()['orders'])}"
 

@@ -18,7 +18,9 @@ app = flask.Flask(__name__)
 app.config.from_mapping(SESSION_COOKIE_NAME="third_party", BANK="http://127.0.0.1:5000")
 app.config.from_prefixed_env()  # FLASK_SECRET_KEY, FLASK_BANK
 accounts = f"{app.config['BANK']}/accounts"
-client = AuthorizationCodeClient(app.config["BANK"], "third-party", key="third_party.pem", dpop_key="dpop.pem")
+client = AuthorizationCodeClient(
+    app.config["BANK"], "third-party", key="third_party.pem", dpop_key="dpop.pem", timeout=30
+)
 tokens_of_people: dict[str, PersonTokens] = {}  # in production a table: docs/web-login.md
 
 
@@ -30,7 +32,7 @@ def find_store() -> MappingTokenStore:
 def home() -> ResponseReturnValue:
     """The accounts of who is here, or the way to the bank."""
     try:
-        answer = requests.get(accounts, auth=client.auth(find_store(), resource=accounts), timeout=10)
+        answer = requests.get(accounts, auth=client.auth(find_store(), resource=accounts), timeout=30)
     except SignInRequired:
         started = client.start(flask.url_for("callback", _external=True), scope="accounts", resource=accounts)
         PendingSignIns(flask.session).add(started.pending)

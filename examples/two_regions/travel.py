@@ -25,13 +25,13 @@ def ask(region: str, assertion: str) -> requests.Response:
         "resource": API,
     }
     proof = Prover(dpop_key).prove(method="POST", url=token_url)
-    return requests.post(f"{REGIONS[region]}/oauth2/token", data=form, headers={"DPoP": proof}, timeout=10)
+    return requests.post(f"{REGIONS[region]}/oauth2/token", data=form, headers={"DPoP": proof}, timeout=30)
 
 
 for region, other in (("west", "east"), ("east", "west")):
     assertion = build_client_assertion("traveller", ISSUER, key=key)
     token = ask(region, assertion).json()["access_token"]
     proof = Prover(dpop_key).prove(method="GET", url=f"{API}/values", access_token=token)
-    answer = requests.get(f"{API}/values", headers={"Authorization": f"DPoP {token}", "DPoP": proof}, timeout=10)
+    answer = requests.get(f"{API}/values", headers={"Authorization": f"DPoP {token}", "DPoP": proof}, timeout=30)
     print(f"a token of the {region}: the API answers {answer.status_code}")
     print(f"its assertion, shown again in the {other}: {ask(other, assertion).json()['error']}")

@@ -9,25 +9,88 @@ from urllib.parse import unquote
 class ASGIBridge:
     """A WSGI application that passes its requests to an ASGI one, in an event loop of its own.
 
-    The application's lifespan is not run. A test that runs in an event loop itself cannot use it.
+    The application is started at once, and ended by :meth:`close`. A test that runs in an event loop itself cannot use
+    it.
+
+    :param app: The ASGI application.
+    :raises RuntimeError: The application says that it cannot start.
+    """
+
+    def __init__(self, app: Callable[..., Awaitable[None]]) -> None:
+        self._app = app
+        self._runner = asyncio.Runner()
+        self._lifespan = Lifespan(app)
+        try:
+            self._runner.run(self._lifespan.start())
+        except BaseException:
+            self._runner.close()
+            raise
+
+    def close(self) -> None:
+        """End the application, and close the event loop."""
+        try:
+            self._runner.run(self._lifespan.end())
+        finally:
+            self._runner.close()
+
+    def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterator[bytes]:
+        """Answer one request (PEP 3333)."""
+        body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
+        status, headers, content = self._runner.run(_call(self._app, self._build_scope(environ), body))
+        start_response(f"{status} ", headers)
+        return iter([content])
+
+    def _build_scope(self, environ: dict[str, Any]) -> dict[str, Any]:
+        return {**_build_scope(environ), "state": dict(self._lifespan.state)}
+
+
+class Lifespan:
+    """The start and the end of an application (ASGI Lifespan specification), in one task of the event loop.
 
     :param app: The ASGI application.
     """
 
     def __init__(self, app: Callable[..., Awaitable[None]]) -> None:
         self._app = app
-        self._runner = asyncio.Runner()
+        self._messages: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
+        self._said: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
+        self._task: asyncio.Task[None] | None = None
+        self.state: dict[str, Any] = {}
+        """What the application keeps for its requests."""
 
-    def close(self) -> None:
-        """Close the event loop."""
-        self._runner.close()
+    async def start(self) -> None:
+        """Start the application; one that knows no lifespan has nothing to start.
 
-    def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterator[bytes]:
-        """Answer one request (PEP 3333)."""
-        body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
-        status, headers, content = self._runner.run(_call(self._app, _build_scope(environ), body))
-        start_response(f"{status} ", headers)
-        return iter([content])
+        :raises RuntimeError: The application says that it cannot start.
+        """
+        self._task = asyncio.create_task(self._run())
+        await self._tell("startup")
+
+    async def end(self) -> None:
+        """End the application."""
+        await self._tell("shutdown")
+
+    async def _run(self) -> None:
+        scope = {"type": "lifespan", "asgi": {"version": "3.0", "spec_version": "2.0"}, "state": self.state}
+        await self._app(scope, self._messages.get, self._said.put)
+
+    async def _tell(self, what: str) -> None:
+        assert self._task is not None
+        if self._task.done():
+            return
+        await self._messages.put({"type": f"lifespan.{what}"})
+        answer = asyncio.create_task(self._said.get())
+        await asyncio.wait([self._task, answer], return_when=asyncio.FIRST_COMPLETED)
+        if not answer.done():  # the application ended, or raised, without a word: it knows no lifespan
+            answer.cancel()
+            self._task.exception()
+        elif answer.result()["type"].endswith(".failed"):
+            await asyncio.wait([self._task])
+            self._task.exception()
+            done = {"startup": "start", "shutdown": "end"}[what]
+            raise RuntimeError(f"The application under test did not {done}: {answer.result().get('message', '')}")
+        elif what == "shutdown":
+            await self._task
 
 
 def _build_scope(environ: dict[str, Any]) -> dict[str, Any]:
@@ -54,7 +117,6 @@ def _build_scope(environ: dict[str, Any]) -> dict[str, Any]:
         "headers": headers,
         "client": ("127.0.0.1", 1),
         "server": (environ["SERVER_NAME"], int(environ["SERVER_PORT"])),
-        "state": {},
         "extensions": {},
     }
 

@@ -12,7 +12,7 @@ from tests.checkout import CHECKOUT
 from tests.servers.ports import free_port
 
 EXAMPLES = CHECKOUT / "examples"
-SECONDS = 240
+SECONDS = 600
 PORT = re.compile(r"\b5\d{3}\b")
 SERVER = re.compile(r" -p (\d+) &$")
 BROWSER = Path(__file__).with_name("browser.py")
@@ -38,15 +38,20 @@ class Run:
             if file.suffix in (".py", ".md"):
                 file.write_text(self._move(file.read_text(encoding="utf-8")), encoding="utf-8")
         self.commands = [(self._move(command), self._move(shown)) for command, shown in read_commands(example)]
+        is_ours = python == Path(sys.executable)
         self.environment = {
             name: value for name, value in os.environ.items() if not name.startswith(("FLASK_", "OAUTH2_", "PYTEST"))
         } | {
             "PATH": f"{python.parent}{os.pathsep}{os.environ['PATH']}",
-            "PYTHONPATH": str(CHECKOUT) if python == Path(sys.executable) else "",
+            "PYTHONPATH": str(CHECKOUT) if is_ours else "",
             "HOME": str(folder),
             "BROWSER": f"{shlex.quote(sys.executable)} {shlex.quote(str(BROWSER))} %s",
-            # Of the checkout, whose entry points may be of an older version.
-            "PYTEST_ADDOPTS": "-p flask_private_key_jwt.testing.plugin -p no:cacheprovider",
+            # A machine that runs all tests at once may be slow.
+            "PRIVATE_KEY_JWT_TIMEOUT": "60",
+            "FLASK_OAUTH2_HTTP_TIMEOUT_SECONDS": "30",
+            "FLASK_OAUTH2_STORE_TIMEOUT_SECONDS": "30",
+            # The entry points of an environment that the checkout is linked into may be of an older version.
+            "PYTEST_ADDOPTS": "-p flask_private_key_jwt.testing.plugin" if is_ours else "",
         }
 
     def run(self, then: str = "") -> str:

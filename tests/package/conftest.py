@@ -43,9 +43,11 @@ def clean_python(tmp_path_factory: pytest.TempPathFactory, worker_id: str, dist:
     """The interpreter of an environment with the wheel, its extra ``[testing]``, and nothing else."""
 
     def install(folder: Path) -> None:
-        subprocess.run([sys.executable, "-m", "venv", folder / "venv"], check=True, timeout=SECONDS)
+        # Its pip is ours: not every Python has one to put into a new environment.
+        command = [sys.executable, "-m", "venv", "--without-pip", str(folder / "venv")]
+        subprocess.run(command, check=True, timeout=SECONDS)
         wheel = next(dist.glob("*.whl"))
-        pip = [str(folder / "venv" / "bin" / "python"), "-m", "pip"]
+        pip = [sys.executable, "-m", "pip", "--python", str(folder / "venv" / "bin" / "python")]
         run_or_skip([*pip, "install", "-q", "--no-compile", "--disable-pip-version-check", f"{wheel}[testing]"])
 
     return make_once(tmp_path_factory, worker_id, "clean", install) / "venv" / "bin" / "python"

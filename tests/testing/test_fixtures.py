@@ -473,6 +473,81 @@ def test_an_api_without_flask_is_called_in_an_event_loop(run_suite, forbid_netwo
     outcome.assert_outcomes(passed=2)
 
 
+LIFESPAN = """
+from contextlib import asynccontextmanager
+from starlette.applications import Starlette
+from starlette.responses import JSONResponse
+from starlette.routing import Route
+from flask_private_key_jwt.resource_server import StarletteProtector
+
+SEEN = []
+require_oauth = StarletteProtector({
+    "OAUTH2_ISSUER": "https://login.shop.example",
+    "OAUTH2_RESOURCE": "https://invoices.shop.example",
+    "OAUTH2_REPLAY_STORE": "memory",
+})
+
+
+@asynccontextmanager
+async def lifespan(app):
+    SEEN.append("started")
+    yield {"kept": "from the start"}
+    SEEN.append("ended")
+
+
+@require_oauth()
+async def view(request):
+    return JSONResponse(request.state.kept)
+
+
+app = Starlette(routes=[Route("/", view)], lifespan=lifespan)
+require_oauth.init_app(app)
+"""
+
+LIFESPAN_CONFTEST = """
+import api, pytest
+
+@pytest.fixture
+def oauth_protector():
+    return api.require_oauth
+
+@pytest.fixture
+def app():
+    return api.app
+"""
+
+
+def test_an_application_is_started_and_ended_in_its_event_loop(run_suite):
+    outcome = run_suite(
+        api=LIFESPAN,
+        conftest=LIFESPAN_CONFTEST,
+        test_api="""
+        import api
+
+        def test_once(resource_server):
+            assert api.SEEN == ["started"]
+            assert resource_server.get("/").json == "from the start"
+
+        def test_again(resource_server):
+            assert api.SEEN == ["started", "ended", "started"]
+            assert resource_server.get("/").json == "from the start"
+        """,
+    )
+
+    outcome.assert_outcomes(passed=2)
+
+
+def test_an_application_that_does_not_start_is_an_error(run_suite):
+    outcome = run_suite(
+        api=LIFESPAN.replace('SEEN.append("started")', 'raise ValueError("no database")'),
+        conftest=LIFESPAN_CONFTEST,
+        test_api="def test_it(resource_server): ...",
+    )
+
+    outcome.assert_outcomes(errors=1)
+    outcome.stdout.fnmatch_lines(["E *The application under test did not start:*"])
+
+
 def test_an_api_of_another_issuer_than_the_applications_server_is_an_error(run_suite):
     outcome = run_suite(
         api=API,
@@ -658,6 +733,31 @@ def test_the_contract_of_replay_stores_names_the_rule_that_is_broken(run_suite, 
 
     assert outcome.ret == pytest.ExitCode.TESTS_FAILED
     outcome.stdout.fnmatch_lines([f"FAILED test_store.py::TestStore::test_rule*{rule}*"])
+
+
+ASYNC_STORE = (
+    STORE.replace("def remember", "async def remember")
+    .replace("def purge(self, *, batch, rest)", "async def purge(self)")
+    .replace("        with self.lock:\n            digests", "        async with self.lock:\n            digests")
+    .replace("from threading import Lock", "from asyncio import Lock, sleep")
+)
+
+
+def test_a_store_for_event_loops_that_keeps_the_contract_is_green(run_suite):
+    assert "async with self.lock" in ASYNC_STORE
+
+    run_suite(store=ASYNC_STORE, test_store=CONTRACT).assert_outcomes(passed=6)
+
+
+def test_a_store_for_event_loops_that_looks_before_it_writes_is_red(run_suite):
+    racing = ASYNC_STORE.replace("async with self.lock:", "if True:").replace(
+        "            self.kept.update", "            await sleep(0.01)\n            self.kept.update"
+    )
+
+    outcome = run_suite(store=racing, test_store=CONTRACT)
+
+    outcome.assert_outcomes(passed=5, failed=1)
+    outcome.stdout.fnmatch_lines(["E *AssertionError: of 8 threads that use one mark, * are accepted"])
 
 
 def test_a_contract_without_a_store_says_so(run_suite):
