@@ -5,11 +5,11 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-SECONDS = 60
+SECONDS = 120
 
 
 def wait_until(is_so: Callable[[], bool], *, what: str = "it never happened") -> None:
-    """Ask again and again; fails after a minute."""
+    """Ask again and again; fails after two minutes."""
     deadline = time.monotonic() + SECONDS
     while not is_so():
         assert time.monotonic() < deadline, what
