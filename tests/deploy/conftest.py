@@ -116,8 +116,7 @@ def register(image: Image, environment: Mapping[str, str]) -> Caller:
     """Register the usual client with the operator's command."""
     caller = Caller(jose.generate_private_key("ES256"))
     registration = {"jwks": {"keys": [caller.key.public_jwk()]}, "scope": "read", "default_scope": "read"}
-    file = image.root / "registration.json"
-    file.write_text(json.dumps({"client_id": caller.client_id, **registration}))
-    done = image.run(["flask", "oauth2", "client", "add", str(file)], environment)
+    given = json.dumps({"client_id": caller.client_id, **registration})
+    done = image.run(["flask", "oauth2", "client", "add", "-"], environment, given=given)
     assert done.returncode == 0, done.stderr
     return caller

@@ -58,15 +58,21 @@ class Image:
         """Where a path of the image lies here."""
         return self.root / inside.lstrip("/")
 
-    def run(self, command: Sequence[str], environment: Mapping[str, str]) -> "subprocess.CompletedProcess[str]":
-        """Run a command of the image to its end."""
+    def run(
+        self, command: Sequence[str], environment: Mapping[str, str], *, given: str = ""
+    ) -> "subprocess.CompletedProcess[str]":
+        """Run a command of the image to its end.
+
+        :param given: Its standard input.
+        """
         return subprocess.run(
             command,
             cwd=self.path(self.workdir),
             env={**self.environment, **environment},
+            input=given,
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=300,
             check=False,
         )
 

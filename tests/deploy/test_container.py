@@ -1,15 +1,19 @@
 """``deploy/app``: the image, and the services of the Compose file, without a container engine."""
 
+import importlib.util
 import re
+import socket
 import subprocess
 from pathlib import Path
 
 import psycopg
 import pytest
 import redis
+from flask import Flask
 
 from tests.deploy.image import APP, read_ignored
-from tests.deploy.served import read_dockerfile, serve
+from tests.deploy.served import Running, read_dockerfile, serve
+from tests.deploy.waiting import SECONDS, has_read_all, wait_until
 from tests.faults.served import ask_token, call
 from tests.servers.ports import free_port
 from tests.servers.proxies import find_program
@@ -37,6 +41,25 @@ def test_the_image_sets_no_secret(deployment):
     assert not [name for name in deployment.image.environment if re.search("SECRET|PASSWORD|DATABASE|KEY", name)]
 
 
+def test_the_app_reads_its_secrets_from_files_named_like_the_settings(tmp_path: Path):
+    specification = importlib.util.spec_from_file_location("myapp_of_this_test", APP / "myapp.py")
+    assert specification is not None
+    assert specification.loader is not None
+    myapp = importlib.util.module_from_spec(specification)
+    specification.loader.exec_module(myapp)
+    (tmp_path / "SECRET_KEY").write_text("new\n")
+    (tmp_path / "SECRET_KEY_FALLBACKS").write_text('["old"]\n')
+    (tmp_path / "..2027_01_15").mkdir()  # as Kubernetes mounts them
+    (tmp_path / "..data").symlink_to("..2027_01_15")
+    app = Flask("app")
+
+    myapp.read_secrets(app, str(tmp_path))
+
+    assert (app.config["SECRET_KEY"], app.config["SECRET_KEY_FALLBACKS"]) == ("new", ["old"])
+    assert not [name for name in app.config if name.startswith(".")]
+    myapp.read_secrets(app, None)  # without such a folder the environment has all of it
+
+
 # --- the services -------------------------------------------------------------------------------------------------
 def test_the_app_serves_from_a_read_only_file_system_and_says_that_it_is_ready(deployment, compose):
     service = compose["services"]["app"]
@@ -54,8 +77,26 @@ def test_the_app_serves_from_a_read_only_file_system_and_says_that_it_is_ready(d
         assert list(deployment.image.path("/srv/token-server").rglob("*.sqlite")) == []
         health(deployment, service["healthcheck"]["test"][1:], served.port, expected=0)
         health(deployment, deployment.image.health, served.port, expected=0)
+        stop_while_a_request_is_under_way(served, deployment.caller.build_form())
+
+
+def stop_while_a_request_is_under_way(served: Running, form: bytes) -> None:
+    """As ``docker stop`` does: whoever asked before gets an answer, and then the container ends."""
+    head = b"POST /oauth2/token HTTP/1.1\r\nHost: as.example\r\nContent-Type: application/x-www-form-urlencoded\r\n"
+    with socket.create_connection(("127.0.0.1", served.port), SECONDS) as connection:
+        connection.sendall(head + b"Content-Length: %d\r\n\r\n" % len(form) + form[:20])
+        wait_until(lambda: has_read_all(served.port, connection))
         served.process.terminate()
-        assert served.process.wait(60) == 0
+        wait_until(lambda: not is_listening(served.port))
+
+        connection.sendall(form[20:])
+        assert connection.recv(4096).split()[1] == b"200"
+    assert served.process.wait(SECONDS) == 0
+
+
+def is_listening(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 def health(deployment, command, port: int, *, expected: int) -> None:

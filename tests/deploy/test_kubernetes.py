@@ -15,7 +15,7 @@ from tests.faults.served import ask_token, call
 from tests.servers.proxies import nginx
 
 FOLDER = DEPLOY / "kubernetes"
-FILES = ["token-server.yaml", "migrate.yaml", "purge.yaml"]
+FILES = ["token-server.yaml", "migrate.yaml", "purge.yaml", "route.yaml"]
 OLDEST, NEWEST = "1.32", "1.37"
 
 

@@ -36,6 +36,8 @@ CASES = [
         22,
         False,
     ),
+    ("Fails", 'oauth2_requests_total{endpoint="token", outcome="server_error", cause="first"} _x20 1x20', 22, True),
+    ("Fails", 'oauth2_requests_total{endpoint="token", outcome="server_error", cause="first"} _x5 1x35', 22, False),
     (
         "Unavailable",
         'oauth2_requests_total{endpoint="token", outcome="temporarily_unavailable", cause="store"} 0+2x40\n'
@@ -51,9 +53,11 @@ CASES = [
         False,
     ),
     ("StoreAway", 'oauth2_store_failures_total{store="replay"} 0x20 1+1x20', 24, True),
+    ("StoreAway", 'oauth2_store_failures_total{store="database"} _x20 1x20', 23, True),
     ("StoreAway", 'oauth2_store_failures_total{store="replay"} 7x40', 24, False),
     ("Replays", f'oauth2_replays_refused_total{{what="client_assertion"}} 0x{STEPS} 0+300x9', DAY + 20, True),
     ("Replays", f'oauth2_replays_refused_total{{what="client_assertion"}} 0+300x{STEPS + 9}', DAY + 20, False),
+    ("Replays", 'oauth2_replays_refused_total{what="dpop_proof"} _x5 1+60x30', 20, True),
     (
         "ClientClockAhead",
         'oauth2_client_clock_seconds_count{what="assertion"} 0+10x40\n'

@@ -16,6 +16,7 @@ from urllib.parse import urlencode
 import pytest
 from sqlalchemy import create_engine, text
 
+from flask_private_key_jwt.authorization_server.stores.tables.all_tables import TABLE_NAMES
 from flask_private_key_jwt.client import build_client_assertion
 from flask_private_key_jwt.client.assertion import ASSERTION_TYPE
 from tests.checkout import CHECKOUT
@@ -185,6 +186,35 @@ def test_a_worker_that_is_killed_takes_its_own_requests_with_it_and_no_others(de
         clients.wait_for(20)
 
     assert set(clients.statuses) <= {200, *LOST}
+
+
+NEXT = """
+import sqlalchemy as sa
+from alembic import op
+
+revision, down_revision = "next", {head!r}
+
+def upgrade():
+    op.create_table("oauth2_next", sa.Column("id", sa.Integer(), primary_key=True))
+    for table in {tables!r}:
+        op.add_column(table, sa.Column("next_1", sa.Integer()))
+        op.add_column(table, sa.Column("next_2", sa.Integer(), nullable=False, server_default="7"))
+"""
+
+
+def test_old_workers_do_not_notice_the_migration_of_the_next_version(deployment, compose, proxy):
+    (first,) = deployment.image.path("/srv/token-server/migrations/versions").glob("*.py")
+    (head,) = re.findall(r"(?m)^revision = '(\w+)'", first.read_text())
+    (first.parent / "next.py").write_text(NEXT.format(head=head, tables=TABLE_NAMES))
+
+    with Clients(proxy, deployment.caller) as clients:
+        clients.wait_for(30)  # long enough for drivers to have prepared their statements
+        done = deployment.image.run(compose["services"]["migrate"]["command"], deployment.environment)
+        assert "Running upgrade" in done.stderr, done.stderr
+        clients.wait_for(30)
+
+    assert set(clients.statuses) == {200}
+    assert deployment.image.run(["flask", "oauth2", "purge"], deployment.environment).returncode == 0
 
 
 def test_a_reload_brings_new_code_worker_by_worker(deployment, served, proxy):

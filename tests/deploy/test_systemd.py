@@ -84,3 +84,21 @@ def test_a_stop_waits_longer_than_the_workers_may_take():
 
     assert int(unit["TimeoutStopSec"][0]) > int(options[options.index("--workers-kill-timeout") + 1])
     assert unit["ExecReload"] == ["/bin/kill -HUP $MAINPID"]
+
+
+def test_an_operators_command_runs_as_the_service_does(tmp_path: Path):
+    recorder = tmp_path / "systemd-run"
+    recorder.write_text('#!/bin/sh\nfor word; do echo "$word"; done\n')
+    recorder.chmod(0o755)
+    command = [str(DEPLOY / "token-server-command"), "oauth2", "client", "list", "--owner", "a team"]
+
+    done = subprocess.run(
+        command, env={"PATH": f"{tmp_path}:/usr/bin:/bin"}, capture_output=True, text=True, check=True
+    )
+
+    words = done.stdout.splitlines()
+    given = sorted(word.removeprefix("--property=") for word in words if word.startswith("--property="))
+    unit = read_unit("token-server-purge.service")
+    of_the_unit = ("User", "WorkingDirectory", "EnvironmentFile", "LoadCredential")
+    assert given == sorted(f"{key}={value}" for key in of_the_unit for value in unit[key])
+    assert words[-8:] == ["/srv/token-server/.venv/bin/flask", "--app", "myapp", *command[1:]]
