@@ -148,7 +148,7 @@ def test_account_is_chosen(page, site):
     open_consent(page, site)
     page.open(site.authorize(prompt="select_account consent"))
     page.wait_for_text("h1", "Choose an account")
-    page.click("button[value=continue]", count=2)
+    page.click("button[value=continue]")
     page.wait_for(f"document.querySelector('{ALLOW}') !== null")
 
     page.open(site.authorize(prompt="select_account consent", state="another"))
