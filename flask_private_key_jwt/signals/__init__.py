@@ -83,7 +83,8 @@ consent_withdrawn = _signals.signal("consent-withdrawn")
 """Consents were forgotten: the person is asked again.
 
 Sent with ``client_id`` and ``subject`` (one of them is ``None`` if the consents are all of a person's, or all for a
-client), and ``by``: ``person`` ("Deny" after "Allow") or ``operator`` (``oauth.revoke``).
+client), and ``by``: ``person`` ("Deny" after "Allow", or the page of connected applications) or ``operator``
+(``oauth.revoke``).
 """
 
 signed_out = _signals.signal("signed-out")
@@ -138,15 +139,16 @@ or ``operator``.
 grant_revoked = _signals.signal("grant-revoked")
 """Everything that came of one decision of a person was revoked: code, refresh tokens and access tokens.
 
-Sent with ``grant_id``, ``client_id``, ``subject`` and ``because``: ``client`` (it revoked its token),
-``person`` ("Deny" after "Allow"), ``code_used`` (a code was shown twice), ``refresh_token_reused``,
-``client_key_removed`` (under ``atproto``, the client no longer publishes the key that began the session) or
-``operator``. The last is also sent for each grant that ends with :data:`tokens_revoked`; ``client_id`` and ``subject``
-are then those that the operator named.
+Sent with ``grant_id``, ``client_id``, ``subject`` and ``because``: ``client`` (it revoked its token), ``person``
+("Deny" after "Allow", or removed on the page of connected applications), ``code_used`` (a code was shown twice),
+``refresh_token_reused``, ``client_key_removed`` (under ``atproto``, the client no longer publishes the key that began
+the session) or ``operator``. The last is also sent for each grant that ends with :data:`tokens_revoked`; ``client_id``
+and ``subject`` are then those that the operator named.
 """
 
 tokens_revoked = _signals.signal("tokens-revoked")
-"""Everything that a client holds, or a person granted, up to now, was revoked by the operator.
+"""Everything that a client holds, or a person granted, up to now, was revoked by the operator; or what a person granted
+a client, by that person.
 
 Sent with ``client_id`` and ``subject``; one of them may be ``None``: any.
 """

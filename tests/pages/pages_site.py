@@ -20,6 +20,8 @@ CHALLENGE = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM"
 """Of RFC 7636 Appendix B."""
 PUBLIC_CALLBACK = "https://prints.example/callback"
 """Where answers of a public host would go; no test follows them there."""
+LONG_CALLBACK = "https://accounts.bank.example." + ".".join(["long-label-of-a-host" * 2] * 5) + ".example/callback"
+"""Of a host that begins like another one, and goes on."""
 SCOPES = {
     "photos": {"en": "See your photos and albums", "de": "Ihre Fotos und Alben ansehen"},
     "print": {"en": "Order prints in your name", "de": "In Ihrem Namen Abzüge bestellen"},
@@ -169,6 +171,8 @@ def _add_clients(oauth: PrivateKeyJWT, client_url: str) -> None:
     }
     oauth.clients.add({**shared, **about, "client_id": "prints", "client_name": "Lovely Prints"})
     oauth.clients.add({**shared, "client_id": "calendar", "client_name": "Year Calendar", "scope": "photos"})
+    hosts = [LONG_CALLBACK, f"{client_url}/callback"]
+    oauth.clients.add({**shared, "client_id": "long", "client_name": "Name" * 60, "redirect_uris": hosts})
     stranger = {**shared, "client_id": "stranger", "client_name": "Your Bank", "token_endpoint_auth_method": "none"}
     del stranger["jwks"]
     stranger["redirect_uris"] = [f"{client_url}/callback"]  # every answer stays on this device

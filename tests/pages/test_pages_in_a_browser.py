@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from tests.pages.pages_site import PUBLIC_CALLBACK, serving_pages
+from tests.pages.pages_site import LONG_CALLBACK, PUBLIC_CALLBACK, serving_pages
 from tests.servers.chromium import running_chromium
 
 ALLOW, DENY, SWITCH = (f"button[value={value}]" for value in ("allow", "deny", "switch_account"))
@@ -148,7 +148,7 @@ def test_account_is_chosen(page, site):
     open_consent(page, site)
     page.open(site.authorize(prompt="select_account consent"))
     page.wait_for_text("h1", "Choose an account")
-    page.click("button[value=continue]", count=2)
+    page.click("button[value=continue]")
     page.wait_for(f"document.querySelector('{ALLOW}') !== null")
 
     page.open(site.authorize(prompt="select_account consent", state="another"))
@@ -223,6 +223,7 @@ def test_nothing_is_wider_than_the_screen(language, width, scale, page, site):
     for url in (
         site.authorize(prompt="consent", redirect_uri=PUBLIC_CALLBACK, state=LONG, ui_locales=language),
         site.authorize(client_id="stranger", scope="photos", ui_locales=language),
+        site.authorize(client_id="long", scope="photos", redirect_uri=LONG_CALLBACK, ui_locales=language),
         site.authorize(prompt="select_account", ui_locales=language),
         site.authorize(redirect_uri=f"https://{LONG}.example/", ui_locales=language),
         f"{site.url}/oauth2/logout?client_id=prints&ui_locales={language}",

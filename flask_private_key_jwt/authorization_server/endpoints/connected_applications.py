@@ -15,6 +15,7 @@ from ..authorization.person_grants import PersonGrant
 from ..authorization.response import name_place
 from ..readable_text import find_short_name
 from ..state import State, current_state
+from ..stores.granted import Holder
 from ..wording.descriptions import OPENID
 from .browser_session import BrowserSession
 from .page_words import build_wording
@@ -100,7 +101,7 @@ def _revoke(
     token = decision.get("decision_token", "")
     if not session.is_decision_token(token, _VISIT, person.subject, shown=client_id):
         return _show(state, session, person, here=here, is_out_of_date=True), 403
-    state.person_grants.revoke(subject=person.subject, client_id=client_id)
+    state.server.revocations.revoke_all(Holder(subject=person.subject, client_id=client_id), by="person")
     session.close(_VISIT, decision_token=token)
     return flask.redirect(here, 303)
 

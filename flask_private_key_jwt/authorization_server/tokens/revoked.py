@@ -1,5 +1,7 @@
 """What was revoked before it expired. Refresh tokens end at once, access tokens wherever revocation is looked up."""
 
+from typing import Literal
+
 from ... import clock
 from ...jose.jose import Claims
 from ...settings.server import ServerSettings
@@ -75,21 +77,22 @@ class Revocations:
         holder = Holder(subject=granted.subject, client_id=granted.client_id)
         self._refresh_tokens.forget_consents(holder, by="person")
 
-    def revoke_all(self, holder: Holder) -> int:
+    def revoke_all(self, holder: Holder, *, by: Literal["operator", "person"] = "operator") -> int:
         """Revoke everything of a person, of a client, or of a person at a client; consents are forgotten.
 
+        :param by: Who does it, for the events.
         :return: How many grants with codes or refresh tokens were revoked.
         :raises StoreUnavailable: The database did not answer.
         """
         # First, because this one row ends every code, refresh token and access token up to now. If the database fails
         # after it, consents may be left, and access tokens that requests under way are just making; nothing else works.
         self._end_until_now(holder, TokensRevoked(holder.client_id, holder.subject))
-        self._refresh_tokens.forget_consents(holder, by="operator")
+        self._refresh_tokens.forget_consents(holder, by=by)
         # Again, because a consent may have been read in a later second, before it was forgotten.
         self._end_until_now(holder)
         grants = self._refresh_tokens.find_grants(holder)
         for grant_id in sorted(grants):
-            self.end_grant(GrantRevoked(grant_id, holder.client_id, holder.subject, "operator"))
+            self.end_grant(GrantRevoked(grant_id, holder.client_id, holder.subject, by))
         return len(grants)
 
     def _end_until_now(self, holder: Holder, event: TokensRevoked | None = None) -> None:

@@ -1,6 +1,7 @@
 """Gettext catalogues: those of the package, and in front of them those of the application."""
 
 import logging
+import struct
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from gettext import GNUTranslations, NullTranslations
 from pathlib import Path
@@ -68,8 +69,12 @@ class Catalogues:
 def _load(files: Iterable[Path]) -> NullTranslations:
     first: NullTranslations | None = None
     for file in files:
-        with file.open("rb") as opened:
-            catalogue = GNUTranslations(opened)
+        try:
+            with file.open("rb") as opened:
+                catalogue = GNUTranslations(opened)
+        except (OSError, ValueError, struct.error) as error:  # a page in English is better than none
+            log.warning("the catalogue %s cannot be read: %s", file, error)
+            continue
         if first is None:
             first = catalogue
         else:

@@ -197,6 +197,12 @@ def test_folder_of_the_setting_is_relative_to_the_app(app, open_page, tmp_path):
     assert "<span>Deny</span></button>" in page.text
 
 
+@pytest.mark.parametrize("settings", [{"OAUTH2_TRANSLATIONS": ["no-such-folder"]}])
+def test_folder_without_a_catalogue_is_told(open_page, caplog):
+    assert language_of(open_page("de")) == "de"
+    assert "OAUTH2_TRANSLATIONS names 'no-such-folder', where there is no" in caplog.text
+
+
 @pytest.mark.parametrize(
     "settings",
     [

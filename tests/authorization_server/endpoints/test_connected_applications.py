@@ -7,6 +7,7 @@ import flask
 import pytest
 from flask_wtf import CSRFProtect
 
+from flask_private_key_jwt import signals
 from tests.authorization_server.authorization.test_interaction import is_asked_to_consent
 from tests.authorization_server.conftest import APP_ID, Browser, build_request
 
@@ -73,6 +74,18 @@ def test_removed_application_is_gone_and_the_person_is_asked_again(connected):
     assert "No application may act for you." in page.text
     assert '<p class="oauth-success" role="status">' in page.text
     assert is_asked_to_consent(connected.open(build_request()))
+
+
+def test_events_say_that_the_person_did_it(connected):
+    seen = []
+
+    def note(_sender, **event):
+        seen.append(event)
+
+    with signals.grant_revoked.connected_to(note), signals.consent_withdrawn.connected_to(note):
+        remove(connected, show(connected))
+
+    assert [event.get("because") or event.get("by") for event in seen] == ["person", "person"]
 
 
 def test_button_may_be_pressed_twice(connected):

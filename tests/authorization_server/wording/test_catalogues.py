@@ -78,6 +78,15 @@ def test_operator_may_choose_the_languages(caplog):
     assert "OAUTH2_LANGUAGES names 'it', for which there is no catalogue" in caplog.text
 
 
+@pytest.mark.parametrize("content", [b"", b"no catalogue", b"\xde\x12\x04\x95" + b"\xff" * 40])
+def test_catalogue_that_cannot_be_read_is_left_out(content, tmp_path, caplog):
+    file = write_catalogue(tmp_path, "de", Allow="Ja gern") / "de" / "LC_MESSAGES" / "private_key_jwt.mo"
+    file.write_bytes(content)
+
+    assert Catalogues([tmp_path]).find("de")("Allow") == "Erlauben"
+    assert f"the catalogue {file} cannot be read" in caplog.text
+
+
 def test_values_and_words_are_escaped():
     assert fill("Hi %(name)s", "<b>Hallo %(name)s", {"name": "<i>"}) == "&lt;b&gt;Hallo &lt;i&gt;"
 
