@@ -2,12 +2,13 @@
 
 from typing import Any, TypeVar
 
+import click
 import flask
+from flask.cli import AppGroup
 from flask_sqlalchemy import SQLAlchemy
 
 from .authorization_server.assembly import assemble
 from .authorization_server.authorization.person_grants import PersonGrants
-from .authorization_server.cli import oauth2_group
 from .authorization_server.endpoints import MachineEndpoints
 from .authorization_server.endpoints.browser_session import listen_to_flask_login
 from .authorization_server.endpoints.cross_origin import allow_cross_origin
@@ -27,6 +28,22 @@ from .errors import ConfigurationError
 from .tokens.scope_matching import ScopeMatcher
 
 DeclaredClaims = TypeVar("DeclaredClaims", bound=UserClaims)
+
+
+class _CommandsOnDemand(AppGroup):
+    """``flask oauth2 …``. Its commands are loaded when one is looked up: a server needs none, and they take memory."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return _load_commands().list_commands(ctx)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        return _load_commands().get_command(ctx, cmd_name)
+
+
+def _load_commands() -> AppGroup:
+    from .authorization_server.cli import oauth2_group
+
+    return oauth2_group
 
 
 class PrivateKeyJWT:
@@ -63,7 +80,9 @@ class PrivateKeyJWT:
         # Templates of a blueprint come after those of the app, so the app can replace them.
         app.register_blueprint(flask.Blueprint(EXTENSION_KEY, __name__, template_folder="templates"))
         listen_to_flask_login(app)
-        app.cli.add_command(oauth2_group)
+        app.cli.add_command(
+            _CommandsOnDemand("oauth2", help="Run the OAuth 2 authorization server: its clients, keys and stores.")
+        )
 
     @property
     def clients(self) -> ClientRegistry:
