@@ -17,7 +17,7 @@ version = release = re.search(r'__version__ = "([^"]+)"', VERSION_FILE.read_text
 
 extensions = ["myst_parser"]
 root_doc = "docs/index"
-include_patterns = ["*.md", "docs/*.md", "examples/README.md", "examples/*/README.md", "bench/README.md", "tests/README.md"]
+include_patterns = ["*.md", "docs/*.md", "examples/*.md", "examples/*/README.md", "bench/README.md", "tests/README.md"]
 exclude_patterns = [".*", "build", "dist", "node_modules", "**/node_modules"]
 nitpicky = True
 suppress_warnings = ["misc.highlighting_failure"]  # "…" in an example is no Python, and should not be

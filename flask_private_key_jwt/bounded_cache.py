@@ -103,6 +103,8 @@ class BoundedCache(Generic[K, V]):
 def weigh(value: object) -> int:
     """Approximate size of *value* in bytes: strings, numbers, and containers and dataclasses of them."""
     size = sys.getsizeof
+    if type(value) in _PLAIN:
+        return size(value)
     weight, rest = 0, [value]
     while rest:
         part: Any = rest.pop()

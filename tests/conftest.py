@@ -58,7 +58,18 @@ INVALID_REQUEST = {"error": "invalid_request", "error_description": "The request
 INVALID_PROOF = {"error": "invalid_dpop_proof", "error_description": "The DPoP proof is invalid."}
 
 
-SLOW_FOLDERS = ("soak", "faults", "documentation", "package", "examples", "deploy", "pages", "demo", "third_party", "bench")
+SLOW_FOLDERS = (
+    "soak",
+    "faults",
+    "documentation",
+    "package",
+    "examples",
+    "deploy",
+    "pages",
+    "demo",
+    "third_party",
+    "bench",
+)
 """Whose tests start programs, and often wait for them."""
 
 

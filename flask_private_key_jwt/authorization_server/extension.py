@@ -2,14 +2,15 @@
 
 from typing import Any, TypeVar
 
+import click
 import flask
+from flask.cli import AppGroup
 from flask_sqlalchemy import SQLAlchemy
 
 from ..errors import ConfigurationError
 from ..tokens.scope_matching import ScopeMatcher
 from .assembly import assemble
 from .authorization.person_grants import PersonGrants
-from .cli import oauth2_group
 from .endpoints import MachineEndpoints
 from .endpoints.browser_session import listen_to_flask_login
 from .endpoints.connected_applications import build_connected_applications
@@ -41,6 +42,22 @@ PACKAGE = __name__.partition(".")[0]
 """Where the templates are."""
 
 DeclaredClaims = TypeVar("DeclaredClaims", bound=UserClaims)
+
+
+class _CommandsOnDemand(AppGroup):
+    """``flask oauth2 …``. Its commands are loaded when one is looked up: a server needs none, and they take memory."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return _load_commands().list_commands(ctx)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        return _load_commands().get_command(ctx, cmd_name)
+
+
+def _load_commands() -> AppGroup:
+    from .cli import oauth2_group
+
+    return oauth2_group
 
 
 class PrivateKeyJWT:
@@ -78,7 +95,9 @@ class PrivateKeyJWT:
         app.register_blueprint(flask.Blueprint(EXTENSION_KEY, PACKAGE, template_folder="templates"))
         app.context_processor(lambda: {EXTENSION_KEY: page_words})
         listen_to_flask_login(app)
-        app.cli.add_command(oauth2_group)
+        app.cli.add_command(
+            _CommandsOnDemand("oauth2", help="Run the OAuth 2 authorization server: its clients, keys and stores.")
+        )
 
     @property
     def clients(self) -> ClientRegistry:

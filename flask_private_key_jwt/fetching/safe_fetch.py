@@ -14,12 +14,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from queue import Empty, SimpleQueue
 from threading import BoundedSemaphore, Lock, Thread
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import certifi
-from urllib3.connection import HTTPConnection
-from urllib3.exceptions import HTTPError
-from urllib3.response import HTTPResponse
 
 from .. import clock
 from ..errors import ConfigurationError, FetchBusy
@@ -27,6 +24,9 @@ from ..jose import jose
 from .fetch_target import FetchPolicy, FetchProblem, FetchRefused, FetchTarget, read_target
 from .freshness import fresh_for
 from .public_address import is_loopback, why_not_public
+
+if TYPE_CHECKING:
+    from urllib3.response import HTTPResponse
 
 log = logging.getLogger("flask_private_key_jwt")
 
@@ -151,6 +151,8 @@ class SafeFetcher:
         return result
 
     def _exchange(self, target: FetchTarget, wire: "_Wire", deadline: float) -> FetchedDocument:
+        from urllib3.connection import HTTPConnection  # a megabyte, and many servers never fetch
+
         addresses = self._checked_addresses(target)
         plain = wire.hold(self._connect_first(addresses, target.port, deadline))
         plain.settimeout(_left(deadline))
@@ -199,7 +201,9 @@ class SafeFetcher:
             self._tls = _trust(certifi.where())
         return self._tls
 
-    def _read(self, response: HTTPResponse) -> FetchedDocument:
+    def _read(self, response: "HTTPResponse") -> FetchedDocument:
+        from urllib3.exceptions import HTTPError
+
         if response.status != 200:
             raise FetchFailed(f"status {response.status}, not 200")
         content_type = response.headers.get("Content-Type", "").partition(";")[0].strip().lower()

@@ -126,7 +126,7 @@ class _Due:
             return True
 
     def put_off(self, signer: Signer, *, until: int) -> None:
-        self._due_at.keep(signer, until)
+        self._due_at.keep(signer, until, weight=0)  # a number, in the size of an entry
 
     def _is_due(self, signer: Signer, *, now: int) -> bool:
         due_at = self._due_at.get(signer)

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ...bounded_cache import BYTES_OF_STRANGERS, BoundedCache, bytes_for_clients, weigh
+from ...bounded_cache import BYTES_OF_STRANGERS, BoundedCache, bytes_for_clients
 from ...jose import jose
 from ...jose.certificates import Certificate, certificate_of_jwk
 from ...jose.unset import without_unset
@@ -15,6 +15,8 @@ from .remote_documents import RemoteDocuments
 
 log = logging.getLogger("flask_private_key_jwt")
 
+BYTES_A_KEY = 4096
+"""Assumed memory of a parsed key with its certificate."""
 MAX_KEYS = 20
 """Most keys of one client: for a JWT without a ``kid``, each of them may have to be tried."""
 
@@ -130,7 +132,7 @@ class ClientKeys:
         keys = load_client_keys(client)
         if is_vouched_for:
             # The store of clients has weighed the client, and the operator's are as large as the operator makes them.
-            self._kept.keep(client.client_id, _Kept(client, keys), weight=weigh(keys))
+            self._kept.keep(client.client_id, _Kept(client, keys), weight=BYTES_A_KEY * len(keys))
         return keys
 
 

@@ -16,6 +16,11 @@ from ..tables.client import ClientRow, is_gathered, snapshot
 from ..tables.former_columns import check_gathered
 from .server_keys import select_key_version
 
+BYTES_OF_PLAIN_CLIENT = 2048
+"""Assumed memory of a snapshot besides its keys and its metadata."""
+GROWTH = 8
+"""Assumed memory of a client's keys and metadata, in bytes for each byte of their JSON."""
+
 
 class SQLAlchemyClientStore:
     """Finds clients in the application's database; keeps the snapshots of the ones used last.
@@ -95,7 +100,7 @@ class SQLAlchemyClientStore:
         found = ClientRow(*columns)
         if not is_gathered(found.client_metadata):
             check_gathered(self._database, self._table)
-        return self._snapshots.add(snapshot(found))
+        return self._snapshots.add(snapshot(found), weight=_weigh(found))
 
 
 class _Snapshots:
@@ -118,10 +123,10 @@ class _Snapshots:
     def get(self, client_id: str) -> RegisteredClient | None:
         return self._vouched.get(client_id) or self._proven.get(client_id) or self._public.get(client_id)
 
-    def add(self, client: RegisteredClient) -> RegisteredClient:
+    def add(self, client: RegisteredClient, *, weight: int) -> RegisteredClient:
         """Keep *client* if it is the operator's; in any case an older snapshot of it is dropped."""
         if self._is_vouched_for(client):
-            return self._keep(self._vouched, client)
+            return self._keep(self._vouched, client, weight=weight)
         self.drop(client.client_id)
         return client
 
@@ -134,10 +139,19 @@ class _Snapshots:
         for cache in self.caches:
             cache.drop(client_id)
 
-    def _keep(self, cache: BoundedCache[str, RegisteredClient], client: RegisteredClient) -> RegisteredClient:
+    def _keep(
+        self, cache: BoundedCache[str, RegisteredClient], client: RegisteredClient, *, weight: int | None = None
+    ) -> RegisteredClient:
         """Keep *client*, or return the equal one that another thread kept first, because callers cache by identity."""
         wanted = (client.version, client.enabled)
-        return cache.keep(client.client_id, client, equals=lambda kept: (kept.version, kept.enabled) == wanted)
+        return cache.keep(
+            client.client_id, client, equals=lambda kept: (kept.version, kept.enabled) == wanted, weight=weight
+        )
+
+
+def _weigh(row: ClientRow) -> int:
+    """The size of a snapshot of the operator's, estimated: to measure it takes as long as a signature."""
+    return BYTES_OF_PLAIN_CLIENT + GROWTH * (len(row.jwks or "") + len(row.client_metadata))
 
 
 def _cache_of_clients(size: int, max_bytes: int) -> BoundedCache[str, RegisteredClient]:
