@@ -1,7 +1,9 @@
 """Connections to Redis with a limit for every wait: for the name lookup, for a connection, for an answer."""
 
 import os
-from typing import Any
+from collections.abc import Callable, Sequence
+from time import monotonic
+from typing import Any, TypeVar
 
 import redis
 
@@ -9,6 +11,11 @@ from ..database.breaker import Breaker
 from ..database.connecting import connect_in_time
 from ..database.deadline import seconds_left
 from ..errors import StoreUnavailable
+from .redis_commands import build_wait
+from .redis_servers import Server
+from .redis_timeout import LOOK_SECONDS
+
+T = TypeVar("T")
 
 
 class RedisConnections:
@@ -17,13 +24,16 @@ class RedisConnections:
     redis-py's own client limits only each single wait for the network: a name with two addresses takes twice as long,
     and the name lookup has no limit.
 
-    :param pool: Provides the connection class and its arguments; its own connections are not used.
+    :param server: Makes the connections.
     :param timeout: Longest wait for a connection, and for an answer, in seconds.
+    :param replicas: How many replicas have to confirm what :meth:`ask_and_wait` writes.
     """
 
-    def __init__(self, pool: "redis.ConnectionPool", *, timeout: float) -> None:
-        self._pool = pool
+    def __init__(self, server: Server, *, timeout: float, replicas: int = 0) -> None:
+        self._server = server
         self._timeout = timeout
+        self._replicas = replicas
+        self._look_at = 0.0
         self._idle: list[Any] = []
         self._process = os.getpid()
         self._is_closed = False
@@ -35,21 +45,32 @@ class RedisConnections:
         :raises redis.ResponseError: Redis refuses the command.
         :raises StoreUnavailable: Redis does not answer in time, or not at all.
         """
-        self._breaker.check()
+        return self.ask_all(command)[0]
+
+    def ask_and_wait(self, *command: Any) -> tuple[Any, bool]:
+        """The same, and whether enough replicas have what was written; see :class:`RedisConnections`."""
+        if not self._replicas:
+            return self.ask(*command), True
         seconds = min(self._timeout, seconds_left(self._timeout))
-        connection = self._take()
+        answer, confirmed = self.ask_all(command, build_wait(self._replicas, seconds))
+        return answer, confirmed >= self._replicas
+
+    def ask_all(self, *commands: tuple[Any, ...], longest: float | None = None) -> list[Any]:
+        """Send several commands in one go over one connection, and return the answers.
+
+        :param longest: Another limit for each wait, in seconds.
+        :raises redis.ResponseError: Redis refuses one of the commands; the others may have been done.
+        :raises StoreUnavailable: As for :meth:`ask`.
+        """
+        self._breaker.check()
+        limit = longest or self._timeout
+        seconds = min(limit, seconds_left(limit))
+        connection = self._take(seconds)
         if connection is None:
-            connection = self._open(seconds)
-            seconds = min(self._timeout, seconds_left(self._timeout))  # connecting took some of the budget
+            connection = self._open(min(limit, seconds_left(limit)))
+            seconds = min(limit, seconds_left(limit))  # connecting took some of the budget
         try:
-            answer = self._send(connection, command, seconds)
-        except redis.exceptions.ReadOnlyError:  # it is a replica now: a new connection may reach the new master
-            connection.disconnect()
-            self._drop_idle()
-            raise
-        except redis.ResponseError:
-            self._idle.append(connection)
-            raise
+            answers = self._send(connection, commands, seconds)
         except redis.RedisError as error:
             connection.disconnect()
             self._drop_idle()  # they are lost as well, and each would cause a 503
@@ -59,28 +80,47 @@ class RedisConnections:
         except BaseException:  # interrupted between question and answer: nobody may read the rest of the answer
             connection.disconnect()
             raise
-        self._idle.append(connection)
-        return answer
+        return self._give_back(connection, answers)
+
+    def pause(self) -> None:
+        """Refuse everything at once until Redis answers again, and its replicas confirm."""
+        self._breaker.trip()
 
     def close(self) -> None:
         """Close the connections, and stop asking whether Redis answers."""
         self._is_closed = True
         self._drop_idle()
 
-    def _send(self, connection: Any, command: tuple[Any, ...], seconds: float) -> Any:
+    def _send(self, connection: Any, commands: tuple[tuple[Any, ...], ...], seconds: float) -> list[Any]:
+        """The answers; a refusal is an answer too, so that none is left unread."""
         if seconds == self._timeout:
-            connection.send_command(*command)
-            return connection.read_response()
+            return _exchange(connection, commands)
         connection._sock.settimeout(seconds)  # redis-py has no public way to set a shorter limit for one command
         try:
-            connection.send_command(*command)
-            return connection.read_response()
+            return _exchange(connection, commands)
         finally:
             if connection._sock is not None:
                 connection._sock.settimeout(self._timeout)
 
-    def _take(self) -> Any:
-        """An idle connection that is still open, if there is one."""
+    def _give_back(self, connection: Any, answers: list[Any]) -> list[Any]:
+        for answer in answers:
+            if isinstance(answer, redis.ResponseError):
+                self._keep(connection, answer)
+                raise answer
+        self._idle.append(connection)
+        return answers
+
+    def _keep(self, connection: Any, refused: redis.ResponseError) -> None:
+        if isinstance(refused, redis.exceptions.ReadOnlyError):  # a replica now: a new connection may reach the master
+            connection.disconnect()
+            self._drop_idle()
+        else:
+            self._idle.append(connection)
+
+    def _take(self, seconds: float) -> Any:
+        """An idle connection that is still open and leads to the right server, if there is one."""
+        if self._server.may_move and monotonic() >= self._look_at:
+            self._look(seconds)
         if self._process != os.getpid():  # parent and child would read each other's answers
             self._idle, self._process = [], os.getpid()
         while True:
@@ -89,43 +129,61 @@ class RedisConnections:
             except IndexError:
                 return None
             try:
-                if not connection.can_read():  # readable before a command was sent: Redis has closed it
+                # Readable before a command was sent: Redis has closed it.
+                if self._server.is_at(connection) and not connection.can_read():
                     return connection
             except (redis.RedisError, OSError):
                 pass
             connection.disconnect()
 
-    def _connect(self) -> Any:
-        connection: Any = self._pool.connection_class(**self._pool.connection_kwargs)
-        connection.connect()
-        return connection
+    def _look(self, seconds: float) -> None:
+        """Find out whether another server has taken the place of this one. Who cannot know it uses neither."""
+        self._look_at = monotonic() + LOOK_SECONDS  # one thread looks for all
+        try:
+            self._within(self._server.look, _nothing_to_close, seconds)
+        except StoreUnavailable:
+            self._look_at = 0.0
+            self._drop_idle()
+            raise
 
     def _open(self, seconds: float) -> Any:
+        return self._within(self._server.connect, _disconnect, seconds)
+
+    def _within(self, find: Callable[[], T], close: Callable[[T], Any], seconds: float) -> T:
         try:
-            connection = connect_in_time(self._connect, _disconnect, seconds)
+            found = connect_in_time(find, close, seconds)
         except Exception as error:
             if isinstance(error, redis.TimeoutError):
                 self._breaker.trip()
             raise StoreUnavailable(f"redis: {type(error).__name__}", cause="redis_unavailable") from None
-        if connection is None:
+        if found is None:
             self._breaker.trip()
             raise StoreUnavailable("redis: TimeoutError", cause="redis_timeout")
-        return connection
+        return found
 
     def _probe(self) -> bool:
         if self._is_closed:
             return False
-        connection = connect_in_time(self._connect, _disconnect, self._timeout)
+        connection = connect_in_time(self._server.connect, _disconnect, self._timeout)
         if connection is None:
             raise redis.TimeoutError
         try:
-            connection.send_command("PING")
-            connection.read_response()
+            self._check(connection)
         except BaseException:
             connection.disconnect()
             raise
         self._idle.append(connection)
         return True
+
+    def _check(self, connection: Any) -> None:
+        """Check that Redis answers, and that its replicas confirm."""
+        commands = [("PING",), build_wait(self._replicas, self._timeout)] if self._replicas else [("PING",)]
+        answers = _exchange(connection, commands)
+        for answer in answers:
+            if isinstance(answer, redis.ResponseError):
+                raise answer
+        if self._replicas and answers[1] < self._replicas:
+            raise redis.TimeoutError
 
     def _drop_idle(self) -> None:
         idle, self._idle = self._idle, []
@@ -133,5 +191,43 @@ class RedisConnections:
             connection.disconnect()
 
 
+class AskedByThreads:
+    """Connections of threads, as what event loops share with them wants them."""
+
+    def __init__(self, connections: RedisConnections) -> None:
+        self._connections = connections
+
+    async def ask(self, *command: Any) -> Any:
+        """See :meth:`.redis_marks.Ask.ask`."""
+        return self._connections.ask(*command)
+
+    async def ask_and_wait(self, *command: Any) -> tuple[Any, bool]:
+        """See :meth:`.redis_marks.Ask.ask_and_wait`."""
+        return self._connections.ask_and_wait(*command)
+
+    def pause(self) -> None:
+        """See :meth:`.redis_marks.Ask.pause`."""
+        self._connections.pause()
+
+
+def _exchange(connection: Any, commands: Sequence[tuple[Any, ...]]) -> list[Any]:
+    if len(commands) == 1:
+        connection.send_command(*commands[0])
+        return [_read(connection)]
+    connection.send_packed_command(connection.pack_commands(commands))
+    return [_read(connection) for _ in commands]
+
+
+def _read(connection: Any) -> Any:
+    try:
+        return connection.read_response()
+    except redis.ResponseError as error:
+        return error
+
+
 def _disconnect(connection: Any) -> None:
     connection.disconnect()
+
+
+def _nothing_to_close(_: object) -> None:
+    pass
