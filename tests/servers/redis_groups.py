@@ -16,6 +16,8 @@ from threading import Event
 from typing import Any
 
 import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 from tests.servers.ports import free_port
 
@@ -64,7 +66,7 @@ class Server:
         wait_until(lambda: self.ask("PING"), f"the server at {self.port} does not start")
 
     def ask(self, *command: Any) -> Any:
-        with redis.Redis(port=self.port, socket_timeout=5) as client:
+        with redis.Redis(port=self.port, socket_timeout=5, retry=Retry(NoBackoff(), 0)) as client:
             return client.execute_command(*command)
 
     def info(self, section: str) -> dict[str, Any]:
@@ -76,6 +78,9 @@ class Server:
         assert self._process is not None
         self._process.kill()
         self._process.wait()
+
+    def has_ended(self) -> bool:
+        return self._process is not None and self._process.poll() is not None
 
     def freeze(self) -> None:
         """Let it take connections, and answer nothing."""
@@ -112,7 +117,7 @@ class Group:
         configuration = (
             f"sentinel monitor {SERVICE} 127.0.0.1 {master.port} 2\n"
             f"sentinel down-after-milliseconds {SERVICE} {MISSED_MILLISECONDS}\n"
-            f"sentinel failover-timeout {SERVICE} 5000\n"
+            f"sentinel failover-timeout {SERVICE} 2000\n"
         )
         self.sentinels.append(Server(self.folder, ["--sentinel"], configuration=configuration))
         return self.sentinels[-1]
