@@ -1,7 +1,7 @@
 """The replay store in Redis for an event loop: the same marks as those of ``redis.py``, by redis-py's asyncio side."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from time import monotonic
 from typing import Any
 
@@ -57,9 +57,9 @@ class OfThisLoop:
         """See :meth:`.redis_marks.Ask.ask`."""
         return await self._connections.get().ask(*command)
 
-    async def ask_and_wait(self, *command: Any) -> tuple[Any, bool]:
+    async def ask_and_wait(self, is_written: Callable[[Any], bool], *command: Any) -> tuple[Any, bool]:
         """See :meth:`.redis_marks.Ask.ask_and_wait`."""
-        return await self._connections.get().ask_and_wait(*command)
+        return await self._connections.get().ask_and_wait(is_written, *command)
 
     def pause(self) -> None:
         """See :meth:`.redis_marks.Ask.pause`."""
@@ -85,35 +85,32 @@ class LoopConnections:
         self._places = asyncio.Semaphore(MAX_CONNECTIONS)
         self._breaker = LoopBreaker(self._probe, store="redis")
 
-    async def ask(self, *command: Any) -> Any:
+    async def ask(self, *command: Any, longest: float | None = None) -> Any:
         """Send one command and return the answer. It is never sent twice, because only its answer may have been lost.
 
+        :param longest: Another limit for everything, in seconds.
         :raises redis.ResponseError: Redis refuses the command.
         :raises StoreUnavailable: Redis does not answer in time, or not at all.
         """
-        return (await self.ask_all(command))[0]
+        return (await self._ask(command, longest or self._timeout, None))[0]
 
-    async def ask_and_wait(self, *command: Any) -> tuple[Any, bool]:
-        """The same, and whether enough replicas have what was written; see :class:`LoopConnections`."""
-        if not self._replicas:
-            return await self.ask(*command), True
-        seconds = min(self._timeout, seconds_left(self._timeout))
-        answer, confirmed = await self.ask_all(command, build_wait(self._replicas, seconds))
-        return answer, confirmed >= self._replicas
+    async def ask_and_wait(self, is_written: Callable[[Any], bool], *command: Any) -> tuple[Any, bool]:
+        """The same, and whether enough replicas have what was written; see :class:`LoopConnections`.
 
-    async def ask_all(self, *commands: tuple[Any, ...], longest: float | None = None) -> list[Any]:
-        """Send several commands in one go over one connection, and return the answers.
-
-        :param longest: Another limit for everything, in seconds.
-        :raises redis.ResponseError: Redis refuses one of the commands; the others may have been done.
-        :raises StoreUnavailable: As for :meth:`ask`.
+        :param is_written: Whether an answer means that something was written.
         """
+        return await self._ask(command, self._timeout, is_written if self._replicas else None)
+
+    async def _ask(
+        self, command: tuple[Any, ...], limit: float, is_written: Callable[[Any], bool] | None
+    ) -> tuple[Any, bool]:
         self._breaker.check()
-        limit = longest or self._timeout
+        seconds = min(limit, seconds_left(limit))
+        ends_at = monotonic() + seconds
         try:
             # One limit for everything, a place included: each costs as much as the command.
-            async with asyncio.timeout(min(limit, seconds_left(limit))), self._places:
-                return await self._ask(commands)
+            async with asyncio.timeout(seconds), self._places:
+                return await self._exchange(command, is_written, ends_at)
         except redis.ResponseError:
             raise
         except (TimeoutError, redis.TimeoutError):
@@ -132,12 +129,24 @@ class LoopConnections:
         self._breaker.stop()
         await self._drop_idle()
 
-    async def _ask(self, commands: tuple[tuple[Any, ...], ...]) -> list[Any]:
-        connection = await self._take()
+    async def _exchange(
+        self, command: tuple[Any, ...], is_written: Callable[[Any], bool] | None, ends_at: float
+    ) -> tuple[Any, bool]:
+        connection, is_confirmed = await self._take(), True
         try:
             if connection is None:
                 connection = await self._connect()
-            answers = await _exchange(connection, commands)
+            answer = await _send(connection, command)
+            if is_written is not None and is_written(answer):
+                confirmed = await _send(connection, build_wait(self._replicas, ends_at - monotonic()))
+                is_confirmed = confirmed >= self._replicas
+        except redis.exceptions.ReadOnlyError:  # it is a replica now: a new connection may reach the new master
+            await self._discard(connection)
+            await self._drop_idle()
+            raise
+        except redis.ResponseError:
+            self._idle.append(connection)
+            raise
         except redis.RedisError:
             await self._discard(connection)
             await self._drop_idle()  # they are lost as well, and each would cause a 503
@@ -145,19 +154,8 @@ class LoopConnections:
         except BaseException:  # too late, or cancelled: nobody may read the answer that belongs to this question
             await self._discard(connection)
             raise
-        for answer in answers:
-            if isinstance(answer, redis.ResponseError):
-                await self._keep(connection, answer)
-                raise answer
         self._idle.append(connection)
-        return answers
-
-    async def _keep(self, connection: Any, refused: redis.ResponseError) -> None:
-        if isinstance(refused, redis.exceptions.ReadOnlyError):  # a replica now: a new connection may reach the master
-            await self._discard(connection)
-            await self._drop_idle()
-        else:
-            self._idle.append(connection)
+        return answer, is_confirmed
 
     async def _take(self) -> Any:
         """An idle connection that is still open and leads to the right server, if there is one."""
@@ -207,12 +205,8 @@ class LoopConnections:
 
     async def _check(self, connection: Any) -> None:
         """Check that Redis answers, and that its replicas confirm."""
-        wait = [build_wait(self._replicas, self._timeout)] if self._replicas else []
-        answers = await _exchange(connection, [("PING",), *wait])
-        for answer in answers:
-            if isinstance(answer, redis.ResponseError):
-                raise answer
-        if self._replicas and answers[1] < self._replicas:
+        await _send(connection, ("PING",))
+        if self._replicas and await _send(connection, build_wait(self._replicas, self._timeout / 2)) < self._replicas:
             raise TimeoutError
 
     async def _discard(self, connection: Any) -> None:
@@ -226,17 +220,6 @@ class LoopConnections:
             await self._discard(connection)
 
 
-async def _exchange(connection: Any, commands: Sequence[tuple[Any, ...]]) -> list[Any]:
-    """The answers; a refusal is an answer too, so that none is left unread."""
-    if len(commands) == 1:
-        await connection.send_command(*commands[0], check_health=False)
-    else:
-        await connection.send_packed_command(connection.pack_commands(commands), check_health=False)
-    return [await _read(connection) for _ in commands]
-
-
-async def _read(connection: Any) -> Any:
-    try:
-        return await connection.read_response()
-    except redis.ResponseError as error:
-        return error
+async def _send(connection: Any, command: tuple[Any, ...]) -> Any:
+    await connection.send_command(*command, check_health=False)
+    return await connection.read_response()

@@ -44,7 +44,7 @@ class ThreadNodes:
 
     async def ask_in_short(self, address: Address, *command: Any) -> Any:
         """See :meth:`.redis_cluster_map.Nodes.ask_in_short`."""
-        return self._find(address).ask_all(command, longest=SHORT_SECONDS)[0]
+        return self._find(address).ask(*command, longest=SHORT_SECONDS)
 
     async def keep(self, addresses: Collection[Address]) -> None:
         """See :meth:`.redis_cluster_map.Nodes.keep`."""

@@ -1,7 +1,7 @@
 """Connections to Redis with a limit for every wait: for the name lookup, for a connection, for an answer."""
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from time import monotonic
 from typing import Any, TypeVar
 
@@ -39,38 +39,45 @@ class RedisConnections:
         self._is_closed = False
         self._breaker = Breaker(self._probe, store="redis")
 
-    def ask(self, *command: Any) -> Any:
+    def ask(self, *command: Any, longest: float | None = None) -> Any:
         """Send one command and return the answer. It is never sent twice, because only its answer may have been lost.
 
+        :param longest: Another limit for each wait, in seconds.
         :raises redis.ResponseError: Redis refuses the command.
         :raises StoreUnavailable: Redis does not answer in time, or not at all.
         """
-        return self.ask_all(command)[0]
+        return self._ask(command, longest or self._timeout, None)[0]
 
-    def ask_and_wait(self, *command: Any) -> tuple[Any, bool]:
-        """The same, and whether enough replicas have what was written; see :class:`RedisConnections`."""
-        if not self._replicas:
-            return self.ask(*command), True
-        seconds = min(self._timeout, seconds_left(self._timeout))
-        answer, confirmed = self.ask_all(command, build_wait(self._replicas, seconds))
-        return answer, confirmed >= self._replicas
+    def ask_and_wait(self, is_written: Callable[[Any], bool], *command: Any) -> tuple[Any, bool]:
+        """The same, and whether enough replicas have what was written; see :class:`RedisConnections`.
 
-    def ask_all(self, *commands: tuple[Any, ...], longest: float | None = None) -> list[Any]:
-        """Send several commands in one go over one connection, and return the answers.
-
-        :param longest: Another limit for each wait, in seconds.
-        :raises redis.ResponseError: Redis refuses one of the commands; the others may have been done.
-        :raises StoreUnavailable: As for :meth:`ask`.
+        :param is_written: Whether an answer means that something was written.
         """
+        return self._ask(command, self._timeout, is_written if self._replicas else None)
+
+    def _ask(
+        self, command: tuple[Any, ...], limit: float, is_written: Callable[[Any], bool] | None
+    ) -> tuple[Any, bool]:
         self._breaker.check()
-        limit = longest or self._timeout
         seconds = min(limit, seconds_left(limit))
         connection = self._take(seconds)
         if connection is None:
             connection = self._open(min(limit, seconds_left(limit)))
             seconds = min(limit, seconds_left(limit))  # connecting took some of the budget
+        is_confirmed = True
         try:
-            answers = self._send(connection, commands, seconds)
+            answer = self._send(connection, command, seconds)
+            if is_written is not None and is_written(answer):
+                seconds = min(limit, seconds_left(limit))
+                confirmed = self._send(connection, build_wait(self._replicas, seconds), seconds)
+                is_confirmed = confirmed >= self._replicas
+        except redis.exceptions.ReadOnlyError:  # it is a replica now: a new connection may reach the new master
+            connection.disconnect()
+            self._drop_idle()
+            raise
+        except redis.ResponseError:
+            self._idle.append(connection)
+            raise
         except redis.RedisError as error:
             connection.disconnect()
             self._drop_idle()  # they are lost as well, and each would cause a 503
@@ -80,7 +87,8 @@ class RedisConnections:
         except BaseException:  # interrupted between question and answer: nobody may read the rest of the answer
             connection.disconnect()
             raise
-        return self._give_back(connection, answers)
+        self._idle.append(connection)
+        return answer, is_confirmed
 
     def pause(self) -> None:
         """Refuse everything at once until Redis answers again, and its replicas confirm."""
@@ -91,31 +99,17 @@ class RedisConnections:
         self._is_closed = True
         self._drop_idle()
 
-    def _send(self, connection: Any, commands: tuple[tuple[Any, ...], ...], seconds: float) -> list[Any]:
-        """The answers; a refusal is an answer too, so that none is left unread."""
+    def _send(self, connection: Any, command: tuple[Any, ...], seconds: float) -> Any:
         if seconds == self._timeout:
-            return _exchange(connection, commands)
+            connection.send_command(*command)
+            return connection.read_response()
         connection._sock.settimeout(seconds)  # redis-py has no public way to set a shorter limit for one command
         try:
-            return _exchange(connection, commands)
+            connection.send_command(*command)
+            return connection.read_response()
         finally:
             if connection._sock is not None:
                 connection._sock.settimeout(self._timeout)
-
-    def _give_back(self, connection: Any, answers: list[Any]) -> list[Any]:
-        for answer in answers:
-            if isinstance(answer, redis.ResponseError):
-                self._keep(connection, answer)
-                raise answer
-        self._idle.append(connection)
-        return answers
-
-    def _keep(self, connection: Any, refused: redis.ResponseError) -> None:
-        if isinstance(refused, redis.exceptions.ReadOnlyError):  # a replica now: a new connection may reach the master
-            connection.disconnect()
-            self._drop_idle()
-        else:
-            self._idle.append(connection)
 
     def _take(self, seconds: float) -> Any:
         """An idle connection that is still open and leads to the right server, if there is one."""
@@ -177,13 +171,11 @@ class RedisConnections:
 
     def _check(self, connection: Any) -> None:
         """Check that Redis answers, and that its replicas confirm."""
-        commands = [("PING",), build_wait(self._replicas, self._timeout)] if self._replicas else [("PING",)]
-        answers = _exchange(connection, commands)
-        for answer in answers:
-            if isinstance(answer, redis.ResponseError):
-                raise answer
-        if self._replicas and answers[1] < self._replicas:
-            raise redis.TimeoutError
+        self._send(connection, ("PING",), self._timeout)
+        if self._replicas:
+            wait = build_wait(self._replicas, self._timeout)
+            if self._send(connection, wait, self._timeout) < self._replicas:
+                raise redis.TimeoutError
 
     def _drop_idle(self) -> None:
         idle, self._idle = self._idle, []
@@ -201,28 +193,13 @@ class AskedByThreads:
         """See :meth:`.redis_marks.Ask.ask`."""
         return self._connections.ask(*command)
 
-    async def ask_and_wait(self, *command: Any) -> tuple[Any, bool]:
+    async def ask_and_wait(self, is_written: Callable[[Any], bool], *command: Any) -> tuple[Any, bool]:
         """See :meth:`.redis_marks.Ask.ask_and_wait`."""
-        return self._connections.ask_and_wait(*command)
+        return self._connections.ask_and_wait(is_written, *command)
 
     def pause(self) -> None:
         """See :meth:`.redis_marks.Ask.pause`."""
         self._connections.pause()
-
-
-def _exchange(connection: Any, commands: Sequence[tuple[Any, ...]]) -> list[Any]:
-    if len(commands) == 1:
-        connection.send_command(*commands[0])
-        return [_read(connection)]
-    connection.send_packed_command(connection.pack_commands(commands))
-    return [_read(connection) for _ in commands]
-
-
-def _read(connection: Any) -> Any:
-    try:
-        return connection.read_response()
-    except redis.ResponseError as error:
-        return error
 
 
 def _disconnect(connection: Any) -> None:

@@ -6,7 +6,7 @@ Redis loses nothing; otherwise a restart loses what was not written yet, or ever
 
 import logging
 import secrets
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from hashlib import sha1
 from typing import Any, Protocol
@@ -102,11 +102,18 @@ class Ask(Protocol):
         :raises StoreUnavailable: It does not answer.
         """
 
-    async def ask_and_wait(self, *command: Any) -> tuple[Any, bool]:
-        """The same, and whether enough replicas have what was written."""
+    async def ask_and_wait(self, is_written: Callable[[Any], bool], *command: Any) -> tuple[Any, bool]:
+        """The same, and whether enough replicas have what was written.
+
+        :param is_written: Whether an answer means that something was written.
+        """
 
     def pause(self) -> None:
         """Refuse everything at once until enough replicas confirm."""
+
+
+def _is_accepted(answer: Any) -> bool:
+    return (answer if isinstance(answer, int) else answer[0]) == ACCEPTED
 
 
 class Script:
@@ -119,9 +126,9 @@ class Script:
     async def run(self, redis: Ask, keys: Sequence[bytes], arguments: Sequence[Any]) -> tuple[Any, bool]:
         """Its answer, and whether enough replicas have what it wrote."""
         try:
-            return await redis.ask_and_wait("EVALSHA", self._sha, len(keys), *keys, *arguments)
+            return await redis.ask_and_wait(_is_accepted, "EVALSHA", self._sha, len(keys), *keys, *arguments)
         except NoScriptError:  # Redis did nothing yet
-            return await redis.ask_and_wait("EVAL", self._text, len(keys), *keys, *arguments)
+            return await redis.ask_and_wait(_is_accepted, "EVAL", self._text, len(keys), *keys, *arguments)
 
 
 REMEMBER = Script(_REMEMBER)
