@@ -13,7 +13,7 @@ from .redis_cluster_map import ClusterMap
 from .redis_cluster_marks import ClusterMarks
 from .redis_marks import Ask
 from .redis_servers import read_options, read_timeout
-from .redis_timeout import SHORT_SECONDS
+from .redis_timeout import SHORT
 from .redis_urls import Address, ClusterURL, read_url
 
 
@@ -49,7 +49,8 @@ class _InLoop:
 
     def __init__(self, cluster: ClusterURL, options: tuple[type[Any], dict[str, Any]], replicas: int) -> None:
         self.nodes = _LoopNodes(options, replicas)
-        self.marks = ClusterMarks(ClusterMap(cluster.nodes, self.nodes), replicas=replicas)
+        slots = ClusterMap(cluster.nodes, self.nodes, timeout=read_timeout(options[1]))
+        self.marks = ClusterMarks(slots, replicas=replicas)
 
 
 class _LoopNodes:
@@ -66,7 +67,7 @@ class _LoopNodes:
 
     async def ask_in_short(self, address: Address, *command: Any) -> Any:
         """See :meth:`.redis_cluster_map.Nodes.ask_in_short`."""
-        return await self._find(address).ask(*command, longest=SHORT_SECONDS)
+        return await self._find(address).ask(*command, longest=SHORT * read_timeout(self._options))
 
     async def keep(self, addresses: Collection[Address]) -> None:
         """See :meth:`.redis_cluster_map.Nodes.keep`."""

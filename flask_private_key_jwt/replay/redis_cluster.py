@@ -14,7 +14,7 @@ from .redis_cluster_marks import ClusterMarks
 from .redis_connections import AskedByThreads, RedisConnections
 from .redis_marks import Ask
 from .redis_servers import FixedServer, no_retry, read_options, read_timeout
-from .redis_timeout import SHORT_SECONDS
+from .redis_timeout import SHORT
 from .redis_urls import Address, ClusterURL, read_url
 
 
@@ -25,8 +25,10 @@ def open_cluster(url: str, replicas: int) -> tuple["ThreadNodes", ClusterMarks]:
     """
     cluster = read_url(url)
     assert isinstance(cluster, ClusterURL)
-    nodes = ThreadNodes(*read_options(redis.ConnectionPool, cluster.server, no_retry()), replicas)
-    return nodes, ClusterMarks(ClusterMap(cluster.nodes, nodes), replicas=replicas)
+    connection_class, options = read_options(redis.ConnectionPool, cluster.server, no_retry())
+    nodes = ThreadNodes(connection_class, options, replicas)
+    slots = ClusterMap(cluster.nodes, nodes, timeout=read_timeout(options))
+    return nodes, ClusterMarks(slots, replicas=replicas)
 
 
 class ThreadNodes:
@@ -44,7 +46,7 @@ class ThreadNodes:
 
     async def ask_in_short(self, address: Address, *command: Any) -> Any:
         """See :meth:`.redis_cluster_map.Nodes.ask_in_short`."""
-        return self._find(address).ask(*command, longest=SHORT_SECONDS)
+        return self._find(address).ask(*command, longest=SHORT * read_timeout(self._options))
 
     async def keep(self, addresses: Collection[Address]) -> None:
         """See :meth:`.redis_cluster_map.Nodes.keep`."""

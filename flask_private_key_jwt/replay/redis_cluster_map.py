@@ -10,7 +10,7 @@ from redis.exceptions import ClusterDownError, MovedError, ResponseError
 
 from ..errors import StoreUnavailable
 from .redis_marks import Ask
-from .redis_timeout import LOOK_SECONDS, TIMEOUT_SECONDS
+from .redis_timeout import LOOK_SECONDS
 from .redis_urls import Address
 
 T = TypeVar("T")
@@ -49,9 +49,11 @@ class ClusterMap:
 
     :param seeds: Nodes to ask first.
     :param nodes: How nodes are asked.
+    :param timeout: Longest wait for an answer, in seconds; no other node is asked for the map after it.
     """
 
-    def __init__(self, seeds: Sequence[Address], nodes: Nodes) -> None:
+    def __init__(self, seeds: Sequence[Address], nodes: Nodes, *, timeout: float) -> None:
+        self._timeout = timeout
         self._seeds = seeds
         self._nodes = nodes
         self._slots: list[Address | None] = []
@@ -110,12 +112,12 @@ class ClusterMap:
     async def _read(self) -> None:
         """Ask one node after the other until one answers."""
         started = monotonic()
-        self._due_at = started + TIMEOUT_SECONDS  # one thread or task asks for all
+        self._due_at = started + self._timeout  # one thread or task asks for all
         best, self._best = self._best, None
         known = list({address for address in self._slots if address is not None})
         refused = StoreUnavailable("redis: no node of the cluster answers", cause="redis_unavailable")
         for address in [*([best] if best else []), *sample(known, len(known)), *self._seeds]:
-            if monotonic() - started > TIMEOUT_SECONDS:
+            if monotonic() - started > self._timeout:
                 break
             try:
                 rows = await self._nodes.ask_in_short(address, "CLUSTER", "SLOTS")

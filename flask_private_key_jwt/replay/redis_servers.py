@@ -12,7 +12,7 @@ from redis.retry import Retry
 from redis.sentinel import Sentinel
 
 from ..errors import ConfigurationError
-from .redis_timeout import SHORT_SECONDS, TIMEOUT_SECONDS
+from .redis_timeout import SHORT, TIMEOUT_SECONDS
 from .redis_urls import Address, SentinelURL, is_for_several, read_url
 
 _make_sentinel: Any = Sentinel
@@ -156,7 +156,7 @@ class SentinelOrder:
         self._addresses = list(url.sentinels)
         names = ("username", "password", "protocol", "retry")
         kept = {name: value for name, value in options.items() if name in names or name.startswith(("ssl_", "socket_"))}
-        limits = dict.fromkeys(("socket_timeout", "socket_connect_timeout"), SHORT_SECONDS)
+        limits = dict.fromkeys(("socket_timeout", "socket_connect_timeout"), SHORT * read_timeout(options))
         self._options = {**kept, **limits, "ssl": url.sentinel.startswith("rediss:")}
 
     def next(self) -> tuple[list[Address], dict[str, Any]]:

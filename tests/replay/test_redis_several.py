@@ -14,6 +14,7 @@ from flask_private_key_jwt.replay.loading import load_replay_store
 from flask_private_key_jwt.replay.redis_cluster_map import TAGS, build_tag
 from tests.servers.redis_groups import (
     DURABLE,
+    PATIENT_MILLISECONDS,
     STATE,
     Group,
     find_redis,
@@ -52,7 +53,7 @@ def test_marks_lie_on_every_node_of_a_cluster(cluster_url, open_store, mark):
     for number in range(60):
         store.remember([mark(str(number))])
 
-    hosts = cluster_url.partition("://")[2].split(",")
+    hosts = cluster_url.partition("://")[2].partition("?")[0].split(",")
     for host in hosts:
         with redis.Redis.from_url(f"redis://{host}") as client:
             assert list(client.scan_iter(f"{STATE}:*", count=1000))
@@ -202,7 +203,10 @@ def test_a_redis_that_evicts_is_warned_of(linked, opened, mark, caplog):
 # --- a cluster that changes -------------------------------------------------------------------------------
 @pytest.fixture(scope="module")
 def own_cluster():
-    with tempfile.TemporaryDirectory() as name, redis_group("cluster", Path(name)) as group:
+    with (
+        tempfile.TemporaryDirectory() as name,
+        redis_group("cluster", Path(name), missed_milliseconds=PATIENT_MILLISECONDS) as group,
+    ):
         settle(group)
         yield group
 
