@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from time import monotonic
 from typing import Any
 
@@ -127,7 +128,11 @@ class LoopConnections:
     async def close(self) -> None:
         """Close the connections, and stop asking whether Redis answers."""
         self._breaker.stop()
-        await self._drop_idle()
+        idle, self._idle = self._idle, []
+        with suppress(TimeoutError, redis.RedisError, OSError):
+            async with asyncio.timeout(self._timeout):
+                for connection in idle:
+                    await connection.disconnect()
 
     async def _exchange(
         self, command: tuple[Any, ...], is_written: Callable[[Any], bool] | None, ends_at: float

@@ -12,6 +12,7 @@ from flask_private_key_jwt.errors import StoreUnavailable
 from flask_private_key_jwt.replay.base import Replayed
 from flask_private_key_jwt.replay.loading import load_replay_store
 from flask_private_key_jwt.replay.redis_cluster_map import TAGS, build_tag
+from tests.servers.line import Line
 from tests.servers.redis_groups import (
     DURABLE,
     PATIENT_MILLISECONDS,
@@ -274,3 +275,28 @@ def test_a_cluster_of_which_no_node_answers_is_unavailable(opened, mark):
     store = opened("redis+cluster://127.0.0.1:1,127.0.0.1:2")
 
     assert ask(store, mark()) == "redis: ConnectionError"
+
+
+# --- what a replica has not got yet ------------------------------------------------------------------------
+@pytest.mark.parametrize("replicas", [0, 1])
+def test_marks_that_a_slow_replica_lacks_are_lost_with_the_master_and_refused_after_it(linked, opened, mark, replicas):
+    master, replica = linked
+    line = Line("127.0.0.1", master.port)
+    try:
+        replica.ask("REPLICAOF", "127.0.0.1", line.port)
+        wait_until(lambda: replica.info("replication")["master_link_status"] == "up", "the replica is not linked")
+        store = opened(f"redis://127.0.0.1:{master.port}?socket_timeout=1", redis_replicas=replicas)
+        wait_until(lambda: ask(store, mark(f"first {time.monotonic()}")) == "used", "no mark counts")
+        line.freeze()
+        late = [mark(f"late {number}") for number in range(20)]
+        answers = [ask(store, each) for each in late]
+        master.kill()
+        replica.ask("REPLICAOF", "NO", "ONE")
+    finally:
+        line.cut()
+
+    there = [replica.ask("EXISTS", STATE.encode() + b":" + each.digest()) for each in late]
+    assert there == [0] * 20
+    assert set(answers) == {"used"} if replicas == 0 else "used" not in answers
+    after = opened(f"redis://127.0.0.1:{replica.port}")
+    assert {ask(after, each) for each in late} == {"forgotten"}

@@ -50,8 +50,11 @@ def wait_until(is_so: Callable[[], Any], what: str, seconds: float = START_SECON
 class Server:
     """One process on a port of its own, whose folder outlives it."""
 
-    def __init__(self, folder: Path, options: Sequence[str], *, configuration: str = "") -> None:
+    def __init__(
+        self, folder: Path, options: Sequence[str], *, configuration: str = "", password: str | None = None
+    ) -> None:
         self.port = free_port()
+        self._password = password
         self._folder = folder / str(self.port)
         self._folder.mkdir(exist_ok=True)
         self._options = options
@@ -68,7 +71,8 @@ class Server:
         wait_until(lambda: self.ask("PING"), f"the server at {self.port} does not start")
 
     def ask(self, *command: Any) -> Any:
-        with redis.Redis(port=self.port, socket_timeout=5, retry=Retry(NoBackoff(), 0)) as client:
+        one_try = Retry(NoBackoff(), 0)
+        with redis.Redis(port=self.port, password=self._password, socket_timeout=5, retry=one_try) as client:
             return client.execute_command(*command)
 
     def info(self, section: str) -> dict[str, Any]:
