@@ -186,7 +186,8 @@ def _run_once(group: Group, trial: Trial, outcome: Outcome) -> None:
     stores = [load_replay_store(group.url, redis_replicas=trial.replicas) for _ in range(STORES + 1)]
     *busy, seldom = stores
     stop = threading.Event()
-    master = group.masters()[0]
+    before = group.masters()
+    master = before[0]
     seldom.remember([build_mark(trial.skew_seconds)])  # it has a connection to this master
     users = [User(store, stop, trial.skew_seconds) for store in busy for _ in range(THREADS)]
     for user in users:
@@ -196,7 +197,7 @@ def _run_once(group: Group, trial: Trial, outcome: Outcome) -> None:
     WAYS[trial.way](group, master)
     early = [mark for user in users for mark, _ in user.accepted[-20:]]
     twice = [mark for mark in early if _is_accepted(seldom, mark)]  # who asked long ago may still know the old master
-    new = _find_new(group, master)
+    new = next(server for server in group.masters() if server not in before)
     _restart(group)
     used_again_at = _wait_for_mark(group, busy[0], new, trial.skew_seconds)
     time.sleep(0.3)
@@ -214,13 +215,6 @@ def _run_once(group: Group, trial: Trial, outcome: Outcome) -> None:
     outcome.twice += len(twice) + sum(_is_accepted(again, mark) for mark in accepted)
     for store in [*stores, again]:
         store.close()  # type: ignore[attr-defined]
-
-
-def _find_new(group: Group, lost: Server) -> Server:
-    if group.sentinels:
-        port = int(group.sentinels[0].ask("SENTINEL", "GET-MASTER-ADDR-BY-NAME", SERVICE)[1])
-        return next(server for server in group.servers if server.port == port)
-    return next(server for server in reversed(group.masters()) if server is not lost)
 
 
 def _wait_for_mark(group: Group, store: ReplayStore, new: Server, skew_seconds: int) -> float:
@@ -273,7 +267,7 @@ def _restart(group: Group) -> None:
         if server.has_ended():
             server.start()
             if group.sentinels:  # which would tell it so after some seconds
-                server.ask("REPLICAOF", "127.0.0.1", _find_new(group, server).port)
+                server.ask("REPLICAOF", "127.0.0.1", group.masters()[0].port)
 
 
 def _repair(group: Group) -> None:
