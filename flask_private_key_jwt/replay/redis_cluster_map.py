@@ -98,8 +98,10 @@ class ClusterMap:
         return self._homes[address]
 
     async def _find(self, slot: int) -> Address:
-        if not self._slots or monotonic() >= self._due_at:
+        if not self._slots:
             await self._read()
+        elif monotonic() >= self._due_at:
+            await self._read(asked_last=self._slots[slot])
         address = self._slots[slot]
         if address is None:
             self._doubt()
@@ -109,14 +111,19 @@ class ClusterMap:
     def _doubt(self) -> None:
         self._due_at = min(self._due_at, self._read_at + DOUBT_SECONDS)
 
-    async def _read(self) -> None:
-        """Ask one node after the other until one answers."""
+    async def _read(self, *, asked_last: Address | None = None) -> None:
+        """Ask one node after the other until one answers.
+
+        :param asked_last: The node that is to be used: the others know better whether it is still a master.
+        """
         started = monotonic()
         self._due_at = started + self._timeout  # one thread or task asks for all
         best, self._best = self._best, None
-        known = list({address for address in self._slots if address is not None})
+        known = {address for address in self._slots if address is not None}
+        others = [*sample(sorted(known - {asked_last}), len(known - {asked_last})), *self._seeds]
+        others += [] if asked_last is None else [asked_last]
         refused = StoreUnavailable("redis: no node of the cluster answers", cause="redis_unavailable")
-        for address in [*([best] if best else []), *sample(known, len(known)), *self._seeds]:
+        for address in [*([best] if best else []), *others]:
             if monotonic() - started > self._timeout:
                 break
             try:

@@ -35,10 +35,11 @@ local function find(section, pattern)
 end
 local replication, line = find('replication', 'master_replid:(%x+)')
 local replicas = tonumber(string.match(replication, 'connected_slaves:(%d+)') or 0)
-if replicas < tonumber(ARGV[1]) then return {-3, '', 0, ''} end
+if string.find(replication, 'role:master') and replicas < tonumber(ARGV[1]) then return {-3, '', 0, ''} end
 """
 """The first lines of every script. ``line`` names one uninterrupted line of writes: it is another one after a restart,
-and after a replica took over. ``ARGV[1]`` says how many replicas must be there."""
+and after a replica took over. ``ARGV[1]`` says how many replicas a master must have; one that has become a replica
+itself refuses the first write, and says so."""
 
 # Redis runs one script at a time: nobody writes between the read and the write. Expiry goes by the caller's clock, as
 # in every store; Redis's own expiry only frees memory.
@@ -60,7 +61,9 @@ local state = redis.call('HMGET', KEYS[1], 'epoch', 'line', 'durable', 'since', 
 local epoch, since, created = state[1], tonumber(state[4] or 0), tonumber(state[5] or 0)
 if not epoch or state[2] ~= line then
     local info, server = find('server', 'run_id:(%x+)')
-    if not epoch or state[2] or state[6] ~= server then
+    if epoch and not state[2] and state[6] == server then
+        durable = state[3]
+    else
         if durable == '' then return {-2, '', 0, line} end
         if not epoch or state[3] ~= '1' or durable ~= '1' then
             local uptime = tonumber(string.match(info, 'uptime_in_seconds:(%d+)') or '')

@@ -149,6 +149,17 @@ def test_without_enough_replicas_a_mark_is_refused_at_once_and_not_spent(linked,
     assert ask(opened(f"redis://127.0.0.1:{linked[0].port}"), early) == "used"
 
 
+def test_a_master_that_has_become_a_replica_says_so_also_where_replicas_have_to_confirm(linked, confirmed, mark):
+    master, replica = linked
+    assert ask(confirmed, mark("before")) == "used"
+    replica.ask("REPLICAOF", "NO", "ONE")
+    master.ask("REPLICAOF", "127.0.0.1", replica.port)
+    wait_until(lambda: master.info("replication")["master_link_status"] == "up", "the old master is not linked")
+
+    assert ask(confirmed, mark("after")).startswith("redis: ReadOnlyError")
+    assert confirmed._connections._idle == []
+
+
 def test_a_master_that_itself_wants_replicas_refuses_and_the_reason_says_so(linked, opened, mark):
     linked[0].ask("CONFIG", "SET", "min-replicas-to-write", "2")
     store = opened(f"redis://127.0.0.1:{linked[0].port}")
@@ -181,6 +192,7 @@ def test_a_state_of_an_earlier_version_is_taken_over_without_a_refusal(linked, o
     assert one.ask("HGET", STATE, "line") is None
 
     assert ask(opened(f"redis://127.0.0.1:{one.port}"), mark()) == "used"
+    assert one.ask("HGET", STATE, "durable") == b"1"
     assert one.ask("HGET", STATE, "line").decode() == one.info("replication")["master_replid"]
     assert one.ask("HGET", STATE, "server").decode() == one.info("server")["run_id"]
 
