@@ -5,11 +5,13 @@ refused: those before it are spent, those after it are not. Nothing is ever acce
 
 What a node may have lost is known of the node, not of each slot: see ``redis_marks.py`` for the state key. It lies in
 one slot of the node, its home. A mark is written only if the node's line of writes is the one whose state the caller
-has seen, and the slot has seen the same epoch: a node that restarted, took over or was emptied is looked at first.
+has seen, and the slot has seen the same epoch: a node that restarted, took over or was emptied is looked at first. Each
+process looks at it once a second in any case, because another one may have found out that the node was emptied.
 """
 
 from collections.abc import Sequence
 from functools import partial
+from time import monotonic
 
 from redis.exceptions import ResponseError
 
@@ -30,6 +32,7 @@ from .redis_marks import (
     check_found,
     refused_by_redis,
 )
+from .redis_timeout import LOOK_SECONDS
 from .redis_urls import Address
 
 _REMEMBER_ONE = Script(
@@ -63,7 +66,8 @@ class ClusterMarks:
     def __init__(self, nodes: ClusterMap, *, replicas: int = 0) -> None:
         self._nodes = nodes
         self._replicas = replicas
-        self._settled: dict[Address, Settled] = {}
+        self._settled: dict[Address, tuple[Settled, float]] = {}
+        """What each node has, and when it was looked at by ``time.monotonic``."""
 
     async def remember(self, marks: Sequence[Mark]) -> None:
         """See :meth:`.base.ReplayStore.remember`; not in one step, but one mark after the other.
@@ -79,7 +83,10 @@ class ClusterMarks:
                 raise refused_by_redis(error) from None
 
     async def _remember_at(self, mark: Mark, digest: bytes, tag: bytes, address: Address, node: Ask) -> None:
-        settled, is_new = self._settled.get(address), ""
+        settled, looked_at = self._settled.get(address, (None, 0.0))
+        is_new = ""
+        if monotonic() >= looked_at + LOOK_SECONDS:
+            settled = None
         slot = PREFIX + b"{%b}:" % tag
         for _ in range(_MOST_TRIES):
             if settled is None:
@@ -101,7 +108,7 @@ class ClusterMarks:
 
     async def _settle(self, address: Address, node: Ask) -> Settled:
         known = self._settled.get(address)
-        marks = RedisMarks(node, replicas=self._replicas, seen=known.epoch if known else b"")
+        marks = RedisMarks(node, replicas=self._replicas, seen=known[0].epoch if known else b"")
         settled = await marks.settle(PREFIX + b"{%b}" % self._nodes.home(address))
-        self._settled[address] = settled
+        self._settled[address] = (settled, monotonic())
         return settled
