@@ -13,7 +13,7 @@ from ..errors import ConfigurationError, StoreUnavailable
 from ..event_loops.threads import Threads
 from . import ASYNC_REPLAY_STORES
 from .base import AsyncReplayStore, Mark, ReplayStore, check_returned, remember_once
-from .loading import find_object, is_import_path, kind_of, load_replay_store, make_own_store
+from .loading import check_replicas, find_object, is_import_path, kind_of, load_replay_store, make_own_store
 from .memory import MemoryReplayStore
 
 T = TypeVar("T")
@@ -22,16 +22,19 @@ STORE_SECONDS = 30
 """Longest wait for a store outside a request."""
 
 
-def load_async_replay_store(setting: object) -> AsyncReplayStore:
+def load_async_replay_store(setting: object, *, redis_replicas: int = 0) -> AsyncReplayStore:
     """Make the replay store that ``OAUTH2_REPLAY_STORE`` names, or check the store that it holds.
 
     :param setting: As for :func:`.load_replay_store`. The ``remember()`` of an application's own store may be async.
+    :param redis_replicas: ``OAUTH2_REPLAY_REDIS_REPLICAS``.
     :raises ConfigurationError: The store cannot be made; the message never quotes a URL.
     """
+    check_replicas(setting, redis_replicas)
     if not isinstance(setting, str) or is_import_path(setting):
         return _adapt(make_own_store(setting))
     path = ASYNC_REPLAY_STORES.get(kind_of(setting))
-    store: Any = load_replay_store(setting) if path is None else find_object(path)(setting)
+    given = {"replicas": redis_replicas} if redis_replicas else {}
+    store: Any = load_replay_store(setting) if path is None else find_object(path)(setting, **given)
     return cast(AsyncReplayStore, store) if _is_async(store) else _adapt(store)
 
 

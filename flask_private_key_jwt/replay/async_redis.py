@@ -1,21 +1,22 @@
 """The replay store in Redis for an event loop: the same marks as those of ``redis.py``, by redis-py's asyncio side."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from time import monotonic
 from typing import Any
 
 import redis
-from redis.asyncio import ConnectionPool
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
 
 from ..database.deadline import seconds_left
 from ..database.loop_breaker import LoopBreaker
-from ..errors import ConfigurationError, StoreUnavailable
+from ..errors import StoreUnavailable
 from ..event_loops.per_loop import PerLoop
+from .async_redis_servers import AsyncServer, open_server
 from .base import Mark
+from .redis_commands import build_wait
 from .redis_marks import RedisMarks
-from .redis_timeout import TIMEOUT_SECONDS
+from .redis_timeout import LOOK_SECONDS
 
 MAX_CONNECTIONS = 32
 """Most connections of one event loop. A request that finds all of them in use waits, as long as its budget lasts."""
@@ -25,25 +26,14 @@ class AsyncRedisReplayStore:
     """Remembers marks in Redis, all or none in one script.
 
     :param url: As for :class:`.RedisReplayStore`.
+    :param replicas: As for :class:`.RedisReplayStore`.
     :raises ConfigurationError: The URL is malformed.
     """
 
-    def __init__(self, url: str) -> None:
-        try:
-            # No retry: if only the answer was lost, the repeated script would find its own marks.
-            pool = ConnectionPool.from_url(
-                url,
-                socket_timeout=TIMEOUT_SECONDS,
-                socket_connect_timeout=TIMEOUT_SECONDS,
-                protocol=2,
-                retry=Retry(NoBackoff(), 0),
-            )
-        except (ValueError, TypeError):
-            # The message would quote the URL, password included.
-            raise ConfigurationError("OAUTH2_REPLAY_STORE is not a URL that redis-py reads.") from None
-        timeout = pool.connection_kwargs["socket_timeout"] or TIMEOUT_SECONDS
-        self._connections = PerLoop(lambda: LoopConnections(pool, timeout=timeout))
-        self._marks = RedisMarks(self._ask)
+    def __init__(self, url: str, *, replicas: int = 0) -> None:
+        self._connections = PerLoop(lambda: LoopConnections(*open_server(url), replicas=replicas))
+        open_server(url)
+        self._marks = RedisMarks(OfThisLoop(self._connections), replicas=replicas)
 
     async def remember(self, marks: Sequence[Mark]) -> None:
         """See :meth:`.base.AsyncReplayStore.remember`."""
@@ -57,8 +47,24 @@ class AsyncRedisReplayStore:
         """Close the connections of this event loop."""
         await self._connections.get().close()
 
-    async def _ask(self, *command: Any) -> Any:
+
+class OfThisLoop:
+    """The connections of whichever event loop asks; see :class:`.redis_marks.Ask`."""
+
+    def __init__(self, connections: PerLoop["LoopConnections"]) -> None:
+        self._connections = connections
+
+    async def ask(self, *command: Any) -> Any:
+        """See :meth:`.redis_marks.Ask.ask`."""
         return await self._connections.get().ask(*command)
+
+    async def ask_and_wait(self, is_written: Callable[[Any], bool], *command: Any) -> tuple[Any, bool]:
+        """See :meth:`.redis_marks.Ask.ask_and_wait`."""
+        return await self._connections.get().ask_and_wait(is_written, *command)
+
+    def pause(self) -> None:
+        """See :meth:`.redis_marks.Ask.pause`."""
+        self._connections.get().pause()
 
 
 class LoopConnections:
@@ -66,28 +72,46 @@ class LoopConnections:
 
     redis-py's own pool would lend a connection again whose task was cancelled between a command and its answer.
 
-    :param pool: Provides the connection class and its arguments; its own connections are not used.
+    :param server: Makes the connections.
     :param timeout: Longest wait for a connection, and for an answer, in seconds.
+    :param replicas: How many replicas have to confirm what :meth:`ask_and_wait` writes.
     """
 
-    def __init__(self, pool: ConnectionPool, *, timeout: float) -> None:
-        self._pool = pool
+    def __init__(self, server: AsyncServer, timeout: float, *, replicas: int = 0) -> None:
+        self._server = server
         self._timeout = timeout
+        self._replicas = replicas
+        self._look_at = 0.0
         self._idle: list[Any] = []
         self._places = asyncio.Semaphore(MAX_CONNECTIONS)
         self._breaker = LoopBreaker(self._probe, store="redis")
 
-    async def ask(self, *command: Any) -> Any:
+    async def ask(self, *command: Any, longest: float | None = None) -> Any:
         """Send one command and return the answer. It is never sent twice, because only its answer may have been lost.
 
+        :param longest: Another limit for everything, in seconds.
         :raises redis.ResponseError: Redis refuses the command.
         :raises StoreUnavailable: Redis does not answer in time, or not at all.
         """
+        return (await self._ask(command, longest or self._timeout, None))[0]
+
+    async def ask_and_wait(self, is_written: Callable[[Any], bool], *command: Any) -> tuple[Any, bool]:
+        """The same, and whether enough replicas have what was written; see :class:`LoopConnections`.
+
+        :param is_written: Whether an answer means that something was written.
+        """
+        return await self._ask(command, self._timeout, is_written if self._replicas else None)
+
+    async def _ask(
+        self, command: tuple[Any, ...], limit: float, is_written: Callable[[Any], bool] | None
+    ) -> tuple[Any, bool]:
         self._breaker.check()
+        seconds = min(limit, seconds_left(limit))
+        ends_at = monotonic() + seconds
         try:
             # One limit for everything, a place included: each costs as much as the command.
-            async with asyncio.timeout(min(self._timeout, seconds_left(self._timeout))), self._places:
-                return await self._ask(command)
+            async with asyncio.timeout(seconds), self._places:
+                return await self._exchange(command, is_written, ends_at)
         except redis.ResponseError:
             raise
         except (TimeoutError, redis.TimeoutError):
@@ -97,19 +121,30 @@ class LoopConnections:
         except redis.RedisError as error:
             raise StoreUnavailable(f"redis: {type(error).__name__}", cause="redis_unavailable") from None
 
+    def pause(self) -> None:
+        """Refuse everything at once until Redis answers again, and its replicas confirm."""
+        self._breaker.trip()
+
     async def close(self) -> None:
         """Close the connections, and stop asking whether Redis answers."""
         self._breaker.stop()
-        await self._drop_idle()
+        idle, self._idle = self._idle, []
+        with suppress(TimeoutError, redis.RedisError, OSError):
+            async with asyncio.timeout(self._timeout):
+                for connection in idle:
+                    await connection.disconnect()
 
-    async def _ask(self, command: tuple[Any, ...]) -> Any:
-        connection = await self._take()
+    async def _exchange(
+        self, command: tuple[Any, ...], is_written: Callable[[Any], bool] | None, ends_at: float
+    ) -> tuple[Any, bool]:
+        connection, is_confirmed = await self._take(), True
         try:
             if connection is None:
-                connection = self._make()
-                await connection.connect()
-            await connection.send_command(*command, check_health=False)
-            answer = await connection.read_response()
+                connection = await self._connect()
+            answer = await _send(connection, command)
+            if is_written is not None and is_written(answer):
+                confirmed = await _send(connection, build_wait(self._replicas, ends_at - monotonic()))
+                is_confirmed = confirmed >= self._replicas
         except redis.exceptions.ReadOnlyError:  # it is a replica now: a new connection may reach the new master
             await self._discard(connection)
             await self._drop_idle()
@@ -125,35 +160,59 @@ class LoopConnections:
             await self._discard(connection)
             raise
         self._idle.append(connection)
-        return answer
+        return answer, is_confirmed
 
     async def _take(self) -> Any:
-        """An idle connection that is still open, if there is one."""
+        """An idle connection that is still open and leads to the right server, if there is one."""
+        if self._server.may_move and monotonic() >= self._look_at:
+            await self._look()
         while self._idle:
             connection = self._idle.pop()
             try:
-                if not await connection.can_read():  # readable before a command was sent: Redis has closed it
+                # Readable before a command was sent: Redis has closed it.
+                if self._server.is_at(connection) and not await connection.can_read():
                     return connection
             except (redis.RedisError, OSError):
                 pass
             await self._discard(connection)
         return None
 
-    async def _probe(self) -> None:
-        connection = self._make()
+    async def _look(self) -> None:
+        """Find out whether another server has taken the place of this one. Who cannot know it uses neither."""
+        self._look_at = monotonic() + LOOK_SECONDS  # one task looks for all
         try:
-            async with asyncio.timeout(self._timeout):
-                await connection.connect()
-                await connection.send_command("PING", check_health=False)
-                await connection.read_response()
+            await self._server.look()
+        except BaseException:
+            self._look_at = 0.0
+            await self._drop_idle()
+            raise
+
+    async def _connect(self) -> Any:
+        if self._server.may_move:
+            await self._server.look()
+        connection = self._server.make()
+        try:
+            await connection.connect()
         except BaseException:
             await self._discard(connection)
             raise
+        return connection
+
+    async def _probe(self) -> None:
+        async with asyncio.timeout(self._timeout):
+            connection = await self._connect()
+            try:
+                await self._check(connection)
+            except BaseException:
+                await self._discard(connection)
+                raise
         self._idle.append(connection)
 
-    def _make(self) -> Any:
-        # Without time limits of its own, which would make a task for each read and write.
-        return self._pool.connection_class(**{**self._pool.connection_kwargs, "socket_timeout": None})
+    async def _check(self, connection: Any) -> None:
+        """Check that Redis answers, and that its replicas confirm."""
+        await _send(connection, ("PING",))
+        if self._replicas and await _send(connection, build_wait(self._replicas, self._timeout / 2)) < self._replicas:
+            raise TimeoutError
 
     async def _discard(self, connection: Any) -> None:
         """Close a connection without waiting for anything, because this task may have been cancelled."""
@@ -164,3 +223,8 @@ class LoopConnections:
         idle, self._idle = self._idle, []
         for connection in idle:
             await self._discard(connection)
+
+
+async def _send(connection: Any, command: tuple[Any, ...]) -> Any:
+    await connection.send_command(*command, check_health=False)
+    return await connection.read_response()

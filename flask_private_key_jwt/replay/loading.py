@@ -14,17 +14,22 @@ from .base import ReplayStore
 
 log = logging.getLogger("flask_private_key_jwt")
 
+_REDIS = ("redis://", "rediss://", "unix://", "redis+", "rediss+")
 _IMPORT_PATH = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*(\.[^\W\d]\w*)*")
 
 
-def load_replay_store(setting: object, *, build_sql: Callable[[], ReplayStore] | None = None) -> ReplayStore:
+def load_replay_store(
+    setting: object, *, build_sql: Callable[[], ReplayStore] | None = None, redis_replicas: int = 0
+) -> ReplayStore:
     """Make the replay store that ``OAUTH2_REPLAY_STORE`` names, or check the store that it holds.
 
     :param setting: A name or a URL of :data:`.REPLAY_STORES`, an import path, or the object that such a path names: a
         store, or a class or function that makes one.
     :param build_sql: Makes the store in the application's database, for ``sql``; ``None`` if there is no such database.
+    :param redis_replicas: ``OAUTH2_REPLAY_REDIS_REPLICAS``.
     :raises ConfigurationError: The store cannot be made; the message never quotes a URL.
     """
+    check_replicas(setting, redis_replicas)
     if not isinstance(setting, str) or is_import_path(setting):
         return _check(make_own_store(setting))
     kind = kind_of(setting)
@@ -43,7 +48,18 @@ def load_replay_store(setting: object, *, build_sql: Callable[[], ReplayStore] |
     if kind == "memory":
         log.warning("OAUTH2_REPLAY_STORE is memory: right for one process only, and a restart forgets")
     factory = find_object(path)
+    if redis_replicas:
+        return cast(ReplayStore, factory(setting, replicas=redis_replicas))
     return cast(ReplayStore, factory(setting) if "://" in setting else factory())
+
+
+def check_replicas(setting: object, redis_replicas: int) -> None:
+    """Check that a store can wait for replicas, if it has to.
+
+    :raises ConfigurationError: It cannot.
+    """
+    if redis_replicas and not (isinstance(setting, str) and kind_of(setting).startswith(_REDIS)):
+        raise ConfigurationError("OAUTH2_REPLAY_REDIS_REPLICAS is for an OAUTH2_REPLAY_STORE in Redis. Set it to 0.")
 
 
 def is_import_path(setting: str) -> bool:

@@ -1,50 +1,36 @@
 """The replay store in Redis, for processes on several machines.
 
-One Redis, not a Cluster: one step uses several keys, which a Cluster may keep on different nodes. Redis must not evict
-keys (``maxmemory-policy noeviction``), because a ``jti`` whose mark was evicted could be used twice.
+One Redis, or the one that sentinels name, takes all marks of a request in one step. A cluster may keep them on
+different nodes, so it takes one after the other. Redis must not evict keys (``maxmemory-policy noeviction``), because a
+``jti`` whose mark was evicted could be used twice.
 """
 
 from collections.abc import Sequence
-from typing import Any
 
 from ..database.batches import BATCH_ROWS, Rest, no_rest
 from ..errors import ConfigurationError
 from ..event_loops.run_now import run_now
 from .base import AsyncReplayStore, Mark
-from .redis_timeout import TIMEOUT_SECONDS
 
 
 class RedisReplayStore:
     """Remembers marks in Redis, all or none in one script.
 
-    :param url: ``redis://``, ``rediss://`` (TLS) or ``unix://``; its query may hold redis-py's own options.
+    :param url: ``redis://``, ``rediss://`` (TLS), ``unix://`` or ``redis+sentinel://``; its query may hold
+        redis-py's own options.
+    :param replicas: How many replicas have to confirm a mark, ``OAUTH2_REPLAY_REDIS_REPLICAS``.
     :raises ConfigurationError: redis-py is not installed, or the URL is malformed.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, *, replicas: int = 0) -> None:
         check_redis()
-        import redis
-        from redis.backoff import NoBackoff
-        from redis.retry import Retry
-
-        from .redis_connections import RedisConnections
+        from .redis_connections import AskedByThreads, RedisConnections
         from .redis_marks import RedisMarks
+        from .redis_servers import open_server
 
-        try:
-            # No retry: if only the answer was lost, the repeated script would find its own marks.
-            pool = redis.ConnectionPool.from_url(
-                url,
-                socket_timeout=TIMEOUT_SECONDS,
-                socket_connect_timeout=TIMEOUT_SECONDS,
-                protocol=2,
-                retry=Retry(NoBackoff(), 0),
-            )
-        except (ValueError, TypeError):
-            # The message would quote the URL, password included.
-            raise ConfigurationError("OAUTH2_REPLAY_STORE is not a URL that redis-py reads.") from None
-        timeout = pool.connection_kwargs["socket_timeout"] or TIMEOUT_SECONDS
-        self._connections = RedisConnections(pool, timeout=timeout)
-        self._marks = RedisMarks(self._ask)
+        server, timeout = open_server(url)
+        self._connections = RedisConnections(server, timeout=timeout, replicas=replicas)
+        self._marks = RedisMarks(AskedByThreads(self._connections), replicas=replicas)
 
     def remember(self, marks: Sequence[Mark]) -> None:
         """See :meth:`.base.ReplayStore.remember`."""
@@ -72,11 +58,38 @@ class RedisReplayStore:
         """Close the connections."""
         self._connections.close()
 
-    async def _ask(self, *command: Any) -> Any:
-        return self._connections.ask(*command)
+
+class RedisClusterReplayStore:
+    """Remembers marks in a Redis Cluster, one after the other.
+
+    :param url: ``redis+cluster://`` or ``rediss+cluster://`` (TLS); its query may hold redis-py's own options.
+    :param replicas: As for :class:`RedisReplayStore`; of each node.
+    :raises ConfigurationError: redis-py is not installed, or the URL is malformed.
+    """
+
+    all_or_none = False
+    """A refused request may have used some of its marks up: they lie on different nodes."""
+
+    def __init__(self, url: str, *, replicas: int = 0) -> None:
+        check_redis()
+        from .redis_cluster import open_cluster
+
+        self._nodes, self._marks = open_cluster(url, replicas)
+
+    def remember(self, marks: Sequence[Mark]) -> None:
+        """See :meth:`.ClusterMarks.remember`."""
+        run_now(self._marks.remember(marks))
+
+    def purge(self, *, batch: int = BATCH_ROWS, rest: Rest = no_rest) -> int:
+        """Nothing to do: Redis expires marks by itself."""
+        return 0
+
+    def close(self) -> None:
+        """Close the connections."""
+        run_now(self._nodes.keep(()))
 
 
-def open_async_store(url: str) -> AsyncReplayStore:
+def open_async_store(url: str, *, replicas: int = 0) -> AsyncReplayStore:
     """The same for an event loop.
 
     :raises ConfigurationError: As :class:`RedisReplayStore`.
@@ -84,7 +97,18 @@ def open_async_store(url: str) -> AsyncReplayStore:
     check_redis()
     from .async_redis import AsyncRedisReplayStore
 
-    return AsyncRedisReplayStore(url)
+    return AsyncRedisReplayStore(url, replicas=replicas)
+
+
+def open_async_cluster(url: str, *, replicas: int = 0) -> AsyncReplayStore:
+    """The same for an event loop, in a cluster.
+
+    :raises ConfigurationError: As :class:`RedisReplayStore`.
+    """
+    check_redis()
+    from .async_redis_cluster import AsyncRedisClusterReplayStore
+
+    return AsyncRedisClusterReplayStore(url, replicas=replicas)
 
 
 def check_redis() -> None:

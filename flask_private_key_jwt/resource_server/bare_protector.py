@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, Protocol
 from urllib.parse import unquote
 
 from ..errors import ConfigurationError
@@ -36,6 +36,13 @@ GivenSettings = Mapping[str, Any] | ResourceSettings | None
 """``OAUTH2_…`` names with their values, as in Flask's ``app.config``; ``None``: those of the environment."""
 
 
+class LoadStore(Protocol):
+    """Makes the replay store that a setting names."""
+
+    def __call__(self, setting: object, *, redis_replicas: int) -> ReplayStore | AsyncReplayStore:
+        """See :func:`.load_replay_store`."""
+
+
 class BareProtector:
     """Protects an API that is no Flask app.
 
@@ -48,7 +55,7 @@ class BareProtector:
         self,
         settings: GivenSettings,
         *,
-        load_store: Callable[[object], ReplayStore | AsyncReplayStore],
+        load_store: LoadStore,
         waiting: Waiting,
     ) -> None:
         if settings is None:
@@ -68,7 +75,9 @@ class BareProtector:
         self._guard = build_guard(
             self.settings,
             secrets=None if self.settings.DPOP_NONCE == "off" else read_secrets(self.settings, config),
-            stored_replay=None if store is None else load_store(store),
+            stored_replay=None
+            if store is None
+            else load_store(store, redis_replicas=self.settings.REPLAY_REDIS_REPLICAS),
             waiting=waiting,
             extensions=self.extensions,
             scope_matchers=self._scope_matchers,

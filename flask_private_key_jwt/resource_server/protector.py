@@ -154,7 +154,7 @@ def _find_secrets(settings: ResourceSettings, app: flask.Flask) -> Secrets | Non
 def _load_stored_replay(settings: ResourceSettings, app: flask.Flask) -> ReplayStore | None:
     if settings.REPLAY_STORE is None or settings.REPLAY_STORE == "sql" or SERVER_KEY in app.extensions:
         return None  # none, or the server's
-    return load_replay_store(settings.REPLAY_STORE)
+    return load_replay_store(settings.REPLAY_STORE, redis_replicas=settings.REPLAY_REDIS_REPLICAS)
 
 
 def _answers_options(request: flask.Request) -> bool:

@@ -49,6 +49,10 @@ class SharedSettings:
     """Longest time that the stores (database, Redis) may take for one request, waiting included, in seconds.
     1 to 30."""
 
+    REPLAY_REDIS_REPLICAS: Annotated[int, between(0, 16)] = 0
+    """How many replicas of Redis must have the mark of a used ``jti`` before the request goes on, if
+    ``REPLAY_STORE`` is in Redis. If fewer confirm in time, the request is refused with 503. 0 to 16."""
+
     CORS_ORIGINS: Annotated[tuple[str, ...], web_origins] = ()
     """Exact origins whose pages may call this server from a browser (CORS), or ``*`` for all; never with credentials.
     At the authorization server: the token, PAR, revocation and UserInfo endpoints, and open registration. At an API:

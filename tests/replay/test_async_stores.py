@@ -15,6 +15,7 @@ from flask_private_key_jwt.errors import ConfigurationError, StoreUnavailable
 from flask_private_key_jwt.replay import check_replay_store
 from flask_private_key_jwt.replay.async_loading import Immediate, InThreads, load_async_replay_store
 from flask_private_key_jwt.replay.async_redis import AsyncRedisReplayStore
+from flask_private_key_jwt.replay.async_redis_cluster import AsyncRedisClusterReplayStore
 from flask_private_key_jwt.replay.async_sql import AsyncSQLAlchemyReplayStore
 from flask_private_key_jwt.replay.base import Replayed
 
@@ -29,8 +30,8 @@ ASYNC_DRIVERS = {
 def async_url(request: pytest.FixtureRequest, kind: str) -> str:
     if kind == "memory":
         return kind
-    if kind == "redis":
-        return request.getfixturevalue("redis_url")  # type: ignore[no-any-return]
+    if kind in ("redis", "sentinel", "cluster"):
+        return request.getfixturevalue(f"{kind}_url")  # type: ignore[no-any-return]
     fixture, scheme, async_scheme = ASYNC_DRIVERS[kind]
     url = request.getfixturevalue(fixture)
     assert url.startswith(f"{scheme}:"), url
@@ -41,12 +42,12 @@ LONGEST_PAUSE = 2
 """Seconds that an event loop may stand still on a busy machine; what never answers would hold it for longer."""
 
 
-@pytest.fixture(params=["memory", "redis", *ASYNC_DRIVERS])
+@pytest.fixture(params=["memory", "redis", "sentinel", "cluster", *ASYNC_DRIVERS])
 def url(request: pytest.FixtureRequest) -> str:
     return async_url(request, request.param)
 
 
-@pytest.fixture(params=["redis", "aiosqlite", "asyncpg", "psycopg", "asyncmy"])
+@pytest.fixture(params=["redis", "sentinel", "cluster", "aiosqlite", "asyncpg", "psycopg", "asyncmy"])
 def shared_url(request: pytest.FixtureRequest) -> str:
     return async_url(request, request.param)
 
@@ -97,7 +98,7 @@ async def close(store: Any) -> None:
 def test_every_store_keeps_the_contract(url, loop):
     store = load_async_replay_store(url)
     try:
-        check_replay_store(FromThreads(store, loop))
+        check_replay_store(FromThreads(store, loop), all_or_none=not url.startswith("redis+cluster://"))
     finally:
         loop.run(close(store))
 
@@ -107,6 +108,8 @@ def test_every_store_keeps_the_contract(url, loop):
     [
         ("memory", Immediate),
         ("redis://127.0.0.1", AsyncRedisReplayStore),
+        ("redis+sentinel://127.0.0.1/main", AsyncRedisReplayStore),
+        ("rediss+cluster://127.0.0.1", AsyncRedisClusterReplayStore),
         ("sqlite+aiosqlite:///x.sqlite", AsyncSQLAlchemyReplayStore),
         ("postgresql+asyncpg://u@127.0.0.1/d", AsyncSQLAlchemyReplayStore),
         ("postgresql+psycopg://u@127.0.0.1/d", AsyncSQLAlchemyReplayStore),
@@ -130,6 +133,8 @@ def test_what_has_an_async_driver_uses_it_and_all_else_runs_in_threads(setting, 
         ("sqlite+aiosqlite:////no/such/folder/replay.sqlite", "there is no such folder"),
         ("sqlite+aiosqlite://", "in memory"),
         ("redis://127.0.0.1:port", "not a URL that redis-py reads"),
+        ("redis+sentinel://:hunter2@127.0.0.1", "does not name the service"),
+        ("redis+cluster://:hunter2@127.0.0.1,", "names no host"),
     ],
 )
 def test_a_store_that_cannot_be_had_is_an_error_at_the_start(setting, sentence):

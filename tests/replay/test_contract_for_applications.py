@@ -7,8 +7,13 @@ from flask_private_key_jwt.replay.contract import check_replay_store
 from flask_private_key_jwt.replay.memory import MemoryReplayStore
 
 
-def test_our_stores_keep_every_promise(store):
-    check_replay_store(store)
+def test_our_stores_keep_every_promise(store, store_url):
+    check_replay_store(store, all_or_none=not store_url.startswith("redis+cluster://"))
+
+
+def test_a_cluster_breaks_one_promise(cluster_url, open_store):
+    with pytest.raises(AssertionError, match="a mark is kept although another one was refused with it"):
+        check_replay_store(open_store(cluster_url))
 
 
 class ForgetsAll(MemoryReplayStore):

@@ -135,7 +135,7 @@ def test_threads_share_few_connections(redis_url, mark):
 def test_a_probe_that_is_not_answered_leaves_no_connection(redis_url, monkeypatch):
     connections = RedisReplayStore(redis_url)._connections
     opened = []
-    connect = connections._connect
+    connect = connections._server.connect
 
     def note():
         opened.append(connect())
@@ -145,7 +145,7 @@ def test_a_probe_that_is_not_answered_leaves_no_connection(redis_url, monkeypatc
     def fail():
         raise redis.TimeoutError
 
-    monkeypatch.setattr(connections, "_connect", note)
+    monkeypatch.setattr(connections._server, "connect", note)
     with pytest.raises(redis.TimeoutError):
         connections._probe()
     assert opened[0]._sock is None

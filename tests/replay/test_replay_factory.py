@@ -58,6 +58,7 @@ def test_any_other_text_is_an_error_that_does_not_quote_it(text):
 
 def test_every_line_of_the_table_leads_to_a_store(tmp_path):
     urls = {"unix://": "unix:///nowhere?db=1", "://": f"sqlite:///{tmp_path}/x.sqlite"}
+    urls |= {f"{scheme}+sentinel://": f"{scheme}+sentinel://127.0.0.1:1/main" for scheme in ("redis", "rediss")}
     for kind, path in REPLAY_STORES.items():
         if path is not None:
             url = urls.get(kind, f"{kind}127.0.0.1:1" if "://" in kind else kind)

@@ -22,7 +22,7 @@ from tests.servers.throwaway import server_url
 from tests.tables import create_tables, declare_tables
 
 SQL = ["sqlite", "postgres", "mariadb"]
-STORES = ["memory", "redis", *SQL]
+STORES = ["memory", "redis", "sentinel", "cluster", *SQL]
 
 
 class OwnDatabases:
@@ -116,6 +116,20 @@ def mariadb_url(_mariadb: OwnDatabases, request: pytest.FixtureRequest) -> str:
 @pytest.fixture(scope="session")
 def redis_url() -> Iterator[str]:
     with server_url("redis") as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def sentinel_url() -> Iterator[str]:
+    """A Redis that three sentinels watch over; it has a replica."""
+    with server_url("sentinel") as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def cluster_url() -> Iterator[str]:
+    """A Redis Cluster of three masters with a replica each."""
+    with server_url("cluster") as url:
         yield url
 
 

@@ -1,4 +1,5 @@
 """Throwaway PostgreSQL, MariaDB and Redis servers for the tests: one of each per test run, shared by xdist's workers.
+Of Redis also one with sentinels, and a cluster.
 
 A server is named by ``TEST_POSTGRES_URL``, ``TEST_REDIS_URL`` or ``TEST_MARIADB_URL``, or else started from
 the machine's own binaries: on loopback, in a folder that goes away with it. The machine's own cluster is
@@ -44,9 +45,12 @@ class Program:
     command: Callable[[Path, Path, int], list[str]]
     """Builds the command line from the binary, the folder and the port; prepares the folder."""
     url: str
+    """With ``{port}``; empty: the program writes it into the file ``group`` of the folder."""
     check: Callable[[str], None]
     """Raises while the server does not answer yet."""
     stop_signal: int
+    is_unprivileged: bool = True
+    """Whether it runs as somebody else where we are root."""
 
 
 @dataclass(frozen=True)
@@ -117,7 +121,19 @@ def _check_redis(url: str) -> None:
         client.hset("flask_private_key_jwt:replay", mapping=state)
 
 
+def _group(kind: str) -> Kind:
+    """Several servers of Redis, which a program of ours starts."""
+
+    def command(binary: Path, folder: Path, port: int) -> list[str]:
+        return [sys.executable, "-m", "tests.servers.redis_groups", kind, str(folder)]
+
+    program = Program(_find_redis, command, "", lambda url: None, signal.SIGTERM, is_unprivileged=False)
+    return Kind(f"Redis for a {kind}", f"TEST_REDIS_{kind.upper()}_URL", program)
+
+
 KINDS = {
+    "sentinel": _group("sentinel"),
+    "cluster": _group("cluster"),
     "postgres": Kind(
         "PostgreSQL",
         "TEST_POSTGRES_URL",
@@ -152,7 +168,7 @@ KINDS = {
 def server_url(name: str) -> Iterator[str]:
     """The URL of a server that stays up at least as long as the block; skips where there is none.
 
-    :param name: ``postgres``, ``redis`` or ``mariadb``.
+    :param name: One of :data:`KINDS`.
     """
     kind = KINDS[name]
     if given := os.environ.get(kind.variable):
@@ -210,12 +226,14 @@ def keep(name: str, folder: Path, binary: Path) -> None:
     port = free_port()
     url = program.url.format(port=port)
     try:
-        if as_user := _unprivileged():
+        as_user = _unprivileged() if program.is_unprivileged else {}
+        if as_user:
             shutil.chown(folder, **as_user)
-        server = subprocess.Popen(program.command(binary, folder, port), cwd=folder, **as_user)
+        cwd = folder if program.url else CHECKOUT
+        server = subprocess.Popen(program.command(binary, folder, port), cwd=cwd, **as_user)
         try:
-            _wait_until_up(lambda: program.check(url), server)
-            (folder / "url.new").write_text(url)
+            _wait_until_up(lambda: program.check(url) if url else _check_said(folder), server)
+            (folder / "url.new").write_text(url or (folder / "group").read_text())
             (folder / "url.new").rename(folder / "url")
             with (folder / "users").open("a") as users:
                 fcntl.flock(users, fcntl.LOCK_EX)
@@ -235,12 +253,17 @@ def _unprivileged() -> dict[str, Any]:
     return {"user": account.pw_uid, "group": account.pw_gid}
 
 
+def _check_said(folder: Path) -> None:
+    """Raise while a program has not said its URL."""
+    (folder / "group").stat()
+
+
 def _wait_until_up(check: Callable[[], None], server: subprocess.Popen[bytes]) -> None:
     deadline = time.monotonic() + START_SECONDS
     while True:
         try:
             check()
-        except (psycopg.Error, pymysql.Error, redis.RedisError):
+        except (psycopg.Error, pymysql.Error, redis.RedisError, FileNotFoundError):
             if server.poll() is not None or time.monotonic() > deadline:
                 raise
             time.sleep(0.05)

@@ -86,7 +86,11 @@ def open_stores(
     database = Database(_engine_source(db, wal=settings.SQLITE_WAL))
     trail = AuditTrail(database, tables.trail, secrets, keep_seconds=settings.AUDIT_KEEP_SECONDS)
     recorder = Recorder(database, tell, trail if settings.AUDIT == "sql" else None)
-    replay = load_replay_store(settings.REPLAY_STORE, build_sql=lambda: SQLAlchemyReplayStore(database, tables.replay))
+    replay = load_replay_store(
+        settings.REPLAY_STORE,
+        build_sql=lambda: SQLAlchemyReplayStore(database, tables.replay),
+        redis_replicas=settings.REPLAY_REDIS_REPLICAS,
+    )
 
     def is_vouched_for(client: RegisteredClient) -> bool:
         return client.is_vouched_for(settings)
