@@ -81,19 +81,26 @@ class Image:
 
         :param writable: The paths that are given a file system of their own.
         """
-        if not _may_mount():
+        unshare = _find_mount_namespace()
+        if unshare is None:
             return []
         places = [self.path(path) for path in writable]
         for place in places:
             place.mkdir(parents=True, exist_ok=True)
-        sandbox = ["unshare", "--mount", "sh", "-c", READ_ONLY, "sh", str(self.root), " ".join(map(str, places))]
+        sandbox = [*unshare, "sh", "-c", READ_ONLY, "sh", str(self.root), " ".join(map(str, places))]
         return [*sandbox, *command]
 
 
-def _may_mount() -> bool:
+def _find_mount_namespace() -> list[str] | None:
+    """The command that runs another where mounts are its own; ``None`` if this machine allows none."""
     if not shutil.which("unshare") or not shutil.which("setpriv"):
-        return False
-    return subprocess.run(["unshare", "--mount", "true"], capture_output=True, check=False).returncode == 0
+        return None
+    for options in (["--mount"], ["--user", "--map-root-user", "--mount"]):
+        command = ["unshare", *options]
+        probe = [*command, "mount", "-o", "remount,bind,ro", "/"]
+        if subprocess.run(probe, capture_output=True, check=False).returncode == 0:
+            return command
+    return None
 
 
 def build_image(root: Path, context: Path) -> Image:

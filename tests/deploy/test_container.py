@@ -68,7 +68,7 @@ def test_the_app_serves_from_a_read_only_file_system_and_says_that_it_is_ready(d
         deployment, service["command"], writable=[path.partition(":")[0] for path in service["tmpfs"]]
     ) as served:
         if not served.is_read_only:
-            pytest.skip("this machine allows no mount namespace: the app ran on a file system that it could write to")
+            pytest.skip("this machine allows no mount namespace, so nothing can be made read-only")
         assert ask_token(served.port, deployment.caller.build_form()).status == 200
         assert call(served.port, "GET", "/health/live").status == 200
         ready = call(served.port, "GET", "/health/ready")

@@ -115,12 +115,19 @@ def caddy(app_port: int) -> Iterator[Proxy]:
             r"(?m)^as\.example \{$": f"https://as.example:{port} {{\n\tbind 127.0.0.1",
             r"# tls \S+ \S+": f"tls {folder}/crt.pem {folder}/key.pem",
         }
-        if subprocess.run([program, "version"], capture_output=True, text=True, check=True).stdout < "2.7":
+        if _caddy_version(program) < (2, 7):
             changes[r"request_buffers 1MB"] = "buffer_requests\n\t\tmax_buffer_size 1MB"
         text = edit((DEPLOY / "Caddyfile").read_text(), changes)
         command = [program, "run", "--adapter", "caddyfile", "--config", f"{name}/site.conf"]
         with _running(command, Proxy(port, folder, True, text), app_port) as proxy:
             yield proxy
+
+
+def _caddy_version(program: str) -> tuple[int, ...]:
+    said = subprocess.run([program, "version"], capture_output=True, text=True, check=True).stdout
+    found = re.match(r"v?(\d+)\.(\d+)", said)
+    assert found is not None, said
+    return tuple(map(int, found.groups()))
 
 
 @contextmanager
