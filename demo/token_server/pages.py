@@ -7,7 +7,7 @@ from flask.typing import ResponseReturnValue
 from flask_login import LoginManager, current_user, login_user, logout_user
 from flask_wtf import CSRFProtect, FlaskForm
 from flask_wtf.csrf import CSRFError
-from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import HTTPException, SecurityError
 from wtforms import PasswordField, StringField, SubmitField
 from wtforms.validators import InputRequired, Length
 
@@ -136,6 +136,8 @@ def show_csrf_error(_error: CSRFError) -> ResponseReturnValue:
 @pages.app_errorhandler(HTTPException)
 def show_http_error(error: HTTPException) -> ResponseReturnValue:
     """Say that there is no such page, or what else is wrong with a request."""
+    if isinstance(error, SecurityError):
+        return error  # no page with links of ours for a host that is not ours
     page = flask.make_response(flask.render_template("demo/no_such_page.html", error=error), error.code)
     return protect(page)
 

@@ -8,7 +8,7 @@ from authlib.integrations.base_client import OAuthError
 from flask.typing import ResponseReturnValue
 from flask_wtf.csrf import CSRFError
 from joserfc.errors import JoseError
-from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import HTTPException, SecurityError
 
 from .provider import find_person, provider
 
@@ -69,6 +69,8 @@ def show_old_form(_error: CSRFError) -> ResponseReturnValue:
 
 def show_http_error(error: HTTPException) -> ResponseReturnValue:
     """There is no such page, or something else is wrong with the request."""
+    if isinstance(error, SecurityError):
+        return error  # no page with links of ours for a host that is not ours
     return show(error.description or error.name, error.code or 500)
 
 

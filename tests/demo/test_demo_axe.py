@@ -68,10 +68,12 @@ def test_pages_of_the_web_application(prepared_folder, monkeypatch, person, chec
     monkeypatch.setattr("demo.clients.FOLDER", prepared_folder)
     monkeypatch.setenv("FLASK_OAUTH2_ISSUER", "http://127.0.0.1:9")  # where nobody answers
 
-    with serving(lambda _url: create_web_client()) as (url, _):
-        check(f"{url}/", "Demo web application")
+    with serving(lambda _url: create_web_client()) as (url, app):
+        paths = [rule.rule for rule in app.url_map.iter_rules() if "GET" in rule.methods and not rule.arguments]
+        assert {"/", "/login", "/callback"} <= {*paths}
+        for path in [*paths, "/no-such-page"]:
+            check(f"{url}{path}")
         check(f"{url}/no-such-page", "That did not work")
-        check(f"{url}/login", "That did not work")
 
 
 @pytest.mark.parametrize(("path", "status"), [("/no-such-page", 404), ("/sign-out", 405)])
@@ -81,6 +83,12 @@ def test_page_that_is_not_there_has_the_headers_of_the_others(path, status, app)
     assert answer.status_code == status
     assert re.search(r'<main class="oauth-card">\s*<h1>', answer.text)
     assert "frame-ancestors 'none'" in answer.headers["Content-Security-Policy"]
+
+
+def test_host_that_is_not_trusted_is_refused(app):
+    app.config["TRUSTED_HOSTS"] = ["as.example"]
+
+    assert app.test_client().get("/sign-in", base_url="http://evil.example").status_code == 400
 
 
 def test_machine_endpoints_answer_as_before(make_token_server):
