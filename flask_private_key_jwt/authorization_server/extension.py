@@ -48,16 +48,17 @@ class _CommandsOnDemand(AppGroup):
     """``flask oauth2 …``. Its commands are loaded when one is looked up: a server needs none, and they take memory."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return _load_commands().list_commands(ctx)
+        self._load()
+        return super().list_commands(ctx)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        return _load_commands().get_command(ctx, cmd_name)
+        self._load()
+        return super().get_command(ctx, cmd_name)
 
+    def _load(self) -> None:
+        from .cli import oauth2_group
 
-def _load_commands() -> AppGroup:
-    from .cli import oauth2_group
-
-    return oauth2_group
+        self.commands = {**oauth2_group.commands, **self.commands}  # the application may have added some
 
 
 class PrivateKeyJWT:

@@ -66,6 +66,12 @@ def find_token(request: Any) -> Claims | None:
         and Quart; or a WSGI environment.
     :return: ``None`` if there is no token: where nothing is protected, or for an anonymous caller.
     """
-    notes = request if isinstance(request, Mapping) and _KEY in request else getattr(request, "scope", request)
+    return find_claims(
+        request if isinstance(request, Mapping) and _KEY in request else getattr(request, "scope", request)
+    )
+
+
+def find_claims(notes: Mapping[str, Any]) -> Claims | None:
+    """The same, in a WSGI environment or an ASGI scope."""
     admission: Admission | None = notes.get(_KEY)
     return admission.claims if admission else None

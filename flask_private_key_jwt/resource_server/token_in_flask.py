@@ -5,12 +5,12 @@ from typing import cast
 from werkzeug.local import LocalProxy
 
 from ..jose.jose import Claims
-from .admission import find_token
+from .admission import find_claims
 from .in_flask import current_request
 
 
 def _find_claims() -> Claims | None:
-    return find_token(current_request().environ)
+    return find_claims(current_request().environ)
 
 
 current_token: Claims = cast(Claims, LocalProxy(_find_claims))

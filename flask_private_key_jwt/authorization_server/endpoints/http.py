@@ -38,11 +38,12 @@ CACHE_SECONDS = 300
 
 def respond(endpoint: ServerEndpoint) -> ResponseReturnValue:
     """Answer the current request to a machine *endpoint*, also after an exception."""
-    observer = current_state().meter.observer
+    state = current_state()
+    observer = state.meter.observer
     if observer is None:
-        return _respond(endpoint)
+        return _respond(endpoint, state)
     started = perf_counter()
-    answer = _respond(endpoint)
+    answer = _respond(endpoint, state)
     if not isinstance(answer, flask.Response):
         answer = flask.make_response(answer)
     observer.note_request(endpoint.name, perf_counter() - started, refused=is_refusal(answer))
@@ -57,16 +58,15 @@ def is_refusal(answer: flask.Response) -> bool:
     return any(name == REFERENCE_HEADER for name, _ in answer.headers)
 
 
-def _respond(endpoint: ServerEndpoint) -> ResponseReturnValue:
+def _respond(endpoint: ServerEndpoint, state: State) -> ResponseReturnValue:
     try:
-        state = current_state()
         if (answer := _ask_application(endpoint, state)) is not None:
             return answer
         with request_budget(state.settings.STORE_TIMEOUT_SECONDS):
             return _call_view(endpoint, state, current_request().method)
     except Exception as error:
         refusal = _refusal_for(error)
-    return current_state().server.send(error_response(refusal, endpoint=endpoint.name, sender=current_app()))
+    return state.server.send(error_response(refusal, endpoint=endpoint.name, sender=current_app()))
 
 
 def _ask_application(endpoint: ServerEndpoint, state: State) -> flask.Response | None:
