@@ -62,7 +62,7 @@ local epoch, since, created = state[1], tonumber(state[4] or 0), tonumber(state[
 if not epoch or state[2] ~= line then
     local info, server = find('server', 'run_id:(%x+)')
     if epoch and not state[2] and state[6] == server then
-        durable = state[3]
+        durable = state[3] or '0'
     else
         if durable == '' then return {-2, '', 0, line} end
         if not epoch or state[3] ~= '1' or durable ~= '1' then

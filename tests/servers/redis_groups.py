@@ -199,13 +199,14 @@ def is_whole(server: Server) -> bool:
     return cluster["cluster_state"] == "ok" and cluster["cluster_known_nodes"] == "6" and linked
 
 
-def settle(group: Group) -> None:
+def settle(group: Group, *, epoch: str = "tests", created: int = 0) -> None:
     """Make it as if these processes had been up for long: what they may have forgotten has ended."""
     for server in group.masters():
         key = STATE
         if group.url.startswith("redis+cluster"):
             key = f"{STATE}:{{{_home(server)}}}"
-        state = {"epoch": "tests", "server": server.info("server")["run_id"], "durable": 0, "since": 0, "created": 0}
+        run_id = server.info("server")["run_id"]
+        state = {"epoch": epoch, "server": run_id, "durable": 0, "since": 0, "created": created}
         server.ask("HSET", key, *(part for pair in state.items() for part in pair))
 
 
