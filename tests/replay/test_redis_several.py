@@ -1,5 +1,6 @@
 """What only several Redis servers have to show: sentinels, clusters, replicas that confirm."""
 
+import asyncio
 import itertools
 import subprocess
 import tempfile
@@ -11,6 +12,7 @@ import redis
 
 from flask_private_key_jwt.errors import StoreUnavailable
 from flask_private_key_jwt.replay import redis_cluster_marks
+from flask_private_key_jwt.replay.async_loading import load_async_replay_store
 from flask_private_key_jwt.replay.base import Replayed
 from flask_private_key_jwt.replay.loading import load_replay_store
 from flask_private_key_jwt.replay.redis_cluster_map import TAGS, build_tag
@@ -152,6 +154,38 @@ def test_a_mark_that_no_replica_confirms_in_time_is_refused_and_spent(linked, co
     replica.thaw()
     use_one(confirmed, mark)
     assert ask(confirmed, late) == "replayed"
+
+
+def test_an_event_loop_waits_for_replicas_too(linked, mark):
+    master, replica = linked
+    numbers = itertools.count()
+
+    async def use(store, one):
+        try:
+            await store.remember([one])
+        except Replayed:
+            return "replayed"
+        except StoreUnavailable as refused:
+            return refused.cause
+        return "used"
+
+    async def use_until_used(store):
+        async with asyncio.timeout(60):
+            while await use(store, mark(f"any {next(numbers)}")) != "used":
+                await asyncio.sleep(0.02)
+
+    async def use_all():
+        store, late = load_async_replay_store(url_of(master, 1), redis_replicas=1), mark("late")
+        await use_until_used(store)
+        replica.freeze()
+        answers = [await use(store, late), await use(store, mark("paused"))]
+        replica.thaw()
+        await use_until_used(store)
+        answers.append(await use(store, late))
+        await store.close()
+        return answers
+
+    assert asyncio.run(use_all()) == ["redis_replicas", "store_paused", "replayed"]
 
 
 def test_without_enough_replicas_a_mark_is_refused_at_once_and_not_spent(linked, opened, mark):
