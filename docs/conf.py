@@ -17,7 +17,14 @@ version = release = re.search(r'__version__ = "([^"]+)"', VERSION_FILE.read_text
 
 extensions = ["myst_parser"]
 root_doc = "docs/index"
-include_patterns = ["*.md", "docs/*.md", "examples/*.md", "examples/*/README.md", "bench/README.md", "tests/README.md"]
+include_patterns = [
+    "*.md",
+    "docs/*.md",
+    "examples/README.md",
+    "examples/*/README.md",
+    "bench/README.md",
+    "tests/README.md",
+]
 exclude_patterns = [".*", "build", "dist", "node_modules", "**/node_modules"]
 nitpicky = True
 suppress_warnings = ["misc.highlighting_failure"]  # "…" in an example is no Python, and should not be
@@ -50,17 +57,23 @@ highlight_language = "none"  # of an indented block: commands, what a program sa
 
 SECTION = re.compile(r"^## (.+)\n((?:(?!^## ).*\n)+)", re.MULTILINE)
 PAGE = re.compile(r"^ *- \[([^\]]+)\]\(([\w./-]+)\.md\)", re.MULTILINE)
-EXAMPLES = "\n```{toctree}\n:hidden:\n:glob:\n:caption: Examples\n\n/examples/*/README\n```\n"
+EXAMPLES = sorted(
+    page.relative_to(CHECKOUT).with_suffix("").as_posix() for page in CHECKOUT.glob("examples/**/README.md")
+)
 LINK = re.compile(r"\[([^\]]+)\]\(([\w./-]+)\)")
 
 
 def build_toctrees(index: str) -> str:
     """The tables of contents that Sphinx wants, from the lists of links that *index* has for readers of the file."""
     trees = ""
-    for heading, text in SECTION.findall(index):
-        pages = "\n".join(f"{title} <{page}>" for title, page in PAGE.findall(text))
+    sections = [
+        (heading, [f"{title} <{page}>" for title, page in PAGE.findall(text)])
+        for heading, text in SECTION.findall(index)
+    ]
+    for heading, entries in [*sections, ("Examples", [f"/{page}" for page in EXAMPLES])]:
+        pages = "\n".join(entries)
         trees += f"\n```{{toctree}}\n:hidden:\n:caption: {heading}\n\n{pages}\n```\n"
-    return trees + (EXAMPLES if any(CHECKOUT.glob("examples/*/README.md")) else "")
+    return trees
 
 
 def unlink_folders(text: str, folder: Path) -> str:

@@ -17,11 +17,16 @@ A comment stands in the line before its block, and is not shown:
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from fnmatch import fnmatch
 from functools import cache
 
 from markdown_it import MarkdownIt
 
 from tests.checkout import CHECKOUT
+
+MCP_EXAMPLE = "tests/examples/test_mcp_server.py::test_the_client_of_the_sdk_connects_and_calls_a_tool"
+TESTED = {"examples/mcp_server/README.md": MCP_EXAMPLE}
+"""Pages, by pattern, whose blocks a test runs that knows them all: they need no comments."""
 
 COMMENT = re.compile(r"<!-- (file|run|serve|prints|tested|not run|all(?: \w+)?)(?:: (.+?))? -->", re.DOTALL)
 WALKED = ("file", "run", "serve", "prints")
@@ -46,7 +51,7 @@ class Block:
 
 def find_pages() -> list[str]:
     """Every page that people read, from the top of the checkout."""
-    patterns = ("*.md", "docs/*.md", "examples/*/README.md")
+    patterns = ("*.md", "docs/*.md", "examples/README.md", "examples/*/README.md")
     return sorted(page.relative_to(CHECKOUT).as_posix() for pattern in patterns for page in CHECKOUT.glob(pattern))
 
 
@@ -60,6 +65,9 @@ def parse(page: str, text: str) -> Iterator[Block]:
     """The blocks of a page with this *text*."""
     tokens = MarkdownIt("commonmark").enable("table").parse(text)
     for_all: dict[str, tuple[str, str]] = {}
+    for pattern, test in TESTED.items():
+        if fnmatch(page, pattern):
+            for_all[""] = ("tested", test)
     comment = None
     for token in tokens:
         if token.type == "html_block":
