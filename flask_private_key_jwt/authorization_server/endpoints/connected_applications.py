@@ -129,7 +129,8 @@ def _describe(state: State, session: BrowserSession, person: Person, grant: Pers
         client_id=grant.client_id,
         name=(name or grant.client_id) if is_vouched_for else None,
         claimed_name=find_short_name(name) if name and not is_vouched_for else None,
-        document_host=name_place(grant.client_id) if client is None else None,
+        # Of a client that was removed, something may be left: its id is no URL.
+        document_host=name_place(grant.client_id) if client is None and "://" in grant.client_id else None,
         scopes=tuple(wording.describe_scope(scope, has_openid=is_openid) for scope in grant.scope),
         resources=tuple(wording.describe_resource(uri) or uri for uri in grant.resources),
         granted_at=grant.granted_at,

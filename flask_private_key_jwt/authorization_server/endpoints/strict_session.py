@@ -27,11 +27,13 @@ def find_way_in() -> flask.Response | None:
         return None
     query = (http.query_string + _MARK).decode("latin-1")
     url = escape(f"{http.script_root}{http.path}?{query}")
-    word = page_words.text(CONTINUE)
+    word, language, stylesheet = map(
+        escape, (page_words.translate(CONTINUE), page_words.language, page_words.stylesheet)
+    )
     return flask.Response(
-        f'<!doctype html><html lang="{page_words.language}" dir="{page_words.direction}" class="oauth-page">'
+        f'<!doctype html><html lang="{language}" dir="{page_words.direction}" class="oauth-page">'
         f'<head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">'
-        f'<title>{word}</title><link rel="stylesheet" href="{page_words.stylesheet}">'
+        f'<title>{word}</title><link rel="stylesheet" href="{stylesheet}">'
         f'<meta http-equiv="refresh" content="0; url={url}"></head>'
         f'<body><main class="oauth-card"><h1>{word}</h1><p><a href="{url}">{word}</a></p></main></body></html>'
     )

@@ -97,6 +97,16 @@ def test_sign_out_sees_who_is_signed_in(app, leaver):
     assert "decision_token" in browser.http.get(follow(page)).text
 
 
+def test_prefix_that_a_proxy_names_is_escaped(app, browser, webapp):
+    base = 'http://localhost/"><script>'
+    page = app.test_client(use_cookies=False).get(
+        f"{PATH}?{urlencode(build_request())}", base_url=base, headers=FROM_ELSEWHERE
+    )
+
+    assert "pages.css" in page.text
+    assert "<script" not in page.text
+
+
 # --- a real browser ------------------------------------------------------------------------------------------------
 @pytest.fixture
 def serve():
