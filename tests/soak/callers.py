@@ -157,6 +157,8 @@ def use_at_once(world: World, chance: random.Random) -> None:
         world.ledger.good("token of two sends", answers[0])
         world.ledger.replay("assertion at once", answers[1])
         return
+    if all(answer.status == 400 for answer in answers):
+        world.ledger.fault("of two sends at once neither brought a token", answers[0])
     for answer in answers:
         if answer.status == 400:
             # The other one spent it, and its answer was lost.

@@ -136,6 +136,34 @@ def test_one_entry_is_counted_in_the_singular(run, server, ask_token, clock):
     assert run("purge").stdout == "1 expired entry deleted.\n"
 
 
+@pytest.mark.parametrize("settings", [SQL])
+def test_purge_rests_between_batches_as_many_times_as_long_as_it_is_told(run, server, ask_token, clock, monkeypatch):
+    rested = []
+    monkeypatch.setattr("flask_private_key_jwt.authorization_server.cli.maintenance.time.sleep", rested.append)
+    monkeypatch.setattr("flask_private_key_jwt.database.purging.perf_counter", iter(range(1000)).__next__)
+    for _ in range(5):
+        ask_token()
+    clock.move(71 + KEEP_ENDED_SECONDS)
+
+    assert run("purge", "--batch", "2", "--rest", "0.5").stdout == "5 expired entries deleted.\n"
+    assert rested[:2] == [0.5, 0.5]
+
+    rested.clear()
+    for _ in range(5):
+        ask_token()
+    clock.move(71 + KEEP_ENDED_SECONDS)
+    assert run("purge", "--batch", "2").stdout == "5 expired entries deleted.\n"
+    assert rested[:2] == [4, 4]
+
+
+@pytest.mark.parametrize("rest", ["-1", "101", "long"])
+def test_impossible_rest_is_refused(rest, run):
+    outcome = run("purge", "--rest", rest)
+
+    assert outcome.exit_code == 2
+    assert "Invalid value for '--rest'" in outcome.stderr
+
+
 @pytest.mark.parametrize("batch", ["0", "-1", "100001", "many"])
 def test_impossible_batch_is_refused(batch, run):
     outcome = run("purge", "--batch", batch)
