@@ -1,6 +1,7 @@
 """Step 1: a form is read strictly, from the body only."""
 
 from types import SimpleNamespace
+from urllib.parse import unquote_to_bytes
 
 import pytest
 
@@ -8,6 +9,7 @@ from flask_private_key_jwt.authorization_server.request import (
     FORM_TYPE,
     MAX_PARAMETERS,
     FormRequest,
+    form_decode,
     parse_form,
     read_form,
 )
@@ -249,6 +251,19 @@ def test_body_that_somebody_has_begun_to_read_is_left_to_werkzeug():
     http.stream = None
 
     assert read(http).form == {"left": "to Werkzeug"}
+
+
+@pytest.mark.parametrize(
+    "text", ["urn%3Aa%2Fb", "%253A", "%%3A41", "%2%3A1", "%3a%2f", "a+b%3A", "%C3%A9%3A", "é", "%"]
+)
+def test_usual_escapes_are_decoded_like_all_others(text):
+    assert form_decode(text) == unquote_to_bytes(text.replace("+", " ")).decode()
+
+
+@pytest.mark.parametrize("text", ["%FF", "%3A%FF"])
+def test_escapes_that_are_not_utf_8_are_refused(text):
+    with pytest.raises(UnicodeDecodeError):
+        form_decode(text)
 
 
 def _error(**members):

@@ -38,6 +38,18 @@ def test_valid_assertion_is_accepted(ask_token, refusals):
     assert refusals == []
 
 
+def test_header_that_was_accepted_before_accepts_no_other_signature(
+    ask_token, build_assertion, keys, client_key, refusals
+):
+    header = {"kid": client_key.public.thumbprint}
+    assert ask_token(assertion=build_assertion()).status_code == 200
+
+    forged = ask_token(assertion=build_assertion(key=keys("ES256", "thief"), header=header))
+
+    assert_refused(forged, refusals, "assertion_signature")
+    assert ask_token(assertion=build_assertion()).status_code == 200
+
+
 @pytest.mark.parametrize("claim", ["iss", "sub", "aud", "exp", "jti"])
 def test_assertion_without_a_required_claim_is_refused(claim, ask_token, build_assertion, refusals):
     answer = ask_token(assertion=build_assertion(**{claim: None}))
