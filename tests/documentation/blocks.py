@@ -25,7 +25,8 @@ from markdown_it import MarkdownIt
 from tests.checkout import CHECKOUT
 
 MCP_EXAMPLE = "tests/examples/test_mcp_server.py::test_the_client_of_the_sdk_connects_and_calls_a_tool"
-TESTED = {"examples/mcp_server/README.md": MCP_EXAMPLE}
+EXAMPLES = "tests/examples/test_examples.py::test_the_commands_print_what_the_readme_says"
+TESTED = {"examples/*/README.md": EXAMPLES, "examples/mcp_server/README.md": MCP_EXAMPLE}
 """Pages, by pattern, whose blocks a test runs that knows them all: they need no comments."""
 
 COMMENT = re.compile(r"<!-- (file|run|serve|prints|tested|not run|all(?: \w+)?)(?:: (.+?))? -->", re.DOTALL)
