@@ -26,7 +26,7 @@ def app(tmp_path: Path) -> Iterator[Flask]:
 def test_accounts_withstand_every_attack(resource_server: APIClient, attack: Attack) -> None:
     answer = resource_server.get("/accounts", subject="alice", scope="accounts")
 
-    assert answer.json["accounts"][0]["of"] == "alice"
+    assert answer.json == {"accounts": [{"of": "alice", "balance": "42.00"}]}
     assert "as_bearer" in attack.everything()
     attack.without_scope()
 

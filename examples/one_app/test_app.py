@@ -25,7 +25,9 @@ def app(tmp_path: Path) -> Iterator[Flask]:
 
 
 def test_notes_withstand_every_attack(resource_server: APIClient, attack: Attack) -> None:
-    assert resource_server.get("/notes", client_id="reader", scope="notes").json["for"] == "reader"
+    answer = resource_server.get("/notes", client_id="reader", scope="notes")
+
+    assert answer.json == {"notes": ["buy tea"], "for": "reader"}
     attack.everything()
     attack.without_scope()
 

@@ -61,4 +61,5 @@ def test_once_means_once_in_the_world(authorization_server: InProcessServer, wes
 
     for region in (west, east):
         again = region.test_client().post("/oauth2/token", data=sent.form, headers=sent.headers)
-        assert (again.status_code, again.json["error"]) == (400, "invalid_client")
+        assert again.status_code == 400
+        assert again.json == {"error": "invalid_client", "error_description": "Client authentication failed."}
