@@ -8,8 +8,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from ipaddress import IPv6Address
 
-import idna
-
 from ..settings.server import ServerSettings
 from ..web.url import DEFAULT_PORTS, URL, BadURL, is_loopback_host, read_url
 from .public_address import why_not_public
@@ -137,6 +135,8 @@ def _read(text: str) -> URL:
 
 
 def _read_host(url: URL) -> str:
+    import idna  # a third of a megabyte of tables, and many servers never fetch
+
     if ":" in url.host:
         return str(IPv6Address(url.host))
     try:
