@@ -21,7 +21,7 @@ export PYTHON
 help:  ## show this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' Makefile
 
-demo: set-up-demo  ## both servers, both clients, four attacks
+demo: set-up-demo  ## both servers, three clients, four attacks
 	@exec $(python) -m demo.run --as-port "$(AS_PORT)" --api-port "$(API_PORT)"
 
 demo-web: set-up-demo  ## both servers and a web application to sign in to, until Ctrl-C

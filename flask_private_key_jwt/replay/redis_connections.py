@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable
+from functools import partial
 from time import monotonic
 from typing import Any, TypeVar
 
@@ -12,6 +13,7 @@ from ..database.connecting import connect_in_time
 from ..database.deadline import seconds_left
 from ..errors import StoreUnavailable
 from .redis_commands import build_wait
+from .redis_instrumented import OneCommand, is_instrumented
 from .redis_servers import Server
 from .redis_timeout import LOOK_SECONDS
 
@@ -100,6 +102,12 @@ class RedisConnections:
         self._drop_idle()
 
     def _send(self, connection: Any, command: tuple[Any, ...], seconds: float) -> Any:
+        if is_instrumented():
+            send = partial(self._exchange, connection, seconds)
+            return OneCommand(connection, send).execute_command(*command)
+        return self._exchange(connection, seconds, *command)
+
+    def _exchange(self, connection: Any, seconds: float, *command: Any) -> Any:
         if seconds == self._timeout:
             connection.send_command(*command)
             return connection.read_response()

@@ -78,6 +78,20 @@ def test_the_spans_of_statements_are_below_those_of_the_steps(server, provider, 
     assert {("oauth2.authenticate_client", "SELECT"), ("oauth2.remember_once", "INSERT")} <= below
 
 
+def test_the_spans_of_redis_are_below_the_step_that_remembers(app, provider, exporter, build_assertion, redis_url):
+    replay = app.extensions["private_key_jwt"].server.once_only
+    store = RedisReplayStore(redis_url)
+    replay.store = store
+    trace_steps(app, tracer_provider=provider)
+    instrumentor = RedisInstrumentor()
+    instrumentor.instrument(tracer_provider=provider)
+    try:
+        store.remember([])
+    finally:
+        instrumentor.uninstrument()
+        store.close()
+
+
 def test_an_api_alone_is_traced(provider, exporter):
     app = flask.Flask("api")
     app.config.from_mapping(OAUTH2_ISSUER=ISSUER, OAUTH2_RESOURCE=API)

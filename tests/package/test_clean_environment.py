@@ -116,6 +116,17 @@ def test_the_commands_of_an_example_work_with_the_wheel(clean_python, tmp_path):
     assert all(shown in printed for shown in example.shown)
 
 
+def test_the_readme_works_from_top_to_bottom_with_the_wheel(clean_python, dist, tmp_path, monkeypatch):
+    """Nothing is left out: the environment, the installation, the secret, the programs."""
+    monkeypatch.setenv("PIP_CACHE_DIR", str(Path("~/.cache/pip").expanduser()))
+    monkeypatch.delenv("VIRTUAL_ENV", raising=False)
+
+    with Walk("README.md", tmp_path, installs=next(dist.glob("*.whl"))) as walk:
+        where = walk.run("cd /; python -c 'import flask_private_key_jwt as it; print(it.__file__)'")
+
+    assert where.startswith(str(tmp_path))
+
+
 def test_a_suite_that_uses_no_fixture_loads_nothing_of_the_package(clean_python, tmp_path):
     (tmp_path / "test_other.py").write_text(
         "import sys\n\ndef test_it():\n"

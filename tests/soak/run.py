@@ -283,8 +283,8 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--pause", type=float, default=Trial.pause_seconds, help="seconds between what a caller does")
     chosen = parser.parse_args(arguments)
     if find_binary("postgres") is None or find_redis() is None:
-        print("SKIPPED: PostgreSQL and Redis have to be installed", flush=True)
-        return 0
+        print("PostgreSQL and Redis have to be installed: nothing was soaked", flush=True)
+        return 2
     try:
         print(run(Trial(chosen.seconds, chosen.pause)), flush=True)
     except AssertionError as error:

@@ -5,6 +5,7 @@ import re
 import sys
 from contextlib import nullcontext
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any, BinaryIO, cast
 
 import click
@@ -22,6 +23,11 @@ from .output import json_option
 REFUSED = 1
 """Exit code for something that the server refuses."""
 _REFERENCE = re.compile(r"[0-9a-f]{16}")
+_ALMOST = re.compile(r"[0-9A-Fa-f]{4,64}")
+_MISTYPED = (
+    "This is neither a file nor a reference. A reference has sixteen characters, 0 to 9 and a to f in lower case, as in "
+    "the header Error-Reference."
+)
 _UNKNOWN = (
     "Nothing is kept under the reference {}. It may be older than OAUTH2_REFUSALS_KEPT_SECONDS, a second old only, one "
     "of very many alike, or the reference of an API with an app of its own: the log has the reason under it."
@@ -69,6 +75,8 @@ def explain(
         if kept is None:
             give_up(_UNKNOWN.format(source))
         _show(explain_refusal(kept), as_json=as_json)
+    if _ALMOST.fullmatch(source) and not Path(source).exists():
+        give_up(_MISTYPED)
     moment = None if at is None else _read_moment(at)
     text = read_text(TEXT_FILE.convert(source, None, click.get_current_context())).strip()
     with readable_errors(), nullcontext() if moment is None else clock.stopped_at(moment):

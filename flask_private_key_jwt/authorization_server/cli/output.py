@@ -52,12 +52,13 @@ def print_note(sentence: str) -> None:
 
 
 def print_table(headers: Sequence[str], rows: Iterable[Sequence[str | Cell]]) -> None:
-    """Print *rows* below *headers*, all columns as wide as their widest field; nothing if there are no rows.
+    """Print *rows* below *headers*, all columns as wide as their widest field; a note if there are no rows.
 
     Whatever a terminal would obey is escaped. Colors appear at a terminal only, and not if ``NO_COLOR`` is set.
     """
     table = [[_safe(field) for field in row] for row in rows]
     if not table:
+        print_note("there is nothing to list.")
         return
     head = [Cell(name, "cyan") for name in headers]
     widths = [max(_width(row[number].text) for row in (head, *table)) for number in range(len(headers))]

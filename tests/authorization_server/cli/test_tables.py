@@ -56,10 +56,10 @@ def test_wide_characters_and_marks_take_their_places(capsys):
     assert capsys.readouterr().out == "NAME  X\n更新  1\ne\u0301     2\nabcd  3\n"
 
 
-def test_table_without_rows_is_nothing(capsys):
+def test_table_without_rows_is_a_note_beside_the_result(capsys):
     output.print_table(("ID",), [])
 
-    assert capsys.readouterr().out == ""
+    assert capsys.readouterr() == ("", "Note: there is nothing to list.\n")
 
 
 def test_what_a_terminal_would_obey_is_escaped(capsys):
