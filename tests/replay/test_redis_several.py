@@ -17,7 +17,7 @@ from flask_private_key_jwt.replay.async_loading import load_async_replay_store
 from flask_private_key_jwt.replay.async_redis import LoopConnections
 from flask_private_key_jwt.replay.base import Replayed
 from flask_private_key_jwt.replay.loading import load_replay_store
-from flask_private_key_jwt.replay.redis_cluster_map import TAGS, build_tag
+from flask_private_key_jwt.replay.redis_cluster_map import TAGS, ClusterMap, build_tag
 from tests.servers.line import Line
 from tests.servers.redis_groups import (
     DURABLE,
@@ -400,3 +400,18 @@ def test_two_tasks_may_close_the_same_nodes(monkeypatch):
     asyncio.run(close_both())
 
     assert nodes._nodes == {}
+
+
+def test_map_may_be_read_anew_while_a_thread_looks_for_the_home_of_a_node():
+    slots = ClusterMap([], None, timeout=1)
+    address = ("127.0.0.1", 1)
+    slots._slots = [address] * 16384
+
+    class ReadAnew(dict):
+        def __setitem__(self, key, value):
+            super().__setitem__(key, value)
+            slots._homes = {}
+
+    slots._homes = ReadAnew()
+
+    assert slots.home(address) == build_tag(0)
