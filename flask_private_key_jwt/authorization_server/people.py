@@ -93,7 +93,8 @@ class People:
         """
         with outside_budget():
             users = [] if self.find_accounts is None else [*self.find_accounts()]
-            named = {self.find_subject(user): user for user in users}
+            # A browser may remember an account that is deleted by now: the application finds no user for it.
+            named = {self.find_subject(user): user for user in users if user is not None}
         return {subject: user for subject, user in named.items() if subject != person.subject}
 
     def send_to_sign_in(self, sign_in: SignIn) -> ResponseReturnValue:

@@ -1,9 +1,10 @@
 """Step 1: what was asked. A frozen value; parameters from the body only, each once (RFC 6749 §3.2)."""
 
 from collections.abc import Mapping, MutableMapping
+from dataclasses import dataclass, field
 from io import BytesIO
 from types import MappingProxyType
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 from urllib.parse import unquote_to_bytes
 
 from ..errors import InvalidRequest, OAuthError, PayloadTooLarge
@@ -15,28 +16,27 @@ REPEATABLE = ("resource",)
 """RFC 8707 §2 lets ``resource`` repeat; nothing else may."""
 
 
-class FormRequest(NamedTuple):
+# No tuple, although that is made faster: a log in JSON or a report of an error would show its parts.
+@dataclass(frozen=True, slots=True)
+class FormRequest:
     """One form post to a machine endpoint, as far as the protocol needs it."""
 
     endpoint: str
     """Which endpoint: ``token``, ``par``, ``introspect``, ``revoke``."""
     url: str
     """The endpoint's URL by configuration, never from ``Host``; a proof's ``htu`` and some clients' ``aud`` name it."""
-    form: Mapping[str, str]
+    form: Mapping[str, str] = field(repr=False)
     """Every parameter sent, empty ones too, without ``resource``; read it through :meth:`get`."""
     resources: tuple[str, ...] = ()
     """The values of ``resource``, in order (RFC 8707 §2)."""
-    proof: str | None = None
+    proof: str | None = field(default=None, repr=False)
     """The ``DPoP`` header (RFC 9449 §4.1)."""
-    authorization: str | None = None
+    authorization: str | None = field(default=None, repr=False)
     """The ``Authorization`` header; it may hold a secret."""
     method: str = "POST"
     """The HTTP method."""
     remote_addr: str | None = None
     """The caller's address, from the WSGI server; behind a proxy, ``ProxyFix`` corrects it."""
-
-    def __repr__(self) -> str:
-        return f"<FormRequest {self.method} {self.url}>"  # without the form and the Authorization header
 
     @property
     def has_authorization(self) -> bool:

@@ -72,7 +72,8 @@ class _LoopNodes:
     async def keep(self, addresses: Collection[Address]) -> None:
         """See :meth:`.redis_cluster_map.Nodes.keep`."""
         for address in self._nodes.keys() - set(addresses):
-            await self._nodes.pop(address).close()
+            if (node := self._nodes.pop(address, None)) is not None:  # another task may have been first
+                await node.close()
 
     def _find(self, address: Address) -> LoopConnections:
         node = self._nodes.get(address)

@@ -88,14 +88,14 @@ class ClusterMap:
 
         :raises StoreUnavailable: It has lost its slots meanwhile.
         """
-        if address not in self._homes:
-            slots = self._slots
+        homes, slots = self._homes, self._slots  # in this order: another thread may read the map anew meanwhile
+        if address not in homes:
             served = (tag for tag in map(build_tag, range(TAGS)) if slots[key_slot(tag)] == address)
             tag = next(served, None)
             if tag is None:
                 raise StoreUnavailable("redis: a node of the cluster has lost its slots", cause="redis_unavailable")
-            self._homes[address] = tag
-        return self._homes[address]
+            homes[address] = tag
+        return homes[address]
 
     async def _find(self, slot: int) -> Address:
         if not self._slots:

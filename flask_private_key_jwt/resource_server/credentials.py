@@ -2,7 +2,8 @@
 
 import re
 from collections.abc import Sequence
-from typing import Literal, NamedTuple
+from dataclasses import dataclass, field
+from typing import Literal
 
 from ..errors import InvalidRequest, MissingToken
 from .call import Call
@@ -12,16 +13,14 @@ _SCHEMES: dict[str, Scheme] = {"bearer": "Bearer", "dpop": "DPoP"}
 _TOKEN_IN_QUERY = re.compile(r"(?:^|&)access_token(?:[=&]|$)")
 
 
-class Credentials(NamedTuple):
+@dataclass(slots=True)
+class Credentials:
     """An access token, its scheme, and the proof, if there is one. Nothing is verified yet."""
 
     scheme: Scheme
-    token: str
-    proof: str | None
+    token: str = field(repr=False)
+    proof: str | None = field(repr=False)
     """The ``DPoP`` header (RFC 9449 §4.1)."""
-
-    def __repr__(self) -> str:
-        return f"<Credentials {self.scheme}>"  # without the token and the proof
 
 
 def find_scheme(call: Call) -> Scheme | None:

@@ -9,13 +9,15 @@ from pathlib import Path
 
 import pytest
 import redis
+import redis.asyncio
 
 from flask_private_key_jwt.errors import StoreUnavailable
-from flask_private_key_jwt.replay import redis_cluster_marks
+from flask_private_key_jwt.replay import async_redis_cluster, redis_cluster_marks
 from flask_private_key_jwt.replay.async_loading import load_async_replay_store
+from flask_private_key_jwt.replay.async_redis import LoopConnections
 from flask_private_key_jwt.replay.base import Replayed
 from flask_private_key_jwt.replay.loading import load_replay_store
-from flask_private_key_jwt.replay.redis_cluster_map import TAGS, build_tag
+from flask_private_key_jwt.replay.redis_cluster_map import TAGS, ClusterMap, build_tag
 from tests.servers.line import Line
 from tests.servers.redis_groups import (
     DURABLE,
@@ -384,3 +386,32 @@ def test_marks_that_a_slow_replica_lacks_are_lost_with_the_master_and_refused_af
     assert set(answers) == {"used"} if replicas == 0 else "used" not in answers
     after = opened(url_of(replica))
     assert {ask(after, each) for each in late} == {"forgotten"}
+
+
+def test_two_tasks_may_close_the_same_nodes(monkeypatch):
+    nodes = async_redis_cluster._LoopNodes((redis.asyncio.Connection, {"socket_timeout": 1}), 0)
+
+    async def close_both():
+        monkeypatch.setattr(LoopConnections, "close", lambda self: asyncio.sleep(0))
+        for port in (1, 2, 3):
+            nodes.find(("127.0.0.1", port))
+        await asyncio.gather(*(nodes.keep(()) for _ in range(2)))
+
+    asyncio.run(close_both())
+
+    assert nodes._nodes == {}
+
+
+def test_map_may_be_read_anew_while_a_thread_looks_for_the_home_of_a_node():
+    slots = ClusterMap([], None, timeout=1)
+    address = ("127.0.0.1", 1)
+    slots._slots = [address] * 16384
+
+    class ReadAnew(dict):
+        def __setitem__(self, key, value):
+            super().__setitem__(key, value)
+            slots._homes = {}
+
+    slots._homes = ReadAnew()
+
+    assert slots.home(address) == build_tag(0)

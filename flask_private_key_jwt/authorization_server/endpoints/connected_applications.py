@@ -18,7 +18,7 @@ from ..state import State, current_state
 from ..stores.granted import Holder
 from ..wording.descriptions import OPENID
 from .browser_session import BrowserSession
-from .page_words import build_wording
+from .page_words import build_wording, prefer_languages
 from .pages import answer_with_page, read_page_request
 from .strict_session import find_way_in
 
@@ -84,6 +84,7 @@ def _respond() -> ResponseReturnValue:
     state = current_state()
     if (way_in := find_way_in()) is not None:
         return way_in
+    prefer_languages(None)
     asked = read_page_request(state.settings.REQUEST_MAX_BYTES)
     session = BrowserSession(state.settings, state.secrets)
     person = state.people.find_person(session)

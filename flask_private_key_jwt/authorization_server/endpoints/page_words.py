@@ -44,8 +44,12 @@ DATE = N_("%(day)s %(month)s %(year)s")
 
 
 def prefer_languages(ui_locales: str | None) -> None:
-    """Note the languages that the client of the current request asks for, if it does."""
-    if tags := read_tags(ui_locales):
+    """Note the languages that the client of the current request asks for, or that it asks for none.
+
+    So the request of another client, which this browser opened later, does not decide.
+    """
+    tags = read_tags(ui_locales)
+    if tags or _ASKED not in flask.g:
         setattr(flask.g, _ASKED, tags)
         flask.g.pop(_CHOSEN, None)
 
@@ -129,7 +133,7 @@ def _find_wishes() -> Iterator[tuple[str, ...]]:
     """Lists of language tags, the most important list first."""
     yield flask.g.get(_ASKED, ())
     state = flask.current_app.extensions.get(EXTENSION_KEY)
-    if isinstance(state, State):
+    if isinstance(state, State) and _ASKED not in flask.g:
         # The application's sign-in page has the language of the request that it is for.
         yield tuple(filter(None, [BrowserSession(state.settings, state.secrets).find_language()]))
     if "babel" in flask.current_app.extensions:

@@ -1,5 +1,6 @@
 """A person has allowed it (RFC 6749 §4.1.3): the client shows the code that it was given, once."""
 
+from dataclasses import replace
 from functools import partial
 
 from ... import clock
@@ -53,7 +54,7 @@ class AuthorizationCodeGrant:
         is_narrowed = allowed.is_for_anybody or self._settings.REQUIRE_RESOURCE
         named = find_named(request.resources, self._settings)
         kept = narrow_resources(stored.granted, named) if is_narrowed else stored.granted
-        return allowed._replace(spend=partial(self._redeem, code, kept, client, proof))
+        return replace(allowed, spend=partial(self._redeem, code, kept, client, proof))
 
     def _redeem(self, code: str, granted: Granted, client: RegisteredClient, proof: DPoPProof | None) -> str | None:
         """Use the code, and return the refresh token if the client gets one.

@@ -1,8 +1,8 @@
 """What a grant is: it checks one request and says what it allows. A code or token is spent later, with the answer."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from dataclasses import dataclass, field
+from typing import Protocol
 
 from ...dpop.proof import DPoPProof
 from ...settings.server import ServerSettings
@@ -26,12 +26,13 @@ def spend_nothing() -> None:
     """The :data:`Spend` of a grant that has nothing to spend."""
 
 
-class Allowed(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Allowed:
     """What a grant allows: for whom the tokens are, and what they may do. Nothing is spent yet."""
 
     grant_type: str
     client: RegisteredClient
-    request: FormRequest
+    request: FormRequest = field(repr=False)
     """The request: its ``resource`` narrows the tokens, and the token policy may read the rest."""
     proof: DPoPProof | None
     """The proof of the request: the tokens are bound to its key."""
@@ -43,12 +44,9 @@ class Allowed(NamedTuple):
     """The requested scopes, separated by spaces; ``None``: all that was granted, or the client's default."""
     lifetime: int | None = None
     """The access token's, in seconds; ``None``: ``OAUTH2_ACCESS_TOKEN_LIFETIME_SECONDS``."""
-    nonce: str | None = None
+    nonce: str | None = field(default=None, repr=False)
     """The ID token repeats it (OpenID Connect Core §2)."""
-    spend: Spend = spend_nothing
-
-    def __repr__(self) -> str:
-        return f"<Allowed {self.grant_type} for {self.client.client_id!r}>"
+    spend: Spend = field(default=spend_nothing, repr=False)
 
     @property
     def is_for_anybody(self) -> bool:

@@ -138,6 +138,15 @@ def test_accounts_of_the_application_are_listed_once_each(known, browser, webapp
     assert "<bdi>&lt;i&gt;carol</bdi>" in page.text
 
 
+def test_account_that_is_gone_is_left_out(oauth, browser, webapp):
+    oauth.accounts(lambda: [None])
+
+    page = browser.sign_in().open(build_request(prompt="select_account"))
+
+    assert page.status_code == 200
+    assert page.text.count('name="decision" value="') == 2
+
+
 def test_chosen_account_is_told_to_the_sign_in_page(known, browser, webapp):
     browser.decide(browser.sign_in().open(SELECT), "account:bob")
 

@@ -221,3 +221,12 @@ def test_scopes_and_resources_are_put_in_words(oauth, open_page):
 
     oauth.describe_scope(lambda name, language: f"{language}: {name} & more" if name == "read" else None)
     assert "<span>de: read &amp; more</span></li>" in open_page(ui_locales="de").text
+
+
+def test_another_clients_request_does_not_decide_the_language_of_this_one(app, oauth, webapp, browser):
+    app.register_blueprint(oauth.connected_applications())
+    browser.sign_in().open(build_request())
+    browser.open(build_request(state="other", ui_locales="fr"))
+
+    for page in (browser.open(build_request()), browser.http.get("/connected-applications")):
+        assert '<html lang="en"' in page.text
