@@ -104,7 +104,7 @@ class RedisConnections:
     def _send(self, connection: Any, command: tuple[Any, ...], seconds: float) -> Any:
         if is_instrumented():
             send = partial(self._exchange, connection, seconds)
-            return OneCommand(connection, send).execute_command(*command)
+            return OneCommand(connection, send).execute_command(*command)  # type: ignore[no-untyped-call]
         return self._exchange(connection, seconds, *command)
 
     def _exchange(self, connection: Any, seconds: float, *command: Any) -> Any:

@@ -4,6 +4,7 @@ import sys
 
 import flask
 import pytest
+from opentelemetry.instrumentation.redis import RedisInstrumentor
 from opentelemetry.instrumentation.sqlalchemy import SQLAlchemyInstrumentor
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
@@ -78,18 +79,32 @@ def test_the_spans_of_statements_are_below_those_of_the_steps(server, provider, 
     assert {("oauth2.authenticate_client", "SELECT"), ("oauth2.remember_once", "INSERT")} <= below
 
 
-def test_the_spans_of_redis_are_below_the_step_that_remembers(app, provider, exporter, build_assertion, redis_url):
-    replay = app.extensions["private_key_jwt"].server.once_only
-    store = RedisReplayStore(redis_url)
-    replay.store = store
-    trace_steps(app, tracer_provider=provider)
-    instrumentor = RedisInstrumentor()
-    instrumentor.instrument(tracer_provider=provider)
-    try:
-        store.remember([])
-    finally:
-        instrumentor.uninstrument()
-        store.close()
+class TestRedis:
+    @pytest.fixture
+    def settings(self, redis_url):
+        return {"OAUTH2_REPLAY_STORE": redis_url}
+
+    def test_the_spans_of_commands_are_below_the_step_that_remembers(self, app, provider, exporter, ask_token):
+        instrumentor = RedisInstrumentor()
+        instrumentor.instrument(tracer_provider=provider)
+        trace_steps(app, tracer_provider=provider)
+        try:
+            assert ask_token().status_code == 200
+        finally:
+            instrumentor.uninstrument()
+
+        spans = exporter.get_finished_spans()
+        (remember,) = [span for span in spans if span.name == "oauth2.remember_once"]
+        commands = [span for span in spans if span.parent and span.parent.span_id == remember.context.span_id]
+        assert {span.name for span in commands} >= {"EVALSHA"}
+        assert {span.attributes["db.system"] for span in commands} == {"redis"}
+        assert {span.attributes["net.peer.name"] for span in commands} == {"127.0.0.1"}
+
+    def test_without_an_instrumentation_there_are_none(self, app, provider, exporter, ask_token):
+        trace_steps(app, tracer_provider=provider)
+
+        assert ask_token().status_code == 200
+        assert [span.name for span in exporter.get_finished_spans()] == STEPS
 
 
 def test_an_api_alone_is_traced(provider, exporter):

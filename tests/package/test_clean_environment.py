@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 from tests.checkout import CHECKOUT
+from tests.documentation.walk import Walk
 from tests.examples.readme import Run
 from tests.package.conftest import environment
 from tests.test_public_names import MODULES

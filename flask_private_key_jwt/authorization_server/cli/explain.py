@@ -25,8 +25,8 @@ REFUSED = 1
 _REFERENCE = re.compile(r"[0-9a-f]{16}")
 _ALMOST = re.compile(r"[0-9A-Fa-f]{4,64}")
 _MISTYPED = (
-    "This is neither a file nor a reference. A reference has sixteen characters, 0 to 9 and a to f in lower case, as in "
-    "the header Error-Reference."
+    "This is neither a file nor a reference. A reference has sixteen characters, 0 to 9 and a to f in lower case, as "
+    "in the header Error-Reference."
 )
 _UNKNOWN = (
     "Nothing is kept under the reference {}. It may be older than OAUTH2_REFUSALS_KEPT_SECONDS, a second old only, one "
