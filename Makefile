@@ -27,10 +27,11 @@ demo: set-up-demo  ## both servers, three clients, four attacks
 demo-web: set-up-demo  ## both servers and a web application to sign in to, until Ctrl-C
 	@exec $(python) -m demo.run --web --as-port "$(AS_PORT)" --api-port "$(API_PORT)" --web-port "$(WEB_PORT)"
 
-# Nothing outside the checkout is changed, whatever a tool likes to keep in its user's home.
+# Nothing outside the checkout is changed, whatever a tool likes to keep in its user's home. Not in .venv: an app there
+# is one that is installed, says Flask, and all of them share one instance folder.
 test: check  ## the linters, then every test
-	@mkdir -p .venv/home .venv/tmp
-	@HOME="$(CURDIR)/.venv/home" PYTEST_DEBUG_TEMPROOT="$(CURDIR)/.venv/tmp" exec $(python) -m pytest -n auto --dist worksteal $(ARGS)
+	@mkdir -p .venv/home .tests/tmp
+	@HOME="$(CURDIR)/.venv/home" PYTEST_DEBUG_TEMPROOT="$(CURDIR)/.tests/tmp" exec $(python) -m pytest -n auto --dist worksteal $(ARGS)
 
 check: set-up-test  ## only the linters
 	@$(python) -m ruff check --quiet
@@ -62,7 +63,7 @@ soak: set-up-test  ## four workers under good and hostile requests while everyth
 	@exec $(python) -m tests.soak.run $(ARGS)
 
 clean:  ## remove everything these targets made
-	rm -rf .venv .demo .bench .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache build dist *.egg-info
+	rm -rf .venv .tests .demo .bench .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache build dist *.egg-info
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 set-up-demo:

@@ -16,6 +16,8 @@ SECONDS = 600
 PORT = re.compile(r"\b5\d{3}\b")
 SERVER = re.compile(r" -p (\d+) &$")
 BROWSER = Path(__file__).with_name("browser.py")
+NO_SETTINGS = f"-c {os.devnull} --rootdir ."
+"""For pytest."""
 
 
 def read_commands(example: str) -> list[tuple[str, str]]:
@@ -50,8 +52,9 @@ class Run:
             "PRIVATE_KEY_JWT_TIMEOUT": "60",
             "FLASK_OAUTH2_HTTP_TIMEOUT_SECONDS": "30",
             "FLASK_OAUTH2_STORE_TIMEOUT_SECONDS": "30",
-            # The entry points of an environment that the checkout is linked into may be of an older version.
-            "PYTEST_ADDOPTS": "-p flask_private_key_jwt.testing.plugin" if is_ours else "",
+            # No settings of the checkout, in which this folder may lie. The entry points of an environment that the
+            # checkout is linked into may be of an older version.
+            "PYTEST_ADDOPTS": NO_SETTINGS + (" -p flask_private_key_jwt.testing.plugin" if is_ours else ""),
         }
 
     def run(self, then: str = "") -> str:

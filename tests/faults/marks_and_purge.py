@@ -106,9 +106,11 @@ def run(trial: Trial) -> Outcome:
             purging = pool.submit(_purge, store, trial, stop)
             sizing = pool.submit(_size_at, url, started + trial.seconds / 2)
             writing = [pool.submit(_write_elsewhere, url, trial) for _ in range(_PROCESSES)]
-            written = [future.result() for future in writing]
-            took = time.monotonic() - started
-            stop.set()
+            try:
+                written = [future.result() for future in writing]
+                took = time.monotonic() - started
+            finally:
+                stop.set()
             purged, half = purging.result(), sizing.result()
         used = _cpu_of(database) - cpu
         full = _size(url)
@@ -177,7 +179,7 @@ def _write_in_turn(store: SQLAlchemyReplayStore, trial: Trial) -> Written:
         marks = [Mark(kind, "https://as.example", owner, str(number), until, now) for kind in kinds]
         done = _use(store, marks, done)
         if is_shown_again:
-            again = [replace(marks[0], until=until + 60)]
+            again = [marks[0]._replace(until=until + 60)]
             done = _use(store, again, done, is_second=True)
     return done
 

@@ -19,7 +19,7 @@ REGISTERED = {
     "introspection_endpoint", "introspection_endpoint_auth_methods_supported",
     "introspection_endpoint_auth_signing_alg_values_supported",
     "revocation_endpoint", "revocation_endpoint_auth_methods_supported",
-    "revocation_endpoint_auth_signing_alg_values_supported",
+    "revocation_endpoint_auth_signing_alg_values_supported", "ui_locales_supported",
 }  # fmt: skip
 """Members of the IANA registry "OAuth Authorization Server Metadata", as far as the server has use for them."""
 

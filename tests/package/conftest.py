@@ -58,7 +58,7 @@ def tracked_files() -> list[str]:
     listed = subprocess.run(["git", "ls-files", "-z"], cwd=CHECKOUT, capture_output=True, text=True, check=False)
     if listed.returncode == 0:
         return [name for name in listed.stdout.split("\0") if name and (CHECKOUT / name).is_file()]
-    made = {".venv", ".demo", ".bench", "build", "dist", "__pycache__", "node_modules"}
+    made = {".venv", ".tests", ".demo", ".bench", "build", "dist", "__pycache__", "node_modules"}
     files = [file.relative_to(CHECKOUT) for file in CHECKOUT.rglob("*") if file.is_file()]
     return [str(file) for file in files if made.isdisjoint(file.parts) and not file.parts[0].endswith(".egg-info")]
 

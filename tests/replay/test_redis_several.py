@@ -251,11 +251,13 @@ def test_a_state_of_an_earlier_version_is_taken_over_without_a_refusal(linked, o
 def test_a_redis_that_evicts_is_warned_of(linked, opened, mark, caplog):
     one = linked[0]
     one.ask("CONFIG", "SET", "maxmemory-policy", "allkeys-lru")
+    one.ask("CONFIG", "SET", "maxmemory", "1gb")
     one.ask("DEL", STATE)
     try:
         ask(opened(url_of(one)), mark())
     finally:
         one.ask("CONFIG", "SET", "maxmemory-policy", "noeviction")
+        one.ask("CONFIG", "SET", "maxmemory", "0")
     assert "set maxmemory-policy noeviction" in caplog.text
 
     caplog.clear()
