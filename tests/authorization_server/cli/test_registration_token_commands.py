@@ -145,7 +145,7 @@ def test_list_as_json_never_shows_a_token(run, create):
 
 
 def test_list_of_nothing_is_empty(run):
-    assert (run("list").output, json.loads(run("list", "--json").stdout)) == ("", [])
+    assert (run("list").output, json.loads(run("list", "--json").stdout)) == ("Note: there is nothing to list.\n", [])
 
 
 # --- revoke -----------------------------------------------------------------------------------------------
