@@ -7,6 +7,7 @@ import os
 import re
 import time
 from collections.abc import Callable, Mapping
+from contextvars import copy_context
 from dataclasses import dataclass, field
 from queue import Empty, SimpleQueue
 from threading import Thread
@@ -89,8 +90,9 @@ def exchange(
             outcome.put(_explain(url, timeout, error, outbound))
 
     # A thread, because requests applies its timeout to each single read, and not to the name lookup: a server that
-    # sends one byte at a time could keep its caller waiting for hours.
-    Thread(target=send, name="oauth2-exchange", daemon=True).start()
+    # sends one byte at a time could keep its caller waiting for hours. It has the caller's context, so that the span of
+    # an instrumentation of requests appears below the caller's.
+    Thread(target=copy_context().run, args=(send,), name="oauth2-exchange", daemon=True).start()
     try:
         result = outcome.get(timeout=timeout)
     except Empty:

@@ -5,6 +5,7 @@ import sys
 import flask
 import pytest
 from opentelemetry.instrumentation.redis import RedisInstrumentor
+from opentelemetry.instrumentation.requests import RequestsInstrumentor
 from opentelemetry.instrumentation.sqlalchemy import SQLAlchemyInstrumentor
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
@@ -12,7 +13,9 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 
 from flask_private_key_jwt import ResourceProtector, trace_steps
 from flask_private_key_jwt.errors import ConfigurationError
+from flask_private_key_jwt.fetching.exchange import exchange
 from tests.conftest import API, ISSUER
+from tests.resource_server.introspection_server import IntrospectionServer, serving
 
 STEPS = [
     "oauth2.authenticate_client",
@@ -120,6 +123,20 @@ def test_an_api_alone_is_traced(provider, exporter):
     (span,) = exporter.get_finished_spans()
     assert span.name == "oauth2.verify_token"
     assert span.attributes["error.type"].startswith("token_")
+
+
+def test_the_span_of_a_request_to_the_issuer_is_below_that_of_the_step_that_asks(provider, exporter):
+    tracer = provider.get_tracer("test")
+    instrumentor = RequestsInstrumentor()
+    instrumentor.instrument(tracer_provider=provider)
+    try:
+        with serving(IntrospectionServer()) as issuer, tracer.start_as_current_span("step") as step:
+            exchange("GET", f"{issuer.url}/.well-known/oauth-authorization-server", timeout=30)
+    finally:
+        instrumentor.uninstrument()
+
+    sent, _ = exporter.get_finished_spans()
+    assert (sent.name, sent.parent.span_id) == ("GET", step.get_span_context().span_id)
 
 
 def test_it_is_called_after_init_app_and_once(app, provider):
