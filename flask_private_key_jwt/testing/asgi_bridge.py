@@ -36,12 +36,12 @@ class ASGIBridge:
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterator[bytes]:
         """Answer one request (PEP 3333)."""
         body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
-        status, headers, content = self._runner.run(_call(self._app, self._build_scope(environ), body))
+        status, headers, content = self._runner.run(call(self._app, self._build_scope(environ), body))
         start_response(f"{status} ", headers)
         return iter([content])
 
     def _build_scope(self, environ: dict[str, Any]) -> dict[str, Any]:
-        return {**_build_scope(environ), "state": dict(self._lifespan.state)}
+        return {**build_scope(environ), "state": dict(self._lifespan.state)}
 
 
 class Lifespan:
@@ -93,7 +93,7 @@ class Lifespan:
             await self._task
 
 
-def _build_scope(environ: dict[str, Any]) -> dict[str, Any]:
+def build_scope(environ: dict[str, Any]) -> dict[str, Any]:
     """The ASGI scope of a request (ASGI HTTP specification)."""
     headers = [
         (name[5:].replace("_", "-").lower().encode(), value.encode("latin-1"))
@@ -121,8 +121,8 @@ def _build_scope(environ: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-async def _call(
-    app: Callable[..., Awaitable[None]], scope: dict[str, Any], body: bytes
+async def call(
+    app: Callable[..., Awaitable[None]], scope: dict[str, Any], body: bytes = b""
 ) -> tuple[int, list[tuple[str, str]], bytes]:
     """The status, the headers and the body of an answer."""
     messages = [{"type": "http.request", "body": body, "more_body": False}]

@@ -4,9 +4,13 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterator
 from threading import current_thread, main_thread
 from typing import Any
-from urllib.parse import unquote
 
 from werkzeug.test import Client
+
+from flask_private_key_jwt.testing.asgi_bridge import build_scope as bridge_scope
+from flask_private_key_jwt.testing.asgi_bridge import call
+
+__all__ = ["AsgiClient", "call"]
 
 ASGIApp = Callable[..., Awaitable[None]]
 
@@ -34,52 +38,5 @@ class AsgiClient:
 
 
 def build_scope(environ: dict[str, Any]) -> dict[str, Any]:
-    """The ASGI scope of a request (ASGI HTTP specification)."""
-    headers = [
-        (name[5:].replace("_", "-").lower().encode(), value.encode("latin-1"))
-        for name, value in environ.items()
-        if name.startswith("HTTP_")
-    ]
-    for name in ("CONTENT_TYPE", "CONTENT_LENGTH"):
-        if environ.get(name):
-            headers.append((name.replace("_", "-").lower().encode(), environ[name].encode("latin-1")))
-    raw_path = environ.get("REQUEST_URI", environ["PATH_INFO"]).partition("?")[0]
-    return {
-        "type": "http",
-        "asgi": {"version": "3.0", "spec_version": "2.4"},
-        "http_version": "1.1",
-        "method": environ["REQUEST_METHOD"],
-        "scheme": "https",
-        "path": unquote(raw_path),
-        "raw_path": raw_path.encode("latin-1"),
-        "root_path": "",
-        "query_string": environ.get("QUERY_STRING", "").encode("latin-1"),
-        "headers": headers,
-        "client": ("127.0.0.1", 1),
-        "server": ("api.example", 443),
-        "state": {},
-        "extensions": {},
-    }
-
-
-async def call(app: ASGIApp, scope: dict[str, Any], body: bytes = b"") -> tuple[int, list[tuple[str, str]], bytes]:
-    """The status, the headers and the body of an answer."""
-    messages = [{"type": "http.request", "body": body, "more_body": False}]
-    never = asyncio.get_running_loop().create_future()
-    started: dict[str, Any] = {}
-    content = bytearray()
-
-    async def receive() -> Any:
-        return messages.pop(0) if messages else await never
-
-    async def send(message: Any) -> None:
-        if message["type"] == "http.response.start":
-            assert not started, "an answer began twice"
-            started.update(message)
-        elif message["type"] == "http.response.body":
-            assert started, "a body came before its status"
-            content.extend(message.get("body", b""))
-
-    await app(scope, receive, send)
-    headers = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in started["headers"]]
-    return started["status"], headers, bytes(content)
+    """The ASGI scope of a request, as a server behind https has it."""
+    return {**bridge_scope(environ), "scheme": "https", "server": ("api.example", 443), "state": {}}
