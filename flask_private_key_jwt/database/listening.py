@@ -6,7 +6,6 @@ notification, so the check reads the collections in which SQLAlchemy keeps them.
 
 import logging
 from collections.abc import Sequence
-from itertools import chain
 from operator import attrgetter
 from typing import Any
 
@@ -31,11 +30,9 @@ class Listening:
     def __init__(self, engine: Engine, *, pool_events: Sequence[str]) -> None:
         self._engine = engine
         self._is_plain = type(engine) is Engine  # otherwise it has options, and the listeners of another engine
-        self._find_of_engine = attrgetter(*ENGINE_EVENTS)
-        self._find_of_dialect = attrgetter(*DIALECT_EVENTS)
-        self._find_of_pool = attrgetter(*pool_events) if pool_events else _nothing
-        self._known: tuple[Any, Sequence[Any]] = (None, ())
-        """The event objects, and the collections of listeners in them; one value, because threads share it."""
+        self._of_engine = _Listeners(ENGINE_EVENTS)
+        self._of_dialect = _Listeners(DIALECT_EVENTS)
+        self._of_pool = _Listeners(pool_events) if pool_events else None
 
     def is_anybody_there(self) -> bool:
         """Whether a statement must go through Core now."""
@@ -51,22 +48,41 @@ class Listening:
     def _has_listeners(self, engine: Engine) -> bool:
         """Whether one of the events has a listener.
 
-        The collections are cached, because asking each event takes three times as long. SQLAlchemy replaces the event
-        object when the first listener is added to this engine; later changes are made inside the collections, those of
-        this engine or those of its class.
+        ``_has_events`` is SQLAlchemy's note that an engine, a dialect or its class has had a listener; Core looks at
+        it before each statement. It is private: if it is not there, there may be listeners.
         """
-        events = (
-            self._find_of_engine(engine.dispatch),
-            self._find_of_dialect(engine.dialect.dispatch),
-            self._find_of_pool(engine.pool.dispatch),
+        dialect, of_pool = engine.dialect, self._of_pool
+        return (
+            (getattr(engine, "_has_events", True) and self._of_engine.exist(engine.dispatch))
+            or (getattr(dialect, "_has_events", True) and self._of_dialect.exist(dialect.dispatch))
+            or (of_pool is not None and of_pool.exist(engine.pool.dispatch))
         )
+
+
+class _Listeners:
+    """Looks for listeners of some events of one object.
+
+    :param names: The events; at least two.
+    """
+
+    def __init__(self, names: Sequence[str]) -> None:
+        self._find = attrgetter(*names)
+        self._known: tuple[Any, Sequence[Any]] = (None, ())
+        """The event objects, and the collections of listeners in them; one value, because threads share it."""
+
+    def exist(self, dispatch: object) -> bool:
+        """Whether one of the events has a listener.
+
+        The collections are cached, because asking each event takes three times as long. SQLAlchemy replaces the event
+        object when the first listener is added to this object; later changes are made inside the collections, those of
+        this object or those of its class.
+
+        :param dispatch: The object's events.
+        """
+        events = self._find(dispatch)
         known, collections = self._known
         if events != known:
-            both = [part for event in chain(*events) for part in (event.listeners, event.parent_listeners)]
+            both = [part for event in events for part in (event.listeners, event.parent_listeners)]
             collections = [part for part in both if not isinstance(part, tuple)]  # an empty tuple stays empty
             self._known = (events, collections)
         return any(collections)
-
-
-def _nothing(_: object) -> tuple[Any, ...]:
-    return ()

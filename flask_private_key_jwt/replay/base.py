@@ -142,8 +142,13 @@ def remember_once(store: ReplayStore | AsyncReplayStore, marks: Sequence[Mark], 
     :raises StoreUnavailable: See :meth:`ReplayStore.remember`.
     :raises ConfigurationError: The store returned something: it may have meant that a mark is there already.
     """
-    with measured(meter):
-        check_returned(store, cast(Any, store).remember(marks))
+    if meter is None or meter.observer is None:
+        returned = cast(Any, store).remember(marks)
+    else:
+        with _measured(meter.observer):
+            returned = cast(Any, store).remember(marks)
+    if returned is not None:
+        check_returned(store, returned)
 
 
 def check_returned(store: object, returned: object) -> None:

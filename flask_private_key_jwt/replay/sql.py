@@ -101,11 +101,12 @@ class SQLMarks:
         """See :meth:`.base.ReplayStore.remember`."""
         if not marks:
             return
-        self._ensure_table(database)
+        if not self._table_exists:
+            self._make_table(database)
         digests = build_digests(marks)
-        # Sorted: two requests with the same marks wait for each other and do not end in a deadlock.
-        rows = sorted((digest, mark.until) for digest, mark in zip(digests, marks, strict=True))
-        statement, names = self._insert(len(rows))
+        rows = [(digest, mark.until) for digest, mark in zip(digests, marks, strict=True)]
+        rows.sort()  # two requests with the same marks wait for each other and do not end in a deadlock
+        statement, names = self._inserts.get(len(rows)) or self._build_insert(len(rows))
         values = dict(zip(names, chain.from_iterable(rows), strict=True))
         for _ in range(_ATTEMPTS):
             if database.insert_directly(statement, values):
@@ -117,30 +118,29 @@ class SQLMarks:
 
     def purge(self, database: MarksDatabase, *, batch: int, rest: Rest) -> int:
         """See :meth:`.base.ReplayStore.purge`."""
-        self._ensure_table(database)
+        if not self._table_exists:
+            self._make_table(database)
         ended = self._table.c.expires_at < clock.now() - KEEP_ENDED_SECONDS
         removed = delete_by_pages(database, self._table, ended, batch=batch, rest=rest)
         if removed is None:
             removed = delete_in_batches(database, self._table, ended, batch=batch, rest=rest)
         return removed
 
-    def _insert(self, count: int) -> tuple[Insert, tuple[str, ...]]:
+    def _build_insert(self, count: int) -> tuple[Insert, tuple[str, ...]]:
         """The statement that inserts so many rows, and the names of its parameters, row by row."""
-        known = self._inserts.get(count)
-        if known is None:
-            columns = self._table.c
-            rows = [
-                select(
-                    bindparam(f"digest_{number}", type_=columns.digest.type),
-                    bindparam(f"until_{number}", type_=columns.expires_at.type),
-                )
-                for number in range(count)
-            ]
-            # Not VALUES of several rows: Core would compile those anew each time.
-            statement = insert(self._table).from_select([columns.digest, columns.expires_at], union_all(*rows))
-            names = tuple(f"{name}_{number}" for number in range(count) for name in ("digest", "until"))
-            known = self._inserts[count] = (statement, names)
-        return known
+        columns = self._table.c
+        rows = [
+            select(
+                bindparam(f"digest_{number}", type_=columns.digest.type),
+                bindparam(f"until_{number}", type_=columns.expires_at.type),
+            )
+            for number in range(count)
+        ]
+        # Not VALUES of several rows: Core would compile those anew each time.
+        statement = insert(self._table).from_select([columns.digest, columns.expires_at], union_all(*rows))
+        names = tuple(f"{name}_{number}" for number in range(count) for name in ("digest", "until"))
+        built = self._inserts[count] = (statement, names)
+        return built
 
     def _make_room(self, database: MarksDatabase, marks: Sequence[Mark], digests: Sequence[bytes]) -> None:
         """After a refused INSERT: find the mark that exists already, or delete those of *marks* that have expired.
@@ -157,10 +157,8 @@ class SQLMarks:
         with database.begin() as connection:
             connection.execute(delete(table).where(ours, table.c.expires_at < now))
 
-    def _ensure_table(self, database: MarksDatabase) -> None:
+    def _make_table(self, database: MarksDatabase) -> None:
         """Make the table in a separate database. If several processes try at once, one succeeds."""
-        if self._table_exists:
-            return
         try:
             with database.begin() as connection:
                 if not inspect(connection).has_table(self._table.name):

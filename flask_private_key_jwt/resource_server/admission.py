@@ -24,13 +24,16 @@ class Admission:
         self.token = token
         self.credentials = credentials
         self.online = online
-        self._claims: Claims | None = None
+        self._claims: dict[str, Any] | None = None
 
     @property
     def claims(self) -> Claims:
         """A copy of the claims for the view, because later requests use the original."""
         if self._claims is None:
-            self._claims = _copy(dict(self.token.claims))
+            token = self.token
+            claims = self._claims = dict(token.claims)
+            for name in token.nested:
+                claims[name] = _copy(claims[name])
         return self._claims
 
 

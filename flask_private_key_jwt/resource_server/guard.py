@@ -5,6 +5,7 @@ No framework is known here. What may have to wait is awaited: :mod:`.waiting` sa
 
 from collections.abc import Coroutine, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cache
 from time import perf_counter
 from typing import Any
 
@@ -19,7 +20,7 @@ from ..errors import (
     UseDPoPNonce,
 )
 from ..operations.readiness import ReadinessCheck
-from ..replay.base import AsyncReplayStore, Replayed, ReplayStore, measured
+from ..replay.base import AsyncReplayStore, Replayed, ReplayStore
 from ..settings.resource import ResourceSettings
 from ..signals.events import CallAdmitted, find_announcer
 from ..signals.metering import Caches, Meter, Observer
@@ -84,12 +85,13 @@ class Guard:
         :raises OAuthError: The request is refused.
         """
         credentials = read_credentials(call, served=served)  # 1 read the token and the proof
-        token = await self.waiting.verify(self.tokens, credentials.token, self._find_keys())  # 2 verify the token
+        issuer = self.find_issuer()
+        token = await self.waiting.verify(self.tokens, credentials.token, self._find_keys(issuer))  # 2 verify the token
         with attributed_to(token.client_id):
             requirement.check_binding(token, credentials.scheme)  # 3 is it sent under the scheme it was issued for?
             proof = self._check_proof(credentials, token, call)  # 4 does the caller hold its key?
             requirement.check_scope(token, self.scope_matchers)  # 5 does it allow this view?
-            if requirement.online or self.find_issuer() is not None:
+            if requirement.online or issuer is not None:
                 await self._check_revocation(token, credentials, online=requirement.online)  # 6 is it still active?
             if proof is not None:
                 await self._remember(proof)  # 7 use up the proof; nothing is used up before this line
@@ -185,8 +187,7 @@ class Guard:
 
     def tighten(self, requirement: Requirement) -> Requirement:
         """A view's requirement under the profile: ``fapi2`` (§5.3.4) and ``atproto`` take bound tokens only."""
-        is_strict = self.settings.PROFILE in ("fapi2", "atproto")
-        return replace(requirement, dpop="required") if is_strict else requirement
+        return require_bound(requirement) if self.settings.PROFILE in ("fapi2", "atproto") else requirement
 
     def _refuse(
         self, error: OAuthError, call: Call, requirement: Requirement, served: Sequence[Scheme], sender: object
@@ -225,8 +226,7 @@ class Guard:
         replay = self.find_replay_store()
         assert replay is not None  # without a store, the DPoP scheme is not accepted
         try:
-            with measured(self.meter):
-                await self.waiting.remember(replay, proof.marks)
+            await self.waiting.remember(replay, proof.marks, self.meter)
         except Replayed as replayed:
             raise InvalidDPoPProof(str(replayed), cause=replayed.cause) from None
 
@@ -275,9 +275,14 @@ class Guard:
         server = self.find_own_server()
         return server if server is not None and server.settings.ISSUER == self.settings.ISSUER else None
 
-    def _find_keys(self) -> IssuerKeys:
-        server = self.find_issuer()
-        return OwnKeys(server.verification_keys, server.newest_verification_keys) if server else self.fetched_keys
+    def _find_keys(self, issuer: OwnServer | None) -> IssuerKeys:
+        return OwnKeys(issuer.verification_keys, issuer.newest_verification_keys) if issuer else self.fetched_keys
+
+
+@cache
+def require_bound(requirement: Requirement) -> Requirement:
+    """The same requirement, for bound tokens only. Cached: there are as many as views, and each call asks."""
+    return replace(requirement, dpop="required")
 
 
 def refuse(error: OAuthError, challenges: Sequence[str] = (), *, endpoint: str, sender: object) -> Answer:

@@ -11,7 +11,8 @@ from typing import Any, cast
 
 from ..event_loops.threads import Threads
 from ..fetching.loop_flight import LoopFlights
-from ..replay.base import AsyncReplayStore, Mark, ReplayStore, check_returned
+from ..replay.base import AsyncReplayStore, Mark, ReplayStore, check_returned, measured
+from ..signals.metering import Meter
 from ..tokens.verification import AccessToken, IssuerKeys, TokenVerifier
 from ..tokens.verified_tokens import Keys
 from .issuer_keys import PATIENCE_SECONDS, FetchedKeys
@@ -46,9 +47,10 @@ class OnTheLoop:
             verdict = await self._flights.run(name, lambda: self._threads.run(online.ask, name, text, token))
         verdict.check()
 
-    async def remember(self, store: ReplayStore | AsyncReplayStore, marks: Sequence[Mark]) -> None:
+    async def remember(self, store: ReplayStore | AsyncReplayStore, marks: Sequence[Mark], meter: Meter) -> None:
         """See :meth:`.waiting.Waiting.remember`."""
-        check_returned(store, cast(object, await cast(AsyncReplayStore, store).remember(marks)))
+        with measured(meter):
+            check_returned(store, cast(object, await cast(AsyncReplayStore, store).remember(marks)))
 
     async def load_metadata(self, metadata: IssuerMetadata) -> Mapping[str, Any]:
         """See :meth:`.waiting.Waiting.load_metadata`."""

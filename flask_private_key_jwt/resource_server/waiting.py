@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 from ..replay.base import AsyncReplayStore, Mark, ReplayStore, remember_once
+from ..signals.metering import Meter
 from ..tokens.verification import AccessToken, IssuerKeys, TokenVerifier
 from .online import OnlineCheck
 
@@ -20,7 +21,7 @@ class Waiting(Protocol):
     async def check_online(self, online: OnlineCheck, text: str, token: AccessToken) -> None:
         """See :meth:`.OnlineCheck.check`."""
 
-    async def remember(self, store: ReplayStore | AsyncReplayStore, marks: Sequence[Mark]) -> None:
+    async def remember(self, store: ReplayStore | AsyncReplayStore, marks: Sequence[Mark], meter: Meter) -> None:
         """See :func:`.replay.base.remember_once`."""
 
     async def load_metadata(self, metadata: "IssuerMetadata") -> Mapping[str, Any]:
@@ -38,9 +39,9 @@ class InThisThread:
         """See :meth:`Waiting.check_online`."""
         online.check(text, token)
 
-    async def remember(self, store: ReplayStore | AsyncReplayStore, marks: Sequence[Mark]) -> None:
+    async def remember(self, store: ReplayStore | AsyncReplayStore, marks: Sequence[Mark], meter: Meter) -> None:
         """See :meth:`Waiting.remember`."""
-        remember_once(store, marks)
+        remember_once(store, marks, meter)
 
     async def load_metadata(self, metadata: "IssuerMetadata") -> Mapping[str, Any]:
         """See :meth:`Waiting.load_metadata`."""

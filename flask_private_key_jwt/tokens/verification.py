@@ -67,6 +67,8 @@ class AccessToken:
     """``exp``, in seconds since the epoch."""
     ath: str
     """Its hash, which a proof must name (RFC 9449 §4.2)."""
+    nested: tuple[str, ...]
+    """The claims that are objects or lists: who gets a copy of the claims may change these too."""
 
 
 class TokenVerifier:
@@ -145,6 +147,7 @@ class TokenVerifier:
             valid_from=max(jose.require_date(claims, "iat"), jose.read_date(claims, "nbf") or 0),
             valid_until=jose.require_date(claims, "exp"),
             ath=ath,
+            nested=tuple(name for name, value in claims.items() if isinstance(value, (dict, list))),
         )
 
     def check_time(self, token: AccessToken) -> None:

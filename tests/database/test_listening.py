@@ -290,6 +290,18 @@ def test_a_listener_comes_back_after_all_were_removed(plain):
     assert seen == ["begin"] * 2
 
 
+@pytest.mark.parametrize("is_heard", [True, False])
+def test_listeners_are_found_where_sqlalchemy_keeps_no_note_of_them(plain, is_heard, monkeypatch):
+    database = Database(lambda: plain)
+    if is_heard:
+        event.listen(plain, "before_execute", lambda *_: None)
+        monkeypatch.delattr(plain, "_has_events")
+    listening = database._opened().listening
+    monkeypatch.delattr(Engine, "_has_events")
+
+    assert listening.is_anybody_there() is is_heard
+
+
 def test_a_listener_still_hears_after_the_engine_was_disposed_of(plain):
     database, seen = Database(lambda: plain), []
     database.fetch_directly(ONE, {})
