@@ -70,23 +70,26 @@ class BoundedCache(Generic[K, V]):
         """Keep *value* under *key*, in place of the old value. A value that is too large for this cache is not kept.
 
         :param equals: Whether a value that another thread stored meanwhile is as good; if so, that value stays.
-        :param weight: Size of *value* in bytes, if the caller knows it; default: measured by :func:`weigh`.
+        :param weight: Size of *key* and *value* in bytes, if the caller knows it; default: measured by :func:`weigh`.
         :return: *value*, or the value that stays.
         """
-        known = self.get(key)
-        if known is not None and (known is value or equals(known)):
-            return known
-        weight = ENTRY_BYTES + weigh(key) + (weigh(value) if weight is None else weight)
+        kept = self._kept
+        if key in kept:
+            known = self.get(key)
+            if known is not None and (known is value or equals(known)):
+                return known
+        weight = ENTRY_BYTES + (weigh(key) + weigh(value) if weight is None else weight)
         with self._lock:
-            entry = self._kept.get(key)
-            if entry is not None and equals(entry[0]):
-                return entry[0]
-            self._remove(key)
+            entry = kept.get(key)
+            if entry is not None:
+                if equals(entry[0]):
+                    return entry[0]
+                self._remove(key)
             if weight * LARGEST_PART <= self._max_bytes:
-                self._kept[key] = (value, weight)
+                kept[key] = (value, weight)
                 self._weight += weight
-            while len(self._kept) > self._max_entries or self._weight > self._max_bytes:
-                self._remove(next(iter(self._kept)))
+            while len(kept) > self._max_entries or self._weight > self._max_bytes:
+                self._remove(next(iter(kept)))
         return value
 
     def drop(self, key: K) -> None:

@@ -1,6 +1,6 @@
 """Public and private keys: read, make and name them (RFC 7517, RFC 7638)."""
 
-from base64 import urlsafe_b64decode
+from binascii import a2b_base64
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from hashlib import sha256
@@ -23,6 +23,7 @@ PRIVATE_MEMBERS = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth", "k"})
 """Members only a private or symmetric JWK has (RFC 7518 §6)."""
 _PUBLIC_MEMBERS = {"EC": ("crv", "kty", "x", "y"), "OKP": ("crv", "kty", "x"), "RSA": ("e", "kty", "n")}
 _CURVES = {"P-256": "ES256", "P-384": "ES384", "P-521": "ES512"}
+_EC_ALGS = {curve: frozenset({alg}) for curve, alg in _CURVES.items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -310,7 +311,8 @@ def _read_point(curve: ec.EllipticCurve, *texts: str) -> ec.EllipticCurvePublicK
     """
     if any(not _NOT_URLSAFE.isdisjoint(text) for text in texts):
         raise ValueError("base64, but not base64url without padding")
-    x, y = (int.from_bytes(urlsafe_b64decode(text + "=" * (-len(text) % 4))) for text in texts)
+    plain = (text.replace("-", "+").replace("_", "/") + "=" * (-len(text) % 4) for text in texts)
+    x, y = (int.from_bytes(a2b_base64(text)) for text in plain)
     return ec.EllipticCurvePublicNumbers(x, y, curve).public_key()
 
 
@@ -351,7 +353,7 @@ def _usual_alg(native: Any) -> str:
 
 def _algs_of(native: Any) -> frozenset[str]:
     if native.key_type == "EC":
-        return frozenset({_CURVES[native.curve_name]} if native.curve_name in _CURVES else ())
+        return _EC_ALGS.get(native.curve_name, frozenset())
     if native.key_type == "OKP":
         return frozenset({"EdDSA", "Ed25519"} if native.curve_name == "Ed25519" else ())
     _check_rsa_bits(native.raw_value.key_size)
@@ -359,6 +361,10 @@ def _algs_of(native: Any) -> frozenset[str]:
 
 
 def _wrap_public(native: Any, *, kid: str | None, alg: str | None, members: Mapping[str, Any] | None) -> PublicKey:
+    """Wrap a key of joserfc.
+
+    :param members: Exactly the members that RFC 7638 requires, in its order, if they are known.
+    """
     algs = _algs_of(native)
     if alg is not None:
         # RFC 9864 gave EdDSA with the curve Ed25519 the name Ed25519: a key for one of the two may verify the other.
@@ -366,7 +372,9 @@ def _wrap_public(native: Any, *, kid: str | None, alg: str | None, members: Mapp
         algs &= named
     if not algs:
         raise JoseProblem("no signature algorithm of ours fits the key", cause="no_alg")
-    dictionary = native.as_dict(private=False) if members is None else members
-    canonical = {name: dictionary[name] for name in _PUBLIC_MEMBERS[native.key_type]}
+    canonical = members
+    if canonical is None:
+        dictionary = native.as_dict(private=False)
+        canonical = {name: dictionary[name] for name in _PUBLIC_MEMBERS[native.key_type]}
     thumbprint = b64url(sha256(encode_json(canonical).encode()).digest())  # RFC 7638 §3: these members, in this order
     return PublicKey(native, native.key_type, algs, kid, thumbprint, canonical)

@@ -26,7 +26,7 @@ ACCEPTED_TYPES = frozenset({None, "jwt", EXPLICIT_TYPE})
 HEADER_CACHE_SIZE = 2048
 HEADER_CACHE_BYTES = 1 << 20
 HEADER_GROWTH = 8
-"""Assumed memory of a parsed header, in bytes for each of its characters."""
+"""Assumed memory of a header and of what it says, in bytes for each of its characters."""
 
 
 class VerifiedAssertion(NamedTuple):

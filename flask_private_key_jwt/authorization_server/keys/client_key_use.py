@@ -30,6 +30,8 @@ AWAY_SECONDS = 90 * DAY_SECONDS
 
 Signer = tuple[str, str]
 """A client's version and a key's thumbprint; with the version, a changed registration is checked again."""
+SIGNER_BYTES = 256
+"""Size of a signer: a tuple, and two strings of 32 and 43 characters."""
 
 
 class ClientKeyUse:
@@ -126,7 +128,7 @@ class _Due:
             return True
 
     def put_off(self, signer: Signer, *, until: int) -> None:
-        self._due_at.keep(signer, until, weight=0)  # a number, in the size of an entry
+        self._due_at.keep(signer, until, weight=SIGNER_BYTES)
 
     def _is_due(self, signer: Signer, *, now: int) -> bool:
         due_at = self._due_at.get(signer)

@@ -151,7 +151,7 @@ class _Snapshots:
 
 def _weigh(row: ClientRow) -> int:
     """The size of a snapshot of the operator's, estimated: to measure it takes as long as a signature."""
-    return BYTES_OF_PLAIN_CLIENT + GROWTH * (len(row.jwks or "") + len(row.client_metadata))
+    return BYTES_OF_PLAIN_CLIENT + len(row.client_id) + GROWTH * (len(row.jwks or "") + len(row.client_metadata))
 
 
 def _cache_of_clients(size: int, max_bytes: int) -> BoundedCache[str, RegisteredClient]:
