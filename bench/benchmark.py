@@ -26,6 +26,7 @@ from .messages import (
     make_clients,
 )
 from .report import Figure, Memory, Report, bare_cost
+from .rounds import PATIENCE, Round, choose, count_quiet, find_undisturbed
 from .servers import HOST, free_port, running
 
 RSA_CLIENTS = 10
@@ -48,18 +49,21 @@ class Size:
     remembered: int
     """``jti`` values that each replay database holds beforehand."""
     connections: int
-    rounds: int = 7
-    requests: int = 400
-    """Requests in one round of one variant."""
+    rounds: int = 15
+    """Rounds of each variant that count: see :mod:`.rounds`."""
+    most_rounds: int = 15 * PATIENCE
+    """How many are measured at most."""
+    requests: int = 100
+    """Requests in one round of one variant: few, because the machine may be undisturbed for a moment only."""
     warm_up: int = 400
-    first: int = 60
+    first: int = 30
     """Requests in one round of the row ``first``, each from a client that the process has not seen before."""
-    at_least: int = 0
+    weighed: int = 10_000
     """How many token requests the worker answers before its memory is read."""
 
     def smallest(self) -> "Size":
         """Enough to see that everything works."""
-        return replace(self, rounds=1, requests=20, warm_up=5, first=5)
+        return replace(self, rounds=1, most_rounds=1, requests=20, warm_up=5, first=5, weighed=50)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,15 +73,6 @@ class Target:
     name: str
     pid: int
     port: int
-
-
-@dataclass(frozen=True, slots=True)
-class Round:
-    """What one round of one variant found."""
-
-    cal: float
-    microseconds: float
-    per_second: float
 
 
 class Benchmark:
@@ -100,7 +95,6 @@ class Benchmark:
         self._figures: list[Figure] = []
         self._cals: list[float] = []
         self._memory: list[Memory] = []
-        self._sent = 0
 
     def run(self) -> Report:
         """Measure everything.
@@ -111,7 +105,7 @@ class Benchmark:
         self._set_environment()
         clients = {"ES256": make_clients("ES256", self._size.clients), "RS256": make_clients("RS256", RSA_CLIENTS)}
         unseen = {
-            server: make_clients("ES256", self._size.rounds * self._size.first, name=f"-{server}")
+            server: make_clients("ES256", self._size.most_rounds * self._size.first, name=f"-{server}")
             for server in self._servers
         }
         print(f"registering {self._size.clients} clients, remembering {self._size.remembered} jti", flush=True)
@@ -124,7 +118,7 @@ class Benchmark:
             self._measure_server(server, messages, unseen[server])
         signatures = self._calibration.bare_signatures()
         return Report(
-            cal=statistics.median(self._cals),
+            cal=find_undisturbed(self._cals),
             bare={variant: bare_cost(variant, signatures) for variant in (*TOKEN_REQUESTS, FIRST_REQUEST, *API_CALLS)},
             figures=self._figures,
             memory=self._memory,
@@ -161,7 +155,9 @@ class Benchmark:
         with start("bench.token_server", self._token_port, secret) as pid:  # within the hour, another process saw them
             self._send(Target(server, pid, self._token_port), messages.first_requests(iter(unseen), len(unseen)))
         with start("bench.token_server", self._token_port, secret) as pid:
-            target, self._sent = Target(server, pid, self._token_port), 0
+            self._weigh(Target(server, pid, self._token_port), messages)
+        with start("bench.token_server", self._token_port, secret) as pid:
+            target = Target(server, pid, self._token_port)
             requests: dict[Variant, Build] = {
                 variant: partial(messages.token_requests, variant) for variant in TOKEN_REQUESTS
             }
@@ -169,7 +165,6 @@ class Benchmark:
             self._warm_up(target, requests)
             requests[FIRST_REQUEST] = partial(messages.first_requests, iter(unseen))
             self._measure(target, requests)
-            self._weigh(target, messages)
             tokens = {call: self._fetch_tokens(target, messages, dpop=call.dpop) for call in API_CALLS}
             # The API fetches the issuer's keys, so the token server stays; it has nothing else to do now.
             with start("bench.api", self._api_port, {"FLASK_OAUTH2_REPLAY_STORE": self._replay_url}) as api_pid:
@@ -192,38 +187,48 @@ class Benchmark:
             self._send(target, build(self._size.warm_up))
 
     def _weigh(self, target: Target, messages: Messages) -> None:
-        """Read the memory of a worker that has answered many requests."""
-        while self._sent < self._size.at_least:
+        """Read the memory of a worker that has answered many requests of the usual clients."""
+        sent = 0
+        while sent < self._size.weighed:
             for variant in TOKEN_REQUESTS:
-                self._send(target, messages.token_requests(variant, 500))
-            print(f"{target.name}: {self._sent} requests", flush=True)
-        self._memory.append(Memory(target.name, resident_megabytes(target.pid), self._sent))
+                sent += len(self._send(target, messages.token_requests(variant, min(500, self._size.weighed))))
+            print(f"{target.name}: {sent} requests", flush=True)
+        self._memory.append(Memory(target.name, resident_megabytes(target.pid), sent))
 
     def _measure(self, target: Target, variants: Mapping[Variant, Build]) -> None:
         rounds: dict[Variant, list[Round]] = {variant: [] for variant in variants}
-        for number in range(self._size.rounds):
-            print(f"{target.name}: round {number + 1} of {self._size.rounds}", end="", flush=True)
-            for variant, build in variants.items():
+        for number in range(self._size.most_rounds):
+            missing = [variant for variant, found in rounds.items() if self._count(found) < self._size.rounds]
+            if not missing:
+                break
+            print(f"{target.name}: round {number + 1}", end="", flush=True)
+            for variant in missing:
                 count = self._size.first if variant.first else self._size.requests
-                rounds[variant].append(found := self._measure_round(target, variant, build(count)))
-                print(f", {variant.name} {found.microseconds / found.cal:.1f}", end="", flush=True)
+                rounds[variant].append(found := self._measure_round(target, variant, variants[variant](count)))
+                print(f", {variant.name} {found.cost:.1f}", end="", flush=True)
             print(flush=True)
-        self._figures += [_sum_up(target.name, variant, found) for variant, found in rounds.items()]
+        undisturbed, wanted = find_undisturbed(self._cals), self._size.rounds
+        for variant, found in rounds.items():
+            chosen = choose(found, undisturbed, wanted=wanted)
+            self._figures.append(_sum_up(target.name, variant, chosen, disturbed=len(found) - self._count(found)))
+
+    def _count(self, rounds: Sequence[Round]) -> int:
+        """How many of *rounds* count, as far as we know by now."""
+        return count_quiet(rounds, find_undisturbed(self._cals)) if rounds else 0
 
     def _measure_round(self, target: Target, variant: Variant, requests: Sequence[bytes]) -> Round:
         cal_before = self._calibration.measure()
         cpu_before, start = cpu_seconds(target.pid), time.monotonic()
         self._send(target, requests)
         seconds, cpu = time.monotonic() - start, cpu_seconds(target.pid) - cpu_before
-        cal = (cal_before + self._calibration.measure()) / 2
-        self._cals.append(cal)
+        cal_after = self._calibration.measure()
+        self._cals += [cal_before, cal_after]
         if (variant.alg or variant.dpop) and _ask(target, requests[-1]).status == 200:
             raise Void(f"{target.name} accepts a replayed request ({variant.name})")
-        return Round(cal, cpu / len(requests) * 1e6, len(requests) / seconds)
+        return Round(cal_before, cal_after, cpu / len(requests) * 1e6, len(requests) / seconds)
 
     def _send(self, target: Target, requests: Sequence[bytes]) -> list[Answer]:
         answers = send_all((HOST, target.port), requests, connections=self._size.connections)
-        self._sent += len(answers)
         for answer in answers:
             if answer.status != 200:
                 raise Void(f"{target.name} answers {answer.status}: {answer.body.decode(errors='replace')[:300]}")
@@ -234,11 +239,12 @@ def _ask(target: Target, request: bytes) -> Answer:
     return send_all((HOST, target.port), [request], connections=1)[0]
 
 
-def _sum_up(server: str, variant: Variant, rounds: Sequence[Round]) -> Figure:
+def _sum_up(server: str, variant: Variant, rounds: Sequence[Round], *, disturbed: int) -> Figure:
     return Figure(
         server=server,
         variant=variant,
-        cost=tuple(found.microseconds / found.cal for found in rounds),
+        cost=tuple(found.cost for found in rounds),
         microseconds=statistics.median(found.microseconds for found in rounds),
         per_second=statistics.median(found.per_second for found in rounds),
+        disturbed=disturbed,
     )

@@ -56,7 +56,7 @@ class Calibration:
     A shared machine's speed changes by half within a minute; what a request costs in ``cal`` changes little.
     """
 
-    def __init__(self, core: int, *, seconds: float = 0.1) -> None:
+    def __init__(self, core: int, *, seconds: float = 0.03) -> None:
         self._core = core
         self._seconds = seconds
         self._key = ec.generate_private_key(ec.SECP256R1())

@@ -20,11 +20,13 @@ class Figure:
     server: str
     variant: Variant
     cost: tuple[float, ...]
-    """Server CPU per request in ``cal``, of every round."""
+    """Server CPU per request in ``cal``, of every round that counts."""
     microseconds: float
     """The same in microseconds, median of the rounds."""
     per_second: float
     """Requests answered per second, median of the rounds."""
+    disturbed: int
+    """Rounds during which the machine was slower: see :mod:`.rounds`."""
 
     @property
     def median(self) -> float:
@@ -46,7 +48,7 @@ class Report:
     """Everything one run found out."""
 
     cal: float
-    """``cal`` in microseconds, median of the run."""
+    """``cal`` in microseconds, while the machine was undisturbed."""
     bare: Mapping[Variant, float]
     """The signatures of a request by themselves, in ``cal``."""
     figures: Sequence[Figure]
@@ -68,6 +70,9 @@ class Report:
         for title, of_tokens in (("token request", True), ("API call", False)):
             variants = [variant for variant in self.bare if (variant.alg is not None) == of_tokens]
             lines += [title, *(self._line(variant, servers) for variant in variants)]
+        disturbed = sum(figure.disturbed for figure in self.figures)
+        if disturbed:
+            lines += ["", f"{disturbed} rounds were measured again: the machine was slower meanwhile"]
         weights = (f"{each.server} {each.megabytes:.0f} MB after {each.requests}" for each in self.memory)
         lines += ["", f"memory of a worker by requests: {', '.join(weights)}"]
         return "\n".join(lines)
@@ -105,6 +110,7 @@ class Report:
             "signatures_cal": round(self.bare[figure.variant], 2),
             "cal": round(figure.median, 2),
             "rounds_cal": [round(cost, 2) for cost in figure.cost],
+            "rounds_disturbed": figure.disturbed,
             "us": round(figure.microseconds, 1),
             "requests_per_second": round(figure.per_second),
         }

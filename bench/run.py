@@ -7,6 +7,7 @@ import argparse
 import sys
 import tempfile
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from .benchmark import Benchmark, Size, Void
@@ -24,10 +25,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         clients=options.clients,
         remembered=options.remembered,
         connections=options.connections,
-        at_least=options.requests,
     )
     if options.quick:
         size = size.smallest()
+    if options.requests:
+        size = replace(size, weighed=options.requests)
     try:
         with tempfile.TemporaryDirectory(prefix="bench-") as folder:
             report = Benchmark(Path(folder), options.server or list(COMMANDS), size).run()
@@ -51,7 +53,7 @@ def read_options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--clients", type=_some, default=10, help="registered ES256 clients (default: %(default)s)")
     parser.add_argument("--remembered", type=_any, default=0, help="jti values remembered beforehand")
     parser.add_argument("--connections", type=_some, default=16, help="requests under way (default: %(default)s)")
-    parser.add_argument("--requests", type=_any, default=0, help="token requests before the memory is read, at least")
+    parser.add_argument("--requests", type=_any, default=0, help="token requests before the memory is read")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there, too")
     return parser.parse_args(arguments)
 
