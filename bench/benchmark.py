@@ -13,7 +13,7 @@ from pathlib import Path
 
 from . import seed
 from .load import Answer, send_all
-from .machine import Calibration, choose_cores, cpu_seconds, resident_megabytes
+from .machine import Calibration, choose_cores, cpu_seconds, worker_megabytes
 from .messages import (
     API_CALLS,
     FIRST_REQUEST,
@@ -193,7 +193,8 @@ class Benchmark:
             for variant in TOKEN_REQUESTS:
                 sent += len(self._send(target, messages.token_requests(variant, min(500, self._size.weighed))))
             print(f"{target.name}: {sent} requests", flush=True)
-        self._memory.append(Memory(target.name, resident_megabytes(target.pid), sent))
+        share, resident = worker_megabytes(target.pid)
+        self._memory.append(Memory(target.name, share, resident, sent))
 
     def _measure(self, target: Target, variants: Mapping[Variant, Build]) -> None:
         rounds: dict[Variant, list[Round]] = {variant: [] for variant in variants}

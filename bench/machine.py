@@ -101,16 +101,20 @@ def cpu_seconds(pid: int) -> float:
     return total / 1e9
 
 
-def resident_megabytes(pid: int) -> float:
-    """Memory of the largest process among *pid* and its descendants: of a server with one worker, that worker."""
-    largest = 0
+def worker_megabytes(pid: int) -> tuple[float, float]:
+    """Memory of the largest process among *pid* and its descendants: of a server with one worker, that worker.
+
+    :return: Its share (what several processes use, such as a library, is divided among them), and all that is resident.
+    """
+    largest = 0.0, 0.0
     for process in _tree(pid):
         try:
-            status = Path(f"/proc/{process}/status").read_text()
+            rollup = Path(f"/proc/{process}/smaps_rollup").read_text()
         except OSError:  # ended since
             continue
-        largest = max([largest, *(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmRSS:"))])
-    return largest / 1024
+        found = {line.split()[0]: int(line.split()[1]) / 1024 for line in rollup.splitlines()[1:]}
+        largest = max(largest, (found["Pss:"], found["Rss:"]))
+    return largest
 
 
 def _tree(pid: int) -> Iterator[int]:

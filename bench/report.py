@@ -38,9 +38,12 @@ class Memory:
     """The memory of a worker of the token server."""
 
     server: str
-    megabytes: float
-    """Resident, so many requests after it was started."""
+    share: float
+    """Its share of the memory in use, in megabytes: libraries that several processes use are divided among them."""
+    resident: float
+    """All that is resident, in megabytes."""
     requests: int
+    """How many it has answered."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,8 +76,11 @@ class Report:
         disturbed = sum(figure.disturbed for figure in self.figures)
         if disturbed:
             lines += ["", f"{disturbed} rounds were measured again: the machine was slower meanwhile"]
-        weights = (f"{each.server} {each.megabytes:.0f} MB after {each.requests}" for each in self.memory)
-        lines += ["", f"memory of a worker by requests: {', '.join(weights)}"]
+        weights = (
+            f"{each.server} {each.share:.0f} MB ({each.resident:.0f} resident) after {each.requests} requests"
+            for each in self.memory
+        )
+        lines += ["", f"memory of a worker: {', '.join(weights)}"]
         return "\n".join(lines)
 
     def _line(self, variant: Variant, servers: Sequence[str]) -> str:
@@ -94,7 +100,12 @@ class Report:
                 "python": platform.python_version(),
                 "packages": {name: version(name) for name in PACKAGES},
                 "memory": [
-                    {"server": each.server, "megabytes": round(each.megabytes, 1), "requests": each.requests}
+                    {
+                        "server": each.server,
+                        "share_mb": round(each.share, 1),
+                        "resident_mb": round(each.resident, 1),
+                        "requests": each.requests,
+                    }
                     for each in self.memory
                 ],
                 "figures": [self._figure(figure) for figure in self.figures],
