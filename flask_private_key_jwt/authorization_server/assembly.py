@@ -12,6 +12,7 @@ from ..jose.derived import Secrets
 from ..settings.reading import read
 from ..settings.server import ServerSettings
 from ..settings.values import ASYMMETRIC_ALGS
+from ..settings.weaknesses import find_weaknesses
 from ..signals.events import ANNOUNCER_KEY, Announcer
 from ..signals.metering import Meter
 from ..signals.refusal import KEEPER_KEY
@@ -77,7 +78,7 @@ def assemble(app: flask.Flask, db: SQLAlchemy, tables: Tables, *, declarations: 
     :raises ConfigurationError: A setting is wrong or missing.
     """
     settings = read(app.config, ServerSettings)
-    for weakness in settings.weaknesses:
+    for weakness in find_weaknesses(settings):
         log.warning(weakness)
     base_url = endpoint_base(settings.ISSUER) + settings.URL_PREFIX
     secrets = read_app_secrets(settings, app.config)

@@ -25,7 +25,6 @@ from .values import (
     scope_tokens,
     url_path,
 )
-from .weaknesses import list_weaknesses
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -336,14 +335,6 @@ class ServerSettings(SharedSettings):
     def client_secrets_until(self) -> int | None:
         """``OAUTH2_CLIENT_SECRETS_UNTIL`` in seconds since the epoch; ``None`` when it is not set."""
         return None if self.CLIENT_SECRETS_UNTIL is None else read_moment(self.CLIENT_SECRETS_UNTIL)
-
-    @property
-    def weaknesses(self) -> tuple[str, ...]:
-        """What these settings open, weaken or leave out, for the log at the start.
-
-        Each is a whole sentence, without a full stop.
-        """
-        return tuple(weakness.sentence for weakness in list_weaknesses(self) if weakness.is_there)
 
     @property
     def takes_any_document(self) -> bool:

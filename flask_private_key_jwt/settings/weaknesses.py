@@ -1,12 +1,9 @@
 """What settings may open, weaken or leave out: the log names it at the start, ``flask oauth2 doctor`` at any time."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
+from .server import ServerSettings
 from .values import ANY_HOST
-
-if TYPE_CHECKING:
-    from .server import ServerSettings
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +20,12 @@ class Weakness:
     """Whether these settings have it."""
 
 
-def list_weaknesses(settings: "ServerSettings") -> tuple[Weakness, ...]:
+def find_weaknesses(settings: ServerSettings) -> tuple[str, ...]:
+    """What *settings* open, weaken or leave out: whole sentences, without a full stop."""
+    return tuple(weakness.sentence for weakness in list_weaknesses(settings) if weakness.is_there)
+
+
+def list_weaknesses(settings: ServerSettings) -> tuple[Weakness, ...]:
     """Every weakness there can be, and whether *settings* have it."""
     return (
         Weakness(

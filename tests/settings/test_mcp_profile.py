@@ -7,6 +7,7 @@ from flask_private_key_jwt.settings.profiles import MCP
 from flask_private_key_jwt.settings.reading import read
 from flask_private_key_jwt.settings.resource import ResourceSettings
 from flask_private_key_jwt.settings.server import ServerSettings
+from flask_private_key_jwt.settings.weaknesses import find_weaknesses
 from tests.conftest import API, ISSUER
 
 CONTRADICTIONS = {
@@ -68,13 +69,13 @@ def test_scopes_of_strangers_must_be_given():
 
 
 def test_start_warns_of_what_the_profile_opens_and_of_what_is_left_out():
-    assert [sentence.partition(" ")[0] for sentence in read_server().weaknesses] == [
+    assert [sentence.partition(" ")[0] for sentence in find_weaknesses(read_server())] == [
         "OAUTH2_CLIENT_ID_HOSTS",
         "OAUTH2_PUBLIC_BEARER_TOKENS",
         "OAUTH2_RESOURCES",
     ]
     closed = read_server(CLIENT_ID_HOSTS=["app.example"], PUBLIC_BEARER_TOKENS=False, RESOURCES=[API])
-    assert closed.weaknesses == ()
+    assert find_weaknesses(closed) == ()
 
 
 @pytest.mark.parametrize("issuer", [ISSUER, "https://127.0.0.1.example", "https://10.0.0.1"])
@@ -113,7 +114,7 @@ def test_same_holds_without_a_profile():
 
 
 def test_only_a_server_for_mcp_is_warned_without_resources():
-    assert read({"OAUTH2_ISSUER": ISSUER}, ServerSettings).weaknesses == ()
+    assert find_weaknesses(read({"OAUTH2_ISSUER": ISSUER}, ServerSettings)) == ()
 
 
 @pytest.mark.parametrize("name", CONTRADICTIONS)
