@@ -142,10 +142,11 @@ def remember_once(store: ReplayStore | AsyncReplayStore, marks: Sequence[Mark], 
     :raises StoreUnavailable: See :meth:`ReplayStore.remember`.
     :raises ConfigurationError: The store returned something: it may have meant that a mark is there already.
     """
-    if meter is None or meter.observer is None:
+    observer = None if meter is None else meter.observer
+    if observer is None:
         returned = cast(Any, store).remember(marks)
     else:
-        with _measured(meter.observer):
+        with _measured(observer):
             returned = cast(Any, store).remember(marks)
     if returned is not None:
         check_returned(store, returned)
