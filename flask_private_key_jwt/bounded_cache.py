@@ -20,8 +20,8 @@ BYTES_OF_STRANGERS = 1 << 22
 
 OPAQUE_BYTES = 2048
 """Assumed size of an object whose content cannot be measured, such as a parsed key."""
-ENTRY_BYTES = 200
-"""Size of an entry besides its key and its value."""
+ENTRY_BYTES = 265
+"""Size of an entry besides its key and its value, and of a string or a digest besides its characters."""
 _PLAIN = frozenset({type(None), bool, str, bytes, int, float})
 _ROWS = frozenset({list, tuple, set, frozenset})
 LARGEST_PART = 16
@@ -70,7 +70,8 @@ class BoundedCache(Generic[K, V]):
         """Keep *value* under *key*, in place of the old value. A value that is too large for this cache is not kept.
 
         :param equals: Whether a value that another thread stored meanwhile is as good; if so, that value stays.
-        :param weight: Size of *key* and *value* in bytes, if the caller knows it; default: measured by :func:`weigh`.
+        :param weight: Size of *key* and *value* in bytes, if the caller knows it, with each character of the key;
+            default: measured by :func:`weigh`.
         :return: *value*, or the value that stays.
         """
         kept = self._kept

@@ -255,7 +255,7 @@ def test_the_events_of_the_dialect_that_are_looked_for_are_all_that_take_a_part_
     assert set(DIALECT_EVENTS) == {"do_execute", "do_setinputsizes", "handle_error"}
 
 
-@pytest.mark.parametrize(("target", "name"), [(Engine, "before_execute"), (Pool, "checkout")])
+@pytest.mark.parametrize(("target", "name"), [(Engine, "before_execute"), (Engine, "do_execute"), (Pool, "checkout")])
 def test_who_listens_to_all_engines_or_pools_listens_to_ours(plain, target, name):
     database = Database(lambda: plain)
     database.fetch_directly(ONE, {})

@@ -25,7 +25,7 @@ ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 ACCEPTED_TYPES = frozenset({None, "jwt", EXPLICIT_TYPE})
 HEADER_CACHE_SIZE = 2048
 HEADER_CACHE_BYTES = 1 << 20
-HEADER_GROWTH = 8
+HEADER_GROWTH = 9
 """Assumed memory of a header and of what it says, in bytes for each of its characters."""
 
 

@@ -132,7 +132,8 @@ class ClientKeys:
         keys = load_client_keys(client)
         if is_vouched_for:
             # The store of clients has weighed the client, and the operator's are as large as the operator makes them.
-            self._kept.keep(client.client_id, _Kept(client, keys), weight=BYTES_A_KEY * max(len(keys), 1))
+            weight = len(client.client_id) + BYTES_A_KEY * len(keys)
+            self._kept.keep(client.client_id, _Kept(client, keys), weight=weight)
         return keys
 
 
