@@ -50,7 +50,8 @@ class OnTheLoop:
     async def remember(self, store: ReplayStore | AsyncReplayStore, marks: Sequence[Mark], meter: Meter) -> None:
         """See :meth:`.waiting.Waiting.remember`."""
         with measured(meter):
-            check_returned(store, cast(object, await cast(AsyncReplayStore, store).remember(marks)))
+            returned = cast(object, await cast(AsyncReplayStore, store).remember(marks))
+        check_returned(store, returned)
 
     async def load_metadata(self, metadata: IssuerMetadata) -> Mapping[str, Any]:
         """See :meth:`.waiting.Waiting.load_metadata`."""
